@@ -1,0 +1,93 @@
+// The door to a device. Everything above it is the same on every device; everything below it may keep
+// its own layouts, streams and libraries.
+//
+// A backend belongs to the thread that made it, and so does everything it makes. Work is ordered in two
+// lanes: the compute lane (run, gradient, evaluate) and the transfer lane (post, fetch). A call may return
+// before its work is done; each lane keeps its order, and `fetch` joins them.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/registry.h"
+#include "base/view.h"
+#include "data/batch.h"
+#include "kernels/elementwise.h"
+#include "nn/network.h"
+
+namespace easgd {
+
+/// Sums over the samples seen since the tally was last taken.
+struct Tally {
+  double loss = 0;  ///< sum of the samples' losses
+  std::int64_t hits = 0;
+  std::int64_t samples = 0;
+
+  void operator+=(const Tally& t) { loss += t.loss, hits += t.hits, samples += t.samples; }
+  double mean_loss() const { return samples ? loss / double(samples) : 0; }
+  double error() const { return samples ? 1 - double(hits) / double(samples) : 0; }
+};
+
+/// A network compiled for one device and one batch size. Belongs to the thread that made it.
+class Model {
+ public:
+  virtual ~Model() = default;
+  /// g [P] = gradient of the mean loss over the batch, at parameters x [P]. A batch may be smaller than
+  /// the compiled size only in `evaluate`.
+  virtual void gradient(ConstView x, const Batch& batch, View g) = 0;
+  /// Loss and hits only; dropout off.
+  virtual void evaluate(ConstView x, const Batch& batch) = 0;
+  /// Loss and hits since the last call. Waits for the compute lane.
+  virtual Tally take_tally() = 0;
+  /// Bytes of activations and workspaces.
+  virtual std::size_t memory() const = 0;
+};
+
+struct ModelOptions {
+  std::size_t batch = 0;
+  bool training = true;  ///< false: `evaluate` only, no memory for gradients
+  std::string precision = "f32";
+  std::uint64_t seed = 0;  ///< of the dropout masks
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  /// "cpu", "cuda:1".
+  virtual std::string device() const = 0;
+
+  /// Zeroed device memory.
+  virtual Buffer allocate(std::size_t count) = 0;
+  /// Zeroed host memory that letters and replies travel through at full speed.
+  virtual Buffer allocate_mailbox(std::size_t count) = 0;
+  /// Host to device, done on return.
+  virtual void upload(ConstView host, View device) = 0;
+  /// Device to host, done on return.
+  virtual void download(ConstView device, View host) = 0;
+
+  /// One fused pass over flat vectors, on the compute lane.
+  virtual void run(const kernels::Elementwise& kernel, std::size_t count) = 0;
+
+  /// Copies x to a letter in mailbox memory on the transfer lane, then calls `posted`, on any thread.
+  /// Later work of the compute lane may read x while that goes on, but `fetch` must come before x is
+  /// written.
+  virtual void post(ConstView x, View letter, std::function<void()> posted) = 0;
+  /// Makes a reply in mailbox memory readable by later work of the compute lane.
+  virtual ConstView fetch(ConstView reply) = 0;
+
+  virtual std::unique_ptr<Model> compile(const Network& network, const ModelOptions& options) = 0;
+};
+
+struct BackendOptions {
+  int index = 0;  ///< which device of its kind: 1 in "cuda:1"
+  /// Of the CPU: cores to run on, one thread each; empty: the thread's own.
+  std::vector<int> cores;
+};
+
+/// Makes a backend for the calling thread. Registered under "cpu", "cuda".
+/// Throws: DeviceError.
+using BackendEntry = std::function<std::unique_ptr<Backend>(const BackendOptions&)>;
+
+}  // namespace easgd

@@ -1,0 +1,42 @@
+// The three kinds of failure a user can meet, each with its own exit code.
+//
+// A programmer's mistake is an assert; it is never triggered by user input.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace easgd {
+
+/// Exit codes of the program. A contract: scripts read them.
+enum class ExitCode { done = 0, bug = 1, configuration = 2, data = 3, device = 4, interrupted = 130 };
+
+/// Base of the failures that are somebody's business outside this program.
+class Error : public std::runtime_error {
+ public:
+  Error(ExitCode code, const std::string& line) : std::runtime_error(line), code_(code) {}
+  ExitCode exit_code() const noexcept { return code_; }
+
+ private:
+  ExitCode code_;
+};
+
+/// The user's file or command line: says the file, line, key, what was expected and what was found.
+class ConfigError : public Error {
+ public:
+  explicit ConfigError(const std::string& line) : Error(ExitCode::configuration, line) {}
+};
+
+/// The world's files: says the path, the offset or record, what was expected and what was found.
+class DataError : public Error {
+ public:
+  explicit DataError(const std::string& line) : Error(ExitCode::data, line) {}
+};
+
+/// The machine: says the device, the call, what it answered and what to do.
+class DeviceError : public Error {
+ public:
+  explicit DeviceError(const std::string& line) : Error(ExitCode::device, line) {}
+};
+
+}  // namespace easgd

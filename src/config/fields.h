@@ -1,0 +1,49 @@
+// Every option is declared once, in a `fields` function of the struct that holds it:
+//
+//   void fields(config::Fields& f) { f.number("momentum", momentum, {0, 1}, "Nesterov momentum"); }
+//
+// Readers, the help text and the dump of the resolved configuration are visitors of that declaration,
+// so none of them can disagree with the others.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace easgd::config {
+
+/// Closed interval of allowed values, in the unit of the value.
+struct Range {
+  double low = -std::numeric_limits<double>::infinity();
+  double high = std::numeric_limits<double>::infinity();
+};
+
+/// Visitor of option declarations. `meaning` is one line for people; an empty optional is "not given".
+class Fields {
+ public:
+  using Words = std::vector<std::string>;
+
+  virtual ~Fields() = default;
+  virtual void text(const char* key, std::string& value, const char* meaning) = 0;
+  virtual void choice(const char* key, std::string& value, const Words& allowed,
+                      const char* meaning) = 0;
+  virtual void integer(const char* key, std::int64_t& value, Range range, const char* meaning) = 0;
+  virtual void integer(const char* key, std::optional<std::int64_t>& value, Range range,
+                       const char* meaning) = 0;
+  virtual void number(const char* key, double& value, Range range, const char* meaning) = 0;
+  virtual void number(const char* key, std::optional<double>& value, Range range,
+                      const char* meaning) = 0;
+  virtual void flag(const char* key, bool& value, const char* meaning) = 0;
+  virtual void numbers(const char* key, std::vector<double>& value, Range range,
+                       const char* meaning) = 0;
+  /// A list of words or integers; a lone one stands for a list of one.
+  virtual void words(const char* key, Words& value, const char* meaning) = 0;
+  /// A table of further fields.
+  virtual void table(const char* key, const std::function<void(Fields&)>& fields,
+                     const char* meaning) = 0;
+};
+
+}  // namespace easgd::config

@@ -1,0 +1,23 @@
+#pragma once
+
+#include "nn/layer.h"
+
+namespace easgd {
+
+/// 2-D convolution (cross-correlation) with square kernel and bias.
+struct Conv2d final : Layer {
+  std::int64_t channels = 0;
+  std::int64_t kernel = 0;
+  std::int64_t stride = 1;
+  std::int64_t pad = 0;
+  std::string init = "he";
+  double bias = 0;
+
+  std::string kind() const override { return "conv"; }
+  void fields(config::Fields& f) override;
+  Shape output(Shape input) const override;
+  std::vector<Parameter> parameters(Shape input) const override;
+  double forward_flops(Shape input) const override;
+};
+
+}  // namespace easgd

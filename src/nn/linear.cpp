@@ -1,0 +1,30 @@
+#include "nn/linear.h"
+
+#include "nn/initial.h"
+
+namespace easgd {
+
+void Linear::fields(config::Fields& f) {
+  f.integer("outputs", outputs, {1, 1 << 20}, "number of outputs");
+  f.choice("init", init, initial_names(), "distribution of the initial weights");
+  f.number("bias", bias, {-10, 10}, "initial bias");
+}
+
+Shape Linear::output(Shape) const { return {int(outputs), 1, 1}; }
+
+std::vector<Parameter> Linear::parameters(Shape input) const {
+  return {{"weight",
+           {outputs, std::int64_t(input.size())},
+           initial_weight(init, double(input.size()))},
+          {"bias", {outputs}, {0, bias}}};
+}
+
+double Linear::forward_flops(Shape input) const {
+  return 2.0 * double(outputs) * double(input.size());
+}
+
+namespace {
+const auto kRegistered = register_layer<Linear>();
+}
+
+}  // namespace easgd
