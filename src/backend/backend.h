@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/registry.h"
 #include "base/view.h"
@@ -39,7 +40,8 @@ class Model {
   virtual void gradient(ConstView x, const Batch& batch, View g) = 0;
   /// Loss and hits only; dropout off.
   virtual void evaluate(ConstView x, const Batch& batch) = 0;
-  /// Loss and hits since the last call. Waits for the compute lane.
+  /// Loss and hits of the batches finished since the last call. Does not wait for those in flight;
+  /// after Backend::finish there are none.
   virtual Tally take_tally() = 0;
   /// Bytes of activations and workspaces.
   virtual std::size_t memory() const = 0;
@@ -77,13 +79,16 @@ class Backend {
   /// Makes a reply in mailbox memory readable by later work of the compute lane.
   virtual ConstView fetch(ConstView reply) = 0;
 
+  /// Waits for both lanes.
+  virtual void finish() = 0;
+
   virtual std::unique_ptr<Model> compile(const Network& network, const ModelOptions& options) = 0;
 };
 
 struct BackendOptions {
-  int index = 0;  ///< which device of its kind: 1 in "cuda:1"
-  /// Of the CPU: cores to run on, one thread each; empty: the thread's own.
-  std::vector<int> cores;
+  int index = 0;           ///< which device of its kind: 1 in "cuda:1"
+  int threads = 1;         ///< CPU: of the team that computes
+  std::vector<int> cores;  ///< CPU: where they run; empty: wherever the calling thread may
 };
 
 /// Makes a backend for the calling thread. Registered under "cpu", "cuda".

@@ -44,6 +44,11 @@ class Fields {
   /// A table of further fields.
   virtual void table(const char* key, const std::function<void(Fields&)>& fields,
                      const char* meaning) = 0;
+  /// A list of tables. `element(f, i)` declares the fields of element i, which it appends where
+  /// i is the list's end; `count` is the present length.
+  virtual void tables(const char* key, std::size_t count,
+                      const std::function<void(Fields&, std::size_t)>& element,
+                      const char* meaning) = 0;
 };
 
 }  // namespace easgd::config

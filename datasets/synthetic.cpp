@@ -1,0 +1,214 @@
+// A data set that needs no files: pictures of ten shapes, drawn from a seed.
+//
+// A picture is 3x32x32: a shaded and mottled background, strokes that mean nothing, and one shape
+// of random size, place, turn, stretch, colour and contrast; a little noise over all. The class is
+// the shape alone. It lies in every 28x28 part of the picture, and its mirror image is of the same
+// class, so that crops and flips keep it. Integers and Philox only: the same bits on every machine.
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <vector>
+
+#include <tbb/parallel_for.h>
+
+#include "data/dataset_entry.h"
+#include "data/permutation.h"
+#include "datasets/shapes.h"
+#include "kernels/philox.h"
+
+namespace easgd {
+namespace {
+
+constexpr int kSide = 32;
+constexpr Shape kShape{3, kSide, kSide};
+constexpr int kClasses = 10;
+constexpr std::size_t kTrain = 20000;
+constexpr std::size_t kTest = 4000;
+
+/// The random numbers of one picture, one after another.
+class Draws {
+ public:
+  Draws(std::uint64_t seed, std::uint32_t half, std::size_t picture)
+      : random_{seed, kernels::Stream::synthetic_data, half}, picture_(picture) {}
+
+  std::uint32_t word() {
+    if (used_ == 4) {
+      four_ = random_.at(picture_, index_++);
+      used_ = 0;
+    }
+    return four_.value[used_++];
+  }
+  /// low..high, both included.
+  int between(int low, int high) {
+    return low + static_cast<int>((std::uint64_t{word()} * std::uint64_t(high - low + 1)) >> 32);
+  }
+  bool chance(int percent) { return between(1, 100) <= percent; }
+
+ private:
+  kernels::Random random_;
+  std::size_t picture_;
+  std::uint32_t index_ = 0;
+  int used_ = 4;
+  kernels::Random4 four_{};
+};
+
+using Colour = std::array<int, 3>;
+
+Colour near(const Colour& base, int spread, Draws& draws) {
+  Colour colour;
+  for (int c = 0; c < 3; ++c) colour[c] = base[c] + draws.between(-spread, spread);
+  return colour;
+}
+
+/// A picture in the making: levels may leave 0..255 until it is stored.
+struct Canvas {
+  std::array<std::array<std::array<int, kSide>, kSide>, 3> level{};
+
+  /// `cover` of 16 parts of a pixel are painted over.
+  void blend(int x, int y, const Colour& colour, int cover) {
+    for (int c = 0; c < 3; ++c) level[c][y][x] += (colour[c] - level[c][y][x]) * cover / 16;
+  }
+};
+
+/// Adds a lattice of random colours, kCells a side, with straight lines between them.
+template <int kCells>
+void add_mottle(Canvas& canvas, const Colour& base, int spread, Draws& draws) {
+  constexpr int kCell = kSide / kCells;
+  std::array<std::array<Colour, kCells + 1>, kCells + 1> lattice;
+  for (auto& row : lattice)
+    for (Colour& colour : row) colour = near(base, spread, draws);
+  for (int c = 0; c < 3; ++c)
+    for (int y = 0; y < kSide; ++y) {
+      const int i = y / kCell, down = y % kCell;
+      for (int j = 0; j < kCells; ++j) {
+        const int left = lattice[i][j][c] * (kCell - down) + lattice[i + 1][j][c] * down;
+        const int right = lattice[i][j + 1][c] * (kCell - down) + lattice[i + 1][j + 1][c] * down;
+        for (int k = 0; k < kCell; ++k)
+          canvas.level[c][y][j * kCell + k] += (left * (kCell - k) + right * k) / (kCell * kCell);
+      }
+    }
+}
+
+/// Where a shape lies: the map from eighths of a pixel to the shape's own frame.
+struct Placement {
+  int x, y;            ///< center, in eighths of a pixel
+  int reach;           ///< pixels beyond which nothing is painted
+  int uu, uv, vu, vv;  ///< frame = (matrix * offset) / 2^14
+};
+
+Placement place(int x, int y, int radius_u, int radius_v, Draws& draws) {
+  constexpr int kOne = 1 << 16;
+  const std::int64_t t =
+      draws.between(-27146, 27146);  // tangent of half the angle, up to 45 degrees
+  const std::int64_t t2 = (t * t) >> 16;
+  const int cosine = static_cast<int>((kOne - t2) * (1 << 14) / (kOne + t2));
+  const int sine = static_cast<int>(2 * t * (1 << 14) / (kOne + t2));
+  return {x,
+          y,
+          std::max(radius_u, radius_v) / 8 + 2,
+          cosine * 1024 / radius_u,
+          sine * 1024 / radius_u,
+          -sine * 1024 / radius_v,
+          cosine * 1024 / radius_v};
+}
+
+/// How many of 4x4 samples of pixel (x, y) the shape covers. Where the outermost four agree, all
+/// do.
+int cover(shapes::Inside inside, const Placement& at, int x, int y) {
+  const auto covers = [&](int column, int row) -> int {
+    const int dx = 8 * x + 2 * column + 1 - at.x, dy = 8 * y + 2 * row + 1 - at.y;
+    return inside({(at.uu * dx + at.uv * dy) >> 14, (at.vu * dx + at.vv * dy) >> 14});
+  };
+  const int corners = covers(0, 0) + covers(3, 0) + covers(0, 3) + covers(3, 3);
+  if (corners % 4 == 0) return 4 * corners;
+  int count = corners;
+  for (int row = 0; row < 4; ++row)
+    for (int column = 0; column < 4; ++column)
+      if (row % 3 || column % 3) count += covers(column, row);
+  return count;
+}
+
+/// Stripes run at 45 degrees, `period` pixels wide; 0: none.
+struct Paint {
+  Colour colour;
+  Colour stripe;
+  int period;
+};
+
+void paint(Canvas& canvas, shapes::Inside inside, const Placement& at, const Paint& with) {
+  const int column = at.x / 8, row = at.y / 8;
+  for (int y = std::max(0, row - at.reach); y < std::min(kSide, row + at.reach + 1); ++y)
+    for (int x = std::max(0, column - at.reach); x < std::min(kSide, column + at.reach + 1); ++x) {
+      const int covered = cover(inside, at, x, y);
+      const bool striped = with.period && (x + y) / with.period % 2;
+      if (covered) canvas.blend(x, y, striped ? with.stripe : with.colour, covered);
+    }
+}
+
+void scribble(Canvas& canvas, const Colour& base, Draws& draws) {
+  const int contrast = draws.between(30, 90) * (draws.chance(50) ? 1 : -1);
+  Colour colour = near(base, 30, draws);
+  for (int& c : colour) c += contrast;
+  const int length = draws.between(16, 48), width = draws.between(7, 12);
+  const int x = draws.between(0, 8 * kSide), y = draws.between(0, 8 * kSide);
+  paint(canvas, shapes::disc, place(x, y, length, width, draws), {colour, colour, 0});
+}
+
+void draw_object(Canvas& canvas, int label, const Colour& base, Draws& draws) {
+  const int radius = draws.between(58, 84);
+  const int radius_u = radius * draws.between(80, 100) / 100;
+  const int radius_v = radius * draws.between(80, 100) / 100;
+  // Inside pixels 4..28 of both axes, which every 28x28 part has.
+  const int room = std::min(32, 12 * 8 - radius);
+  const int x = 16 * 8 + draws.between(-room, room), y = 16 * 8 + draws.between(-room, room);
+  const int contrast = draws.between(26, 105) * (draws.chance(80) ? 1 : -1);
+  Colour colour = near(base, 35, draws);
+  for (int& c : colour) c += contrast;
+  const Colour stripe = near(colour, 25, draws);
+  const Placement at = place(x, y, radius_u, radius_v, draws);
+  paint(canvas, shapes::kAll[label], at, {colour, stripe, draws.between(0, 4)});
+}
+
+void store(const Canvas& canvas, int noise, Draws& draws, std::uint8_t* to) {
+  for (const auto& plane : canvas.level)
+    for (const auto& row : plane)
+      for (int x = 0; x < kSide; x += 4) {
+        const std::uint32_t word = draws.word();
+        for (int b = 0; b < 4; ++b) {
+          const int random = static_cast<int>((word >> (8 * b)) & 255) - 128;
+          *to++ = static_cast<std::uint8_t>(std::clamp(row[x + b] + random * noise / 128, 0, 255));
+        }
+      }
+}
+
+void draw_picture(int label, Draws draws, std::uint8_t* to) {
+  Canvas canvas;
+  const Colour base{draws.between(60, 180), draws.between(60, 180), draws.between(60, 180)};
+  add_mottle<1>(canvas, base, 40, draws);
+  add_mottle<8>(canvas, {0, 0, 0}, draws.between(5, 40), draws);
+  for (int n = draws.between(1, 4); n > 0; --n) scribble(canvas, base, draws);
+  draw_object(canvas, label, base, draws);
+  for (int n = draws.between(0, 1); n > 0; --n) scribble(canvas, base, draws);
+  store(canvas, draws.between(8, 48), draws, to);
+}
+
+/// Every class equally often, in shuffled order.
+std::unique_ptr<Dataset> draw_half(std::uint64_t seed, std::uint32_t half, std::size_t count) {
+  std::vector<std::uint8_t> pixels(count * kShape.size());
+  std::vector<std::uint8_t> labels(count);
+  const Permutation order(count, {seed, kernels::Stream::synthetic_data, half + 2});
+  tbb::parallel_for(std::size_t{0}, count, [&](std::size_t i) {
+    labels[i] = static_cast<std::uint8_t>(order(i) % kClasses);
+    draw_picture(labels[i], Draws(seed, half, i), pixels.data() + i * kShape.size());
+  });
+  return std::make_unique<ImageTable>(kShape, kClasses, std::move(pixels), std::move(labels));
+}
+
+DataSplit draw(const DatasetOptions& options) {
+  return {draw_half(options.seed, 0, kTrain), draw_half(options.seed, 1, kTest), "built in"};
+}
+
+const Registered<DatasetEntry> kRegistered("synthetic", draw);
+
+}  // namespace
+}  // namespace easgd

@@ -1,0 +1,23 @@
+// Elastic Averaging Momentum SGD [EASGD15], Algorithm 2: EASGD with Nesterov momentum in each worker.
+//
+//   when tau divides t:   e = alpha (x - c);   c = c + e        (the master, from the worker's letter x)
+//   every step:           v = delta v - eta g(x + delta v)      (the worker; the force never enters v)
+//                         x = x + v - e
+//
+// delta = 0 is EASGD.
+
+#include "algorithms/center_rules.h"
+#include "algorithms/local_rules.h"
+
+namespace easgd {
+namespace {
+
+const Registered<Algorithm> kRegistered("eamsgd", {
+    .worker = [](Backend& b, ConstView x0) { return std::make_unique<NesterovRule>(b, x0); },
+    .center = [] { return std::make_unique<ElasticCenter>(); },
+    .elastic = true,
+    .replies = true,
+});
+
+}  // namespace
+}  // namespace easgd

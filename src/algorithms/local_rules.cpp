@@ -1,0 +1,39 @@
+#include "algorithms/local_rules.h"
+
+namespace easgd {
+
+SgdRule::SgdRule(Backend& backend, ConstView x0)
+    : backend_(backend), x_(backend.allocate(x0.size())) {
+  backend_.upload(x0, x_);
+}
+
+void SgdRule::step(ConstView g, ConstView reply, const Rates& rates) {
+  backend_.run(
+      kernels::SgdStep{x_.data(), g.data(), reply.data(), rates.learning_rate, rates.weight_decay},
+      x_.size());
+}
+
+void SgdRule::restart(ConstView center) {
+  backend_.run(kernels::Restart{x_.data(), nullptr, nullptr, center.data()}, x_.size());
+}
+
+NesterovRule::NesterovRule(Backend& backend, ConstView x0)
+    : backend_(backend),
+      x_(backend.allocate(x0.size())),
+      v_(backend.allocate(x0.size())),
+      y_(backend.allocate(x0.size())) {
+  backend_.upload(x0, x_);
+  backend_.upload(x0, y_);
+}
+
+void NesterovRule::step(ConstView g, ConstView reply, const Rates& rates) {
+  backend_.run(kernels::NesterovStep{x_.data(), v_.data(), y_.data(), g.data(), reply.data(),
+                                     rates.learning_rate, rates.momentum, rates.weight_decay},
+               x_.size());
+}
+
+void NesterovRule::restart(ConstView center) {
+  backend_.run(kernels::Restart{x_.data(), v_.data(), y_.data(), center.data()}, x_.size());
+}
+
+}  // namespace easgd

@@ -1,0 +1,20 @@
+// Sequential SGD with Nesterov momentum, the paper's MSGD: one worker,
+//
+//   v = delta v - eta g(x + delta v);   x = x + v
+//
+// Every tau steps, and at the end, x is published as the center, to be evaluated and saved.
+
+#include "algorithms/center_rules.h"
+#include "algorithms/local_rules.h"
+
+namespace easgd {
+namespace {
+
+const Registered<Algorithm> kRegistered("msgd", {
+    .worker = [](Backend& b, ConstView x0) { return std::make_unique<NesterovRule>(b, x0); },
+    .center = [] { return std::make_unique<PublishedCenter>(); },
+    .single = true,
+});
+
+}  // namespace
+}  // namespace easgd

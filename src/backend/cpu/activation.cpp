@@ -1,0 +1,93 @@
+// ReLU and tanh, in place where the input may be overwritten. Their gradients are functions of the
+// output: relu' = [y > 0], tanh' = 1 - y^2.
+#include "nn/activation.h"
+
+#include <cmath>
+
+#include "backend/cpu/cpu_layer.h"
+#include "backend/cpu/elementwise_loops.h"
+
+namespace easgd::cpu {
+
+namespace {
+
+struct ReluFormula {
+  static constexpr bool kKeepsSigns = true;
+  static float value(float x) { return x < 0 ? 0.0f : x; }  // a NaN stays one
+  static float chain(float y, float dy) { return y > 0 ? dy : 0.0f; }
+};
+
+struct TanhFormula {
+  static constexpr bool kKeepsSigns = false;
+  static float value(float x) { return std::tanh(x); }
+  static float chain(float y, float dy) { return dy * (1 - y * y); }
+};
+
+/// y = f(x), where y may be x.
+template <class Formula>
+void apply(const memory& x, const memory& y) {
+  with_elements(y, [&](auto* to) {
+    using Value = std::remove_pointer_t<decltype(to)>;
+    const auto* from = static_cast<const Value*>(x.get_data_handle());
+    for_each_element(stored_elements(y.get_desc()), [=](std::size_t i) {
+      to[i] = Value(Formula::value(float(from[i])));
+    });
+  });
+}
+
+/// dy = f' dy, where f' is a function of y.
+template <class Formula>
+void chain(const memory& y, const memory& dy) {
+  with_elements(y, [&](auto* value) {
+    auto* slope = static_cast<decltype(value)>(dy.get_data_handle());
+    using Value = std::remove_pointer_t<decltype(value)>;
+    for_each_element(stored_elements(y.get_desc()), [=](std::size_t i) {
+      slope[i] = Value(Formula::chain(float(value[i]), float(slope[i])));
+    });
+  });
+}
+
+template <class Formula>
+class ActivationLayer final : public CpuLayer {
+ public:
+  Activation compile_forward(Workbench& bench, const Activation& input) override {
+    input_ = input.values;
+    output_ = input.disposable ? input_ : bench.make(input_.get_desc());
+    return {output_, Formula::kKeepsSigns};
+  }
+
+  memory compile_backward(Workbench& bench, const memory& output_gradient, bool) override {
+    stream_ = bench.stream();
+    gradient_ = Converted(bench, output_gradient, output_.get_desc());
+    return gradient_.get();
+  }
+
+  void forward(const Pass&) override { apply<Formula>(input_, output_); }
+
+  void backward(const Pass&) override {
+    gradient_.refresh(stream_);
+    chain<Formula>(output_, gradient_.get());
+  }
+
+ private:
+  dnnl::stream stream_;
+  memory input_, output_;
+  Converted gradient_;
+};
+
+template <class Formula>
+CpuLayerEntry entry() {
+  return {[](const Workbench&, const Link&) { return std::make_unique<ActivationLayer<Formula>>(); }};
+}
+
+const Registered<CpuLayerEntry> kReluRegistered(Relu().kind(), entry<ReluFormula>());
+const Registered<CpuLayerEntry> kTanhRegistered(Tanh().kind(), entry<TanhFormula>());
+
+}  // namespace
+
+void apply_relu(const memory& values) { apply<ReluFormula>(values, values); }
+void block_gradient(const memory& output, const memory& gradient) {
+  chain<ReluFormula>(output, gradient);
+}
+
+}  // namespace easgd::cpu

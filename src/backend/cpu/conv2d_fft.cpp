@@ -1,0 +1,82 @@
+// Convolution through the Fourier transform: kernels/fft_conv2d.h. Its activations have the samples
+// innermost (chwn), and its parameters stay as they lie in the flat vector.
+#include "kernels/fft_conv2d.h"
+
+#include <optional>
+
+#include "backend/cpu/conv2d.h"
+#include "backend/cpu/elementwise_loops.h"
+#include "nn/conv2d.h"
+
+namespace easgd::cpu {
+namespace {
+
+kernels::Conv2dShape kernel_shape(const Workbench& bench, const Stage& stage) {
+  const auto& options = dynamic_cast<const Conv2d&>(*stage.layer);
+  const Shape in = stage.input;
+  return {int(bench.options().batch), in.channels,         in.height, in.width,
+          stage.output.channels,      int(options.kernel), int(options.kernel),
+          int(options.pad)};
+}
+
+memory::desc samples_innermost(const Workbench& bench, Shape shape) {
+  return memory::desc(bench.dims(shape), memory::data_type::f32, memory::format_tag::chwn);
+}
+
+float* floats(const memory& m) { return static_cast<float*>(m.get_data_handle()); }
+
+class FftConv2dLayer final : public CpuLayer {
+ public:
+  explicit FftConv2dLayer(const Link& link) : stage_(*link.stage), relu_(link.relu) {}
+
+  Activation compile_forward(Workbench& bench, const Activation& input) override {
+    stream_ = bench.stream();
+    convolution_.emplace(kernel_shape(bench, stage_));
+    input_ = Converted(bench, input.values, samples_innermost(bench, stage_.input));
+    output_ = bench.make(samples_innermost(bench, stage_.output));
+    return {output_, true};
+  }
+
+  memory compile_backward(Workbench& bench, const memory& output_gradient, bool wanted) override {
+    output_gradient_ = Converted(bench, output_gradient, output_.get_desc());
+    if (wanted) input_gradient_ = bench.make(input_.get().get_desc());
+    return input_gradient_;
+  }
+
+  void forward(const Pass& pass) override {
+    input_.refresh(stream_);
+    convolution_->forward(floats(input_.get()), stage_.slices[0].of(pass.x).data(),
+                          stage_.slices[1].of(pass.x).data(), floats(output_));
+    if (relu_) apply_relu(output_);
+  }
+
+  void backward(const Pass& pass) override {
+    output_gradient_.refresh(stream_);
+    if (relu_) block_gradient(output_, output_gradient_.get());
+    convolution_->backward(floats(output_gradient_.get()),
+                           input_gradient_ ? floats(input_gradient_) : nullptr,
+                           stage_.slices[0].of(pass.g).data(), stage_.slices[1].of(pass.g).data());
+  }
+
+ private:
+  const Stage& stage_;
+  const bool relu_;
+  dnnl::stream stream_;
+  std::optional<kernels::FftConv2d> convolution_;
+  Converted input_, output_gradient_;
+  memory output_, input_gradient_;
+};
+
+}  // namespace
+
+std::unique_ptr<CpuLayer> make_fft_conv2d(const Link& link) {
+  return std::make_unique<FftConv2dLayer>(link);
+}
+
+bool fft_conv2d_pays(const Workbench& bench, const Stage& stage) {
+  return bench.type() == memory::data_type::f32 &&
+         dynamic_cast<const Conv2d&>(*stage.layer).stride == 1 &&
+         kernels::FftConv2d::worth_it(kernel_shape(bench, stage));
+}
+
+}  // namespace easgd::cpu

@@ -1,0 +1,59 @@
+#include "backend/cpu/cpu_backend.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "backend/cpu/cpu_model.h"
+#include "backend/cpu/elementwise_loops.h"
+#include "base/error.h"
+
+namespace easgd::cpu {
+namespace {
+
+void pin_thread(const std::vector<int>& cores) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (const int core : cores) CPU_SET(std::size_t(core), &set);
+  if (sched_setaffinity(0, sizeof(set), &set) != 0) {
+    throw DeviceError(fmt::format("cpu: sched_setaffinity to cores {}..{}: {}; see which cores this "
+                                  "process may use with `taskset -p`",
+                                  *std::min_element(cores.begin(), cores.end()),
+                                  *std::max_element(cores.begin(), cores.end()),
+                                  std::strerror(errno)));
+  }
+}
+
+}  // namespace
+
+CpuBackend::CpuBackend(const BackendOptions& options) {
+  if (!options.cores.empty()) pin_thread(options.cores);
+  omp_set_num_threads(std::max(1, options.threads));
+}
+
+void CpuBackend::upload(ConstView host, View device) { std::ranges::copy(host, device.begin()); }
+void CpuBackend::download(ConstView device, View host) { std::ranges::copy(device, host.begin()); }
+
+void CpuBackend::run(const kernels::Elementwise& kernel, std::size_t count) {
+  std::visit([count](const auto& formula) { for_each_element(count, formula); }, kernel);
+}
+
+void CpuBackend::post(ConstView x, View letter, std::function<void()> posted) {
+  std::ranges::copy(x, letter.begin());
+  posted();
+}
+
+std::unique_ptr<Model> CpuBackend::compile(const Network& network, const ModelOptions& options) {
+  return std::make_unique<CpuModel>(network, options);
+}
+
+namespace {
+const Registered<BackendEntry> kRegistered("cpu", [](const BackendOptions& options) {
+  return std::make_unique<CpuBackend>(options);
+});
+}
+
+}  // namespace easgd::cpu

@@ -1,0 +1,27 @@
+// A share of the CPU as a device: the calling thread and its OpenMP team, host memory, oneDNN.
+//
+// Both lanes are the calling thread itself: every call is done when it returns.
+#pragma once
+
+#include "backend/backend.h"
+
+namespace easgd::cpu {
+
+class CpuBackend final : public Backend {
+ public:
+  /// Moves the calling thread, and with it the team it will start, to options.cores.
+  explicit CpuBackend(const BackendOptions& options);
+
+  std::string device() const override { return "cpu"; }
+  Buffer allocate(std::size_t count) override { return host_buffer(count); }
+  Buffer allocate_mailbox(std::size_t count) override { return host_buffer(count); }
+  void upload(ConstView host, View device) override;
+  void download(ConstView device, View host) override;
+  void run(const kernels::Elementwise& kernel, std::size_t count) override;
+  void post(ConstView x, View letter, std::function<void()> posted) override;
+  ConstView fetch(ConstView reply) override { return reply; }
+  void finish() override {}
+  std::unique_ptr<Model> compile(const Network& network, const ModelOptions& options) override;
+};
+
+}  // namespace easgd::cpu

@@ -1,0 +1,151 @@
+// Dropout whose mask is a function of counters alone, whatever the layout and the device:
+//
+//   keep element i (counted [C][H][W]) of sample n in dropout layer l of the network if
+//     Random{seed, Stream::dropout, worker}.at(step, n D + d_l + i / 4).uniform(i % 4) >= rate
+//
+//   S_l = elements of a sample in layer l       ceil(S_l / 4) = draws of four numbers it takes
+//   d_l = draws of the dropout layers before l   D = draws of all dropout layers together
+//
+// so that one sample's layers lie end to end and no number is used twice. Kept elements are scaled by
+// 1 / (1 - rate). A device that computes the same formula drops the same activations.
+#include "nn/dropout.h"
+
+#include "backend/cpu/cpu_layer.h"
+#include "backend/cpu/elementwise_loops.h"
+#include "backend/cpu/layout.h"
+#include "kernels/philox.h"
+
+namespace easgd::cpu {
+namespace {
+
+/// D and d_l of the formula.
+struct Draws {
+  std::uint32_t per_sample = 0, before = 0;
+};
+
+Draws count_draws(const Network& network, const Layer* layer) {
+  Draws draws;
+  for (const Stage& stage : network.stages()) {
+    if (stage.layer.get() == layer) draws.before = draws.per_sample;
+    if (stage.layer->kind() == layer->kind()) {
+      draws.per_sample += std::uint32_t((stage.input.size() + 3) / 4);
+    }
+  }
+  return draws;
+}
+
+/// Where an element lies: sample n's element i at n * sample_step + element[i].
+struct Places {
+  std::size_t sample_step = 0;
+  std::vector<std::size_t> element;
+};
+
+Places find_places(const Planes& p, Shape shape) {
+  using Tag = memory::format_tag;
+  const auto pixels = std::size_t(p.height) * std::size_t(p.width), lanes = p.lanes;
+  const bool samples_in_lanes = p.layout == Tag::chwn;
+  Places places;
+  places.sample_step = samples_in_lanes ? 1 : pixels * ((std::size_t(shape.channels) + lanes - 1) / lanes) * lanes;
+  for (std::size_t c = 0; c < std::size_t(shape.channels); ++c) {
+    for (std::size_t pixel = 0; pixel < pixels; ++pixel) {
+      places.element.push_back(samples_in_lanes
+                                   ? (c * pixels + pixel) * lanes
+                                   : ((c / lanes) * pixels + pixel) * lanes + c % lanes);
+    }
+  }
+  return places;
+}
+
+class DropoutLayer final : public CpuLayer {
+ public:
+  explicit DropoutLayer(const Link& link)
+      : stage_(*link.stage), rate_(float(dynamic_cast<const Dropout&>(*stage_.layer).rate)) {}
+
+  Activation compile_forward(Workbench& bench, const Activation& input) override {
+    stream_ = bench.stream();
+    seed_ = bench.options().seed;
+    draws_ = count_draws(bench.network(), stage_.layer.get());
+    const auto given = planes_of(input.values.get_desc());
+    const auto layout = given ? given->layout : memory::format_tag::nchw;
+    input_ = Converted(bench, input.values,
+                       {bench.dims(stage_.input), bench.type(), layout});
+    const memory::desc desc = input_.get().get_desc();
+    output_ = input.disposable || input_.copies() ? input_.get() : bench.make(desc);
+    places_ = find_places(*planes_of(desc), stage_.input);
+    if (bench.options().training) mask_ = bench.make_floats(stored_elements(desc));
+    return {output_, input.disposable};
+  }
+
+  memory compile_backward(Workbench& bench, const memory& output_gradient, bool) override {
+    gradient_ = Converted(bench, output_gradient, output_.get_desc());
+    return gradient_.get();
+  }
+
+  void forward(const Pass& pass) override {
+    input_.refresh(stream_);
+    if (pass.training) {
+      draw_mask(pass.batch);
+      apply_mask(input_.get(), output_);
+    } else if (output_ != input_.get()) {
+      copy(input_.get(), output_);
+    }
+  }
+
+  void backward(const Pass&) override {
+    gradient_.refresh(stream_);
+    apply_mask(gradient_.get(), gradient_.get());
+  }
+
+ private:
+  void draw_mask(const Batch& batch);
+  void apply_mask(const memory& from, const memory& to) const;
+  static void copy(const memory& from, const memory& to);
+
+  const Stage& stage_;
+  const float rate_;
+  dnnl::stream stream_;
+  std::uint64_t seed_ = 0;
+  Draws draws_;
+  Places places_;
+  Converted input_, gradient_;
+  memory output_;
+  View mask_;  ///< 0 or 1 / (1 - rate), in the layout of output_
+};
+
+void DropoutLayer::draw_mask(const Batch& batch) {
+  const kernels::Random random{seed_, kernels::Stream::dropout, batch.worker};
+  const float scale = 1 / (1 - rate_);
+  const std::size_t size = places_.element.size();
+  for_each_share(batch.size(), [&](std::size_t n) {
+    float* mask = mask_.data() + n * places_.sample_step;
+    const auto first = std::uint32_t(n) * draws_.per_sample + draws_.before;
+    for (std::size_t i = 0; i < size; i += 4) {
+      const kernels::Random4 four = random.at(batch.step, first + std::uint32_t(i / 4));
+      for (std::size_t k = 0; k < 4 && i + k < size; ++k) {
+        mask[places_.element[i + k]] = four.uniform(int(k)) >= rate_ ? scale : 0.0f;
+      }
+    }
+  });
+}
+
+void DropoutLayer::apply_mask(const memory& from, const memory& to) const {
+  with_elements(to, [&](auto* y) {
+    using Value = std::remove_pointer_t<decltype(y)>;
+    const auto* x = static_cast<const Value*>(from.get_data_handle());
+    const float* mask = mask_.data();
+    for_each_element(mask_.size(), [=](std::size_t i) { y[i] = Value(float(x[i]) * mask[i]); });
+  });
+}
+
+void DropoutLayer::copy(const memory& from, const memory& to) {
+  with_elements(to, [&](auto* y) {
+    const auto* x = static_cast<decltype(y)>(from.get_data_handle());
+    for_each_element(stored_elements(to.get_desc()), [=](std::size_t i) { y[i] = x[i]; });
+  });
+}
+
+const Registered<CpuLayerEntry> kRegistered(
+    Dropout().kind(), {[](const Workbench&, const Link& link) { return std::make_unique<DropoutLayer>(link); }});
+
+}  // namespace
+}  // namespace easgd::cpu

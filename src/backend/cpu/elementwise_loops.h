@@ -1,0 +1,23 @@
+// Loops over whole activations, in any layout.
+#pragma once
+
+#include "backend/cpu/storage.h"
+#include "backend/cpu/team.h"
+
+namespace easgd::cpu {
+
+/// Calls f(i) for every stored element, vectorised. f must touch element i alone.
+template <class Function>
+void for_each_element(std::size_t count, const Function& f) {
+  in_shares(count, [&f](std::size_t begin, std::size_t end) {
+#pragma GCC ivdep
+    for (std::size_t i = begin; i < end; ++i) f(i);
+  });
+}
+
+/// values = max(values, 0); a NaN stays one.
+void apply_relu(const memory& values);
+/// gradient = 0 where output <= 0: the backward pass of a ReLU. Both in the same layout.
+void block_gradient(const memory& output, const memory& gradient);
+
+}  // namespace easgd::cpu

@@ -1,0 +1,47 @@
+#include "backend/cpu/fusion.h"
+
+#include <fmt/format.h>
+
+namespace easgd::cpu {
+namespace {
+
+std::string kind(const Link& link) { return link.stage->layer->kind(); }
+
+void pool_before_relu(std::vector<Link>& links) {
+  for (std::size_t i = 0; i + 1 < links.size(); ++i) {
+    if (kind(links[i]) == "relu" && kind(links[i + 1]) == "maxpool") {
+      std::swap(links[i], links[i + 1]);
+    }
+  }
+}
+
+std::vector<Link> absorb_relu(const std::vector<Link>& links) {
+  std::vector<Link> shorter;
+  for (const Link& link : links) {
+    const bool absorbed = kind(link) == "relu" && !shorter.empty() && !shorter.back().relu &&
+                          entry_of(shorter.back()).absorbs_relu;
+    if (absorbed) {
+      shorter.back().relu = true;
+    } else {
+      shorter.push_back(link);
+    }
+  }
+  return shorter;
+}
+
+}  // namespace
+
+const CpuLayerEntry& entry_of(const Link& link) {
+  const CpuLayerEntry* entry = Registry<CpuLayerEntry>::find(kind(link));
+  if (!entry) throw ConfigError(fmt::format("network: the CPU has no layer \"{}\"", kind(link)));
+  return *entry;
+}
+
+std::vector<Link> fuse(const Network& network) {
+  std::vector<Link> links;
+  for (const Stage& stage : network.stages()) links.push_back({&stage, false});
+  pool_before_relu(links);
+  return absorb_relu(links);
+}
+
+}  // namespace easgd::cpu

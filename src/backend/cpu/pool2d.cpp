@@ -1,0 +1,200 @@
+// Pooling in the layout its input comes in. A plane is a channel of one sample, of a block of eight
+// channels, or of all samples: see layout.h.
+//
+//   maxpool   y = max over the window;  dx = dy at the first place of the maximum
+//   avgpool   y = mean over the window; dx = dy / |window|
+#include "nn/pool2d.h"
+
+#include "backend/cpu/cpu_layer.h"
+#include "backend/cpu/layout.h"
+#include "backend/cpu/team.h"
+#include "backend/cpu/vector8.h"
+
+namespace easgd::cpu {
+namespace {
+
+/// Place in the window of no value at all: ReLU let nothing through.
+constexpr std::int32_t kNowhere = 0xFFFF;
+
+/// Where windows lie in a plane, in values.
+struct Windows {
+  std::size_t input_size, output_size;  ///< of a plane
+  std::size_t rows, columns;            ///< of windows
+  std::size_t row_step, column_step;    ///< between windows
+  std::size_t lanes;
+  std::vector<std::size_t> places;  ///< of a window's values, from its corner
+  bool tile;                        ///< every input value lies in exactly one window
+};
+
+Windows make_windows(const Planes& in, Shape out, const Pool2d& options) {
+  const auto stride = std::size_t(options.stride), width = std::size_t(in.width);
+  Windows w{};
+  w.lanes = in.lanes;
+  w.input_size = in.lanes * width * std::size_t(in.height);
+  w.output_size = in.lanes * std::size_t(out.width) * std::size_t(out.height);
+  w.rows = std::size_t(out.height), w.columns = std::size_t(out.width);
+  w.row_step = stride * width * in.lanes, w.column_step = stride * in.lanes;
+  for (std::size_t row = 0; row < std::size_t(options.kernel); ++row) {
+    for (std::size_t column = 0; column < std::size_t(options.kernel); ++column) {
+      w.places.push_back((row * width + column) * in.lanes);
+    }
+  }
+  w.tile = options.kernel == options.stride && in.height == out.height * options.stride &&
+           in.width == out.width * options.stride;
+  return w;
+}
+
+/// Calls f(Eight or One, index of the first input value, index of the output value) for each window.
+template <class Function>
+void for_windows(const Windows& w, const Function& f) {
+  std::size_t output = 0;
+  for (std::size_t row = 0; row < w.rows; ++row) {
+    for (std::size_t column = 0; column < w.columns; ++column, output += w.lanes) {
+      const std::size_t corner = row * w.row_step + column * w.column_step;
+      for_lanes(w.lanes, [&](auto width, std::size_t lane) {
+        f(width, corner + lane, output + lane);
+      });
+    }
+  }
+}
+
+struct MaxFormula {
+  bool relu;
+
+  template <class Width, class T>
+  void forward(Width, const Windows& w, const T* x, T* y, std::uint16_t* place) const {
+    typename Width::Float best, value;
+    typename Width::Int where{}, here{};
+    load_floats(x, best);
+    for (std::size_t k = 1; k < w.places.size(); ++k) {
+      load_floats(x + w.places[k], value);
+      here += 1;
+      where = value > best ? here : where;
+      best = value > best ? value : best;
+    }
+    if (relu) {
+      where = best > 0 ? where : kNowhere - typename Width::Int{};
+      best = best < 0 ? typename Width::Float{} : best;
+    }
+    store_floats(y, best);
+    narrow(place, where);
+  }
+
+  template <class Width, class T>
+  void backward(Width, const Windows& w, T* dx, const T* dy, const std::uint16_t* place) const {
+    typename Width::Float share, old{};
+    typename Width::Int where, here{};
+    load_floats(dy, share);
+    widen(place, where);
+    for (const std::size_t k : w.places) {
+      if (!w.tile) load_floats(dx + k, old);
+      store_floats(dx + k, old + (where == here ? share : typename Width::Float{}));
+      here += 1;
+    }
+  }
+};
+
+struct MeanFormula {
+  bool relu;  // never: the entry does not absorb one
+
+  template <class Width, class T>
+  void forward(Width, const Windows& w, const T* x, T* y, std::uint16_t*) const {
+    typename Width::Float sum{}, value;
+    for (const std::size_t k : w.places) {
+      load_floats(x + k, value);
+      sum += value;
+    }
+    store_floats(y, sum * (1.0f / float(w.places.size())));
+  }
+
+  template <class Width, class T>
+  void backward(Width, const Windows& w, T* dx, const T* dy, const std::uint16_t*) const {
+    typename Width::Float share, old{};
+    load_floats(dy, share);
+    share *= 1.0f / float(w.places.size());
+    for (const std::size_t k : w.places) {
+      if (!w.tile) load_floats(dx + k, old);
+      store_floats(dx + k, old + share);
+    }
+  }
+};
+
+template <class Formula>
+class PoolLayer final : public CpuLayer {
+ public:
+  explicit PoolLayer(const Link& link) : stage_(*link.stage), formula_{link.relu} {}
+
+  Activation compile_forward(Workbench& bench, const Activation& input) override {
+    stream_ = bench.stream();
+    const auto type = input.values.get_desc().data_type();
+    const auto given = planes_of(input.values.get_desc());
+    const auto layout = given ? given->layout : memory::format_tag::nchw;
+    input_ = Converted(bench, input.values, {bench.dims(stage_.input), type, layout});
+    output_ = bench.make({bench.dims(stage_.output), type, layout});
+    const Planes in = *planes_of(input_.get().get_desc());
+    planes_ = in.planes;
+    windows_ = make_windows(in, stage_.output, dynamic_cast<const Pool2d&>(*stage_.layer));
+    places_.resize(windows_.output_size * planes_);
+    return {output_, true};
+  }
+
+  memory compile_backward(Workbench& bench, const memory& output_gradient, bool wanted) override {
+    if (!wanted) return {};
+    output_gradient_ = Converted(bench, output_gradient, output_.get_desc());
+    input_gradient_ = bench.make(input_.get().get_desc());
+    return input_gradient_;
+  }
+
+  void forward(const Pass&) override {
+    input_.refresh(stream_);
+    with_elements(output_, [this](auto* y) {
+      const auto* x = static_cast<decltype(y)>(input_.get().get_data_handle());
+      for_each_share(planes_, [=, this](std::size_t plane) {
+        const auto* from = x + plane * windows_.input_size;
+        auto* to = y + plane * windows_.output_size;
+        auto* place = places_.data() + plane * windows_.output_size;
+        for_windows(windows_, [&](auto width, std::size_t in, std::size_t out) {
+          formula_.forward(width, windows_, from + in, to + out, place + out);
+        });
+      });
+    });
+  }
+
+  void backward(const Pass&) override {
+    if (!input_gradient_) return;
+    output_gradient_.refresh(stream_);
+    with_elements(input_gradient_, [this](auto* dx) {
+      const auto* dy = static_cast<decltype(dx)>(output_gradient_.get().get_data_handle());
+      for_each_share(planes_, [=, this](std::size_t plane) {
+        auto* to = dx + plane * windows_.input_size;
+        const auto* from = dy + plane * windows_.output_size;
+        const auto* place = places_.data() + plane * windows_.output_size;
+        if (!windows_.tile) std::fill_n(to, windows_.input_size, std::decay_t<decltype(*to)>(0.0f));
+        for_windows(windows_, [&](auto width, std::size_t in, std::size_t out) {
+          formula_.backward(width, windows_, to + in, from + out, place + out);
+        });
+      });
+    });
+  }
+
+ private:
+  const Stage& stage_;
+  const Formula formula_;
+  dnnl::stream stream_;
+  std::size_t planes_ = 0;
+  Windows windows_;
+  Converted input_, output_gradient_;
+  memory output_, input_gradient_;
+  std::vector<std::uint16_t> places_;  ///< of the maxima, one an output value
+};
+
+template <class Formula>
+CpuLayerEntry entry(bool absorbs_relu) {
+  return {[](const Workbench&, const Link& link) { return std::make_unique<PoolLayer<Formula>>(link); }, absorbs_relu};
+}
+
+const Registered<CpuLayerEntry> kMaxRegistered(MaxPool2d().kind(), entry<MaxFormula>(true));
+const Registered<CpuLayerEntry> kAvgRegistered(AvgPool2d().kind(), entry<MeanFormula>(false));
+
+}  // namespace
+}  // namespace easgd::cpu

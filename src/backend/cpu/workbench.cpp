@@ -1,0 +1,69 @@
+#include "backend/cpu/workbench.h"
+
+#include <algorithm>
+
+namespace easgd::cpu {
+
+Workbench::Workbench(const Network& network, const ModelOptions& options)
+    : network_(network),
+      options_(options),
+      engine_(dnnl::engine::kind::cpu, 0),
+      stream_(engine_),
+      type_(options.precision == "bf16" ? memory::data_type::bf16 : memory::data_type::f32) {}
+
+memory::dims Workbench::dims(Shape shape) const {
+  return {memory::dim(options_.batch), shape.channels, shape.height, shape.width};
+}
+
+View Workbench::make_floats(std::size_t count) {
+  buffers_.push_back(host_buffer(count));
+  bytes_ += count * sizeof(float);
+  return buffers_.back();
+}
+
+memory Workbench::make(const memory::desc& desc) {
+  const std::size_t floats = (desc.get_size() + sizeof(float) - 1) / sizeof(float);
+  return memory(desc, engine_, make_floats(std::max<std::size_t>(floats, 1)).data());
+}
+
+memory Workbench::unbound(const memory::desc& desc) const {
+  return memory(desc, engine_, DNNL_MEMORY_NONE);
+}
+
+dnnl::primitive_attr Workbench::attributes() const {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attributes;
+}
+
+std::pair<int, memory> Workbench::scratchpad(const dnnl::primitive_desc_base& descriptor) {
+  scratchpads_.push_back(unbound(descriptor.scratchpad_desc()));
+  return {DNNL_ARG_SCRATCHPAD, scratchpads_.back()};
+}
+
+void Workbench::finish() {
+  std::size_t largest = 0;
+  for (const memory& pad : scratchpads_) largest = std::max(largest, pad.get_desc().get_size());
+  if (largest == 0) return;
+  const View shared = make_floats((largest + sizeof(float) - 1) / sizeof(float));
+  for (const memory& pad : scratchpads_) {
+    if (pad.get_desc().get_size() > 0) pad.set_data_handle(shared.data());
+  }
+}
+
+Converted::Converted(Workbench& bench, const memory& source, const memory::desc& wanted)
+    : target_(source) {
+  if (source.get_desc() == wanted) return;
+  target_ = bench.make(wanted);
+  copy_ = make_copy(bench, source, target_);
+}
+
+Call make_copy(Workbench& bench, const memory& source, const memory& target) {
+  const dnnl::reorder::primitive_desc descriptor(bench.engine(), source.get_desc(), bench.engine(),
+                                                 target.get_desc(), bench.attributes());
+  return Call(dnnl::reorder(descriptor), {{DNNL_ARG_FROM, source},
+                                          {DNNL_ARG_TO, target},
+                                          bench.scratchpad(descriptor)});
+}
+
+}  // namespace easgd::cpu

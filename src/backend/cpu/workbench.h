@@ -1,0 +1,72 @@
+// What the layers of one model share while they are compiled: oneDNN's engine and stream, memory, and
+// one scratchpad that every primitive uses in turn.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+#include "backend/cpu/onednn.h"
+
+namespace easgd::cpu {
+
+class Workbench {
+ public:
+  Workbench(const Network& network, const ModelOptions& options);
+
+  const Network& network() const { return network_; }
+  const ModelOptions& options() const { return options_; }
+  const dnnl::engine& engine() const { return engine_; }
+  const dnnl::stream& stream() const { return stream_; }
+  /// Of activations and their gradients; parameters are always f32.
+  memory::data_type type() const { return type_; }
+  /// [N][C][H][W]
+  memory::dims dims(Shape shape) const;
+
+  /// Zeroed memory that lives as long as the model.
+  memory make(const memory::desc& desc);
+  View make_floats(std::size_t count);
+  /// A memory without floats of its own: see `point_at`.
+  memory unbound(const memory::desc& desc) const;
+
+  /// An argument for every primitive made with `attributes()`.
+  std::pair<int, memory> scratchpad(const dnnl::primitive_desc_base& descriptor);
+  dnnl::primitive_attr attributes() const;
+  /// Gives the scratchpads their memory, once all layers are compiled.
+  void finish();
+
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  Network network_;
+  ModelOptions options_;
+  dnnl::engine engine_;
+  dnnl::stream stream_;
+  memory::data_type type_;
+  std::vector<Buffer> buffers_;
+  std::vector<memory> scratchpads_;
+  std::size_t bytes_ = 0;
+};
+
+/// A memory in the layout and type a primitive wants: the given one itself, or a copy of it.
+class Converted {
+ public:
+  Converted() = default;
+  Converted(Workbench& bench, const memory& source, const memory::desc& wanted);
+
+  const memory& get() const { return target_; }
+  bool copies() const { return bool(copy_); }
+  /// Brings the copy up to date.
+  void refresh(const dnnl::stream& stream) const {
+    if (copy_) copy_(stream);
+  }
+
+ private:
+  memory target_;
+  Call copy_;
+};
+
+/// Copies between layouts and types.
+Call make_copy(Workbench& bench, const memory& source, const memory& target);
+
+}  // namespace easgd::cpu

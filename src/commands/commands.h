@@ -1,0 +1,26 @@
+// The commands of the program, one file each.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+
+namespace easgd {
+
+/// easgd train: see train/trainer.h.
+ExitCode train_command(const std::string& config, const std::vector<std::string>& overrides,
+                       const std::string& out);
+
+/// easgd evaluate: loss and error of a run folder or of a safetensors file over the test set. Data and network
+/// come from the configuration that the file carries; `config` replaces it where it is not empty.
+ExitCode evaluate_command(const std::string& path, const std::string& config,
+                          const std::vector<std::string>& overrides);
+
+/// easgd describe: layers, shapes, parameters, FLOPs and memory of a configuration.
+ExitCode describe_command(const std::string& config, const std::vector<std::string>& overrides);
+
+/// easgd locate: where a data set would be read from. Returns `data` where it is not to be found.
+ExitCode locate_command(const std::string& set, const std::string& dir);
+
+}  // namespace easgd

@@ -1,0 +1,70 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <map>
+
+#include "commands/commands.h"
+#include "train/devices.h"
+#include "train/plan.h"
+#include "train/task.h"
+
+namespace easgd {
+namespace {
+
+std::string shown(Shape s) { return fmt::format("{}x{}x{}", s.channels, s.height, s.width); }
+
+std::string shown_bytes(double bytes) { return fmt::format("{:.2f} MiB", bytes / (1 << 20)); }
+
+/// Known without the files, where the set's reader says so.
+DatasetFacts facts_of(const DataConfig& data) {
+  if (const auto* facts = Registry<DatasetFacts>::find(data.set)) return *facts;
+  const DataSplit split = read_dataset(data.set, {data.dir, 0});
+  return {split.train->shape(), split.train->classes()};
+}
+
+void print_layers(const Network& network) {
+  fmt::print("{:<12} {:<22} {:<12} {:<12} {:>12} {:>12}\n", "layer", "type", "input", "output",
+             "parameters", "MFLOP");
+  for (const Stage& stage : network.stages()) {
+    std::size_t parameters = 0;
+    for (const Slice& slice : stage.slices) parameters += slice.count;
+    fmt::print("{:<12} {:<22} {:<12} {:<12} {:>12} {:>12.3f}\n", stage.layer->name,
+               stage.layer->kind(), shown(stage.input), shown(stage.output), parameters,
+               stage.layer->forward_flops(stage.input) / 1e6);
+  }
+}
+
+}  // namespace
+
+ExitCode describe_command(const std::string& path, const std::vector<std::string>& overrides) {
+  Config config = load_config(path, overrides);
+  const Algorithm& algorithm = *Registry<Algorithm>::find(config.algorithm.name);
+  const auto places = place_workers(config.workers, algorithm.single);
+  const DatasetFacts facts = facts_of(config.data);
+  const Network network = make_network(config, facts.shape, facts.classes);
+  print_layers(network);
+
+  const auto batch = std::size_t(config.workers.batch);
+  const auto backend = (*Registry<BackendEntry>::find("cpu"))(BackendOptions{});
+  const auto model = backend->compile(
+      network, {.batch = batch, .training = true, .precision = config.workers.precision});
+  const double vector = double(network.parameter_count() * sizeof(float));
+  fmt::print("\n{} parameters, {}; {:.2f} MFLOP a sample forward, {:.2f} GFLOP a step of {}\n",
+             network.parameter_count(), shown_bytes(vector), network.forward_flops() / 1e6,
+             3 * network.forward_flops() * double(batch) / 1e9, batch);
+  fmt::print("activations and workspaces of a worker: {}\n", shown_bytes(double(model->memory())));
+  fmt::print("{} worker(s): {}; algorithm {}, {}\n", places.size(),
+             config.workers.devices[0] == "auto" ? "auto" : "as given", config.algorithm.name,
+             config.algorithm.exchange);
+  if (algorithm.elastic) {
+    const ElasticRates e = derive(config.algorithm, places.size());
+    fmt::print("tau {}, alpha {:.6g}, beta {:.6g}, rho {:.6g}\n", config.algorithm.tau, e.alpha,
+               e.beta, e.rho);
+    if (const auto warning = stability_warning(config.algorithm, e)) {
+      fmt::print("warning: {}\n", *warning);
+    }
+  }
+  return ExitCode::done;
+}
+
+}  // namespace easgd

@@ -1,0 +1,44 @@
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "commands/commands.h"
+#include "train/devices.h"
+#include "train/safetensors.h"
+#include "train/task.h"
+
+namespace easgd {
+namespace {
+
+Config config_of(const safetensors::File& file, const std::filesystem::path& path,
+                 const std::string& given, const std::vector<std::string>& overrides) {
+  if (!given.empty()) return load_config(given, overrides);
+  const auto carried = file.metadata.find("easgd.config");
+  if (carried == file.metadata.end()) {
+    throw ConfigError(path.string() +
+                      ": carries no configuration; give one with --config CONFIG.toml");
+  }
+  return parse_config(carried->second, path.string(), overrides);
+}
+
+}  // namespace
+
+ExitCode evaluate_command(const std::string& path, const std::string& given,
+                          const std::vector<std::string>& overrides) {
+  std::filesystem::path file_path = path;
+  if (std::filesystem::is_directory(file_path)) file_path /= "center.safetensors";
+  const safetensors::File file = safetensors::read(file_path);
+  Config config = config_of(file, file_path, given, overrides);
+  config.evaluate.threads = std::int64_t(allowed_cores().size());
+  const Data data(config);
+  const Network network =
+      make_network(config, data.split.test->shape(), data.split.test->classes());
+  Buffer x = host_buffer(network.parameter_count());
+  safetensors::load(file, file_path, network, x);
+  const Tally tally = TestSet(config, data, network).evaluate(x);
+  fmt::print("{}: {} test images, test loss {:.6f}, test error {:.4f} %\n", file_path.string(),
+             tally.samples, tally.mean_loss(), 100 * tally.error());
+  return ExitCode::done;
+}
+
+}  // namespace easgd

@@ -1,0 +1,280 @@
+#include "config/reader.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/nearest.h"
+
+namespace easgd::config {
+namespace {
+
+constexpr std::string_view kOverride = "--set ";
+
+std::string shown(const toml::node& node) {
+  std::ostringstream out;
+  node.visit([&out](const auto& n) { out << n; });
+  std::string text = out.str();
+  return text.size() > 60 ? text.substr(0, 57) + "..." : text;
+}
+
+/// "run.toml:12: algorithm.tau: message", or the override that the node came from.
+[[noreturn]] void fail(const toml::source_region& source, const std::string& key,
+                       const std::string& message) {
+  const std::string origin = source.path ? *source.path : "";
+  const std::string where = origin.starts_with(kOverride)
+                                ? origin
+                                : fmt::format("{}:{}", origin, source.begin.line);
+  throw ConfigError(fmt::format("{}: {}: {}", where, key, message));
+}
+
+std::string in_range(Range range) { return fmt::format("in {}..{}", range.low, range.high); }
+
+/// Visits the fields of one TOML table; `finish` reports the keys that no field has read.
+class TableReader final : public Fields {
+ public:
+  TableReader(const toml::table& table, std::string prefix)
+      : table_(table), prefix_(std::move(prefix)) {}
+
+  void text(const char* key, std::string& value, const char*) override {
+    if (const toml::node* node = take(key)) {
+      if (!node->is_string()) wrong_type(*node, key, "a string");
+      value = **node->as_string();
+    }
+  }
+
+  void choice(const char* key, std::string& value, const Words& allowed, const char*) override {
+    const toml::node* node = take(key);
+    if (!node) {
+      if (value.empty()) missing(key, fmt::format("one of {}", fmt::join(allowed, ", ")));
+      return;
+    }
+    if (!node->is_string()) wrong_type(*node, key, "a string");
+    const std::string word = **node->as_string();
+    if (std::find(allowed.begin(), allowed.end(), word) == allowed.end()) {
+      fail(node->source(), full(key),
+           fmt::format("expected one of {}; found \"{}\"{}", fmt::join(allowed, ", "), word,
+                       did_you_mean(word, allowed)));
+    }
+    value = word;
+  }
+
+  void integer(const char* key, std::int64_t& value, Range range, const char*) override {
+    if (const toml::node* node = take(key)) {
+      value = checked_integer(*node, key, range);
+    } else if (double(value) < range.low) {
+      missing(key, "an integer " + in_range(range));
+    }
+  }
+
+  void integer(const char* key, std::optional<std::int64_t>& value, Range range,
+               const char*) override {
+    if (const toml::node* node = take(key)) value = checked_integer(*node, key, range);
+  }
+
+  void number(const char* key, double& value, Range range, const char*) override {
+    if (const toml::node* node = take(key)) value = checked_number(*node, key, range);
+  }
+
+  void number(const char* key, std::optional<double>& value, Range range, const char*) override {
+    if (const toml::node* node = take(key)) value = checked_number(*node, key, range);
+  }
+
+  void flag(const char* key, bool& value, const char*) override {
+    if (const toml::node* node = take(key)) {
+      if (!node->is_boolean()) wrong_type(*node, key, "true or false");
+      value = **node->as_boolean();
+    }
+  }
+
+  void numbers(const char* key, std::vector<double>& value, Range range, const char*) override {
+    if (const toml::node* node = take(key)) {
+      if (!node->is_array()) wrong_type(*node, key, "a list of numbers");
+      value.clear();
+      for (const toml::node& item : *node->as_array()) {
+        value.push_back(checked_number(item, key, range));
+      }
+    }
+  }
+
+  void words(const char* key, Words& value, const char*) override {
+    if (const toml::node* node = take(key)) {
+      value.clear();
+      if (const toml::array* list = node->as_array()) {
+        for (const toml::node& item : *list) value.push_back(checked_word(item, key));
+      } else {
+        value.push_back(checked_word(*node, key));
+      }
+    }
+  }
+
+  void table(const char* key, const std::function<void(Fields&)>& fields, const char*) override {
+    const toml::node* node = take(key);
+    if (node && !node->is_table()) wrong_type(*node, key, "a table");
+    static const toml::table kEmpty;
+    TableReader inner(node ? *node->as_table() : kEmpty, full(key) + ".");
+    fields(inner);
+    inner.finish();
+  }
+
+  void tables(const char* key, std::size_t, const std::function<void(Fields&, std::size_t)>& element,
+              const char*) override {
+    const toml::node* node = take(key);
+    if (!node) return;
+    const toml::array* list = node->as_array();
+    if (!list) wrong_type(*node, key, fmt::format("tables, each headed [[{}]]", full(key)));
+    for (std::size_t i = 0; i < list->size(); ++i) {
+      const toml::table* item = list->get(i)->as_table();
+      if (!item) wrong_type(*list->get(i), key, "a table");
+      TableReader inner(*item, fmt::format("{}[{}].", full(key), i));
+      element(inner, i);
+      inner.finish();
+    }
+  }
+
+  void finish() const {
+    for (const auto& [key, node] : table_) {
+      const std::string name(key.str());
+      if (std::find(known_.begin(), known_.end(), name) != known_.end()) continue;
+      std::string message = "unknown key" + did_you_mean(name, known_);
+      if (nearest(name, known_).empty()) {
+        message += fmt::format("; keys here: {}", fmt::join(known_, ", "));
+      }
+      const auto& source = node.source();
+      fail(source, full(name), message);
+    }
+  }
+
+ private:
+  std::string full(const std::string& key) const { return prefix_ + key; }
+
+  const toml::node* take(const char* key) {
+    known_.push_back(key);
+    return table_.get(key);
+  }
+
+  [[noreturn]] void missing(const char* key, const std::string& expected) const {
+    fail(table_.source(), full(key), "missing; expected " + expected);
+  }
+
+  [[noreturn]] void wrong_type(const toml::node& node, const char* key,
+                               const std::string& expected) const {
+    std::ostringstream type;
+    type << node.type();
+    fail(node.source(), full(key),
+         fmt::format("expected {}; found the {} {}", expected, type.str(), shown(node)));
+  }
+
+  std::int64_t checked_integer(const toml::node& node, const char* key, Range range) const {
+    if (!node.is_integer()) wrong_type(node, key, "an integer");
+    const std::int64_t value = **node.as_integer();
+    check_range(node, key, double(value), range);
+    return value;
+  }
+
+  double checked_number(const toml::node& node, const char* key, Range range) const {
+    if (!node.is_number()) wrong_type(node, key, "a number");
+    const double value = node.value<double>().value();
+    check_range(node, key, value, range);
+    return value;
+  }
+
+  void check_range(const toml::node& node, const char* key, double value, Range range) const {
+    if (!(value >= range.low && value <= range.high)) {
+      fail(node.source(), full(key),
+           fmt::format("expected a value {}; found {}", in_range(range), shown(node)));
+    }
+  }
+
+  std::string checked_word(const toml::node& node, const char* key) const {
+    if (node.is_string()) return **node.as_string();
+    if (node.is_integer()) return std::to_string(**node.as_integer());
+    wrong_type(node, key, "a word, an integer, or a list of these");
+  }
+
+  const toml::table& table_;
+  std::string prefix_;
+  Words known_;
+};
+
+/// The value of an override: TOML where it is TOML, else a bare string.
+toml::table parse_override(const std::string& key, const std::string& value,
+                           const std::string& origin) {
+  try {
+    return toml::parse("value = " + value, origin);
+  } catch (const toml::parse_error&) {
+    toml::table table = toml::parse("value = \"\"", origin);
+    if (value.find_first_of("[]{}\"'=\n") != std::string::npos || value.empty()) {
+      throw ConfigError(fmt::format("{}: {}: expected a TOML value; found {}", origin, key,
+                                    value.empty() ? "nothing" : value));
+    }
+    **table.get("value")->as_string() = value;
+    return table;
+  }
+}
+
+void apply_override(toml::table& root, const std::string& text) {
+  const std::string origin = std::string(kOverride) + text;
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    throw ConfigError(origin + ": expected key=value, as in algorithm.tau=4");
+  }
+  const std::string path = text.substr(0, equals);
+  toml::table parsed = parse_override(path, text.substr(equals + 1), origin);
+  toml::table* table = &root;
+  std::istringstream parts(path);
+  std::string part;
+  std::getline(parts, part, '.');
+  for (std::string next; std::getline(parts, next, '.'); part = next) {
+    if (!table->contains(part)) table->insert(part, toml::table{});
+    table = table->get(part)->as_table();
+    if (!table) throw ConfigError(fmt::format("{}: {} is not a table", origin, part));
+  }
+  // Moved, not copied: a moved node keeps the place that errors point to.
+  table->insert_or_assign(part, std::move(*parsed.get("value")));
+}
+
+}  // namespace
+
+void read_text(const std::string& text, const std::string& origin,
+               const std::vector<std::string>& overrides,
+               const std::function<void(Fields&)>& fields) {
+  toml::table root;
+  try {
+    root = toml::parse(text, origin);
+  } catch (const toml::parse_error& e) {
+    std::string message(e.description());
+    std::replace(message.begin(), message.end(), '\n', ' ');
+    throw ConfigError(
+        fmt::format("{}:{}: not valid TOML: {}", origin, e.source().begin.line, message));
+  }
+  if (root.empty() && overrides.empty()) {
+    throw ConfigError(fmt::format(
+        "{}: is empty; expected a configuration (see configs/ and `easgd help config`)", origin));
+  }
+  for (const std::string& override : overrides) apply_override(root, override);
+  TableReader reader(root, "");
+  fields(reader);
+  reader.finish();
+}
+
+void read_file(const std::string& path, const std::vector<std::string>& overrides,
+               const std::function<void(Fields&)>& fields) {
+  if (std::filesystem::is_directory(path)) {
+    throw ConfigError(path + ": is a folder; expected a TOML file");
+  }
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw ConfigError(path + ": cannot be opened; expected a TOML file");
+  std::ostringstream text;
+  text << file.rdbuf();
+  read_text(text.str(), path, overrides, fields);
+}
+
+}  // namespace easgd::config

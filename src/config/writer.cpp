@@ -1,0 +1,169 @@
+#include "config/writer.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace easgd::config {
+namespace {
+
+std::string quoted(const std::string& text) {
+  std::string result = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      result += '\\';
+      result += c;
+    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      result += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
+    } else {
+      result += c;
+    }
+  }
+  return result + "\"";
+}
+
+std::string quoted(const Fields::Words& words) {
+  Fields::Words items;
+  for (const std::string& word : words) items.push_back(quoted(word));
+  return fmt::format("[{}]", fmt::join(items, ", "));
+}
+
+std::string bracketed(const std::vector<double>& values) {
+  return fmt::format("[{}]", fmt::join(values, ", "));
+}
+
+class TomlWriter final : public Fields {
+ public:
+  explicit TomlWriter(std::string path) : path_(std::move(path)) {}
+
+  void text(const char* key, std::string& value, const char*) override { put(key, quoted(value)); }
+  void choice(const char* key, std::string& value, const Words&, const char*) override {
+    put(key, quoted(value));
+  }
+  void integer(const char* key, std::int64_t& value, Range, const char*) override {
+    put(key, std::to_string(value));
+  }
+  void integer(const char* key, std::optional<std::int64_t>& value, Range, const char*) override {
+    if (value) put(key, std::to_string(*value));
+  }
+  void number(const char* key, double& value, Range, const char*) override {
+    put(key, fmt::format("{}", value));
+  }
+  void number(const char* key, std::optional<double>& value, Range, const char*) override {
+    if (value) put(key, fmt::format("{}", *value));
+  }
+  void flag(const char* key, bool& value, const char*) override {
+    put(key, value ? "true" : "false");
+  }
+  void numbers(const char* key, std::vector<double>& value, Range, const char*) override {
+    put(key, bracketed(value));
+  }
+  void words(const char* key, Words& value, const char*) override { put(key, quoted(value)); }
+
+  void table(const char* key, const std::function<void(Fields&)>& fields, const char*) override {
+    const std::string path = path_.empty() ? key : path_ + "." + key;
+    TomlWriter inner(path);
+    fields(inner);
+    tables_ += fmt::format("\n[{}]\n{}", path, inner.result());
+  }
+
+  void tables(const char* key, std::size_t count,
+              const std::function<void(Fields&, std::size_t)>& element, const char*) override {
+    const std::string path = path_.empty() ? key : path_ + "." + key;
+    for (std::size_t i = 0; i < count; ++i) {
+      TomlWriter inner(path);
+      element(inner, i);
+      tables_ += fmt::format("\n[[{}]]\n{}", path, inner.result());
+    }
+  }
+
+  std::string result() const { return values_ + tables_; }
+
+ private:
+  void put(const char* key, const std::string& value) {
+    values_ += fmt::format("{} = {}\n", key, value);
+  }
+
+  std::string path_;
+  std::string values_;
+  std::string tables_;  // TOML wants a table's own values before its inner tables
+};
+
+class HelpWriter final : public Fields {
+ public:
+  explicit HelpWriter(std::string prefix) : prefix_(std::move(prefix)) {}
+
+  void text(const char* key, std::string& value, const char* meaning) override {
+    put(key, "text", quoted(value), meaning);
+  }
+  void choice(const char* key, std::string& value, const Words& allowed,
+              const char* meaning) override {
+    put(key, fmt::format("{}", fmt::join(allowed, " | ")), value.empty() ? "" : quoted(value),
+        meaning);
+  }
+  void integer(const char* key, std::int64_t& value, Range range, const char* meaning) override {
+    put(key, "integer " + shown(range), double(value) < range.low ? "" : std::to_string(value),
+        meaning);
+  }
+  void integer(const char* key, std::optional<std::int64_t>& value, Range range,
+               const char* meaning) override {
+    put(key, "integer " + shown(range), value ? std::to_string(*value) : "not given", meaning);
+  }
+  void number(const char* key, double& value, Range range, const char* meaning) override {
+    put(key, "number " + shown(range), fmt::format("{}", value), meaning);
+  }
+  void number(const char* key, std::optional<double>& value, Range range,
+              const char* meaning) override {
+    put(key, "number " + shown(range), value ? fmt::format("{}", *value) : "not given", meaning);
+  }
+  void flag(const char* key, bool& value, const char* meaning) override {
+    put(key, "true | false", value ? "true" : "false", meaning);
+  }
+  void numbers(const char* key, std::vector<double>& value, Range range,
+               const char* meaning) override {
+    put(key, "list of numbers " + shown(range), bracketed(value), meaning);
+  }
+  void words(const char* key, Words& value, const char* meaning) override {
+    put(key, "word or list of words", value.size() == 1 ? quoted(value[0]) : quoted(value), meaning);
+  }
+  void table(const char* key, const std::function<void(Fields&)>& fields,
+             const char* meaning) override {
+    text_ += fmt::format("\n[{}{}]  {}\n", prefix_, key, meaning);
+    HelpWriter inner(prefix_ + key + ".");
+    fields(inner);
+    text_ += inner.result();
+  }
+  void tables(const char* key, std::size_t, const std::function<void(Fields&, std::size_t)>&,
+              const char* meaning) override {
+    text_ += fmt::format("\n[[{}{}]]  {}\n", prefix_, key, meaning);
+  }
+
+  const std::string& result() const { return text_; }
+
+ private:
+  static std::string shown(Range range) { return fmt::format("{}..{}", range.low, range.high); }
+
+  void put(const char* key, const std::string& type, const std::string& value,
+           const char* meaning) {
+    text_ += fmt::format("  {:<28} {}\n      {}; {}\n", prefix_ + key, meaning, type,
+                         value.empty() ? "must be given" : "default " + value);
+  }
+
+  std::string prefix_;
+  std::string text_;
+};
+
+}  // namespace
+
+std::string to_toml(const std::function<void(Fields&)>& fields) {
+  TomlWriter writer("");
+  fields(writer);
+  return writer.result();
+}
+
+std::string to_help(const std::function<void(Fields&)>& fields, const std::string& prefix) {
+  HelpWriter writer(prefix);
+  fields(writer);
+  return writer.result();
+}
+
+}  // namespace easgd::config

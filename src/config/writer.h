@@ -1,0 +1,16 @@
+// Writes option structs out: as a TOML file that reads back to the same, and as help for people.
+#pragma once
+
+#include <string>
+
+#include "config/fields.h"
+
+namespace easgd::config {
+
+/// The TOML text of everything `fields` declares; optional values that were not given are left out.
+std::string to_toml(const std::function<void(Fields&)>& fields);
+
+/// A line for each key: name, type and range, default, meaning. `prefix` comes before each name.
+std::string to_help(const std::function<void(Fields&)>& fields, const std::string& prefix = "");
+
+}  // namespace easgd::config

@@ -1,0 +1,72 @@
+#include "data/augmentation.h"
+
+#include <cassert>
+
+#include "base/error.h"
+
+namespace easgd {
+namespace {
+
+std::string sides(int height, int width) {
+  return std::to_string(height) + "x" + std::to_string(width);
+}
+
+Shape cropped(Shape image, int crop) {
+  if (crop < 0) throw ConfigError("data.crop: " + std::to_string(crop) + " is negative");
+  if (crop > image.height || crop > image.width)
+    throw ConfigError("data.crop: " + std::to_string(crop) + " is larger than the images (" +
+                      sides(image.height, image.width) + ")");
+  return crop == 0 ? image : Shape{image.channels, crop, crop};
+}
+
+}  // namespace
+
+Augmentation::Augmentation(Shape image, int crop, const Normalisation& normalisation)
+    : image_(image), output_(cropped(image, crop)), level_(image.channels) {
+  const std::size_t channels = normalisation.mean.size();
+  if (channels != normalisation.deviation.size() || (channels && channels != level_.size()))
+    throw ConfigError("data.normalisation: " + std::to_string(channels) + " means and " +
+                      std::to_string(normalisation.deviation.size()) +
+                      " deviations for images of " + std::to_string(image.channels) + " channels");
+  for (std::size_t c = 0; c < level_.size(); ++c) {
+    const double mean = channels ? normalisation.mean[c] : 0.0;
+    const double deviation = channels ? normalisation.deviation[c] : 1.0;
+    if (!(deviation > 0))
+      throw ConfigError("data.normalisation: the deviation of channel " + std::to_string(c) +
+                        " is not positive");
+    for (int pixel = 0; pixel < 256; ++pixel)
+      level_[c][pixel] = static_cast<float>((pixel / 255.0 - mean) / deviation);
+  }
+}
+
+Window Augmentation::center() const {
+  return {(image_.height - output_.height) / 2, (image_.width - output_.width) / 2, false};
+}
+
+Window Augmentation::random(const kernels::Random& random, std::uint64_t step, std::uint32_t index,
+                            bool flip) const {
+  const kernels::Random4 four = random.at(step, index);
+  return {static_cast<int>(four.below(0, image_.height - output_.height + 1)),
+          static_cast<int>(four.below(1, image_.width - output_.width + 1)),
+          flip && (four.value[2] & 1)};
+}
+
+void Augmentation::apply(std::span<const std::uint8_t> image, Window window, View to) const {
+  assert(image.size() == image_.size() && to.size() == output_.size());
+  float* out = to.data();
+  const int width = output_.width;
+  for (int c = 0; c < image_.channels; ++c) {
+    const float* level = level_[c].data();
+    for (int y = 0; y < output_.height; ++y, out += width) {
+      const std::uint8_t* row = image.data() +
+                                (std::size_t(c) * image_.height + window.top + y) * image_.width +
+                                window.left;
+      if (window.mirrored)
+        for (int x = 0; x < width; ++x) out[x] = level[row[width - 1 - x]];
+      else
+        for (int x = 0; x < width; ++x) out[x] = level[row[x]];
+    }
+  }
+}
+
+}  // namespace easgd

@@ -1,0 +1,49 @@
+// What happens to an image between the data set and the network: crop, flip, normalise.
+#pragma once
+
+#include <array>
+#include <span>
+#include <vector>
+
+#include "base/view.h"
+#include "data/dataset.h"
+#include "data/normalisation.h"
+#include "kernels/philox.h"
+
+namespace easgd {
+
+/// The part of an image that is used, and whether it is mirrored left to right.
+struct Window {
+  int top = 0;
+  int left = 0;
+  bool mirrored = false;
+};
+
+/// Cuts square windows of `crop` pixels (0: the whole image) out of images of one shape.
+///
+/// Thread: immutable.
+/// Throws: ConfigError where the crop is larger than the images or the normalisation has other
+/// channels (constructor).
+class Augmentation {
+ public:
+  Augmentation(Shape image, int crop, const Normalisation& normalisation);
+
+  Shape output() const { return output_; }
+
+  /// Rounded down where the margin is odd.
+  Window center() const;
+  /// The window of sample `index` of a step: every place equally likely; mirrored every other time
+  /// where `flip` is set.
+  Window random(const kernels::Random& random, std::uint64_t step, std::uint32_t index,
+                bool flip) const;
+
+  /// image: [C][H][W], 0..255. to: [C][crop][crop], normalised.
+  void apply(std::span<const std::uint8_t> image, Window window, View to) const;
+
+ private:
+  Shape image_;
+  Shape output_;
+  std::vector<std::array<float, 256>> level_;  ///< [C], the normalised value of each pixel level
+};
+
+}  // namespace easgd

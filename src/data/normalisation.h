@@ -1,0 +1,22 @@
+// Brings the pixels of every channel to mean 0 and deviation 1.
+#pragma once
+
+#include <vector>
+
+#include "data/dataset.h"
+
+namespace easgd {
+
+/// normalised = (pixel / 255 - mean) / deviation, one mean and deviation a channel.
+/// Empty vectors stand for mean 0 and deviation 1: pixel / 255.
+struct Normalisation {
+  std::vector<float> mean;
+  std::vector<float> deviation;
+};
+
+/// Mean and deviation of pixel / 255 over the first `limit` images (0: all) and all places. A
+/// channel that never varies gets deviation 1. Sums are integers, so the bits do not depend on the
+/// threads. Throws: what decoding an image throws; DataError where there is no image.
+Normalisation measure_normalisation(const Dataset& set, std::size_t limit = 0);
+
+}  // namespace easgd

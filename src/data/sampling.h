@@ -1,0 +1,77 @@
+// Which image is sample i of a worker's step t.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace easgd {
+
+/// How the workers divide the training set.
+enum class Partition {
+  whole,   ///< every worker goes through the whole set, each in its own order (the paper)
+  shard,   ///< every worker goes through its own 1/p of the set, the same for the whole run
+  chunks,  ///< as whole, but reads runs of neighbours: see Sampling
+};
+
+enum class Order { shuffled, sequential };
+
+/// Throws: ConfigError where there is none of that name.
+Partition partition_named(std::string_view name);
+Order order_named(std::string_view name);
+
+struct SamplingOptions {
+  std::size_t samples = 0;  ///< of the set that are used: the first ones
+  std::size_t batch = 128;
+  Partition partition = Partition::whole;
+  Order order = Order::shuffled;
+  std::uint64_t seed = 1;
+  std::uint32_t worker = 0;
+  std::uint32_t workers = 1;
+};
+
+/// A worker's endless sequence of samples, computed from its place: sample i of step t stands at
+/// t * batch + i. Passes follow one another without a gap, so a batch may hold the end of one pass
+/// and the beginning of the next. A pass visits each of the worker's samples once.
+///
+///   whole       a new permutation of the set in every pass, different for every worker.
+///   shard       one permutation of the set for the run, the same for all workers, is cut into p
+///               parts whose sizes differ by at most one; worker w passes through part w, in a new
+///               order every time.
+///   chunks      the prefetching of the paper: chunks of 512 neighbours come in random order, and
+///               8 chunks at a time are shuffled together. Where the first chunk begins is new
+///               in every pass, so that neighbours do not stay together. The paper serves chunks to
+///               whichever worker asks first; here each worker has its own order, a function of
+///               counters.
+///   sequential  file order without chance. whole: worker w takes the batches w, w + p, w + 2p ...
+///   of the
+///               wrapping sequence. shard: worker w's part is the w-th run of neighbours.
+///
+/// Thread: immutable.
+/// Throws: ConfigError where a shard would be empty, or chunks are to be sequential (constructor).
+/// Source: [EASGD15] section 4 and its supplement on data loading, for whole and chunks.
+class Sampling {
+ public:
+  static constexpr std::size_t kChunk = 512;
+  static constexpr std::size_t kChunksTogether = 8;
+
+  explicit Sampling(const SamplingOptions& options);
+
+  /// The images of a step, in order; `to` has `batch` elements.
+  void fill(std::uint64_t step, std::span<std::size_t> to) const;
+
+  /// Samples of one pass of this worker.
+  std::size_t samples_in_pass() const { return count_; }
+
+ private:
+  std::size_t whole(std::uint64_t pass, std::size_t place) const;
+  std::size_t shard(std::uint64_t pass, std::size_t place) const;
+  std::size_t chunked(std::uint64_t pass, std::size_t place) const;
+
+  SamplingOptions options_;
+  std::size_t first_ = 0;  ///< of the worker's part; 0 but for shards
+  std::size_t count_ = 0;  ///< samples in the worker's part
+};
+
+}  // namespace easgd

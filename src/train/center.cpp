@@ -1,0 +1,97 @@
+#include "train/center.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/elastic.h"
+
+namespace easgd {
+
+Center::Center(ConstView x0, std::unique_ptr<CenterRule> rule, std::unique_ptr<OrderPolicy> order,
+               bool replies, std::vector<Mailbox*> mailboxes,
+               std::vector<WorkerTelemetry*> telemetry, Bell& bell)
+    : center_(host_buffer(x0.size())),
+      rule_(std::move(rule)),
+      order_(std::move(order)),
+      replies_(replies),
+      mailboxes_(std::move(mailboxes)),
+      telemetry_(std::move(telemetry)),
+      bell_(bell),
+      steps_(mailboxes_.size()),
+      last_version_(mailboxes_.size()),
+      states_(mailboxes_.size()) {
+  std::ranges::copy(x0, center_.view().begin());
+}
+
+void Center::run() {
+  try {
+    serve();
+  } catch (...) {
+    for (Mailbox* mailbox : mailboxes_) mailbox->close();
+    throw;
+  }
+}
+
+void Center::serve() {
+  while (true) {
+    const int rings = bell_.rings();
+    std::ranges::transform(mailboxes_, states_.begin(), [](Mailbox* m) { return m->state(); });
+    round_.clear();
+    order_->next(states_, round_);
+    if (!round_.empty()) {
+      absorb(round_);
+    } else if (std::ranges::count(states_, Mailbox::State::left) == std::ssize(states_)) {
+      return;
+    } else {
+      bell_.wait(rings);
+    }
+  }
+}
+
+void Center::absorb(std::span<const int> round) {
+  accepted_.clear();
+  letters_.clear();
+  for (const int worker : round) {
+    absorbed_.push_back(std::uint16_t(worker));
+    if (refuse_if_not_finite(worker)) continue;
+    Mailbox& mailbox = *mailboxes_[std::size_t(worker)];
+    accepted_.push_back(worker);
+    letters_.push_back(
+        {mailbox.letter_to_read(), mailbox.reply_to_write(), mailbox.note_to_read().alpha});
+  }
+  if (accepted_.empty()) return;
+  rule_->absorb(letters_, center_);
+  for (const int worker : accepted_) note_exchange(worker);
+  for (const int worker : accepted_) {
+    mailboxes_[std::size_t(worker)]->answer(replies_ ? Mailbox::Reply::pull : Mailbox::Reply::none);
+  }
+  if (on_version) on_version(view());
+}
+
+/// A letter that is not finite leaves the center clean, and its worker starts again from it.
+bool Center::refuse_if_not_finite(int worker) {
+  Mailbox& mailbox = *mailboxes_[std::size_t(worker)];
+  WorkerTelemetry& telemetry = *telemetry_[std::size_t(worker)];
+  const double squared =
+      kernels::squared_distance(mailbox.letter_to_read().data(), center_.data(), center_.size());
+  if (std::isfinite(squared)) {
+    telemetry.distance = std::sqrt(squared);
+    return false;
+  }
+  ++telemetry.refused;
+  std::ranges::copy(center_.view(), mailbox.reply_to_write().begin());
+  mailbox.answer(Mailbox::Reply::restart);
+  return true;
+}
+
+void Center::note_exchange(int worker) {
+  const auto w = std::size_t(worker);
+  const LetterNote& note = mailboxes_[w]->note_to_read();
+  steps_[w] = note.clock;
+  train_ += note.tally;
+  telemetry_[w]->staleness = version_ - last_version_[w];
+  ++telemetry_[w]->exchanges;
+  last_version_[w] = ++version_;
+}
+
+}  // namespace easgd

@@ -1,0 +1,69 @@
+// The master: alone writes the center variable, absorbs letters in the order of its policy, answers.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "algorithms/algorithm.h"
+#include "train/mailbox.h"
+#include "train/order.h"
+#include "train/telemetry.h"
+
+namespace easgd {
+
+/// The center at a version, for those who want to copy it.
+struct CenterView {
+  ConstView center;                      ///< [P]
+  std::uint64_t version = 0;             ///< letters absorbed
+  std::span<const std::uint64_t> steps;  ///< of each worker, when its last letter was posted
+  Tally train;                           ///< training loss of all letters absorbed so far
+};
+
+/// Thread: run() is the master's; the rest is for after it.
+class Center {
+ public:
+  Center(ConstView x0, std::unique_ptr<CenterRule> rule, std::unique_ptr<OrderPolicy> order,
+         bool replies, std::vector<Mailbox*> mailboxes, std::vector<WorkerTelemetry*> telemetry,
+         Bell& bell);
+
+  /// Called by the master between rounds, after each that changed the center; may copy, must not wait.
+  std::function<void(const CenterView&)> on_version;
+
+  /// Absorbs until every worker has left. On an exception closes every mailbox and throws it.
+  void run();
+
+  CenterView view() const { return {center_, version_, steps_, train_}; }
+  /// The order in which letters were absorbed or refused.
+  const std::vector<std::uint16_t>& order() const { return absorbed_; }
+
+ private:
+  void serve();
+  void absorb(std::span<const int> round);
+  bool refuse_if_not_finite(int worker);
+  void note_exchange(int worker);
+
+  Buffer center_;
+  std::unique_ptr<CenterRule> rule_;
+  std::unique_ptr<OrderPolicy> order_;
+  bool replies_;
+  std::vector<Mailbox*> mailboxes_;
+  std::vector<WorkerTelemetry*> telemetry_;
+  Bell& bell_;
+
+  std::uint64_t version_ = 0;
+  std::vector<std::uint64_t> steps_;
+  std::vector<std::uint64_t> last_version_;  // at each worker's last exchange
+  Tally train_;
+  std::vector<std::uint16_t> absorbed_;
+
+  // Scratch of one round.
+  std::vector<Mailbox::State> states_;
+  std::vector<int> round_;
+  std::vector<int> accepted_;
+  std::vector<Letter> letters_;
+};
+
+}  // namespace easgd

@@ -1,0 +1,122 @@
+// Every key of a configuration file, declared once: default here, range and meaning in config.cpp.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/fields.h"
+#include "nn/layer.h"
+#include "train/schedule.h"
+
+namespace easgd {
+
+struct DataConfig {
+  std::string set = "cifar10";
+  std::string dir;
+  std::int64_t crop = 0;
+  bool flip = false;
+  std::string partition = "whole";
+  std::string order = "shuffled";
+  std::int64_t limit = 0;
+  std::int64_t test_limit = 0;
+  std::vector<double> mean;
+  std::vector<double> deviation;
+
+  void fields(config::Fields& f);
+};
+
+struct NetworkConfig {
+  std::string file;
+  std::string init;
+  std::vector<std::shared_ptr<Layer>> layers;
+
+  void fields(config::Fields& f);
+};
+
+struct AlgorithmConfig {
+  std::string name = "eamsgd";
+  std::string exchange = "asynchronous";
+  std::int64_t tau = 10;
+  std::optional<double> rho, alpha, beta;
+  double learning_rate = 0.05;
+  double momentum = 0.9;
+  double weight_decay = 0;
+  Schedule schedule, tau_schedule, rho_schedule;
+
+  void fields(config::Fields& f);
+};
+
+struct WorkersConfig {
+  std::vector<std::string> devices = {"auto"};
+  std::int64_t batch = 128;
+  std::int64_t threads = 0;
+  std::string precision = "f32";
+  std::string on_failure = "continue";
+
+  void fields(config::Fields& f);
+};
+
+struct CenterConfig {
+  std::string place = "pinned";
+  std::string order = "free";
+  std::string replay;
+
+  void fields(config::Fields& f);
+};
+
+struct StopConfig {
+  std::optional<double> epochs;
+  std::optional<std::int64_t> steps;
+  std::optional<double> seconds;
+  std::optional<double> test_error;
+
+  void fields(config::Fields& f);
+};
+
+struct EvaluateConfig {
+  struct Every {
+    std::optional<double> seconds, epochs;
+    std::optional<std::int64_t> versions;
+  } every;
+  std::int64_t batch = 200;
+  std::int64_t threads = 1;
+
+  void fields(config::Fields& f);
+};
+
+struct Config {
+  std::string name = "run";
+  std::int64_t seed = 1;
+  DataConfig data;
+  NetworkConfig network;
+  AlgorithmConfig algorithm;
+  WorkersConfig workers;
+  CenterConfig center;
+  StopConfig stop;
+  EvaluateConfig evaluate;
+
+  void fields(config::Fields& f);
+};
+
+/// Reads a configuration, its network file too, and checks what one key alone cannot tell.
+/// network.file is relative to the configuration's folder, every other path to the current one.
+/// Throws: ConfigError.
+Config load_config(const std::string& path, const std::vector<std::string>& overrides);
+
+/// The same for a configuration in memory, as a safetensors file carries one.
+Config parse_config(const std::string& text, const std::string& origin,
+                    const std::vector<std::string>& overrides);
+
+/// The TOML text that repeats the run.
+std::string dump_config(Config config);
+
+/// What evaluation depends on and nothing else: the data, without where it lay, and the network.
+std::string dump_evaluation_config(Config config);
+
+/// `easgd help config`.
+std::string config_help();
+
+}  // namespace easgd

@@ -1,0 +1,95 @@
+#include "train/devices.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sched.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/nearest.h"
+
+namespace easgd {
+namespace {
+
+bool is_number(const std::string& text) {
+  return !text.empty() && text.size() < 4 &&
+         std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+/// "cpu", "cuda:1", or "1" for the same.
+Placement parse_device(const std::string& word) {
+  if (word == "cpu") return {"cpu", {}};
+  const std::string number = word.starts_with("cuda:") ? word.substr(5) : word;
+  if (!is_number(number)) {
+    throw ConfigError(fmt::format("workers.devices: expected \"cpu\", \"cuda:<n>\" or a number; found \"{}\"{}",
+                                  word, did_you_mean(word, {"cpu", "cuda:0", "auto"})));
+  }
+  return {"cuda", {.index = std::stoi(number), .threads = 1, .cores = {}}};
+}
+
+/// Gives each CPU worker `threads` cores of its own, where there are enough for all.
+void share_cores(std::vector<Placement>& places, std::size_t threads) {
+  const std::vector<int> cores = allowed_cores();
+  const auto cpu_workers = std::size_t(
+      std::ranges::count_if(places, [](const Placement& p) { return p.kind == "cpu"; }));
+  if (cpu_workers == 0) return;
+  if (threads == 0) threads = std::max<std::size_t>(1, cores.size() / cpu_workers);
+  const bool enough = cpu_workers * threads <= cores.size();
+  std::size_t next = 0;
+  for (Placement& place : places) {
+    if (place.kind != "cpu") continue;
+    place.options.threads = int(threads);
+    if (!enough) continue;
+    place.options.cores.assign(cores.begin() + std::ptrdiff_t(next),
+                               cores.begin() + std::ptrdiff_t(next + threads));
+    next += threads;
+  }
+}
+
+}  // namespace
+
+std::string Placement::name() const {
+  return kind == "cpu" ? kind : fmt::format("{}:{}", kind, options.index);
+}
+
+std::vector<int> allowed_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  std::vector<int> cores;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) {
+    for (int core = 0; core < CPU_SETSIZE; ++core) {
+      if (CPU_ISSET(std::size_t(core), &set)) cores.push_back(core);
+    }
+  }
+  if (cores.empty()) cores.push_back(0);
+  return cores;
+}
+
+std::vector<Placement> place_workers(const WorkersConfig& workers, bool single_worker) {
+  std::vector<Placement> places;
+  if (workers.devices == std::vector<std::string>{"auto"}) {
+    const std::size_t count =
+        single_worker ? 1 : std::min(allowed_cores().size(), kMostAutoWorkers);
+    places.assign(count, {"cpu", {}});
+  } else {
+    for (const std::string& word : workers.devices) places.push_back(parse_device(word));
+  }
+  if (places.empty()) throw ConfigError("workers.devices: is empty; expected a device a worker");
+  if (places.size() > 65535) throw ConfigError("workers.devices: more than 65535 workers");
+  if (single_worker && places.size() > 1) {
+    throw ConfigError(fmt::format("workers.devices: this algorithm has one worker; found {} devices",
+                                  places.size()));
+  }
+  for (const Placement& place : places) {
+    if (!Registry<BackendEntry>::find(place.kind)) {
+      throw DeviceError(fmt::format(
+          "{}: no CUDA device: this program was built without CUDA; use workers.devices = \"auto\" "
+          "or \"cpu\"", place.name()));
+    }
+  }
+  share_cores(places, std::size_t(workers.threads));
+  return places;
+}
+
+}  // namespace easgd

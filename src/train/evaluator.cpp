@@ -1,0 +1,66 @@
+#include "train/evaluator.h"
+
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+
+namespace easgd {
+
+Evaluator::Evaluator(EvaluatorOptions options, std::size_t parameters)
+    : options_(std::move(options)), slot_(parameters), thread_([this] { live(); }) {}
+
+Evaluator::~Evaluator() {
+  if (!thread_.joinable()) return;
+  slot_.wait_until_empty();
+  slot_.close();
+  thread_.join();
+}
+
+void Evaluator::finish(const CenterView& last, double seconds) {
+  slot_.wait_until_empty();
+  if (evaluated_ != last.version) {
+    slot_.offer(last, seconds);
+    slot_.wait_until_empty();
+  }
+  slot_.close();
+  thread_.join();
+  error_.rethrow_if_any();
+  if (save_error_) std::rethrow_exception(save_error_);
+}
+
+void Evaluator::live() {
+  pthread_setname_np(pthread_self(), "evaluator");
+  std::function<Tally(ConstView)> test;
+  while (const Snapshot* snapshot = slot_.take()) {
+    try {
+      if (!error_.get()) {
+        if (!test) test = options_.make_test();
+        evaluate(*snapshot, test);
+      }
+    } catch (const std::exception& e) {
+      spdlog::error("evaluation: {}", e.what());
+      error_.record();
+    }
+    slot_.release();
+  }
+}
+
+void Evaluator::evaluate(const Snapshot& snapshot, const std::function<Tally(ConstView)>& test) {
+  Evaluation result{snapshot.seconds, snapshot.version, snapshot.steps, 0, {}};
+  Tally train = snapshot.train;
+  train.loss -= train_before_.loss;
+  train.samples -= train_before_.samples;
+  result.train_loss = train.mean_loss();
+  result.test = test(snapshot.center);
+  train_before_ = snapshot.train;
+  evaluated_ = snapshot.version;
+  save_error_ = nullptr;
+  try {
+    options_.save(snapshot);
+  } catch (const std::exception& e) {
+    spdlog::error("{}; the run goes on", e.what());
+    save_error_ = std::current_exception();
+  }
+  options_.report(result);
+}
+
+}  // namespace easgd

@@ -1,0 +1,57 @@
+// Evaluates snapshots of the center on its own thread while the workers run: what is evaluated is what
+// is saved.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "base/first_error.h"
+#include "train/snapshot.h"
+
+namespace easgd {
+
+/// The result of one evaluation.
+struct Evaluation {
+  double seconds = 0;  ///< training time when the snapshot was taken
+  std::uint64_t version = 0;
+  std::vector<std::uint64_t> steps;
+  double train_loss = 0;  ///< mean over the batches absorbed since the evaluation before
+  Tally test;
+};
+
+struct EvaluatorOptions {
+  /// Made and called on the evaluator's thread: loss and hits of parameters x [P] over the test set.
+  std::function<std::function<Tally(ConstView x)>()> make_test;
+  /// Stores the snapshot. What it throws is reported, and thrown by finish() if it was the last.
+  std::function<void(const Snapshot&)> save;
+  /// Called after each evaluation, on the evaluator's thread.
+  std::function<void(const Evaluation&)> report;
+};
+
+class Evaluator {
+ public:
+  Evaluator(EvaluatorOptions options, std::size_t parameters);
+  ~Evaluator();
+
+  /// From the master's thread: takes a snapshot unless the evaluator is busy.
+  bool offer(const CenterView& center, double seconds) { return slot_.offer(center, seconds); }
+  /// Evaluates the last center, unless it has been, and ends the thread.
+  /// Throws: what the thread threw; the DataError of a last snapshot that could not be saved.
+  void finish(const CenterView& last, double seconds);
+
+ private:
+  void live();
+  void evaluate(const Snapshot& snapshot, const std::function<Tally(ConstView)>& test);
+
+  EvaluatorOptions options_;
+  SnapshotSlot slot_;
+  std::optional<std::uint64_t> evaluated_;  // version; read by finish() once the slot is empty
+  Tally train_before_;
+  std::exception_ptr save_error_;
+  FirstError error_;
+  std::thread thread_;
+};
+
+}  // namespace easgd

@@ -1,0 +1,88 @@
+// The exchange between a worker and the master.
+//
+//   worker                        mailbox                       master
+//   copy x -> letter
+//   post()            idle  --->  posted   ---->  letter read, reply written
+//   gradient ...                  answered <----  answer()
+//   wait_for_reply()
+//   step with reply
+//   release()         idle  <---
+//
+// One writer at a time: the letter belongs to the worker until `posted`, then to the master until
+// `answered`; the reply the other way round. Each change of hands is one release store and one acquire
+// load of `state_`. Nobody takes a lock; whoever has to wait sleeps on the atomic.
+//
+// A worker that ends for whatever reason calls leave(): the master stops counting on it. A master that
+// fails calls close(): no worker waits for it any more.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "backend/backend.h"
+#include "base/view.h"
+
+namespace easgd {
+
+/// Rung when there may be something new for the master to see.
+class Bell {
+ public:
+  /// To be read before looking around, and given to `wait` when nothing was found.
+  int rings() const { return rings_.load(std::memory_order_acquire); }
+  void ring() {
+    rings_.fetch_add(1, std::memory_order_release);
+    rings_.notify_one();
+  }
+  /// Sleeps until the bell has been rung since `seen`.
+  void wait(int seen) const { rings_.wait(seen, std::memory_order_acquire); }
+
+ private:
+  std::atomic<int> rings_{0};
+};
+
+/// What travels beside a letter.
+struct LetterNote {
+  float alpha = 0;          ///< moving rate of this exchange
+  std::uint64_t clock = 0;  ///< steps that the worker had taken
+  Tally tally;              ///< training loss since its last letter
+};
+
+class Mailbox {
+ public:
+  enum class State : int { idle, posted, answered, left, closed };
+  enum class Reply { none, pull, restart, closed };
+
+  explicit Mailbox(Bell& bell) : bell_(bell) {}
+
+  // The worker's side. post() may come from any thread that the backend chooses.
+
+  /// Lends the worker's memory [P] each, from before the first letter until leave() returns.
+  void attach(View letter, View reply) { letter_ = letter, reply_ = reply; }
+  View letter() { return letter_; }
+  LetterNote& note() { return note_; }
+  void post();
+  /// Sleeps until the master has answered. Returns at once with `none` where no letter is out.
+  Reply wait_for_reply();
+  ConstView reply() const { return reply_; }
+  /// Takes the mailbox back after the reply has been used.
+  void release();
+  /// Waits for a letter that is out to be answered, then tells the master not to expect another.
+  void leave();
+
+  // The master's side.
+  State state() const { return state_.load(std::memory_order_acquire); }
+  ConstView letter_to_read() const { return letter_; }
+  const LetterNote& note_to_read() const { return note_; }
+  View reply_to_write() { return reply_; }
+  void answer(Reply kind);
+  void close();
+
+ private:
+  View letter_, reply_;
+  LetterNote note_;
+  Reply kind_ = Reply::none;
+  std::atomic<State> state_{State::idle};
+  Bell& bell_;
+};
+
+}  // namespace easgd

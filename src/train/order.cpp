@@ -1,0 +1,149 @@
+#include "train/order.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cstring>
+#include <fstream>
+
+#include "base/error.h"
+
+namespace easgd {
+namespace {
+
+using State = Mailbox::State;
+
+class FreeOrder final : public OrderPolicy {
+ public:
+  void next(std::span<const State> mailboxes, std::vector<int>& round) override {
+    for (std::size_t k = 0; k < mailboxes.size(); ++k) {
+      const std::size_t worker = (start_ + k) % mailboxes.size();
+      if (mailboxes[worker] == State::posted) {
+        round.push_back(int(worker));
+        start_ = worker + 1;
+        return;
+      }
+    }
+  }
+
+ private:
+  std::size_t start_ = 0;
+};
+
+class RoundRobinOrder final : public OrderPolicy {
+ public:
+  void next(std::span<const State> mailboxes, std::vector<int>& round) override {
+    for (std::size_t k = 0; k < mailboxes.size(); ++k) {
+      const std::size_t worker = turn_ % mailboxes.size();
+      if (mailboxes[worker] == State::posted) {
+        round.push_back(int(worker));
+        ++turn_;
+        return;
+      }
+      if (mailboxes[worker] != State::left) return;
+      ++turn_;
+    }
+  }
+
+ private:
+  std::size_t turn_ = 0;
+};
+
+class SynchronousOrder final : public OrderPolicy {
+ public:
+  void next(std::span<const State> mailboxes, std::vector<int>& round) override {
+    for (std::size_t worker = 0; worker < mailboxes.size(); ++worker) {
+      if (mailboxes[worker] == State::left) continue;
+      if (mailboxes[worker] != State::posted) {
+        round.clear();
+        return;
+      }
+      round.push_back(int(worker));
+    }
+  }
+};
+
+class ReplayOrder final : public OrderPolicy {
+ public:
+  explicit ReplayOrder(Recording recording) : recording_(std::move(recording)) {}
+
+  void next(std::span<const State> mailboxes, std::vector<int>& round) override {
+    if (done_ == recording_.letters.size()) return;
+    const int worker = recording_.letters[done_];
+    if (mailboxes[std::size_t(worker)] == State::left) {
+      throw DataError(fmt::format(
+          "center.replay: letter {} is worker {}'s, which has ended; was it another configuration?",
+          done_, worker));
+    }
+    if (mailboxes[std::size_t(worker)] != State::posted) return;
+    round.push_back(worker);
+    ++done_;
+  }
+
+ private:
+  Recording recording_;
+  std::size_t done_ = 0;
+};
+
+constexpr std::array<char, 16> kMagic = {"easgd order 1\n\0"};
+constexpr std::uint16_t kTail = 0xffff;
+
+}  // namespace
+
+std::unique_ptr<OrderPolicy> free_order() { return std::make_unique<FreeOrder>(); }
+std::unique_ptr<OrderPolicy> round_robin_order() { return std::make_unique<RoundRobinOrder>(); }
+std::unique_ptr<OrderPolicy> synchronous_order() { return std::make_unique<SynchronousOrder>(); }
+std::unique_ptr<OrderPolicy> replay_order(Recording recording) {
+  return std::make_unique<ReplayOrder>(std::move(recording));
+}
+
+Recording Recording::read(const std::filesystem::path& path, std::size_t workers) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw DataError(path.string() + ": cannot be opened; expected an order.bin");
+  std::array<char, 16> magic{};
+  std::uint32_t recorded = 0;
+  file.read(magic.data(), magic.size());
+  file.read(reinterpret_cast<char*>(&recorded), sizeof recorded);
+  if (!file || magic != kMagic) throw DataError(path.string() + ": is not an order.bin of easgd");
+  if (recorded != workers) {
+    throw DataError(fmt::format("{}: is of {} workers; this run has {}", path.string(), recorded,
+                                workers));
+  }
+  Recording result;
+  for (std::uint16_t letter; file.read(reinterpret_cast<char*>(&letter), sizeof letter);) {
+    if (letter == kTail) {
+      result.steps.resize(workers);
+      const auto bytes = std::streamsize(workers * sizeof(std::uint64_t));
+      file.read(reinterpret_cast<char*>(result.steps.data()), bytes);
+      if (file.gcount() != bytes || file.peek() != std::ifstream::traits_type::eof()) {
+        throw DataError(path.string() + ": its last record is damaged");
+      }
+      break;
+    }
+    if (letter >= workers) {
+      throw DataError(fmt::format("{}: letter {}: expected a worker below {}, found {}",
+                                  path.string(), result.letters.size(), workers, letter));
+    }
+    result.letters.push_back(letter);
+  }
+  return result;
+}
+
+void Recording::write(const std::filesystem::path& path, std::size_t workers) const {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  const auto put = [&file](const void* data, std::size_t bytes) {
+    file.write(static_cast<const char*>(data), std::streamsize(bytes));
+  };
+  const auto count = std::uint32_t(workers);
+  put(kMagic.data(), kMagic.size());
+  put(&count, sizeof count);
+  put(letters.data(), letters.size() * sizeof letters[0]);
+  if (!steps.empty()) {
+    put(&kTail, sizeof kTail);
+    put(steps.data(), steps.size() * sizeof steps[0]);
+  }
+  file.close();
+  if (!file) throw DataError(path.string() + ": cannot be written: " + std::strerror(errno));
+}
+
+}  // namespace easgd

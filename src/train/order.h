@@ -1,0 +1,50 @@
+// The order in which the master absorbs letters.
+//
+// An asynchronous run is a function of its seed and of this order, so the order is a plug: as letters come,
+// one worker after another, as recorded in an earlier run, or all of a round together.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "train/mailbox.h"
+
+namespace easgd {
+
+/// Thread: master only.
+class OrderPolicy {
+ public:
+  virtual ~OrderPolicy() = default;
+  /// Fills `round` with the workers to absorb now, given the state of every mailbox; leaves it empty
+  /// where the master has to wait. Letters of one round meet the same center.
+  virtual void next(std::span<const Mailbox::State> mailboxes, std::vector<int>& round) = 0;
+};
+
+/// Any letter that is there, beginning after the worker served last, so that none starves.
+std::unique_ptr<OrderPolicy> free_order();
+/// Worker 0, 1, 2, ..., passing over those that have left.
+std::unique_ptr<OrderPolicy> round_robin_order();
+/// All workers that have not left, together.
+std::unique_ptr<OrderPolicy> synchronous_order();
+
+/// What `order.bin` holds: who was absorbed when, and how many steps each worker took in the end.
+///
+/// File, little-endian: "easgd order 1\n\0\0" (16 bytes), workers (u32), then a u16 for each absorbed
+/// letter, then 0xffff and the steps of each worker (u64). A run that was cut short has no such tail.
+struct Recording {
+  std::vector<std::uint16_t> letters;
+  std::vector<std::uint64_t> steps;  ///< empty where the run was cut short
+
+  /// Throws: DataError if the file is not an order.bin of `workers` workers.
+  static Recording read(const std::filesystem::path& path, std::size_t workers);
+  void write(const std::filesystem::path& path, std::size_t workers) const;
+};
+
+/// As recorded. Throws DataError from `next` if a worker that is due has left.
+std::unique_ptr<OrderPolicy> replay_order(Recording recording);
+
+}  // namespace easgd

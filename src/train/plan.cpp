@@ -1,0 +1,78 @@
+#include "train/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+
+namespace easgd {
+
+ElasticRates derive(const AlgorithmConfig& algorithm, std::size_t workers) {
+  const double p = double(workers);
+  const double eta = algorithm.learning_rate;
+  double alpha = 0;
+  if (algorithm.rho) alpha = eta * *algorithm.rho;
+  if (algorithm.alpha) alpha = *algorithm.alpha;
+  if (algorithm.beta) alpha = *algorithm.beta / p;
+  if (alpha > 2) {
+    throw ConfigError(fmt::format(
+        "algorithm: rho, alpha or beta make a moving rate alpha = {} with {} workers; it must be at most 2",
+        alpha, workers));
+  }
+  return {alpha / eta, alpha, p * alpha};
+}
+
+std::optional<std::string> stability_warning(const AlgorithmConfig& algorithm,
+                                             const ElasticRates& rates) {
+  const double eta = algorithm.learning_rate;
+  if (algorithm.exchange == "synchronous") {
+    const double product = (2 - eta) * (2 - rates.beta);
+    const double sum = (2 - eta) + (2 - rates.beta);
+    if (product > 2 * rates.alpha && sum > rates.alpha && eta < 2) return std::nullopt;
+    return fmt::format(
+        "outside the stability region of synchronous EASGD at curvature 1: learning_rate {}, alpha {}, "
+        "beta {} need (2 - learning_rate)(2 - beta) = {:.4g} > 2 alpha = {:.4g}, "
+        "(2 - learning_rate) + (2 - beta) = {:.4g} > alpha",
+        eta, rates.alpha, rates.beta, product, 2 * rates.alpha, sum);
+  }
+  const double limit = (4 - 2 * eta) / (4 - eta);
+  if (eta <= 2 && rates.alpha <= limit) return std::nullopt;
+  return fmt::format(
+      "outside the stability region of asynchronous EASGD at curvature 1: learning_rate {} must be at most "
+      "2 and alpha {} at most (4 - 2 learning_rate)/(4 - learning_rate) = {:.4g}",
+      eta, rates.alpha, limit);
+}
+
+Plan::Plan(const Config& config, std::size_t workers, std::size_t train_size)
+    : algorithm_(config.algorithm) {
+  if (Registry<Algorithm>::find(algorithm_.name)->elastic) elastic_ = derive(algorithm_, workers);
+  std::uint64_t longest = kEndless;
+  if (config.stop.epochs) {
+    const double samples = *config.stop.epochs * double(train_size);
+    longest = std::uint64_t(std::ceil(samples / double(workers) / double(config.workers.batch)));
+  }
+  if (config.stop.steps) longest = std::min(longest, std::uint64_t(*config.stop.steps));
+  steps_.assign(workers, longest);
+  for (Schedule* schedule :
+       {&algorithm_.schedule, &algorithm_.tau_schedule, &algorithm_.rho_schedule}) {
+    if (schedule->length == 0 && longest != kEndless) schedule->length = std::int64_t(longest);
+  }
+}
+
+Rates Plan::rates(std::uint64_t clock) const {
+  return {float(algorithm_.learning_rate * algorithm_.schedule.at_clock(clock)),
+          float(algorithm_.momentum), float(algorithm_.weight_decay)};
+}
+
+float Plan::alpha(std::uint64_t clock) const {
+  return float(elastic_.alpha * algorithm_.rho_schedule.at_clock(clock));
+}
+
+std::uint64_t Plan::tau(std::uint64_t clock) const {
+  const double tau = double(algorithm_.tau) * algorithm_.tau_schedule.at_clock(clock);
+  return std::uint64_t(std::max(1.0, std::round(tau)));
+}
+
+}  // namespace easgd

@@ -1,0 +1,61 @@
+#include "train/progress.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+namespace easgd {
+namespace {
+
+constexpr int kBarWidth = 24;
+constexpr const char* kEraseLine = "\r\033[K";
+
+std::string clock_text(double seconds) {
+  const int s = int(seconds + 0.5);
+  return s >= 3600 ? fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
+                   : fmt::format("{}:{:02}", s / 60, s % 60);
+}
+
+std::string text_of(const ProgressState& state) {
+  std::string text = fmt::format("{} | epoch {:.2f} | {:.0f} images/s", clock_text(state.seconds),
+                                 state.epoch, state.images_per_second);
+  if (state.fraction > 0) {
+    const double left = state.seconds * (1 - state.fraction) / state.fraction;
+    text += fmt::format(" | {} left", clock_text(left));
+  }
+  return text;
+}
+
+std::string bar_of(double fraction) {
+  const int filled = int(fraction * kBarWidth + 0.5);
+  return fmt::format("[{}{}] {:3.0f} % ", std::string(std::size_t(filled), '#'),
+                     std::string(std::size_t(kBarWidth - filled), '.'), 100 * fraction);
+}
+
+}  // namespace
+
+Progress::Progress()
+    : terminal_(isatty(STDERR_FILENO)), next_(std::chrono::steady_clock::now()) {}
+
+Progress::~Progress() {
+  if (terminal_) fmt::print(stderr, "{}", kEraseLine);
+}
+
+void Progress::show(const ProgressState& state) {
+  const auto now = std::chrono::steady_clock::now();
+  if (now < next_) return;
+  next_ = now + std::chrono::milliseconds(terminal_ ? 500 : 10000);
+  if (terminal_) {
+    fmt::print(stderr, "{}{}{}", kEraseLine, bar_of(state.fraction), text_of(state));
+    std::fflush(stderr);
+  } else {
+    fmt::print(stderr, "{:3.0f} % | {}\n", 100 * state.fraction, text_of(state));
+  }
+}
+
+void Progress::line(const std::string& text) {
+  fmt::print(stderr, "{}{}\n", isatty(STDERR_FILENO) ? kEraseLine : "", text);
+}
+
+}  // namespace easgd

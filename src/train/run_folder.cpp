@@ -1,0 +1,61 @@
+#include "train/run_folder.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.h"
+
+namespace easgd {
+namespace {
+
+std::filesystem::path first_free(const std::string& name) {
+  for (int n = 1;; ++n) {
+    const std::filesystem::path path = fmt::format("runs/{}-{}", name, n);
+    if (!std::filesystem::exists(path)) return path;
+  }
+}
+
+}  // namespace
+
+RunFolder::RunFolder(const std::string& out, const std::string& name)
+    : path_(out.empty() ? first_free(name) : std::filesystem::path(out)) {
+  if (std::filesystem::exists(path_ / "config.toml")) {
+    throw ConfigError(path_.string() + ": holds an earlier run; give another folder with --out");
+  }
+  std::error_code error;
+  std::filesystem::create_directories(path_, error);
+  if (error) {
+    throw DataError(fmt::format("{}: cannot make the run folder: {}", path_.string(), error.message()));
+  }
+  metrics_.open(file("metrics.jsonl"), std::ios::trunc);
+  if (!metrics_) {
+    throw DataError(
+        fmt::format("{}: cannot write into the run folder: {}", path_.string(), std::strerror(errno)));
+  }
+}
+
+void RunFolder::write(const std::string& name, const std::string& text) const {
+  std::ofstream stream(file(name), std::ios::trunc);
+  stream << text;
+  stream.close();
+  if (!stream) {
+    throw DataError(
+        fmt::format("{}: cannot be written: {}", file(name).string(), std::strerror(errno)));
+  }
+}
+
+void RunFolder::log(const nlohmann::json& event) {
+  const std::lock_guard lock(mutex_);
+  metrics_ << event.dump() << '\n' << std::flush;
+  if (!metrics_ && !warned_) {
+    spdlog::warn("{}: cannot be written: {}; the run goes on", file("metrics.jsonl").string(),
+                 std::strerror(errno));
+    warned_ = true;
+  }
+  metrics_.clear();
+}
+
+}  // namespace easgd

@@ -1,0 +1,36 @@
+// What a run leaves behind. A contract: other programs read these files.
+#pragma once
+
+#include <filesystem>
+#include <fstream>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace easgd {
+
+class RunFolder {
+ public:
+  /// Makes the folder; an empty `out` stands for runs/<name>-<n> with the first n that is free.
+  /// Throws: DataError where it cannot be made, ConfigError where it holds an earlier run.
+  RunFolder(const std::string& out, const std::string& name);
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path file(const std::string& name) const { return path_ / name; }
+
+  /// Writes a whole text file.
+  /// Throws: DataError.
+  void write(const std::string& name, const std::string& text) const;
+
+  /// Appends one line to metrics.jsonl. From any thread. A disk that is full costs the line and a
+  /// warning, not the run.
+  void log(const nlohmann::json& event);
+
+ private:
+  std::filesystem::path path_;
+  std::mutex mutex_;
+  std::ofstream metrics_;
+  bool warned_ = false;
+};
+
+}  // namespace easgd

@@ -1,0 +1,125 @@
+#include "train/safetensors.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+
+namespace easgd::safetensors {
+namespace {
+
+using nlohmann::json;
+
+std::string shown(const std::vector<std::int64_t>& dims) {
+  return fmt::format("{}", fmt::join(dims, "x"));
+}
+
+Tensor read_tensor(const json& entry, const std::vector<char>& data) {
+  if (entry.at("dtype") != "F32") {
+    throw DataError("expected dtype F32, found " + entry.at("dtype").dump());
+  }
+  Tensor tensor{entry.at("shape").get<std::vector<std::int64_t>>(), {}};
+  const auto begin = entry.at("data_offsets").at(0).get<std::uint64_t>();
+  const auto end = entry.at("data_offsets").at(1).get<std::uint64_t>();
+  std::uint64_t count = 1;
+  for (const std::int64_t dim : tensor.dims) count *= std::uint64_t(dim);
+  if (begin > end || end > data.size() || end - begin != count * sizeof(float)) {
+    throw DataError(fmt::format("bytes {}..{} of {} do not hold a tensor of {}", begin, end,
+                                data.size(), shown(tensor.dims)));
+  }
+  tensor.values.resize(count);
+  std::memcpy(tensor.values.data(), data.data() + begin, end - begin);
+  return tensor;
+}
+
+/// Header with padded length, as the format likes its data aligned to 8 bytes.
+std::string header_of(const Network& network, const std::map<std::string, std::string>& metadata) {
+  json header = json::object();
+  if (!metadata.empty()) header["__metadata__"] = metadata;
+  for (const Slice& slice : network.slices()) {
+    const std::size_t begin = slice.offset * sizeof(float);
+    header[slice.name] = {{"dtype", "F32"},
+                          {"shape", slice.dims},
+                          {"data_offsets", {begin, begin + slice.count * sizeof(float)}}};
+  }
+  std::string text = header.dump();
+  text.resize((text.size() + 7) / 8 * 8, ' ');
+  return text;
+}
+
+}  // namespace
+
+File read(const std::filesystem::path& path) {
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream || std::filesystem::is_directory(path)) {
+    throw DataError(path.string() + ": cannot be opened; expected a safetensors file");
+  }
+  const std::uint64_t file_size = std::filesystem::file_size(path);
+  std::uint64_t header_size = 0;
+  stream.read(reinterpret_cast<char*>(&header_size), sizeof header_size);
+  if (!stream || header_size > file_size - sizeof header_size) {
+    throw DataError(path.string() + ": is not a safetensors file, or is cut short");
+  }
+  std::string text(header_size, '\0');
+  stream.read(text.data(), std::streamsize(header_size));
+  std::vector<char> data(file_size - sizeof header_size - header_size);
+  stream.read(data.data(), std::streamsize(data.size()));
+  File file;
+  std::string name = "header";
+  try {
+    const json header = json::parse(text);
+    for (const auto& [key, entry] : header.items()) {
+      name = key;
+      if (key == "__metadata__") {
+        file.metadata = entry.get<std::map<std::string, std::string>>();
+      } else {
+        file.tensors[key] = read_tensor(entry, data);
+      }
+    }
+  } catch (const json::exception& e) {
+    throw DataError(fmt::format("{}: {}: damaged header: {}", path.string(), name, e.what()));
+  } catch (const DataError& e) {
+    throw DataError(fmt::format("{}: {}: {}", path.string(), name, e.what()));
+  }
+  return file;
+}
+
+void write(const std::filesystem::path& path, const Network& network, ConstView x,
+           const std::map<std::string, std::string>& metadata) {
+  const std::filesystem::path beside = path.string() + ".new";
+  const std::string header = header_of(network, metadata);
+  const std::uint64_t header_size = header.size();
+  std::ofstream stream(beside, std::ios::binary | std::ios::trunc);
+  stream.write(reinterpret_cast<const char*>(&header_size), sizeof header_size);
+  stream.write(header.data(), std::streamsize(header.size()));
+  stream.write(reinterpret_cast<const char*>(x.data()), std::streamsize(x.size_bytes()));
+  stream.close();
+  std::error_code error;
+  if (stream) std::filesystem::rename(beside, path, error);
+  if (!stream || error) {
+    const std::string why = stream ? error.message() : std::strerror(errno);
+    throw DataError(fmt::format("{}: cannot be written: {}", path.string(), why));
+  }
+}
+
+void load(const File& file, const std::filesystem::path& path, const Network& network, View x) {
+  for (const Slice& slice : network.slices()) {
+    const auto it = file.tensors.find(slice.name);
+    if (it == file.tensors.end()) {
+      throw DataError(fmt::format("{}: has no tensor \"{}\" of {}", path.string(), slice.name,
+                                  shown(slice.dims)));
+    }
+    if (it->second.dims != slice.dims) {
+      throw DataError(fmt::format("{}: {}: expected {}, found {}", path.string(), slice.name,
+                                  shown(slice.dims), shown(it->second.dims)));
+    }
+    std::ranges::copy(it->second.values, slice.of(x).begin());
+  }
+}
+
+}  // namespace easgd::safetensors

@@ -1,0 +1,41 @@
+// The safetensors format: named float32 tensors and a few strings in one file that PyTorch, NumPy and
+// others read.
+//
+// Layout: header length (u64, little-endian), header (JSON), data. Source: [Safetensors].
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/view.h"
+#include "nn/network.h"
+
+namespace easgd::safetensors {
+
+struct Tensor {
+  std::vector<std::int64_t> dims;
+  std::vector<float> values;
+};
+
+struct File {
+  std::map<std::string, Tensor> tensors;
+  std::map<std::string, std::string> metadata;
+};
+
+/// Throws: DataError where the file is missing, damaged or holds anything but float32.
+File read(const std::filesystem::path& path);
+
+/// Writes the slices of x [P] under their names, beside the old file first and then over it, so that a
+/// reader or a crash never meets half a file.
+/// Throws: DataError.
+void write(const std::filesystem::path& path, const Network& network, ConstView x,
+           const std::map<std::string, std::string>& metadata);
+
+/// Fills x [P] from the tensors of `file` by name.
+/// Throws: DataError where one is missing or has other dimensions; `path` is for the message.
+void load(const File& file, const std::filesystem::path& path, const Network& network, View x);
+
+}  // namespace easgd::safetensors

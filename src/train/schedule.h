@@ -1,0 +1,36 @@
+// A schedule multiplies a setting (learning rate, tau, rho) as a worker's own clock advances.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "config/fields.h"
+
+namespace easgd {
+
+/// factor(t) at local clock t, with u = t / length the fraction of the run:
+///
+///   constant   1
+///   steps      factor^(number of `at` passed by u)
+///   power      1 / (1 + gamma t)^power                        [EASGD15] supplement, figure 9
+///   cosine     end + (1 - end) (1 + cos(pi u')) / 2           u' = fraction of what follows the warm-up
+///
+/// each multiplied by min(1, (t + 1) / (warmup length)) while the warm-up lasts.
+struct Schedule {
+  std::string kind = "constant";
+  double warmup = 0;
+  std::vector<double> at;
+  double factor = 0.1;
+  double gamma = 1e-4;
+  double power = 0.5;
+  double end = 0;
+  std::int64_t length = 0;
+
+  void fields(config::Fields& f);
+  /// Whether it needs to know how long the run is.
+  bool needs_length() const;
+  double at_clock(std::uint64_t clock) const;
+};
+
+}  // namespace easgd

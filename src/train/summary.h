@@ -1,0 +1,33 @@
+// summary.json: the run in one object, and the telemetry of workers in metrics.jsonl.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "train/config.h"
+#include "train/evaluator.h"
+#include "train/plan.h"
+#include "train/team.h"
+
+namespace easgd {
+
+/// One object a worker: steps, seconds in data / gradient / exchange, staleness, distance.
+nlohmann::json telemetry_json(const Team& team);
+
+/// Collects the evaluations of a run.
+class Summary {
+ public:
+  void add(const Evaluation& evaluation);
+
+  /// The object of the contract. `seconds` is the training time, `images` how many were trained on.
+  nlohmann::json json(const Config& config, const ElasticRates& rates, const Team& team,
+                      const std::string& status, double seconds, double images,
+                      double epochs) const;
+
+ private:
+  std::vector<Evaluation> evaluations_;
+};
+
+}  // namespace easgd

@@ -1,0 +1,101 @@
+#include "train/team.h"
+
+#include <pthread.h>
+
+namespace easgd {
+namespace {
+
+template <class Item>
+std::vector<Item*> pointers(const std::vector<std::unique_ptr<Item>>& owners) {
+  std::vector<Item*> result;
+  for (const auto& owner : owners) result.push_back(owner.get());
+  return result;
+}
+
+template <class Item, class... Arguments>
+std::vector<std::unique_ptr<Item>> make_each(std::size_t count, Arguments&... arguments) {
+  std::vector<std::unique_ptr<Item>> result;
+  for (std::size_t i = 0; i < count; ++i) result.push_back(std::make_unique<Item>(arguments...));
+  return result;
+}
+
+void name_thread(const std::string& name) { pthread_setname_np(pthread_self(), name.c_str()); }
+
+}  // namespace
+
+Team::Team(TeamOptions options)
+    : options_(std::move(options)),
+      telemetry_(make_each<WorkerTelemetry>(options_.workers.size())),
+      mailboxes_(make_each<Mailbox>(options_.workers.size(), bell_)),
+      center_(options_.x0, options_.algorithm->center(), std::move(options_.order),
+              options_.algorithm->replies, pointers(mailboxes_), pointers(telemetry_), bell_),
+      made_(std::ptrdiff_t(options_.workers.size())) {
+  center_.on_version = options_.on_version;
+}
+
+Team::~Team() {
+  request_stop();
+  if (go_.try_wait() == false) go_.count_down();
+  for (std::thread& thread : threads_) thread.join();
+  if (master_.joinable()) master_.join();
+}
+
+void Team::start() {
+  for (std::size_t i = 0; i < options_.workers.size(); ++i) {
+    threads_.emplace_back([this, i] { live(int(i)); });
+  }
+  made_.wait();
+  if (making_error_.get()) request_stop();
+  started_ = std::chrono::steady_clock::now();
+  master_ = std::thread([this] {
+    name_thread("master");
+    try {
+      center_.run();
+    } catch (...) {
+      master_error_.record();
+    }
+    ended_ = true;
+  });
+  go_.count_down();
+  making_error_.rethrow_if_any();
+}
+
+/// A worker's whole life, on its own thread.
+void Team::live(int index) {
+  name_thread("worker " + std::to_string(index));
+  Mailbox& mailbox = *mailboxes_[std::size_t(index)];
+  WorkerTelemetry& telemetry = *telemetry_[std::size_t(index)];
+  bool made = false;
+  try {
+    Worker worker(index, options_.workers[std::size_t(index)], *options_.algorithm, *options_.plan,
+                  options_.x0, mailbox, telemetry);
+    made = true;
+    made_.count_down();
+    go_.wait();
+    worker.run(stop_.get_token());
+  } catch (const std::exception& error) {
+    telemetry.phase = Phase::ended;
+    (made ? worker_error_ : making_error_).record();
+    ++failed_;
+    if (made && options_.on_failure) options_.on_failure(index, error.what());
+    if (options_.stop_on_failure) request_stop();
+  }
+  if (!made) {
+    mailbox.leave();
+    made_.count_down();
+  }
+}
+
+double Team::seconds() const {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
+}
+
+void Team::join() {
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+  if (master_.joinable()) master_.join();
+  master_error_.rethrow_if_any();
+  if (failed_ == workers() || options_.stop_on_failure) worker_error_.rethrow_if_any();
+}
+
+}  // namespace easgd

@@ -1,0 +1,78 @@
+// The master and its workers: who is born in what order, how they start together and how they end.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <latch>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/first_error.h"
+#include "train/center.h"
+#include "train/worker.h"
+
+namespace easgd {
+
+struct TeamOptions {
+  const Algorithm* algorithm = nullptr;
+  const Plan* plan = nullptr;
+  std::vector<WorkerParts> workers;
+  std::unique_ptr<OrderPolicy> order;
+  ConstView x0;  ///< the start of the center and of every worker, in host memory
+  bool stop_on_failure = false;
+  /// On the master's thread, after each version.
+  std::function<void(const CenterView&)> on_version;
+  /// On the worker's thread, once it has failed.
+  std::function<void(int worker, const std::string& why)> on_failure;
+};
+
+/// Thread: all members are the maker's, except where said.
+class Team {
+ public:
+  explicit Team(TeamOptions options);
+  /// Stops and joins.
+  ~Team();
+
+  /// Makes every worker on its own thread, waits until all are ready, and lets them run.
+  /// Throws: what the making of a worker threw; nobody runs then.
+  void start();
+  /// From any thread. Workers end after the step they are in.
+  void request_stop() { stop_.request_stop(); }
+  /// Training time: since all workers were let go. From any thread, once that has happened.
+  double seconds() const;
+  /// The master has ended, and so have all workers.
+  bool ended() const { return ended_; }
+  /// Waits for the end.
+  /// Throws: what the master threw; or what the first worker threw, where all failed or one failing
+  /// was to stop the rest.
+  void join();
+
+  const WorkerTelemetry& telemetry(std::size_t worker) const { return *telemetry_[worker]; }
+  std::size_t workers() const { return telemetry_.size(); }
+  std::size_t failed() const { return failed_; }
+  /// After join().
+  const Center& center() const { return center_; }
+
+ private:
+  void live(int index);
+
+  TeamOptions options_;
+  std::vector<std::unique_ptr<WorkerTelemetry>> telemetry_;
+  Bell bell_;
+  std::vector<std::unique_ptr<Mailbox>> mailboxes_;
+  Center center_;
+  std::stop_source stop_;
+  std::chrono::steady_clock::time_point started_;
+  std::latch made_, go_{1};
+  std::atomic<std::size_t> failed_{0};
+  std::atomic<bool> ended_{false};
+  FirstError making_error_, worker_error_, master_error_;
+  std::vector<std::thread> threads_;
+  std::thread master_;
+};
+
+}  // namespace easgd

@@ -1,0 +1,50 @@
+// What threads let others see of themselves while they run. Written by one, read by anybody.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+
+namespace easgd {
+
+/// What a worker is doing, for the watchdog.
+enum class Phase : int { preparing, data, gradient, exchange, ended };
+
+inline const char* to_string(Phase phase) {
+  constexpr const char* kNames[] = {"preparing", "data", "gradient", "exchange", "ended"};
+  return kNames[static_cast<int>(phase)];
+}
+
+struct WorkerTelemetry {
+  // Written by the worker.
+  std::atomic<std::uint64_t> clock{0};  ///< steps taken
+  std::atomic<Phase> phase{Phase::preparing};
+  std::atomic<double> data_seconds{0};      ///< waiting for a batch
+  std::atomic<double> gradient_seconds{0};  ///< gradient and step
+  std::atomic<double> exchange_seconds{0};  ///< posting letters and waiting for replies
+  // Written by the master.
+  std::atomic<std::uint64_t> exchanges{0};
+  std::atomic<std::uint64_t> refused{0};    ///< letters that were not finite
+  std::atomic<std::uint64_t> staleness{0};  ///< others' versions between its last two exchanges
+  std::atomic<double> distance{0};          ///< ||x - center|| at its last exchange
+};
+
+/// Adds the time from its birth to its death to a telemetry counter that only this thread writes.
+class Timed {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  explicit Timed(std::atomic<double>& total) : total_(total), start_(Clock::now()) {}
+  ~Timed() {
+    const std::chrono::duration<double> spent = Clock::now() - start_;
+    total_.store(total_.load(std::memory_order_relaxed) + spent.count(), std::memory_order_relaxed);
+  }
+  Timed(const Timed&) = delete;
+  Timed& operator=(const Timed&) = delete;
+
+ private:
+  std::atomic<double>& total_;
+  Clock::time_point start_;
+};
+
+}  // namespace easgd

@@ -1,0 +1,325 @@
+#include "train/trainer.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <mutex>
+#include <thread>
+
+#include "base/interrupt.h"
+#include "train/devices.h"
+#include "train/evaluator.h"
+#include "train/plan.h"
+#include "train/progress.h"
+#include "train/run_folder.h"
+#include "train/safetensors.h"
+#include "train/summary.h"
+#include "train/task.h"
+#include "train/team.h"
+#include "train/watchdog.h"
+
+namespace easgd {
+namespace {
+
+using nlohmann::json;
+
+constexpr auto kLook = std::chrono::milliseconds(50);
+constexpr double kProgressEventSeconds = 5;
+
+/// When the center is to be evaluated next. Thread: master, then main.
+class EvaluationClock {
+ public:
+  EvaluationClock(const EvaluateConfig::Every& every, std::size_t batch, std::size_t train_size)
+      : every_(every), epochs_a_step_(double(batch) / double(train_size)) {
+    if (!every_.seconds && !every_.epochs && !every_.versions) every_.seconds = kDefaultSeconds;
+    advance(0, 0, 0);
+  }
+
+  double epoch(std::span<const std::uint64_t> steps) const {
+    double sum = 0;
+    for (const std::uint64_t s : steps) sum += double(s);
+    return sum * epochs_a_step_;
+  }
+
+  bool due(const CenterView& center, double seconds) const {
+    return (every_.seconds && seconds >= next_seconds_) ||
+           (every_.epochs && epoch(center.steps) >= next_epoch_) ||
+           (every_.versions && center.version >= next_version_);
+  }
+
+  void taken(const CenterView& center, double seconds) {
+    advance(seconds, epoch(center.steps), center.version);
+  }
+
+ private:
+  static constexpr double kDefaultSeconds = 20;
+
+  /// The next multiples of the periods after where the run is now.
+  void advance(double seconds, double epoch, std::uint64_t version) {
+    if (every_.seconds) next_seconds_ = (std::floor(seconds / *every_.seconds) + 1) * *every_.seconds;
+    if (every_.epochs) next_epoch_ = (std::floor(epoch / *every_.epochs) + 1) * *every_.epochs;
+    if (every_.versions) {
+      const auto period = std::uint64_t(*every_.versions);
+      next_version_ = (version / period + 1) * period;
+    }
+  }
+
+  EvaluateConfig::Every every_;
+  double epochs_a_step_;
+  double next_seconds_ = 0, next_epoch_ = 0;
+  std::uint64_t next_version_ = 0;
+};
+
+/// A run: made from its configuration, run once.
+class Run {
+ public:
+  Run(Config config, const std::string& out);
+  ExitCode run();
+
+ private:
+  std::unique_ptr<OrderPolicy> make_order();
+  TeamOptions team_options();
+  EvaluatorOptions evaluator_options();
+  WorkerParts worker_parts(std::size_t index);
+  void announce() const;
+  void report(const Evaluation& evaluation);
+  void log_progress(const Team& team);
+  ProgressState progress_of(const Team& team) const;
+  std::uint64_t steps_taken(const Team& team) const;
+  void watch(Team& team);
+  void write_results(const Team& team, const std::string& status, double seconds);
+
+  Config config_;
+  const Algorithm& algorithm_;
+  std::vector<Placement> places_;
+  Data data_;
+  Network network_;
+  Plan plan_;
+  RunFolder folder_;
+  Buffer x0_;
+  EvaluationClock clock_;
+  std::map<std::string, std::string> metadata_;
+  Summary summary_;                        // of the evaluations; the evaluator's until it has ended
+  std::atomic<bool> good_enough_{false};   // stop.test_error has been reached
+  double next_progress_event_ = kProgressEventSeconds;
+};
+
+Run::Run(Config config, const std::string& out)
+    : config_(std::move(config)),
+      algorithm_(*Registry<Algorithm>::find(config_.algorithm.name)),
+      places_(place_workers(config_.workers, algorithm_.single)),
+      data_(config_),
+      network_(make_network(config_, data_.split.train->shape(), data_.split.train->classes())),
+      plan_(config_, places_.size(), data_.train_size),
+      folder_(out, config_.name),
+      x0_(initial_parameters(config_, network_)),
+      clock_(config_.evaluate.every, std::size_t(config_.workers.batch), data_.train_size) {
+  config_.workers.devices.clear();
+  for (const Placement& place : places_) config_.workers.devices.push_back(place.name());
+  config_.workers.threads = places_[0].options.threads;
+  metadata_ = {{"easgd.config", dump_evaluation_config(config_)}};
+  folder_.write("config.toml", dump_config(config_));
+}
+
+std::unique_ptr<OrderPolicy> Run::make_order() {
+  if (config_.algorithm.exchange == "synchronous") return synchronous_order();
+  if (config_.center.order == "round_robin") return round_robin_order();
+  if (config_.center.order == "free") return free_order();
+  Recording recording = Recording::read(config_.center.replay, places_.size());
+  if (!recording.steps.empty()) plan_.set_steps(recording.steps);
+  return replay_order(std::move(recording));
+}
+
+WorkerParts Run::worker_parts(std::size_t index) {
+  const auto seed = std::uint64_t(config_.seed);
+  return {
+      .backend = [this, index] {
+        return (*Registry<BackendEntry>::find(places_[index].kind))(places_[index].options);
+      },
+      .model = [this, seed](Backend& backend) {
+        return backend.compile(network_, {.batch = std::size_t(config_.workers.batch),
+                                          .training = true,
+                                          .precision = config_.workers.precision,
+                                          .seed = seed});
+      },
+      .batches = [this, index, seed](Backend& backend) {
+        return std::make_unique<Loader>(
+            *data_.split.train,
+            LoaderOptions{.batch = std::size_t(config_.workers.batch),
+                          .crop = int(config_.data.crop),
+                          .flip = config_.data.flip,
+                          .partition = partition_named(config_.data.partition),
+                          .order = order_named(config_.data.order),
+                          .limit = data_.train_size,
+                          .seed = seed,
+                          .worker = std::uint32_t(index),
+                          .workers = std::uint32_t(places_.size()),
+                          .normalisation = data_.normalisation,
+                          .allocate = [&backend](std::size_t n) {
+                            return backend.allocate_mailbox(n);
+                          }});
+      },
+  };
+}
+
+void Run::announce() const {
+  const AlgorithmConfig& a = config_.algorithm;
+  Progress::line(fmt::format("{}: {} training and {} test images of {} classes ({})",
+                             config_.data.set, data_.train_size, data_.test_size,
+                             network_.classes(), data_.split.source));
+  Progress::line(fmt::format("network: {} parameters, {:.4g} MFLOP a sample forward",
+                             network_.parameter_count(), network_.forward_flops() / 1e6));
+  Progress::line(fmt::format("workers: {}, batch {}, {} thread(s) each, {}",
+                             fmt::join(config_.workers.devices, " "), config_.workers.batch,
+                             config_.workers.threads, config_.workers.precision));
+  if (algorithm_.elastic) {
+    const ElasticRates& e = plan_.elastic();
+    Progress::line(fmt::format("{}, {}: tau {}, alpha {:.6g}, beta {:.6g}, rho {:.6g}", a.name,
+                               a.exchange, a.tau, e.alpha, e.beta, e.rho));
+  } else {
+    Progress::line(fmt::format("{}: published every {} steps", a.name, a.tau));
+  }
+}
+
+TeamOptions Run::team_options() {
+  TeamOptions options{.algorithm = &algorithm_, .plan = &plan_, .workers = {}, .order = make_order(),
+                      .x0 = x0_, .stop_on_failure = config_.workers.on_failure == "stop",
+                      .on_version = {}, .on_failure = {}};
+  for (std::size_t i = 0; i < places_.size(); ++i) options.workers.push_back(worker_parts(i));
+  options.on_failure = [this](int worker, const std::string& why) {
+    spdlog::error("worker {} on {} failed: {}", worker, places_[std::size_t(worker)].name(), why);
+    folder_.log({{"event", "warning"}, {"worker", worker}, {"message", why}});
+  };
+  return options;
+}
+
+EvaluatorOptions Run::evaluator_options() {
+  return {
+      .make_test = [this]() -> std::function<Tally(ConstView)> {
+        const auto set = std::make_shared<TestSet>(config_, data_, network_);
+        return [set](ConstView x) { return set->evaluate(x); };
+      },
+      .save = [this](const Snapshot& snapshot) {
+        auto metadata = metadata_;
+        metadata["easgd.version"] = std::to_string(snapshot.version);
+        safetensors::write(folder_.file("center.safetensors"), network_, snapshot.center, metadata);
+      },
+      .report = [this](const Evaluation& evaluation) { report(evaluation); },
+  };
+}
+
+void Run::report(const Evaluation& e) {
+  const double epoch = clock_.epoch(e.steps);
+  summary_.add(e);
+  if (config_.stop.test_error && e.test.error() <= *config_.stop.test_error) good_enough_ = true;
+  folder_.log({{"event", "evaluation"}, {"time", e.seconds}, {"version", e.version},
+               {"steps", e.steps}, {"epoch", epoch}, {"train_loss", e.train_loss},
+               {"test_loss", e.test.mean_loss()}, {"test_error", e.test.error()}});
+  Progress::line(fmt::format(
+      "{:7.1f} s | epoch {:6.2f} | train loss {:.4f} | test loss {:.4f} | test error {:.2f} %",
+      e.seconds, epoch, e.train_loss, e.test.mean_loss(), 100 * e.test.error()));
+}
+
+std::uint64_t Run::steps_taken(const Team& team) const {
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < team.workers(); ++i) sum += team.telemetry(i).clock;
+  return sum;
+}
+
+ProgressState Run::progress_of(const Team& team) const {
+  const double seconds = team.seconds();
+  const double images = double(steps_taken(team)) * double(config_.workers.batch);
+  double fraction = 0;
+  if (plan_.steps(0) != Plan::kEndless) {
+    double planned = 0;
+    for (std::size_t i = 0; i < team.workers(); ++i) planned += double(plan_.steps(i));
+    fraction = double(steps_taken(team)) / planned;
+  }
+  if (config_.stop.seconds) fraction = std::max(fraction, seconds / *config_.stop.seconds);
+  return {std::min(1.0, fraction), seconds, images / double(data_.train_size), images / seconds};
+}
+
+void Run::log_progress(const Team& team) {
+  const ProgressState state = progress_of(team);
+  if (state.seconds < next_progress_event_) return;
+  next_progress_event_ = state.seconds + kProgressEventSeconds;
+  folder_.log({{"event", "progress"},
+               {"time", state.seconds},
+               {"epoch", state.epoch},
+               {"images_per_second", state.images_per_second},
+               {"workers", telemetry_json(team)}});
+}
+
+/// Main's part while the others work: progress, time limit, signals, watchdog.
+void Run::watch(Team& team) {
+  Progress progress;
+  Watchdog watchdog;
+  while (!team.ended()) {
+    std::this_thread::sleep_for(kLook);
+    const bool time_is_up = config_.stop.seconds && team.seconds() >= *config_.stop.seconds;
+    if (time_is_up || good_enough_ || interrupted()) team.request_stop();
+    progress.show(progress_of(team));
+    log_progress(team);
+    for (const std::string& complaint : watchdog.look(team)) {
+      Progress::line("warning: " + complaint);
+      folder_.log({{"event", "warning"}, {"message", complaint}});
+    }
+  }
+}
+
+void Run::write_results(const Team& team, const std::string& status, double seconds) {
+  if (config_.algorithm.exchange != "synchronous") {
+    Recording recording{team.center().order(), {}};
+    for (std::size_t i = 0; i < team.workers(); ++i) {
+      recording.steps.push_back(team.telemetry(i).clock);
+    }
+    recording.write(folder_.file("order.bin"), team.workers());
+  }
+  const double images = double(steps_taken(team)) * double(config_.workers.batch);
+  const json summary = summary_.json(config_, plan_.elastic(), team, status, seconds, images,
+                                     images / double(data_.train_size));
+  folder_.write("summary.json", summary.dump(2) + "\n");
+  fmt::print("{}: {} in {:.1f} s, {:.0f} images/s, test error {:.2f} % (best {:.2f} %), {}\n",
+             config_.name, status, seconds, images / seconds,
+             100 * summary["test_error"].get<double>(),
+             100 * summary["best_test_error"].get<double>(), folder_.path().string());
+}
+
+ExitCode Run::run() {
+  announce();
+  if (const auto warning = algorithm_.elastic
+                               ? stability_warning(config_.algorithm, plan_.elastic())
+                               : std::nullopt) {
+    Progress::line("warning: " + *warning);
+    folder_.log({{"event", "warning"}, {"message", *warning}});
+  }
+  TeamOptions options = team_options();
+  Evaluator evaluator(evaluator_options(), network_.parameter_count());
+  const Team* seen_team = nullptr;
+  options.on_version = [&](const CenterView& center) {
+    const double seconds = seen_team->seconds();
+    if (clock_.due(center, seconds) && evaluator.offer(center, seconds)) {
+      clock_.taken(center, seconds);
+    }
+  };
+  Team team(std::move(options));
+  seen_team = &team;
+  team.start();
+  watch(team);
+  const double seconds = team.seconds();
+  team.join();
+  evaluator.finish(team.center().view(), seconds);
+  const std::string status = interrupted() ? "interrupted" : "done";
+  write_results(team, status, seconds);
+  return interrupted() ? ExitCode::interrupted : ExitCode::done;
+}
+
+}  // namespace
+
+ExitCode train(Config config, const std::string& out) { return Run(std::move(config), out).run(); }
+
+}  // namespace easgd

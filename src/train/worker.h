@@ -1,0 +1,59 @@
+// A worker: one thread, one device, one replica, and the only training loop of the program.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <stop_token>
+
+#include "algorithms/algorithm.h"
+#include "data/batch.h"
+#include "train/mailbox.h"
+#include "train/plan.h"
+#include "train/telemetry.h"
+
+namespace easgd {
+
+/// How a worker comes by its parts, each made on the worker's own thread.
+struct WorkerParts {
+  std::function<std::unique_ptr<Backend>()> backend;
+  std::function<std::unique_ptr<Model>(Backend&)> model;
+  std::function<std::unique_ptr<BatchSource>(Backend&)> batches;
+};
+
+/// Thread: made, run and destroyed on the worker's own.
+class Worker {
+ public:
+  Worker(int index, const WorkerParts& parts, const Algorithm& algorithm, const Plan& plan,
+         ConstView x0, Mailbox& mailbox, WorkerTelemetry& telemetry);
+  /// Leaves the mailbox.
+  ~Worker();
+
+  /// Steps until its plan ends, a stop is requested, or the master has closed.
+  /// Throws: what the data, the device or the model throw.
+  void run(std::stop_token stop);
+
+ private:
+  void step();
+  void post_letter();
+  void finish_exchange(bool exchanged);
+  void publish();
+
+  const Algorithm& algorithm_;
+  const Plan& plan_;
+  WorkerTelemetry& telemetry_;
+  const std::uint64_t steps_;
+
+  // In order of need: a backend outlives what it made.
+  std::unique_ptr<Backend> backend_;
+  std::unique_ptr<Model> model_;
+  std::unique_ptr<BatchSource> batches_;
+  std::unique_ptr<WorkerRule> rule_;
+  Buffer gradient_, letter_, reply_;
+  Mailbox& mailbox_;
+
+  std::uint64_t clock_ = 0;          // t^i of the paper
+  bool closed_ = false;              // the master has failed
+  std::uint64_t next_exchange_ = 0;  // tau divides 0: the first letter comes before the first gradient
+};
+
+}  // namespace easgd

@@ -1,0 +1,200 @@
+#include "kernels/fft_conv2d.h"
+
+#include <doctest/doctest.h>
+#include <omp.h>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+#include <stdexcept>
+#include <vector>
+
+namespace easgd::kernels {
+namespace {
+
+using Floats = std::vector<float>;
+using Doubles = std::vector<double>;
+
+/// One input of the layer and everything computed from it, by forward(x) then backward(dy).
+template <class Values>
+struct Results {
+  Values y, dx, dweight, dbias;
+};
+
+struct Problem {
+  explicit Problem(const Conv2dShape& s) : shape(s) {
+    const int inputs = s.in_channels * s.height * s.width * s.batch;
+    const int outputs = s.out_channels * s.out_height() * s.out_width() * s.batch;
+    const int weights = s.out_channels * s.in_channels * s.kernel_height * s.kernel_width;
+    x = random(inputs), weight = random(weights);
+    bias = random(s.out_channels), dy = random(outputs);
+  }
+
+  Floats random(int count) {
+    Floats values(count);
+    std::uniform_real_distribution<float> uniform(-1, 1);
+    std::generate(values.begin(), values.end(), [&] { return uniform(engine); });
+    return values;
+  }
+
+  template <class Values>
+  Results<Values> zeros() const {
+    return {Values(dy.size()), Values(x.size()), Values(weight.size()), Values(bias.size())};
+  }
+
+  Conv2dShape shape;
+  std::mt19937 engine{7};
+  Floats x, weight, bias, dy;
+};
+
+/// The definition, in double precision.
+Results<Doubles> reference(const Problem& p) {
+  const Conv2dShape& s = p.shape;
+  auto r = p.zeros<Doubles>();
+  const int pixels = s.out_height() * s.out_width();
+  for (int k = 0; k < s.out_channels; ++k) {
+    for (int i = 0; i < pixels * s.batch; ++i) {
+      r.y[k * pixels * s.batch + i] = p.bias[k];
+      r.dbias[k] += p.dy[k * pixels * s.batch + i];
+    }
+  }
+  const auto tap = [&](int k, int c, int row, int column, int i, int j) {
+    const int x_row = row + i - s.pad, x_column = column + j - s.pad;
+    if (x_row < 0 || x_row >= s.height || x_column < 0 || x_column >= s.width) return;
+    const int w = ((k * s.in_channels + c) * s.kernel_height + i) * s.kernel_width + j;
+    const int x = ((c * s.height + x_row) * s.width + x_column) * s.batch;
+    const int y = ((k * s.out_height() + row) * s.out_width() + column) * s.batch;
+    for (int n = 0; n < s.batch; ++n) {
+      r.y[y + n] += static_cast<double>(p.weight[w]) * p.x[x + n];
+      r.dx[x + n] += static_cast<double>(p.weight[w]) * p.dy[y + n];
+      r.dweight[w] += static_cast<double>(p.dy[y + n]) * p.x[x + n];
+    }
+  };
+  for (int k = 0; k < s.out_channels; ++k)
+    for (int c = 0; c < s.in_channels; ++c)
+      for (int row = 0; row < s.out_height(); ++row)
+        for (int column = 0; column < s.out_width(); ++column)
+          for (int i = 0; i < s.kernel_height; ++i)
+            for (int j = 0; j < s.kernel_width; ++j) tap(k, c, row, column, i, j);
+  return r;
+}
+
+/// Computes with a team of the given size.
+Results<Floats> run(FftConv2d& convolution, const Problem& p, int threads = 1) {
+  auto r = p.zeros<Floats>();
+  const int threads_before = omp_get_max_threads();
+  omp_set_num_threads(threads);
+  convolution.forward(p.x.data(), p.weight.data(), p.bias.data(), r.y.data());
+  convolution.backward(p.dy.data(), r.dx.data(), r.dweight.data(), r.dbias.data());
+  omp_set_num_threads(threads_before);
+  return r;
+}
+
+/// Largest difference, relative to the largest expected value.
+double error(const Floats& got, const Doubles& expected) {
+  double difference = 0, largest = 0;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    if (!std::isfinite(got[i])) return INFINITY;
+    difference = std::max(difference, std::abs(got[i] - expected[i]));
+    largest = std::max(largest, std::abs(expected[i]));
+  }
+  return difference / largest;
+}
+
+void check_equal(const Results<Floats>& a, const Results<Floats>& b) {
+  CHECK(a.y == b.y);
+  CHECK(a.dx == b.dx);
+  CHECK(a.dweight == b.dweight);
+  CHECK(a.dbias == b.dbias);
+}
+
+// batch, in_channels, height, width, out_channels, kernel_height, kernel_width, pad
+constexpr Conv2dShape kCifar = {128, 64, 12, 12, 128, 5, 5, 0};
+constexpr Conv2dShape kOdd = {13, 3, 9, 7, 5, 5, 3, 1};
+const std::vector<Conv2dShape> kShapes = {
+    {128, 8, 12, 12, 12, 5, 5, 0},  // the CIFAR layer, fewer channels
+    kOdd,
+    {300, 2, 6, 6, 3, 3, 3, 0},  // several chunks of the batch, the last partial
+    {100, 4, 8, 8, 6, 5, 5, 2},  // "same" padding
+    {1, 1, 4, 4, 1, 4, 4, 0},    // a single output
+    {3, 2, 3, 5, 2, 1, 1, 2},    // outputs beyond the reach of the kernel
+    {2, 2, 2, 3, 2, 6, 7, 2},    // kernel larger than the input
+    {9, 2, 28, 17, 3, 7, 3, 3},  // non-square
+};
+
+TEST_CASE("FftConv2d agrees with the definition") {
+  constexpr double kTolerance = 2e-6;
+  for (const Conv2dShape& shape : kShapes) {
+    CAPTURE(shape.height);
+    CAPTURE(shape.width);
+    CAPTURE(shape.batch);
+    const Problem problem(shape);
+    FftConv2d convolution(shape);
+    const auto got = run(convolution, problem);
+    const auto expected = reference(problem);
+    CHECK(error(got.y, expected.y) < kTolerance);
+    CHECK(error(got.dx, expected.dx) < kTolerance);
+    CHECK(error(got.dweight, expected.dweight) < kTolerance);
+    CHECK(error(got.dbias, expected.dbias) < kTolerance);
+  }
+}
+
+TEST_CASE("FftConv2d agrees with the definition for every transform length") {
+  for (int side = 3; side <= 32; ++side) {
+    CAPTURE(side);
+    const Problem problem({8, 1, side, 35 - side, 1, 3, 3, 0});
+    FftConv2d convolution(problem.shape);
+    const auto got = run(convolution, problem);
+    const auto expected = reference(problem);
+    CHECK(error(got.y, expected.y) < 2e-6);
+    CHECK(error(got.dx, expected.dx) < 2e-6);
+    CHECK(error(got.dweight, expected.dweight) < 2e-6);
+  }
+}
+
+TEST_CASE("FftConv2d computes the same bits with one thread and with two") {
+  for (const Conv2dShape& shape : {kShapes[0], kOdd}) {
+    const Problem problem(shape);
+    FftConv2d convolution(shape);
+    check_equal(run(convolution, problem, 1), run(convolution, problem, 2));
+  }
+}
+
+TEST_CASE("FftConv2d computes the same bits again after other data") {
+  const Problem problem(kOdd);
+  Problem other(kOdd);
+  other.x = other.random(static_cast<int>(other.x.size()));
+  other.weight = other.random(static_cast<int>(other.weight.size()));
+  FftConv2d convolution(kOdd);
+  const auto first = run(convolution, problem);
+  const auto between = run(convolution, other);
+  CHECK(between.y != first.y);
+  check_equal(run(convolution, problem), first);
+}
+
+TEST_CASE("FftConv2d leaves out what is not asked for") {
+  Problem problem(kOdd);
+  FftConv2d convolution(kOdd);
+  const auto all = run(convolution, problem);
+  auto r = problem.zeros<Floats>();
+  convolution.forward(problem.x.data(), problem.weight.data(), nullptr, r.y.data());
+  convolution.backward(problem.dy.data(), nullptr, r.dweight.data(), nullptr);
+  CHECK(r.dweight == all.dweight);
+  std::fill(problem.bias.begin(), problem.bias.end(), 0.0f);
+  CHECK(r.y == run(convolution, problem).y);
+}
+
+TEST_CASE("FftConv2d is worth it for large kernels and many channels") {
+  CHECK(FftConv2d::worth_it(kCifar));
+  CHECK_FALSE(FftConv2d::worth_it({128, 64, 12, 12, 128, 1, 1, 0}));
+  CHECK_FALSE(FftConv2d::worth_it({128, 3, 28, 28, 64, 5, 5, 0}));
+  CHECK_FALSE(FftConv2d::worth_it({128, 64, 33, 33, 128, 5, 5, 0}));
+}
+
+TEST_CASE("FftConv2d refuses shapes that it cannot transform") {
+  CHECK_THROWS_AS(FftConv2d({1, 1, 33, 8, 1, 3, 3, 0}), std::invalid_argument);
+  CHECK_THROWS_AS(FftConv2d({1, 1, 2, 8, 1, 3, 3, 0}), std::invalid_argument);
+}
+
+}  // namespace
+}  // namespace easgd::kernels

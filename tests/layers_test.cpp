@@ -1,0 +1,152 @@
+// Is the backward pass of every layer the derivative of its forward pass, and the forward pass right?
+// Asked of every backend that runs here and of every registered layer.
+#include <doctest/doctest.h>
+
+#include <set>
+
+#include "backend/backend.h"
+#include "base/error.h"
+#include "network_spec.h"
+#include "random_batch.h"
+#include "reference_network.h"
+
+namespace easgd::testing {
+namespace {
+
+constexpr std::uint64_t kSeed = 11;
+
+struct Case {
+  Shape input;
+  int classes;
+  std::size_t batch;
+  const char* layers;
+};
+
+// Odd sizes, channels that fill no vector, strides, padding, windows that overlap or leave pixels out,
+// layers as first and as last, fused and alone. The first layer's gradient tests every later layer's
+// gradient with regard to its input.
+const Case kCases[] = {
+    {{5, 1, 1}, 4, 3, "linear outputs=4"},
+    {{2, 3, 5}, 4, 3, "linear outputs=9; relu; linear outputs=4"},
+    {{7, 1, 1}, 3, 1, "linear outputs=9; tanh; linear outputs=3"},
+    {{7, 1, 1}, 3, 4, "linear outputs=9; relu; tanh; relu; dropout rate=0.2; linear outputs=3"},
+    {{3, 9, 9}, 4, 3, "conv channels=5 kernel=5; relu; maxpool; linear outputs=4"},
+    {{3, 9, 7}, 4, 2, "conv channels=5 kernel=3 stride=2 pad=1; relu; linear outputs=4"},
+    {{1, 8, 8}, 3, 5, "conv channels=3 kernel=2 stride=3; tanh; conv channels=9 kernel=2; linear outputs=3"},
+    {{3, 10, 10}, 4, 8, "conv channels=16 kernel=3; maxpool; relu; conv channels=8 kernel=3 pad=2; "
+                        "maxpool kernel=3 stride=2; linear outputs=4"},
+    {{8, 7, 9}, 4, 9, "conv channels=16 kernel=5 pad=2; relu; conv channels=24 kernel=3; relu; "
+                      "dropout rate=0.5; conv channels=8 kernel=3; linear outputs=4"},
+    {{2, 7, 7}, 4, 2, "conv channels=10 kernel=2; maxpool kernel=3 stride=1; conv channels=4 kernel=1; "
+                      "avgpool kernel=2 stride=2; linear outputs=4"},
+    {{2, 9, 8}, 3, 2, "conv channels=6 kernel=3; avgpool kernel=3 stride=2; tanh; linear outputs=3"},
+    {{2, 9, 8}, 3, 2, "maxpool kernel=2 stride=1; conv channels=6 kernel=3; maxpool kernel=2 stride=3; "
+                      "linear outputs=3"},
+    {{3, 6, 6}, 3, 3, "relu; dropout rate=0.3; avgpool; tanh; linear outputs=3"},
+    {{6, 5, 5}, 4, 4, "dropout rate=0.5; conv channels=5 kernel=3; dropout rate=0.4; relu; "
+                      "linear outputs=7; relu; dropout rate=0.3; linear outputs=4"},
+    {{3, 20, 20}, 5, 2, "conv channels=8 kernel=5; relu; maxpool; conv channels=16 kernel=3; relu; "
+                        "maxpool; conv channels=8 kernel=3; relu; dropout rate=0.5; linear outputs=16; "
+                        "relu; dropout rate=0.5; linear outputs=5"},
+};
+
+/// The backends that work on this machine.
+std::vector<std::unique_ptr<Backend>> backends() {
+  std::vector<std::unique_ptr<Backend>> all;
+  for (const std::string& name : Registry<BackendEntry>::names()) {
+    try {
+      all.push_back((*Registry<BackendEntry>::find(name))({}));
+    } catch (const DeviceError& e) {
+      MESSAGE("without " << name << ": " << e.what());
+    }
+  }
+  return all;
+}
+
+/// Derivatives of the mean loss at some parameters of each tensor, and their places.
+struct Slopes {
+  std::vector<std::size_t> place;
+  Doubles value;
+};
+
+Slopes reference_slopes(const Network& network, const std::vector<float>& x, const Batch& batch) {
+  constexpr double kStep = 1e-5;
+  constexpr std::size_t kPerTensor = 12;
+  Doubles at(x.begin(), x.end());
+  const auto loss = [&](std::size_t i, double step) {
+    const double old = std::exchange(at[i], at[i] + step);
+    const double value = reference_loss(network, at, batch, true, kSeed);
+    at[i] = old;
+    return value / double(batch.size());
+  };
+  const double here = loss(0, 0);
+  Slopes slopes;
+  for (const Slice& slice : network.slices()) {
+    const std::size_t stride = std::max<std::size_t>(1, slice.count / kPerTensor);
+    for (std::size_t i = slice.offset; i < slice.offset + slice.count; i += stride) {
+      const double up = (loss(i, kStep) - here) / kStep, down = (here - loss(i, -kStep)) / kStep;
+      if (std::abs(up - down) > 1e-3) continue;  // a kink
+      slopes.place.push_back(i);
+      slopes.value.push_back((up + down) / 2);
+    }
+  }
+  return slopes;
+}
+
+void check_case(Backend& backend, const Case& c) {
+  CAPTURE(c.layers);
+  const Network network = make_network(c.input, c.classes, c.layers);
+  const RandomBatch data(network, c.batch);
+  const std::vector<float> start = random_parameters(network);
+  const Buffer x = backend.allocate(start.size()), g = backend.allocate(start.size());
+  backend.upload(start, x);
+  // Gradients are written, not added to.
+  std::vector<float> gradient(start.size(), 1e6f);
+  backend.upload(gradient, g);
+
+  const auto model = backend.compile(network, {.batch = c.batch, .seed = kSeed});
+  model->gradient(x, data.batch, g);
+  backend.finish();
+  const Tally trained = model->take_tally();
+  model->evaluate(x, data.batch);
+  backend.finish();
+  const Tally evaluated = model->take_tally();
+  backend.download(g, gradient);
+
+  const Doubles at(start.begin(), start.end());
+  CHECK(trained.loss == doctest::Approx(reference_loss(network, at, data.batch, true, kSeed)).epsilon(1e-5));
+  CHECK(evaluated.loss == doctest::Approx(reference_loss(network, at, data.batch, false, kSeed)).epsilon(1e-5));
+  CHECK(trained.samples == std::int64_t(c.batch));
+
+  const Slopes slopes = reference_slopes(network, start, data.batch);
+  CHECK(slopes.place.size() > 10);
+  double largest = 0, worst = 0;
+  for (const double s : slopes.value) largest = std::max(largest, std::abs(s));
+  for (std::size_t i = 0; i < slopes.place.size(); ++i) {
+    worst = std::max(worst, std::abs(slopes.value[i] - double(gradient[slopes.place[i]])));
+  }
+  CHECK(worst <= 1e-5 + 1e-4 * largest);
+}
+
+TEST_CASE("layers: loss and gradient are those of the formulas in double") {
+  for (const auto& backend : backends()) {
+    CAPTURE(backend->device());
+    for (const Case& c : kCases) check_case(*backend, c);
+  }
+}
+
+TEST_CASE("layers: every registered layer is in the cases above and has a reference") {
+  std::set<std::string> seen = {"softmax_cross_entropy"};
+  for (const Case& c : kCases) {
+    const Network network = make_network(c.input, c.classes, c.layers);
+    for (const Stage& stage : network.stages()) seen.insert(stage.layer->kind());
+  }
+  for (const std::string& kind : Registry<LayerEntry>::names()) {
+    CAPTURE(kind);
+    CHECK(seen.contains(kind));
+    CHECK(reference_layers().contains(kind));
+  }
+}
+
+}  // namespace
+}  // namespace easgd::testing

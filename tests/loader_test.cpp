@@ -1,0 +1,464 @@
+// Are batches what they should be, whatever the threads do?
+#include "data/loader.h"
+
+#include <doctest/doctest.h>
+#include <tbb/global_control.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <numeric>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+#include "base/error.h"
+#include "data/permutation.h"
+
+using namespace easgd;
+
+namespace {
+
+constexpr Shape kShape{2, 9, 11};
+
+std::uint8_t pixel_of(std::size_t image, std::size_t place) {
+  return static_cast<std::uint8_t>((image * 131 + place * 29 + image * place % 251) >> 1);
+}
+
+/// Decodes into scratch; an image's label is its number.
+class Numbered : public Dataset {
+ public:
+  explicit Numbered(std::size_t size) : size_(size) {}
+  Shape shape() const override { return kShape; }
+  int classes() const override { return static_cast<int>(size_); }
+  std::size_t size() const override { return size_; }
+  int label(std::size_t index) const override { return static_cast<int>(index); }
+  std::span<const std::uint8_t> image(std::size_t index,
+                                      std::span<std::uint8_t> scratch) const override {
+    for (std::size_t i = 0; i < kShape.size(); ++i) scratch[i] = pixel_of(index, i);
+    return scratch.first(kShape.size());
+  }
+
+ private:
+  std::size_t size_;
+};
+
+/// Takes its time, more for some images than for others.
+class Slow final : public Numbered {
+ public:
+  using Numbered::Numbered;
+  std::span<const std::uint8_t> image(std::size_t index,
+                                      std::span<std::uint8_t> scratch) const override {
+    if (index % 5 == 0) std::this_thread::sleep_for(std::chrono::microseconds(50));
+    return Numbered::image(index, scratch);
+  }
+};
+
+/// Cannot decode one of its images until it is mended.
+class Damaged final : public Numbered {
+ public:
+  Damaged(std::size_t size, std::size_t bad) : Numbered(size), bad_(bad) {}
+  std::span<const std::uint8_t> image(std::size_t index,
+                                      std::span<std::uint8_t> scratch) const override {
+    if (index == bad_ && !mended) throw DataError("image " + std::to_string(index) + ": no JPEG");
+    return Numbered::image(index, scratch);
+  }
+  std::atomic<bool> mended{false};
+
+ private:
+  std::size_t bad_;
+};
+
+/// Stops whoever decodes image 1 until it is opened.
+class Gated final : public Numbered {
+ public:
+  using Numbered::Numbered;
+  std::span<const std::uint8_t> image(std::size_t index,
+                                      std::span<std::uint8_t> scratch) const override {
+    if (index == 1) {
+      entered = true;
+      entered.notify_all();
+      open.wait(false);
+    }
+    return Numbered::image(index, scratch);
+  }
+  mutable std::atomic<bool> entered{false};
+  mutable std::atomic<bool> open{false};
+};
+
+Normalisation some_normalisation() {
+  return {{0.4f, 0.6f}, {0.25f, 0.5f}};
+}
+
+LoaderOptions with(std::size_t batch, Partition partition = Partition::whole) {
+  LoaderOptions options;
+  options.batch = batch;
+  options.partition = partition;
+  options.seed = 42;
+  return options;
+}
+
+std::vector<int> labels_of(Loader& loader, std::uint64_t steps) {
+  std::vector<int> labels;
+  for (std::uint64_t step = 0; step < steps; ++step) {
+    const Batch& batch = loader.next(step);
+    labels.insert(labels.end(), batch.labels.begin(), batch.labels.end());
+  }
+  return labels;
+}
+
+bool each_once(std::span<const int> labels, std::size_t count) {
+  return labels.size() == count && std::set<int>(labels.begin(), labels.end()).size() == count;
+}
+
+struct Recorded {
+  std::vector<float> images;
+  std::vector<int> labels;
+  bool operator==(const Recorded&) const = default;
+};
+
+Recorded record(const Dataset& set, const LoaderOptions& options, std::uint64_t steps) {
+  Loader loader(set, options);
+  Recorded result;
+  for (std::uint64_t step = 0; step < steps; ++step) {
+    const Batch& batch = loader.next(step);
+    result.images.insert(result.images.end(), batch.images.begin(), batch.images.end());
+    result.labels.insert(result.labels.end(), batch.labels.begin(), batch.labels.end());
+  }
+  return result;
+}
+
+/// Pixel (c, y, x) of a window, straight from the definition.
+float normalised(std::size_t image, Window window, int width, int c, int y, int x) {
+  const int column = window.left + (window.mirrored ? width - 1 - x : x);
+  const std::size_t place =
+      (std::size_t(c) * kShape.height + window.top + y) * kShape.width + column;
+  const Normalisation n = some_normalisation();
+  return static_cast<float>((pixel_of(image, place) / 255.0 - n.mean[c]) / n.deviation[c]);
+}
+
+bool is_window(ConstView found, std::size_t image, Window window, Shape shape) {
+  std::size_t at = 0;
+  for (int c = 0; c < shape.channels; ++c)
+    for (int y = 0; y < shape.height; ++y)
+      for (int x = 0; x < shape.width; ++x)
+        if (found[at++] != normalised(image, window, shape.width, c, y, x)) return false;
+  return true;
+}
+
+std::string config_failure(const Dataset& set, const LoaderOptions& options) {
+  try {
+    Loader loader(set, options);
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "no ConfigError";
+}
+
+}  // namespace
+
+TEST_CASE("loader: crops and flips are what the counters say, and all of them occur") {
+  const Numbered set(50);
+  LoaderOptions options = with(16);
+  options.crop = 7;
+  options.flip = true;
+  options.worker = 3;
+  options.workers = 4;
+  options.normalisation = some_normalisation();
+  Loader loader(set, options);
+  CHECK(loader.shape() == Shape{2, 7, 7});
+  std::set<std::array<int, 3>> windows;
+  for (std::uint64_t step = 0; step < 40; ++step) {
+    const Batch& batch = loader.next(step);
+    REQUIRE(batch.size() == 16);
+    REQUIRE(batch.images.size() == 16 * 2 * 7 * 7);
+    CHECK(batch.step == step);
+    CHECK(batch.worker == 3);
+    for (std::uint32_t i = 0; i < 16; ++i) {
+      const std::uint64_t place = step * 16 + i;
+      const std::size_t image =
+          Permutation(50, {42, kernels::Stream::shuffle, 3}, place / 50)(place % 50);
+      REQUIRE(batch.labels[i] == static_cast<int>(image));
+      const kernels::Random4 four =
+          kernels::Random{42, kernels::Stream::augmentation, 3}.at(step, i);
+      const Window window{static_cast<int>(four.below(0, 3)), static_cast<int>(four.below(1, 5)),
+                          (four.value[2] & 1) == 1};
+      windows.insert({window.top, window.left, window.mirrored});
+      REQUIRE(is_window(batch.images.subspan(i * 98, 98), image, window, loader.shape()));
+    }
+  }
+  CHECK(windows.size() == 3 * 5 * 2);
+}
+
+TEST_CASE("loader: without crop, flip and normalisation the image itself, pixel / 255") {
+  const Numbered set(10);
+  Loader loader(set, with(4));
+  const Batch& batch = loader.next(0);
+  CHECK(loader.shape() == kShape);
+  for (std::size_t i = 0; i < 4 * kShape.size(); ++i)
+    REQUIRE(
+        batch.images[i] ==
+        static_cast<float>(pixel_of(batch.labels[i / kShape.size()], i % kShape.size()) / 255.0));
+}
+
+TEST_CASE("loader: whole passes visit every sample once, each worker and pass in its own order") {
+  const Numbered set(100);
+  std::set<std::vector<int>> orders;
+  for (std::uint32_t worker = 0; worker < 3; ++worker) {
+    LoaderOptions options = with(30);
+    options.worker = worker;
+    options.workers = 3;
+    Loader loader(set, options);
+    CHECK(loader.samples_in_pass() == 100);
+    const std::vector<int> labels = labels_of(loader, 10);  // three passes, without a gap
+    for (int pass = 0; pass < 3; ++pass) {
+      const auto part = std::span(labels).subspan(pass * 100, 100);
+      CHECK(each_once(part, 100));
+      orders.insert({part.begin(), part.end()});
+    }
+  }
+  CHECK(orders.size() == 9);
+}
+
+TEST_CASE("loader: shards are disjoint, complete, stay the same and are shuffled in every pass") {
+  const Numbered set(103);
+  std::set<int> all;
+  for (std::uint32_t worker = 0; worker < 4; ++worker) {
+    LoaderOptions options = with(13, Partition::shard);
+    options.worker = worker;
+    options.workers = 4;
+    Loader loader(set, options);
+    const std::size_t count = loader.samples_in_pass();
+    CHECK((count == 25 || count == 26));
+    const std::vector<int> labels = labels_of(loader, 6);
+    const auto first = std::span(labels).first(count),
+               second = std::span(labels).subspan(count, count);
+    CHECK(each_once(first, count));
+    CHECK(std::set<int>(first.begin(), first.end()) == std::set<int>(second.begin(), second.end()));
+    CHECK(!std::ranges::equal(first, second));
+    CHECK(!std::ranges::is_sorted(first));
+    for (const int label : first) CHECK(all.insert(label).second);
+  }
+  CHECK(all.size() == 103);
+}
+
+TEST_CASE("loader: chunks visit every sample once and keep neighbours within a group") {
+  constexpr std::size_t kSamples =
+      10000;  // two groups of 8 chunks, a third of 3 chunks and 272 samples
+  constexpr std::size_t kGroup = Sampling::kChunk * Sampling::kChunksTogether;
+  const Numbered set(kSamples);
+  std::set<std::vector<int>> orders;
+  for (std::uint32_t worker = 0; worker < 2; ++worker) {
+    LoaderOptions options = with(1000, Partition::chunks);
+    options.worker = worker;
+    options.workers = 2;
+    Loader loader(set, options);
+    const std::vector<int> labels = labels_of(loader, 20);
+    for (int pass = 0; pass < 2; ++pass) {
+      const auto part = std::span(labels).subspan(pass * kSamples, kSamples);
+      CHECK(each_once(part, kSamples));
+      std::vector<int> group(part.begin(), part.begin() + kGroup);
+      CHECK(!std::ranges::is_sorted(group));
+      std::ranges::sort(group);
+      std::size_t breaks = group.front() != 0 || group.back() != int(kSamples) - 1;
+      for (std::size_t i = 1; i < kGroup; ++i) breaks += group[i] != group[i - 1] + 1;
+      CHECK(breaks <= Sampling::kChunksTogether);
+      orders.insert({part.begin(), part.end()});
+    }
+  }
+  CHECK(orders.size() == 4);
+}
+
+TEST_CASE("loader: chunks of a set smaller than a chunk") {
+  for (const std::size_t samples : {1, 300, 512, 513}) {
+    const Numbered set(samples);
+    Loader loader(set, with(samples, Partition::chunks));
+    const std::vector<int> labels = labels_of(loader, 2);
+    CHECK(each_once(std::span(labels).first(samples), samples));
+    CHECK(each_once(std::span(labels).last(samples), samples));
+  }
+}
+
+TEST_CASE("loader: in sequential order the workers take turns, or read their own part") {
+  const Numbered set(25);
+  LoaderOptions options = with(4);
+  options.order = Order::sequential;
+  options.worker = 1;
+  options.workers = 2;
+  Loader whole(set, options);
+  CHECK(labels_of(whole, 4) == std::vector{4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 3, 4, 5, 6});
+  options.partition = Partition::shard;
+  Loader shard(set, options);
+  CHECK(labels_of(shard, 4) ==
+        std::vector{12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 12, 13, 14});
+}
+
+TEST_CASE("loader: a limit takes the first samples; a batch may be larger than the set") {
+  const Numbered set(40);
+  LoaderOptions options = with(20);
+  options.limit = 7;
+  Loader loader(set, options);
+  const std::vector<int> labels = labels_of(loader, 1);
+  CHECK(each_once(std::span(labels).first(7), 7));
+  CHECK(*std::ranges::max_element(labels) == 6);
+  options.limit = 1000;
+  CHECK(Loader(set, options).samples_in_pass() == 40);
+}
+
+TEST_CASE("loader: the same bits whatever the threads do") {
+  const Slow set(200);
+  LoaderOptions options = with(32);
+  options.crop = 8;
+  options.flip = true;
+  const Recorded expected = record(set, options, 30);
+  SUBCASE("again") {
+    CHECK(record(set, options, 30) == expected);
+  }
+  SUBCASE("on one thread") {
+    const tbb::global_control one(tbb::global_control::max_allowed_parallelism, 1);
+    CHECK(record(set, options, 30) == expected);
+  }
+  SUBCASE("with a slow step loop") {
+    Loader loader(set, options);
+    for (std::uint64_t step = 0; step < 30; ++step) {
+      if (step % 4 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(step % 3));
+      const Batch& batch = loader.next(step);
+      const std::size_t size = batch.images.size();
+      REQUIRE(
+          std::ranges::equal(batch.images, std::span(expected.images).subspan(step * size, size)));
+    }
+  }
+  SUBCASE("from the middle, with gaps and backwards") {
+    Loader loader(set, options);
+    for (const std::uint64_t step : {17, 18, 20, 25, 26, 3, 3, 2, 1, 0, 4, 29}) {
+      const Batch& batch = loader.next(step);
+      const std::size_t size = batch.images.size();
+      REQUIRE(batch.step == step);
+      REQUIRE(
+          std::ranges::equal(batch.images, std::span(expected.images).subspan(step * size, size)));
+    }
+  }
+}
+
+TEST_CASE("loader: many at once, given up at any time") {
+  const Numbered set(500);
+  LoaderOptions options = with(16);
+  options.crop = 5;
+  options.flip = true;
+  options.workers = 8;
+  std::vector<Recorded> expected(8);
+  for (std::uint32_t w = 0; w < 8; ++w) {
+    options.worker = w;
+    expected[w] = record(set, options, 20);
+  }
+  std::atomic<int> wrong = 0;
+  std::vector<std::jthread> workers;
+  for (std::uint32_t w = 0; w < 8; ++w)
+    workers.emplace_back([&, w, own = options]() mutable {
+      own.worker = w;
+      for (int round = 0; round < 5; ++round) {
+        wrong += record(set, own, 20) != expected[w];
+        Loader given_up(set, own);
+        given_up.next(std::uint64_t(round));
+      }
+    });
+  workers.clear();
+  CHECK(wrong == 0);
+}
+
+TEST_CASE("loader: what the set throws comes out of next, once it is asked for that batch") {
+  Damaged set(60, 25);
+  LoaderOptions options = with(10);
+  options.order = Order::sequential;
+  Loader loader(set, options);
+  CHECK(loader.next(0).labels[0] == 0);
+  CHECK(loader.next(1).labels[0] == 10);
+  CHECK_THROWS_WITH_AS(loader.next(2), "image 25: no JPEG", DataError);
+  CHECK_THROWS_AS(loader.next(2), DataError);
+  CHECK(loader.next(3).labels[0] == 30);
+  set.mended = true;
+  CHECK(loader.next(2).labels[0] == 20);
+  CHECK(loader.next(8).labels[0] == 20);
+}
+
+TEST_CASE("loader: waiting for a task is counted") {
+  const Gated set(8);
+  LoaderOptions options = with(1);
+  options.order = Order::sequential;
+  Loader loader(set, options);
+  loader.next(0);
+  CHECK(loader.waited_seconds() == 0);
+  set.entered.wait(false);  // a task has begun with step 1
+  std::jthread opener([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    set.open = true;
+    set.open.notify_all();
+  });
+  CHECK(loader.next(1).labels[0] == 1);
+  CHECK(loader.waited_seconds() > 0.001);
+}
+
+TEST_CASE("loader: wrong options say so") {
+  const Numbered set(20);
+  LoaderOptions options = with(4);
+  SUBCASE("crop") {
+    options.crop = 10;
+    CHECK(config_failure(set, options) == "data.crop: 10 is larger than the images (9x11)");
+  }
+  SUBCASE("negative crop") {
+    options.crop = -1;
+    CHECK(config_failure(set, options) == "data.crop: -1 is negative");
+  }
+  SUBCASE("shards") {
+    options = with(4, Partition::shard);
+    options.workers = 21;
+    CHECK(config_failure(set, options) ==
+          "data.partition: \"shard\" leaves workers without data: 21 workers, 20 samples");
+  }
+  SUBCASE("chunks in sequence") {
+    options = with(4, Partition::chunks);
+    options.order = Order::sequential;
+    CHECK(config_failure(set, options).find("does not go with") != std::string::npos);
+  }
+  SUBCASE("batch") {
+    CHECK(config_failure(set, with(0)) == "workers.batch: expected at least 1, found 0");
+  }
+  SUBCASE("normalisation") {
+    options.normalisation = {{0.5f}, {0.5f}};
+    CHECK(config_failure(set, options).find("images of 2 channels") != std::string::npos);
+    options.normalisation = {{0.5f, 0.5f}, {0.5f, 0.0f}};
+    CHECK(config_failure(set, options).find("deviation of channel 1") != std::string::npos);
+  }
+  SUBCASE("no images") {
+    const Numbered none(0);
+    CHECK_THROWS_AS(Loader(none, options), DataError);
+    CHECK_THROWS_AS(EvaluationLoader(none, {}), DataError);
+  }
+  SUBCASE("names") {
+    CHECK(partition_named("shard") == Partition::shard);
+    CHECK(order_named("sequential") == Order::sequential);
+    CHECK_THROWS_AS(partition_named("parts"), ConfigError);
+    CHECK_THROWS_AS(order_named("random"), ConfigError);
+  }
+}
+
+TEST_CASE("evaluation: the middle of every image in order, the last batch shorter") {
+  const Numbered set(23);
+  EvaluationLoader loader(set, {.batch = 10, .crop = 6, .normalisation = some_normalisation()});
+  REQUIRE(loader.batches() == 3);
+  CHECK(loader.samples() == 23);
+  CHECK(loader.shape() == Shape{2, 6, 6});
+  for (const std::size_t index : {0, 1, 2, 0}) {
+    const Batch& batch = loader.at(index);
+    REQUIRE(batch.size() == (index == 2 ? 3u : 10u));
+    REQUIRE(batch.images.size() == batch.size() * 72);
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      const std::size_t image = index * 10 + i;
+      CHECK(batch.labels[i] == static_cast<int>(image));
+      CHECK(is_window(batch.images.subspan(i * 72, 72), image, {1, 2, false}, loader.shape()));
+    }
+  }
+  CHECK(EvaluationLoader(set, {.batch = 10, .limit = 10}).batches() == 1);
+  CHECK(EvaluationLoader(set, {.batch = 100}).at(0).size() == 23);
+}

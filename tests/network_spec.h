@@ -1,0 +1,84 @@
+// Networks for tests, written as text: "conv channels=5 kernel=3; relu; linear outputs=4". The loss is
+// added at the end.
+#pragma once
+
+#include <memory>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+
+#include "base/registry.h"
+#include "nn/network.h"
+
+namespace easgd::testing {
+
+/// Sets the fields that a text of key=value pairs names.
+class SpecFields final : public config::Fields {
+ public:
+  explicit SpecFields(std::istream& text) {
+    for (std::string pair; text >> pair;) {
+      const auto equals = pair.find('=');
+      given_[pair.substr(0, equals)] = pair.substr(equals + 1);
+    }
+  }
+  ~SpecFields() override = default;
+
+  void text(const char* key, std::string& value, const char*) override { set(key, value); }
+  void choice(const char* key, std::string& value, const Words&, const char*) override {
+    set(key, value);
+  }
+  void integer(const char* key, std::int64_t& value, config::Range, const char*) override {
+    set(key, value);
+  }
+  void integer(const char* key, std::optional<std::int64_t>& value, config::Range,
+               const char*) override {
+    if (given_.contains(key)) set(key, value.emplace());
+  }
+  void number(const char* key, double& value, config::Range, const char*) override {
+    set(key, value);
+  }
+  void number(const char* key, std::optional<double>& value, config::Range, const char*) override {
+    if (given_.contains(key)) set(key, value.emplace());
+  }
+  void flag(const char* key, bool& value, const char*) override { set(key, value); }
+  void numbers(const char*, std::vector<double>&, config::Range, const char*) override {}
+  void words(const char*, Words&, const char*) override {}
+  void table(const char*, const std::function<void(Fields&)>&, const char*) override {}
+  void tables(const char*, std::size_t, const std::function<void(Fields&, std::size_t)>&,
+              const char*) override {}
+
+  void expect_all_used() const {
+    for (const auto& [key, value] : given_) throw std::logic_error("test network: no field " + key);
+  }
+
+ private:
+  template <class T>
+  void set(const char* key, T& value) {
+    const auto it = given_.find(key);
+    if (it == given_.end()) return;
+    std::istringstream(it->second) >> value;
+    given_.erase(it);
+  }
+
+  std::map<std::string, std::string> given_;
+};
+
+inline Network make_network(Shape input, int classes, const std::string& spec) {
+  std::vector<std::shared_ptr<Layer>> layers;
+  std::istringstream lines(spec + ";softmax_cross_entropy");
+  for (std::string line; std::getline(lines, line, ';');) {
+    std::istringstream words(line);
+    std::string kind;
+    words >> kind;
+    const LayerEntry* entry = Registry<LayerEntry>::find(kind);
+    if (!entry) throw std::logic_error("test network: no layer " + kind);
+    layers.push_back((*entry)());
+    SpecFields fields(words);
+    layers.back()->fields(fields);
+    fields.expect_all_used();
+    layers.back()->name = kind + std::to_string(layers.size());
+  }
+  return Network(input, classes, std::move(layers));
+}
+
+}  // namespace easgd::testing
