@@ -7,6 +7,9 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
 #include <numeric>
 #include <set>
 #include <stdexcept>
@@ -86,6 +89,42 @@ class Gated final : public Numbered {
   mutable std::atomic<bool> entered{false};
   mutable std::atomic<bool> open{false};
 };
+
+/// Two plain threads, in place of TBB, whose hand-over the thread sanitizer cannot see.
+class Threads {
+ public:
+  Threads() {
+    for (int i = 0; i < 2; ++i) threads_.emplace_back([this](std::stop_token stop) { work(stop); });
+  }
+
+  void spawn(std::function<void()> task) {
+    const std::lock_guard lock(mutex_);
+    tasks_.push_back(std::move(task));
+    arrived_.notify_one();
+  }
+
+ private:
+  void work(std::stop_token stop) {
+    std::unique_lock lock(mutex_);
+    while (arrived_.wait(lock, stop, [this] { return !tasks_.empty(); })) {
+      const std::function<void()> task = std::move(tasks_.front());
+      tasks_.pop_front();
+      lock.unlock();
+      task();
+      lock.lock();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable_any arrived_;
+  std::deque<std::function<void()>> tasks_;
+  std::vector<std::jthread> threads_;
+};
+
+void spawn_on_threads(std::function<void()> task) {
+  static Threads threads;
+  threads.spawn(std::move(task));
+}
 
 Normalisation some_normalisation() {
   return {{0.4f, 0.6f}, {0.25f, 0.5f}};
@@ -312,6 +351,14 @@ TEST_CASE("loader: the same bits whatever the threads do") {
   options.crop = 8;
   options.flip = true;
   const Recorded expected = record(set, options, 30);
+  SUBCASE("on plain threads") {
+    options.spawn = spawn_on_threads;
+    CHECK(record(set, options, 30) == expected);
+  }
+  SUBCASE("on no other thread at all") {
+    options.spawn = [](const std::function<void()>& task) { task(); };
+    CHECK(record(set, options, 30) == expected);
+  }
   SUBCASE("again") {
     CHECK(record(set, options, 30) == expected);
   }
@@ -352,6 +399,10 @@ TEST_CASE("loader: many at once, given up at any time") {
     options.worker = w;
     expected[w] = record(set, options, 20);
   }
+  SUBCASE("on TBB") {}
+  SUBCASE("on plain threads") {
+    options.spawn = spawn_on_threads;
+  }
   std::atomic<int> wrong = 0;
   std::vector<std::jthread> workers;
   for (std::uint32_t w = 0; w < 8; ++w)
@@ -371,6 +422,10 @@ TEST_CASE("loader: what the set throws comes out of next, once it is asked for t
   Damaged set(60, 25);
   LoaderOptions options = with(10);
   options.order = Order::sequential;
+  SUBCASE("on TBB") {}
+  SUBCASE("on plain threads") {
+    options.spawn = spawn_on_threads;
+  }
   Loader loader(set, options);
   CHECK(loader.next(0).labels[0] == 0);
   CHECK(loader.next(1).labels[0] == 10);

@@ -1,12 +1,13 @@
 // What a compiled network promises beyond right derivatives: fusion changes nothing, masks are functions
 // of counters, short batches count right, teams agree, the step loop allocates nothing.
+#include <dlfcn.h>
 #include <doctest/doctest.h>
 #include <omp.h>
 
-#include <atomic>
+#include <cmath>
 #include <cstdlib>
 #include <new>
-#include <set>
+#include <string_view>
 #include <thread>
 
 #include "backend/backend.h"
@@ -15,20 +16,29 @@
 #include "random_batch.h"
 
 namespace {
-/// Allocations of the calling thread.
-thread_local std::size_t allocations = 0;
+/// Allocations of the calling thread while `counting`, by code of ours and by oneDNN, which makes a few
+/// small maps and pointers at every execution of a primitive.
+thread_local bool counting = false;
+thread_local std::size_t our_allocations = 0, onednn_allocations = 0;
 
-void* counted(void* p) {
-  ++allocations;
-  if (!p) throw std::bad_alloc();
-  return p;
+void* counted(void* memory, void* caller) {
+  if (!memory) throw std::bad_alloc();
+  if (!counting) return memory;
+  Dl_info library{};
+  const bool known = dladdr(caller, &library) != 0 && library.dli_fname;
+  const bool onednn = known && std::string_view(library.dli_fname).find("dnnl") != std::string_view::npos;
+  ++(onednn ? onednn_allocations : our_allocations);
+  return memory;
 }
 }  // namespace
 
-void* operator new(std::size_t size) { return counted(std::malloc(size ? size : 1)); }
+// For the whole test program.
+void* operator new(std::size_t size) {
+  return counted(std::malloc(size ? size : 1), __builtin_return_address(0));
+}
 void* operator new(std::size_t size, std::align_val_t align) {
   const auto a = std::size_t(align);
-  return counted(std::aligned_alloc(a, (size + a - 1) / a * a));
+  return counted(std::aligned_alloc(a, (size + a - 1) / a * a), __builtin_return_address(0));
 }
 void operator delete(void* p) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t) noexcept { std::free(p); }
@@ -42,24 +52,252 @@ constexpr const char* kCifar =
     "conv channels=16 kernel=5; relu; maxpool; conv channels=32 kernel=5; relu; maxpool; "
     "conv channels=16 kernel=3; relu; dropout; linear outputs=32; relu; dropout; linear outputs=10";
 
-struct Answer {
-  std::vector<float> gradient;
-  Tally tally;
-};
-
-/// A model on a thread and team of its own, as a worker has it.
+/// Calls f(backend) on a thread with a team of its own, as every worker has one.
 template <class Function>
-void on_cpu(std::size_t cores, const Function& f) {
+void on_cpu(int threads, const Function& f) {
   std::exception_ptr failure;
   std::thread([&] {
     try {
-      BackendOptions options;
-      // A team larger than the machine is slow, but not wrong.
-      for (std::size_t i = 0; i < cores; ++i) options.cores.push_back(int(i % usable_cores()));
-      f(*(*Registry<BackendEntry>::find("cpu"))(options));
+      const auto backend = (*Registry<BackendEntry>::find("cpu"))({});
+      omp_set_num_threads(threads);
+      f(*backend);
     } catch (...) {
       failure = std::current_exception();
     }
   }).join();
   if (failure) std::rethrow_exception(failure);
 }
+
+struct Answer {
+  std::vector<float> gradient;
+  Tally tally;
+};
+
+Answer gradient_of(Backend& backend, const Network& network, const ModelOptions& options,
+                   const Batch& batch, const std::vector<float>& x) {
+  Answer answer{std::vector<float>(x.size()), {}};
+  const auto model = backend.compile(network, options);
+  model->gradient(x, batch, answer.gradient);
+  answer.tally = model->take_tally();
+  return answer;
+}
+
+/// Largest difference, relative to the largest element.
+double difference(const std::vector<float>& a, const std::vector<float>& b) {
+  double worst = 0, largest = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    worst = std::max(worst, std::abs(double(a[i]) - double(b[i])));
+    largest = std::max(largest, std::abs(double(b[i])));
+  }
+  return worst / largest;
+}
+
+TEST_CASE("model: conv, relu, maxpool in another order and fused compute the same") {
+  // Dropout of nothing between two layers keeps them from being fused or exchanged.
+  const char* fused = "conv channels=8 kernel=3; relu; maxpool; conv channels=9 kernel=3; relu; "
+                      "linear outputs=12; relu; linear outputs=4";
+  const char* apart = "conv channels=8 kernel=3; dropout rate=0; relu; dropout rate=0; maxpool; "
+                      "conv channels=9 kernel=3; dropout rate=0; relu; "
+                      "linear outputs=12; dropout rate=0; relu; linear outputs=4";
+  on_cpu(1, [&](Backend& cpu) {
+    const Network one = make_network({3, 14, 14}, 4, fused), other = make_network({3, 14, 14}, 4, apart);
+    const RandomBatch data(one, 5);
+    const std::vector<float> x = random_parameters(one);
+    const Answer a = gradient_of(cpu, one, {.batch = 5}, data.batch, x);
+    const Answer b = gradient_of(cpu, other, {.batch = 5}, data.batch, x);
+    CHECK(a.tally.loss == doctest::Approx(b.tally.loss).epsilon(1e-7));
+    CHECK(difference(a.gradient, b.gradient) < 1e-6);
+  });
+}
+
+/// The mask of a dropout layer, read off the gradient of a linear layer after it: images are ones and
+/// all scores equal, so element i of sample n has a gradient where it was kept.
+std::vector<float> kept_fraction_seen(Backend& cpu, std::uint64_t step, std::uint32_t worker,
+                                      std::uint64_t seed, float rate, std::size_t elements) {
+  const Network network = make_network({int(elements), 1, 1}, 2,
+                                       "dropout rate=" + std::to_string(rate) + "; linear outputs=2");
+  RandomBatch data(network, 1);
+  std::fill(data.images.begin(), data.images.end(), 1.0f);
+  data.labels[0] = 0;
+  data.batch.step = step;
+  data.batch.worker = worker;
+  std::vector<float> g =
+      gradient_of(cpu, network, {.batch = 1, .seed = seed}, data.batch,
+                  std::vector<float>(network.parameter_count()))
+          .gradient;
+  g.resize(elements);  // the weights of the first class: -1/2 times the scaled mask
+  for (float& v : g) v *= -2;
+  return g;
+}
+
+TEST_CASE("model: dropout masks have the right mean and are functions of their counters") {
+  on_cpu(1, [](Backend& cpu) {
+    constexpr std::size_t kElements = 40000;
+    for (const float rate : {0.1f, 0.5f, 0.9f}) {
+      const auto mask = kept_fraction_seen(cpu, 5, 2, 7, rate, kElements);
+      double sum = 0;
+      std::size_t kept = 0;
+      for (const float m : mask) {
+        CHECK_MESSAGE((m == 0 || std::abs(m * (1 - rate) - 1) < 1e-5), m);
+        sum += m;
+        kept += m != 0;
+      }
+      const double deviation = std::sqrt(rate * (1 - rate) / kElements);
+      CHECK(std::abs(double(kept) / kElements - (1 - rate)) < 5 * deviation);
+      CHECK(std::abs(sum / kElements - 1) < 5 * deviation / (1 - rate));
+    }
+    const auto mask = [&](std::uint64_t step, std::uint32_t worker, std::uint64_t seed) {
+      return kept_fraction_seen(cpu, step, worker, seed, 0.5f, 256);
+    };
+    CHECK(mask(5, 2, 7) == mask(5, 2, 7));
+    CHECK(mask(5, 2, 7) != mask(6, 2, 7));
+    CHECK(mask(5, 2, 7) != mask(5, 3, 7));
+    CHECK(mask(5, 2, 7) != mask(5, 2, 8));
+    CHECK(mask(5, 2, 7) != mask(5 + (std::uint64_t{1} << 32), 2, 7));
+  });
+}
+
+TEST_CASE("model: evaluation has no dropout, and a sample's loss depends on it alone") {
+  on_cpu(1, [](Backend& cpu) {
+    const Network network = make_network({3, 28, 28}, 10, kCifar);
+    const RandomBatch data(network, 21);
+    const std::vector<float> x = random_parameters(network);
+    const auto model = cpu.compile(network, {.batch = 8});
+    const auto evaluator = cpu.compile(network, {.batch = 8, .training = false});
+    const auto evaluate = [&](Model& m, const Batch& batch) {
+      m.evaluate(x, batch);
+      return m.take_tally();
+    };
+    Tally whole, single;
+    for (std::size_t i = 0; i < 21; i += 8) {
+      whole += evaluate(*model, data.part(i, std::min<std::size_t>(i + 8, 21)));
+    }
+    for (std::size_t i = 0; i < 21; ++i) single += evaluate(*evaluator, data.part(i, i + 1));
+    CHECK(whole.samples == 21);
+    CHECK(single.samples == 21);
+    CHECK(whole.hits == single.hits);
+    CHECK(whole.loss == doctest::Approx(single.loss).epsilon(1e-6));
+    CHECK(evaluator->memory() < model->memory());
+  });
+}
+
+TEST_CASE("model: hits go to the lower class in a tie, and never to a NaN") {
+  on_cpu(1, [](Backend& cpu) {
+    const Network network = make_network({2, 1, 1}, 3, "linear outputs=3");
+    RandomBatch data(network, 1);
+    const auto model = cpu.compile(network, {.batch = 1});
+    const auto evaluate = [&](int label, std::vector<float> scores) {
+      std::vector<float> x(network.parameter_count());
+      std::copy(scores.begin(), scores.end(), x.end() - 3);  // the biases
+      data.labels[0] = label;
+      model->evaluate(x, data.batch);
+      return model->take_tally();
+    };
+    CHECK(evaluate(0, {1, 1, 0}).hits == 1);
+    CHECK(evaluate(1, {1, 1, 0}).hits == 0);
+    CHECK(evaluate(2, {1, 1, 3}).hits == 1);
+    const float nan = std::nanf("");
+    for (const int label : {0, 1, 2}) {
+      CHECK(evaluate(label, {nan, nan, nan}).hits == 0);
+      CHECK(evaluate(label, {0, nan, 5}).hits == 0);
+      CHECK(std::isnan(evaluate(label, {0, nan, 5}).loss));
+    }
+    CHECK(evaluate(1, {2000, -2000, 0}).loss == doctest::Approx(4000));
+    CHECK(evaluate(0, {2000, -2000, 0}).loss == doctest::Approx(0));
+  });
+}
+
+TEST_CASE("model: teams agree, and one team repeats itself bit for bit") {
+  const Network network = make_network({3, 28, 28}, 10, kCifar);
+  const RandomBatch data(network, 24);
+  const std::vector<float> x = random_parameters(network);
+  const auto answer = [&](int threads) {
+    Answer a;
+    on_cpu(threads, [&](Backend& cpu) {
+      a = gradient_of(cpu, network, {.batch = 24, .seed = 3}, data.batch, x);
+    });
+    return a;
+  };
+  const Answer one = answer(1), two = answer(2), three = answer(3);
+  CHECK(difference(two.gradient, one.gradient) < 1e-5);
+  CHECK(difference(three.gradient, one.gradient) < 1e-5);
+  CHECK(two.tally.loss == doctest::Approx(one.tally.loss).epsilon(1e-6));
+  CHECK(two.tally.hits == one.tally.hits);
+  CHECK(answer(1).gradient == one.gradient);
+  CHECK(answer(2).gradient == two.gradient);
+}
+
+TEST_CASE("model: a step allocates nothing, and takes parameters at any address") {
+  on_cpu(1, [](Backend& cpu) {
+    const Network network = make_network({3, 28, 28}, 10, kCifar);
+    const RandomBatch data(network, 8);
+    const std::vector<float> x = random_parameters(network), moved = x;
+    std::vector<float> g(x.size()), again(x.size());
+    const auto model = cpu.compile(network, {.batch = 8});
+    model->gradient(x, data.batch, g);
+    our_allocations = onednn_allocations = 0;
+    counting = true;
+    model->gradient(moved, data.batch, again);
+    model->evaluate(x, data.part(0, 3));
+    counting = false;
+    CHECK(g == again);
+    CHECK(our_allocations == 0);
+    MESSAGE("oneDNN's own allocations in a step and an evaluation: " << onednn_allocations);
+  });
+}
+
+TEST_CASE("model: bf16 is close to f32, or refused with a reason") {
+  const Network network = make_network({3, 28, 28}, 10, kCifar);
+  const RandomBatch data(network, 16);
+  const std::vector<float> x = random_parameters(network);
+  on_cpu(1, [&](Backend& cpu) {
+    CHECK_THROWS_AS(cpu.compile(network, {.batch = 16, .precision = "f8"}), ConfigError);
+    try {
+      const Answer narrow = gradient_of(cpu, network, {.batch = 16, .precision = "bf16"}, data.batch, x);
+      const Answer wide = gradient_of(cpu, network, {.batch = 16}, data.batch, x);
+      CHECK(narrow.tally.loss == doctest::Approx(wide.tally.loss).epsilon(2e-2));
+      CHECK(difference(narrow.gradient, wide.gradient) < 2e-2);
+    } catch (const ConfigError& e) {
+      const std::string line = e.what();
+      MESSAGE("skipped: " << line);
+      CHECK(line.find("workers.precision: \"bf16\" needs") == 0);
+    }
+  });
+}
+
+TEST_CASE("cpu: a fused pass reaches every element, whatever the team") {
+  for (const int threads : {1, 2, 3}) {
+    on_cpu(threads, [](Backend& cpu) {
+      for (const std::size_t count : {std::size_t{1}, std::size_t{1000}, std::size_t{100003}}) {
+        const Buffer x = cpu.allocate(count), g = cpu.allocate(count), e = cpu.allocate(count);
+        for (std::size_t i = 0; i < count; ++i) {
+          x.data()[i] = 1, g.data()[i] = float(i % 7), e.data()[i] = 0.25f;
+        }
+        cpu.run(kernels::SgdStep{x.data(), g.data(), e.data(), 0.5f, 0}, count);
+        std::size_t wrong = 0;
+        for (std::size_t i = 0; i < count; ++i) wrong += x.data()[i] != 0.75f - 0.5f * float(i % 7);
+        CHECK(wrong == 0);
+      }
+    });
+  }
+}
+
+TEST_CASE("cpu: a letter is posted once it is written") {
+  on_cpu(1, [](Backend& cpu) {
+    const std::vector<float> x = {1, 2, 3};
+    const Buffer letter = cpu.allocate_mailbox(3);
+    bool posted = false;
+    cpu.post(x, letter, [&] { posted = std::equal(x.begin(), x.end(), letter.data()); });
+    CHECK(posted);
+    CHECK(cpu.fetch(letter).data() == letter.data());
+  });
+}
+
+TEST_CASE("cpu: cores that do not exist are an error of the device") {
+  std::thread([] {
+    CHECK_THROWS_AS((*Registry<BackendEntry>::find("cpu"))({.index = 0, .cores = {1000}}), DeviceError);
+  }).join();
+}
+
+}  // namespace
+}  // namespace easgd::testing

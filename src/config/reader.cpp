@@ -53,7 +53,10 @@ class TableReader final : public Fields {
   void choice(const char* key, std::string& value, const Words& allowed, const char*) override {
     const toml::node* node = take(key);
     if (!node) {
-      if (value.empty()) missing(key, fmt::format("one of {}", fmt::join(allowed, ", ")));
+      if (value.empty()) {
+        fail(table_.source(), full(key),
+             fmt::format("missing; expected one of {}", fmt::join(allowed, ", ")));
+      }
       return;
     }
     if (!node->is_string()) wrong_type(*node, key, "a string");
@@ -70,7 +73,7 @@ class TableReader final : public Fields {
     if (const toml::node* node = take(key)) {
       value = checked_integer(*node, key, range);
     } else if (double(value) < range.low) {
-      missing(key, "an integer " + in_range(range));
+      missing_ = {full(key), "missing; expected an integer " + in_range(range)};
     }
   }
 
@@ -147,9 +150,9 @@ class TableReader final : public Fields {
       if (nearest(name, known_).empty()) {
         message += fmt::format("; keys here: {}", fmt::join(known_, ", "));
       }
-      const auto& source = node.source();
-      fail(source, full(name), message);
+      fail(node.source(), full(name), message);
     }
+    if (missing_) fail(table_.source(), missing_->first, missing_->second);
   }
 
  private:
@@ -158,10 +161,6 @@ class TableReader final : public Fields {
   const toml::node* take(const char* key) {
     known_.push_back(key);
     return table_.get(key);
-  }
-
-  [[noreturn]] void missing(const char* key, const std::string& expected) const {
-    fail(table_.source(), full(key), "missing; expected " + expected);
   }
 
   [[noreturn]] void wrong_type(const toml::node& node, const char* key,
@@ -202,43 +201,38 @@ class TableReader final : public Fields {
   const toml::table& table_;
   std::string prefix_;
   Words known_;
+  // Key and message. Reported last: a mistyped key, which is reported first, may be the cause.
+  std::optional<std::pair<std::string, std::string>> missing_;
 };
 
-/// The value of an override: TOML where it is TOML, else a bare string.
-toml::table parse_override(const std::string& key, const std::string& value,
-                           const std::string& origin) {
-  try {
-    return toml::parse("value = " + value, origin);
-  } catch (const toml::parse_error&) {
-    toml::table table = toml::parse("value = \"\"", origin);
-    if (value.find_first_of("[]{}\"'=\n") != std::string::npos || value.empty()) {
-      throw ConfigError(fmt::format("{}: {}: expected a TOML value; found {}", origin, key,
-                                    value.empty() ? "nothing" : value));
-    }
-    **table.get("value")->as_string() = value;
-    return table;
-  }
-}
-
-void apply_override(toml::table& root, const std::string& text) {
+/// An override as a table of its own: "algorithm.tau=4" is TOML; "data.set=mnist" is once quoted.
+toml::table parse_override(const std::string& text) {
   const std::string origin = std::string(kOverride) + text;
   const std::size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0) {
     throw ConfigError(origin + ": expected key=value, as in algorithm.tau=4");
   }
-  const std::string path = text.substr(0, equals);
-  toml::table parsed = parse_override(path, text.substr(equals + 1), origin);
-  toml::table* table = &root;
-  std::istringstream parts(path);
-  std::string part;
-  std::getline(parts, part, '.');
-  for (std::string next; std::getline(parts, next, '.'); part = next) {
-    if (!table->contains(part)) table->insert(part, toml::table{});
-    table = table->get(part)->as_table();
-    if (!table) throw ConfigError(fmt::format("{}: {} is not a table", origin, part));
+  const std::string key = text.substr(0, equals), value = text.substr(equals + 1);
+  try {
+    return toml::parse(text, origin);
+  } catch (const toml::parse_error&) {
+    const bool bare_word = !value.empty() && value.find_first_of("[]{}\"'=\n\\") == value.npos;
+    if (bare_word) return toml::parse(key + " = \"" + value + "\"", origin);
+    throw ConfigError(fmt::format("{}: expected a TOML value; found {}", origin,
+                                  value.empty() ? "nothing" : value));
   }
-  // Moved, not copied: a moved node keeps the place that errors point to.
-  table->insert_or_assign(part, std::move(*parsed.get("value")));
+}
+
+/// Nodes are moved, not copied: a moved node keeps the place that errors point to.
+void merge(toml::table& into, toml::table&& from) {
+  for (auto&& [key, node] : from) {
+    toml::table* old = into[key.str()].as_table();
+    if (old && node.is_table()) {
+      merge(*old, std::move(*node.as_table()));
+    } else {
+      into.insert_or_assign(key.str(), std::move(node));
+    }
+  }
 }
 
 }  // namespace
@@ -259,7 +253,7 @@ void read_text(const std::string& text, const std::string& origin,
     throw ConfigError(fmt::format(
         "{}: is empty; expected a configuration (see configs/ and `easgd help config`)", origin));
   }
-  for (const std::string& override : overrides) apply_override(root, override);
+  for (const std::string& text : overrides) merge(root, parse_override(text));
   TableReader reader(root, "");
   fields(reader);
   reader.finish();

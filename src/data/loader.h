@@ -13,6 +13,10 @@
 
 namespace easgd {
 
+/// Has a task run on another thread, soon. The default is a small TBB arena that all loaders share.
+using Spawn = std::function<void(std::function<void()>)>;
+void spawn_on_tbb(std::function<void()> task);
+
 struct LoaderOptions {
   std::size_t batch = 128;
   int crop = 0;  ///< side of the square that is cut out at random; 0: the whole image
@@ -27,9 +31,11 @@ struct LoaderOptions {
   Normalisation normalisation = {};
   /// Where batches lie: a CUDA worker wants pinned memory.
   std::function<Buffer(std::size_t)> allocate = host_buffer;
+  /// Who prepares them. Tests put threads here that the thread sanitizer can see through.
+  Spawn spawn = spawn_on_tbb;
 };
 
-/// The training batches of one worker, prepared a few steps ahead on TBB.
+/// The training batches of one worker, prepared a few steps ahead on other threads.
 ///
 /// What is in a batch is a function of (set, options, step) alone; threads and timing change
 /// nothing. Every batch is full; where one pass ends inside a batch the next begins.

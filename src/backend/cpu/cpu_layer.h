@@ -15,6 +15,7 @@ namespace easgd::cpu {
 /// One stage of the network and what was fused to it: see fusion.h.
 struct Link {
   const Stage* stage = nullptr;
+  const Stage* pool = nullptr;  ///< the layer pools its output as this stage does
   bool relu = false;  ///< the layer applies max(x, 0) to its output
 };
 

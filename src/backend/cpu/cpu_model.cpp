@@ -12,7 +12,7 @@ namespace easgd::cpu {
 CpuModel::CpuModel(const Network& network, const ModelOptions& options)
     : bench_(network, options) {
   check_precision(options.precision);
-  translate_errors([this] { compile(fuse(bench_.network())); });
+  translate_errors([this] { compile(fuse(bench_)); });
 }
 
 void CpuModel::compile(const std::vector<Link>& links) {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "backend/cpu/conv2d.h"
+
 namespace easgd::cpu {
 namespace {
 
@@ -13,6 +15,12 @@ void pool_before_relu(std::vector<Link>& links) {
       std::swap(links[i], links[i + 1]);
     }
   }
+}
+
+void pool_in_first_conv(const Workbench& bench, std::vector<Link>& links) {
+  if (links.size() < 2 || !can_pool_in_conv2d(bench, *links[0].stage, *links[1].stage)) return;
+  links[0].pool = links[1].stage;
+  links.erase(links.begin() + 1);
 }
 
 std::vector<Link> absorb_relu(const std::vector<Link>& links) {
@@ -37,10 +45,11 @@ const CpuLayerEntry& entry_of(const Link& link) {
   return *entry;
 }
 
-std::vector<Link> fuse(const Network& network) {
+std::vector<Link> fuse(const Workbench& bench) {
   std::vector<Link> links;
-  for (const Stage& stage : network.stages()) links.push_back({&stage, false});
+  for (const Stage& stage : bench.network().stages()) links.push_back({.stage = &stage});
   pool_before_relu(links);
+  pool_in_first_conv(bench, links);
   return absorb_relu(links);
 }
 

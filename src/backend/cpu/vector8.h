@@ -11,6 +11,7 @@ namespace easgd::cpu {
 using Float8 = float __attribute__((vector_size(32)));
 using Int8 = std::int32_t __attribute__((vector_size(32)));
 using Short8 = std::uint16_t __attribute__((vector_size(16)));
+using Byte8 = std::uint8_t __attribute__((vector_size(8)));
 
 /// How a loop treats its lanes: kWidth of them together.
 struct Eight {
@@ -55,6 +56,26 @@ inline void widen(const std::uint16_t* p, Int8& v) {
 }
 inline void narrow(std::uint16_t* p, std::int32_t v) { *p = std::uint16_t(v); }
 inline void narrow(std::uint16_t* p, const Int8& v) { store(p, __builtin_convertvector(v, Short8)); }
+
+/// Rows become columns.
+inline void transpose(Float8 (&r)[8]) {
+  Float8 t[8], u[8];
+  for (int i = 0; i < 8; i += 2) {
+    t[i] = __builtin_shufflevector(r[i], r[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+    t[i + 1] = __builtin_shufflevector(r[i], r[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+  }
+  for (int i = 0; i < 8; i += 4) {
+    for (int k = 0; k < 2; ++k) {
+      const Float8 a = t[i + k], b = t[i + k + 2];
+      u[i + 2 * k] = __builtin_shufflevector(a, b, 0, 1, 8, 9, 4, 5, 12, 13);
+      u[i + 2 * k + 1] = __builtin_shufflevector(a, b, 2, 3, 10, 11, 6, 7, 14, 15);
+    }
+  }
+  for (int i = 0; i < 4; ++i) {
+    r[i] = __builtin_shufflevector(u[i], u[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+    r[i + 4] = __builtin_shufflevector(u[i], u[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+  }
+}
 
 /// Calls f(Eight{}, lane) for groups of eight lanes and f(One{}, lane) for those left over.
 template <class Function>

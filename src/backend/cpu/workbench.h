@@ -36,6 +36,8 @@ class Workbench {
   void finish();
 
   std::size_t bytes() const { return bytes_; }
+  /// Adds memory that a layer holds itself.
+  void count_bytes(std::size_t bytes) { bytes_ += bytes; }
 
  private:
   Network network_;

@@ -1,0 +1,73 @@
+// The first convolution of an image network together with what follows it:
+//
+//   y = relu(maxpool(conv(x)))      windows of 2 x 2 outputs of the convolution, ReLU optional
+//
+// Two facts make it cheap. Nobody wants the gradient with regard to the images; and of the convolution's
+// outputs only the largest of each window carries a gradient, if ReLU lets it through at all: one in
+// four to one in eight. So neither the convolution's output nor its gradient ever exists in memory.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "base/view.h"
+
+namespace easgd::cpu {
+
+struct PooledConv2dShape {
+  std::size_t batch, in_channels, height, width;
+  std::size_t out_channels, kernel, pad;
+  bool relu;
+
+  /// Of an image in its frame of zeros.
+  std::size_t framed_height() const { return height + 2 * pad; }
+  std::size_t framed_width() const { return width + 2 * pad; }
+  /// Of windows.
+  std::size_t rows() const { return (framed_height() - kernel + 1) / 2; }
+  std::size_t columns() const { return (framed_width() - kernel + 1) / 2; }
+};
+
+/// Thread: works on its maker's team. The bits of the results do not depend on the team's size.
+class PooledConv2d {
+ public:
+  static constexpr std::size_t kLargestKernel = 8;  ///< a row of weights fits a vector
+
+  explicit PooledConv2d(const PooledConv2dShape& shape);
+
+  /// images [N][C][height][width], weight [O][C][K][K], bias [O], y [O][rows][columns][N].
+  void forward(ConstView images, ConstView weight, ConstView bias, float* y);
+  /// Gradients at the last forward; dy as y.
+  void backward(const float* dy, View dweight, View dbias);
+  std::size_t bytes() const;
+
+ private:
+  /// One output of the convolution that carries a gradient.
+  struct Item {
+    float gradient;
+    std::int32_t corner;  ///< of the pixels it saw, in a framed image
+  };
+
+  void take_samples(const float* images, std::size_t group);
+  void forward_window(std::size_t group, std::size_t window, ConstView weight, ConstView bias,
+                      float* y);
+  template <int kChannels>
+  void forward_channels(const float* corner, std::size_t channel, ConstView weight, ConstView bias,
+                        float* y, std::uint8_t* place, std::size_t samples);
+  void backward_channels(std::size_t begin, std::size_t end, const float* dy);
+  void collect(std::size_t channel, std::size_t group, const float* dy, Item* lists,
+               std::size_t* counts);
+  float* image(std::size_t sample) { return framed_.data() + sample * image_size_; }
+
+  PooledConv2dShape shape_;
+  std::size_t windows_, groups_, image_size_, kernel_rows_;
+  std::vector<std::int32_t> row_offsets_;  ///< [kernel_rows_] of (channel, row of the kernel) in an image
+  Buffer framed_;                          ///< [N][C][framed_height][framed_width]
+  Buffer grouped_;                         ///< [groups][C][framed_height][framed_width][8 samples]
+  std::vector<std::uint8_t> places_;       ///< [O][windows][groups][8] of the maxima; kNowhere: blocked
+  Buffer weight_rows_;                     ///< [O][kernel_rows_][8], of dweight
+  Buffer bias_sums_;                       ///< [O][8 samples], of dbias
+  std::vector<std::vector<Item>> items_;   ///< for each thread of the team
+};
+
+}  // namespace easgd::cpu

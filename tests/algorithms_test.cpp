@@ -1,0 +1,229 @@
+// Are the formulas the paper's? Every registered algorithm against a scalar reference in double.
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "kernels/elastic.h"
+#include "kernels/local_step.h"
+#include "quadratic.h"
+
+using namespace easgd;
+using quadratic::Toy;
+
+namespace {
+
+/// The paper's formulas, a worker after the other, in double precision.
+struct Reference {
+  AlgorithmConfig a;
+  std::size_t workers, count;
+  std::uint64_t steps;
+  double noise_scale;
+
+  /// One worker's local step from x with velocity v: Algorithm 1 or 2, without the force.
+  double local_step(double& v, double x, std::size_t w, std::uint64_t t, std::size_t j) const {
+    const double delta = a.name == "eamsgd" || a.name == "msgd" ? a.momentum : 0;
+    const double point = x + delta * v;
+    const double g = quadratic::curvature(j) * point -
+                     (noise_scale == 0 ? 0 : noise_scale * quadratic::noise(std::uint32_t(w), t, j));
+    v = delta * v - a.learning_rate * (g + a.weight_decay * point);
+    return x + v;
+  }
+
+  std::vector<double> run() const {
+    const bool elastic = a.alpha.has_value();
+    std::vector<double> center(count);
+    for (std::size_t j = 0; j < count; ++j) {
+      double c = quadratic::start(j);
+      std::vector<double> x(workers, c), v(workers, 0.0);
+      for (std::uint64_t t = 0; t < steps; ++t) {
+        const double c_round = c;
+        for (std::size_t w = 0; w < workers; ++w) {
+          double pull = 0;
+          if (elastic && t % std::uint64_t(a.tau) == 0) {
+            pull = *a.alpha * (x[w] - (a.exchange == "synchronous" ? c_round : c));
+            c += pull;
+          }
+          x[w] = local_step(v[w], x[w], w, t, j) - pull;
+        }
+      }
+      center[j] = elastic ? c : x[0];
+    }
+    return center;
+  }
+};
+
+Config config_of(const std::string& name, const std::string& exchange, std::int64_t tau,
+                 std::int64_t steps) {
+  Config config;
+  config.algorithm.name = name;
+  config.algorithm.exchange = exchange;
+  config.algorithm.tau = tau;
+  config.algorithm.learning_rate = 0.05;
+  config.algorithm.momentum = 0.9;
+  config.algorithm.weight_decay = 0.01;
+  if (Registry<Algorithm>::find(name)->elastic) config.algorithm.alpha = 0.2;
+  config.stop.steps = steps;
+  return config;
+}
+
+Toy toy_of(const Config& config, std::size_t workers) {
+  Toy toy;
+  toy.config = config;
+  toy.workers = workers;
+  if (config.algorithm.exchange == "synchronous") toy.order = synchronous_order;
+  return toy;
+}
+
+double largest_difference(const std::vector<float>& a, const std::vector<double>& b) {
+  REQUIRE(a.size() == b.size());
+  double largest = 0;
+  for (std::size_t j = 0; j < a.size(); ++j) largest = std::max(largest, std::abs(a[j] - b[j]));
+  return largest;
+}
+
+}  // namespace
+
+TEST_CASE("every algorithm follows its formula in double precision") {
+  constexpr std::int64_t kSteps = 120;
+  for (const std::string& name : Registry<Algorithm>::names()) {
+    for (const char* exchange : {"asynchronous", "synchronous"}) {
+      for (const std::int64_t tau : {1, 3, 10}) {
+        const bool single = Registry<Algorithm>::find(name)->single;
+        for (const std::size_t workers : single ? std::vector<std::size_t>{1}
+                                                : std::vector<std::size_t>{1, 2, 4}) {
+          CAPTURE(name);
+          CAPTURE(exchange);
+          CAPTURE(tau);
+          CAPTURE(workers);
+          const Config config = config_of(name, exchange, tau, kSteps);
+          const Toy toy = toy_of(config, workers);
+          const Reference reference{config.algorithm, workers, toy.count, std::uint64_t(kSteps),
+                                    toy.noise_scale};
+          CHECK(largest_difference(toy.run(), reference.run()) < 1e-6);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("EAMSGD without momentum is EASGD") {
+  for (const char* exchange : {"asynchronous", "synchronous"}) {
+    Config eamsgd = config_of("eamsgd", exchange, 3, 100);
+    eamsgd.algorithm.momentum = 0;
+    const Config easgd = config_of("easgd", exchange, 3, 100);
+    const std::vector<float> expected = toy_of(easgd, 4).run();
+    CHECK(largest_difference(toy_of(eamsgd, 4).run(), {expected.begin(), expected.end()}) < 1e-6);
+  }
+}
+
+TEST_CASE("with alpha = 0 the center stays and workers are independent SGD") {
+  Config config = config_of("easgd", "asynchronous", 1, 60);
+  config.algorithm.alpha = 0;
+  Toy toy = toy_of(config, 3);
+  // What each worker sends last is what SGD alone would have reached.
+  std::vector<std::vector<float>> seen(3);
+  toy.before = [&](std::uint32_t worker, std::uint64_t step, View g) {
+    if (step + 1 == 60) seen[worker].assign(g.begin(), g.end());
+  };
+  const std::vector<float> center = toy.run();
+  const Buffer x0 = quadratic::start_vector(toy.count);
+  CHECK(std::vector<float>(x0.view().begin(), x0.view().end()) == center);
+  for (std::size_t w = 0; w < 3; ++w) {
+    for (std::size_t j = 0; j < toy.count; ++j) {
+      double x = quadratic::start(j), g = 0;
+      for (std::uint64_t t = 0; t < 60; ++t) {
+        g = quadratic::curvature(j) * x - quadratic::noise(std::uint32_t(w), t, j);
+        x -= 0.05 * (g + 0.01 * x);
+      }
+      CHECK(seen[w][j] == doctest::Approx(g).epsilon(1e-5));
+    }
+  }
+}
+
+TEST_CASE("p workers in lock-step at tau = 1 are equations (5) and (6)") {
+  const Config config = config_of("easgd", "synchronous", 1, 50);
+  const Toy toy = toy_of(config, 4);
+  const double eta = 0.05, alpha = 0.2, beta = 4 * alpha;
+  std::vector<double> expected(toy.count);
+  for (std::size_t j = 0; j < toy.count; ++j) {
+    std::vector<double> x(4, quadratic::start(j));
+    double c = x[0];
+    for (std::uint64_t t = 0; t < 50; ++t) {
+      double mean = 0;
+      for (const double xi : x) mean += xi / 4;
+      const double c_next = (1 - beta) * c + beta * mean;
+      for (std::size_t w = 0; w < 4; ++w) {
+        const double g = (quadratic::curvature(j) + 0.01) * x[w] -
+                         quadratic::noise(std::uint32_t(w), t, j);
+        x[w] = x[w] - eta * g - alpha * (x[w] - c);
+      }
+      c = c_next;
+    }
+    expected[j] = c;
+  }
+  CHECK(largest_difference(toy.run(), expected) < 1e-6);
+}
+
+TEST_CASE("an exchange conserves x + center") {
+  constexpr std::size_t kCount = 5000;
+  std::vector<float> x(kCount), center(kCount), pull(kCount);
+  for (std::size_t i = 0; i < kCount; ++i) {
+    x[i] = float(quadratic::noise(0, 0, i));
+    center[i] = float(quadratic::noise(1, 0, i));
+  }
+  const std::vector<float> before = center, x_before = x;
+  const kernels::ElasticLetter letter{x.data(), pull.data(), 0.3f};
+  kernels::elastic(&letter, 1, center.data(), kCount);
+  const std::vector<float> zero(kCount, 0.0f);
+  const kernels::SgdStep step{x.data(), zero.data(), pull.data(), 0.1f, 0.0f};
+  for (std::size_t i = 0; i < kCount; ++i) {
+    step(i);
+    CHECK(pull[i] == 0.3f * (x_before[i] - before[i]));
+    CHECK(double(x[i]) + double(center[i]) ==
+          doctest::Approx(double(x_before[i]) + double(before[i])).epsilon(1e-6));
+  }
+}
+
+TEST_CASE("letters of a round meet the same center") {
+  const float x[2] = {1.0f, 3.0f};
+  float pull[2], center = 0;
+  const kernels::ElasticLetter letters[2] = {{&x[0], &pull[0], 0.5f}, {&x[1], &pull[1], 0.25f}};
+  kernels::elastic(letters, 2, &center, 1);
+  CHECK(pull[0] == 0.5f);
+  CHECK(pull[1] == 0.75f);
+  CHECK(center == 1.25f);
+}
+
+TEST_CASE("distance to the center tells what is not finite") {
+  std::vector<float> x(100, 2.0f), center(100, 1.0f);
+  CHECK(kernels::squared_distance(x.data(), center.data(), 100) == 100);
+  x[99] = NAN;
+  CHECK(!std::isfinite(kernels::squared_distance(x.data(), center.data(), 100)));
+  x[99] = 3e38f;  // finite, though its square is no float
+  CHECK(std::isfinite(kernels::squared_distance(x.data(), center.data(), 100)));
+  x[50] = INFINITY;
+  CHECK(!std::isfinite(kernels::squared_distance(x.data(), center.data(), 100)));
+}
+
+TEST_CASE("rho, alpha and beta are one number, and the edge of stability is the paper's") {
+  AlgorithmConfig a;
+  a.learning_rate = 0.05;
+  a.beta = 0.9;
+  const ElasticRates e = derive(a, 4);
+  CHECK(e.alpha == doctest::Approx(0.225));
+  CHECK(e.rho == doctest::Approx(4.5));
+  a.beta.reset();
+  a.rho = 4.5;
+  CHECK(derive(a, 4).beta == doctest::Approx(0.9));
+
+  a.exchange = "asynchronous";
+  a.learning_rate = 1;  // limit (4 - 2) / (4 - 1) = 2/3
+  CHECK_FALSE(stability_warning(a, {0, 0.6666, 0}));
+  const auto warning = stability_warning(a, {0, 0.6667, 0});
+  REQUIRE(warning);
+  CHECK(warning->find("0.6667") != std::string::npos);
+  a.exchange = "synchronous";  // (2 - 1)(2 - beta) > 2 alpha, p = 4: alpha < 1/3
+  CHECK_FALSE(stability_warning(a, {0, 0.333, 4 * 0.333}));
+  CHECK(stability_warning(a, {0, 0.334, 4 * 0.334}));
+}

@@ -1,0 +1,149 @@
+// Wrong use says so: every kind of mistake in a configuration has one clear line.
+
+#include <doctest/doctest.h>
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base/error.h"
+#include "base/nearest.h"
+#include "train/config.h"
+
+using namespace easgd;
+namespace fs = std::filesystem;
+
+namespace {
+
+const std::string kLayers = R"(
+[[network.layer]]
+type = "linear"
+outputs = 10
+[[network.layer]]
+type = "softmax_cross_entropy"
+)";
+const std::string kRest = "[algorithm]\nname = \"easgd\"\nbeta = 0.9\n[stop]\nepochs = 1\n";
+
+struct TempFile {
+  explicit TempFile(const std::string& text)
+      : path(fs::temp_directory_path() / ("easgd_config_test_" + std::to_string(getpid()) + ".toml")) {
+    std::ofstream(path) << text;
+  }
+  ~TempFile() { fs::remove(path); }
+  fs::path path;
+};
+
+Config loaded(const std::string& text, const std::vector<std::string>& sets = {}) {
+  const TempFile file(text);
+  return load_config(file.path.string(), sets);
+}
+
+/// The message of the ConfigError, without the temporary path.
+std::string complaint(const std::string& text, const std::vector<std::string>& sets = {}) {
+  const TempFile file(text);
+  try {
+    load_config(file.path.string(), sets);
+  } catch (const ConfigError& e) {
+    std::string line = e.what();
+    CHECK(line.find('\n') == std::string::npos);
+    if (line.starts_with(file.path.string())) line.erase(0, file.path.string().size());
+    return line;
+  }
+  return "no error";
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  CAPTURE(text);
+  CAPTURE(part);
+  const bool found = text.find(part) != std::string::npos;
+  CHECK(found);
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("a configuration reads, dumps and reads back the same") {
+  const Config first = loaded("seed = 7\n" + kRest + "[workers]\ndevices = [0, \"cpu\"]\n" + kLayers);
+  CHECK(first.seed == 7);
+  CHECK(first.workers.devices == std::vector<std::string>{"0", "cpu"});
+  CHECK(first.algorithm.tau == 10);
+  const std::string text = dump_config(first);
+  CHECK(dump_config(loaded(text)) == text);
+}
+
+TEST_CASE("unknown keys name the nearest right one, with file and line") {
+  contains(complaint("[algorithm]\nrhoo = 1\n"), ":2: algorithm.rhoo: unknown key; did you mean \"rho\"?");
+  contains(complaint(kRest + "[[network.layer]]\ntype = \"conv\"\nchannels = 4\nkernl = 3\n"), "did you mean \"kernel\"?");
+  contains(complaint("xyzzy = 1\n"), "keys here: ");
+}
+
+TEST_CASE("wrong types and values out of range") {
+  contains(complaint("[algorithm]\ntau = \"ten\"\n"), ":2: algorithm.tau: expected an integer; found the string");
+  contains(complaint("[algorithm]\ntau = 2.5\n"), "expected an integer");
+  contains(complaint("[algorithm]\ntau = 0\n"), "expected a value in 1..");
+  contains(complaint("[algorithm]\nlearning_rate = nan\n"), "found nan");
+  contains(complaint("[algorithm]\nlearning_rate = inf\n"), "found inf");
+  contains(complaint("[algorithm]\nlearning_rate = 0\n"), "expected a value in");
+  contains(complaint("[algorithm]\nlearning_rate = 1e30\n"), "expected a value in");
+  contains(complaint("[algorithm]\nmomentum = 1\n"), "expected a value in");
+  contains(complaint("[data]\nflip = 1\n"), "expected true or false");
+  contains(complaint("[algorithm]\nname = \"eamsdg\"\n"), "did you mean \"eamsgd\"?");
+  contains(complaint("algorithm = 3\n"), "expected a table");
+  contains(complaint("[[algorithm]]\ntau = 3\n"), "expected a table");
+  contains(complaint("[workers]\nbatch = 99999999999\n"), "expected a value in");
+  contains(complaint("[workers]\nbatch = 99999999999999999999\n"), "not valid TOML");
+}
+
+TEST_CASE("exactly one of rho, alpha, beta") {
+  contains(complaint("[algorithm]\nname = \"easgd\"\nrho = 1\nbeta = 0.9\n[stop]\nepochs = 1\n" + kLayers), "found two");
+  contains(complaint("[algorithm]\nname = \"easgd\"\n[stop]\nepochs = 1\n" + kLayers), "found none");
+  contains(complaint("[algorithm]\nname = \"msgd\"\nrho = 1\n[stop]\nepochs = 1\n" + kLayers), "no elastic force");
+}
+
+TEST_CASE("keys that need each other") {
+  contains(complaint("[algorithm]\nname = \"msgd\"\n" + kLayers), "stop: give at least one");
+  contains(complaint("[algorithm]\nname = \"msgd\"\nschedule = {kind = \"cosine\"}\n[stop]\nseconds = 3\n" + kLayers), "known length");
+  contains(complaint(kRest + "[center]\norder = \"replay\"\n" + kLayers), "go together");
+  contains(complaint(kRest + kLayers, {"algorithm.exchange=synchronous", "center.order=round_robin"}), "own order");
+  contains(complaint(kRest + "[data]\nmean = [0.5]\n" + kLayers), "mean and deviation");
+  contains(complaint(kRest), "has no layers");
+  contains(complaint(kRest + "[network]\nfile = \"nowhere.toml\"\n"), "nowhere.toml: cannot be opened");
+}
+
+TEST_CASE("files that are no configuration") {
+  contains(complaint(""), "is empty");
+  contains(complaint("# nothing but a comment\n"), "is empty");
+  contains(complaint("a = 1\na = 2\n"), "not valid TOML");
+  contains(complaint("a = \"\xff\xfe\"\n"), "not valid TOML");
+  contains(complaint("[algorithm\n"), ":1: not valid TOML");
+  CHECK_THROWS_WITH_AS(load_config("/", {}), "/: is a folder; expected a TOML file", ConfigError);
+  CHECK_THROWS_AS(load_config("/nowhere/at/all.toml", {}), ConfigError);
+}
+
+TEST_CASE("overrides: typed, bare words, and their mistakes") {
+  const Config config = loaded(kRest + kLayers, {"algorithm.tau=4", "data.set=synthetic", "evaluate.every.seconds=3.5"});
+  CHECK(config.algorithm.tau == 4);
+  CHECK(config.data.set == "synthetic");
+  CHECK(config.evaluate.every.seconds == 3.5);
+  contains(complaint(kRest + kLayers, {"algorithm.taux=4"}), "--set algorithm.taux=4: algorithm.taux: unknown key; did you mean \"tau\"?");
+  contains(complaint(kRest + kLayers, {"algorithm.tau=0"}), "--set algorithm.tau=0: algorithm.tau: expected a value in");
+  contains(complaint(kRest + kLayers, {"tau"}), "expected key=value");
+  contains(complaint(kRest + kLayers, {"algorithm.tau="}), "found nothing");
+  contains(complaint(kRest + kLayers, {"name.x=4"}), "--set name.x=4: name: expected a string; found the table");
+}
+
+TEST_CASE("help lists every key once, with its default and range") {
+  const std::string help = config_help();
+  for (const char* key : {"algorithm.tau ", "data.crop", "evaluate.every.seconds", "workers.precision", "softmax_cross_entropy", "kernel"}) {
+    contains(help, key);
+  }
+  contains(help, "default 10");
+}
+
+TEST_CASE("nearest") {
+  CHECK(nearest("rhoo", {"alpha", "rho", "tau"}) == "rho");
+  CHECK(nearest("momentun", {"momentum"}) == "momentum");
+  CHECK(nearest("quite different", {"tau"}) == "");
+  CHECK(nearest("ehlp", {"help"}) == "help");
+}

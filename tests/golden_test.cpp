@@ -1,0 +1,161 @@
+// Do we compute what the field computes? PyTorch's gradients and 200 losses of its Nesterov SGD, from the same
+// weights and batches. What is in the files and how it was made: tests/golden/problem.py, make_golden.py.
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "algorithms/algorithm.h"
+#include "kernels/philox.h"
+#include "network_spec.h"
+
+using namespace easgd;
+using nlohmann::json;
+
+namespace {
+
+using kernels::Random;
+using kernels::Stream;
+
+constexpr int kGrid = 8, kSide = 28;
+
+json golden(const std::string& name) {
+  std::ifstream file(EASGD_SOURCE_ROOT "/tests/golden/" + name + ".json");
+  return json::parse(file);
+}
+
+/// The batches of problem.py.
+class Batches {
+ public:
+  Batches(std::uint64_t seed, int channels, std::size_t batch, std::size_t count)
+      : seed_(seed), channels_(channels), batch_(batch) {
+    for (std::size_t n = 0; n < batch * count; ++n) {
+      const std::uint32_t label = random(3).at(n, 0).below(0, 10);
+      labels_.push_back(std::int32_t(label));
+      add_image(label, n);
+    }
+  }
+
+  Batch at(std::size_t number) const {
+    const std::size_t image = std::size_t(channels_) * kSide * kSide;
+    Batch result;
+    result.images = ConstView(images_).subspan(number * batch_ * image, batch_ * image);
+    result.labels = std::span(labels_).subspan(number * batch_, batch_);
+    return result;
+  }
+
+ private:
+  Random random(std::uint32_t worker) const { return {seed_, Stream::synthetic_data, worker}; }
+
+  double grid(std::uint32_t label, std::size_t n, int index) const {
+    const auto i = std::uint32_t(index);
+    return (2.0 * double(random(1).at(label, i).uniform(0)) - 1) +
+           (2.0 * double(random(2).at(n, i).uniform(0)) - 1) / 8;
+  }
+
+  void add_image(std::uint32_t label, std::size_t n) {
+    std::vector<double> g;
+    for (int i = 0; i < channels_ * kGrid * kGrid; ++i) g.push_back(grid(label, n, i));
+    for (int c = 0; c < channels_; ++c) {
+      for (int y = 0; y < kSide; ++y) {
+        for (int x = 0; x < kSide; ++x) {
+          const double* at = g.data() + (c * kGrid + y / 4) * kGrid + x / 4;
+          const int f = y % 4, h = x % 4;
+          images_.push_back(float(((4 - f) * ((4 - h) * at[0] + h * at[1]) +
+                                   f * ((4 - h) * at[kGrid] + h * at[kGrid + 1])) / 16));
+        }
+      }
+    }
+  }
+
+  std::uint64_t seed_;
+  int channels_;
+  std::size_t batch_;
+  std::vector<float> images_;
+  std::vector<std::int32_t> labels_;
+};
+
+struct Problem {
+  const char* name;
+  Shape shape;
+  const char* layers;
+};
+
+const Problem kProblems[] = {
+    {"cifar7", {3, kSide, kSide},
+     "conv channels=64 kernel=5; relu; maxpool; conv channels=128 kernel=5; relu; maxpool; "
+     "conv channels=64 kernel=3; relu; linear outputs=256; relu; linear outputs=10"},
+    {"lenet", {1, kSide, kSide},
+     "conv channels=20 kernel=5; maxpool; conv channels=50 kernel=5; maxpool; "
+     "linear outputs=500; relu; linear outputs=10"},
+};
+
+/// A problem with its model on the CPU, at the initial weights.
+struct Setting {
+  explicit Setting(const Problem& problem)
+      : expected(golden(problem.name)),
+        batches(expected["seed"], problem.shape.channels, expected["batch"], expected["batches"]),
+        network(testing::make_network(problem.shape, 10, problem.layers)),
+        backend((*Registry<BackendEntry>::find("cpu"))(BackendOptions{})),
+        model(backend->compile(network, {.batch = expected["batch"]})),
+        x(host_buffer(network.parameter_count())),
+        g(host_buffer(network.parameter_count())) {
+    initialise(network, expected["seed"], x);
+  }
+
+  json expected;
+  Batches batches;
+  Network network;
+  std::unique_ptr<Backend> backend;
+  std::unique_ptr<Model> model;
+  Buffer x, g;
+};
+
+}  // namespace
+
+TEST_CASE("single-step gradients are PyTorch's within 1e-5") {
+  for (const Problem& problem : kProblems) {
+    Setting s(problem);
+    s.model->gradient(s.x, s.batches.at(0), s.g);
+    const std::vector<Slice> slices = s.network.slices();
+    REQUIRE(slices.size() == s.expected["tensors"].size());
+    for (std::size_t t = 0; t < slices.size(); ++t) {
+      const json& tensor = s.expected["tensors"][t];
+      CAPTURE(problem.name);
+      CAPTURE(tensor["name"].get<std::string>());
+      const ConstView ours = slices[t].of(ConstView(s.g));
+      const auto theirs = tensor["gradient"].get<std::vector<double>>();
+      const Random random{s.expected["seed"], Stream::synthetic_data, 4};
+      double difference = 0, norm = 0, whole = 0;
+      for (std::size_t j = 0; j < theirs.size(); ++j) {
+        const std::size_t i = theirs.size() == ours.size()
+                                  ? j
+                                  : random.at(t, std::uint32_t(j)).below(0, std::uint32_t(ours.size()));
+        difference += std::pow(double(ours[i]) - theirs[j], 2);
+        norm += theirs[j] * theirs[j];
+      }
+      for (const float value : ours) whole += double(value) * double(value);
+      CHECK(std::sqrt(difference / norm) < 1e-5);
+      CHECK(std::sqrt(whole) == doctest::Approx(tensor["norm"].get<double>()).epsilon(1e-5));
+    }
+  }
+}
+
+TEST_CASE("200 steps of msgd follow PyTorch's Nesterov losses within 1e-3") {
+  for (const Problem& problem : kProblems) {
+    Setting s(problem);
+    const auto rule = Registry<Algorithm>::find("msgd")->worker(*s.backend, s.x);
+    const Rates rates{s.expected["learning_rate"], s.expected["momentum"], s.expected["weight_decay"]};
+    const auto losses = s.expected["losses"].get<std::vector<double>>();
+    REQUIRE(losses.size() == 200);
+    for (std::size_t step = 0; step < losses.size(); ++step) {
+      CAPTURE(problem.name);
+      CAPTURE(step);
+      s.model->gradient(rule->gradient_point(), s.batches.at(step % 20), s.g);
+      rule->step(s.g, {}, rates);
+      CHECK(s.model->take_tally().mean_loss() == doctest::Approx(losses[step]).epsilon(1e-3));
+    }
+  }
+}

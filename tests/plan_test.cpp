@@ -1,0 +1,93 @@
+// Schedules, lengths and records: small things that a run depends on.
+
+#include <doctest/doctest.h>
+
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <numbers>
+
+#include "base/error.h"
+#include "train/order.h"
+#include "train/plan.h"
+
+using namespace easgd;
+namespace fs = std::filesystem;
+
+TEST_CASE("schedules are their formulas") {
+  Schedule s;
+  s.length = 1000;
+  CHECK(s.at_clock(500) == 1);
+
+  s.kind = "cosine";
+  CHECK(s.at_clock(0) == doctest::Approx(1));
+  CHECK(s.at_clock(250) == doctest::Approx((1 + std::cos(std::numbers::pi / 4)) / 2));
+  CHECK(s.at_clock(1000) == doctest::Approx(0));
+  CHECK(s.at_clock(5000) == doctest::Approx(0));
+  s.end = 0.1;
+  CHECK(s.at_clock(1000) == doctest::Approx(0.1));
+
+  s.end = 0;
+  s.warmup = 0.2;
+  CHECK(s.at_clock(0) == doctest::Approx(1.0 / 200));
+  CHECK(s.at_clock(99) == doctest::Approx(0.5));
+  CHECK(s.at_clock(200) == doctest::Approx(1));
+  CHECK(s.at_clock(600) == doctest::Approx(0.5));
+
+  s = Schedule{};
+  s.kind = "steps";
+  s.length = 100;
+  s.at = {0.5, 0.75};
+  CHECK(s.at_clock(49) == 1);
+  CHECK(s.at_clock(50) == doctest::Approx(0.1));
+  CHECK(s.at_clock(80) == doctest::Approx(0.01));
+
+  s = Schedule{};
+  s.kind = "power";  // [EASGD15]: eta / (1 + gamma t)^0.5
+  s.gamma = 0.01;
+  CHECK(s.at_clock(300) == doctest::Approx(0.5));
+}
+
+TEST_CASE("a plan shares the epochs, and schedules reach alpha and tau") {
+  Config config;
+  config.algorithm.name = "easgd";
+  config.algorithm.beta = 0.8;
+  config.algorithm.tau = 16;
+  config.algorithm.tau_schedule.kind = "steps";
+  config.algorithm.tau_schedule.at = {0.5};
+  config.algorithm.tau_schedule.factor = 0.25;
+  config.algorithm.rho_schedule.kind = "steps";
+  config.algorithm.rho_schedule.at = {0.5};
+  config.algorithm.rho_schedule.factor = 2;
+  config.workers.batch = 100;
+  config.stop.epochs = 2;
+  const Plan plan(config, 4, 1001);
+  CHECK(plan.steps(0) == 6);  // 2 x 1001 samples, 4 workers, batches of 100: rounded up
+  CHECK(plan.tau(0) == 16);
+  CHECK(plan.tau(3) == 4);
+  CHECK(plan.alpha(0) == doctest::Approx(0.2));
+  CHECK(plan.alpha(3) == doctest::Approx(0.4));
+  config.stop.steps = 5;
+  CHECK(Plan(config, 4, 1001).steps(3) == 5);
+}
+
+TEST_CASE("an order.bin reads back; a damaged one says what is wrong") {
+  const fs::path path = fs::temp_directory_path() / ("easgd_order_test_" + std::to_string(getpid()));
+  const Recording recording{{0, 1, 1, 2}, {10, 20, 30}};
+  recording.write(path, 3);
+  CHECK(Recording::read(path, 3).letters == recording.letters);
+  CHECK(Recording::read(path, 3).steps == recording.steps);
+  CHECK_THROWS_AS(Recording::read(path, 4), DataError);
+
+  fs::resize_file(path, fs::file_size(path) - 3);
+  CHECK_THROWS_AS(Recording::read(path, 3), DataError);
+  fs::resize_file(path, 16 + 4 + 2 * 3);  // cut short in the letters: what is there counts
+  CHECK(Recording::read(path, 3).letters == std::vector<std::uint16_t>{0, 1, 1});
+  CHECK(Recording::read(path, 3).steps.empty());
+  std::ofstream(path) << "something else entirely";
+  CHECK_THROWS_AS(Recording::read(path, 3), DataError);
+  fs::remove(path);
+  CHECK_THROWS_AS(Recording::read(path, 3), DataError);
+}
