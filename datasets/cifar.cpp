@@ -127,6 +127,8 @@ DataSplit read_cifar100(const DatasetOptions& options) {
 
 const Registered<DatasetFiles> kFiles10("cifar10", files_of(kCifar10));
 const Registered<DatasetFiles> kFiles100("cifar100", files_of(kCifar100));
+const Registered<DatasetFacts> kFacts10("cifar10", {kShape, kCifar10.classes});
+const Registered<DatasetFacts> kFacts100("cifar100", {kShape, kCifar100.classes});
 const Registered<DatasetEntry> kRegistered10("cifar10", read_cifar10);
 const Registered<DatasetEntry> kRegistered100("cifar100", read_cifar100);
 

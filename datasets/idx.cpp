@@ -195,6 +195,8 @@ DataSplit read_fashion(const DatasetOptions& options) {
 
 const Registered<DatasetFiles> kMnistFiles("mnist", kMnist);
 const Registered<DatasetFiles> kFashionFiles("fashion_mnist", kFashion);
+const Registered<DatasetFacts> kMnistFacts("mnist", {{1, 28, 28}, 10});
+const Registered<DatasetFacts> kFashionFacts("fashion_mnist", {{1, 28, 28}, 10});
 const Registered<DatasetEntry> kMnistRegistered("mnist", read_mnist);
 const Registered<DatasetEntry> kFashionRegistered("fashion_mnist", read_fashion);
 

@@ -98,8 +98,8 @@ struct Placement {
 
 Placement place(int x, int y, int radius_u, int radius_v, Draws& draws) {
   constexpr int kOne = 1 << 16;
-  const std::int64_t t =
-      draws.between(-27146, 27146);  // tangent of half the angle, up to 45 degrees
+  // Tangent of half the angle, which is at most 45 degrees to either side.
+  const std::int64_t t = draws.between(-27146, 27146);
   const std::int64_t t2 = (t * t) >> 16;
   const int cosine = static_cast<int>((kOne - t2) * (1 << 14) / (kOne + t2));
   const int sine = static_cast<int>(2 * t * (1 << 14) / (kOne + t2));
@@ -156,12 +156,12 @@ void scribble(Canvas& canvas, const Colour& base, Draws& draws) {
 
 void draw_object(Canvas& canvas, int label, const Colour& base, Draws& draws) {
   const int radius = draws.between(58, 84);
-  const int radius_u = radius * draws.between(80, 100) / 100;
-  const int radius_v = radius * draws.between(80, 100) / 100;
+  const int radius_u = radius * draws.between(85, 100) / 100;
+  const int radius_v = radius * draws.between(85, 100) / 100;
   // Inside pixels 4..28 of both axes, which every 28x28 part has.
   const int room = std::min(32, 12 * 8 - radius);
   const int x = 16 * 8 + draws.between(-room, room), y = 16 * 8 + draws.between(-room, room);
-  const int contrast = draws.between(26, 105) * (draws.chance(80) ? 1 : -1);
+  const int contrast = draws.between(35, 110) * (draws.chance(80) ? 1 : -1);
   Colour colour = near(base, 35, draws);
   for (int& c : colour) c += contrast;
   const Colour stripe = near(colour, 25, draws);
@@ -189,7 +189,7 @@ void draw_picture(int label, Draws draws, std::uint8_t* to) {
   for (int n = draws.between(1, 4); n > 0; --n) scribble(canvas, base, draws);
   draw_object(canvas, label, base, draws);
   for (int n = draws.between(0, 1); n > 0; --n) scribble(canvas, base, draws);
-  store(canvas, draws.between(8, 48), draws, to);
+  store(canvas, draws.between(5, 40), draws, to);
 }
 
 /// Every class equally often, in shuffled order.
@@ -208,6 +208,7 @@ DataSplit draw(const DatasetOptions& options) {
   return {draw_half(options.seed, 0, kTrain), draw_half(options.seed, 1, kTest), "built in"};
 }
 
+const Registered<DatasetFacts> kFacts("synthetic", {kShape, kClasses});
 const Registered<DatasetEntry> kRegistered("synthetic", draw);
 
 }  // namespace

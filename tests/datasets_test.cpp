@@ -239,7 +239,7 @@ TEST_CASE("datasets: synthetic is balanced and has the same bits on every machin
     }
     CHECK(count == std::vector<std::size_t>(10, half->size() / 10));
   }
-  CHECK(sum == 0x2820cece);  // where it changes, published curves no longer repeat
+  CHECK(sum == 0xa3080bed);  // where it changes, published curves no longer repeat
 }
 
 TEST_CASE("datasets: synthetic follows its seed, and its halves share nothing") {

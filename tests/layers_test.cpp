@@ -1,5 +1,5 @@
-// Is the backward pass of every layer the derivative of its forward pass, and the forward pass right?
-// Asked of every backend that runs here and of every registered layer.
+// Is the backward pass of every layer the derivative of its forward pass, and the forward pass
+// right? Asked of every backend that runs here and of every registered layer.
 #include <doctest/doctest.h>
 
 #include <set>
@@ -22,9 +22,9 @@ struct Case {
   const char* layers;
 };
 
-// Odd sizes, channels that fill no vector, strides, padding, windows that overlap or leave pixels out,
-// layers as first and as last, fused and alone. The first layer's gradient tests every later layer's
-// gradient with regard to its input.
+// Odd sizes, channels that fill no vector, strides, padding, windows that overlap or leave pixels
+// out, layers as first and as last, fused and alone. The first layer's gradient tests every later
+// layer's gradient with regard to its input.
 const Case kCases[] = {
     {{5, 1, 1}, 4, 3, "linear outputs=4"},
     {{2, 3, 5}, 4, 3, "linear outputs=9; relu; linear outputs=4"},
@@ -32,22 +32,46 @@ const Case kCases[] = {
     {{7, 1, 1}, 3, 4, "linear outputs=9; relu; tanh; relu; dropout rate=0.2; linear outputs=3"},
     {{3, 9, 9}, 4, 3, "conv channels=5 kernel=5; relu; maxpool; linear outputs=4"},
     {{3, 9, 7}, 4, 2, "conv channels=5 kernel=3 stride=2 pad=1; relu; linear outputs=4"},
-    {{1, 8, 8}, 3, 5, "conv channels=3 kernel=2 stride=3; tanh; conv channels=9 kernel=2; linear outputs=3"},
-    {{3, 10, 10}, 4, 8, "conv channels=16 kernel=3; maxpool; relu; conv channels=8 kernel=3 pad=2; "
-                        "maxpool kernel=3 stride=2; linear outputs=4"},
-    {{8, 7, 9}, 4, 9, "conv channels=16 kernel=5 pad=2; relu; conv channels=24 kernel=3; relu; "
-                      "dropout rate=0.5; conv channels=8 kernel=3; linear outputs=4"},
-    {{2, 7, 7}, 4, 2, "conv channels=10 kernel=2; maxpool kernel=3 stride=1; conv channels=4 kernel=1; "
-                      "avgpool kernel=2 stride=2; linear outputs=4"},
-    {{2, 9, 8}, 3, 2, "conv channels=6 kernel=3; avgpool kernel=3 stride=2; tanh; linear outputs=3"},
-    {{2, 9, 8}, 3, 2, "maxpool kernel=2 stride=1; conv channels=6 kernel=3; maxpool kernel=2 stride=3; "
-                      "linear outputs=3"},
+    {{1, 8, 8},
+     3,
+     5,
+     "conv channels=3 kernel=2 stride=3; tanh; conv channels=9 kernel=2; linear outputs=3"},
+    {{3, 10, 10},
+     4,
+     8,
+     "conv channels=16 kernel=3; maxpool; relu; conv channels=8 kernel=3 pad=2; "
+     "maxpool kernel=3 stride=2; linear outputs=4"},
+    {{8, 7, 9},
+     4,
+     9,
+     "conv channels=16 kernel=5 pad=2; relu; conv channels=24 kernel=3; relu; "
+     "dropout rate=0.5; conv channels=8 kernel=3; linear outputs=4"},
+    {{2, 7, 7},
+     4,
+     2,
+     "conv channels=10 kernel=2; maxpool kernel=3 stride=1; conv channels=4 kernel=1; "
+     "avgpool kernel=2 stride=2; linear outputs=4"},
+    {{2, 9, 8},
+     3,
+     2,
+     "conv channels=6 kernel=3; avgpool kernel=3 stride=2; tanh; linear outputs=3"},
+    {{2, 9, 8},
+     3,
+     2,
+     "maxpool kernel=2 stride=1; conv channels=6 kernel=3; maxpool kernel=2 stride=3; "
+     "linear outputs=3"},
     {{3, 6, 6}, 3, 3, "relu; dropout rate=0.3; avgpool; tanh; linear outputs=3"},
-    {{6, 5, 5}, 4, 4, "dropout rate=0.5; conv channels=5 kernel=3; dropout rate=0.4; relu; "
-                      "linear outputs=7; relu; dropout rate=0.3; linear outputs=4"},
-    {{3, 20, 20}, 5, 2, "conv channels=8 kernel=5; relu; maxpool; conv channels=16 kernel=3; relu; "
-                        "maxpool; conv channels=8 kernel=3; relu; dropout rate=0.5; linear outputs=16; "
-                        "relu; dropout rate=0.5; linear outputs=5"},
+    {{6, 5, 5},
+     4,
+     4,
+     "dropout rate=0.5; conv channels=5 kernel=3; dropout rate=0.4; relu; "
+     "linear outputs=7; relu; dropout rate=0.3; linear outputs=4"},
+    {{3, 20, 20},
+     5,
+     2,
+     "conv channels=8 kernel=5; relu; maxpool; conv channels=16 kernel=3; relu; "
+     "maxpool; conv channels=8 kernel=3; relu; dropout rate=0.5; linear outputs=16; "
+     "relu; dropout rate=0.5; linear outputs=5"},
 };
 
 /// The backends that work on this machine.
@@ -114,8 +138,10 @@ void check_case(Backend& backend, const Case& c) {
   backend.download(g, gradient);
 
   const Doubles at(start.begin(), start.end());
-  CHECK(trained.loss == doctest::Approx(reference_loss(network, at, data.batch, true, kSeed)).epsilon(1e-5));
-  CHECK(evaluated.loss == doctest::Approx(reference_loss(network, at, data.batch, false, kSeed)).epsilon(1e-5));
+  CHECK(trained.loss ==
+        doctest::Approx(reference_loss(network, at, data.batch, true, kSeed)).epsilon(1e-5));
+  CHECK(evaluated.loss ==
+        doctest::Approx(reference_loss(network, at, data.batch, false, kSeed)).epsilon(1e-5));
   CHECK(trained.samples == std::int64_t(c.batch));
 
   const Slopes slopes = reference_slopes(network, start, data.batch);

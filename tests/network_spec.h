@@ -1,5 +1,5 @@
-// Networks for tests, written as text: "conv channels=5 kernel=3; relu; linear outputs=4". The loss is
-// added at the end.
+// Networks for tests, written as text: "conv channels=5 kernel=3; relu; linear outputs=4". The loss
+// is added at the end.
 #pragma once
 
 #include <memory>

@@ -62,10 +62,7 @@ std::vector<json> lines_of(const std::string& path) {
   return result;
 }
 
-/// A small convolutional run on the built-in data: a second or two.
-const std::string kSmall =
-    "configs/synthetic_logistic.toml --set data.limit=2000 --set test_limit=0 "
-    "--set data.test_limit=500 ";
+/// A run of a second on the built-in data.
 const std::string kTrain =
     "train configs/synthetic_logistic.toml --set data.limit=2000 --set data.test_limit=500 ";
 
@@ -138,6 +135,7 @@ TEST_CASE("replay of a free-running run with 4 workers gives the same center, by
 TEST_CASE("Ctrl-C ends a run with exit code 130 and keeps what was reached") {
   const Folder folder;
   const std::string out = folder / "run";
+  std::fflush(nullptr);
   const pid_t child = fork();
   if (child == 0) {
     freopen("/dev/null", "w", stderr);
@@ -167,12 +165,12 @@ TEST_CASE("mistakes have one clear line and their exit code") {
   check_one_line(easgd("train"), 2, "config is required");
   check_one_line(easgd("train nowhere.toml"), 2, "nowhere.toml: cannot be opened");
   check_one_line(easgd(kTrain + "--set algorithm.tua=3" + out), 2, "did you mean \"tau\"?");
-  check_one_line(easgd(kTrain + "--set data.crop=40" + out), 2, "40");
+  check_one_line(easgd(kTrain + "--set data.crop=40" + out), 2, "data.crop: 40 is larger than the images (32x32)");
   check_one_line(easgd(kTrain + "--set workers.devices=gpu" + out), 2, "workers.devices");
   check_one_line(easgd(kTrain + "--set workers.devices=[0]" + out), 4, "no CUDA device");
   check_one_line(easgd(kTrain + "--set algorithm.beta=5" + out), 2, "moving rate");
   check_one_line(easgd("train configs/cifar10_eamsgd.toml --set data.dir=" + folder.path.string() + out), 3, "cifar10");
-  check_one_line(easgd("train configs/mnist_lenet.toml --set data.set=synthetic" + out), 2, "kernel");
+  check_one_line(easgd("train configs/mnist_lenet.toml --set data.set=synthetic --set data.crop=4" + out), 2, "a 5x5 kernel does not fit an input of 4x4");
   check_one_line(easgd("evaluate " + folder.path.string()), 3, "center.safetensors: cannot be opened");
   check_one_line(easgd("help me"), 2, "no such topic");
   check_one_line(easgd(kTrain + "--out /dev/null/run"), 3, "cannot make the run folder");

@@ -1,5 +1,5 @@
-// The forward pass of every layer, naively and in double: what backends are measured against. Gradients
-// come from it by central differences.
+// The forward pass of every layer, naively and in double: what backends are measured against.
+// Gradients come from it by central differences.
 #pragma once
 
 #include <cmath>
@@ -24,7 +24,7 @@ struct Sample {
   const Network& network;
   const Stage& stage;
   const Batch& batch;
-  std::size_t index;   ///< in the batch
+  std::size_t index;  ///< in the batch
   bool training;
   std::uint64_t seed;
   const Doubles& parameters;  ///< the flat vector
@@ -126,14 +126,10 @@ inline const std::map<std::string, ReferenceLayer>& reference_layers() {
          const double share = 1.0 / double(p.kernel * p.kernel);
          return reference_pool(s, x, 0, [=](double a, double b) { return a + b * share; });
        }},
-      {"relu",
-       [](const Sample&, const Doubles& x) {
-         return each(x, [](double v) { return v > 0 ? v : 0; });
-       }},
-      {"tanh",
-       [](const Sample&, const Doubles& x) {
-         return each(x, [](double v) { return std::tanh(v); });
-       }},
+      {"relu", [](const Sample&,
+                  const Doubles& x) { return each(x, [](double v) { return v > 0 ? v : 0; }); }},
+      {"tanh", [](const Sample&,
+                  const Doubles& x) { return each(x, [](double v) { return std::tanh(v); }); }},
       {"softmax_cross_entropy",
        [](const Sample& s, const Doubles& x) {
          double sum = 0;

@@ -13,8 +13,8 @@ namespace easgd {
 /// A bijection of 0..n-1 chosen by (random, pass, part): value = f(seed, stream, worker, pass,
 /// part, index).
 ///
-/// A Feistel network over the smallest square domain that holds n, whose values beyond n are sent
-/// through it again until they fall inside (from n = 64 on, fewer than four rounds on average). Its
+/// A Feistel network over the smallest square domain that holds n. Values beyond n are sent through
+/// it again until they fall inside: four trips on average at most, more only for n below 64. Its round
 /// keys are Philox numbers; its round function is the last mixing step of MurmurHash3.
 ///
 /// Time:   O(1) an index, no memory; making one costs two Philox blocks.

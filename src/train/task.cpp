@@ -16,6 +16,10 @@ std::size_t limited(std::size_t size, std::int64_t limit) {
 
 Shape input_shape(const DataConfig& data, Shape image) {
   const int crop = int(data.crop);
+  if (crop > image.height || crop > image.width) {
+    throw ConfigError(fmt::format("data.crop: {} is larger than the images ({}x{})", crop,
+                                  image.height, image.width));
+  }
   return crop == 0 ? image : Shape{image.channels, crop, crop};
 }
 

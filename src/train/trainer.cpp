@@ -99,8 +99,9 @@ class Run {
   Data data_;
   Network network_;
   Plan plan_;
-  RunFolder folder_;
   Buffer x0_;
+  std::unique_ptr<OrderPolicy> order_;
+  RunFolder folder_;  // last of what may fail: a mistake leaves no folder behind
   EvaluationClock clock_;
   std::map<std::string, std::string> metadata_;
   Summary summary_;                        // of the evaluations; the evaluator's until it has ended
@@ -115,8 +116,9 @@ Run::Run(Config config, const std::string& out)
       data_(config_),
       network_(make_network(config_, data_.split.train->shape(), data_.split.train->classes())),
       plan_(config_, places_.size(), data_.train_size),
-      folder_(out, config_.name),
       x0_(initial_parameters(config_, network_)),
+      order_(make_order()),
+      folder_(out, config_.name),
       clock_(config_.evaluate.every, std::size_t(config_.workers.batch), data_.train_size) {
   config_.workers.devices.clear();
   for (const Placement& place : places_) config_.workers.devices.push_back(place.name());
@@ -186,7 +188,7 @@ void Run::announce() const {
 }
 
 TeamOptions Run::team_options() {
-  TeamOptions options{.algorithm = &algorithm_, .plan = &plan_, .workers = {}, .order = make_order(),
+  TeamOptions options{.algorithm = &algorithm_, .plan = &plan_, .workers = {}, .order = std::move(order_),
                       .x0 = x0_, .stop_on_failure = config_.workers.on_failure == "stop",
                       .on_version = {}, .on_failure = {}};
   for (std::size_t i = 0; i < places_.size(); ++i) options.workers.push_back(worker_parts(i));

@@ -29,9 +29,8 @@ void apply(const memory& x, const memory& y) {
   with_elements(y, [&](auto* to) {
     using Value = std::remove_pointer_t<decltype(to)>;
     const auto* from = static_cast<const Value*>(x.get_data_handle());
-    for_each_element(stored_elements(y.get_desc()), [=](std::size_t i) {
-      to[i] = Value(Formula::value(float(from[i])));
-    });
+    for_each_element(stored_elements(y.get_desc()),
+                     [=](std::size_t i) { to[i] = Value(Formula::value(float(from[i]))); });
   });
 }
 
@@ -77,7 +76,8 @@ class ActivationLayer final : public CpuLayer {
 
 template <class Formula>
 CpuLayerEntry entry() {
-  return {[](const Workbench&, const Link&) { return std::make_unique<ActivationLayer<Formula>>(); }};
+  return {
+      [](const Workbench&, const Link&) { return std::make_unique<ActivationLayer<Formula>>(); }};
 }
 
 const Registered<CpuLayerEntry> kReluRegistered(Relu().kind(), entry<ReluFormula>());
@@ -85,7 +85,9 @@ const Registered<CpuLayerEntry> kTanhRegistered(Tanh().kind(), entry<TanhFormula
 
 }  // namespace
 
-void apply_relu(const memory& values) { apply<ReluFormula>(values, values); }
+void apply_relu(const memory& values) {
+  apply<ReluFormula>(values, values);
+}
 void block_gradient(const memory& output, const memory& gradient) {
   chain<ReluFormula>(output, gradient);
 }

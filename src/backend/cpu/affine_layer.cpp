@@ -64,11 +64,12 @@ void AffineLayer::compile_weights_gradient(Workbench& bench) {
     result = bench.make(primitive.diff_weights_desc(0));
     deliver_weight_gradient_ = make_copy(bench, result, weight_gradient_);
   }
-  backward_weights_ = Call(dnnl::primitive(primitive), {{DNNL_ARG_SRC, input_for_weights_.get()},
-                                                        {DNNL_ARG_DIFF_DST, gradient_for_weights_.get()},
-                                                        {DNNL_ARG_DIFF_WEIGHTS, result},
-                                                        {DNNL_ARG_DIFF_BIAS, bias_gradient_},
-                                                        bench.scratchpad(primitive)});
+  backward_weights_ =
+      Call(dnnl::primitive(primitive), {{DNNL_ARG_SRC, input_for_weights_.get()},
+                                        {DNNL_ARG_DIFF_DST, gradient_for_weights_.get()},
+                                        {DNNL_ARG_DIFF_WEIGHTS, result},
+                                        {DNNL_ARG_DIFF_BIAS, bias_gradient_},
+                                        bench.scratchpad(primitive)});
 }
 
 void AffineLayer::compile_data_gradient(Workbench& bench) {

@@ -3,9 +3,9 @@
 //   y = W * x + b, then max(y, 0) if a ReLU is fused
 //   dx = W^T * dy      dW = dy * x^T      db = sum of dy
 //
-// Three primitives that may each want its own layout of x, y and W. Parameters and their gradients are
-// slices of the flat vectors, in PyTorch's order, and converted to and fro where a primitive wants
-// another order or bf16.
+// Three primitives that may each want its own layout of x, y and W. Parameters and their gradients
+// are slices of the flat vectors, in PyTorch's order, and converted to and fro where a primitive
+// wants another order or bf16.
 #pragma once
 
 #include "backend/cpu/cpu_layer.h"
@@ -50,7 +50,7 @@ class AffineLayer : public CpuLayer {
   Call forward_;
 
   memory weight_gradient_, bias_gradient_;  // bound to slices of g
-  Converted output_gradient_;  // in the layout of output_, where a fused ReLU masks it
+  Converted output_gradient_;               // in the layout of output_, where a fused ReLU masks it
   Converted gradient_for_weights_, input_for_weights_;
   Call backward_weights_, deliver_weight_gradient_;
 

@@ -19,11 +19,11 @@ void pin_thread(const std::vector<int>& cores) {
   CPU_ZERO(&set);
   for (const int core : cores) CPU_SET(std::size_t(core), &set);
   if (sched_setaffinity(0, sizeof(set), &set) != 0) {
-    throw DeviceError(fmt::format("cpu: sched_setaffinity to cores {}..{}: {}; see which cores this "
-                                  "process may use with `taskset -p`",
-                                  *std::min_element(cores.begin(), cores.end()),
-                                  *std::max_element(cores.begin(), cores.end()),
-                                  std::strerror(errno)));
+    throw DeviceError(
+        fmt::format("cpu: sched_setaffinity to cores {}..{}: {}; see which cores this "
+                    "process may use with `taskset -p`",
+                    *std::min_element(cores.begin(), cores.end()),
+                    *std::max_element(cores.begin(), cores.end()), std::strerror(errno)));
   }
 }
 
@@ -34,8 +34,12 @@ CpuBackend::CpuBackend(const BackendOptions& options) {
   omp_set_num_threads(std::max(1, options.threads));
 }
 
-void CpuBackend::upload(ConstView host, View device) { std::ranges::copy(host, device.begin()); }
-void CpuBackend::download(ConstView device, View host) { std::ranges::copy(device, host.begin()); }
+void CpuBackend::upload(ConstView host, View device) {
+  std::ranges::copy(host, device.begin());
+}
+void CpuBackend::download(ConstView device, View host) {
+  std::ranges::copy(device, host.begin());
+}
 
 void CpuBackend::run(const kernels::Elementwise& kernel, std::size_t count) {
   std::visit([count](const auto& formula) { for_each_element(count, formula); }, kernel);

@@ -1,8 +1,9 @@
 // A layer, or a layer with the activation fused into it, compiled for the CPU.
 //
-// A model is a chain of these. Forward layouts are settled from the first layer to the last: each takes
-// its input in whatever layout it comes and says in which it leaves its output. Then the gradients'
-// layouts are settled from the last layer to the first. A layer that needs another layout converts.
+// A model is a chain of these. Forward layouts are settled from the first layer to the last: each
+// takes its input in whatever layout it comes and says in which it leaves its output. Then the
+// gradients' layouts are settled from the last layer to the first. A layer that needs another
+// layout converts.
 #pragma once
 
 #include <functional>
@@ -16,10 +17,11 @@ namespace easgd::cpu {
 struct Link {
   const Stage* stage = nullptr;
   const Stage* pool = nullptr;  ///< the layer pools its output as this stage does
-  bool relu = false;  ///< the layer applies max(x, 0) to its output
+  bool relu = false;            ///< the layer applies max(x, 0) to its output
 };
 
-/// The values between two layers, [N][C][H][W] to the eye, in the layout of the memory's descriptor.
+/// The values between two layers, [N][C][H][W] to the eye, in the layout of the memory's
+/// descriptor.
 struct Activation {
   memory values;
   /// The next layer may overwrite the values in place, so long as their signs stay where a gradient
@@ -43,8 +45,8 @@ class CpuLayer {
   /// Called once. Returns the output.
   virtual Activation compile_forward(Workbench& bench, const Activation& input) = 0;
   /// Called once after all compile_forward, in training only. Takes the place of the gradient with
-  /// regard to the output, which this layer may overwrite (empty after the last layer); returns that
-  /// of the gradient with regard to the input, or nothing if it is not wanted.
+  /// regard to the output, which this layer may overwrite (empty after the last layer); returns
+  /// that of the gradient with regard to the input, or nothing if it is not wanted.
   virtual memory compile_backward(Workbench& bench, const memory& output_gradient,
                                   bool input_gradient_wanted) = 0;
 

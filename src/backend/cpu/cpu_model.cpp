@@ -1,23 +1,22 @@
 #include "backend/cpu/cpu_model.h"
 
 #include <algorithm>
-#include <utility>
 #include <cassert>
+#include <utility>
 
 #include "backend/cpu/fusion.h"
 #include "backend/cpu/precision.h"
 
 namespace easgd::cpu {
 
-CpuModel::CpuModel(const Network& network, const ModelOptions& options)
-    : bench_(network, options) {
+CpuModel::CpuModel(const Network& network, const ModelOptions& options) : bench_(network, options) {
   check_precision(options.precision);
   translate_errors([this] { compile(fuse(bench_)); });
 }
 
 void CpuModel::compile(const std::vector<Link>& links) {
-  const dnnl::memory::desc desc(bench_.dims(bench_.network().input()),
-                                dnnl::memory::data_type::f32, dnnl::memory::format_tag::nchw);
+  const dnnl::memory::desc desc(bench_.dims(bench_.network().input()), dnnl::memory::data_type::f32,
+                                dnnl::memory::format_tag::nchw);
   images_ = bench_.unbound(desc);
   short_batch_ = bench_.make_floats(desc.get_size() / sizeof(float));
   Activation activation{images_, false};
@@ -53,7 +52,9 @@ void CpuModel::evaluate(ConstView x, const Batch& batch) {
   });
 }
 
-Tally CpuModel::take_tally() { return std::exchange(tally_, {}); }
+Tally CpuModel::take_tally() {
+  return std::exchange(tally_, {});
+}
 
 void CpuModel::bind_images(const Batch& batch) {
   if (batch.size() == bench_.options().batch) return point_at(images_, batch.images);

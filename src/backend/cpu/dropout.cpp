@@ -6,8 +6,8 @@
 //   S_l = elements of a sample in layer l       ceil(S_l / 4) = draws of four numbers it takes
 //   d_l = draws of the dropout layers before l   D = draws of all dropout layers together
 //
-// so that one sample's layers lie end to end and no number is used twice. Kept elements are scaled by
-// 1 / (1 - rate). A device that computes the same formula drops the same activations.
+// so that one sample's layers lie end to end and no number is used twice. Kept elements are scaled
+// by 1 / (1 - rate). A device that computes the same formula drops the same activations.
 #include "nn/dropout.h"
 
 #include "backend/cpu/cpu_layer.h"
@@ -45,7 +45,8 @@ Places find_places(const Planes& p, Shape shape) {
   const auto pixels = std::size_t(p.height) * std::size_t(p.width), lanes = p.lanes;
   const bool samples_in_lanes = p.layout == Tag::chwn;
   Places places;
-  places.sample_step = samples_in_lanes ? 1 : pixels * ((std::size_t(shape.channels) + lanes - 1) / lanes) * lanes;
+  places.sample_step =
+      samples_in_lanes ? 1 : pixels * ((std::size_t(shape.channels) + lanes - 1) / lanes) * lanes;
   for (std::size_t c = 0; c < std::size_t(shape.channels); ++c) {
     for (std::size_t pixel = 0; pixel < pixels; ++pixel) {
       places.element.push_back(samples_in_lanes
@@ -67,8 +68,7 @@ class DropoutLayer final : public CpuLayer {
     draws_ = count_draws(bench.network(), stage_.layer.get());
     const auto given = planes_of(input.values.get_desc());
     const auto layout = given ? given->layout : memory::format_tag::nchw;
-    input_ = Converted(bench, input.values,
-                       {bench.dims(stage_.input), bench.type(), layout});
+    input_ = Converted(bench, input.values, {bench.dims(stage_.input), bench.type(), layout});
     const memory::desc desc = input_.get().get_desc();
     output_ = input.disposable || input_.copies() ? input_.get() : bench.make(desc);
     places_ = find_places(*planes_of(desc), stage_.input);
@@ -144,8 +144,10 @@ void DropoutLayer::copy(const memory& from, const memory& to) {
   });
 }
 
-const Registered<CpuLayerEntry> kRegistered(
-    Dropout().kind(), {[](const Workbench&, const Link& link) { return std::make_unique<DropoutLayer>(link); }});
+const Registered<CpuLayerEntry> kRegistered(Dropout().kind(),
+                                            {[](const Workbench&, const Link& link) {
+                                              return std::make_unique<DropoutLayer>(link);
+                                            }});
 
 }  // namespace
 }  // namespace easgd::cpu

@@ -7,7 +7,9 @@
 namespace easgd::cpu {
 namespace {
 
-std::string kind(const Link& link) { return link.stage->layer->kind(); }
+std::string kind(const Link& link) {
+  return link.stage->layer->kind();
+}
 
 void pool_before_relu(std::vector<Link>& links) {
   for (std::size_t i = 0; i + 1 < links.size(); ++i) {

@@ -1,11 +1,12 @@
 // Rewrites the list of stages into an equivalent one that costs less. Three rules, in this order:
 //
-//   relu, maxpool -> maxpool, relu         A maximum and max(x, 0) commute, both being monotone, and
-//                                          ReLU then touches one value a window. Gradients are the same
-//                                          too: a positive maximum is at the same place before and after
-//                                          ReLU, and others let no gradient through.
-//   conv, maxpool -> conv that pools       where it is the network's first and conv2d_pooled.cpp can
-//   a layer, relu -> the layer with relu   where its entry says that it absorbs one
+//   relu, maxpool -> maxpool, relu         A maximum and max(x, 0) commute, both being monotone,
+//   and
+//                                          ReLU then touches one value a window. Gradients are the
+//                                          same too: a positive maximum is at the same place before
+//                                          and after ReLU, and others let no gradient through.
+//   conv, maxpool -> conv that pools       where it is the network's first and conv2d_pooled.cpp
+//   can a layer, relu -> the layer with relu   where its entry says that it absorbs one
 #pragma once
 
 #include <vector>

@@ -14,7 +14,8 @@ namespace easgd::cpu {
 ///   nchw     planes = N C      lanes = 1        PyTorch's
 ///   nhwc     planes = N        lanes = C
 ///   nChw8c   planes = N C/8    lanes = 8        oneDNN's on AVX2; nChw16c on AVX-512
-///   chwn     planes = C        lanes = N        of our own convolutions: one vector is one pixel of
+///   chwn     planes = C        lanes = N        of our own convolutions: one vector is one pixel
+///   of
 ///                                               eight samples, so nothing is ever ragged
 struct Planes {
   memory::format_tag layout;

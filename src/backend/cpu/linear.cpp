@@ -57,9 +57,11 @@ class InnerProduct final : public AffineLayer {
   dnnl::inner_product_forward::primitive_desc hint_;
 };
 
-const Registered<CpuLayerEntry> kRegistered(
-    Linear().kind(),
-    {[](const Workbench&, const Link& link) { return std::make_unique<InnerProduct>(link); }, /*absorbs_relu=*/true});
+const Registered<CpuLayerEntry> kRegistered(Linear().kind(),
+                                            {[](const Workbench&, const Link& link) {
+                                               return std::make_unique<InnerProduct>(link);
+                                             },
+                                             /*absorbs_relu=*/true});
 
 }  // namespace
 }  // namespace easgd::cpu

@@ -35,8 +35,8 @@ void throw_device_error(const dnnl::error& error) {
   const char* meaning = error.status == dnnl_out_of_memory   ? "out of memory"
                         : error.status == dnnl_unimplemented ? "not implemented on this processor"
                                                              : "failed";
-  throw DeviceError(fmt::format("cpu: oneDNN: {} ({}, status {})", error.what(), meaning,
-                                int(error.status)));
+  throw DeviceError(
+      fmt::format("cpu: oneDNN: {} ({}, status {})", error.what(), meaning, int(error.status)));
 }
 
 }  // namespace easgd::cpu

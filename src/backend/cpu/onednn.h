@@ -1,5 +1,5 @@
-// What we add to oneDNN's C++ interface: calls that are bound once, conversions between layouts, and
-// errors of our own kind.
+// What we add to oneDNN's C++ interface: calls that are bound once, conversions between layouts,
+// and errors of our own kind.
 #pragma once
 
 #include <oneapi/dnnl/dnnl.hpp>

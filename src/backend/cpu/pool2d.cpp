@@ -44,16 +44,16 @@ Windows make_windows(const Planes& in, Shape out, const Pool2d& options) {
   return w;
 }
 
-/// Calls f(Eight or One, index of the first input value, index of the output value) for each window.
+/// Calls f(Eight or One, index of the first input value, index of the output value) for each
+/// window.
 template <class Function>
 void for_windows(const Windows& w, const Function& f) {
   std::size_t output = 0;
   for (std::size_t row = 0; row < w.rows; ++row) {
     for (std::size_t column = 0; column < w.columns; ++column, output += w.lanes) {
       const std::size_t corner = row * w.row_step + column * w.column_step;
-      for_lanes(w.lanes, [&](auto width, std::size_t lane) {
-        f(width, corner + lane, output + lane);
-      });
+      for_lanes(w.lanes,
+                [&](auto width, std::size_t lane) { f(width, corner + lane, output + lane); });
     }
   }
 }
@@ -190,7 +190,9 @@ class PoolLayer final : public CpuLayer {
 
 template <class Formula>
 CpuLayerEntry entry(bool absorbs_relu) {
-  return {[](const Workbench&, const Link& link) { return std::make_unique<PoolLayer<Formula>>(link); }, absorbs_relu};
+  return {
+      [](const Workbench&, const Link& link) { return std::make_unique<PoolLayer<Formula>>(link); },
+      absorbs_relu};
 }
 
 const Registered<CpuLayerEntry> kMaxRegistered(MaxPool2d().kind(), entry<MaxFormula>(true));

@@ -2,11 +2,13 @@
 //
 //   y = relu(maxpool(conv(x)))      windows of 2 x 2 outputs of the convolution, ReLU optional
 //
-// Two facts make it cheap. Nobody wants the gradient with regard to the images; and of the convolution's
-// outputs only the largest of each window carries a gradient, if ReLU lets it through at all: one in
-// four to one in eight. So neither the convolution's output nor its gradient ever exists in memory.
+// Two facts make it cheap. Nobody wants the gradient with regard to the images; and of the
+// convolution's outputs only the largest of each window carries a gradient, if ReLU lets it through
+// at all: one in four to one in eight. So neither the convolution's output nor its gradient ever
+// exists in memory.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -20,7 +22,7 @@ struct PooledConv2dShape {
   std::size_t out_channels, kernel, pad;
   bool relu;
 
-  /// Of an image in its frame of zeros.
+  /// Of an image in its frame of `pad` zeros.
   std::size_t framed_height() const { return height + 2 * pad; }
   std::size_t framed_width() const { return width + 2 * pad; }
   /// Of windows.
@@ -48,26 +50,39 @@ class PooledConv2d {
     std::int32_t corner;  ///< of the pixels it saw, in a framed image
   };
 
+  /// A few neighbouring output channels, for one window of one group.
+  struct Channels {
+    const float *weight, *bias;
+    float* lines;          ///< of y: [][2 groups][8]
+    std::uint8_t* places;  ///< [][8]
+  };
+
   void take_samples(const float* images, std::size_t group);
   void forward_window(std::size_t group, std::size_t window, ConstView weight, ConstView bias,
-                      float* y);
-  template <int kChannels>
-  void forward_channels(const float* corner, std::size_t channel, ConstView weight, ConstView bias,
-                        float* y, std::uint8_t* place, std::size_t samples);
+                      float* lines);
+  template <std::size_t kChannels>
+  void forward_channels(const float* corner, const Channels& channels) const;
   void backward_channels(std::size_t begin, std::size_t end, const float* dy);
   void collect(std::size_t channel, std::size_t group, const float* dy, Item* lists,
                std::size_t* counts);
   float* image(std::size_t sample) { return framed_.data() + sample * image_size_; }
 
   PooledConv2dShape shape_;
-  std::size_t windows_, groups_, image_size_, kernel_rows_;
-  std::vector<std::int32_t> row_offsets_;  ///< [kernel_rows_] of (channel, row of the kernel) in an image
-  Buffer framed_;                          ///< [N][C][framed_height][framed_width]
-  Buffer grouped_;                         ///< [groups][C][framed_height][framed_width][8 samples]
-  std::vector<std::uint8_t> places_;       ///< [O][windows][groups][8] of the maxima; kNowhere: blocked
-  Buffer weight_rows_;                     ///< [O][kernel_rows_][8], of dweight
-  Buffer bias_sums_;                       ///< [O][8 samples], of dbias
-  std::vector<std::vector<Item>> items_;   ///< for each thread of the team
+  std::size_t windows_, groups_;
+  std::size_t image_size_;   ///< C framed_height framed_width, rounded up to whole vectors
+  std::size_t kernel_rows_;  ///< C K
+  /// Where in a framed image the pixels seen by a window's four outputs begin.
+  using Corners = std::array<std::int32_t, 5>;
+  std::vector<Corners> corners_;
+  std::vector<std::int32_t>
+      row_offsets_;  ///< [kernel_rows_] of (channel, row of the kernel) in an image
+  Buffer framed_;    ///< [groups 8][image_size_]
+  Buffer grouped_;   ///< [groups][image_size_][8 samples]
+  std::vector<std::uint8_t> places_;  ///< [groups][windows][O][8] of the maxima; kNowhere: blocked
+  Buffer weight_rows_;                ///< [O][kernel_rows_][8], of dweight
+  std::vector<float> bias_sums_;      ///< [O], dbias
+  std::vector<std::vector<Item>> items_;   ///< of each thread of the team
+  std::vector<std::vector<float>> lines_;  ///< of each thread: a window of y, [O][2 groups][8]
 };
 
 }  // namespace easgd::cpu

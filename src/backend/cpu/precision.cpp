@@ -21,15 +21,24 @@ std::string processor_name() {
 
 std::string instruction_name(dnnl::cpu_isa isa) {
   switch (isa) {
-    case dnnl::cpu_isa::sse41: return "SSE4.1";
-    case dnnl::cpu_isa::avx: return "AVX";
-    case dnnl::cpu_isa::avx2: return "AVX2";
-    case dnnl::cpu_isa::avx2_vnni: return "AVX2-VNNI";
-    case dnnl::cpu_isa::avx512_core: return "AVX-512";
-    case dnnl::cpu_isa::avx512_core_vnni: return "AVX-512 VNNI";
-    case dnnl::cpu_isa::avx512_core_bf16: return "AVX-512 BF16";
-    case dnnl::cpu_isa::avx512_core_amx: return "AMX";
-    default: return "no instructions that oneDNN names";
+    case dnnl::cpu_isa::sse41:
+      return "SSE4.1";
+    case dnnl::cpu_isa::avx:
+      return "AVX";
+    case dnnl::cpu_isa::avx2:
+      return "AVX2";
+    case dnnl::cpu_isa::avx2_vnni:
+      return "AVX2-VNNI";
+    case dnnl::cpu_isa::avx512_core:
+      return "AVX-512";
+    case dnnl::cpu_isa::avx512_core_vnni:
+      return "AVX-512 VNNI";
+    case dnnl::cpu_isa::avx512_core_bf16:
+      return "AVX-512 BF16";
+    case dnnl::cpu_isa::avx512_core_amx:
+      return "AMX";
+    default:
+      return "no instructions that oneDNN names";
   }
 }
 
@@ -44,15 +53,16 @@ Processor processor() {
 void check_precision(const std::string& precision) {
   if (precision == "f32") return;
   if (precision != "bf16") {
-    throw ConfigError(
-        fmt::format("workers.precision: the CPU has no \"{}\": use \"f32\" or \"bf16\"", precision));
+    throw ConfigError(fmt::format(
+        "workers.precision: the CPU has no \"{}\": use \"f32\" or \"bf16\"", precision));
   }
   const Processor here = processor();
   if (here.bf16) return;
-  throw ConfigError(fmt::format(
-      "workers.precision: \"bf16\" needs a processor with AVX-512 BF16 or AMX; this one ({}) has {}: "
-      "use \"f32\"",
-      here.name, here.instructions));
+  throw ConfigError(
+      fmt::format("workers.precision: \"bf16\" needs a processor with AVX-512 BF16 or AMX; this "
+                  "one ({}) has {}: "
+                  "use \"f32\"",
+                  here.name, here.instructions));
 }
 
 }  // namespace easgd::cpu

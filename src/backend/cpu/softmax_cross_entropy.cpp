@@ -4,8 +4,8 @@
 //   loss = log sum_j exp(s_j - m) - (s_label - m)
 //   d mean loss / d s_k = (p_k - [k = label]) / N
 //
-// Shifting by m keeps every exponential within (0, 1]. A sample is a hit if its highest score is the
-// label's, the lower class winning a tie; scores with a NaN are no hit.
+// Shifting by m keeps every exponential within (0, 1]. A sample is a hit if its highest score is
+// the label's, the lower class winning a tie; scores with a NaN are no hit.
 #include "nn/softmax_cross_entropy.h"
 
 #include <cmath>
@@ -72,9 +72,11 @@ class SoftmaxCrossEntropyLayer final : public CpuLayer {
   memory gradient_;
 };
 
-const Registered<CpuLayerEntry> kRegistered(
-    SoftmaxCrossEntropy().kind(),
-    {[](const Workbench&, const Link& link) { return std::make_unique<SoftmaxCrossEntropyLayer>(link); }});
+const Registered<CpuLayerEntry> kRegistered(SoftmaxCrossEntropy().kind(),
+                                            {[](const Workbench&, const Link& link) {
+                                              return std::make_unique<SoftmaxCrossEntropyLayer>(
+                                                  link);
+                                            }});
 
 }  // namespace
 }  // namespace easgd::cpu

@@ -1,5 +1,5 @@
-// The calling thread's team of OpenMP threads: how our own loops share work. oneDNN runs on the same
-// team. Shares are static, so that equal teams compute equal bits.
+// The calling thread's team of OpenMP threads: how our own loops share work. oneDNN runs on the
+// same team. Shares are static, so that equal teams compute equal bits.
 #pragma once
 
 #include <omp.h>
@@ -12,8 +12,8 @@ namespace easgd::cpu {
 /// Below this many elements one thread is faster than waking the team (some 5 us).
 constexpr std::size_t kWorthATeam = 1 << 14;
 
-/// Calls f(begin, end) for one share of [0, count) on each thread of the team; shares but the last are
-/// whole cache lines of floats.
+/// Calls f(begin, end) for one share of [0, count) on each thread of the team; shares but the last
+/// are whole cache lines of floats.
 template <class Function>
 void in_shares(std::size_t count, const Function& f) {
   if (count < kWorthATeam || omp_get_max_threads() == 1) return f(std::size_t{0}, count);

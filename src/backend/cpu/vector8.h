@@ -11,7 +11,6 @@ namespace easgd::cpu {
 using Float8 = float __attribute__((vector_size(32)));
 using Int8 = std::int32_t __attribute__((vector_size(32)));
 using Short8 = std::uint16_t __attribute__((vector_size(16)));
-using Byte8 = std::uint8_t __attribute__((vector_size(8)));
 
 /// How a loop treats its lanes: kWidth of them together.
 struct Eight {
@@ -36,26 +35,50 @@ inline void store(T* p, const Vector& v) {
   std::memcpy(p, &v, sizeof(v));
 }
 
-inline void load_floats(const float* p, float& v) { v = *p; }
-inline void load_floats(const Bf16* p, float& v) { v = *p; }
-inline void load_floats(const float* p, Float8& v) { v = load<Float8>(p); }
+inline void load_floats(const float* p, float& v) {
+  v = *p;
+}
+inline void load_floats(const Bf16* p, float& v) {
+  v = *p;
+}
+inline void load_floats(const float* p, Float8& v) {
+  v = load<Float8>(p);
+}
 inline void load_floats(const Bf16* p, Float8& v) {
   v = std::bit_cast<Float8>(__builtin_convertvector(load<Short8>(p), Int8) << 16);
 }
 
-inline void store_floats(float* p, float v) { *p = v; }
-inline void store_floats(Bf16* p, float v) { *p = Bf16(v); }
-inline void store_floats(float* p, const Float8& v) { store(p, v); }
+inline void store_floats(float* p, float v) {
+  *p = v;
+}
+inline void store_floats(Bf16* p, float v) {
+  *p = Bf16(v);
+}
+inline void store_floats(float* p, const Float8& v) {
+  store(p, v);
+}
 inline void store_floats(Bf16* p, const Float8& v) {
   for (int i = 0; i < 8; ++i) p[i] = Bf16(v[i]);
 }
 
-inline void widen(const std::uint16_t* p, std::int32_t& v) { v = *p; }
+inline void widen(const std::uint16_t* p, std::int32_t& v) {
+  v = *p;
+}
 inline void widen(const std::uint16_t* p, Int8& v) {
   v = __builtin_convertvector(load<Short8>(p), Int8);
 }
-inline void narrow(std::uint16_t* p, std::int32_t v) { *p = std::uint16_t(v); }
-inline void narrow(std::uint16_t* p, const Int8& v) { store(p, __builtin_convertvector(v, Short8)); }
+inline void narrow(std::uint16_t* p, std::int32_t v) {
+  *p = std::uint16_t(v);
+}
+inline void narrow(std::uint16_t* p, const Int8& v) {
+  store(p, __builtin_convertvector(v, Short8));
+}
+/// Of values below 256.
+inline void narrow(std::uint8_t* p, const Int8& v) {
+  using Byte32 = std::uint8_t __attribute__((vector_size(32)));
+  const auto bytes = std::bit_cast<Byte32>(v);  // not convertvector: GCC 12 extracts one by one
+  store(p, __builtin_shufflevector(bytes, bytes, 0, 4, 8, 12, 16, 20, 24, 28));
+}
 
 /// Rows become columns.
 inline void transpose(Float8 (&r)[8]) {

@@ -61,9 +61,8 @@ Converted::Converted(Workbench& bench, const memory& source, const memory::desc&
 Call make_copy(Workbench& bench, const memory& source, const memory& target) {
   const dnnl::reorder::primitive_desc descriptor(bench.engine(), source.get_desc(), bench.engine(),
                                                  target.get_desc(), bench.attributes());
-  return Call(dnnl::reorder(descriptor), {{DNNL_ARG_FROM, source},
-                                          {DNNL_ARG_TO, target},
-                                          bench.scratchpad(descriptor)});
+  return Call(dnnl::reorder(descriptor),
+              {{DNNL_ARG_FROM, source}, {DNNL_ARG_TO, target}, bench.scratchpad(descriptor)});
 }
 
 }  // namespace easgd::cpu

@@ -1,5 +1,5 @@
-// What the layers of one model share while they are compiled: oneDNN's engine and stream, memory, and
-// one scratchpad that every primitive uses in turn.
+// What the layers of one model share while they are compiled: oneDNN's engine and stream, memory,
+// and one scratchpad that every primitive uses in turn.
 #pragma once
 
 #include <string>
