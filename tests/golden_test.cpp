@@ -85,11 +85,11 @@ struct Problem {
 
 const Problem kProblems[] = {
     {"cifar7", {3, kSide, kSide},
-     "conv channels=64 kernel=5; relu; maxpool; conv channels=128 kernel=5; relu; maxpool; "
-     "conv channels=64 kernel=3; relu; linear outputs=256; relu; linear outputs=10"},
+     "conv channels=64 kernel=5 init=he; relu; maxpool; conv channels=128 kernel=5 init=he; relu; maxpool; "
+     "conv channels=64 kernel=3 init=he; relu; linear outputs=256 init=he; relu; linear outputs=10 init=he"},
     {"lenet", {1, kSide, kSide},
-     "conv channels=20 kernel=5; maxpool; conv channels=50 kernel=5; maxpool; "
-     "linear outputs=500; relu; linear outputs=10"},
+     "conv channels=20 kernel=5 init=he; maxpool; conv channels=50 kernel=5 init=he; maxpool; "
+     "linear outputs=500 init=he; relu; linear outputs=10 init=he"},
 };
 
 /// A problem with its model on the CPU, at the initial weights.

@@ -88,7 +88,7 @@ class Backend {
 struct BackendOptions {
   int index = 0;           ///< which device of its kind: 1 in "cuda:1"
   int threads = 1;         ///< CPU: of the team that computes
-  std::vector<int> cores;  ///< CPU: where they run; empty: wherever the calling thread may
+  std::vector<int> cores = {};  ///< CPU: where they run; empty: wherever the calling thread may
 };
 
 /// Makes a backend for the calling thread. Registered under "cpu", "cuda".

@@ -14,8 +14,8 @@ namespace easgd {
 /// part, index).
 ///
 /// A Feistel network over the smallest square domain that holds n. Values beyond n are sent through
-/// it again until they fall inside: four trips on average at most, more only for n below 64. Its round
-/// keys are Philox numbers; its round function is the last mixing step of MurmurHash3.
+/// it again until they fall inside: four trips on average at most, more only for n below 64. Its
+/// round keys are Philox numbers; its round function is the last mixing step of MurmurHash3.
 ///
 /// Time:   O(1) an index, no memory; making one costs two Philox blocks.
 /// Thread: immutable.

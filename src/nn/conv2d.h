@@ -10,7 +10,7 @@ struct Conv2d final : Layer {
   std::int64_t kernel = 0;
   std::int64_t stride = 1;
   std::int64_t pad = 0;
-  std::string init = "he";
+  std::string init = "pytorch";
   double bias = 0;
 
   std::string kind() const override { return "conv"; }

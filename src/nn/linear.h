@@ -7,7 +7,7 @@ namespace easgd {
 /// Fully connected layer with bias; flattens its input in the order [C][H][W].
 struct Linear final : Layer {
   std::int64_t outputs = 0;
-  std::string init = "he";
+  std::string init = "pytorch";
   double bias = 0;
 
   std::string kind() const override { return "linear"; }

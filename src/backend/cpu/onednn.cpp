@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <string_view>
-
 namespace easgd::cpu {
 
 Call::Call(dnnl::primitive primitive, const std::vector<std::pair<int, memory>>& arguments)
@@ -20,15 +18,6 @@ void Call::operator()(const dnnl::stream& stream) const {
   dnnl::error::wrap_c_api(dnnl_primitive_execute(primitive_.get(), stream.get(),
                                                  int(arguments_.size()), arguments_.data()),
                           "could not execute a primitive");
-}
-
-bool is_reference(const dnnl::primitive_desc& descriptor) {
-  return std::string_view(descriptor.impl_info_str()).find("ref") != std::string_view::npos;
-}
-
-memory::desc activation_desc(const memory::dims& dims, memory::data_type type,
-                             memory::format_tag layout) {
-  return memory::desc(dims, type, layout);
 }
 
 void throw_device_error(const dnnl::error& error) {

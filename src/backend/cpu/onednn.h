@@ -27,13 +27,6 @@ class Call {
   std::vector<dnnl_exec_arg_t> arguments_;
 };
 
-/// Whether oneDNN fell back on its reference code, which is hundreds of times slower.
-bool is_reference(const dnnl::primitive_desc& descriptor);
-
-/// The descriptor of an activation [N][C][H][W] in a named layout.
-memory::desc activation_desc(const memory::dims& dims, memory::data_type type,
-                             memory::format_tag layout);
-
 /// Lets a memory look at floats that the caller owns.
 inline void point_at(const memory& m, ConstView floats) {
   m.set_data_handle(const_cast<float*>(floats.data()));

@@ -135,6 +135,7 @@ class PoolLayer final : public CpuLayer {
     planes_ = in.planes;
     windows_ = make_windows(in, stage_.output, dynamic_cast<const Pool2d&>(*stage_.layer));
     places_.resize(windows_.output_size * planes_);
+    bench.count_bytes(places_.size() * sizeof(places_[0]));
     return {output_, true};
   }
 
@@ -149,7 +150,7 @@ class PoolLayer final : public CpuLayer {
     input_.refresh(stream_);
     with_elements(output_, [this](auto* y) {
       const auto* x = static_cast<decltype(y)>(input_.get().get_data_handle());
-      for_each_share(planes_, [=, this](std::size_t plane) {
+      for_each_share(planes_, planes_ * windows_.input_size, [=, this](std::size_t plane) {
         const auto* from = x + plane * windows_.input_size;
         auto* to = y + plane * windows_.output_size;
         auto* place = places_.data() + plane * windows_.output_size;
@@ -165,7 +166,7 @@ class PoolLayer final : public CpuLayer {
     output_gradient_.refresh(stream_);
     with_elements(input_gradient_, [this](auto* dx) {
       const auto* dy = static_cast<decltype(dx)>(output_gradient_.get().get_data_handle());
-      for_each_share(planes_, [=, this](std::size_t plane) {
+      for_each_share(planes_, planes_ * windows_.input_size, [=, this](std::size_t plane) {
         auto* to = dx + plane * windows_.input_size;
         const auto* from = dy + plane * windows_.output_size;
         const auto* place = places_.data() + plane * windows_.output_size;

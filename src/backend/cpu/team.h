@@ -9,8 +9,10 @@
 
 namespace easgd::cpu {
 
-/// Below this many elements one thread is faster than waking the team (some 5 us).
-constexpr std::size_t kWorthATeam = 1 << 14;
+/// Below this many elements of a pass over memory (0.2 ms on one AVX2 core) the team is left
+/// asleep: it would save little, and where cores are shared with other threads its barrier can cost
+/// milliseconds.
+constexpr std::size_t kWorthATeam = 1 << 19;
 
 /// Calls f(begin, end) for one share of [0, count) on each thread of the team; shares but the last
 /// are whole cache lines of floats.
@@ -27,10 +29,11 @@ void in_shares(std::size_t count, const Function& f) {
   }
 }
 
-/// Calls f(i) for every i in [0, count), each thread a contiguous range of them.
+/// Calls f(i) for every i in [0, count), each thread a contiguous range of them. `work` is what
+/// there is to do in all, in elements of a pass over memory.
 template <class Function>
-void for_each_share(std::size_t count, const Function& f) {
-  if (count < 2 || omp_get_max_threads() == 1) {
+void for_each_share(std::size_t count, std::size_t work, const Function& f) {
+  if (work < kWorthATeam || omp_get_max_threads() == 1) {
     for (std::size_t i = 0; i < count; ++i) f(i);
     return;
   }
