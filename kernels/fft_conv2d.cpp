@@ -168,9 +168,9 @@ Signal<L> dft(const Signal<L>& z) {
 
 // ---- Codelets: transforms of `lanes` signals whose elements lie at the given addresses ----
 
-// Codelets need every call inlined to be fast. Under the address sanitizer that would only take
-// minutes to compile.
-#ifdef __SANITIZE_ADDRESS__
+// Codelets need every call inlined to be fast. Under a sanitizer that would only take minutes to
+// compile.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define EASGD_INLINE_ALL
 #else
 #define EASGD_INLINE_ALL [[gnu::flatten]]

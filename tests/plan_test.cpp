@@ -10,6 +10,7 @@
 #include <numbers>
 
 #include "base/error.h"
+#include "train/evaluation_clock.h"
 #include "train/order.h"
 #include "train/plan.h"
 
@@ -71,6 +72,30 @@ TEST_CASE("a plan shares the epochs, and schedules reach alpha and tau") {
   CHECK(plan.alpha(3) == doctest::Approx(0.4));
   config.stop.steps = 5;
   CHECK(Plan(config, 4, 1001).steps(3) == 5);
+}
+
+TEST_CASE("evaluations are due at the multiples of their periods") {
+  EvaluateConfig::Every every;
+  every.seconds = 10;
+  every.versions = 4;
+  EvaluationClock clock(every, 50, 1000);
+  const std::vector<std::uint64_t> steps = {10, 30};
+  CHECK(clock.epoch(steps) == doctest::Approx(2));
+  const auto at = [&](std::uint64_t version) { return CenterView{{}, version, steps, {}}; };
+  CHECK_FALSE(clock.due(at(3), 9.9));
+  CHECK(clock.due(at(3), 10.1));
+  CHECK(clock.due(at(4), 0));
+  clock.begun(at(5), 27);
+  CHECK_FALSE(clock.due(at(7), 29.9));
+  CHECK(clock.due(at(8), 29.9));
+  CHECK(clock.due(at(7), 30));
+
+  every = {};
+  every.epochs = 0.5;
+  EvaluationClock by_epoch(every, 50, 1000);
+  CHECK(by_epoch.due(at(0), 0));
+  by_epoch.begun(at(0), 0);
+  CHECK_FALSE(by_epoch.due(at(0), 1000));
 }
 
 TEST_CASE("an order.bin reads back; a damaged one says what is wrong") {

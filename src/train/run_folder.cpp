@@ -26,7 +26,7 @@ RunFolder::RunFolder(const std::string& out, const std::string& name)
     throw ConfigError(path_.string() + ": holds an earlier run; give another folder with --out");
   }
   std::error_code error;
-  std::filesystem::create_directories(path_, error);
+  made_ = std::filesystem::create_directories(path_, error);
   if (error) {
     throw DataError(fmt::format("{}: cannot make the run folder: {}", path_.string(), error.message()));
   }
@@ -45,6 +45,14 @@ void RunFolder::write(const std::string& name, const std::string& text) const {
     throw DataError(
         fmt::format("{}: cannot be written: {}", file(name).string(), std::strerror(errno)));
   }
+}
+
+void RunFolder::discard() noexcept {
+  std::error_code ignored;
+  for (const char* name : {"config.toml", "metrics.jsonl"}) {
+    std::filesystem::remove(file(name), ignored);
+  }
+  if (made_) std::filesystem::remove(path_, ignored);
 }
 
 void RunFolder::log(const nlohmann::json& event) {

@@ -22,6 +22,9 @@ class RunFolder {
   /// Throws: DataError.
   void write(const std::string& name, const std::string& text) const;
 
+  /// Removes what this object has made: the run did not begin.
+  void discard() noexcept;
+
   /// Appends one line to metrics.jsonl. From any thread. A disk that is full costs the line and a
   /// warning, not the run.
   void log(const nlohmann::json& event);
@@ -31,6 +34,7 @@ class RunFolder {
   std::mutex mutex_;
   std::ofstream metrics_;
   bool warned_ = false;
+  bool made_ = false;  // the folder was not there before
 };
 
 }  // namespace easgd

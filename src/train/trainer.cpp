@@ -5,13 +5,14 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
-#include <cmath>
-#include <mutex>
+#include <map>
 #include <thread>
 
 #include "base/interrupt.h"
 #include "train/devices.h"
+#include "train/evaluation_clock.h"
 #include "train/evaluator.h"
 #include "train/plan.h"
 #include "train/progress.h"
@@ -29,50 +30,6 @@ using nlohmann::json;
 
 constexpr auto kLook = std::chrono::milliseconds(50);
 constexpr double kProgressEventSeconds = 5;
-
-/// When the center is to be evaluated next. Thread: master, then main.
-class EvaluationClock {
- public:
-  EvaluationClock(const EvaluateConfig::Every& every, std::size_t batch, std::size_t train_size)
-      : every_(every), epochs_a_step_(double(batch) / double(train_size)) {
-    if (!every_.seconds && !every_.epochs && !every_.versions) every_.seconds = kDefaultSeconds;
-    advance(0, 0, 0);
-  }
-
-  double epoch(std::span<const std::uint64_t> steps) const {
-    double sum = 0;
-    for (const std::uint64_t s : steps) sum += double(s);
-    return sum * epochs_a_step_;
-  }
-
-  bool due(const CenterView& center, double seconds) const {
-    return (every_.seconds && seconds >= next_seconds_) ||
-           (every_.epochs && epoch(center.steps) >= next_epoch_) ||
-           (every_.versions && center.version >= next_version_);
-  }
-
-  void taken(const CenterView& center, double seconds) {
-    advance(seconds, epoch(center.steps), center.version);
-  }
-
- private:
-  static constexpr double kDefaultSeconds = 20;
-
-  /// The next multiples of the periods after where the run is now.
-  void advance(double seconds, double epoch, std::uint64_t version) {
-    if (every_.seconds) next_seconds_ = (std::floor(seconds / *every_.seconds) + 1) * *every_.seconds;
-    if (every_.epochs) next_epoch_ = (std::floor(epoch / *every_.epochs) + 1) * *every_.epochs;
-    if (every_.versions) {
-      const auto period = std::uint64_t(*every_.versions);
-      next_version_ = (version / period + 1) * period;
-    }
-  }
-
-  EvaluateConfig::Every every_;
-  double epochs_a_step_;
-  double next_seconds_ = 0, next_epoch_ = 0;
-  std::uint64_t next_version_ = 0;
-};
 
 /// A run: made from its configuration, run once.
 class Run {
@@ -305,12 +262,17 @@ ExitCode Run::run() {
   options.on_version = [&](const CenterView& center) {
     const double seconds = seen_team->seconds();
     if (clock_.due(center, seconds) && evaluator.offer(center, seconds)) {
-      clock_.taken(center, seconds);
+      clock_.begun(center, seconds);
     }
   };
   Team team(std::move(options));
   seen_team = &team;
-  team.start();
+  try {
+    team.start();
+  } catch (...) {
+    folder_.discard();
+    throw;
+  }
   watch(team);
   const double seconds = team.seconds();
   team.join();

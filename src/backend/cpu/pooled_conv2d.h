@@ -6,6 +6,8 @@
 // convolution's outputs only the largest of each window carries a gradient, if ReLU lets it through
 // at all: one in four to one in eight. So neither the convolution's output nor its gradient ever
 // exists in memory.
+//
+// Shapes: N samples, C input and O output channels, K the side of the kernel.
 #pragma once
 
 #include <array>
