@@ -219,6 +219,8 @@ TEST_CASE("a replay of another run is an error, not a hang") {
   Toy toy = toy_of(5, free_order);
   toy.order = [] { return replay_order({std::vector<std::uint16_t>(50, 2), {}}); };
   CHECK(outcome_of(toy).error.find("worker 2") != std::string::npos);
+  toy.order = [] { return replay_order({{0, 1, 2}, {}}); };
+  CHECK(outcome_of(toy).error.find("ends after 3 letters") != std::string::npos);
 }
 
 TEST_CASE("a letter that is not finite is refused, and its worker starts again from the center") {

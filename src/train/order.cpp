@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <fstream>
@@ -68,7 +69,13 @@ class ReplayOrder final : public OrderPolicy {
   explicit ReplayOrder(Recording recording) : recording_(std::move(recording)) {}
 
   void next(std::span<const State> mailboxes, std::vector<int>& round) override {
-    if (done_ == recording_.letters.size()) return;
+    if (done_ == recording_.letters.size()) {
+      if (std::ranges::count(mailboxes, State::posted) == 0) return;
+      throw DataError(fmt::format(
+          "center.replay: the recording ends after {} letters, but there are more; was it another "
+          "configuration?",
+          done_));
+    }
     const int worker = recording_.letters[done_];
     if (mailboxes[std::size_t(worker)] == State::left) {
       throw DataError(fmt::format(
@@ -110,21 +117,19 @@ Recording Recording::read(const std::filesystem::path& path, std::size_t workers
                                 workers));
   }
   Recording result;
-  for (std::uint16_t letter; file.read(reinterpret_cast<char*>(&letter), sizeof letter);) {
-    if (letter == kTail) {
-      result.steps.resize(workers);
-      const auto bytes = std::streamsize(workers * sizeof(std::uint64_t));
-      file.read(reinterpret_cast<char*>(result.steps.data()), bytes);
-      if (file.gcount() != bytes || file.peek() != std::ifstream::traits_type::eof()) {
-        throw DataError(path.string() + ": its last record is damaged");
-      }
-      break;
-    }
+  std::uint16_t letter = 0;
+  while (file.read(reinterpret_cast<char*>(&letter), sizeof letter) && letter != kTail) {
     if (letter >= workers) {
       throw DataError(fmt::format("{}: letter {}: expected a worker below {}, found {}",
                                   path.string(), result.letters.size(), workers, letter));
     }
     result.letters.push_back(letter);
+  }
+  result.steps.resize(workers);
+  file.read(reinterpret_cast<char*>(result.steps.data()),
+            std::streamsize(workers * sizeof(std::uint64_t)));
+  if (!file || file.peek() != std::ifstream::traits_type::eof()) {
+    throw DataError(path.string() + ": is cut short or damaged");
   }
   return result;
 }
@@ -138,10 +143,8 @@ void Recording::write(const std::filesystem::path& path, std::size_t workers) co
   put(kMagic.data(), kMagic.size());
   put(&count, sizeof count);
   put(letters.data(), letters.size() * sizeof letters[0]);
-  if (!steps.empty()) {
-    put(&kTail, sizeof kTail);
-    put(steps.data(), steps.size() * sizeof steps[0]);
-  }
+  put(&kTail, sizeof kTail);
+  put(steps.data(), steps.size() * sizeof steps[0]);
   file.close();
   if (!file) throw DataError(path.string() + ": cannot be written: " + std::strerror(errno));
 }

@@ -33,18 +33,19 @@ std::unique_ptr<OrderPolicy> synchronous_order();
 
 /// What `order.bin` holds: who was absorbed when, and how many steps each worker took in the end.
 ///
-/// File, little-endian: "easgd order 1\n\0\0" (16 bytes), workers (u32), then a u16 for each absorbed
-/// letter, then 0xffff and the steps of each worker (u64). A run that was cut short has no such tail.
+/// File, little-endian: "easgd order 1\n\0\0" (16 bytes), workers (u32), a u16 for each absorbed letter,
+/// 0xffff, and the steps of each worker (u64).
 struct Recording {
   std::vector<std::uint16_t> letters;
-  std::vector<std::uint64_t> steps;  ///< empty where the run was cut short
+  std::vector<std::uint64_t> steps;
 
   /// Throws: DataError if the file is not an order.bin of `workers` workers.
   static Recording read(const std::filesystem::path& path, std::size_t workers);
   void write(const std::filesystem::path& path, std::size_t workers) const;
 };
 
-/// As recorded. Throws DataError from `next` if a worker that is due has left.
+/// As recorded. Throws DataError from `next` if a worker that is due has left, or one posts a letter that is
+/// not in the recording.
 std::unique_ptr<OrderPolicy> replay_order(Recording recording);
 
 }  // namespace easgd

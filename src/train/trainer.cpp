@@ -89,7 +89,7 @@ std::unique_ptr<OrderPolicy> Run::make_order() {
   if (config_.center.order == "round_robin") return round_robin_order();
   if (config_.center.order == "free") return free_order();
   Recording recording = Recording::read(config_.center.replay, places_.size());
-  if (!recording.steps.empty()) plan_.set_steps(recording.steps);
+  plan_.set_steps(recording.steps);
   return replay_order(std::move(recording));
 }
 

@@ -1,0 +1,207 @@
+#!/usr/bin/python3
+"""Do the tools keep their promises? Standard library only, a server on 127.0.0.1, no other network."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import importlib.machinery
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def load(name: str):
+    """A tool as a module: the files have no .py ending."""
+    loader = importlib.machinery.SourceFileLoader(f"tool_{name}", str(ROOT / "tools" / name))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    sys.modules[loader.name] = module
+    loader.exec_module(module)
+    return module
+
+
+sys.dont_write_bytecode = True
+fetch, table, plot, report = (load(name) for name in ("fetch", "table", "plot", "test_report"))
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    """One file; `damage` says what goes wrong."""
+    content, damage, ranges = b"", "", []
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        wanted = self.headers.get("Range")
+        Server.ranges.append(wanted)
+        start = int(wanted[len("bytes="):-1]) if wanted else 0
+        body = self.content[start:]
+        if self.damage == "changed":
+            body = body[:-1] + bytes([body[-1] ^ 1])
+        self.send_response(206 if wanted else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[:len(body) // 2] if self.damage == "cut" else body)
+
+
+class Fetch(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = Path(folder.name)
+        (self.root / "one.bin").write_bytes(os.urandom(5000))
+        with tarfile.open(self.root / "set.tar.gz", "w:gz") as tar:
+            tar.add(self.root / "one.bin", "inner/one.bin")
+            tar.add(self.root / "one.bin", "../escape.bin")
+        Server.content = (self.root / "set.tar.gz").read_bytes()
+        Server.damage, Server.ranges = "", []
+        checksum = hashlib.md5(Server.content, usedforsecurity=False).hexdigest()
+        self.source = fetch.Source("set", (), {"set.tar.gz": checksum}, ("one.bin",))
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        self.base = f"http://127.0.0.1:{server.server_port}/"
+        self.data = self.root / "data"
+
+    def fetch(self, base=None):
+        return fetch.fetch(self.source, self.data, (base or self.base,))
+
+    def test_unpacks_the_wanted_files_and_nothing_else(self):
+        self.assertEqual(self.fetch(), self.data / "set")
+        found = [str(p.relative_to(self.data)) for p in self.data.rglob("*")]
+        self.assertEqual(sorted(found), ["set", "set/one.bin"])
+        self.assertEqual((self.data / "set/one.bin").read_bytes(), (self.root / "one.bin").read_bytes())
+
+    def test_is_content_with_what_is_there(self):
+        self.fetch()
+        self.fetch("http://127.0.0.1:1/")
+
+    def test_takes_files_from_a_folder(self):
+        self.fetch(self.root.as_uri())
+        self.assertTrue((self.data / "set/one.bin").is_file())
+
+    def test_goes_on_where_it_broke_off(self):
+        Server.damage = "cut"
+        with self.assertRaisesRegex(fetch.FetchError, r"broke off after \d+ of \d+ bytes"):
+            self.fetch()
+        self.assertFalse((self.data / "set").exists())
+        Server.damage = ""
+        self.fetch()
+        self.assertEqual(Server.ranges, [None, f"bytes={len(Server.content) // 2}-"])
+
+    def test_refuses_a_damaged_file_and_leaves_nothing(self):
+        Server.damage = "changed"
+        with self.assertRaisesRegex(fetch.FetchError, "damaged: .* expected"):
+            self.fetch()
+        self.assertEqual(list(self.data.iterdir()), [])
+
+    def test_refuses_a_folder_that_lacks_files(self):
+        (self.data / "set").mkdir(parents=True)
+        with self.assertRaisesRegex(fetch.FetchError, "has no one.bin"):
+            self.fetch()
+
+    def test_exit_codes(self):
+        program = str(ROOT / "tools/fetch")
+        self.assertEqual(subprocess.run([program, "cifar11"], capture_output=True).returncode, 2)
+        refused = subprocess.run([program, "mnist", self.data, "--from", "http://127.0.0.1:1"],
+                                 capture_output=True, text=True)
+        self.assertEqual(refused.returncode, 3)
+        self.assertEqual(refused.stderr.count("\n"), 1)
+
+
+def make_run(folder: Path, seed: int, errors: list[float], learning_rate: float = 0.1) -> Path:
+    folder.mkdir()
+    (folder / "config.toml").write_text(
+        f'name = "{folder.name}"\nseed = {seed}\n'
+        f'[algorithm]\nname = "eamsgd"\ntau = 10\nlearning_rate = {learning_rate}\n')
+    events = [{"event": "evaluation", "time": 10 * n, "epoch": n, "steps": [n, n], "test_error": e}
+              for n, e in enumerate(errors, 1)]
+    (folder / "metrics.jsonl").write_text("\n".join(map(json.dumps, events)) + "\n")
+    return folder
+
+
+class Plot(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = Path(folder.name)
+
+    def test_groups_by_everything_but_the_seed(self):
+        runs = [plot.read(make_run(self.root / "a", 1, [0.5, 0.4])),
+                plot.read(make_run(self.root / "b", 2, [0.5, 0.3])),
+                plot.read(make_run(self.root / "c", 1, [0.5, 0.3], learning_rate=0.2))]
+        groups = plot.grouped(runs)
+        self.assertEqual([len(group) for group in groups], [2, 1])
+        self.assertEqual([group[0].label for group in groups],
+                         ["eamsgd  p=2  τ=10  learning_rate=0.1", "eamsgd  p=2  τ=10  learning_rate=0.2"])
+
+    def test_moves_labels_apart_in_order(self):
+        places = plot.spread([1.0, 1.0, 5.0, 0.9], 0.5)
+        ordered = sorted(places)
+        self.assertTrue(all(b - a > 0.499 for a, b in zip(ordered, ordered[1:])))
+        self.assertEqual(max(range(4), key=places.__getitem__), 2)
+        self.assertEqual(min(range(4), key=places.__getitem__), 3)
+
+    def test_says_what_is_wrong_with_a_folder(self):
+        for name, words in (("absent", "no such folder"), (".", "not a run folder")):
+            with self.assertRaisesRegex(ValueError, words):
+                plot.read(self.root / name)
+
+
+class Table(unittest.TestCase):
+    def test_chooses_levels_that_were_reached(self):
+        fast = {"time_to_error": {"0.5": 1, "0.4": 2, "0.3": 3, "0.2": 4}}
+        slow = {"time_to_error": {"0.5": 3, "0.4": 9}}
+        self.assertEqual(table.levels([fast, slow]), ["0.4", "0.3", "0.2"])
+        self.assertEqual(table.levels([slow, slow]), ["0.5", "0.4"])
+        self.assertEqual(table.levels([{"time_to_error": {}}]), [])
+
+
+class Report(unittest.TestCase):
+    def count(self, result: str, stdout: str, command=("test",)) -> tuple[int, int, int]:
+        c = report.count({"result": result, "stdout": stdout, "command": list(command)})
+        return c["passed"], c["failed"], c["skipped"]
+
+    def test_counts_cases(self):
+        summary = "[doctest] test cases:  5 |  {} passed | {} failed | {} skipped"
+        self.assertEqual(self.count("OK", summary.format(5, 0, 0)), (5, 0, 0))
+        self.assertEqual(self.count("FAIL", summary.format(3, 2, 0)), (3, 2, 0))
+        self.assertEqual(self.count("OK", summary.format(2, 0, 3)), (2, 0, 3))
+        self.assertEqual(self.count("OK", summary.format(2, 0, 3), ("test", "-ts=one")), (2, 0, 0))
+        skipping = "TEST CASE:  a\nx.cpp(1): MESSAGE: skipped: no data\n"
+        self.assertEqual(self.count("OK", skipping + summary.format(5, 0, 0)), (4, 0, 1))
+
+    def test_never_calls_a_dead_program_good(self):
+        self.assertEqual(self.count("FAIL", ""), (0, 1, 0))
+        self.assertEqual(self.count("TIMEOUT", "[doctest] run with"), (0, 1, 0))
+        self.assertEqual(self.count("ERROR", "[doctest] test cases: 5 | 5 passed | 0 failed | 0 skipped"),
+                         (5, 1, 0))
+        self.assertEqual(self.count("SKIP", ""), (0, 0, 1))
+
+    def test_counts_itself(self):
+        self.assertEqual(self.count("OK", "Ran 3 tests in 0.1s\n\nOK (skipped=1)"), (2, 0, 1))
+        self.assertEqual(self.count("FAIL", "Ran 4 tests in 0.1s\n\nFAILED (failures=1, errors=1)"),
+                         (2, 2, 0))
+
+
+class Shell(unittest.TestCase):
+    def test_wrong_arguments(self):
+        for tool, argument in (("build", "fast"), ("test", "--al"), ("install", "now"), ("quickstart", "-x")):
+            with self.subTest(tool):
+                done = subprocess.run([ROOT / "tools" / tool, argument], capture_output=True, text=True)
+                self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (2, "", 1))
+                self.assertIn(argument, done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(testRunner=unittest.TextTestRunner(stream=sys.stdout, verbosity=1))
