@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <exception>
 #include <new>
 
@@ -73,7 +74,7 @@ void check_command(const CLI::App& app, int argc, char** argv) {
 }
 
 int fail(ExitCode code, const char* line) {
-  fmt::print(stderr, "easgd: {}\n", line);
+  std::fputs(fmt::format("easgd: {}\n", line).c_str(), stderr);
   return int(code);
 }
 

@@ -123,7 +123,7 @@ TEST_CASE("with alpha = 0 the center stays and workers are independent SGD") {
   Toy toy = toy_of(config, 3);
   // What each worker sends last is what SGD alone would have reached.
   std::vector<std::vector<float>> seen(3);
-  toy.before = [&](std::uint32_t worker, std::uint64_t step, View g) {
+  toy.after_gradient = [&](std::uint32_t worker, std::uint64_t step, View g) {
     if (step + 1 == 60) seen[worker].assign(g.begin(), g.end());
   };
   const std::vector<float> center = toy.run();

@@ -47,6 +47,7 @@ struct Outcome {
   std::vector<std::uint64_t> steps;
   std::size_t failed = 0;
   std::uint64_t refused = 0;
+  double train_loss = 0;
   std::string error;
 };
 
@@ -66,6 +67,7 @@ Outcome outcome_of(const Toy& toy, const std::function<void(Team&)>& during = {}
   }
   const CenterView view = team.center().view();
   result.version = view.version;
+  result.train_loss = view.train.loss;
   result.center.assign(view.center.begin(), view.center.end());
   result.order = team.center().order();
   result.failed = team.failed();
@@ -109,7 +111,8 @@ TEST_CASE("round robin and synchronous runs are the same bits every time") {
 TEST_CASE("a free run replayed is the same bits") {
   const Outcome recorded = outcome_of(toy_of(500, free_order));
   Toy toy = toy_of(500, free_order);
-  toy.order = [&] { return replay_order({recorded.order, recorded.steps}); };
+  const std::atomic<bool> ending = false;
+  toy.order = [&] { return replay_order({recorded.order, recorded.steps}, ending); };
   const Outcome replayed = outcome_of(toy);
   CHECK(replayed.error == "");
   CHECK(replayed.order == recorded.order);
@@ -137,12 +140,64 @@ TEST_CASE("a stop at any time ends everybody, and what was absorbed is whole") {
   }
 }
 
+TEST_CASE("a stop at a chosen step of a worker ends everybody") {
+  for (const auto order : kOrders) {
+    for (const std::uint64_t at : {0, 1, 33}) {
+      for (const bool in_batch : {true, false}) {
+        Toy toy = toy_of(1'000'000'000, order);
+        std::atomic<Team*> team = nullptr;
+        const auto stop = [&](std::uint32_t worker, std::uint64_t step) {
+          if (worker != 4 || step != at) return;
+          while (!team) std::this_thread::yield();
+          team.load()->request_stop();
+        };
+        if (in_batch) {
+          toy.before_batch = stop;
+        } else {
+          toy.after_gradient = [&](std::uint32_t w, std::uint64_t step, View) { stop(w, step); };
+        }
+        const Outcome run = outcome_of(toy, [&](Team& running) { team = &running; });
+        CHECK(run.error == "");
+        CHECK(run.steps[4] == at + 1);  // the step it was in is whole
+        CHECK(std::ranges::count(run.order, 4) == std::ptrdiff_t(at + 1));
+      }
+    }
+  }
+}
+
+TEST_CASE("a replay that is stopped ends without complaint") {
+  const Outcome recorded = outcome_of(toy_of(3000, free_order));
+  Toy toy = toy_of(3000, free_order);
+  std::atomic<bool> ending = false;
+  toy.order = [&] { return replay_order({recorded.order, recorded.steps}, ending); };
+  const Outcome run = outcome_of(toy, [&](Team& team) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    ending = true;
+    team.request_stop();
+  });
+  CHECK(run.error == "");
+  CHECK(run.version == run.order.size());
+}
+
+TEST_CASE("a worker whose data fail leaves before its letter") {
+  for (const auto order : kOrders) {
+    Toy toy = toy_of(100, order);
+    toy.before_batch = [](std::uint32_t worker, std::uint64_t step) {
+      if (worker == 2 && step == 40) throw DataError("no such image");
+    };
+    const Outcome run = outcome_of(toy);
+    CHECK(run.error == "");
+    CHECK(run.failed == 1);
+    CHECK(run.version == 7 * 100 + 40);
+  }
+}
+
 TEST_CASE("a worker that fails in its gradient leaves the others running") {
   for (const auto order : kOrders) {
     for (const std::uint64_t at : {0, 1, 57}) {
       Toy toy = toy_of(200, order);
       std::atomic<int> reported = -1;
-      toy.before = [at](std::uint32_t worker, std::uint64_t step, View) {
+      toy.after_gradient = [at](std::uint32_t worker, std::uint64_t step, View) {
         if (worker == 3 && step == at) throw std::runtime_error("burnt out");
       };
       toy.on_failure = [&](int worker, const std::string& why) {
@@ -162,20 +217,24 @@ TEST_CASE("a worker that fails in its gradient leaves the others running") {
 }
 
 TEST_CASE("a failing worker stops the others where that is asked for") {
-  Toy toy = toy_of(1'000'000'000, free_order);
-  toy.stop_on_failure = true;
-  toy.before = [](std::uint32_t worker, std::uint64_t step, View) {
-    if (worker == 5 && step == 20) throw std::runtime_error("burnt out");
-  };
-  CHECK(outcome_of(toy).error == "burnt out");
+  for (const auto order : kOrders) {
+    Toy toy = toy_of(1'000'000'000, order);
+    toy.stop_on_failure = true;
+    toy.after_gradient = [](std::uint32_t worker, std::uint64_t step, View) {
+      if (worker == 5 && step == 20) throw std::runtime_error("burnt out");
+    };
+    CHECK(outcome_of(toy).error == "burnt out");
+  }
 }
 
 TEST_CASE("where all workers fail, the run does") {
-  Toy toy = toy_of(1000, free_order);
-  toy.before = [](std::uint32_t, std::uint64_t step, View) {
-    if (step == 10) throw std::runtime_error("burnt out");
-  };
-  CHECK(outcome_of(toy).error == "burnt out");
+  for (const auto order : kOrders) {
+    Toy toy = toy_of(1000, order);
+    toy.after_gradient = [](std::uint32_t, std::uint64_t step, View) {
+      if (step == 10) throw std::runtime_error("burnt out");
+    };
+    CHECK(outcome_of(toy).error == "burnt out");
+  }
 }
 
 TEST_CASE("a worker that cannot be made ends the run before it begins") {
@@ -217,16 +276,17 @@ TEST_CASE("a master that fails lets every worker go, and its error is the run's"
 
 TEST_CASE("a replay of another run is an error, not a hang") {
   Toy toy = toy_of(5, free_order);
-  toy.order = [] { return replay_order({std::vector<std::uint16_t>(50, 2), {}}); };
+  const std::atomic<bool> ending = false;
+  toy.order = [&] { return replay_order({std::vector<std::uint16_t>(50, 2), {}}, ending); };
   CHECK(outcome_of(toy).error.find("worker 2") != std::string::npos);
-  toy.order = [] { return replay_order({{0, 1, 2}, {}}); };
+  toy.order = [&] { return replay_order({{0, 1, 2}, {}}, ending); };
   CHECK(outcome_of(toy).error.find("ends after 3 letters") != std::string::npos);
 }
 
 TEST_CASE("a letter that is not finite is refused, and its worker starts again from the center") {
   for (const auto order : kOrders) {
     Toy toy = toy_of(200, order);
-    toy.before = [](std::uint32_t worker, std::uint64_t step, View g) {
+    toy.after_gradient = [](std::uint32_t worker, std::uint64_t step, View g) {
       if (worker == 1 && step == 50) g[0] = NAN;
       if (worker == 6 && step == 70) g[3] = INFINITY;
     };
@@ -235,6 +295,7 @@ TEST_CASE("a letter that is not finite is refused, and its worker starts again f
     CHECK(run.refused == 2);
     CHECK(run.version == 200 * kWorkers - 2);
     CHECK(all_finite(run.center));
+    CHECK(std::isfinite(run.train_loss));
   }
 }
 

@@ -28,47 +28,55 @@ inline Buffer start_vector(std::size_t count) {
   return x;
 }
 
-/// `before` is called at the beginning of each gradient: a test's place to fail, stop or dawdle.
-using Before = std::function<void(std::uint32_t worker, std::uint64_t step, View g)>;
+/// A test's places to fail, stop or dawdle: before a batch is handed out, and once a gradient is computed.
+using BeforeBatch = std::function<void(std::uint32_t worker, std::uint64_t step)>;
+using AfterGradient = std::function<void(std::uint32_t worker, std::uint64_t step, View g)>;
 
 class QuadraticModel final : public Model {
  public:
-  QuadraticModel(double noise_scale, Before before)
-      : noise_scale_(noise_scale), before_(std::move(before)) {}
+  QuadraticModel(double noise_scale, AfterGradient after)
+      : noise_scale_(noise_scale), after_(std::move(after)) {}
 
   void gradient(ConstView x, const Batch& batch, View g) override {
     for (std::size_t j = 0; j < x.size(); ++j) {
       const double n = noise_scale_ == 0 ? 0 : noise_scale_ * noise(batch.worker, batch.step, j);
       g[j] = float(curvature(j) * double(x[j]) - n);
     }
-    if (before_) before_(batch.worker, batch.step, g);
+    if (after_) after_(batch.worker, batch.step, g);
+    loss_ = x[0];
   }
   void evaluate(ConstView, const Batch&) override {}
-  Tally take_tally() override { return {1, 1, 1}; }
+  Tally take_tally() override { return {loss_, 1, 1}; }
   std::size_t memory() const override { return 0; }
 
  private:
   double noise_scale_;
-  Before before_;
+  AfterGradient after_;
+  double loss_ = 0;
 };
 
 class StepCounter final : public BatchSource {
  public:
-  explicit StepCounter(std::uint32_t worker) { batch_.worker = worker; }
+  StepCounter(std::uint32_t worker, BeforeBatch before) : before_(std::move(before)) {
+    batch_.worker = worker;
+  }
   const Batch& next(std::uint64_t step) override {
+    if (before_) before_(batch_.worker, step);
     batch_.step = step;
     return batch_;
   }
 
  private:
+  BeforeBatch before_;
   Batch batch_;
 };
 
-inline WorkerParts parts(std::uint32_t worker, double noise_scale, Before before = {}) {
+inline WorkerParts parts(std::uint32_t worker, double noise_scale, AfterGradient after,
+                         BeforeBatch before) {
   return {
       .backend = [] { return (*Registry<BackendEntry>::find("cpu"))(BackendOptions{}); },
-      .model = [=](Backend&) { return std::make_unique<QuadraticModel>(noise_scale, before); },
-      .batches = [=](Backend&) { return std::make_unique<StepCounter>(worker); },
+      .model = [=](Backend&) { return std::make_unique<QuadraticModel>(noise_scale, after); },
+      .batches = [=](Backend&) { return std::make_unique<StepCounter>(worker, before); },
   };
 }
 
@@ -78,7 +86,8 @@ struct Toy {
   std::size_t workers = 1;
   std::size_t count = 8;
   double noise_scale = 1;
-  Before before;
+  AfterGradient after_gradient;
+  BeforeBatch before_batch;
   std::function<std::unique_ptr<OrderPolicy>()> order = round_robin_order;
   std::function<void(const CenterView&)> on_version;
   std::function<void(int, const std::string&)> on_failure;
@@ -90,7 +99,7 @@ struct Toy {
                   .stop_on_failure = stop_on_failure, .on_version = on_version,
                   .on_failure = on_failure};
     for (std::size_t i = 0; i < workers; ++i) {
-      o.workers.push_back(parts(std::uint32_t(i), noise_scale, before));
+      o.workers.push_back(parts(std::uint32_t(i), noise_scale, after_gradient, before_batch));
     }
     return o;
   }

@@ -28,7 +28,7 @@ struct Tally {
 
   void operator+=(const Tally& t) { loss += t.loss, hits += t.hits, samples += t.samples; }
   double mean_loss() const { return samples ? loss / double(samples) : 0; }
-  double error() const { return samples ? 1 - double(hits) / double(samples) : 0; }
+  double error() const { return samples ? double(samples - hits) / double(samples) : 0; }
 };
 
 /// A network compiled for one device and one batch size. Belongs to the thread that made it.

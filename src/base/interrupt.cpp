@@ -22,6 +22,8 @@ extern "C" void on_signal(int) {
 void catch_interrupts() {
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
+  std::signal(SIGHUP, on_signal);
+  std::signal(SIGPIPE, SIG_IGN);
 }
 
 bool interrupted() { return flag; }

@@ -42,12 +42,11 @@ ExitCode describe_command(const std::string& path, const std::vector<std::string
   const auto places = place_workers(config.workers, algorithm.single);
   const DatasetFacts facts = facts_of(config.data);
   const Network network = make_network(config, facts.shape, facts.classes);
-  print_layers(network);
-
   const auto batch = std::size_t(config.workers.batch);
   const auto backend = (*Registry<BackendEntry>::find("cpu"))(BackendOptions{});
   const auto model = backend->compile(
       network, {.batch = batch, .training = true, .precision = config.workers.precision});
+  print_layers(network);
   const double vector = double(network.parameter_count() * sizeof(float));
   fmt::print("\n{} parameters, {}; {:.2f} MFLOP a sample forward, {:.2f} GFLOP a step of {}\n",
              network.parameter_count(), shown_bytes(vector), network.forward_flops() / 1e6,

@@ -3,7 +3,6 @@
 #include <filesystem>
 
 #include "commands/commands.h"
-#include "train/devices.h"
 #include "train/safetensors.h"
 #include "train/task.h"
 
@@ -26,10 +25,15 @@ Config config_of(const safetensors::File& file, const std::filesystem::path& pat
 ExitCode evaluate_command(const std::string& path, const std::string& given,
                           const std::vector<std::string>& overrides) {
   std::filesystem::path file_path = path;
-  if (std::filesystem::is_directory(file_path)) file_path /= "center.safetensors";
+  std::string source = given;
+  std::error_code ignored;
+  if (std::filesystem::is_directory(file_path, ignored)) {
+    const std::filesystem::path resolved = file_path / "config.toml";
+    if (given.empty() && std::filesystem::exists(resolved, ignored)) source = resolved.string();
+    file_path /= "center.safetensors";
+  }
   const safetensors::File file = safetensors::read(file_path);
-  Config config = config_of(file, file_path, given, overrides);
-  config.evaluate.threads = std::int64_t(allowed_cores().size());
+  Config config = config_of(file, file_path, source, overrides);
   const Data data(config);
   const Network network =
       make_network(config, data.split.test->shape(), data.split.test->classes());

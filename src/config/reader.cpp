@@ -217,9 +217,15 @@ toml::table parse_override(const std::string& text) {
     return toml::parse(text, origin);
   } catch (const toml::parse_error&) {
     const bool bare_word = !value.empty() && value.find_first_of("[]{}\"'=\n\\") == value.npos;
-    if (bare_word) return toml::parse(key + " = \"" + value + "\"", origin);
-    throw ConfigError(fmt::format("{}: expected a TOML value; found {}", origin,
-                                  value.empty() ? "nothing" : value));
+    if (!bare_word) {
+      throw ConfigError(fmt::format("{}: expected a TOML value; found {}", origin,
+                                    value.empty() ? "nothing" : value));
+    }
+  }
+  try {
+    return toml::parse(key + " = \"" + value + "\"", origin);
+  } catch (const toml::parse_error&) {
+    throw ConfigError(origin + ": expected key=value, as in algorithm.tau=4");
   }
 }
 
@@ -261,7 +267,8 @@ void read_text(const std::string& text, const std::string& origin,
 
 void read_file(const std::string& path, const std::vector<std::string>& overrides,
                const std::function<void(Fields&)>& fields) {
-  if (std::filesystem::is_directory(path)) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
     throw ConfigError(path + ": is a folder; expected a TOML file");
   }
   std::ifstream file(path, std::ios::binary);

@@ -160,8 +160,8 @@ std::string to_toml(const std::function<void(Fields&)>& fields) {
   return writer.result();
 }
 
-std::string to_help(const std::function<void(Fields&)>& fields, const std::string& prefix) {
-  HelpWriter writer(prefix);
+std::string to_help(const std::function<void(Fields&)>& fields) {
+  HelpWriter writer("");
   fields(writer);
   return writer.result();
 }

@@ -10,7 +10,7 @@ namespace easgd::config {
 /// The TOML text of everything `fields` declares; optional values that were not given are left out.
 std::string to_toml(const std::function<void(Fields&)>& fields);
 
-/// A line for each key: name, type and range, default, meaning. `prefix` comes before each name.
-std::string to_help(const std::function<void(Fields&)>& fields, const std::string& prefix = "");
+/// Each key with its meaning, type, range and default.
+std::string to_help(const std::function<void(Fields&)>& fields);
 
 }  // namespace easgd::config

@@ -19,6 +19,10 @@ struct Window {
   bool mirrored = false;
 };
 
+/// Side lengths after a crop to `crop` pixels (0: none).
+/// Throws: ConfigError where the crop is larger than the image.
+Shape cropped(Shape image, int crop);
+
 /// Cuts square windows of `crop` pixels (0: the whole image) out of images of one shape.
 ///
 /// Thread: immutable.

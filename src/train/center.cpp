@@ -88,7 +88,7 @@ void Center::note_exchange(int worker) {
   const auto w = std::size_t(worker);
   const LetterNote& note = mailboxes_[w]->note_to_read();
   steps_[w] = note.clock;
-  train_ += note.tally;
+  if (std::isfinite(note.tally.loss)) train_ += note.tally;
   telemetry_[w]->staleness = version_ - last_version_[w];
   ++telemetry_[w]->exchanges;
   last_version_[w] = ++version_;

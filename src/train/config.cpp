@@ -15,6 +15,7 @@ namespace easgd {
 namespace {
 
 constexpr double kManySteps = 1e12;
+constexpr const char* kNameMeaning = "names the layer's tensors; empty: type and number";
 
 /// The layer tables of `list`: type and name here, the rest as each layer declares.
 void layer_fields(config::Fields& f, const char* key, std::vector<std::shared_ptr<Layer>>& list) {
@@ -26,7 +27,7 @@ void layer_fields(config::Fields& f, const char* key, std::vector<std::shared_pt
         if (i == list.size()) list.push_back((*Registry<LayerEntry>::find(kind))());
         Layer& layer = *list[i];
         if (layer.name.empty()) layer.name = fmt::format("{}{}", kind, i + 1);
-        element.text("name", layer.name, "names the layer's tensors; default: type and number");
+        element.text("name", layer.name, kNameMeaning);
         layer.fields(element);
       },
       "a layer, from the input to the loss; the types are listed below");
@@ -100,7 +101,7 @@ void EvaluateConfig::fields(config::Fields& f) {
         t.number("seconds", every.seconds, {1e-3, 1e8}, "training time between evaluations");
         t.number("epochs", every.epochs, {1e-6, 1e6}, "passes of all workers between evaluations");
         t.integer("versions", every.versions, {1, kManySteps}, "absorbed letters between evaluations");
-      }, "when the center is evaluated; the end of a run always is");
+      }, "when the center is evaluated (20 s where none is given); the end of a run always is");
   f.integer("batch", batch, {1, 65536}, "samples evaluated at a time");
   f.integer("threads", threads, {1, 1024}, "CPU threads of the evaluator, beside the workers'");
 }
@@ -218,7 +219,11 @@ std::string dump_evaluation_config(Config config) {
     f.integer("seed", config.seed, {}, "");
     f.table("data", [&](config::Fields& t) { data.fields(t); }, "");
     f.table("network", [&](config::Fields& t) { layer_fields(t, "layer", config.network.layers); }, "");
-    f.table("evaluate", [&](config::Fields& t) { t.integer("batch", config.evaluate.batch, {}, ""); }, "");
+    f.table("workers", [&](config::Fields& t) { t.text("precision", config.workers.precision, ""); }, "");
+    f.table("evaluate", [&](config::Fields& t) {
+          t.integer("batch", config.evaluate.batch, {}, "");
+          t.integer("threads", config.evaluate.threads, {}, "");
+        }, "");
   });
 }
 
@@ -229,7 +234,10 @@ std::string config_help() {
   for (const std::string& kind : Registry<LayerEntry>::names()) {
     const auto layer = (*Registry<LayerEntry>::find(kind))();
     text += fmt::format("\n  type = \"{}\"\n", kind);
-    text += config::to_help([&](config::Fields& f) { layer->fields(f); });
+    text += config::to_help([&](config::Fields& f) {
+      f.text("name", layer->name, kNameMeaning);
+      layer->fields(f);
+    });
   }
   return text;
 }

@@ -76,7 +76,7 @@ std::vector<Placement> place_workers(const WorkersConfig& workers, bool single_w
     for (const std::string& word : workers.devices) places.push_back(parse_device(word));
   }
   if (places.empty()) throw ConfigError("workers.devices: is empty; expected a device a worker");
-  if (places.size() > 65535) throw ConfigError("workers.devices: more than 65535 workers");
+  if (places.size() > kMostWorkers) throw ConfigError("workers.devices: more than 65534 workers");
   if (single_worker && places.size() > 1) {
     throw ConfigError(fmt::format("workers.devices: this algorithm has one worker; found {} devices",
                                   places.size()));

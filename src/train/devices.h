@@ -26,5 +26,6 @@ std::vector<int> allowed_cores();
 std::vector<Placement> place_workers(const WorkersConfig& workers, bool single_worker);
 
 constexpr std::size_t kMostAutoWorkers = 16;
+constexpr std::size_t kMostWorkers = 65534;  // 0xffff ends the letters of an order.bin
 
 }  // namespace easgd

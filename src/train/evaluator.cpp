@@ -17,7 +17,7 @@ Evaluator::~Evaluator() {
 
 void Evaluator::finish(const CenterView& last, double seconds) {
   slot_.wait_until_empty();
-  if (evaluated_ != last.version) {
+  if (saved_ != last.version) {
     slot_.offer(last, seconds);
     slot_.wait_until_empty();
   }
@@ -29,30 +29,21 @@ void Evaluator::finish(const CenterView& last, double seconds) {
 
 void Evaluator::live() {
   pthread_setname_np(pthread_self(), "evaluator");
-  std::function<Tally(ConstView)> test;
   while (const Snapshot* snapshot = slot_.take()) {
+    save(*snapshot);
     try {
-      if (!error_.get()) {
-        if (!test) test = options_.make_test();
-        evaluate(*snapshot, test);
-      }
+      if (!failed()) evaluate(*snapshot);
     } catch (const std::exception& e) {
       spdlog::error("evaluation: {}", e.what());
       error_.record();
     }
     slot_.release();
   }
+  test_ = nullptr;  // what this thread made, it destroys
 }
 
-void Evaluator::evaluate(const Snapshot& snapshot, const std::function<Tally(ConstView)>& test) {
-  Evaluation result{snapshot.seconds, snapshot.version, snapshot.steps, 0, {}};
-  Tally train = snapshot.train;
-  train.loss -= train_before_.loss;
-  train.samples -= train_before_.samples;
-  result.train_loss = train.mean_loss();
-  result.test = test(snapshot.center);
-  train_before_ = snapshot.train;
-  evaluated_ = snapshot.version;
+void Evaluator::save(const Snapshot& snapshot) {
+  saved_ = snapshot.version;
   save_error_ = nullptr;
   try {
     options_.save(snapshot);
@@ -60,6 +51,17 @@ void Evaluator::evaluate(const Snapshot& snapshot, const std::function<Tally(Con
     spdlog::error("{}; the run goes on", e.what());
     save_error_ = std::current_exception();
   }
+}
+
+void Evaluator::evaluate(const Snapshot& snapshot) {
+  if (!test_) test_ = options_.make_test();
+  Evaluation result{snapshot.seconds, snapshot.version, snapshot.steps, 0, {}};
+  Tally train = snapshot.train;
+  train.loss -= train_before_.loss;
+  train.samples -= train_before_.samples;
+  result.train_loss = train.mean_loss();
+  result.test = test_(snapshot.center);
+  train_before_ = snapshot.train;
   options_.report(result);
 }
 

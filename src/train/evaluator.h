@@ -24,7 +24,8 @@ struct Evaluation {
 struct EvaluatorOptions {
   /// Made and called on the evaluator's thread: loss and hits of parameters x [P] over the test set.
   std::function<std::function<Tally(ConstView x)>()> make_test;
-  /// Stores the snapshot. What it throws is reported, and thrown by finish() if it was the last.
+  /// Stores the snapshot before it is evaluated. What it throws is logged, and thrown by finish() if it was
+  /// the last.
   std::function<void(const Snapshot&)> save;
   /// Called after each evaluation, on the evaluator's thread.
   std::function<void(const Evaluation&)> report;
@@ -35,19 +36,24 @@ class Evaluator {
   Evaluator(EvaluatorOptions options, std::size_t parameters);
   ~Evaluator();
 
+  /// From any thread: a test has thrown; there will be no further evaluations, though every snapshot is
+  /// still saved.
+  bool failed() const { return bool(error_.get()); }
   /// From the master's thread: takes a snapshot unless the evaluator is busy.
   bool offer(const CenterView& center, double seconds) { return slot_.offer(center, seconds); }
-  /// Evaluates the last center, unless it has been, and ends the thread.
-  /// Throws: what the thread threw; the DataError of a last snapshot that could not be saved.
+  /// Saves and evaluates the last center, unless it has been, and ends the thread.
+  /// Throws: what a test threw; what saving the last snapshot threw.
   void finish(const CenterView& last, double seconds);
 
  private:
   void live();
-  void evaluate(const Snapshot& snapshot, const std::function<Tally(ConstView)>& test);
+  void save(const Snapshot& snapshot);
+  void evaluate(const Snapshot& snapshot);
 
   EvaluatorOptions options_;
   SnapshotSlot slot_;
-  std::optional<std::uint64_t> evaluated_;  // version; read by finish() once the slot is empty
+  std::function<Tally(ConstView)> test_;
+  std::optional<std::uint64_t> saved_;  // version; read by finish() once the slot is empty
   Tally train_before_;
   std::exception_ptr save_error_;
   FirstError error_;

@@ -66,16 +66,12 @@ class SynchronousOrder final : public OrderPolicy {
 
 class ReplayOrder final : public OrderPolicy {
  public:
-  explicit ReplayOrder(Recording recording) : recording_(std::move(recording)) {}
+  ReplayOrder(Recording recording, const std::atomic<bool>& ending)
+      : recording_(std::move(recording)), ending_(ending) {}
 
   void next(std::span<const State> mailboxes, std::vector<int>& round) override {
-    if (done_ == recording_.letters.size()) {
-      if (std::ranges::count(mailboxes, State::posted) == 0) return;
-      throw DataError(fmt::format(
-          "center.replay: the recording ends after {} letters, but there are more; was it another "
-          "configuration?",
-          done_));
-    }
+    if (ending_) return free_.next(mailboxes, round);
+    if (done_ == recording_.letters.size()) return expect_no_more(mailboxes);
     const int worker = recording_.letters[done_];
     if (mailboxes[std::size_t(worker)] == State::left) {
       throw DataError(fmt::format(
@@ -88,7 +84,17 @@ class ReplayOrder final : public OrderPolicy {
   }
 
  private:
+  void expect_no_more(std::span<const State> mailboxes) const {
+    if (std::ranges::count(mailboxes, State::posted) == 0) return;
+    throw DataError(fmt::format(
+        "center.replay: the recording ends after {} letters, but there are more; was it another "
+        "configuration?",
+        done_));
+  }
+
   Recording recording_;
+  const std::atomic<bool>& ending_;
+  FreeOrder free_;
   std::size_t done_ = 0;
 };
 
@@ -100,8 +106,8 @@ constexpr std::uint16_t kTail = 0xffff;
 std::unique_ptr<OrderPolicy> free_order() { return std::make_unique<FreeOrder>(); }
 std::unique_ptr<OrderPolicy> round_robin_order() { return std::make_unique<RoundRobinOrder>(); }
 std::unique_ptr<OrderPolicy> synchronous_order() { return std::make_unique<SynchronousOrder>(); }
-std::unique_ptr<OrderPolicy> replay_order(Recording recording) {
-  return std::make_unique<ReplayOrder>(std::move(recording));
+std::unique_ptr<OrderPolicy> replay_order(Recording recording, const std::atomic<bool>& ending) {
+  return std::make_unique<ReplayOrder>(std::move(recording), ending);
 }
 
 Recording Recording::read(const std::filesystem::path& path, std::size_t workers) {

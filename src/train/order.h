@@ -4,6 +4,7 @@
 // one worker after another, as recorded in an earlier run, or all of a round together.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -45,7 +46,8 @@ struct Recording {
 };
 
 /// As recorded. Throws DataError from `next` if a worker that is due has left, or one posts a letter that is
-/// not in the recording.
-std::unique_ptr<OrderPolicy> replay_order(Recording recording);
+/// not in the recording; once `ending` is true, what is left of the recording is given up instead, and
+/// letters are absorbed as they come.
+std::unique_ptr<OrderPolicy> replay_order(Recording recording, const std::atomic<bool>& ending);
 
 }  // namespace easgd

@@ -25,8 +25,9 @@ ElasticRates derive(const AlgorithmConfig& algorithm, std::size_t workers) {
 }
 
 std::optional<std::string> stability_warning(const AlgorithmConfig& algorithm,
-                                             const ElasticRates& rates) {
-  const double eta = algorithm.learning_rate;
+                                             const ElasticRates& initial) {
+  const double eta = algorithm.learning_rate, rise = algorithm.rho_schedule.largest();
+  const ElasticRates rates = {rise * initial.rho, rise * initial.alpha, rise * initial.beta};
   if (algorithm.exchange == "synchronous") {
     const double product = (2 - eta) * (2 - rates.beta);
     const double sum = (2 - eta) + (2 - rates.beta);
@@ -72,7 +73,7 @@ float Plan::alpha(std::uint64_t clock) const {
 
 std::uint64_t Plan::tau(std::uint64_t clock) const {
   const double tau = double(algorithm_.tau) * algorithm_.tau_schedule.at_clock(clock);
-  return std::uint64_t(std::max(1.0, std::round(tau)));
+  return std::uint64_t(std::clamp(std::round(tau), 1.0, 1e18));
 }
 
 }  // namespace easgd

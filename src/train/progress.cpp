@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdio>
 
 namespace easgd {
@@ -10,9 +11,16 @@ namespace {
 
 constexpr int kBarWidth = 24;
 constexpr const char* kEraseLine = "\r\033[K";
+constexpr double kLongestTold = 1e7;  // seconds
+
+/// A reader that has gone, or a disk that is full, must not end the run: errors are not looked at.
+void put(const std::string& text) {
+  std::fputs(text.c_str(), stderr);
+  std::fflush(stderr);
+}
 
 std::string clock_text(double seconds) {
-  const int s = int(seconds + 0.5);
+  const auto s = std::int64_t(seconds + 0.5);
   return s >= 3600 ? fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
                    : fmt::format("{}:{:02}", s / 60, s % 60);
 }
@@ -22,7 +30,7 @@ std::string text_of(const ProgressState& state) {
                                  state.epoch, state.images_per_second);
   if (state.fraction > 0) {
     const double left = state.seconds * (1 - state.fraction) / state.fraction;
-    text += fmt::format(" | {} left", clock_text(left));
+    if (left < kLongestTold) text += fmt::format(" | {} left", clock_text(left));
   }
   return text;
 }
@@ -39,7 +47,7 @@ Progress::Progress()
     : terminal_(isatty(STDERR_FILENO)), next_(std::chrono::steady_clock::now()) {}
 
 Progress::~Progress() {
-  if (terminal_) fmt::print(stderr, "{}", kEraseLine);
+  if (terminal_) put(kEraseLine);
 }
 
 void Progress::show(const ProgressState& state) {
@@ -47,15 +55,14 @@ void Progress::show(const ProgressState& state) {
   if (now < next_) return;
   next_ = now + std::chrono::milliseconds(terminal_ ? 500 : 10000);
   if (terminal_) {
-    fmt::print(stderr, "{}{}{}", kEraseLine, bar_of(state.fraction), text_of(state));
-    std::fflush(stderr);
+    put(kEraseLine + bar_of(state.fraction) + text_of(state));
   } else {
-    fmt::print(stderr, "{:3.0f} % | {}\n", 100 * state.fraction, text_of(state));
+    put(fmt::format("{:3.0f} % | {}\n", 100 * state.fraction, text_of(state)));
   }
 }
 
 void Progress::line(const std::string& text) {
-  fmt::print(stderr, "{}{}\n", isatty(STDERR_FILENO) ? kEraseLine : "", text);
+  put((isatty(STDERR_FILENO) ? kEraseLine : "") + text + "\n");
 }
 
 }  // namespace easgd

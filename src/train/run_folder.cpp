@@ -14,7 +14,8 @@ namespace {
 std::filesystem::path first_free(const std::string& name) {
   for (int n = 1;; ++n) {
     const std::filesystem::path path = fmt::format("runs/{}-{}", name, n);
-    if (!std::filesystem::exists(path)) return path;
+    std::error_code ignored;
+    if (!std::filesystem::exists(path, ignored)) return path;
   }
 }
 
@@ -22,10 +23,11 @@ std::filesystem::path first_free(const std::string& name) {
 
 RunFolder::RunFolder(const std::string& out, const std::string& name)
     : path_(out.empty() ? first_free(name) : std::filesystem::path(out)) {
-  if (std::filesystem::exists(path_ / "config.toml")) {
+  std::error_code error;
+  if (std::filesystem::exists(path_ / "config.toml", error)) {
     throw ConfigError(path_.string() + ": holds an earlier run; give another folder with --out");
   }
-  std::error_code error;
+  error.clear();
   made_ = std::filesystem::create_directories(path_, error);
   if (error) {
     throw DataError(fmt::format("{}: cannot make the run folder: {}", path_.string(), error.message()));

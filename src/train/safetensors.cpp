@@ -27,7 +27,9 @@ Tensor read_tensor(const json& entry, const std::vector<char>& data) {
   const auto begin = entry.at("data_offsets").at(0).get<std::uint64_t>();
   const auto end = entry.at("data_offsets").at(1).get<std::uint64_t>();
   std::uint64_t count = 1;
-  for (const std::int64_t dim : tensor.dims) count *= std::uint64_t(dim);
+  for (const std::int64_t dim : tensor.dims) {
+    count = dim < 0 || count > data.size() ? data.size() + 1 : count * std::uint64_t(dim);
+  }
   if (begin > end || end > data.size() || end - begin != count * sizeof(float)) {
     throw DataError(fmt::format("bytes {}..{} of {} do not hold a tensor of {}", begin, end,
                                 data.size(), shown(tensor.dims)));
@@ -56,10 +58,11 @@ std::string header_of(const Network& network, const std::map<std::string, std::s
 
 File read(const std::filesystem::path& path) {
   std::ifstream stream(path, std::ios::binary);
-  if (!stream || std::filesystem::is_directory(path)) {
+  std::error_code error;
+  const std::uint64_t file_size = std::filesystem::file_size(path, error);
+  if (!stream || error) {
     throw DataError(path.string() + ": cannot be opened; expected a safetensors file");
   }
-  const std::uint64_t file_size = std::filesystem::file_size(path);
   std::uint64_t header_size = 0;
   stream.read(reinterpret_cast<char*>(&header_size), sizeof header_size);
   if (!stream || header_size > file_size - sizeof header_size) {

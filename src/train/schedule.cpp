@@ -22,6 +22,15 @@ bool Schedule::needs_length() const {
   return length == 0 && (warmup > 0 || kind == "steps" || kind == "cosine");
 }
 
+double Schedule::largest() const {
+  if (kind == "cosine") return std::max(1.0, end);
+  double product = 1, result = 1;
+  if (kind == "steps") {
+    for (std::size_t i = 0; i < at.size(); ++i) result = std::max(result, product *= factor);
+  }
+  return result;
+}
+
 double Schedule::at_clock(std::uint64_t clock) const {
   const double t = double(clock);
   const double u = length > 0 ? std::min(1.0, t / double(length)) : 0;

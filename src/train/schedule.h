@@ -31,6 +31,8 @@ struct Schedule {
   /// Whether it needs to know how long the run is.
   bool needs_length() const;
   double at_clock(std::uint64_t clock) const;
+  /// The largest factor of the run.
+  double largest() const;
 };
 
 }  // namespace easgd

@@ -56,9 +56,11 @@ nlohmann::json Summary::json(const Config& config, const ElasticRates& rates, co
     refused += t.refused;
     steps.push_back(t.clock.load());
   }
-  const Evaluation& last = evaluations_.back();
-  double best = last.test.error();
-  for (const Evaluation& e : evaluations_) best = std::min(best, e.test.error());
+  const auto of_last = [this](const auto& value) {
+    return evaluated() ? Json(value(evaluations_.back())) : Json();
+  };
+  const auto best = std::ranges::min_element(
+      evaluations_, {}, [](const Evaluation& e) { return e.test.error(); });
   return {{"name", config.name},
           {"algorithm", config.algorithm.name},
           {"exchange", config.algorithm.exchange},
@@ -75,11 +77,11 @@ nlohmann::json Summary::json(const Config& config, const ElasticRates& rates, co
           {"epochs", epochs},
           {"wall_seconds", seconds},
           {"images_per_second", images / seconds},
-          {"version", last.version},
-          {"train_loss", last.train_loss},
-          {"test_loss", last.test.mean_loss()},
-          {"test_error", last.test.error()},
-          {"best_test_error", best},
+          {"version", of_last([](const Evaluation& e) { return e.version; })},
+          {"train_loss", of_last([](const Evaluation& e) { return e.train_loss; })},
+          {"test_loss", of_last([](const Evaluation& e) { return e.test.mean_loss(); })},
+          {"test_error", of_last([](const Evaluation& e) { return e.test.error(); })},
+          {"best_test_error", evaluated() ? Json(best->test.error()) : Json()},
           {"time_to_error", time_to_error(evaluations_)},
           {"exchanges", exchanges},
           {"refused_letters", refused},

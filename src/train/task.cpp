@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "base/error.h"
 #include "train/safetensors.h"
 
 namespace easgd {
@@ -12,15 +11,6 @@ namespace {
 
 std::size_t limited(std::size_t size, std::int64_t limit) {
   return limit == 0 ? size : std::min(size, std::size_t(limit));
-}
-
-Shape input_shape(const DataConfig& data, Shape image) {
-  const int crop = int(data.crop);
-  if (crop > image.height || crop > image.width) {
-    throw ConfigError(fmt::format("data.crop: {} is larger than the images ({}x{})", crop,
-                                  image.height, image.width));
-  }
-  return crop == 0 ? image : Shape{image.channels, crop, crop};
 }
 
 }  // namespace
@@ -40,7 +30,7 @@ Data::Data(Config& config)
 }
 
 Network make_network(const Config& config, Shape image, int classes) {
-  return Network(input_shape(config.data, image), classes, config.network.layers);
+  return Network(cropped(image, int(config.data.crop)), classes, config.network.layers);
 }
 
 Buffer initial_parameters(const Config& config, const Network& network) {

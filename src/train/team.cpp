@@ -35,7 +35,10 @@ Team::Team(TeamOptions options)
 
 Team::~Team() {
   request_stop();
-  if (go_.try_wait() == false) go_.count_down();
+  if (!gone_) go_.count_down();
+  if (!master_.joinable()) {
+    for (const auto& mailbox : mailboxes_) mailbox->close();  // nobody would answer
+  }
   for (std::thread& thread : threads_) thread.join();
   if (master_.joinable()) master_.join();
 }
@@ -56,6 +59,7 @@ void Team::start() {
     }
     ended_ = true;
   });
+  gone_ = true;
   go_.count_down();
   making_error_.rethrow_if_any();
 }

@@ -44,7 +44,7 @@ class Team {
   void request_stop() { stop_.request_stop(); }
   /// Training time: since all workers were let go. From any thread, once that has happened.
   double seconds() const;
-  /// The master has ended, and so have all workers.
+  /// The master has ended: all workers have left, or it has failed.
   bool ended() const { return ended_; }
   /// Waits for the end.
   /// Throws: what the master threw; or what the first worker threw, where all failed or one failing
@@ -68,6 +68,7 @@ class Team {
   std::stop_source stop_;
   std::chrono::steady_clock::time_point started_;
   std::latch made_, go_{1};
+  bool gone_ = false;  // go_ has been counted down
   std::atomic<std::size_t> failed_{0};
   std::atomic<bool> ended_{false};
   FirstError making_error_, worker_error_, master_error_;

@@ -47,9 +47,12 @@ class Run {
   void log_progress(const Team& team);
   ProgressState progress_of(const Team& team) const;
   std::uint64_t steps_taken(const Team& team) const;
-  void watch(Team& team);
-  void write_results(const Team& team, const std::string& status, double seconds);
+  void watch(Team& team, const Evaluator& evaluator);
+  void write_summary(const Team& team, const std::string& status, double seconds);
+  void write_order(const Team& team) const;
 
+  std::atomic<bool> ending_{false};       // the run is to end before its plan
+  std::atomic<bool> good_enough_{false};  // stop.test_error has been reached
   Config config_;
   const Algorithm& algorithm_;
   std::vector<Placement> places_;
@@ -61,8 +64,7 @@ class Run {
   RunFolder folder_;  // last of what may fail: a mistake leaves no folder behind
   EvaluationClock clock_;
   std::map<std::string, std::string> metadata_;
-  Summary summary_;                        // of the evaluations; the evaluator's until it has ended
-  std::atomic<bool> good_enough_{false};   // stop.test_error has been reached
+  Summary summary_;  // of the evaluations; the evaluator's until it has ended
   double next_progress_event_ = kProgressEventSeconds;
 };
 
@@ -90,7 +92,7 @@ std::unique_ptr<OrderPolicy> Run::make_order() {
   if (config_.center.order == "free") return free_order();
   Recording recording = Recording::read(config_.center.replay, places_.size());
   plan_.set_steps(recording.steps);
-  return replay_order(std::move(recording));
+  return replay_order(std::move(recording), ending_);
 }
 
 WorkerParts Run::worker_parts(std::size_t index) {
@@ -214,13 +216,18 @@ void Run::log_progress(const Team& team) {
 }
 
 /// Main's part while the others work: progress, time limit, signals, watchdog.
-void Run::watch(Team& team) {
+void Run::watch(Team& team, const Evaluator& evaluator) {
   Progress progress;
   Watchdog watchdog;
+  const bool replaying = config_.center.order == "replay";  // ends where the recorded run did
   while (!team.ended()) {
     std::this_thread::sleep_for(kLook);
     const bool time_is_up = config_.stop.seconds && team.seconds() >= *config_.stop.seconds;
-    if (time_is_up || good_enough_ || interrupted()) team.request_stop();
+    const bool reached = !replaying && (time_is_up || good_enough_);
+    if (reached || evaluator.failed() || interrupted()) {
+      ending_ = true;
+      team.request_stop();
+    }
     progress.show(progress_of(team));
     log_progress(team);
     for (const std::string& complaint : watchdog.look(team)) {
@@ -230,22 +237,31 @@ void Run::watch(Team& team) {
   }
 }
 
-void Run::write_results(const Team& team, const std::string& status, double seconds) {
-  if (config_.algorithm.exchange != "synchronous") {
-    Recording recording{team.center().order(), {}};
-    for (std::size_t i = 0; i < team.workers(); ++i) {
-      recording.steps.push_back(team.telemetry(i).clock);
-    }
-    recording.write(folder_.file("order.bin"), team.workers());
-  }
+void Run::write_summary(const Team& team, const std::string& status, double seconds) {
   const double images = double(steps_taken(team)) * double(config_.workers.batch);
   const json summary = summary_.json(config_, plan_.elastic(), team, status, seconds, images,
                                      images / double(data_.train_size));
   folder_.write("summary.json", summary.dump(2) + "\n");
-  fmt::print("{}: {} in {:.1f} s, {:.0f} images/s, test error {:.2f} % (best {:.2f} %), {}\n",
-             config_.name, status, seconds, images / seconds,
-             100 * summary["test_error"].get<double>(),
-             100 * summary["best_test_error"].get<double>(), folder_.path().string());
+  std::string line = fmt::format("{}: {} in {:.1f} s, {:.0f} images/s", config_.name, status,
+                                 seconds, images / seconds);
+  if (summary_.evaluated()) {
+    line += fmt::format(", test error {:.2f} % (best {:.2f} %)",
+                        100 * summary["test_error"].get<double>(),
+                        100 * summary["best_test_error"].get<double>());
+  }
+  if (team.failed() > 0) {
+    line += fmt::format(", {} of {} workers failed", team.failed(), team.workers());
+  }
+  std::fputs(fmt::format("{}, {}\n", line, folder_.path().string()).c_str(), stdout);
+}
+
+void Run::write_order(const Team& team) const {
+  if (config_.algorithm.exchange == "synchronous") return;
+  Recording recording{team.center().order(), {}};
+  for (std::size_t i = 0; i < team.workers(); ++i) {
+    recording.steps.push_back(team.telemetry(i).clock);
+  }
+  recording.write(folder_.file("order.bin"), team.workers());
 }
 
 ExitCode Run::run() {
@@ -273,13 +289,26 @@ ExitCode Run::run() {
     folder_.discard();
     throw;
   }
-  watch(team);
+  watch(team, evaluator);
   const double seconds = team.seconds();
-  team.join();
-  evaluator.finish(team.center().view(), seconds);
-  const std::string status = interrupted() ? "interrupted" : "done";
-  write_results(team, status, seconds);
-  return interrupted() ? ExitCode::interrupted : ExitCode::done;
+  const bool cut_short = interrupted();
+
+  // Whatever has failed, everything that was reached is kept, and then the first failure is told.
+  FirstError failure;
+  const auto attempt = [&failure](const auto& part) {
+    try {
+      part();
+    } catch (...) {
+      failure.record();
+    }
+  };
+  attempt([&] { team.join(); });
+  attempt([&] { evaluator.finish(team.center().view(), seconds); });
+  const char* status = failure.get() ? "failed" : cut_short ? "interrupted" : "done";
+  attempt([&] { write_summary(team, status, seconds); });
+  attempt([&] { write_order(team); });
+  failure.rethrow_if_any();
+  return cut_short ? ExitCode::interrupted : ExitCode::done;
 }
 
 }  // namespace

@@ -1,0 +1,108 @@
+// Evaluation beside the training: what fails there must cost neither the run nor what it has reached.
+
+#include "train/evaluator.h"
+
+#include <doctest/doctest.h>
+
+#include <stdexcept>
+
+#include "base/error.h"
+
+using namespace easgd;
+
+namespace {
+
+struct Fixture {
+  std::vector<float> center = {1, 2, 3};
+  std::vector<std::uint64_t> steps = {5};
+  std::vector<std::uint64_t> saved, reported;
+  std::function<void(std::uint64_t version)> on_save, on_test;
+  std::uint64_t testing = 0;
+
+  CenterView at(std::uint64_t version) const { return {center, version, steps, {2.0 * double(version), 0, std::int64_t(version)}}; }
+
+  EvaluatorOptions options() {
+    return {
+        .make_test = [this]() -> std::function<Tally(ConstView)> {
+          return [this](ConstView x) {
+            CHECK(x[1] == 2);
+            if (on_test) on_test(testing);
+            return Tally{3, 90, 100};
+          };
+        },
+        .save = [this](const Snapshot& snapshot) {
+          testing = snapshot.version;
+          if (on_save) on_save(snapshot.version);
+          saved.push_back(snapshot.version);
+        },
+        .report = [this](const Evaluation& evaluation) {
+          CHECK(evaluation.test.error() == 0.1);
+          CHECK(evaluation.train_loss == 2);
+          reported.push_back(evaluation.version);
+        },
+    };
+  }
+};
+
+using Versions = std::vector<std::uint64_t>;
+
+}  // namespace
+
+TEST_CASE("the last center is evaluated once, whether or not it already was") {
+  Fixture f;
+  {
+    Evaluator evaluator(f.options(), 3);
+    CHECK(evaluator.offer(f.at(4), 1));
+    evaluator.finish(f.at(9), 2);
+  }
+  CHECK(f.saved == Versions{4, 9});
+  CHECK(f.reported == Versions{4, 9});
+  Fixture g;
+  {
+    Evaluator evaluator(g.options(), 3);
+    CHECK(evaluator.offer(g.at(4), 1));
+    evaluator.finish(g.at(4), 2);
+  }
+  CHECK(g.saved == Versions{4});
+}
+
+TEST_CASE("after a test has thrown, snapshots are still saved, and the end tells") {
+  Fixture f;
+  f.on_test = [](std::uint64_t) { throw DeviceError("out of memory"); };
+  Evaluator evaluator(f.options(), 3);
+  CHECK(evaluator.offer(f.at(1), 1));
+  while (!evaluator.offer(f.at(2), 2)) std::this_thread::yield();
+  CHECK_THROWS_WITH_AS(evaluator.finish(f.at(3), 3), "out of memory", DeviceError);
+  CHECK(evaluator.failed());
+  CHECK(f.saved == Versions{1, 2, 3});
+  CHECK(f.reported.empty());
+}
+
+TEST_CASE("a snapshot that cannot be saved costs a later one nothing; the last one is an error") {
+  Fixture f;
+  f.on_save = [](std::uint64_t version) {
+    if (version == 1) throw DataError("disk full");
+  };
+  {
+    Evaluator evaluator(f.options(), 3);
+    CHECK(evaluator.offer(f.at(1), 1));
+    evaluator.finish(f.at(2), 2);
+  }
+  CHECK(f.saved == Versions{2});
+  CHECK(f.reported == Versions{1, 2});
+
+  f.on_save = [](std::uint64_t) { throw DataError("disk full"); };
+  Evaluator evaluator(f.options(), 3);
+  CHECK_THROWS_WITH_AS(evaluator.finish(f.at(7), 1), "disk full", DataError);
+}
+
+TEST_CASE("an evaluator that is never finished ends with its owner") {
+  Fixture f;
+  Evaluator evaluator(f.options(), 3);
+  evaluator.offer(f.at(1), 1);
+}
+
+TEST_CASE("an error is the wrong over all, exactly") {
+  CHECK(Tally{0, 9400, 10000}.error() == 0.06);
+  CHECK(Tally{0, 8500, 10000}.error() == 0.15);
+}
