@@ -5,8 +5,8 @@
 
 namespace easgd::kernels {
 
-/// Squared distance between two host vectors [count], summed in double in a fixed order; not finite if
-/// an element of x is not.
+/// Squared distance between two host vectors [count], summed in double in a fixed order; not finite
+/// if an element of x is not.
 double squared_distance(const float* x, const float* center, std::size_t count);
 
 /// One letter as the master sees it.

@@ -1,8 +1,8 @@
 // Every fused pass over flat vectors, in one list.
 //
-// A kernel is a struct of pointers and constants with `operator()(i)`, marked to run on the host and on
-// a CUDA device. A device runs the kernel for i in [0, count), in any order. To add one: a struct in a
-// file of this folder, and its name in the list below.
+// A kernel is a struct of pointers and constants with `operator()(i)`, marked to run on the host
+// and on a CUDA device. A device runs the kernel for i in [0, count), in any order. To add one: a
+// struct in a file of this folder, and its name in the list below.
 #pragma once
 
 #include <variant>

@@ -70,7 +70,9 @@ inline void store(float* p, Vec v) {
 /// Calls f(0), ..., f(Count - 1) with compile-time arguments.
 template <int Count, class F>
 void unroll(F&& f) {
-  [&]<int... I>(std::integer_sequence<int, I...>) { (f(std::integral_constant<int, I>{}), ...); }
+  [&]<int... I>(std::integer_sequence<int, I...>) {
+    (f(std::integral_constant<int, I>{}), ...);
+  }
   (std::make_integer_sequence<int, Count>{});
 }
 
@@ -261,7 +263,9 @@ const Codelets* codelets_for(int length) {
 
 // ---- Transforms of tensors ----
 
-constexpr int round_up(int value, int unit) { return (value + unit - 1) / unit * unit; }
+constexpr int round_up(int value, int unit) {
+  return (value + unit - 1) / unit * unit;
+}
 
 struct Free {
   void operator()(float* p) const { std::free(p); }

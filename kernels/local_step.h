@@ -5,8 +5,8 @@
 //   y      look-ahead point x + delta v             eta  learning rate, delta momentum
 //   decay  weight decay (l2), taken where the gradient is taken
 //
-// All arrays are [P]. Source: [EASGD15] Algorithms 1 and 2: the pull and the gradient are two increments
-// added to the same x, and the pull never enters v.
+// All arrays are [P]. Source: [EASGD15] Algorithms 1 and 2: the pull and the gradient are two
+// increments added to the same x, and the pull never enters v.
 #pragma once
 
 #include <cstddef>
@@ -45,8 +45,8 @@ struct NesterovStep {
   }
 };
 
-/// x = y = center, v = 0: a worker whose letter was refused starts again from the center. v and y may be
-/// null where the algorithm has none.
+/// x = y = center, v = 0: a worker whose letter was refused starts again from the center. v and y
+/// may be null where the algorithm has none.
 struct Restart {
   float* x;
   float* v;

@@ -57,7 +57,8 @@ struct Random {
     const Random4 counter = {{index, static_cast<std::uint32_t>(step),
                               static_cast<std::uint32_t>(step >> 32),
                               (static_cast<std::uint32_t>(stream) << 16) | worker}};
-    return philox(counter, static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32));
+    return philox(counter, static_cast<std::uint32_t>(seed),
+                  static_cast<std::uint32_t>(seed >> 32));
   }
 };
 

@@ -68,8 +68,8 @@ void check_command(const CLI::App& app, int argc, char** argv) {
   for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
   if (argc < 2 || argv[1][0] == '-') return;
   if (std::find(names.begin(), names.end(), argv[1]) == names.end()) {
-    throw easgd::ConfigError(fmt::format("no such command: {}{}", argv[1],
-                                         easgd::did_you_mean(argv[1], names)));
+    throw easgd::ConfigError(
+        fmt::format("no such command: {}{}", argv[1], easgd::did_you_mean(argv[1], names)));
   }
 }
 

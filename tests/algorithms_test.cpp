@@ -24,8 +24,9 @@ struct Reference {
   double local_step(double& v, double x, std::size_t w, std::uint64_t t, std::size_t j) const {
     const double delta = a.name == "eamsgd" || a.name == "msgd" ? a.momentum : 0;
     const double point = x + delta * v;
-    const double g = quadratic::curvature(j) * point -
-                     (noise_scale == 0 ? 0 : noise_scale * quadratic::noise(std::uint32_t(w), t, j));
+    const double g =
+        quadratic::curvature(j) * point -
+        (noise_scale == 0 ? 0 : noise_scale * quadratic::noise(std::uint32_t(w), t, j));
     v = delta * v - a.learning_rate * (g + a.weight_decay * point);
     return x + v;
   }
@@ -90,8 +91,8 @@ TEST_CASE("every algorithm follows its formula in double precision") {
     for (const char* exchange : {"asynchronous", "synchronous"}) {
       for (const std::int64_t tau : {1, 3, 10}) {
         const bool single = Registry<Algorithm>::find(name)->single;
-        for (const std::size_t workers : single ? std::vector<std::size_t>{1}
-                                                : std::vector<std::size_t>{1, 2, 4}) {
+        for (const std::size_t workers :
+             single ? std::vector<std::size_t>{1} : std::vector<std::size_t>{1, 2, 4}) {
           CAPTURE(name);
           CAPTURE(exchange);
           CAPTURE(tau);
@@ -154,8 +155,8 @@ TEST_CASE("p workers in lock-step at tau = 1 are equations (5) and (6)") {
       for (const double xi : x) mean += xi / 4;
       const double c_next = (1 - beta) * c + beta * mean;
       for (std::size_t w = 0; w < 4; ++w) {
-        const double g = (quadratic::curvature(j) + 0.01) * x[w] -
-                         quadratic::noise(std::uint32_t(w), t, j);
+        const double g =
+            (quadratic::curvature(j) + 0.01) * x[w] - quadratic::noise(std::uint32_t(w), t, j);
         x[w] = x[w] - eta * g - alpha * (x[w] - c);
       }
       c = c_next;

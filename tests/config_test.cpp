@@ -27,7 +27,8 @@ const std::string kRest = "[algorithm]\nname = \"easgd\"\nbeta = 0.9\n[stop]\nep
 
 struct TempFile {
   explicit TempFile(const std::string& text)
-      : path(fs::temp_directory_path() / ("easgd_config_test_" + std::to_string(getpid()) + ".toml")) {
+      : path(fs::temp_directory_path() /
+             ("easgd_config_test_" + std::to_string(getpid()) + ".toml")) {
     std::ofstream(path) << text;
   }
   ~TempFile() { fs::remove(path); }
@@ -64,7 +65,8 @@ bool contains(const std::string& text, const std::string& part) {
 }  // namespace
 
 TEST_CASE("a configuration reads, dumps and reads back the same") {
-  const Config first = loaded("seed = 7\n" + kRest + "[workers]\ndevices = [0, \"cpu\"]\n" + kLayers);
+  const Config first =
+      loaded("seed = 7\n" + kRest + "[workers]\ndevices = [0, \"cpu\"]\n" + kLayers);
   CHECK(first.seed == 7);
   CHECK(first.workers.devices == std::vector<std::string>{"0", "cpu"});
   CHECK(first.algorithm.tau == 10);
@@ -73,13 +75,16 @@ TEST_CASE("a configuration reads, dumps and reads back the same") {
 }
 
 TEST_CASE("unknown keys name the nearest right one, with file and line") {
-  contains(complaint("[algorithm]\nrhoo = 1\n"), ":2: algorithm.rhoo: unknown key; did you mean \"rho\"?");
-  contains(complaint(kRest + "[[network.layer]]\ntype = \"conv\"\nchannels = 4\nkernl = 3\n"), "did you mean \"kernel\"?");
+  contains(complaint("[algorithm]\nrhoo = 1\n"),
+           ":2: algorithm.rhoo: unknown key; did you mean \"rho\"?");
+  contains(complaint(kRest + "[[network.layer]]\ntype = \"conv\"\nchannels = 4\nkernl = 3\n"),
+           "did you mean \"kernel\"?");
   contains(complaint("xyzzy = 1\n"), "keys here: ");
 }
 
 TEST_CASE("wrong types and values out of range") {
-  contains(complaint("[algorithm]\ntau = \"ten\"\n"), ":2: algorithm.tau: expected an integer; found the string");
+  contains(complaint("[algorithm]\ntau = \"ten\"\n"),
+           ":2: algorithm.tau: expected an integer; found the string");
   contains(complaint("[algorithm]\ntau = 2.5\n"), "expected an integer");
   contains(complaint("[algorithm]\ntau = 0\n"), "expected a value in 1..");
   contains(complaint("[algorithm]\nlearning_rate = nan\n"), "found nan");
@@ -96,19 +101,30 @@ TEST_CASE("wrong types and values out of range") {
 }
 
 TEST_CASE("exactly one of rho, alpha, beta") {
-  contains(complaint("[algorithm]\nname = \"easgd\"\nrho = 1\nbeta = 0.9\n[stop]\nepochs = 1\n" + kLayers), "found two");
-  contains(complaint("[algorithm]\nname = \"easgd\"\n[stop]\nepochs = 1\n" + kLayers), "found none");
-  contains(complaint("[algorithm]\nname = \"msgd\"\nrho = 1\n[stop]\nepochs = 1\n" + kLayers), "no elastic force");
+  contains(complaint("[algorithm]\nname = \"easgd\"\nrho = 1\nbeta = 0.9\n[stop]\nepochs = 1\n" +
+                     kLayers),
+           "found two");
+  contains(complaint("[algorithm]\nname = \"easgd\"\n[stop]\nepochs = 1\n" + kLayers),
+           "found none");
+  contains(complaint("[algorithm]\nname = \"msgd\"\nrho = 1\n[stop]\nepochs = 1\n" + kLayers),
+           "no elastic force");
 }
 
 TEST_CASE("keys that need each other") {
   contains(complaint("[algorithm]\nname = \"msgd\"\n" + kLayers), "stop: give at least one");
-  contains(complaint("[algorithm]\nname = \"msgd\"\nschedule = {kind = \"cosine\"}\n[stop]\nseconds = 3\n" + kLayers), "known length");
+  contains(
+      complaint(
+          "[algorithm]\nname = \"msgd\"\nschedule = {kind = \"cosine\"}\n[stop]\nseconds = 3\n" +
+          kLayers),
+      "known length");
   contains(complaint(kRest + "[center]\norder = \"replay\"\n" + kLayers), "go together");
-  contains(complaint(kRest + kLayers, {"algorithm.exchange=synchronous", "center.order=round_robin"}), "own order");
+  contains(
+      complaint(kRest + kLayers, {"algorithm.exchange=synchronous", "center.order=round_robin"}),
+      "own order");
   contains(complaint(kRest + "[data]\nmean = [0.5]\n" + kLayers), "mean and deviation");
   contains(complaint(kRest), "has no layers");
-  contains(complaint(kRest + "[network]\nfile = \"nowhere.toml\"\n"), "nowhere.toml: cannot be opened");
+  contains(complaint(kRest + "[network]\nfile = \"nowhere.toml\"\n"),
+           "nowhere.toml: cannot be opened");
 }
 
 TEST_CASE("files that are no configuration") {
@@ -122,20 +138,25 @@ TEST_CASE("files that are no configuration") {
 }
 
 TEST_CASE("overrides: typed, bare words, and their mistakes") {
-  const Config config = loaded(kRest + kLayers, {"algorithm.tau=4", "data.set=synthetic", "evaluate.every.seconds=3.5"});
+  const Config config = loaded(
+      kRest + kLayers, {"algorithm.tau=4", "data.set=synthetic", "evaluate.every.seconds=3.5"});
   CHECK(config.algorithm.tau == 4);
   CHECK(config.data.set == "synthetic");
   CHECK(config.evaluate.every.seconds == 3.5);
-  contains(complaint(kRest + kLayers, {"algorithm.taux=4"}), "--set algorithm.taux=4: algorithm.taux: unknown key; did you mean \"tau\"?");
-  contains(complaint(kRest + kLayers, {"algorithm.tau=0"}), "--set algorithm.tau=0: algorithm.tau: expected a value in");
+  contains(complaint(kRest + kLayers, {"algorithm.taux=4"}),
+           "--set algorithm.taux=4: algorithm.taux: unknown key; did you mean \"tau\"?");
+  contains(complaint(kRest + kLayers, {"algorithm.tau=0"}),
+           "--set algorithm.tau=0: algorithm.tau: expected a value in");
   contains(complaint(kRest + kLayers, {"tau"}), "expected key=value");
   contains(complaint(kRest + kLayers, {"algorithm.tau="}), "found nothing");
-  contains(complaint(kRest + kLayers, {"name.x=4"}), "--set name.x=4: name: expected a string; found the table");
+  contains(complaint(kRest + kLayers, {"name.x=4"}),
+           "--set name.x=4: name: expected a string; found the table");
 }
 
 TEST_CASE("help lists every key once, with its default and range") {
   const std::string help = config_help();
-  for (const char* key : {"algorithm.tau ", "data.crop", "evaluate.every.seconds", "workers.precision", "softmax_cross_entropy", "kernel"}) {
+  for (const char* key : {"algorithm.tau ", "data.crop", "evaluate.every.seconds",
+                          "workers.precision", "softmax_cross_entropy", "kernel"}) {
     contains(help, key);
   }
   contains(help, "default 10");

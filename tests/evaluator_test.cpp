@@ -1,4 +1,5 @@
-// Evaluation beside the training: what fails there must cost neither the run nor what it has reached.
+// Evaluation beside the training: what fails there must cost neither the run nor what it has
+// reached.
 
 #include "train/evaluator.h"
 
@@ -19,7 +20,9 @@ struct Fixture {
   std::function<void(std::uint64_t version)> on_save, on_test;
   std::uint64_t testing = 0;
 
-  CenterView at(std::uint64_t version) const { return {center, version, steps, {2.0 * double(version), 0, std::int64_t(version)}}; }
+  CenterView at(std::uint64_t version) const {
+    return {center, version, steps, {2.0 * double(version), 0, std::int64_t(version)}};
+  }
 
   EvaluatorOptions options() {
     return {
@@ -30,16 +33,18 @@ struct Fixture {
             return Tally{3, 90, 100};
           };
         },
-        .save = [this](const Snapshot& snapshot) {
-          testing = snapshot.version;
-          if (on_save) on_save(snapshot.version);
-          saved.push_back(snapshot.version);
-        },
-        .report = [this](const Evaluation& evaluation) {
-          CHECK(evaluation.test.error() == 0.1);
-          CHECK(evaluation.train_loss == 2);
-          reported.push_back(evaluation.version);
-        },
+        .save =
+            [this](const Snapshot& snapshot) {
+              testing = snapshot.version;
+              if (on_save) on_save(snapshot.version);
+              saved.push_back(snapshot.version);
+            },
+        .report =
+            [this](const Evaluation& evaluation) {
+              CHECK(evaluation.test.error() == 0.1);
+              CHECK(evaluation.train_loss == 2);
+              reported.push_back(evaluation.version);
+            },
     };
   }
 };

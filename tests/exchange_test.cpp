@@ -1,5 +1,5 @@
-// Is the protocol sound? Many workers, thousands of exchanges, and a stop or a failure at each of its
-// points. Run under the thread sanitizer by `tools/test --all`.
+// Is the protocol sound? Many workers, thousands of exchanges, and a stop or a failure at each of
+// its points. Run under the thread sanitizer by `tools/test --all`.
 
 #include <doctest/doctest.h>
 
@@ -245,7 +245,8 @@ TEST_CASE("a worker that cannot be made ends the run before it begins") {
     TeamOptions options = toy.options(plan, x0);
     WorkerParts& broken = options.workers[2];
     if (part == 0) broken.backend = []() -> std::unique_ptr<Backend> { throw DeviceError("gone"); };
-    if (part == 1) broken.model = [](Backend&) -> std::unique_ptr<Model> { throw DeviceError("gone"); };
+    if (part == 1)
+      broken.model = [](Backend&) -> std::unique_ptr<Model> { throw DeviceError("gone"); };
     if (part == 2) {
       broken.batches = [](Backend&) -> std::unique_ptr<BatchSource> { throw DeviceError("gone"); };
     }

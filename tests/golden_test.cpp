@@ -1,5 +1,6 @@
-// Do we compute what the field computes? PyTorch's gradients and 200 losses of its Nesterov SGD, from the same
-// weights and batches. What is in the files and how it was made: tests/golden/problem.py, make_golden.py.
+// Do we compute what the field computes? PyTorch's gradients and 200 losses of its Nesterov SGD,
+// from the same weights and batches. What is in the files and how it was made:
+// tests/golden/problem.py, make_golden.py.
 
 #include <doctest/doctest.h>
 
@@ -64,7 +65,8 @@ class Batches {
           const double* at = g.data() + (c * kGrid + y / 4) * kGrid + x / 4;
           const int f = y % 4, h = x % 4;
           images_.push_back(float(((4 - f) * ((4 - h) * at[0] + h * at[1]) +
-                                   f * ((4 - h) * at[kGrid] + h * at[kGrid + 1])) / 16));
+                                   f * ((4 - h) * at[kGrid] + h * at[kGrid + 1])) /
+                                  16));
         }
       }
     }
@@ -84,10 +86,14 @@ struct Problem {
 };
 
 const Problem kProblems[] = {
-    {"cifar7", {3, kSide, kSide},
-     "conv channels=64 kernel=5 init=he; relu; maxpool; conv channels=128 kernel=5 init=he; relu; maxpool; "
-     "conv channels=64 kernel=3 init=he; relu; linear outputs=256 init=he; relu; linear outputs=10 init=he"},
-    {"lenet", {1, kSide, kSide},
+    {"cifar7",
+     {3, kSide, kSide},
+     "conv channels=64 kernel=5 init=he; relu; maxpool; conv channels=128 kernel=5 init=he; relu; "
+     "maxpool; "
+     "conv channels=64 kernel=3 init=he; relu; linear outputs=256 init=he; relu; linear outputs=10 "
+     "init=he"},
+    {"lenet",
+     {1, kSide, kSide},
      "conv channels=20 kernel=5 init=he; maxpool; conv channels=50 kernel=5 init=he; maxpool; "
      "linear outputs=500 init=he; relu; linear outputs=10 init=he"},
 };
@@ -130,9 +136,10 @@ TEST_CASE("single-step gradients are PyTorch's within 1e-5") {
       const Random random{s.expected["seed"], Stream::synthetic_data, 4};
       double difference = 0, norm = 0, whole = 0;
       for (std::size_t j = 0; j < theirs.size(); ++j) {
-        const std::size_t i = theirs.size() == ours.size()
-                                  ? j
-                                  : random.at(t, std::uint32_t(j)).below(0, std::uint32_t(ours.size()));
+        const std::size_t i =
+            theirs.size() == ours.size()
+                ? j
+                : random.at(t, std::uint32_t(j)).below(0, std::uint32_t(ours.size()));
         difference += std::pow(double(ours[i]) - theirs[j], 2);
         norm += theirs[j] * theirs[j];
       }
@@ -147,7 +154,8 @@ TEST_CASE("200 steps of msgd follow PyTorch's Nesterov losses within 1e-3") {
   for (const Problem& problem : kProblems) {
     Setting s(problem);
     const auto rule = Registry<Algorithm>::find("msgd")->worker(*s.backend, s.x);
-    const Rates rates{s.expected["learning_rate"], s.expected["momentum"], s.expected["weight_decay"]};
+    const Rates rates{s.expected["learning_rate"], s.expected["momentum"],
+                      s.expected["weight_decay"]};
     const auto losses = s.expected["losses"].get<std::vector<double>>();
     REQUIRE(losses.size() == 200);
     for (std::size_t step = 0; step < losses.size(); ++step) {

@@ -479,7 +479,8 @@ TEST_CASE("loader: wrong options say so") {
     options.normalisation = {{0.5f}, {0.5f}};
     CHECK(config_failure(set, options).find("images of 2 channels") != std::string::npos);
     options.normalisation = {{0.5f, 0.5f}, {0.5f, 0.0f}};
-    CHECK(config_failure(set, options).find("data.deviation: that of channel 1 is not positive") != std::string::npos);
+    CHECK(config_failure(set, options).find("data.deviation: that of channel 1 is not positive") !=
+          std::string::npos);
   }
   SUBCASE("no images") {
     const Numbered none(0);

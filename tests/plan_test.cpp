@@ -99,7 +99,8 @@ TEST_CASE("evaluations are due at the multiples of their periods") {
 }
 
 TEST_CASE("an order.bin reads back; a damaged one says what is wrong") {
-  const fs::path path = fs::temp_directory_path() / ("easgd_order_test_" + std::to_string(getpid()));
+  const fs::path path =
+      fs::temp_directory_path() / ("easgd_order_test_" + std::to_string(getpid()));
   const Recording recording{{0, 1, 1, 2}, {10, 20, 30}};
   recording.write(path, 3);
   CHECK(Recording::read(path, 3).letters == recording.letters);

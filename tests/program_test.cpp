@@ -44,7 +44,8 @@ Answer easgd(const std::string& arguments) {
   REQUIRE(pipe);
   std::string text;
   std::array<char, 4096> part;
-  while (const std::size_t n = fread(part.data(), 1, part.size(), pipe)) text.append(part.data(), n);
+  while (const std::size_t n = fread(part.data(), 1, part.size(), pipe))
+    text.append(part.data(), n);
   const int status = pclose(pipe);
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), text};
 }
@@ -83,7 +84,26 @@ TEST_CASE("a run leaves the files of the contract, and repeats from its own conf
   CAPTURE(first.text);
   REQUIRE(first.code == 0);
   const json summary = json::parse(bytes_of(folder / "a/summary.json"));
-  for (const char* key : {"algorithm", "backend", "devices", "workers", "tau", "alpha", "rho", "beta", "steps", "epochs", "wall_seconds", "images_per_second", "train_loss", "test_loss", "test_error", "best_test_error", "time_to_error", "exchanges", "exchange_wait_fraction", "status"}) {
+  for (const char* key : {"algorithm",
+                          "backend",
+                          "devices",
+                          "workers",
+                          "tau",
+                          "alpha",
+                          "rho",
+                          "beta",
+                          "steps",
+                          "epochs",
+                          "wall_seconds",
+                          "images_per_second",
+                          "train_loss",
+                          "test_loss",
+                          "test_error",
+                          "best_test_error",
+                          "time_to_error",
+                          "exchanges",
+                          "exchange_wait_fraction",
+                          "status"}) {
     CAPTURE(key);
     CHECK(summary.contains(key));
   }
@@ -107,7 +127,8 @@ TEST_CASE("a run leaves the files of the contract, and repeats from its own conf
     CHECK(again.text.find("test error " + expected.str()) != std::string::npos);
   }
   SUBCASE("a run starts from another's center") {
-    const Answer next = easgd(kTrain + "--set stop.steps=1 --set network.init=" + folder / "a/center.safetensors --out " + folder / "c");
+    const Answer next = easgd(kTrain + "--set stop.steps=1 --set network.init=" +
+                              folder / "a/center.safetensors --out " + folder / "c");
     CHECK(next.code == 0);
     const json later = json::parse(bytes_of(folder / "c/summary.json"));
     CHECK(later["test_error"] == summary["test_error"]);
@@ -119,19 +140,26 @@ TEST_CASE("a run leaves the files of the contract, and repeats from its own conf
 
 TEST_CASE("replay of a free-running run with 4 workers gives the same center, byte for byte") {
   const Folder folder;
-  const std::string workers = "--set workers.devices=[\"\\\"cpu\\\",\\\"cpu\\\",\\\"cpu\\\",\\\"cpu\\\"\"] ";
-  const std::string lenet = "train configs/synthetic_eamsgd.toml " + workers +
+  const std::string workers =
+      "--set workers.devices=[\"\\\"cpu\\\",\\\"cpu\\\",\\\"cpu\\\",\\\"cpu\\\"\"] ";
+  const std::string lenet =
+      "train configs/synthetic_eamsgd.toml " + workers +
       "--set data.limit=3000 --set data.test_limit=200 --set algorithm.tau=2 --set stop.epochs=0.6 "
       "--set workers.batch=16 ";
   const Answer first = easgd(lenet + "--out " + folder / "free");
   CAPTURE(first.text);
   REQUIRE(first.code == 0);
-  const Answer second = easgd(lenet + "--set center.order=replay --set center.replay=" + folder / "free/order.bin --out " + folder / "replay");
+  const Answer second = easgd(lenet + "--set center.order=replay --set center.replay=" +
+                              folder / "free/order.bin --out " + folder / "replay");
   CAPTURE(second.text);
   REQUIRE(second.code == 0);
   CHECK(bytes_of(folder / "free/order.bin") == bytes_of(folder / "replay/order.bin"));
-  CHECK(bytes_of(folder / "free/center.safetensors") == bytes_of(folder / "replay/center.safetensors"));
-  check_one_line(easgd(kTrain + "--set workers.devices=cpu --set center.order=replay --set center.replay=" + folder / "free/order.bin --out " + folder / "other"), 3, "is of 4 workers");
+  CHECK(bytes_of(folder / "free/center.safetensors") ==
+        bytes_of(folder / "replay/center.safetensors"));
+  check_one_line(
+      easgd(kTrain + "--set workers.devices=cpu --set center.order=replay --set center.replay=" +
+            folder / "free/order.bin --out " + folder / "other"),
+      3, "is of 4 workers");
 }
 
 TEST_CASE("Ctrl-C ends a run with exit code 130 and keeps what was reached") {
@@ -166,13 +194,19 @@ TEST_CASE("mistakes have one clear line and their exit code") {
   check_one_line(easgd("train"), 2, "config is required");
   check_one_line(easgd("train nowhere.toml"), 2, "nowhere.toml: cannot be opened");
   check_one_line(easgd(kTrain + "--set algorithm.tua=3" + out), 2, "did you mean \"tau\"?");
-  check_one_line(easgd(kTrain + "--set data.crop=40" + out), 2, "data.crop: 40 is larger than the images (32x32)");
+  check_one_line(easgd(kTrain + "--set data.crop=40" + out), 2,
+                 "data.crop: 40 is larger than the images (32x32)");
   check_one_line(easgd(kTrain + "--set workers.devices=gpu" + out), 2, "workers.devices");
   check_one_line(easgd(kTrain + "--set workers.devices=[0]" + out), 4, "no CUDA device");
   check_one_line(easgd(kTrain + "--set algorithm.beta=5" + out), 2, "moving rate");
-  check_one_line(easgd("train configs/cifar10_eamsgd.toml --set data.dir=" + folder.path.string() + out), 3, "cifar10");
-  check_one_line(easgd("train configs/mnist_lenet.toml --set data.set=synthetic --set data.crop=4" + out), 2, "a 5x5 kernel does not fit an input of 4x4");
-  check_one_line(easgd("evaluate " + folder.path.string()), 3, "center.safetensors: cannot be opened");
+  check_one_line(
+      easgd("train configs/cifar10_eamsgd.toml --set data.dir=" + folder.path.string() + out), 3,
+      "cifar10");
+  check_one_line(
+      easgd("train configs/mnist_lenet.toml --set data.set=synthetic --set data.crop=4" + out), 2,
+      "a 5x5 kernel does not fit an input of 4x4");
+  check_one_line(easgd("evaluate " + folder.path.string()), 3,
+                 "center.safetensors: cannot be opened");
   check_one_line(easgd("help me"), 2, "no such topic");
   check_one_line(easgd("locate mnits"), 2, "did you mean \"mnist\"?");
   check_one_line(easgd("evaluate /dev/null"), 3, "/dev/null: ");
@@ -183,17 +217,21 @@ TEST_CASE("mistakes have one clear line and their exit code") {
   check_one_line(easgd(kTrain + "--out /dev/null/run"), 3, "cannot make the run folder");
 
   std::ofstream(folder / "bad.safetensors") << "not at all";
-  check_one_line(easgd(kTrain + "--set network.init=" + folder / "bad.safetensors" + out), 3, "safetensors");
+  check_one_line(easgd(kTrain + "--set network.init=" + folder / "bad.safetensors" + out), 3,
+                 "safetensors");
 }
 
 TEST_CASE("damaged data end the program with exit code 3 and name the place") {
   const Folder folder;
   const std::string set = folder / "cifar-10-batches-bin";
   fs::create_directories(set);
-  for (const std::string name : {"data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"}) {
+  for (const std::string name : {"data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4",
+                                 "data_batch_5", "test_batch"}) {
     std::ofstream(set + "/" + name + ".bin") << std::string(30730000, '\0');
   }
-  const std::string train = "train configs/cifar10_msgd.toml --set data.dir=" + folder.path.string() + " --out " + folder / "run";
+  const std::string train =
+      "train configs/cifar10_msgd.toml --set data.dir=" + folder.path.string() + " --out " +
+      folder / "run";
   std::fstream(set + "/data_batch_2.bin", std::ios::in | std::ios::out).seekp(3073 * 7).put('\x0b');
   check_one_line(easgd(train), 3, "data_batch_2.bin");
   fs::resize_file(set + "/data_batch_1.bin", 1024);
@@ -203,14 +241,19 @@ TEST_CASE("damaged data end the program with exit code 3 and name the place") {
 
 TEST_CASE("a log that cannot be written costs the log, not the run") {
   const Folder folder;
-  const int status = std::system((EASGD_PROGRAM " " + kTrain + "--out " + folder / "run" + " >/dev/full 2>/dev/full").c_str());
+  const int status = std::system(
+      (EASGD_PROGRAM " " + kTrain + "--out " + folder / "run" + " >/dev/full 2>/dev/full").c_str());
   CHECK(WEXITSTATUS(status) == 0);
   CHECK(fs::exists(folder / "run/summary.json"));
 }
 
 TEST_CASE("outside the stability region a run says so, with the numbers") {
   const Folder folder;
-  const Answer run = easgd(kTrain + "--set algorithm.beta=3.9 --set workers.devices=[\"\\\"cpu\\\",\\\"cpu\\\"\"] --set stop.steps=2 --out " + folder / "run");
+  const Answer run =
+      easgd(kTrain +
+            "--set algorithm.beta=3.9 --set workers.devices=[\"\\\"cpu\\\",\\\"cpu\\\"\"] --set "
+            "stop.steps=2 --out " +
+            folder / "run");
   CAPTURE(run.text);
   CHECK(run.code == 0);
   CHECK(run.text.find("outside the stability region") != std::string::npos);

@@ -1,5 +1,6 @@
-// A toy to test the protocol and the algorithms with: F(x) = sum_j h_j x_j^2 / 2 with gradient noise that is a
-// function of (worker, step, j), so that a double-precision reference can compute the same.
+// A toy to test the protocol and the algorithms with: F(x) = sum_j h_j x_j^2 / 2 with gradient
+// noise that is a function of (worker, step, j), so that a double-precision reference can compute
+// the same.
 #pragma once
 
 #include <functional>
@@ -12,7 +13,9 @@
 
 namespace easgd::quadratic {
 
-inline double curvature(std::size_t j) { return 0.25 + 0.25 * double(j % 4); }
+inline double curvature(std::size_t j) {
+  return 0.25 + 0.25 * double(j % 4);
+}
 
 /// Uniform in [-1, 1), the same in float and double.
 inline double noise(std::uint32_t worker, std::uint64_t step, std::size_t j) {
@@ -20,7 +23,9 @@ inline double noise(std::uint32_t worker, std::uint64_t step, std::size_t j) {
   return 2.0 * double(random.at(step, std::uint32_t(j)).uniform(0)) - 1;
 }
 
-inline double start(std::size_t j) { return 1 + double(j) / 8; }
+inline double start(std::size_t j) {
+  return 1 + double(j) / 8;
+}
 
 inline Buffer start_vector(std::size_t count) {
   Buffer x = host_buffer(count);
@@ -28,7 +33,8 @@ inline Buffer start_vector(std::size_t count) {
   return x;
 }
 
-/// A test's places to fail, stop or dawdle: before a batch is handed out, and once a gradient is computed.
+/// A test's places to fail, stop or dawdle: before a batch is handed out, and once a gradient is
+/// computed.
 using BeforeBatch = std::function<void(std::uint32_t worker, std::uint64_t step)>;
 using AfterGradient = std::function<void(std::uint32_t worker, std::uint64_t step, View g)>;
 
@@ -95,8 +101,12 @@ struct Toy {
 
   TeamOptions options(const Plan& plan, ConstView x0) const {
     TeamOptions o{.algorithm = Registry<Algorithm>::find(config.algorithm.name),
-                  .plan = &plan, .workers = {}, .order = order(), .x0 = x0,
-                  .stop_on_failure = stop_on_failure, .on_version = on_version,
+                  .plan = &plan,
+                  .workers = {},
+                  .order = order(),
+                  .x0 = x0,
+                  .stop_on_failure = stop_on_failure,
+                  .on_version = on_version,
                   .on_failure = on_failure};
     for (std::size_t i = 0; i < workers; ++i) {
       o.workers.push_back(parts(std::uint32_t(i), noise_scale, after_gradient, before_batch));

@@ -1,5 +1,6 @@
 // An algorithm is two rules: what a worker does with its replica, and what the master does with a
-// letter. One file each in this folder, formula and source at its top; nothing outside knows them by name.
+// letter. One file each in this folder, formula and source at its top; nothing outside knows them
+// by name.
 //
 //   x  local variable      c  center variable      g  gradient
 //   v  momentum            y  point of the gradient (look-ahead)

@@ -1,8 +1,9 @@
-// Elastic Averaging Momentum SGD [EASGD15], Algorithm 2: EASGD with Nesterov momentum in each worker.
+// Elastic Averaging Momentum SGD [EASGD15], Algorithm 2: EASGD with Nesterov momentum in each
+// worker.
 //
-//   when tau divides t:   e = alpha (x - c);   c = c + e        (the master, from the worker's letter x)
-//   every step:           v = delta v - eta g(x + delta v)      (the worker; the force never enters v)
-//                         x = x + v - e
+//   when tau divides t:  e = alpha (x - c);  c = c + e     (the master; x is the worker's letter)
+//   every step:          v = delta v - eta g(x + delta v)  (the worker; the force never enters v)
+//                        x = x + v - e
 //
 // delta = 0 is EASGD.
 
@@ -12,12 +13,14 @@
 namespace easgd {
 namespace {
 
-const Registered<Algorithm> kRegistered("eamsgd", {
-    .worker = [](Backend& b, ConstView x0) { return std::make_unique<NesterovRule>(b, x0); },
-    .center = [] { return std::make_unique<ElasticCenter>(); },
-    .elastic = true,
-    .replies = true,
-});
+const Registered<Algorithm> kRegistered(
+    "eamsgd",
+    {
+        .worker = [](Backend& b, ConstView x0) { return std::make_unique<NesterovRule>(b, x0); },
+        .center = [] { return std::make_unique<ElasticCenter>(); },
+        .elastic = true,
+        .replies = true,
+    });
 
 }  // namespace
 }  // namespace easgd

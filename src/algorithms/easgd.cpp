@@ -1,10 +1,10 @@
 // Elastic Averaging SGD [EASGD15], Algorithm 1; synchronous form: equations (5) and (6).
 //
-//   when tau divides t:   e = alpha (x - c);   c = c + e        (the master, from the worker's letter x)
-//   every step:           x = x - eta g(x) - e                  (the worker; e = 0 between exchanges)
+//   when tau divides t:  e = alpha (x - c);  c = c + e     (the master; x is the worker's letter)
+//   every step:          x = x - eta g(x) - e              (the worker; e = 0 between exchanges)
 //
-// Force and gradient are both taken at the x of before the exchange, so the exchange hides behind the
-// gradient. Every number e that the center gains, the worker loses.
+// Force and gradient are both taken at the x of before the exchange, so the exchange hides behind
+// the gradient. Every number e that the center gains, the worker loses.
 
 #include "algorithms/center_rules.h"
 #include "algorithms/local_rules.h"
@@ -12,12 +12,14 @@
 namespace easgd {
 namespace {
 
-const Registered<Algorithm> kRegistered("easgd", {
-    .worker = [](Backend& b, ConstView x0) { return std::make_unique<SgdRule>(b, x0); },
-    .center = [] { return std::make_unique<ElasticCenter>(); },
-    .elastic = true,
-    .replies = true,
-});
+const Registered<Algorithm> kRegistered(
+    "easgd",
+    {
+        .worker = [](Backend& b, ConstView x0) { return std::make_unique<SgdRule>(b, x0); },
+        .center = [] { return std::make_unique<ElasticCenter>(); },
+        .elastic = true,
+        .replies = true,
+    });
 
 }  // namespace
 }  // namespace easgd

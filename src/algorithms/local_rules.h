@@ -1,5 +1,6 @@
-// The two local updates that every algorithm here builds on. With an empty reply they are sequential
-// SGD and sequential Nesterov momentum; with a reply they are the worker's side of EASGD and EAMSGD.
+// The two local updates that every algorithm here builds on. With an empty reply they are
+// sequential SGD and sequential Nesterov momentum; with a reply they are the worker's side of EASGD
+// and EAMSGD.
 #pragma once
 
 #include "algorithms/algorithm.h"

@@ -8,11 +8,12 @@
 namespace easgd {
 namespace {
 
-const Registered<Algorithm> kRegistered("sgd", {
-    .worker = [](Backend& b, ConstView x0) { return std::make_unique<SgdRule>(b, x0); },
-    .center = [] { return std::make_unique<PublishedCenter>(); },
-    .single = true,
-});
+const Registered<Algorithm> kRegistered(
+    "sgd", {
+               .worker = [](Backend& b, ConstView x0) { return std::make_unique<SgdRule>(b, x0); },
+               .center = [] { return std::make_unique<PublishedCenter>(); },
+               .single = true,
+           });
 
 }  // namespace
 }  // namespace easgd

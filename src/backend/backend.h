@@ -1,9 +1,9 @@
-// The door to a device. Everything above it is the same on every device; everything below it may keep
-// its own layouts, streams and libraries.
+// The door to a device. Everything above it is the same on every device; everything below it may
+// keep its own layouts, streams and libraries.
 //
-// A backend belongs to the thread that made it, and so does everything it makes. Work is ordered in two
-// lanes: the compute lane (run, gradient, evaluate) and the transfer lane (post, fetch). A call may return
-// before its work is done; each lane keeps its order, and `fetch` joins them.
+// A backend belongs to the thread that made it, and so does everything it makes. Work is ordered in
+// two lanes: the compute lane (run, gradient, evaluate) and the transfer lane (post, fetch). A call
+// may return before its work is done; each lane keeps its order, and `fetch` joins them.
 #pragma once
 
 #include <cstdint>
@@ -35,8 +35,8 @@ struct Tally {
 class Model {
  public:
   virtual ~Model() = default;
-  /// g [P] = gradient of the mean loss over the batch, at parameters x [P]. A batch may be smaller than
-  /// the compiled size only in `evaluate`.
+  /// g [P] = gradient of the mean loss over the batch, at parameters x [P]. A batch may be smaller
+  /// than the compiled size only in `evaluate`.
   virtual void gradient(ConstView x, const Batch& batch, View g) = 0;
   /// Loss and hits only; dropout off.
   virtual void evaluate(ConstView x, const Batch& batch) = 0;
@@ -72,9 +72,9 @@ class Backend {
   /// One fused pass over flat vectors, on the compute lane.
   virtual void run(const kernels::Elementwise& kernel, std::size_t count) = 0;
 
-  /// Copies x to a letter in mailbox memory on the transfer lane, then calls `posted`, on any thread.
-  /// Later work of the compute lane may read x while that goes on, but `fetch` must come before x is
-  /// written.
+  /// Copies x to a letter in mailbox memory on the transfer lane, then calls `posted`, on any
+  /// thread. Later work of the compute lane may read x while that goes on, but `fetch` must come
+  /// before x is written.
   virtual void post(ConstView x, View letter, std::function<void()> posted) = 0;
   /// Makes a reply in mailbox memory readable by later work of the compute lane.
   virtual ConstView fetch(ConstView reply) = 0;
@@ -86,8 +86,8 @@ class Backend {
 };
 
 struct BackendOptions {
-  int index = 0;           ///< which device of its kind: 1 in "cuda:1"
-  int threads = 1;         ///< CPU: of the team that computes
+  int index = 0;                ///< which device of its kind: 1 in "cuda:1"
+  int threads = 1;              ///< CPU: of the team that computes
   std::vector<int> cores = {};  ///< CPU: where they run; empty: wherever the calling thread may
 };
 

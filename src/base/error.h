@@ -9,7 +9,14 @@
 namespace easgd {
 
 /// Exit codes of the program. A contract: scripts read them.
-enum class ExitCode { done = 0, bug = 1, configuration = 2, data = 3, device = 4, interrupted = 130 };
+enum class ExitCode {
+  done = 0,
+  bug = 1,
+  configuration = 2,
+  data = 3,
+  device = 4,
+  interrupted = 130
+};
 
 /// Base of the failures that are somebody's business outside this program.
 class Error : public std::runtime_error {

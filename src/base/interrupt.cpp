@@ -26,6 +26,8 @@ void catch_interrupts() {
   std::signal(SIGPIPE, SIG_IGN);
 }
 
-bool interrupted() { return flag; }
+bool interrupted() {
+  return flag;
+}
 
 }  // namespace easgd

@@ -1,7 +1,8 @@
 // Things that exist by being linked in: algorithms, layers, data sets, devices.
 //
-// A file of `algorithms/` and its like ends with one line that adds itself; whoever needs "the algorithm
-// called easgd", or "all of them", asks the registry. Filled before main, read-only afterwards.
+// A file of `algorithms/` and its like ends with one line that adds itself; whoever needs "the
+// algorithm called easgd", or "all of them", asks the registry. Filled before main, read-only
+// afterwards.
 #pragma once
 
 #include <functional>
@@ -14,7 +15,9 @@ namespace easgd {
 template <class Entry>
 class Registry {
  public:
-  static void add(const std::string& name, Entry entry) { entries().emplace(name, std::move(entry)); }
+  static void add(const std::string& name, Entry entry) {
+    entries().emplace(name, std::move(entry));
+  }
 
   /// nullptr where there is none of that name.
   static const Entry* find(const std::string& name) {

@@ -12,9 +12,9 @@ namespace easgd {
 ExitCode train_command(const std::string& config, const std::vector<std::string>& overrides,
                        const std::string& out);
 
-/// easgd evaluate: loss and error of a run folder or of a safetensors file over the test set. Data and network
-/// come from the folder's config.toml or, for a file, from the configuration it carries; `config` replaces
-/// either where it is not empty.
+/// easgd evaluate: loss and error of a run folder or of a safetensors file over the test set. Data
+/// and network come from the folder's config.toml or, for a file, from the configuration it
+/// carries; `config` replaces either where it is not empty.
 ExitCode evaluate_command(const std::string& path, const std::string& config,
                           const std::vector<std::string>& overrides);
 

@@ -11,9 +11,13 @@
 namespace easgd {
 namespace {
 
-std::string shown(Shape s) { return fmt::format("{}x{}x{}", s.channels, s.height, s.width); }
+std::string shown(Shape s) {
+  return fmt::format("{}x{}x{}", s.channels, s.height, s.width);
+}
 
-std::string shown_bytes(double bytes) { return fmt::format("{:.2f} MiB", bytes / (1 << 20)); }
+std::string shown_bytes(double bytes) {
+  return fmt::format("{:.2f} MiB", bytes / (1 << 20));
+}
 
 /// Known without the files, where the set's reader says so.
 DatasetFacts facts_of(const DataConfig& data) {

@@ -2,8 +2,8 @@
 //
 //   void fields(config::Fields& f) { f.number("momentum", momentum, {0, 1}, "Nesterov momentum"); }
 //
-// Readers, the help text and the dump of the resolved configuration are visitors of that declaration,
-// so none of them can disagree with the others.
+// Readers, the help text and the dump of the resolved configuration are visitors of that
+// declaration, so none of them can disagree with the others.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,8 @@ struct Range {
   double high = std::numeric_limits<double>::infinity();
 };
 
-/// Visitor of option declarations. `meaning` is one line for people; an empty optional is "not given".
+/// Visitor of option declarations. `meaning` is one line for people; an empty optional is "not
+/// given".
 class Fields {
  public:
   using Words = std::vector<std::string>;

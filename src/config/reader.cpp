@@ -29,13 +29,14 @@ std::string shown(const toml::node& node) {
 [[noreturn]] void fail(const toml::source_region& source, const std::string& key,
                        const std::string& message) {
   const std::string origin = source.path ? *source.path : "";
-  const std::string where = origin.starts_with(kOverride)
-                                ? origin
-                                : fmt::format("{}:{}", origin, source.begin.line);
+  const std::string where =
+      origin.starts_with(kOverride) ? origin : fmt::format("{}:{}", origin, source.begin.line);
   throw ConfigError(fmt::format("{}: {}: {}", where, key, message));
 }
 
-std::string in_range(Range range) { return fmt::format("in {}..{}", range.low, range.high); }
+std::string in_range(Range range) {
+  return fmt::format("in {}..{}", range.low, range.high);
+}
 
 /// Visits the fields of one TOML table; `finish` reports the keys that no field has read.
 class TableReader final : public Fields {
@@ -127,8 +128,8 @@ class TableReader final : public Fields {
     inner.finish();
   }
 
-  void tables(const char* key, std::size_t, const std::function<void(Fields&, std::size_t)>& element,
-              const char*) override {
+  void tables(const char* key, std::size_t,
+              const std::function<void(Fields&, std::size_t)>& element, const char*) override {
     const toml::node* node = take(key);
     if (!node) return;
     const toml::array* list = node->as_array();

@@ -123,7 +123,8 @@ class HelpWriter final : public Fields {
     put(key, "list of numbers " + shown(range), bracketed(value), meaning);
   }
   void words(const char* key, Words& value, const char* meaning) override {
-    put(key, "word or list of words", value.size() == 1 ? quoted(value[0]) : quoted(value), meaning);
+    put(key, "word or list of words", value.size() == 1 ? quoted(value[0]) : quoted(value),
+        meaning);
   }
   void table(const char* key, const std::function<void(Fields&)>& fields,
              const char* meaning) override {

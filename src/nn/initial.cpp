@@ -15,7 +15,9 @@ double gain(const std::string& name) {
 
 }  // namespace
 
-std::vector<std::string> initial_names() { return {"he", "lecun", "pytorch", "zero"}; }
+std::vector<std::string> initial_names() {
+  return {"he", "lecun", "pytorch", "zero"};
+}
 
 Initial initial_weight(const std::string& name, double fan_in) {
   return {std::sqrt(3 * gain(name) / fan_in), 0};

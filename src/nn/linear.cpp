@@ -10,13 +10,14 @@ void Linear::fields(config::Fields& f) {
   f.number("bias", bias, {-10, 10}, "initial bias");
 }
 
-Shape Linear::output(Shape) const { return {int(outputs), 1, 1}; }
+Shape Linear::output(Shape) const {
+  return {int(outputs), 1, 1};
+}
 
 std::vector<Parameter> Linear::parameters(Shape input) const {
-  return {{"weight",
-           {outputs, std::int64_t(input.size())},
-           initial_weight(init, double(input.size()))},
-          {"bias", {outputs}, {0, bias}}};
+  return {
+      {"weight", {outputs, std::int64_t(input.size())}, initial_weight(init, double(input.size()))},
+      {"bias", {outputs}, {0, bias}}};
 }
 
 double Linear::forward_flops(Shape input) const {

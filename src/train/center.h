@@ -1,4 +1,5 @@
-// The master: alone writes the center variable, absorbs letters in the order of its policy, answers.
+// The master: alone writes the center variable, absorbs letters in the order of its policy,
+// answers.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +30,8 @@ class Center {
          bool replies, std::vector<Mailbox*> mailboxes, std::vector<WorkerTelemetry*> telemetry,
          Bell& bell);
 
-  /// Called by the master between rounds, after each that changed the center; may copy, must not wait.
+  /// Called by the master between rounds, after each that changed the center; may copy, must not
+  /// wait.
   std::function<void(const CenterView&)> on_version;
 
   /// Absorbs until every worker has left. On an exception closes every mailbox and throws it.

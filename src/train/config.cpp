@@ -38,7 +38,8 @@ void layer_fields(config::Fields& f, const char* key, std::vector<std::shared_pt
 void DataConfig::fields(config::Fields& f) {
   f.choice("set", set, Registry<DatasetEntry>::names(), "data set to train on");
   f.text("dir", dir, "its folder or its parent; empty: $EASGD_DATA, else data/");
-  f.integer("crop", crop, {0, 4096}, "side of the crop, random in training, center in evaluation; 0 = none");
+  f.integer("crop", crop, {0, 4096},
+            "side of the crop, random in training, center in evaluation; 0 = none");
   f.flag("flip", flip, "mirror every second training image, at random");
   f.choice("partition", partition, {"whole", "shard", "chunks"},
            "what a worker samples: the whole set, its share, or chunks as in the paper");
@@ -62,30 +63,40 @@ void AlgorithmConfig::fields(config::Fields& f) {
   f.choice("exchange", exchange, {"asynchronous", "synchronous"},
            "letters absorbed one by one, or all of a round against the same center");
   f.integer("tau", tau, {1, 1e9}, "steps of a worker between two exchanges");
-  f.number("rho", rho, {0, 1e6}, "elastic penalty; alpha = learning_rate rho (give one of rho, alpha, beta)");
+  f.number("rho", rho, {0, 1e6},
+           "elastic penalty; alpha = learning_rate rho (give one of rho, alpha, beta)");
   f.number("alpha", alpha, {0, 2}, "moving rate of one exchange (give one of rho, alpha, beta)");
   f.number("beta", beta, {0, 1e4}, "workers x alpha (give one of rho, alpha, beta)");
   f.number("learning_rate", learning_rate, {1e-12, 1e3}, "eta, before its schedule");
-  f.number("momentum", momentum, {0, 0.99999}, "Nesterov momentum delta, where the algorithm has one");
-  f.number("weight_decay", weight_decay, {0, 10}, "l2 coefficient, taken where the gradient is taken");
-  f.table("schedule", [this](config::Fields& t) { schedule.fields(t); },
-          "factor on the learning rate, by the worker's own clock");
-  f.table("tau_schedule", [this](config::Fields& t) { tau_schedule.fields(t); }, "factor on tau");
-  f.table("rho_schedule", [this](config::Fields& t) { rho_schedule.fields(t); },
-          "factor on alpha (alpha does not follow the learning rate's schedule)");
+  f.number("momentum", momentum, {0, 0.99999},
+           "Nesterov momentum delta, where the algorithm has one");
+  f.number("weight_decay", weight_decay, {0, 10},
+           "l2 coefficient, taken where the gradient is taken");
+  f.table(
+      "schedule", [this](config::Fields& t) { schedule.fields(t); },
+      "factor on the learning rate, by the worker's own clock");
+  f.table(
+      "tau_schedule", [this](config::Fields& t) { tau_schedule.fields(t); }, "factor on tau");
+  f.table(
+      "rho_schedule", [this](config::Fields& t) { rho_schedule.fields(t); },
+      "factor on alpha (alpha does not follow the learning rate's schedule)");
 }
 
 void WorkersConfig::fields(config::Fields& f) {
-  f.words("devices", devices, "a device for each worker, as [\"cpu\", \"cpu\"] or [0, 1] for CUDA; or \"auto\"");
+  f.words("devices", devices,
+          "a device for each worker, as [\"cpu\", \"cpu\"] or [0, 1] for CUDA; or \"auto\"");
   f.integer("batch", batch, {1, 65536}, "samples in a step of one worker");
   f.integer("threads", threads, {0, 1024}, "CPU threads of each worker; 0 = cores / workers");
-  f.choice("precision", precision, {"f32", "bf16"}, "of activations and products; parameters stay f32");
-  f.choice("on_failure", on_failure, {"continue", "stop"}, "what the others do when a worker fails");
+  f.choice("precision", precision, {"f32", "bf16"},
+           "of activations and products; parameters stay f32");
+  f.choice("on_failure", on_failure, {"continue", "stop"},
+           "what the others do when a worker fails");
 }
 
 void CenterConfig::fields(config::Fields& f) {
   f.choice("place", place, {"pinned"}, "memory that holds the center variable");
-  f.choice("order", order, {"free", "round_robin", "replay"}, "order in which letters are absorbed");
+  f.choice("order", order, {"free", "round_robin", "replay"},
+           "order in which letters are absorbed");
   f.text("replay", replay, "order.bin of the run to repeat, for order = \"replay\"");
 }
 
@@ -97,11 +108,15 @@ void StopConfig::fields(config::Fields& f) {
 }
 
 void EvaluateConfig::fields(config::Fields& f) {
-  f.table("every", [this](config::Fields& t) {
+  f.table(
+      "every",
+      [this](config::Fields& t) {
         t.number("seconds", every.seconds, {1e-3, 1e8}, "training time between evaluations");
         t.number("epochs", every.epochs, {1e-6, 1e6}, "passes of all workers between evaluations");
-        t.integer("versions", every.versions, {1, kManySteps}, "absorbed letters between evaluations");
-      }, "when the center is evaluated (20 s where none is given); the end of a run always is");
+        t.integer("versions", every.versions, {1, kManySteps},
+                  "absorbed letters between evaluations");
+      },
+      "when the center is evaluated (20 s where none is given); the end of a run always is");
   f.integer("batch", batch, {1, 65536}, "samples evaluated at a time");
   f.integer("threads", threads, {1, 1024}, "CPU threads of the evaluator, beside the workers'");
 }
@@ -109,13 +124,20 @@ void EvaluateConfig::fields(config::Fields& f) {
 void Config::fields(config::Fields& f) {
   f.text("name", name, "names the run folder runs/<name>-<n>");
   f.integer("seed", seed, {0, 9.2e18}, "of all random numbers");
-  f.table("data", [this](config::Fields& t) { data.fields(t); }, "what is learnt");
-  f.table("network", [this](config::Fields& t) { network.fields(t); }, "what learns it");
-  f.table("algorithm", [this](config::Fields& t) { algorithm.fields(t); }, "how it learns");
-  f.table("workers", [this](config::Fields& t) { workers.fields(t); }, "who learns");
-  f.table("center", [this](config::Fields& t) { center.fields(t); }, "the center variable");
-  f.table("stop", [this](config::Fields& t) { stop.fields(t); }, "what ends a run: the first of these");
-  f.table("evaluate", [this](config::Fields& t) { evaluate.fields(t); }, "watching the center");
+  f.table(
+      "data", [this](config::Fields& t) { data.fields(t); }, "what is learnt");
+  f.table(
+      "network", [this](config::Fields& t) { network.fields(t); }, "what learns it");
+  f.table(
+      "algorithm", [this](config::Fields& t) { algorithm.fields(t); }, "how it learns");
+  f.table(
+      "workers", [this](config::Fields& t) { workers.fields(t); }, "who learns");
+  f.table(
+      "center", [this](config::Fields& t) { center.fields(t); }, "the center variable");
+  f.table(
+      "stop", [this](config::Fields& t) { stop.fields(t); }, "what ends a run: the first of these");
+  f.table(
+      "evaluate", [this](config::Fields& t) { evaluate.fields(t); }, "watching the center");
 }
 
 namespace {
@@ -126,9 +148,8 @@ void load_layers(Config& config, const std::filesystem::path& folder) {
     if (!network.layers.empty()) {
       throw ConfigError("network: give file or [[network.layer]] tables, not both");
     }
-    config::read_file((folder / network.file).string(), {}, [&](config::Fields& f) {
-      layer_fields(f, "layer", network.layers);
-    });
+    config::read_file((folder / network.file).string(), {},
+                      [&](config::Fields& f) { layer_fields(f, "layer", network.layers); });
     network.file.clear();
   }
   if (network.layers.empty()) {
@@ -138,15 +159,18 @@ void load_layers(Config& config, const std::filesystem::path& folder) {
 
 void check_algorithm(const AlgorithmConfig& algorithm) {
   const Algorithm& entry = *Registry<Algorithm>::find(algorithm.name);
-  const int given = algorithm.rho.has_value() + algorithm.alpha.has_value() + algorithm.beta.has_value();
+  const int given =
+      algorithm.rho.has_value() + algorithm.alpha.has_value() + algorithm.beta.has_value();
   if (entry.elastic && given != 1) {
-    throw ConfigError(fmt::format(
-        "algorithm: {} needs exactly one of rho, alpha, beta; found {}", algorithm.name,
-        given == 0 ? "none" : given == 3 ? "all three" : "two"));
+    throw ConfigError(fmt::format("algorithm: {} needs exactly one of rho, alpha, beta; found {}",
+                                  algorithm.name,
+                                  given == 0   ? "none"
+                                  : given == 3 ? "all three"
+                                               : "two"));
   }
   if (!entry.elastic && given != 0) {
-    throw ConfigError(fmt::format("algorithm: {} has no elastic force; remove rho, alpha, beta",
-                                  algorithm.name));
+    throw ConfigError(
+        fmt::format("algorithm: {} has no elastic force; remove rho, alpha, beta", algorithm.name));
   }
 }
 
@@ -161,20 +185,23 @@ void check(Config& config) {
                                       {"tau_schedule", &config.algorithm.tau_schedule},
                                       {"rho_schedule", &config.algorithm.rho_schedule}}) {
     if (schedule->needs_length() && !length_known) {
-      throw ConfigError(fmt::format(
-          "algorithm.{}: its fractions need a known length; give stop.epochs, stop.steps or {}.length",
-          key, key));
+      throw ConfigError(
+          fmt::format("algorithm.{}: its fractions need a known length; give stop.epochs, "
+                      "stop.steps or {}.length",
+                      key, key));
     }
   }
   if ((config.center.order == "replay") != !config.center.replay.empty()) {
     throw ConfigError("center: order = \"replay\" and replay = \"<order.bin>\" go together");
   }
   if (config.algorithm.exchange == "synchronous" && config.center.order != "free") {
-    throw ConfigError(fmt::format(
-        "center.order: a synchronous exchange has its own order; remove \"{}\"", config.center.order));
+    throw ConfigError(
+        fmt::format("center.order: a synchronous exchange has its own order; remove \"{}\"",
+                    config.center.order));
   }
   if (config.data.mean.size() != config.data.deviation.size()) {
-    throw ConfigError("data: mean and deviation must have one value a channel each, or both be empty");
+    throw ConfigError(
+        "data: mean and deviation must have one value a channel each, or both be empty");
   }
 }
 
@@ -217,13 +244,20 @@ std::string dump_evaluation_config(Config config) {
   data.deviation = config.data.deviation;
   return config::to_toml([&](config::Fields& f) {
     f.integer("seed", config.seed, {}, "");
-    f.table("data", [&](config::Fields& t) { data.fields(t); }, "");
-    f.table("network", [&](config::Fields& t) { layer_fields(t, "layer", config.network.layers); }, "");
-    f.table("workers", [&](config::Fields& t) { t.text("precision", config.workers.precision, ""); }, "");
-    f.table("evaluate", [&](config::Fields& t) {
+    f.table(
+        "data", [&](config::Fields& t) { data.fields(t); }, "");
+    f.table(
+        "network", [&](config::Fields& t) { layer_fields(t, "layer", config.network.layers); }, "");
+    f.table(
+        "workers", [&](config::Fields& t) { t.text("precision", config.workers.precision, ""); },
+        "");
+    f.table(
+        "evaluate",
+        [&](config::Fields& t) {
           t.integer("batch", config.evaluate.batch, {}, "");
           t.integer("threads", config.evaluate.threads, {}, "");
-        }, "");
+        },
+        "");
   });
 }
 

@@ -22,8 +22,9 @@ Placement parse_device(const std::string& word) {
   if (word == "cpu") return {"cpu", {}};
   const std::string number = word.starts_with("cuda:") ? word.substr(5) : word;
   if (!is_number(number)) {
-    throw ConfigError(fmt::format("workers.devices: expected \"cpu\", \"cuda:<n>\" or a number; found \"{}\"{}",
-                                  word, did_you_mean(word, {"cpu", "cuda:0", "auto"})));
+    throw ConfigError(
+        fmt::format("workers.devices: expected \"cpu\", \"cuda:<n>\" or a number; found \"{}\"{}",
+                    word, did_you_mean(word, {"cpu", "cuda:0", "auto"})));
   }
   return {"cuda", {.index = std::stoi(number), .threads = 1, .cores = {}}};
 }
@@ -78,14 +79,15 @@ std::vector<Placement> place_workers(const WorkersConfig& workers, bool single_w
   if (places.empty()) throw ConfigError("workers.devices: is empty; expected a device a worker");
   if (places.size() > kMostWorkers) throw ConfigError("workers.devices: more than 65534 workers");
   if (single_worker && places.size() > 1) {
-    throw ConfigError(fmt::format("workers.devices: this algorithm has one worker; found {} devices",
-                                  places.size()));
+    throw ConfigError(fmt::format(
+        "workers.devices: this algorithm has one worker; found {} devices", places.size()));
   }
   for (const Placement& place : places) {
     if (!Registry<BackendEntry>::find(place.kind)) {
       throw DeviceError(fmt::format(
           "{}: no CUDA device: this program was built without CUDA; use workers.devices = \"auto\" "
-          "or \"cpu\"", place.name()));
+          "or \"cpu\"",
+          place.name()));
     }
   }
   share_cores(places, std::size_t(workers.threads));

@@ -20,9 +20,11 @@ struct Placement {
 /// The cores this process may run on.
 std::vector<int> allowed_cores();
 
-/// A place for each worker. "auto" stands for one CPU worker a core, at most kMostAutoWorkers, or one in all
-/// for an algorithm of one worker. CPU workers get cores of their own where there are enough.
-/// Throws: ConfigError for a device that is none; DeviceError for one that this program or machine lacks.
+/// A place for each worker. "auto" stands for one CPU worker a core, at most kMostAutoWorkers, or
+/// one in all for an algorithm of one worker. CPU workers get cores of their own where there are
+/// enough.
+/// Throws: ConfigError for a device that is none; DeviceError for one that this program or machine
+/// lacks.
 std::vector<Placement> place_workers(const WorkersConfig& workers, bool single_worker);
 
 constexpr std::size_t kMostAutoWorkers = 16;

@@ -6,7 +6,9 @@
 namespace easgd {
 namespace {
 
-double next_multiple(double now, double period) { return (std::floor(now / period) + 1) * period; }
+double next_multiple(double now, double period) {
+  return (std::floor(now / period) + 1) * period;
+}
 
 }  // namespace
 

@@ -1,5 +1,5 @@
-// Evaluates snapshots of the center on its own thread while the workers run: what is evaluated is what
-// is saved.
+// Evaluates snapshots of the center on its own thread while the workers run: what is evaluated is
+// what is saved.
 #pragma once
 
 #include <functional>
@@ -22,10 +22,11 @@ struct Evaluation {
 };
 
 struct EvaluatorOptions {
-  /// Made and called on the evaluator's thread: loss and hits of parameters x [P] over the test set.
+  /// Made and called on the evaluator's thread: loss and hits of parameters x [P] over the test
+  /// set.
   std::function<std::function<Tally(ConstView x)>()> make_test;
-  /// Stores the snapshot before it is evaluated. What it throws is logged, and thrown by finish() if it was
-  /// the last.
+  /// Stores the snapshot before it is evaluated. What it throws is logged, and thrown by finish()
+  /// if it was the last.
   std::function<void(const Snapshot&)> save;
   /// Called after each evaluation, on the evaluator's thread.
   std::function<void(const Evaluation&)> report;
@@ -36,8 +37,8 @@ class Evaluator {
   Evaluator(EvaluatorOptions options, std::size_t parameters);
   ~Evaluator();
 
-  /// From any thread: a test has thrown; there will be no further evaluations, though every snapshot is
-  /// still saved.
+  /// From any thread: a test has thrown; there will be no further evaluations, though every
+  /// snapshot is still saved.
   bool failed() const { return bool(error_.get()); }
   /// From the master's thread: takes a snapshot unless the evaluator is busy.
   bool offer(const CenterView& center, double seconds) { return slot_.offer(center, seconds); }

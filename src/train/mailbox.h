@@ -9,11 +9,11 @@
 //   release()         idle  <---
 //
 // One writer at a time: the letter belongs to the worker until `posted`, then to the master until
-// `answered`; the reply the other way round. Each change of hands is one release store and one acquire
-// load of `state_`. Nobody takes a lock; whoever has to wait sleeps on the atomic.
+// `answered`; the reply the other way round. Each change of hands is one release store and one
+// acquire load of `state_`. Nobody takes a lock; whoever has to wait sleeps on the atomic.
 //
-// A worker that ends for whatever reason calls leave(): the master stops counting on it. A master that
-// fails calls close(): no worker waits for it any more.
+// A worker that ends for whatever reason calls leave(): the master stops counting on it. A master
+// that fails calls close(): no worker waits for it any more.
 #pragma once
 
 #include <atomic>

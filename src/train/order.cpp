@@ -103,9 +103,15 @@ constexpr std::uint16_t kTail = 0xffff;
 
 }  // namespace
 
-std::unique_ptr<OrderPolicy> free_order() { return std::make_unique<FreeOrder>(); }
-std::unique_ptr<OrderPolicy> round_robin_order() { return std::make_unique<RoundRobinOrder>(); }
-std::unique_ptr<OrderPolicy> synchronous_order() { return std::make_unique<SynchronousOrder>(); }
+std::unique_ptr<OrderPolicy> free_order() {
+  return std::make_unique<FreeOrder>();
+}
+std::unique_ptr<OrderPolicy> round_robin_order() {
+  return std::make_unique<RoundRobinOrder>();
+}
+std::unique_ptr<OrderPolicy> synchronous_order() {
+  return std::make_unique<SynchronousOrder>();
+}
 std::unique_ptr<OrderPolicy> replay_order(Recording recording, const std::atomic<bool>& ending) {
   return std::make_unique<ReplayOrder>(std::move(recording), ending);
 }
@@ -119,8 +125,8 @@ Recording Recording::read(const std::filesystem::path& path, std::size_t workers
   file.read(reinterpret_cast<char*>(&recorded), sizeof recorded);
   if (!file || magic != kMagic) throw DataError(path.string() + ": is not an order.bin of easgd");
   if (recorded != workers) {
-    throw DataError(fmt::format("{}: is of {} workers; this run has {}", path.string(), recorded,
-                                workers));
+    throw DataError(
+        fmt::format("{}: is of {} workers; this run has {}", path.string(), recorded, workers));
   }
   Recording result;
   std::uint16_t letter = 0;

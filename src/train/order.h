@@ -1,7 +1,8 @@
 // The order in which the master absorbs letters.
 //
-// An asynchronous run is a function of its seed and of this order, so the order is a plug: as letters come,
-// one worker after another, as recorded in an earlier run, or all of a round together.
+// An asynchronous run is a function of its seed and of this order, so the order is a plug: as
+// letters come, one worker after another, as recorded in an earlier run, or all of a round
+// together.
 #pragma once
 
 #include <atomic>
@@ -20,8 +21,8 @@ namespace easgd {
 class OrderPolicy {
  public:
   virtual ~OrderPolicy() = default;
-  /// Fills `round` with the workers to absorb now, given the state of every mailbox; leaves it empty
-  /// where the master has to wait. Letters of one round meet the same center.
+  /// Fills `round` with the workers to absorb now, given the state of every mailbox; leaves it
+  /// empty where the master has to wait. Letters of one round meet the same center.
   virtual void next(std::span<const Mailbox::State> mailboxes, std::vector<int>& round) = 0;
 };
 
@@ -34,8 +35,8 @@ std::unique_ptr<OrderPolicy> synchronous_order();
 
 /// What `order.bin` holds: who was absorbed when, and how many steps each worker took in the end.
 ///
-/// File, little-endian: "easgd order 1\n\0\0" (16 bytes), workers (u32), a u16 for each absorbed letter,
-/// 0xffff, and the steps of each worker (u64).
+/// File, little-endian: "easgd order 1\n\0\0" (16 bytes), workers (u32), a u16 for each absorbed
+/// letter, 0xffff, and the steps of each worker (u64).
 struct Recording {
   std::vector<std::uint16_t> letters;
   std::vector<std::uint64_t> steps;
@@ -45,9 +46,9 @@ struct Recording {
   void write(const std::filesystem::path& path, std::size_t workers) const;
 };
 
-/// As recorded. Throws DataError from `next` if a worker that is due has left, or one posts a letter that is
-/// not in the recording; once `ending` is true, what is left of the recording is given up instead, and
-/// letters are absorbed as they come.
+/// As recorded. Throws DataError from `next` if a worker that is due has left, or one posts a
+/// letter that is not in the recording; once `ending` is true, what is left of the recording is
+/// given up instead, and letters are absorbed as they come.
 std::unique_ptr<OrderPolicy> replay_order(Recording recording, const std::atomic<bool>& ending);
 
 }  // namespace easgd

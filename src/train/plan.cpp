@@ -17,9 +17,10 @@ ElasticRates derive(const AlgorithmConfig& algorithm, std::size_t workers) {
   if (algorithm.alpha) alpha = *algorithm.alpha;
   if (algorithm.beta) alpha = *algorithm.beta / p;
   if (alpha > 2) {
-    throw ConfigError(fmt::format(
-        "algorithm: rho, alpha or beta make a moving rate alpha = {} with {} workers; it must be at most 2",
-        alpha, workers));
+    throw ConfigError(
+        fmt::format("algorithm: rho, alpha or beta make a moving rate alpha = {} with {} workers; "
+                    "it must be at most 2",
+                    alpha, workers));
   }
   return {alpha / eta, alpha, p * alpha};
 }
@@ -33,7 +34,8 @@ std::optional<std::string> stability_warning(const AlgorithmConfig& algorithm,
     const double sum = (2 - eta) + (2 - rates.beta);
     if (product > 2 * rates.alpha && sum > rates.alpha && eta < 2) return std::nullopt;
     return fmt::format(
-        "outside the stability region of synchronous EASGD at curvature 1: learning_rate {}, alpha {}, "
+        "outside the stability region of synchronous EASGD at curvature 1: learning_rate {}, alpha "
+        "{}, "
         "beta {} need (2 - learning_rate)(2 - beta) = {:.4g} > 2 alpha = {:.4g}, "
         "(2 - learning_rate) + (2 - beta) = {:.4g} > alpha",
         eta, rates.alpha, rates.beta, product, 2 * rates.alpha, sum);
@@ -41,7 +43,8 @@ std::optional<std::string> stability_warning(const AlgorithmConfig& algorithm,
   const double limit = (4 - 2 * eta) / (4 - eta);
   if (eta <= 2 && rates.alpha <= limit) return std::nullopt;
   return fmt::format(
-      "outside the stability region of asynchronous EASGD at curvature 1: learning_rate {} must be at most "
+      "outside the stability region of asynchronous EASGD at curvature 1: learning_rate {} must be "
+      "at most "
       "2 and alpha {} at most (4 - 2 learning_rate)/(4 - learning_rate) = {:.4g}",
       eta, rates.alpha, limit);
 }

@@ -23,9 +23,10 @@ struct ElasticRates {
 /// Derives two of them from the one given; all zero where the algorithm has no elastic force.
 ElasticRates derive(const AlgorithmConfig& algorithm, std::size_t workers);
 
-/// A line with the numbers where the rates, at the largest alpha of the schedule, lie outside the region in which EASGD is proven stable, for
-/// curvature 1: alpha <= (4 - 2 eta) / (4 - eta) in any order ([EASGD15] section 4), and
-/// (2 - eta)(2 - beta) > 2 alpha with (2 - eta) + (2 - beta) > alpha for synchronous rounds (Lemma 7.1).
+/// A line with the numbers where the rates, at the largest alpha of the schedule, lie outside the
+/// region in which EASGD is proven stable, for curvature 1: alpha <= (4 - 2 eta) / (4 - eta) in any
+/// order ([EASGD15] section 4), and (2 - eta)(2 - beta) > 2 alpha with (2 - eta) + (2 - beta) >
+/// alpha for synchronous rounds (Lemma 7.1).
 std::optional<std::string> stability_warning(const AlgorithmConfig& algorithm,
                                              const ElasticRates& rates);
 

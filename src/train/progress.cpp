@@ -43,8 +43,7 @@ std::string bar_of(double fraction) {
 
 }  // namespace
 
-Progress::Progress()
-    : terminal_(isatty(STDERR_FILENO)), next_(std::chrono::steady_clock::now()) {}
+Progress::Progress() : terminal_(isatty(STDERR_FILENO)), next_(std::chrono::steady_clock::now()) {}
 
 Progress::~Progress() {
   if (terminal_) put(kEraseLine);

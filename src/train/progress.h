@@ -20,7 +20,8 @@ class Progress {
   /// Ends the bar's line.
   ~Progress();
 
-  /// To be called often: shows the state, twice a second on a terminal, every ten seconds elsewhere.
+  /// To be called often: shows the state, twice a second on a terminal, every ten seconds
+  /// elsewhere.
   void show(const ProgressState& state);
   /// A line of its own above the bar. From any thread.
   static void line(const std::string& text);

@@ -30,12 +30,13 @@ RunFolder::RunFolder(const std::string& out, const std::string& name)
   error.clear();
   made_ = std::filesystem::create_directories(path_, error);
   if (error) {
-    throw DataError(fmt::format("{}: cannot make the run folder: {}", path_.string(), error.message()));
+    throw DataError(
+        fmt::format("{}: cannot make the run folder: {}", path_.string(), error.message()));
   }
   metrics_.open(file("metrics.jsonl"), std::ios::trunc);
   if (!metrics_) {
-    throw DataError(
-        fmt::format("{}: cannot write into the run folder: {}", path_.string(), std::strerror(errno)));
+    throw DataError(fmt::format("{}: cannot write into the run folder: {}", path_.string(),
+                                std::strerror(errno)));
   }
 }
 

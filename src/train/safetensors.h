@@ -1,5 +1,5 @@
-// The safetensors format: named float32 tensors and a few strings in one file that PyTorch, NumPy and
-// others read.
+// The safetensors format: named float32 tensors and a few strings in one file that PyTorch, NumPy
+// and others read.
 //
 // Layout: header length (u64, little-endian), header (JSON), data. Source: [Safetensors].
 #pragma once
@@ -28,8 +28,8 @@ struct File {
 /// Throws: DataError where the file is missing, damaged or holds anything but float32.
 File read(const std::filesystem::path& path);
 
-/// Writes the slices of x [P] under their names, beside the old file first and then over it, so that a
-/// reader or a crash never meets half a file.
+/// Writes the slices of x [P] under their names, beside the old file first and then over it, so
+/// that a reader or a crash never meets half a file.
 /// Throws: DataError.
 void write(const std::filesystem::path& path, const Network& network, ConstView x,
            const std::map<std::string, std::string>& metadata);

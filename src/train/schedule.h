@@ -14,7 +14,7 @@ namespace easgd {
 ///   constant   1
 ///   steps      factor^(number of `at` passed by u)
 ///   power      1 / (1 + gamma t)^power                        [EASGD15] supplement, figure 9
-///   cosine     end + (1 - end) (1 + cos(pi u')) / 2           u' = fraction of what follows the warm-up
+///   cosine     end + (1 - end) (1 + cos(pi u')) / 2     u' = fraction of what follows the warm-up
 ///
 /// each multiplied by min(1, (t + 1) / (warmup length)) while the warm-up lasts.
 struct Schedule {

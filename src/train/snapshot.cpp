@@ -20,12 +20,16 @@ const Snapshot* SnapshotSlot::take() {
   return state_.load(std::memory_order_acquire) == State::full ? &snapshot_ : nullptr;
 }
 
-void SnapshotSlot::release() { change(State::empty); }
+void SnapshotSlot::release() {
+  change(State::empty);
+}
 
 void SnapshotSlot::wait_until_empty() const {
   state_.wait(State::full, std::memory_order_acquire);
 }
 
-void SnapshotSlot::close() { change(State::closed); }
+void SnapshotSlot::close() {
+  change(State::closed);
+}
 
 }  // namespace easgd

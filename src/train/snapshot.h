@@ -11,14 +11,15 @@
 namespace easgd {
 
 struct Snapshot {
-  Buffer center;                     ///< [P]
+  Buffer center;  ///< [P]
   std::uint64_t version = 0;
   std::vector<std::uint64_t> steps;  ///< of each worker
   Tally train;                       ///< of all letters up to this version
   double seconds = 0;                ///< training time when it was taken
 };
 
-/// Room for one snapshot. The master fills it when it is empty and never waits; the evaluator empties it.
+/// Room for one snapshot. The master fills it when it is empty and never waits; the evaluator
+/// empties it.
 class SnapshotSlot {
  public:
   explicit SnapshotSlot(std::size_t parameters) { snapshot_.center = host_buffer(parameters); }

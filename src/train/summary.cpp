@@ -9,13 +9,13 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// {"0.25": seconds, ...}: when each level, from 0.9 down in steps of 0.05 and below 0.1 of 0.01, was first reached.
+/// {"0.25": seconds, ...}: when each level, from 0.9 down in steps of 0.05 and below 0.1 of 0.01,
+/// was first reached.
 Json time_to_error(const std::vector<Evaluation>& evaluations) {
   Json result = Json::object();
   for (int percent = 90; percent > 0; percent -= percent > 10 ? 5 : 1) {
-    const auto reached = std::ranges::find_if(evaluations, [percent](const Evaluation& e) {
-      return e.test.error() <= percent / 100.0;
-    });
+    const auto reached = std::ranges::find_if(
+        evaluations, [percent](const Evaluation& e) { return e.test.error() <= percent / 100.0; });
     if (reached != evaluations.end()) result[fmt::format("{}", percent / 100.0)] = reached->seconds;
   }
   return result;
@@ -40,7 +40,9 @@ nlohmann::json telemetry_json(const Team& team) {
   return list;
 }
 
-void Summary::add(const Evaluation& evaluation) { evaluations_.push_back(evaluation); }
+void Summary::add(const Evaluation& evaluation) {
+  evaluations_.push_back(evaluation);
+}
 
 nlohmann::json Summary::json(const Config& config, const ElasticRates& rates, const Team& team,
                              const std::string& status, double seconds, double images,
@@ -59,8 +61,8 @@ nlohmann::json Summary::json(const Config& config, const ElasticRates& rates, co
   const auto of_last = [this](const auto& value) {
     return evaluated() ? Json(value(evaluations_.back())) : Json();
   };
-  const auto best = std::ranges::min_element(
-      evaluations_, {}, [](const Evaluation& e) { return e.test.error(); });
+  const auto best = std::ranges::min_element(evaluations_, {},
+                                             [](const Evaluation& e) { return e.test.error(); });
   return {{"name", config.name},
           {"algorithm", config.algorithm.name},
           {"exchange", config.algorithm.exchange},

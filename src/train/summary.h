@@ -22,8 +22,8 @@ class Summary {
   void add(const Evaluation& evaluation);
   bool evaluated() const { return !evaluations_.empty(); }
 
-  /// The object of the contract. `seconds` is the training time, `images` how many were trained on. What was
-  /// never evaluated is null.
+  /// The object of the contract. `seconds` is the training time, `images` how many were trained on.
+  /// What was never evaluated is null.
   nlohmann::json json(const Config& config, const ElasticRates& rates, const Team& team,
                       const std::string& status, double seconds, double images,
                       double epochs) const;

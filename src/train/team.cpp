@@ -19,7 +19,9 @@ std::vector<std::unique_ptr<Item>> make_each(std::size_t count, Arguments&... ar
   return result;
 }
 
-void name_thread(const std::string& name) { pthread_setname_np(pthread_self(), name.c_str()); }
+void name_thread(const std::string& name) {
+  pthread_setname_np(pthread_self(), name.c_str());
+}
 
 }  // namespace
 

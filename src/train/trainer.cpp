@@ -98,32 +98,34 @@ std::unique_ptr<OrderPolicy> Run::make_order() {
 WorkerParts Run::worker_parts(std::size_t index) {
   const auto seed = std::uint64_t(config_.seed);
   return {
-      .backend = [this, index] {
-        return (*Registry<BackendEntry>::find(places_[index].kind))(places_[index].options);
-      },
-      .model = [this, seed](Backend& backend) {
-        return backend.compile(network_, {.batch = std::size_t(config_.workers.batch),
-                                          .training = true,
-                                          .precision = config_.workers.precision,
-                                          .seed = seed});
-      },
-      .batches = [this, index, seed](Backend& backend) {
-        return std::make_unique<Loader>(
-            *data_.split.train,
-            LoaderOptions{.batch = std::size_t(config_.workers.batch),
-                          .crop = int(config_.data.crop),
-                          .flip = config_.data.flip,
-                          .partition = partition_named(config_.data.partition),
-                          .order = order_named(config_.data.order),
-                          .limit = data_.train_size,
-                          .seed = seed,
-                          .worker = std::uint32_t(index),
-                          .workers = std::uint32_t(places_.size()),
-                          .normalisation = data_.normalisation,
-                          .allocate = [&backend](std::size_t n) {
-                            return backend.allocate_mailbox(n);
-                          }});
-      },
+      .backend =
+          [this, index] {
+            return (*Registry<BackendEntry>::find(places_[index].kind))(places_[index].options);
+          },
+      .model =
+          [this, seed](Backend& backend) {
+            return backend.compile(network_, {.batch = std::size_t(config_.workers.batch),
+                                              .training = true,
+                                              .precision = config_.workers.precision,
+                                              .seed = seed});
+          },
+      .batches =
+          [this, index, seed](Backend& backend) {
+            return std::make_unique<Loader>(
+                *data_.split.train,
+                LoaderOptions{
+                    .batch = std::size_t(config_.workers.batch),
+                    .crop = int(config_.data.crop),
+                    .flip = config_.data.flip,
+                    .partition = partition_named(config_.data.partition),
+                    .order = order_named(config_.data.order),
+                    .limit = data_.train_size,
+                    .seed = seed,
+                    .worker = std::uint32_t(index),
+                    .workers = std::uint32_t(places_.size()),
+                    .normalisation = data_.normalisation,
+                    .allocate = [&backend](std::size_t n) { return backend.allocate_mailbox(n); }});
+          },
   };
 }
 
@@ -147,9 +149,14 @@ void Run::announce() const {
 }
 
 TeamOptions Run::team_options() {
-  TeamOptions options{.algorithm = &algorithm_, .plan = &plan_, .workers = {}, .order = std::move(order_),
-                      .x0 = x0_, .stop_on_failure = config_.workers.on_failure == "stop",
-                      .on_version = {}, .on_failure = {}};
+  TeamOptions options{.algorithm = &algorithm_,
+                      .plan = &plan_,
+                      .workers = {},
+                      .order = std::move(order_),
+                      .x0 = x0_,
+                      .stop_on_failure = config_.workers.on_failure == "stop",
+                      .on_version = {},
+                      .on_failure = {}};
   for (std::size_t i = 0; i < places_.size(); ++i) options.workers.push_back(worker_parts(i));
   options.on_failure = [this](int worker, const std::string& why) {
     spdlog::error("worker {} on {} failed: {}", worker, places_[std::size_t(worker)].name(), why);
@@ -164,11 +171,13 @@ EvaluatorOptions Run::evaluator_options() {
         const auto set = std::make_shared<TestSet>(config_, data_, network_);
         return [set](ConstView x) { return set->evaluate(x); };
       },
-      .save = [this](const Snapshot& snapshot) {
-        auto metadata = metadata_;
-        metadata["easgd.version"] = std::to_string(snapshot.version);
-        safetensors::write(folder_.file("center.safetensors"), network_, snapshot.center, metadata);
-      },
+      .save =
+          [this](const Snapshot& snapshot) {
+            auto metadata = metadata_;
+            metadata["easgd.version"] = std::to_string(snapshot.version);
+            safetensors::write(folder_.file("center.safetensors"), network_, snapshot.center,
+                               metadata);
+          },
       .report = [this](const Evaluation& evaluation) { report(evaluation); },
   };
 }
@@ -177,9 +186,14 @@ void Run::report(const Evaluation& e) {
   const double epoch = clock_.epoch(e.steps);
   summary_.add(e);
   if (config_.stop.test_error && e.test.error() <= *config_.stop.test_error) good_enough_ = true;
-  folder_.log({{"event", "evaluation"}, {"time", e.seconds}, {"version", e.version},
-               {"steps", e.steps}, {"epoch", epoch}, {"train_loss", e.train_loss},
-               {"test_loss", e.test.mean_loss()}, {"test_error", e.test.error()}});
+  folder_.log({{"event", "evaluation"},
+               {"time", e.seconds},
+               {"version", e.version},
+               {"steps", e.steps},
+               {"epoch", epoch},
+               {"train_loss", e.train_loss},
+               {"test_loss", e.test.mean_loss()},
+               {"test_error", e.test.error()}});
   Progress::line(fmt::format(
       "{:7.1f} s | epoch {:6.2f} | train loss {:.4f} | test loss {:.4f} | test error {:.2f} %",
       e.seconds, epoch, e.train_loss, e.test.mean_loss(), 100 * e.test.error()));
@@ -313,6 +327,8 @@ ExitCode Run::run() {
 
 }  // namespace
 
-ExitCode train(Config config, const std::string& out) { return Run(std::move(config), out).run(); }
+ExitCode train(Config config, const std::string& out) {
+  return Run(std::move(config), out).run();
+}
 
 }  // namespace easgd

@@ -51,9 +51,10 @@ class Worker {
   Buffer gradient_, letter_, reply_;
   Mailbox& mailbox_;
 
-  std::uint64_t clock_ = 0;          // t^i of the paper
-  bool closed_ = false;              // the master has failed
-  std::uint64_t next_exchange_ = 0;  // tau divides 0: the first letter comes before the first gradient
+  std::uint64_t clock_ = 0;  // t^i of the paper
+  bool closed_ = false;      // the master has failed
+  std::uint64_t next_exchange_ =
+      0;  // tau divides 0: the first letter comes before the first gradient
 };
 
 }  // namespace easgd
