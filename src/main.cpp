@@ -58,7 +58,7 @@ void declare(CLI::App& app, Arguments& a, ExitCode& result) {
       throw easgd::ConfigError("help: no such topic: " + a.topic +
                                easgd::did_you_mean(a.topic, {"config"}));
     }
-    fmt::print("{}", a.topic == "config" ? easgd::config_help() : app.help());
+    std::fputs((a.topic == "config" ? easgd::config_help() : app.help()).c_str(), stdout);
   });
 }
 

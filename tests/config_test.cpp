@@ -148,9 +148,16 @@ TEST_CASE("overrides: typed, bare words, and their mistakes") {
   contains(complaint(kRest + kLayers, {"algorithm.tau=0"}),
            "--set algorithm.tau=0: algorithm.tau: expected a value in");
   contains(complaint(kRest + kLayers, {"tau"}), "expected key=value");
-  contains(complaint(kRest + kLayers, {"algorithm.tau="}), "found nothing");
+  contains(complaint(kRest + kLayers, {"algorithm.tua="}), "no such key to take away");
   contains(complaint(kRest + kLayers, {"name.x=4"}),
            "--set name.x=4: name: expected a string; found the table");
+}
+
+TEST_CASE("an override takes a key away, so that another may stand for it") {
+  const Config config = loaded(kRest + kLayers, {"algorithm.beta=", "algorithm.rho=2"});
+  CHECK(config.algorithm.rho == 2.0);
+  CHECK_FALSE(config.algorithm.beta);
+  contains(complaint(kRest + kLayers, {"nowhere.at.all="}), "no such key to take away");
 }
 
 TEST_CASE("help lists every key once, with its default and range") {

@@ -206,6 +206,23 @@ class TableReader final : public Fields {
   std::optional<std::pair<std::string, std::string>> missing_;
 };
 
+/// "algorithm.beta=" takes a key away, so that another may stand for it.
+bool remove_key(toml::table& root, const std::string& text) {
+  if (text.size() < 2 || text.back() != '=') return false;
+  toml::table* table = &root;
+  std::istringstream parts(text.substr(0, text.size() - 1));
+  std::string part;
+  std::getline(parts, part, '.');
+  for (std::string next; std::getline(parts, next, '.'); part = next) {
+    table = (*table)[part].as_table();
+    if (!table) break;
+  }
+  if (!table || table->erase(part) == 0) {
+    throw ConfigError(fmt::format("{}{}: there is no such key to take away", kOverride, text));
+  }
+  return true;
+}
+
 /// An override as a table of its own: "algorithm.tau=4" is TOML; "data.set=mnist" is once quoted.
 toml::table parse_override(const std::string& text) {
   const std::string origin = std::string(kOverride) + text;
@@ -260,7 +277,9 @@ void read_text(const std::string& text, const std::string& origin,
     throw ConfigError(fmt::format(
         "{}: is empty; expected a configuration (see configs/ and `easgd help config`)", origin));
   }
-  for (const std::string& text : overrides) merge(root, parse_override(text));
+  for (const std::string& change : overrides) {
+    if (!remove_key(root, change)) merge(root, parse_override(change));
+  }
   TableReader reader(root, "");
   fields(reader);
   reader.finish();

@@ -165,8 +165,8 @@ void check_algorithm(const AlgorithmConfig& algorithm) {
     throw ConfigError(fmt::format("algorithm: {} needs exactly one of rho, alpha, beta; found {}",
                                   algorithm.name,
                                   given == 0   ? "none"
-                                  : given == 3 ? "all three"
-                                               : "two"));
+                                  : given == 3 ? "all three; --set algorithm.beta= takes beta away"
+                                               : "two; --set algorithm.beta= takes beta away"));
   }
   if (!entry.elastic && given != 0) {
     throw ConfigError(
@@ -219,7 +219,11 @@ Config load_config(const std::string& path, const std::vector<std::string>& over
   anchor(config.data.dir);
   anchor(config.network.init);
   anchor(config.center.replay);
-  check(config);
+  try {
+    check(config);
+  } catch (const ConfigError& e) {
+    throw ConfigError(fmt::format("{}: {}", path, e.what()));
+  }
   return config;
 }
 

@@ -32,6 +32,10 @@ Placement parse_device(const std::string& word) {
 /// Gives each CPU worker `threads` cores of its own, where there are enough for all.
 void share_cores(std::vector<Placement>& places, std::size_t threads) {
   const std::vector<int> cores = allowed_cores();
+  if (threads > cores.size()) {
+    throw ConfigError(fmt::format("workers.threads: {} is more than the {} cores there are",
+                                  threads, cores.size()));
+  }
   const auto cpu_workers = std::size_t(
       std::ranges::count_if(places, [](const Placement& p) { return p.kind == "cpu"; }));
   if (cpu_workers == 0) return;

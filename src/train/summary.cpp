@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace easgd {
 namespace {
@@ -38,6 +39,10 @@ nlohmann::json telemetry_json(const Team& team) {
                     {"distance", t.distance.load()}});
   }
   return list;
+}
+
+bool Summary::diverged() const {
+  return evaluated() && !std::isfinite(evaluations_.back().test.mean_loss());
 }
 
 void Summary::add(const Evaluation& evaluation) {

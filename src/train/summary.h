@@ -21,6 +21,8 @@ class Summary {
  public:
   void add(const Evaluation& evaluation);
   bool evaluated() const { return !evaluations_.empty(); }
+  /// The last center's test loss is not finite.
+  bool diverged() const;
 
   /// The object of the contract. `seconds` is the training time, `images` how many were trained on.
   /// What was never evaluated is null.

@@ -238,6 +238,9 @@ void Run::watch(Team& team, const Evaluator& evaluator) {
     std::this_thread::sleep_for(kLook);
     const bool time_is_up = config_.stop.seconds && team.seconds() >= *config_.stop.seconds;
     const bool reached = !replaying && (time_is_up || good_enough_);
+    if (interrupted() && !ending_) {
+      Progress::line("stopping and saving; once more quits without saving");
+    }
     if (reached || evaluator.failed() || interrupted()) {
       ending_ = true;
       team.request_stop();
@@ -262,6 +265,10 @@ void Run::write_summary(const Team& team, const std::string& status, double seco
     line += fmt::format(", test error {:.2f} % (best {:.2f} %)",
                         100 * summary["test_error"].get<double>(),
                         100 * summary["best_test_error"].get<double>());
+  }
+  if (const auto refused = summary["refused_letters"].get<std::uint64_t>(); refused > 0) {
+    line +=
+        fmt::format(", {} letters refused for not being finite (a lower learning rate?)", refused);
   }
   if (team.failed() > 0) {
     line += fmt::format(", {} of {} workers failed", team.failed(), team.workers());
@@ -318,7 +325,10 @@ ExitCode Run::run() {
   };
   attempt([&] { team.join(); });
   attempt([&] { evaluator.finish(team.center().view(), seconds); });
-  const char* status = failure.get() ? "failed" : cut_short ? "interrupted" : "done";
+  const char* status = failure.get()         ? "failed"
+                       : cut_short           ? "interrupted"
+                       : summary_.diverged() ? "diverged"
+                                             : "done";
   attempt([&] { write_summary(team, status, seconds); });
   attempt([&] { write_order(team); });
   failure.rethrow_if_any();
