@@ -25,7 +25,9 @@ void declare(CLI::App& app, Arguments& a, ExitCode& result) {
   app.require_subcommand(1);
   app.set_help_flag("-h,--help", "this text");
   const auto overridable = [&a](CLI::App* command) {
-    command->add_option("--set", a.overrides, "override a key, as in algorithm.tau=4 (repeatable)")
+    command
+        ->add_option("--set", a.overrides,
+                     "override a key, as in algorithm.tau=4; algorithm.beta= takes it away")
         ->allow_extra_args(false);
   };
 

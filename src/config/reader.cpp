@@ -234,10 +234,9 @@ toml::table parse_override(const std::string& text) {
   try {
     return toml::parse(text, origin);
   } catch (const toml::parse_error&) {
-    const bool bare_word = !value.empty() && value.find_first_of("[]{}\"'=\n\\") == value.npos;
+    const bool bare_word = value.find_first_of("[]{}\"'=\n\\") == value.npos;
     if (!bare_word) {
-      throw ConfigError(fmt::format("{}: expected a TOML value; found {}", origin,
-                                    value.empty() ? "nothing" : value));
+      throw ConfigError(fmt::format("{}: expected a TOML value; found {}", origin, value));
     }
   }
   try {
