@@ -8,11 +8,10 @@
 // so every frequency is one complex matrix product, done as three real ones (Gauss).
 //
 // Symbols: N batch, C and K input and output channels, F = P * Q.
-// The spectrum of P x Q reals is F reals, one "plane" each. A real transform of length L packs as
-// [X0, X(L/2), Re X1, Im X1, Re X2, ...]. Rows are transformed first, then columns: columns 0 and 1
-// of the packed rows are real and pack the same way, columns 2j and 2j + 1 are the real and the
-// imaginary part of a complex one.
-// kLanes images (for weights: kernels of (k, c) pairs) are transformed at once, one per SIMD lane.
+// The spectrum of P x Q reals is F reals, one "plane" each, packed as in kernels/dft.h. Rows are
+// transformed first, then columns: columns 0 and 1 of the packed rows are real and pack the same
+// way, columns 2j and 2j + 1 are the real and the imaginary part of a complex one.
+// The images (for weights: the kernels of (k, c) pairs) of a chunk are transformed side by side.
 // Spectra are stored [plane][channel][lane], so that a plane is an operand of a matrix product.
 // Inverse transforms are not normalised; the products carry their factor 1 / F.
 #include "kernels/fft_conv2d.h"
@@ -21,245 +20,21 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <array>
-#include <cmath>
 #include <cstddef>
 #include <cstdlib>
 #include <exception>
 #include <new>
-#include <numbers>
 #include <numeric>
 #include <stdexcept>
-#include <type_traits>
-#include <utility>
 #include <vector>
+
+#include "kernels/dft.h"
 
 namespace easgd::kernels {
 namespace {
 
-constexpr int kLanes = 8;       // floats in a SIMD register
 constexpr int kCacheLine = 16;  // floats in a cache line
 constexpr int kChunk = 128;     // lanes transformed together, long enough to read memory in runs
-constexpr int kPrefetch = 64;   // floats between an access and the prefetch it starts
-constexpr int kMaxLength = 32;  // longest transform
-
-// ---- Transforms of length L in registers, unrolled at compile time ----
-
-typedef float Vec __attribute__((vector_size(kLanes * sizeof(float))));
-typedef float UnalignedVec
-    __attribute__((vector_size(kLanes * sizeof(float)), aligned(alignof(float))));
-
-struct Complex {
-  Vec re, im;
-};
-
-template <int L>
-using Signal = std::array<Complex, L>;
-
-// Many short runs of memory are read and written side by side, too many for the processor to
-// foresee, so each access asks for what its run needs next. Beyond an array that does no harm.
-inline Vec load(const float* p) {
-  __builtin_prefetch(p + kPrefetch);
-  return *reinterpret_cast<const UnalignedVec*>(p);
-}
-inline void store(float* p, Vec v) {
-  __builtin_prefetch(p + kPrefetch, 1);
-  *reinterpret_cast<UnalignedVec*>(p) = v;
-}
-
-/// Calls f(0), ..., f(Count - 1) with compile-time arguments.
-template <int Count, class F>
-void unroll(F&& f) {
-  [&]<int... I>(std::integer_sequence<int, I...>) {
-    (f(std::integral_constant<int, I>{}), ...);
-  }
-  (std::make_integer_sequence<int, Count>{});
-}
-
-/// Cosine and sine of `turns` / L of a circle.
-template <int L>
-constexpr float cosine(int turns) {
-  return static_cast<float>(std::cos(2 * std::numbers::pi * turns / L));
-}
-template <int L>
-constexpr float sine(int turns) {
-  return static_cast<float>(std::sin(2 * std::numbers::pi * turns / L));
-}
-
-/// z * exp(-2 pi i Turns / L).
-template <int L, int Turns>
-Complex rotate(Complex z) {
-  if constexpr (Turns == 0) {
-    return z;
-  } else if constexpr (4 * Turns == L) {
-    return {z.im, -z.re};
-  } else {
-    constexpr float c = cosine<L>(Turns), s = sine<L>(Turns);
-    return {z.re * c + z.im * s, z.im * c - z.re * s};
-  }
-}
-
-/// The first factor R of a length: the power of two in it, or 4, 2 or the smallest prime if the
-/// length is a power of two or odd.
-constexpr int radix(int length) {
-  const int even = length & -length;
-  if (even != length && even > 1) return even;
-  if (even == length) return length > 4 ? 4 : 2;
-  for (int p = 3; p < length; p += 2) {
-    if (length % p == 0) return p;
-  }
-  return length;
-}
-
-/// The forward transform of a prime number of points; points j and L - j share their products.
-template <int L>
-Signal<L> prime_dft(const Signal<L>& z) {
-  if constexpr (L == 2) {
-    return {{{z[0].re + z[1].re, z[0].im + z[1].im}, {z[0].re - z[1].re, z[0].im - z[1].im}}};
-  } else {
-    Signal<L> out;
-    out[0] = z[0];
-    unroll<L / 2>([&](auto j) {
-      out[0].re += z[j + 1].re + z[L - 1 - j].re;
-      out[0].im += z[j + 1].im + z[L - 1 - j].im;
-    });
-    unroll<L / 2>([&](auto i) {
-      constexpr int k = i + 1;
-      Complex even = z[0], odd = {};
-      unroll<L / 2>([&](auto j) {
-        constexpr float c = cosine<L>(k * (j + 1)), s = sine<L>(k * (j + 1));
-        even.re += c * (z[j + 1].re + z[L - 1 - j].re);
-        even.im += c * (z[j + 1].im + z[L - 1 - j].im);
-        odd.re += s * (z[j + 1].re - z[L - 1 - j].re);
-        odd.im += s * (z[j + 1].im - z[L - 1 - j].im);
-      });
-      out[k] = {even.re + odd.im, even.im - odd.re};
-      out[L - k] = {even.re - odd.im, even.im + odd.re};
-    });
-    return out;
-  }
-}
-
-/// The forward transform of L = R * M points by R transforms of M points, then M of R points:
-/// Good-Thomas (no twiddle factors) where R and M are coprime, Cooley-Tukey elsewhere.
-template <int L>
-Signal<L> dft(const Signal<L>& z) {
-  constexpr int R = radix(L), M = L / R;
-  if constexpr (L == 1) {
-    return z;
-  } else if constexpr (M == 1) {
-    return prime_dft<L>(z);
-  } else {
-    constexpr bool coprime = std::gcd(R, M) == 1;
-    std::array<Signal<R>, M> columns;
-    unroll<R>([&](auto r) {
-      Signal<M> row;
-      unroll<M>([&](auto m) { row[m] = z[coprime ? (M * r + R * m) % L : r + R * m]; });
-      row = dft<M>(row);
-      unroll<M>([&](auto m) {
-        constexpr int turns = coprime ? 0 : r * m;
-        columns[m][r] = rotate<L, turns>(row[m]);
-      });
-    });
-    unroll<M>([&](auto m) { columns[m] = dft<R>(columns[m]); });
-    Signal<L> out;
-    unroll<L>([&](auto k) { out[k] = columns[k % M][coprime ? k % R : k / M]; });
-    return out;
-  }
-}
-
-// ---- Codelets: transforms of `lanes` signals whose elements lie at the given addresses ----
-
-// Codelets need every call inlined to be fast. Under a sanitizer that would only take minutes to
-// compile.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define EASGD_INLINE_ALL
-#else
-#define EASGD_INLINE_ALL [[gnu::flatten]]
-#endif
-
-using Codelet = void (*)(const float* const* in, float* const* out, int lanes);
-
-/// L complex values at in[2j], in[2j + 1] to their transform. Exchanging the two addresses of every
-/// pair, in and out, gives the inverse.
-template <int L>
-EASGD_INLINE_ALL void complex_forward(const float* const* in, float* const* out, int lanes) {
-  for (int lane = 0; lane < lanes; lane += kLanes) {
-    Signal<L> z;
-    unroll<L>([&](auto j) { z[j] = {load(in[2 * j] + lane), load(in[2 * j + 1] + lane)}; });
-    z = dft<L>(z);
-    unroll<L>([&](auto j) {
-      store(out[2 * j] + lane, z[j].re);
-      store(out[2 * j + 1] + lane, z[j].im);
-    });
-  }
-}
-
-/// L reals to their packed transform, by a complex transform z of half the length.
-template <int L>
-EASGD_INLINE_ALL void real_forward(const float* const* in, float* const* out, int lanes) {
-  constexpr int half = L / 2;
-  for (int lane = 0; lane < lanes; lane += kLanes) {
-    Signal<half> z;
-    unroll<half>([&](auto j) { z[j] = {load(in[2 * j] + lane), load(in[2 * j + 1] + lane)}; });
-    z = dft<half>(z);
-    store(out[0] + lane, z[0].re + z[0].im);
-    store(out[1] + lane, z[0].re - z[0].im);
-    unroll<half / 2>([&](auto j) {
-      constexpr int k = j + 1, mirror = half - k;
-      const Complex a = z[k], b = z[mirror];
-      const Complex even = {a.re + b.re, a.im - b.im};
-      const Complex odd = rotate<L, k>({a.im + b.im, b.re - a.re});
-      store(out[2 * k] + lane, 0.5f * (even.re + odd.re));
-      store(out[2 * k + 1] + lane, 0.5f * (even.im + odd.im));
-      store(out[2 * mirror] + lane, 0.5f * (even.re - odd.re));
-      store(out[2 * mirror + 1] + lane, 0.5f * (odd.im - even.im));
-    });
-  }
-}
-
-/// The packed transform of L reals to L times the reals.
-template <int L>
-EASGD_INLINE_ALL void real_inverse(const float* const* in, float* const* out, int lanes) {
-  constexpr int half = L / 2;
-  for (int lane = 0; lane < lanes; lane += kLanes) {
-    Signal<half> z;  // real and imaginary parts exchanged, to invert by the forward transform
-    const Vec first = load(in[0] + lane), middle = load(in[1] + lane);
-    z[0] = {first - middle, first + middle};
-    unroll<half / 2>([&](auto j) {
-      constexpr int k = j + 1, mirror = half - k;
-      const Complex a = {load(in[2 * k] + lane), load(in[2 * k + 1] + lane)};
-      const Complex b = {load(in[2 * mirror] + lane), load(in[2 * mirror + 1] + lane)};
-      const Complex even = {a.im - b.im, a.re + b.re};
-      const Complex odd = rotate<L, k>({a.re - b.re, -a.im - b.im});
-      z[k] = {even.re + odd.re, even.im + odd.im};
-      z[mirror] = {odd.re - even.re, even.im - odd.im};
-    });
-    z = dft<half>(z);
-    unroll<half>([&](auto j) {
-      store(out[2 * j] + lane, z[j].im);
-      store(out[2 * j + 1] + lane, z[j].re);
-    });
-  }
-}
-
-struct Codelets {
-  int length;
-  Codelet complex_forward, real_forward, real_inverse;
-};
-
-template <int... L>
-constexpr std::array<Codelets, sizeof...(L)> make_codelets() {
-  return {{{L, complex_forward<L>, real_forward<L>, real_inverse<L>}...}};
-}
-constexpr auto kCodelets = make_codelets<4, 6, 8, 10, 12, 14, 16, 18, 20, 24, 28, kMaxLength>();
-
-/// The shortest transform of at least `length` points; null if there is none.
-const Codelets* codelets_for(int length) {
-  const auto* found = std::find_if(kCodelets.begin(), kCodelets.end(),
-                                   [&](const Codelets& c) { return c.length >= length; });
-  return found == kCodelets.end() ? nullptr : found;
-}
 
 // ---- Transforms of tensors ----
 
@@ -318,7 +93,7 @@ struct Spectra {
 
 /// The transforms of columns (length P) and rows (length Q).
 struct Grid {
-  const Codelets *columns, *rows;
+  const Dft *columns, *rows;
   int height() const { return columns->length; }
   int width() const { return rows->length; }
   int size() const { return height() * width(); }
@@ -350,34 +125,36 @@ class Transform {
       forward_rows(pixels, layout_.pixel_stride, lanes);
     } else {
       gather(pixels, lanes);
-      forward_rows(stage_, kChunk, round_up(lanes, kLanes));
+      forward_rows(stage_, kChunk, round_up(lanes, kDftLanes));
     }
-    forward_columns(spectra_.plane(0) + channel * spectra_.stride + lane, round_up(lanes, kLanes));
+    forward_columns(spectra_.plane(0) + channel * spectra_.stride + lane,
+                    round_up(lanes, kDftLanes));
   }
 
   /// The reverse, times F.
   void inverse(float* tensor, int channel, int lane) const {
     float* pixels = tensor + channel * layout_.channel_stride + lane * layout_.lane_stride;
     const int lanes = std::min(kChunk, layout_.lanes - lane);
-    inverse_columns(spectra_.plane(0) + channel * spectra_.stride + lane, round_up(lanes, kLanes));
+    inverse_columns(spectra_.plane(0) + channel * spectra_.stride + lane,
+                    round_up(lanes, kDftLanes));
     if (is_dense(lanes)) {
       inverse_rows(pixels, layout_.pixel_stride, lanes);
     } else {
-      inverse_rows(stage_, kChunk, round_up(lanes, kLanes));
+      inverse_rows(stage_, kChunk, round_up(lanes, kDftLanes));
       scatter(pixels, lanes);
     }
   }
 
  private:
   /// Whether the codelets can work on the tensor itself.
-  bool is_dense(int lanes) const { return layout_.lane_stride == 1 && lanes % kLanes == 0; }
+  bool is_dense(int lanes) const { return layout_.lane_stride == 1 && lanes % kDftLanes == 0; }
 
   void gather(const float* pixels, int lanes) const {
     for (int p = 0; p < layout_.height * layout_.width; ++p) {
       float* stage = stage_ + p * kChunk;
       const float* pixel = pixels + p * layout_.pixel_stride;
       for (int i = 0; i < lanes; ++i) stage[i] = pixel[i * layout_.lane_stride];
-      std::fill(stage + lanes, stage + round_up(lanes, kLanes), 0.0f);
+      std::fill(stage + lanes, stage + round_up(lanes, kDftLanes), 0.0f);
     }
   }
 
@@ -406,8 +183,8 @@ class Transform {
   }
 
   void forward_rows(const float* pixels, std::ptrdiff_t stride, int lanes) const {
-    const float* in[kMaxLength];
-    float* out[kMaxLength];
+    const float* in[kMaxDftLength];
+    float* out[kMaxDftLength];
     for (int row = 0; row < grid_.height(); ++row) {
       if (is_empty(row)) continue;
       for (int column = 0; column < grid_.width(); ++column) {
@@ -419,8 +196,8 @@ class Transform {
   }
 
   void inverse_rows(float* pixels, std::ptrdiff_t stride, int lanes) const {
-    const float* in[kMaxLength];
-    float* out[kMaxLength];
+    const float* in[kMaxDftLength];
+    float* out[kMaxDftLength];
     for (int row = 0; row < grid_.height(); ++row) {
       if (is_empty(row)) continue;
       for (int column = 0; column < grid_.width(); ++column) {
@@ -432,8 +209,8 @@ class Transform {
   }
 
   void forward_columns(float* spectrum, int lanes) const {
-    const float* in[2 * kMaxLength];
-    float* out[2 * kMaxLength];
+    const float* in[2 * kMaxDftLength];
+    float* out[2 * kMaxDftLength];
     for (int column = 0, parts = 1; column < grid_.width(); column += parts) {
       parts = column < 2 ? 1 : 2;
       for (int i = 0; i < parts * grid_.height(); ++i) {
@@ -446,8 +223,8 @@ class Transform {
   }
 
   void inverse_columns(const float* spectrum, int lanes) const {
-    const float* in[2 * kMaxLength];
-    float* out[2 * kMaxLength];
+    const float* in[2 * kMaxDftLength];
+    float* out[2 * kMaxDftLength];
     for (int column = 0, parts = 1; column < grid_.width(); column += parts) {
       parts = column < 2 ? 1 : 2;
       for (int i = 0; i < parts * grid_.height(); ++i) {
@@ -519,8 +296,8 @@ Layout batch_layout(const Conv2dShape& s, int channels, int height, int width, i
 
 /// The smallest grid for a shape; a member is null if no transform is long enough.
 Grid find_grid(const Conv2dShape& s) {
-  return {codelets_for(std::max({s.height + s.pad, s.out_height(), s.kernel_height})),
-          codelets_for(std::max({s.width + s.pad, s.out_width(), s.kernel_width}))};
+  return {dft_for(std::max({s.height + s.pad, s.out_height(), s.kernel_height})),
+          dft_for(std::max({s.width + s.pad, s.out_width(), s.kernel_width}))};
 }
 
 Grid checked_grid(const Conv2dShape& s) {

@@ -24,6 +24,7 @@ struct Arguments {
 void declare(CLI::App& app, Arguments& a, ExitCode& result) {
   app.require_subcommand(1);
   app.set_help_flag("-h,--help", "this text");
+  app.set_version_flag("--version", "easgd " EASGD_VERSION);
   const auto overridable = [&a](CLI::App* command) {
     command
         ->add_option("--set", a.overrides,
@@ -88,6 +89,10 @@ int main(int argc, char** argv) try {
   ExitCode result = ExitCode::done;
   declare(app, arguments, result);
   try {
+    if (argc < 2) {
+      std::fputs(app.help().c_str(), stderr);
+      return int(ExitCode::configuration);
+    }
     check_command(app, argc, argv);
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {
@@ -99,7 +104,9 @@ int main(int argc, char** argv) try {
 } catch (const easgd::Error& error) {
   return fail(error.exit_code(), error.what());
 } catch (const std::bad_alloc&) {
-  return fail(ExitCode::device, "cpu: out of memory; use a smaller batch, network or set");
+  return fail(ExitCode::device,
+              "cpu: out of memory; `easgd describe` shows what a network needs; "
+              "use a smaller batch, network or set");
 } catch (const std::exception& error) {
   return fail(ExitCode::bug, error.what());
 }

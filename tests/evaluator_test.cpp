@@ -42,7 +42,7 @@ struct Fixture {
         .report =
             [this](const Evaluation& evaluation) {
               CHECK(evaluation.test.error() == 0.1);
-              CHECK(evaluation.train_loss == 2);
+              CHECK(evaluation.train.mean_loss() == 2);
               reported.push_back(evaluation.version);
             },
     };

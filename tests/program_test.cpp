@@ -160,6 +160,9 @@ TEST_CASE("replay of a free-running run with 4 workers gives the same center, by
       easgd(kTrain + "--set workers.devices=cpu --set center.order=replay --set center.replay=" +
             folder / "free/order.bin --out " + folder / "other"),
       3, "is of 4 workers");
+  check_one_line(easgd(lenet + "--set seed=2 --set center.order=replay --set center.replay=" +
+                       folder / "free/order.bin --out " + folder / "other"),
+                 2, "the recorded run had \"seed = 1\", this one has \"seed = 2\"");
 }
 
 TEST_CASE("Ctrl-C ends a run with exit code 130 and keeps what was reached") {
@@ -193,6 +196,7 @@ TEST_CASE("mistakes have one clear line and their exit code") {
   check_one_line(easgd("trian"), 2, "no such command: trian; did you mean \"train\"?");
   check_one_line(easgd("train"), 2, "config is required");
   check_one_line(easgd("train nowhere.toml"), 2, "nowhere.toml: cannot be opened");
+  check_one_line(easgd("train configs"), 2, "configs: is a folder; expected a TOML file");
   check_one_line(easgd(kTrain + "--set algorithm.tua=3" + out), 2, "did you mean \"tau\"?");
   check_one_line(easgd(kTrain + "--set data.crop=40" + out), 2,
                  "data.crop: 40 is larger than the images (32x32)");
@@ -207,6 +211,20 @@ TEST_CASE("mistakes have one clear line and their exit code") {
       "a 5x5 kernel does not fit an input of 4x4");
   check_one_line(easgd("evaluate " + folder.path.string()), 3,
                  "center.safetensors: cannot be opened");
+  check_one_line(easgd(kTrain + "--set name=a/b" + out), 2, "name: expected a word");
+  check_one_line(easgd(kTrain + "--set algorithm.schedule.kind=steps" + out), 2,
+                 "kind = \"steps\" and at = [...] go together");
+  check_one_line(easgd(kTrain + "--set stop.steps=99999999999999999999" + out), 2,
+                 "expected a TOML value; found 99999999999999999999");
+  std::ofstream(folder / "layers.toml") << "[[layer]]\ntype = \"linear\"\noutputs = 7\n"
+                                           "[[layer]]\ntype = \"softmax_cross_entropy\"\n";
+  check_one_line(
+      easgd(kTrain + "--set network.file=" + folder / "layers.toml" + out), 2,
+      "layers.toml:4: layer 2 \"softmax_cross_entropy2\" (softmax_cross_entropy): it sees "
+      "7x1x1 values, but the data set has 10 classes");
+  std::ofstream(folder / "single.toml") << "[layer]\ntype = \"linear\"\n";
+  check_one_line(easgd(kTrain + "--set network.file=" + folder / "single.toml" + out), 2,
+                 "single.toml:1: layer: expected tables, each headed [[layer]]");
   check_one_line(easgd("help me"), 2, "no such topic");
   check_one_line(easgd("locate mnits"), 2, "did you mean \"mnist\"?");
   check_one_line(easgd("evaluate /dev/null"), 3, "/dev/null: ");
@@ -245,6 +263,38 @@ TEST_CASE("a log that cannot be written costs the log, not the run") {
       (EASGD_PROGRAM " " + kTrain + "--out " + folder / "run" + " >/dev/full 2>/dev/full").c_str());
   CHECK(WEXITSTATUS(status) == 0);
   CHECK(fs::exists(folder / "run/summary.json"));
+}
+
+TEST_CASE("a full disk loses nothing else: no empty file in the place of a result") {
+  const Folder folder;
+  // A folder in the place where summary.json is to appear stands for a disk that takes no more.
+  fs::create_directories(folder / "run/summary.json/taken");
+  const Answer run = easgd(kTrain + "--out " + folder / "run");
+  CAPTURE(run.text);
+  CHECK(run.code == 3);
+  CHECK(run.text.find("summary.json: cannot be written") != std::string::npos);
+  CHECK(fs::exists(folder / "run/center.safetensors"));
+  CHECK(fs::exists(folder / "run/order.bin"));
+  CHECK_FALSE(fs::exists(folder / "run/summary.json.new"));
+}
+
+TEST_CASE("a signal while a run is being set up ends it, and its folder can be used again") {
+  const Folder folder;
+  const std::string out = folder / "run";
+  std::fflush(nullptr);
+  const pid_t child = fork();
+  if (child == 0) {
+    freopen("/dev/null", "w", stderr);
+    execl(EASGD_PROGRAM, "easgd", "train", "configs/synthetic_eamsgd.toml", "--out", out.c_str(),
+          static_cast<char*>(nullptr));
+    _exit(99);
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  kill(child, SIGTERM);
+  int status = 0;
+  waitpid(child, &status, 0);
+  CHECK((WIFSIGNALED(status) || WEXITSTATUS(status) == 130));
+  if (!fs::exists(out + "/center.safetensors")) CHECK(easgd(kTrain + "--out " + out).code == 0);
 }
 
 TEST_CASE("outside the stability region a run says so, with the numbers") {

@@ -27,7 +27,9 @@ struct Tally {
   std::int64_t samples = 0;
 
   void operator+=(const Tally& t) { loss += t.loss, hits += t.hits, samples += t.samples; }
-  double mean_loss() const { return samples ? loss / double(samples) : 0; }
+  void operator-=(const Tally& t) { loss -= t.loss, hits -= t.hits, samples -= t.samples; }
+  /// Not a number where there are no samples.
+  double mean_loss() const { return loss / double(samples); }
   double error() const { return samples ? double(samples - hits) / double(samples) : 0; }
 };
 

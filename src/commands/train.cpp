@@ -1,4 +1,3 @@
-#include "base/interrupt.h"
 #include "commands/commands.h"
 #include "train/trainer.h"
 
@@ -6,7 +5,6 @@ namespace easgd {
 
 ExitCode train_command(const std::string& config, const std::vector<std::string>& overrides,
                        const std::string& out) {
-  catch_interrupts();
   return train(load_config(config, overrides), out);
 }
 

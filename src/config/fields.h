@@ -28,6 +28,8 @@ class Fields {
   using Words = std::vector<std::string>;
 
   virtual ~Fields() = default;
+  /// "file:line" of the table being read; empty where none is.
+  virtual std::string place() const { return {}; }
   virtual void text(const char* key, std::string& value, const char* meaning) = 0;
   virtual void choice(const char* key, std::string& value, const Words& allowed,
                       const char* meaning) = 0;

@@ -22,16 +22,19 @@ std::string shown(const toml::node& node) {
   std::ostringstream out;
   node.visit([&out](const auto& n) { out << n; });
   std::string text = out.str();
+  std::ranges::replace(text, '\n', ' ');
   return text.size() > 60 ? text.substr(0, 57) + "..." : text;
 }
 
-/// "run.toml:12: algorithm.tau: message", or the override that the node came from.
+/// "run.toml:12", or the override that the node came from.
+std::string place_of(const toml::source_region& source) {
+  const std::string origin = source.path ? *source.path : "";
+  return origin.starts_with(kOverride) ? origin : fmt::format("{}:{}", origin, source.begin.line);
+}
+
 [[noreturn]] void fail(const toml::source_region& source, const std::string& key,
                        const std::string& message) {
-  const std::string origin = source.path ? *source.path : "";
-  const std::string where =
-      origin.starts_with(kOverride) ? origin : fmt::format("{}:{}", origin, source.begin.line);
-  throw ConfigError(fmt::format("{}: {}: {}", where, key, message));
+  throw ConfigError(fmt::format("{}: {}: {}", place_of(source), key, message));
 }
 
 std::string in_range(Range range) {
@@ -43,6 +46,8 @@ class TableReader final : public Fields {
  public:
   TableReader(const toml::table& table, std::string prefix)
       : table_(table), prefix_(std::move(prefix)) {}
+
+  std::string place() const override { return place_of(table_.source()); }
 
   void text(const char* key, std::string& value, const char*) override {
     if (const toml::node* node = take(key)) {
@@ -223,6 +228,14 @@ bool remove_key(toml::table& root, const std::string& text) {
   return true;
 }
 
+bool is_value(const std::string& text) {
+  try {
+    return !toml::parse("value = " + text).empty();
+  } catch (const toml::parse_error&) {
+    return false;
+  }
+}
+
 /// An override as a table of its own: "algorithm.tau=4" is TOML; "data.set=mnist" is once quoted.
 toml::table parse_override(const std::string& text) {
   const std::string origin = std::string(kOverride) + text;
@@ -235,7 +248,8 @@ toml::table parse_override(const std::string& text) {
     return toml::parse(text, origin);
   } catch (const toml::parse_error&) {
     const bool bare_word = value.find_first_of("[]{}\"'=\n\\") == value.npos;
-    if (!bare_word) {
+    const bool number = value.find_first_not_of("+-.0123456789") == value.npos;
+    if (!bare_word || (number && !is_value(value))) {
       throw ConfigError(fmt::format("{}: expected a TOML value; found {}", origin, value));
     }
   }

@@ -47,6 +47,8 @@ class Layer {
 
   /// Names the layer's tensors: "<name>.weight". Given by the user, or kind and number.
   std::string name;
+  /// "file:line" of the table that describes it; empty where there is none.
+  std::string origin;
 };
 
 /// Makes a layer of one kind with its default options.

@@ -14,14 +14,23 @@ std::size_t Parameter::count() const {
   return std::accumulate(dims.begin(), dims.end(), std::size_t{1}, std::multiplies<>());
 }
 
+namespace {
+
+/// "net.toml:12: layer 3 "conv3" (conv)", for messages.
+std::string place_of(const Layer& layer, std::size_t number) {
+  return fmt::format("{}: layer {} \"{}\" ({})", layer.origin.empty() ? "network" : layer.origin,
+                     number, layer.name, layer.kind());
+}
+
+}  // namespace
+
 Network::Network(Shape input, int classes, std::vector<std::shared_ptr<Layer>> layers)
     : input_(input), classes_(classes) {
   if (layers.empty()) throw ConfigError("network: has no layers");
   std::set<std::string> names;
   Shape shape = input;
   for (const auto& layer : layers) {
-    const std::string where = fmt::format("network: layer {} \"{}\" ({})", stages_.size() + 1,
-                                          layer->name, layer->kind());
+    const std::string where = place_of(*layer, stages_.size() + 1);
     if (!names.insert(layer->name).second) throw ConfigError(where + ": the name is used twice");
     if (!stages_.empty() && stages_.back().layer->kind() == "softmax_cross_entropy") {
       throw ConfigError(where + ": nothing may follow softmax_cross_entropy");
@@ -39,13 +48,13 @@ Network::Network(Shape input, int classes, std::vector<std::shared_ptr<Layer>> l
     }
     stages_.push_back(std::move(stage));
   }
+  const std::string last = place_of(*stages_.back().layer, stages_.size());
   if (stages_.back().layer->kind() != "softmax_cross_entropy") {
-    throw ConfigError("network: the last layer must be softmax_cross_entropy");
+    throw ConfigError(last + ": the last layer must be softmax_cross_entropy");
   }
   if (shape != Shape{classes, 1, 1}) {
-    throw ConfigError(
-        fmt::format("network: the loss sees {}x{}x{} values, but the data set has {} classes",
-                    shape.channels, shape.height, shape.width, classes));
+    throw ConfigError(fmt::format("{}: it sees {}x{}x{} values, but the data set has {} classes",
+                                  last, shape.channels, shape.height, shape.width, classes));
   }
 }
 

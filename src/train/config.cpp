@@ -26,6 +26,7 @@ void layer_fields(config::Fields& f, const char* key, std::vector<std::shared_pt
         element.choice("type", kind, Registry<LayerEntry>::names(), "what the layer computes");
         if (i == list.size()) list.push_back((*Registry<LayerEntry>::find(kind))());
         Layer& layer = *list[i];
+        layer.origin = element.place();
         if (layer.name.empty()) layer.name = fmt::format("{}{}", kind, i + 1);
         element.text("name", layer.name, kNameMeaning);
         layer.fields(element);
@@ -118,7 +119,8 @@ void EvaluateConfig::fields(config::Fields& f) {
       },
       "when the center is evaluated (20 s where none is given); the end of a run always is");
   f.integer("batch", batch, {1, 65536}, "samples evaluated at a time");
-  f.integer("threads", threads, {1, 1024}, "CPU threads of the evaluator, beside the workers'");
+  f.integer("threads", threads, {1, 1024},
+            "CPU threads of the evaluator, beside the workers'; at most one a core");
 }
 
 void Config::fields(config::Fields& f) {
@@ -142,19 +144,19 @@ void Config::fields(config::Fields& f) {
 
 namespace {
 
-void load_layers(Config& config, const std::filesystem::path& folder) {
+/// `origin` is the configuration file, which network.file is relative to.
+void load_layers(Config& config, const std::filesystem::path& origin) {
   NetworkConfig& network = config.network;
+  const auto fail = [&origin](const char* why) {
+    throw ConfigError(fmt::format("{}: network: {}", origin.string(), why));
+  };
   if (!network.file.empty()) {
-    if (!network.layers.empty()) {
-      throw ConfigError("network: give file or [[network.layer]] tables, not both");
-    }
-    config::read_file((folder / network.file).string(), {},
+    if (!network.layers.empty()) fail("give file or [[network.layer]] tables, not both");
+    config::read_file((origin.parent_path() / network.file).string(), {},
                       [&](config::Fields& f) { layer_fields(f, "layer", network.layers); });
     network.file.clear();
   }
-  if (network.layers.empty()) {
-    throw ConfigError("network: has no layers; give network.file or [[network.layer]] tables");
-  }
+  if (network.layers.empty()) fail("has no layers; give network.file or [[network.layer]] tables");
 }
 
 void check_algorithm(const AlgorithmConfig& algorithm) {
@@ -175,6 +177,10 @@ void check_algorithm(const AlgorithmConfig& algorithm) {
 }
 
 void check(Config& config) {
+  if (config.name.empty() || config.name.find('/') != std::string::npos) {
+    throw ConfigError(fmt::format("name: expected a word to name the run folder with; found \"{}\"",
+                                  config.name));
+  }
   check_algorithm(config.algorithm);
   const StopConfig& stop = config.stop;
   if (!stop.epochs && !stop.steps && !stop.seconds && !stop.test_error) {
@@ -184,6 +190,10 @@ void check(Config& config) {
   for (const auto& [key, schedule] : {std::pair{"schedule", &config.algorithm.schedule},
                                       {"tau_schedule", &config.algorithm.tau_schedule},
                                       {"rho_schedule", &config.algorithm.rho_schedule}}) {
+    if ((schedule->kind == "steps") == schedule->at.empty()) {
+      throw ConfigError(
+          fmt::format("algorithm.{}: kind = \"steps\" and at = [...] go together", key));
+    }
     if (schedule->needs_length() && !length_known) {
       throw ConfigError(
           fmt::format("algorithm.{}: its fractions need a known length; give stop.epochs, "
@@ -215,7 +225,7 @@ void anchor(std::string& path) {
 Config load_config(const std::string& path, const std::vector<std::string>& overrides) {
   Config config;
   config::read_file(path, overrides, [&](config::Fields& f) { config.fields(f); });
-  load_layers(config, std::filesystem::path(path).parent_path());
+  load_layers(config, path);
   anchor(config.data.dir);
   anchor(config.network.init);
   anchor(config.center.replay);
@@ -231,12 +241,24 @@ Config parse_config(const std::string& text, const std::string& origin,
                     const std::vector<std::string>& overrides) {
   Config config;
   config::read_text(text, origin, overrides, [&](config::Fields& f) { config.fields(f); });
-  load_layers(config, {});
+  load_layers(config, origin);
   return config;
 }
 
 std::string dump_config(Config config) {
   return config::to_toml([&](config::Fields& f) { config.fields(f); });
+}
+
+std::string dump_replay_config(Config config) {
+  config.name.clear();
+  config.data.dir.clear();
+  config.workers.devices.clear();
+  config.workers.threads = 0;
+  config.center = {};
+  config.stop.seconds.reset();
+  config.stop.test_error.reset();
+  config.evaluate = {};
+  return dump_config(std::move(config));
 }
 
 std::string dump_evaluation_config(Config config) {

@@ -113,6 +113,9 @@ Config parse_config(const std::string& text, const std::string& origin,
 /// The TOML text that repeats the run.
 std::string dump_config(Config config);
 
+/// What the result of a run depends on beside the order of absorption.
+std::string dump_replay_config(Config config);
+
 /// What evaluation depends on and nothing else: the data, without where it lay, and the network.
 std::string dump_evaluation_config(Config config);
 

@@ -48,18 +48,16 @@ void Evaluator::save(const Snapshot& snapshot) {
   try {
     options_.save(snapshot);
   } catch (const std::exception& e) {
-    spdlog::error("{}; the run goes on", e.what());
+    if (save_told_ != e.what()) spdlog::error("{}; the run goes on", e.what());
+    save_told_ = e.what();
     save_error_ = std::current_exception();
   }
 }
 
 void Evaluator::evaluate(const Snapshot& snapshot) {
   if (!test_) test_ = options_.make_test();
-  Evaluation result{snapshot.seconds, snapshot.version, snapshot.steps, 0, {}};
-  Tally train = snapshot.train;
-  train.loss -= train_before_.loss;
-  train.samples -= train_before_.samples;
-  result.train_loss = train.mean_loss();
+  Evaluation result{snapshot.seconds, snapshot.version, snapshot.steps, snapshot.train, {}};
+  result.train -= train_before_;
   result.test = test_(snapshot.center);
   train_before_ = snapshot.train;
   options_.report(result);

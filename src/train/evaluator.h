@@ -17,7 +17,7 @@ struct Evaluation {
   double seconds = 0;  ///< training time when the snapshot was taken
   std::uint64_t version = 0;
   std::vector<std::uint64_t> steps;
-  double train_loss = 0;  ///< mean over the batches absorbed since the evaluation before
+  Tally train;  ///< of the letters absorbed since the evaluation before
   Tally test;
 };
 
@@ -25,8 +25,8 @@ struct EvaluatorOptions {
   /// Made and called on the evaluator's thread: loss and hits of parameters x [P] over the test
   /// set.
   std::function<std::function<Tally(ConstView x)>()> make_test;
-  /// Stores the snapshot before it is evaluated. What it throws is logged, and thrown by finish()
-  /// if it was the last.
+  /// Stores the snapshot before it is evaluated. What it throws is logged where it is new, and thrown
+  /// by finish() if it was the last.
   std::function<void(const Snapshot&)> save;
   /// Called after each evaluation, on the evaluator's thread.
   std::function<void(const Evaluation&)> report;
@@ -57,6 +57,7 @@ class Evaluator {
   std::optional<std::uint64_t> saved_;  // version; read by finish() once the slot is empty
   Tally train_before_;
   std::exception_ptr save_error_;
+  std::string save_told_;  // the last message of one, told once
   FirstError error_;
   std::thread thread_;
 };

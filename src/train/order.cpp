@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "base/write_file.h"
 
 namespace easgd {
 namespace {
@@ -98,8 +99,9 @@ class ReplayOrder final : public OrderPolicy {
   std::size_t done_ = 0;
 };
 
-constexpr std::array<char, 16> kMagic = {"easgd order 1\n\0"};
+constexpr std::array<char, 16> kMagic = {"easgd order 2\n\0"};
 constexpr std::uint16_t kTail = 0xffff;
+constexpr std::uint32_t kLongestConfig = 1 << 24;  // bytes
 
 }  // namespace
 
@@ -129,6 +131,14 @@ Recording Recording::read(const std::filesystem::path& path, std::size_t workers
         fmt::format("{}: is of {} workers; this run has {}", path.string(), recorded, workers));
   }
   Recording result;
+  std::uint32_t length = 0;
+  file.read(reinterpret_cast<char*>(&length), sizeof length);
+  if (file && length < kLongestConfig) {
+    result.config.resize(length);
+    file.read(result.config.data(), std::streamsize(length));
+  } else {
+    file.setstate(std::ios::failbit);
+  }
   std::uint16_t letter = 0;
   while (file.read(reinterpret_cast<char*>(&letter), sizeof letter) && letter != kTail) {
     if (letter >= workers) {
@@ -147,18 +157,19 @@ Recording Recording::read(const std::filesystem::path& path, std::size_t workers
 }
 
 void Recording::write(const std::filesystem::path& path, std::size_t workers) const {
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  const auto put = [&file](const void* data, std::size_t bytes) {
-    file.write(static_cast<const char*>(data), std::streamsize(bytes));
-  };
-  const auto count = std::uint32_t(workers);
-  put(kMagic.data(), kMagic.size());
-  put(&count, sizeof count);
-  put(letters.data(), letters.size() * sizeof letters[0]);
-  put(&kTail, sizeof kTail);
-  put(steps.data(), steps.size() * sizeof steps[0]);
-  file.close();
-  if (!file) throw DataError(path.string() + ": cannot be written: " + std::strerror(errno));
+  write_file(path, [&](std::ostream& file) {
+    const auto put = [&file](const void* data, std::size_t bytes) {
+      file.write(static_cast<const char*>(data), std::streamsize(bytes));
+    };
+    const auto count = std::uint32_t(workers), length = std::uint32_t(config.size());
+    put(kMagic.data(), kMagic.size());
+    put(&count, sizeof count);
+    put(&length, sizeof length);
+    put(config.data(), config.size());
+    put(letters.data(), letters.size() * sizeof letters[0]);
+    put(&kTail, sizeof kTail);
+    put(steps.data(), steps.size() * sizeof steps[0]);
+  });
 }
 
 }  // namespace easgd

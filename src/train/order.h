@@ -33,13 +33,16 @@ std::unique_ptr<OrderPolicy> round_robin_order();
 /// All workers that have not left, together.
 std::unique_ptr<OrderPolicy> synchronous_order();
 
-/// What `order.bin` holds: who was absorbed when, and how many steps each worker took in the end.
+/// What `order.bin` holds: what was run, who was absorbed when, and how many steps each worker took
+/// in the end.
 ///
-/// File, little-endian: "easgd order 1\n\0\0" (16 bytes), workers (u32), a u16 for each absorbed
-/// letter, 0xffff, and the steps of each worker (u64).
+/// File, little-endian: "easgd order 2\n\0\0" (16 bytes), workers (u32), length of the
+/// configuration (u32) and its text, a u16 for each absorbed letter, 0xffff, and the steps of each
+/// worker (u64).
 struct Recording {
   std::vector<std::uint16_t> letters;
   std::vector<std::uint64_t> steps;
+  std::string config = {};  ///< TOML of what the result depends on beside the order
 
   /// Throws: DataError if the file is not an order.bin of `workers` workers.
   static Recording read(const std::filesystem::path& path, std::size_t workers);

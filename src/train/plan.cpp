@@ -27,12 +27,17 @@ ElasticRates derive(const AlgorithmConfig& algorithm, std::size_t workers) {
 
 std::optional<std::string> stability_warning(const AlgorithmConfig& algorithm,
                                              const ElasticRates& initial) {
-  const double eta = algorithm.learning_rate, rise = algorithm.rho_schedule.largest();
+  const double eta = algorithm.learning_rate;
+  if (eta > 2) {
+    return fmt::format("outside the stability region at curvature 1: learning_rate {} exceeds 2",
+                       eta);
+  }
+  const double rise = algorithm.rho_schedule.largest();
   const ElasticRates rates = {rise * initial.rho, rise * initial.alpha, rise * initial.beta};
   if (algorithm.exchange == "synchronous") {
     const double product = (2 - eta) * (2 - rates.beta);
     const double sum = (2 - eta) + (2 - rates.beta);
-    if (product > 2 * rates.alpha && sum > rates.alpha && eta < 2) return std::nullopt;
+    if (product > 2 * rates.alpha && sum > rates.alpha) return std::nullopt;
     return fmt::format(
         "outside the stability region of synchronous EASGD at curvature 1: learning_rate {}, alpha "
         "{}, "
@@ -41,12 +46,11 @@ std::optional<std::string> stability_warning(const AlgorithmConfig& algorithm,
         eta, rates.alpha, rates.beta, product, 2 * rates.alpha, sum);
   }
   const double limit = (4 - 2 * eta) / (4 - eta);
-  if (eta <= 2 && rates.alpha <= limit) return std::nullopt;
+  if (rates.alpha <= limit) return std::nullopt;
   return fmt::format(
-      "outside the stability region of asynchronous EASGD at curvature 1: learning_rate {} must be "
-      "at most "
-      "2 and alpha {} at most (4 - 2 learning_rate)/(4 - learning_rate) = {:.4g}",
-      eta, rates.alpha, limit);
+      "outside the stability region of asynchronous EASGD at curvature 1: alpha {} must be at "
+      "most (4 - 2 learning_rate)/(4 - learning_rate) = {:.4g}, learning_rate being {}",
+      rates.alpha, limit, eta);
 }
 
 Plan::Plan(const Config& config, std::size_t workers, std::size_t train_size)

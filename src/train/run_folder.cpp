@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/write_file.h"
 
 namespace easgd {
 namespace {
@@ -41,13 +42,7 @@ RunFolder::RunFolder(const std::string& out, const std::string& name)
 }
 
 void RunFolder::write(const std::string& name, const std::string& text) const {
-  std::ofstream stream(file(name), std::ios::trunc);
-  stream << text;
-  stream.close();
-  if (!stream) {
-    throw DataError(
-        fmt::format("{}: cannot be written: {}", file(name).string(), std::strerror(errno)));
-  }
+  write_file(file(name), [&text](std::ostream& stream) { stream << text; });
 }
 
 void RunFolder::discard() noexcept {

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/write_file.h"
 
 namespace easgd::safetensors {
 namespace {
@@ -30,9 +31,13 @@ Tensor read_tensor(const json& entry, const std::vector<char>& data) {
   for (const std::int64_t dim : tensor.dims) {
     count = dim < 0 || count > data.size() ? data.size() + 1 : count * std::uint64_t(dim);
   }
-  if (begin > end || end > data.size() || end - begin != count * sizeof(float)) {
-    throw DataError(fmt::format("bytes {}..{} of {} do not hold a tensor of {}", begin, end,
-                                data.size(), shown(tensor.dims)));
+  if (end > data.size()) {
+    throw DataError(fmt::format("the file is cut short: expected {} bytes of data, found {}", end,
+                                data.size()));
+  }
+  if (begin > end || end - begin != count * sizeof(float)) {
+    throw DataError(
+        fmt::format("bytes {}..{} do not hold a tensor of {}", begin, end, shown(tensor.dims)));
   }
   tensor.values.resize(count);
   std::memcpy(tensor.values.data(), data.data() + begin, end - begin);
@@ -57,8 +62,11 @@ std::string header_of(const Network& network, const std::map<std::string, std::s
 }  // namespace
 
 File read(const std::filesystem::path& path) {
-  std::ifstream stream(path, std::ios::binary);
   std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
+    throw DataError(path.string() + ": is a folder; expected a safetensors file");
+  }
+  std::ifstream stream(path, std::ios::binary);
   const std::uint64_t file_size = std::filesystem::file_size(path, error);
   if (!stream || error) {
     throw DataError(path.string() + ": cannot be opened; expected a safetensors file");
@@ -94,20 +102,13 @@ File read(const std::filesystem::path& path) {
 
 void write(const std::filesystem::path& path, const Network& network, ConstView x,
            const std::map<std::string, std::string>& metadata) {
-  const std::filesystem::path beside = path.string() + ".new";
   const std::string header = header_of(network, metadata);
   const std::uint64_t header_size = header.size();
-  std::ofstream stream(beside, std::ios::binary | std::ios::trunc);
-  stream.write(reinterpret_cast<const char*>(&header_size), sizeof header_size);
-  stream.write(header.data(), std::streamsize(header.size()));
-  stream.write(reinterpret_cast<const char*>(x.data()), std::streamsize(x.size_bytes()));
-  stream.close();
-  std::error_code error;
-  if (stream) std::filesystem::rename(beside, path, error);
-  if (!stream || error) {
-    const std::string why = stream ? error.message() : std::strerror(errno);
-    throw DataError(fmt::format("{}: cannot be written: {}", path.string(), why));
-  }
+  write_file(path, [&](std::ostream& stream) {
+    stream.write(reinterpret_cast<const char*>(&header_size), sizeof header_size);
+    stream.write(header.data(), std::streamsize(header.size()));
+    stream.write(reinterpret_cast<const char*>(x.data()), std::streamsize(x.size_bytes()));
+  });
 }
 
 void load(const File& file, const std::filesystem::path& path, const Network& network, View x) {

@@ -85,7 +85,7 @@ nlohmann::json Summary::json(const Config& config, const ElasticRates& rates, co
           {"wall_seconds", seconds},
           {"images_per_second", images / seconds},
           {"version", of_last([](const Evaluation& e) { return e.version; })},
-          {"train_loss", of_last([](const Evaluation& e) { return e.train_loss; })},
+          {"train_loss", of_last([](const Evaluation& e) { return e.train.mean_loss(); })},
           {"test_loss", of_last([](const Evaluation& e) { return e.test.mean_loss(); })},
           {"test_error", of_last([](const Evaluation& e) { return e.test.error(); })},
           {"best_test_error", evaluated() ? Json(best->test.error()) : Json()},

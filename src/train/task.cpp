@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "train/devices.h"
 #include "train/safetensors.h"
 
 namespace easgd {
@@ -49,7 +50,9 @@ TestSet::TestSet(const Config& config, const Data& data, const Network& network)
                                   .limit = data.test_size,
                                   .normalisation = data.normalisation}),
       backend_((*Registry<BackendEntry>::find("cpu"))(
-          {.index = 0, .threads = int(config.evaluate.threads), .cores = {}})),
+          {.index = 0,
+           .threads = std::min(int(config.evaluate.threads), int(allowed_cores().size())),
+           .cores = {}})),
       model_(backend_->compile(network, {.batch = std::size_t(config.evaluate.batch),
                                          .training = false,
                                          .precision = config.workers.precision,

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <map>
+#include <sstream>
 #include <thread>
 
 #include "base/interrupt.h"
@@ -30,6 +31,30 @@ using nlohmann::json;
 
 constexpr auto kLook = std::chrono::milliseconds(50);
 constexpr double kProgressEventSeconds = 5;
+
+std::string loss_text(const Tally& tally) {
+  if (tally.samples == 0) return "-";
+  const double loss = tally.mean_loss();
+  return loss < 1e4 ? fmt::format("{:.4f}", loss) : fmt::format("{:.3e}", loss);
+}
+
+/// Two configurations line by line: the first key that differs is told.
+void check_replays(const std::string& recorded, const std::string& here) {
+  std::istringstream a(recorded), b(here);
+  for (std::string was, is, table; std::getline(a, was) && std::getline(b, is);) {
+    if (was != is) {
+      throw ConfigError(
+          fmt::format("center.replay: the recorded run had \"{}\", this one has \"{}\" in {}; a "
+                      "replay repeats a "
+                      "run from its own config.toml",
+                      was, is, table.empty() ? "the top table" : table));
+    }
+    if (is.starts_with('[')) table = is;
+  }
+  if (recorded.size() != here.size()) {
+    throw ConfigError("center.replay: the recorded run had other keys than this one");
+  }
+}
 
 /// A run: made from its configuration, run once.
 class Run {
@@ -83,7 +108,6 @@ Run::Run(Config config, const std::string& out)
   for (const Placement& place : places_) config_.workers.devices.push_back(place.name());
   config_.workers.threads = places_[0].options.threads;
   metadata_ = {{"easgd.config", dump_evaluation_config(config_)}};
-  folder_.write("config.toml", dump_config(config_));
 }
 
 std::unique_ptr<OrderPolicy> Run::make_order() {
@@ -91,6 +115,7 @@ std::unique_ptr<OrderPolicy> Run::make_order() {
   if (config_.center.order == "round_robin") return round_robin_order();
   if (config_.center.order == "free") return free_order();
   Recording recording = Recording::read(config_.center.replay, places_.size());
+  check_replays(recording.config, dump_replay_config(config_));
   plan_.set_steps(recording.steps);
   return replay_order(std::move(recording), ending_);
 }
@@ -191,12 +216,12 @@ void Run::report(const Evaluation& e) {
                {"version", e.version},
                {"steps", e.steps},
                {"epoch", epoch},
-               {"train_loss", e.train_loss},
+               {"train_loss", e.train.mean_loss()},
                {"test_loss", e.test.mean_loss()},
                {"test_error", e.test.error()}});
-  Progress::line(fmt::format(
-      "{:7.1f} s | epoch {:6.2f} | train loss {:.4f} | test loss {:.4f} | test error {:.2f} %",
-      e.seconds, epoch, e.train_loss, e.test.mean_loss(), 100 * e.test.error()));
+  Progress::line(
+      fmt::format("{:7.1f} s | epoch {:6.2f} | train loss {} | test loss {} | test error {:.2f} %",
+                  e.seconds, epoch, loss_text(e.train), loss_text(e.test), 100 * e.test.error()));
 }
 
 std::uint64_t Run::steps_taken(const Team& team) const {
@@ -278,7 +303,7 @@ void Run::write_summary(const Team& team, const std::string& status, double seco
 
 void Run::write_order(const Team& team) const {
   if (config_.algorithm.exchange == "synchronous") return;
-  Recording recording{team.center().order(), {}};
+  Recording recording{team.center().order(), {}, dump_replay_config(config_)};
   for (std::size_t i = 0; i < team.workers(); ++i) {
     recording.steps.push_back(team.telemetry(i).clock);
   }
@@ -306,10 +331,12 @@ ExitCode Run::run() {
   seen_team = &team;
   try {
     team.start();
+    folder_.write("config.toml", dump_config(config_));
   } catch (...) {
     folder_.discard();
     throw;
   }
+  catch_interrupts();  // until here there is nothing to save
   watch(team, evaluator);
   const double seconds = team.seconds();
   const bool cut_short = interrupted();

@@ -1,0 +1,29 @@
+// Discrete Fourier transforms of short signals, many at a time: codelets of kernels/fft_conv2d.cpp.
+//
+// A real transform of length L packs as [X0, X(L/2), Re X1, Im X1, Re X2, ...].
+#pragma once
+
+namespace easgd::kernels {
+
+constexpr int kDftLanes = 8;       ///< floats in a SIMD register
+constexpr int kMaxDftLength = 32;  ///< longest transform
+
+/// Transforms `lanes` signals at once, a multiple of kDftLanes: in[j][i] is element j of signal i.
+using Codelet = void (*)(const float* const* in, float* const* out, int lanes);
+
+/// The transforms of one length.
+struct Dft {
+  int length;
+  /// `length` complex values at in[2j], in[2j + 1] to their transform. Exchanging the two addresses
+  /// of every pair, in and out, gives the inverse, times `length`.
+  Codelet complex_forward;
+  /// `length` reals to their packed transform.
+  Codelet real_forward;
+  /// The packed transform of `length` reals to `length` times the reals.
+  Codelet real_inverse;
+};
+
+/// The shortest transform of at least `length` points; null beyond kMaxDftLength.
+const Dft* dft_for(int length);
+
+}  // namespace easgd::kernels

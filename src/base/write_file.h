@@ -1,0 +1,15 @@
+// Files that appear whole or not at all.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <ostream>
+
+namespace easgd {
+
+/// Lets `fill` write a file beside `path`, then puts it in the place of `path`. Where that fails, an
+/// earlier `path` stays as it was and nothing else is left behind.
+/// Throws: DataError.
+void write_file(const std::filesystem::path& path, const std::function<void(std::ostream&)>& fill);
+
+}  // namespace easgd
