@@ -103,7 +103,7 @@ class Fetch(unittest.TestCase):
         Server.damage = "changed"
         with self.assertRaisesRegex(fetch.FetchError, "damaged: .* expected"):
             self.fetch()
-        self.assertEqual(list(self.data.iterdir()), [])
+        self.assertFalse(self.data.exists())
 
     def test_refuses_a_folder_that_lacks_files(self):
         (self.data / "set").mkdir(parents=True)
