@@ -20,14 +20,14 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
-#include <cstdlib>
-#include <exception>
 #include <new>
 #include <numeric>
 #include <stdexcept>
 #include <vector>
 
+#include "base/view.h"
 #include "kernels/dft.h"
 
 namespace easgd::kernels {
@@ -40,19 +40,6 @@ constexpr int kChunk = 128;     // lanes transformed together, long enough to re
 
 constexpr int round_up(int value, int unit) {
   return (value + unit - 1) / unit * unit;
-}
-
-struct Free {
-  void operator()(float* p) const { std::free(p); }
-};
-using Buffer = std::unique_ptr<float[], Free>;
-
-Buffer allocate(std::size_t count) {
-  constexpr std::size_t kLine = kCacheLine * sizeof(float);
-  const std::size_t bytes = (count * sizeof(float) + kLine - 1) / kLine * kLine;
-  Buffer buffer(static_cast<float*>(std::aligned_alloc(kLine, bytes)));
-  if (!buffer) throw std::bad_alloc();
-  return buffer;
 }
 
 /// Where the images of a tensor lie: pixel p of image `lane` of a channel is at
@@ -80,10 +67,8 @@ struct Spectra {
       : stride(lanes_stride),
         // One line more than needed: planes a power of two apart would share one cache set.
         plane_stride(round_up(channels * stride, kCacheLine) + kCacheLine),
-        buffer(allocate(planes * plane_stride)) {
-    std::fill_n(buffer.get(), planes * plane_stride, 0.0f);
-  }
-  float* plane(int p) const { return buffer.get() + p * plane_stride; }
+        buffer(host_buffer(std::size_t(planes * plane_stride))) {}
+  float* plane(int p) const { return buffer.data() + p * plane_stride; }
   Planes planes(Frequency f) const { return {plane(f.re), f.im < 0 ? nullptr : plane(f.im)}; }
 
   int stride;
@@ -285,7 +270,7 @@ struct MatrixProduct {
   void run(float scale, const float* a, const float* b, float beta, float* c) const {
     const auto status = dnnl_sgemm(transpose_a, transpose_b, m, n, k, scale, a, stride_a, b,
                                    stride_b, beta, c, stride_c);
-    if (status != dnnl_success) std::terminate();  // out of memory, perhaps in a parallel region
+    if (status != dnnl_success) throw std::bad_alloc();
   }
 };
 
@@ -316,6 +301,7 @@ class FftConv2d::Plan {
   explicit Plan(const Conv2dShape& shape);
   void forward(const float* x, const float* weight, const float* bias, float* y);
   void backward(const float* dy, float* dx, float* dweight, float* dbias);
+  std::size_t bytes() const;
 
  private:
   void to_spectra(const float* tensor, const Layout& layout, const Spectra& spectra);
@@ -330,7 +316,7 @@ class FftConv2d::Plan {
   void multiply_backward(Frequency f, bool need_dx, float* scratch) const;
   std::size_t scratch_size() const;
   int team() const { return std::min(omp_get_max_threads(), max_team_); }
-  float* scratch() const { return scratch_.get() + omp_get_thread_num() * scratch_stride_; }
+  float* scratch() const { return scratch_.data() + omp_get_thread_num() * scratch_stride_; }
 
   int out_channels_, in_channels_;
   Grid grid_;
@@ -365,7 +351,7 @@ FftConv2d::Plan::Plan(const Conv2dShape& s)
       y_(grid_.size(), s.out_channels, stride_),
       max_team_(std::max(omp_get_max_threads(), omp_get_num_procs())),
       scratch_stride_((scratch_size() / kCacheLine + 2) * kCacheLine),
-      scratch_(allocate(max_team_ * scratch_stride_)) {}
+      scratch_(host_buffer(std::size_t(max_team_) * scratch_stride_)) {}
 
 std::size_t FftConv2d::Plan::scratch_size() const {
   const std::size_t weights = out_channels_ * in_channels_;
@@ -402,8 +388,16 @@ void FftConv2d::Plan::from_spectra(const Spectra& spectra, const Layout& layout,
 
 template <class Step>
 void FftConv2d::Plan::for_each_frequency(Step step) {
+  std::atomic<bool> failed = false;  // an exception must not leave a parallel region
 #pragma omp parallel for schedule(dynamic) num_threads(team())
-  for (std::size_t i = 0; i < frequencies_.size(); ++i) step(frequencies_[i], scratch());
+  for (std::size_t i = 0; i < frequencies_.size(); ++i) {
+    try {
+      step(frequencies_[i], scratch());
+    } catch (const std::bad_alloc&) {
+      failed = true;
+    }
+  }
+  if (failed) throw std::bad_alloc();
 }
 
 /// With w = a + ib and x = c + id, conj(w) x = (a - b) c + b (c + d) + i [(a - b) c - a (c - d)].
@@ -483,6 +477,12 @@ void FftConv2d::Plan::backward(const float* dy, float* dx, float* dweight, float
   from_spectra(dweight_, weight_layout_, dweight);
 }
 
+std::size_t FftConv2d::Plan::bytes() const {
+  std::size_t floats = scratch_.size();
+  for (const Spectra* spectra : {&weight_, &dweight_, &x_, &y_}) floats += spectra->buffer.size();
+  return floats * sizeof(float);
+}
+
 FftConv2d::FftConv2d(const Conv2dShape& shape) : plan_(std::make_unique<Plan>(shape)) {}
 FftConv2d::~FftConv2d() = default;
 FftConv2d::FftConv2d(FftConv2d&&) noexcept = default;
@@ -504,6 +504,10 @@ bool FftConv2d::worth_it(const Conv2dShape& s) {
   const double products = 6 * n * k * c * 1.5 * size / kProductRate + 4.5 * size * kCall;
   const double transforms = 2 * size * (n * k + n * c + k * c) * kTransform;
   return kMargin * (products + transforms) < direct;
+}
+
+std::size_t FftConv2d::bytes() const {
+  return plan_->bytes();
 }
 
 void FftConv2d::forward(const float* x, const float* weight, const float* bias, float* y) {

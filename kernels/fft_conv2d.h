@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 
 namespace easgd::kernels {
@@ -36,6 +37,9 @@ class FftConv2d {
   /// Whether forward plus backward is expected to be faster this way than directly. A function of
   /// the shape alone, so that the same shape always computes the same bits.
   static bool worth_it(const Conv2dShape& shape);
+
+  /// Of all workspaces.
+  std::size_t bytes() const;
 
   /// y = conv(x, weight) + bias. Keeps the spectra of x and weight for one backward().
   /// bias may be null.

@@ -5,6 +5,7 @@
 // afterwards.
 #pragma once
 
+#include <cassert>
 #include <functional>
 #include <map>
 #include <string>
@@ -16,7 +17,8 @@ template <class Entry>
 class Registry {
  public:
   static void add(const std::string& name, Entry entry) {
-    entries().emplace(name, std::move(entry));
+    [[maybe_unused]] const bool is_new = entries().emplace(name, std::move(entry)).second;
+    assert(is_new);
   }
 
   /// nullptr where there is none of that name.

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cassert>
-#include <chrono>
 #include <exception>
 #include <thread>
 
@@ -169,10 +168,7 @@ const Batch& Loader::next(std::uint64_t step) {
   if (slot.claim()) {
     ring_->build(slot);
   } else if (slot.state.load(std::memory_order_acquire) != ready) {
-    const auto begin = std::chrono::steady_clock::now();
     Ring::wait(slot);
-    waited_seconds_ +=
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   }
   if (slot.error) {
     const std::exception_ptr error = slot.error;

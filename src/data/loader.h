@@ -23,8 +23,8 @@ struct LoaderOptions {
   bool flip = false;
   Partition partition = Partition::whole;
   Order order = Order::shuffled;
-  std::size_t limit =
-      0;  ///< first samples of the set that are used; 0, or more than there are: all
+  /// First samples of the set that are used; 0, or more than there are: all.
+  std::size_t limit = 0;
   std::uint64_t seed = 1;
   std::uint32_t worker = 0;
   std::uint32_t workers = 1;
@@ -61,7 +61,6 @@ class Loader final : public BatchSource {
   /// Samples that this worker sees in one pass.
   std::size_t samples_in_pass() const;
   /// Seconds that next() has waited for a task.
-  double waited_seconds() const { return waited_seconds_; }
 
  private:
   struct Slot;
@@ -69,7 +68,6 @@ class Loader final : public BatchSource {
   class Ring;
 
   std::unique_ptr<Ring> ring_;
-  double waited_seconds_ = 0;
 };
 
 struct EvaluationOptions {

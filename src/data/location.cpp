@@ -59,7 +59,10 @@ std::optional<fs::path> folder_in(const fs::path& root, const DatasetFiles& want
 fs::path find_folder(const std::string& set, const DatasetFiles& wanted, const std::string& dir) {
   const Root root = chosen_root(dir);
   if (const auto folder = folder_in(root.path, wanted)) return *folder;
-  std::string places = root.path.string() + (is_folder(root.path) ? "" : " (not a folder)");
+  std::error_code ignored;
+  const bool exists = fs::exists(root.path, ignored);
+  const char* why = is_folder(root.path) ? "" : exists ? " (not a folder)" : " (no such folder)";
+  std::string places = root.path.string() + why;
   for (const auto& name : wanted.folders) places += ", " + (root.path / name).string();
   throw DataError(set + ": not found; looked in " + places + " (" + root.origin +
                   "); run `tools/fetch " + set +

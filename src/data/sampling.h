@@ -45,8 +45,7 @@ struct SamplingOptions {
 ///               whichever worker asks first; here each worker has its own order, a function of
 ///               counters.
 ///   sequential  file order without chance. whole: worker w takes the batches w, w + p, w + 2p ...
-///   of the
-///               wrapping sequence. shard: worker w's part is the w-th run of neighbours.
+///               of the wrapping sequence. shard: worker w's part is the w-th run of neighbours.
 ///
 /// Thread: immutable.
 /// Throws: ConfigError where a shard would be empty, or chunks are to be sequential (constructor).

@@ -6,6 +6,11 @@
 #include "kernels/elastic.h"
 
 namespace easgd {
+namespace {
+
+constexpr double kFarthest = 1e38;  // a pull over more is no finite float
+
+}  // namespace
 
 Center::Center(ConstView x0, std::unique_ptr<CenterRule> rule, std::unique_ptr<OrderPolicy> order,
                bool replies, std::vector<Mailbox*> mailboxes,
@@ -68,13 +73,13 @@ void Center::absorb(std::span<const int> round) {
   if (on_version) on_version(view());
 }
 
-/// A letter that is not finite leaves the center clean, and its worker starts again from it.
+/// A letter that is not finite, or too far, leaves the center clean, and its worker starts again from it.
 bool Center::refuse_if_not_finite(int worker) {
   Mailbox& mailbox = *mailboxes_[std::size_t(worker)];
   WorkerTelemetry& telemetry = *telemetry_[std::size_t(worker)];
   const double squared =
       kernels::squared_distance(mailbox.letter_to_read().data(), center_.data(), center_.size());
-  if (std::isfinite(squared)) {
+  if (squared < kFarthest * kFarthest) {
     telemetry.distance = std::sqrt(squared);
     return false;
   }

@@ -253,7 +253,6 @@ std::string dump_replay_config(Config config) {
   config.name.clear();
   config.data.dir.clear();
   config.workers.devices.clear();
-  config.workers.threads = 0;
   config.center = {};
   config.stop.seconds.reset();
   config.stop.test_error.reset();

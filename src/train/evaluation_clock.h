@@ -9,7 +9,7 @@
 
 namespace easgd {
 
-/// Thread: the master's, while it runs.
+/// Thread: the master's, while it runs; epoch() from any.
 class EvaluationClock {
  public:
   /// The period where a configuration gives none.

@@ -1,7 +1,8 @@
 #include "train/evaluator.h"
 
 #include <pthread.h>
-#include <spdlog/spdlog.h>
+
+#include "train/progress.h"
 
 namespace easgd {
 
@@ -34,7 +35,7 @@ void Evaluator::live() {
     try {
       if (!failed()) evaluate(*snapshot);
     } catch (const std::exception& e) {
-      spdlog::error("evaluation: {}", e.what());
+      Progress::line(std::string("warning: evaluation: ") + e.what());
       error_.record();
     }
     slot_.release();
@@ -48,7 +49,8 @@ void Evaluator::save(const Snapshot& snapshot) {
   try {
     options_.save(snapshot);
   } catch (const std::exception& e) {
-    if (save_told_ != e.what()) spdlog::error("{}; the run goes on", e.what());
+    if (save_told_ != e.what())
+      Progress::line(std::string("warning: ") + e.what() + "; the run goes on");
     save_told_ = e.what();
     save_error_ = std::current_exception();
   }

@@ -58,12 +58,10 @@ class Mailbox {
 
   /// Lends the worker's memory [P] each, from before the first letter until leave() returns.
   void attach(View letter, View reply) { letter_ = letter, reply_ = reply; }
-  View letter() { return letter_; }
   LetterNote& note() { return note_; }
   void post();
   /// Sleeps until the master has answered. Returns at once with `none` where no letter is out.
   Reply wait_for_reply();
-  ConstView reply() const { return reply_; }
   /// Takes the mailbox back after the reply has been used.
   void release();
   /// Waits for a letter that is out to be answered, then tells the master not to expect another.

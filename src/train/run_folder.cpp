@@ -1,35 +1,42 @@
 #include "train/run_folder.h"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <cerrno>
 #include <cstring>
 
 #include "base/error.h"
 #include "base/write_file.h"
+#include "train/progress.h"
 
 namespace easgd {
 namespace {
 
-std::filesystem::path first_free(const std::string& name) {
-  for (int n = 1;; ++n) {
-    const std::filesystem::path path = fmt::format("runs/{}-{}", name, n);
-    std::error_code ignored;
-    if (!std::filesystem::exists(path, ignored)) return path;
+/// Makes runs/<name>-<n> with the first n that nobody else has.
+std::filesystem::path make_numbered(const std::string& name, std::error_code& error) {
+  std::filesystem::create_directories("runs", error);
+  std::filesystem::path path;
+  for (int n = 1; !error; ++n) {
+    path = fmt::format("runs/{}-{}", name, n);
+    if (std::filesystem::create_directory(path, error)) break;
   }
+  return path;
 }
 
 }  // namespace
 
-RunFolder::RunFolder(const std::string& out, const std::string& name)
-    : path_(out.empty() ? first_free(name) : std::filesystem::path(out)) {
+RunFolder::RunFolder(const std::string& out, const std::string& name) : path_(out) {
   std::error_code error;
   if (std::filesystem::exists(path_ / "config.toml", error)) {
-    throw ConfigError(path_.string() + ": holds an earlier run; give another folder with --out");
+    throw ConfigError(out + ": holds an earlier run; give another folder with --out");
   }
   error.clear();
-  made_ = std::filesystem::create_directories(path_, error);
+  if (out.empty()) {
+    path_ = make_numbered(name, error);
+    made_ = true;
+  } else {
+    made_ = std::filesystem::create_directories(path_, error);
+  }
   if (error) {
     throw DataError(
         fmt::format("{}: cannot make the run folder: {}", path_.string(), error.message()));
@@ -57,8 +64,8 @@ void RunFolder::log(const nlohmann::json& event) {
   const std::lock_guard lock(mutex_);
   metrics_ << event.dump() << '\n' << std::flush;
   if (!metrics_ && !warned_) {
-    spdlog::warn("{}: cannot be written: {}; the run goes on", file("metrics.jsonl").string(),
-                 std::strerror(errno));
+    Progress::line(fmt::format("warning: {}: cannot be written: {}; the run goes on",
+                               file("metrics.jsonl").string(), std::strerror(errno)));
     warned_ = true;
   }
   metrics_.clear();

@@ -29,7 +29,8 @@ Tensor read_tensor(const json& entry, const std::vector<char>& data) {
   const auto end = entry.at("data_offsets").at(1).get<std::uint64_t>();
   std::uint64_t count = 1;
   for (const std::int64_t dim : tensor.dims) {
-    count = dim < 0 || count > data.size() ? data.size() + 1 : count * std::uint64_t(dim);
+    const bool fits = dim == 0 || (dim > 0 && count <= data.size() / std::uint64_t(dim));
+    count = fits ? count * std::uint64_t(dim) : data.size();  // too many: four bytes each
   }
   if (end > data.size()) {
     throw DataError(fmt::format("the file is cut short: expected {} bytes of data, found {}", end,

@@ -52,12 +52,13 @@ void Summary::add(const Evaluation& evaluation) {
 nlohmann::json Summary::json(const Config& config, const ElasticRates& rates, const Team& team,
                              const std::string& status, double seconds, double images,
                              double epochs) const {
-  double exchange = 0, all = 0;
+  double exchange = 0, data = 0, all = 0;
   std::uint64_t exchanges = 0, refused = 0;
   Json steps = Json::array();
   for (std::size_t i = 0; i < team.workers(); ++i) {
     const WorkerTelemetry& t = team.telemetry(i);
     exchange += t.exchange_seconds;
+    data += t.data_seconds;
     all += t.data_seconds + t.gradient_seconds + t.exchange_seconds;
     exchanges += t.exchanges;
     refused += t.refused;
@@ -93,6 +94,7 @@ nlohmann::json Summary::json(const Config& config, const ElasticRates& rates, co
           {"exchanges", exchanges},
           {"refused_letters", refused},
           {"exchange_wait_fraction", all > 0 ? exchange / all : 0},
+          {"data_wait_fraction", all > 0 ? data / all : 0},
           {"status", status}};
 }
 

@@ -2,6 +2,10 @@
 
 #include <pthread.h>
 
+#include <system_error>
+
+#include "base/error.h"
+
 namespace easgd {
 namespace {
 
@@ -47,7 +51,13 @@ Team::~Team() {
 
 void Team::start() {
   for (std::size_t i = 0; i < options_.workers.size(); ++i) {
-    threads_.emplace_back([this, i] { live(int(i)); });
+    try {
+      threads_.emplace_back([this, i] { live(int(i)); });
+    } catch (const std::system_error& error) {
+      throw DeviceError("cpu: no thread for worker " + std::to_string(i) + " of " +
+                        std::to_string(options_.workers.size()) + ": " + error.what() +
+                        "; use fewer workers");
+    }
   }
   made_.wait();
   if (making_error_.get()) request_stop();

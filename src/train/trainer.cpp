@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <atomic>
@@ -56,6 +55,12 @@ void check_replays(const std::string& recorded, const std::string& here) {
   }
 }
 
+/// The number of threads that "0" stood for: the bits of a run depend on it.
+Config& resolve_threads(Config& config, const std::vector<Placement>& places) {
+  config.workers.threads = places[0].options.threads;
+  return config;
+}
+
 /// A run: made from its configuration, run once.
 class Run {
  public:
@@ -73,6 +78,7 @@ class Run {
   ProgressState progress_of(const Team& team) const;
   std::uint64_t steps_taken(const Team& team) const;
   void watch(Team& team, const Evaluator& evaluator);
+  json summarise(const Team& team, const std::string& status, double seconds) const;
   void write_summary(const Team& team, const std::string& status, double seconds);
   void write_order(const Team& team) const;
 
@@ -97,7 +103,7 @@ Run::Run(Config config, const std::string& out)
     : config_(std::move(config)),
       algorithm_(*Registry<Algorithm>::find(config_.algorithm.name)),
       places_(place_workers(config_.workers, algorithm_.single)),
-      data_(config_),
+      data_(resolve_threads(config_, places_)),
       network_(make_network(config_, data_.split.train->shape(), data_.split.train->classes())),
       plan_(config_, places_.size(), data_.train_size),
       x0_(initial_parameters(config_, network_)),
@@ -106,7 +112,6 @@ Run::Run(Config config, const std::string& out)
       clock_(config_.evaluate.every, std::size_t(config_.workers.batch), data_.train_size) {
   config_.workers.devices.clear();
   for (const Placement& place : places_) config_.workers.devices.push_back(place.name());
-  config_.workers.threads = places_[0].options.threads;
   metadata_ = {{"easgd.config", dump_evaluation_config(config_)}};
 }
 
@@ -184,7 +189,8 @@ TeamOptions Run::team_options() {
                       .on_failure = {}};
   for (std::size_t i = 0; i < places_.size(); ++i) options.workers.push_back(worker_parts(i));
   options.on_failure = [this](int worker, const std::string& why) {
-    spdlog::error("worker {} on {} failed: {}", worker, places_[std::size_t(worker)].name(), why);
+    Progress::line(fmt::format("warning: worker {} on {} failed: {}", worker,
+                               places_[std::size_t(worker)].name(), why));
     folder_.log({{"event", "warning"}, {"worker", worker}, {"message", why}});
   };
   return options;
@@ -279,13 +285,17 @@ void Run::watch(Team& team, const Evaluator& evaluator) {
   }
 }
 
-void Run::write_summary(const Team& team, const std::string& status, double seconds) {
+json Run::summarise(const Team& team, const std::string& status, double seconds) const {
   const double images = double(steps_taken(team)) * double(config_.workers.batch);
-  const json summary = summary_.json(config_, plan_.elastic(), team, status, seconds, images,
-                                     images / double(data_.train_size));
+  return summary_.json(config_, plan_.elastic(), team, status, seconds, images,
+                       images / double(data_.train_size));
+}
+
+void Run::write_summary(const Team& team, const std::string& status, double seconds) {
+  const json summary = summarise(team, status, seconds);
   folder_.write("summary.json", summary.dump(2) + "\n");
   std::string line = fmt::format("{}: {} in {:.1f} s, {:.0f} images/s", config_.name, status,
-                                 seconds, images / seconds);
+                                 seconds, summary["images_per_second"].get<double>());
   if (summary_.evaluated()) {
     line += fmt::format(", test error {:.2f} % (best {:.2f} %)",
                         100 * summary["test_error"].get<double>(),
@@ -341,7 +351,8 @@ ExitCode Run::run() {
   const double seconds = team.seconds();
   const bool cut_short = interrupted();
 
-  // Whatever has failed, everything that was reached is kept, and then the first failure is told.
+  // Whatever has failed, everything that was reached is kept, and then the first failure is told. A
+  // first summary is there in case a signal ends the last evaluation.
   FirstError failure;
   const auto attempt = [&failure](const auto& part) {
     try {
@@ -351,13 +362,14 @@ ExitCode Run::run() {
     }
   };
   attempt([&] { team.join(); });
+  attempt([&] { write_order(team); });
+  attempt([&] { folder_.write("summary.json", summarise(team, "interrupted", seconds).dump(2)); });
   attempt([&] { evaluator.finish(team.center().view(), seconds); });
   const char* status = failure.get()         ? "failed"
                        : cut_short           ? "interrupted"
                        : summary_.diverged() ? "diverged"
                                              : "done";
   attempt([&] { write_summary(team, status, seconds); });
-  attempt([&] { write_order(team); });
   failure.rethrow_if_any();
   return cut_short ? ExitCode::interrupted : ExitCode::done;
 }

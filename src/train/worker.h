@@ -53,8 +53,8 @@ class Worker {
 
   std::uint64_t clock_ = 0;  // t^i of the paper
   bool closed_ = false;      // the master has failed
-  std::uint64_t next_exchange_ =
-      0;  // tau divides 0: the first letter comes before the first gradient
+  // tau divides 0: the first letter comes before the first gradient.
+  std::uint64_t next_exchange_ = 0;
 };
 
 }  // namespace easgd

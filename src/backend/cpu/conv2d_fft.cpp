@@ -33,6 +33,7 @@ class FftConv2dLayer final : public CpuLayer {
   Activation compile_forward(Workbench& bench, const Activation& input) override {
     stream_ = bench.stream();
     convolution_.emplace(kernel_shape(bench, stage_));
+    bench.count_bytes(convolution_->bytes());
     input_ = Converted(bench, input.values, samples_innermost(bench, stage_.input));
     output_ = bench.make(samples_innermost(bench, stage_.output));
     return {output_, true};

@@ -1,7 +1,6 @@
 // Rewrites the list of stages into an equivalent one that costs less. Three rules, in this order:
 //
-//   relu, maxpool -> maxpool, relu         A maximum and max(x, 0) commute, both being monotone,
-//   and
+//   relu, maxpool -> maxpool, relu         A maximum and max(x, 0) commute, both being monotone, and
 //                                          ReLU then touches one value a window. Gradients are the
 //                                          same too: a positive maximum is at the same place before
 //                                          and after ReLU, and others let no gradient through.

@@ -15,8 +15,7 @@ namespace easgd::cpu {
 ///   nhwc     planes = N        lanes = C
 ///   nChw8c   planes = N C/8    lanes = 8        oneDNN's on AVX2; nChw16c on AVX-512
 ///   chwn     planes = C        lanes = N        of our own convolutions: one vector is one pixel
-///   of
-///                                               eight samples, so nothing is ever ragged
+///                                               of eight samples, so nothing is ever ragged
 struct Planes {
   memory::format_tag layout;
   std::size_t planes;
