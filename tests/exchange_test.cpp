@@ -46,6 +46,7 @@ struct Outcome {
   std::vector<std::uint16_t> order;
   std::vector<std::uint64_t> steps;
   std::size_t failed = 0;
+  std::size_t ended = 0;  ///< workers that say so
   std::uint64_t refused = 0;
   double train_loss = 0;
   std::string error;
@@ -63,7 +64,6 @@ Outcome outcome_of(const Toy& toy, const std::function<void(Team&)>& during = {}
     team.join();
   } catch (const std::exception& e) {
     result.error = e.what();
-    return result;
   }
   const CenterView view = team.center().view();
   result.version = view.version;
@@ -74,6 +74,7 @@ Outcome outcome_of(const Toy& toy, const std::function<void(Team&)>& during = {}
   for (std::size_t i = 0; i < toy.workers; ++i) {
     result.steps.push_back(team.telemetry(i).clock);
     result.refused += team.telemetry(i).refused;
+    result.ended += team.telemetry(i).phase == Phase::ended;
   }
   return result;
 }
@@ -84,6 +85,110 @@ bool all_finite(const std::vector<float>& values) {
 
 constexpr std::unique_ptr<OrderPolicy> (*kOrders[])() = {free_order, round_robin_order,
                                                          synchronous_order};
+
+/// Where worker 3 fails.
+enum class Place { post, after_post, fetch, step };
+constexpr Place kPlaces[] = {Place::post, Place::after_post, Place::fetch, Place::step};
+
+struct Fault {
+  Place place;
+  std::uint64_t call;  ///< the first is 0
+
+  void strike(Place here, std::uint64_t number) const {
+    if (here == place && number == call) throw std::runtime_error("burnt out");
+  }
+};
+
+/// The CPU, with a fault in its lane of letters.
+class FaultyBackend final : public Backend {
+ public:
+  explicit FaultyBackend(std::optional<Fault> fault) : fault(fault) {}
+
+  std::string device() const override { return cpu_->device(); }
+  Buffer allocate(std::size_t count) override { return cpu_->allocate(count); }
+  Buffer allocate_mailbox(std::size_t count) override { return cpu_->allocate_mailbox(count); }
+  void upload(ConstView host, View device) override { cpu_->upload(host, device); }
+  void download(ConstView device, View host) override { cpu_->download(device, host); }
+  void run(const kernels::Elementwise& kernel, std::size_t count) override {
+    cpu_->run(kernel, count);
+  }
+  void post(ConstView x, View letter, std::function<void()> posted) override {
+    if (fault) fault->strike(Place::post, posts_);
+    cpu_->post(x, letter, std::move(posted));
+    if (fault) fault->strike(Place::after_post, posts_);
+    ++posts_;
+  }
+  ConstView fetch(ConstView reply) override {
+    if (fault) fault->strike(Place::fetch, fetches_++);
+    return cpu_->fetch(reply);
+  }
+  void finish() override { cpu_->finish(); }
+  std::unique_ptr<Model> compile(const Network& network, const ModelOptions& options) override {
+    return cpu_->compile(network, options);
+  }
+
+  const std::optional<Fault> fault;
+
+ private:
+  std::unique_ptr<Backend> cpu_ = (*Registry<BackendEntry>::find("cpu"))(BackendOptions{});
+  std::uint64_t posts_ = 0, fetches_ = 0;
+};
+
+class FaultyWorkerRule final : public WorkerRule {
+ public:
+  FaultyWorkerRule(std::unique_ptr<WorkerRule> inner, std::optional<Fault> fault)
+      : inner_(std::move(inner)), fault_(fault) {}
+
+  ConstView gradient_point() const override { return inner_->gradient_point(); }
+  ConstView letter() const override { return inner_->letter(); }
+  void step(ConstView g, ConstView reply, const Rates& rates) override {
+    if (fault_) fault_->strike(Place::step, steps_++);
+    inner_->step(g, reply, rates);
+  }
+  void restart(ConstView center) override { inner_->restart(center); }
+
+ private:
+  std::unique_ptr<WorkerRule> inner_;
+  std::optional<Fault> fault_;
+  std::uint64_t steps_ = 0;
+};
+
+/// EAMSGD whose worker 3 has the fault.
+struct FaultyTeam {
+  explicit FaultyTeam(Fault fault) : fault(fault), algorithm(*Registry<Algorithm>::find("eamsgd")) {
+    algorithm.worker = [sound = algorithm.worker](Backend& backend, ConstView x0) {
+      return std::make_unique<FaultyWorkerRule>(sound(backend, x0),
+                                                dynamic_cast<FaultyBackend&>(backend).fault);
+    };
+  }
+
+  void operator()(TeamOptions& options) const {
+    options.algorithm = &algorithm;
+    for (std::size_t i = 0; i < options.workers.size(); ++i) {
+      options.workers[i].backend = [own = i == 3 ? std::optional(fault) : std::nullopt] {
+        return std::make_unique<FaultyBackend>(own);
+      };
+    }
+  }
+
+  Fault fault;
+  Algorithm algorithm;
+};
+
+/// Breaks once it has absorbed the first half of a round.
+class BreakingCenterRule final : public CenterRule {
+ public:
+  explicit BreakingCenterRule(std::unique_ptr<CenterRule> inner) : inner_(std::move(inner)) {}
+  void absorb(std::span<const Letter> round, View center) override {
+    if (++rounds_ < 40) return inner_->absorb(round, center);
+    inner_->absorb(round.first((round.size() + 1) / 2), center);
+    throw DataError("the rule broke");
+  }
+
+ private:
+  std::unique_ptr<CenterRule> inner_;
+  int rounds_ = 0;
+};
 
 }  // namespace
 
@@ -273,6 +378,128 @@ TEST_CASE("a master that fails lets every worker go, and its error is the run's"
     if (center.version == 100) throw DataError("the listener broke");
   };
   CHECK(outcome_of(toy).error == "the listener broke");
+}
+
+TEST_CASE("a worker that fails at any place of its exchange leaves the others running") {
+  for (const auto order : kOrders) {
+    for (const Place place : kPlaces) {
+      for (const std::uint64_t at : {0, 1, 57}) {
+        CAPTURE(int(place));
+        CAPTURE(at);
+        const FaultyTeam faulty({place, at});
+        Toy toy = toy_of(200, order);
+        toy.change = faulty;
+        std::atomic<int> reported = -1;
+        toy.on_failure = [&](int worker, const std::string& why) {
+          CHECK(why == "burnt out");
+          reported = worker;
+        };
+        const Outcome run = outcome_of(toy);
+        const std::uint64_t letters = at + (place != Place::post);
+        CHECK(run.error == "");
+        CHECK(run.failed == 1);
+        CHECK(reported == 3);
+        CHECK(run.ended == kWorkers);
+        CHECK(run.steps[3] == at);
+        CHECK(run.steps[0] == 200);
+        CHECK(std::uint64_t(std::ranges::count(run.order, 3)) == letters);
+        CHECK(run.version == 7 * 200 + letters);
+        CHECK(all_finite(run.center));
+      }
+    }
+  }
+}
+
+TEST_CASE("a failure at any place of an exchange stops the others where that is asked for") {
+  for (const auto order : kOrders) {
+    for (const Place place : kPlaces) {
+      CAPTURE(int(place));
+      const FaultyTeam faulty({place, 20});
+      Toy toy = toy_of(1'000'000'000, order);
+      toy.change = faulty;
+      toy.stop_on_failure = true;
+      const Outcome run = outcome_of(toy);
+      CHECK(run.error == "burnt out");
+      CHECK(run.ended == kWorkers);
+    }
+  }
+}
+
+TEST_CASE("a center rule that breaks in the middle of a round lets every worker go") {
+  for (const auto order : kOrders) {
+    Algorithm algorithm = *Registry<Algorithm>::find("eamsgd");
+    algorithm.center = [sound = algorithm.center] {
+      return std::make_unique<BreakingCenterRule>(sound());
+    };
+    Toy toy = toy_of(1'000'000'000, order);
+    toy.change = [&](TeamOptions& options) { options.algorithm = &algorithm; };
+    const Outcome run = outcome_of(toy);
+    CHECK(run.error == "the rule broke");
+    CHECK(run.ended == kWorkers);
+    CHECK(run.failed == 0);
+    // Letters of whole rounds only are counted.
+    CHECK(run.version == 39 * (order == synchronous_order ? kWorkers : 1));
+  }
+}
+
+TEST_CASE("a stop while all workers sleep for their replies ends everybody once they are served") {
+  struct SleepingOrder final : OrderPolicy {
+    SleepingOrder(std::unique_ptr<OrderPolicy> inner, const std::atomic<bool>& awake)
+        : inner(std::move(inner)), awake(awake) {}
+    void next(std::span<const Mailbox::State> mailboxes, std::vector<int>& round) override {
+      awake.wait(false);
+      inner->next(mailboxes, round);
+    }
+    std::unique_ptr<OrderPolicy> inner;
+    const std::atomic<bool>& awake;
+  };
+  for (const auto order : kOrders) {
+    std::atomic<bool> awake = false;
+    std::atomic<std::size_t> waiting = 0;
+    Toy toy = toy_of(1'000'000'000, order);
+    toy.order = [&] { return std::make_unique<SleepingOrder>(order(), awake); };
+    toy.after_gradient = [&](std::uint32_t, std::uint64_t, View) {
+      ++waiting;
+      waiting.notify_one();
+    };
+    const Outcome run = outcome_of(toy, [&](Team& team) {
+      for (std::size_t seen = 0; seen < kWorkers; seen = waiting) waiting.wait(seen);
+      team.request_stop();
+      awake = true;
+      awake.notify_one();
+    });
+    CHECK(run.error == "");
+    CHECK(run.version == kWorkers);
+    CHECK(run.steps == std::vector<std::uint64_t>(kWorkers, 1));
+    CHECK(run.ended == kWorkers);
+  }
+}
+
+TEST_CASE("a stop while all workers but one sleep for their replies ends everybody") {
+  struct FavouringOrder final : OrderPolicy {
+    std::unique_ptr<OrderPolicy> inner = free_order();
+    void next(std::span<const Mailbox::State> mailboxes, std::vector<int>& round) override {
+      if (mailboxes[0] == Mailbox::State::left) return inner->next(mailboxes, round);
+      if (mailboxes[0] == Mailbox::State::posted) round.push_back(0);
+    }
+  };
+  Toy toy = toy_of(1'000'000'000, free_order);
+  toy.order = [] { return std::make_unique<FavouringOrder>(); };
+  std::atomic<std::uint64_t> first = 0;
+  toy.after_gradient = [&](std::uint32_t worker, std::uint64_t step, View) {
+    if (worker != 0) return;
+    first = step;
+    first.notify_one();
+  };
+  const Outcome run = outcome_of(toy, [&](Team& team) {
+    for (std::uint64_t seen = 0; seen < 100; seen = first) first.wait(seen);
+    team.request_stop();
+  });
+  CHECK(run.error == "");
+  CHECK(run.steps[0] > 100);
+  for (std::size_t w = 1; w < kWorkers; ++w) CHECK(run.steps[w] <= 1);
+  CHECK(run.version == std::accumulate(run.steps.begin(), run.steps.end(), std::uint64_t(0)));
+  CHECK(run.ended == kWorkers);
 }
 
 TEST_CASE("a replay of another run is an error, not a hang") {

@@ -98,6 +98,7 @@ struct Toy {
   std::function<void(const CenterView&)> on_version;
   std::function<void(int, const std::string&)> on_failure;
   bool stop_on_failure = false;
+  std::function<void(TeamOptions&)> change;  ///< of the finished options
 
   TeamOptions options(const Plan& plan, ConstView x0) const {
     TeamOptions o{.algorithm = Registry<Algorithm>::find(config.algorithm.name),
@@ -111,6 +112,7 @@ struct Toy {
     for (std::size_t i = 0; i < workers; ++i) {
       o.workers.push_back(parts(std::uint32_t(i), noise_scale, after_gradient, before_batch));
     }
+    if (change) change(o);
     return o;
   }
 
