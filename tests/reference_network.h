@@ -2,6 +2,7 @@
 // Gradients come from it by central differences.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <map>
@@ -40,17 +41,21 @@ inline Doubles reference_conv(const Sample& s, const Doubles& x) {
   const auto& c = dynamic_cast<const Conv2d&>(*s.stage.layer);
   const Shape in = s.stage.input, out = s.stage.output;
   const int k = int(c.kernel);
+  const double* weights = s.parameters.data() + s.stage.slices[0].offset;
   Doubles y(out.size());
   for (int o = 0; o < out.channels; ++o) {
     for (int row = 0; row < out.height; ++row) {
       for (int col = 0; col < out.width; ++col) {
         double sum = s.weight(1, std::size_t(o));
-        for (int i = 0; i < in.channels * k * k; ++i) {
-          const int channel = i / (k * k), h = row * int(c.stride) - int(c.pad) + i / k % k;
-          const int w = col * int(c.stride) - int(c.pad) + i % k;
-          if (h < 0 || h >= in.height || w < 0 || w >= in.width) continue;
-          sum += s.weight(0, std::size_t(o * in.channels * k * k + i)) *
-                 x[std::size_t((channel * in.height + h) * in.width + w)];
+        const int top = row * int(c.stride) - int(c.pad), left = col * int(c.stride) - int(c.pad);
+        for (int channel = 0; channel < in.channels; ++channel) {
+          const double* image = x.data() + channel * in.height * in.width;
+          const double* weight = weights + (o * in.channels + channel) * k * k;
+          for (int h = std::max(0, top); h < std::min(in.height, top + k); ++h) {
+            for (int w = std::max(0, left); w < std::min(in.width, left + k); ++w) {
+              sum += weight[(h - top) * k + w - left] * image[h * in.width + w];
+            }
+          }
         }
         y[std::size_t((o * out.height + row) * out.width + col)] = sum;
       }
