@@ -9,6 +9,8 @@ import importlib.machinery
 import importlib.util
 import json
 import os
+import re
+import struct
 import subprocess
 import sys
 import tarfile
@@ -119,7 +121,7 @@ class Fetch(unittest.TestCase):
         self.assertEqual(refused.stderr.count("\n"), 1)
 
 
-def make_run(folder: Path, seed: int, errors: list[float], learning_rate: float = 0.1) -> Path:
+def make_run(folder: Path, seed: int, errors: list[float | None], learning_rate: float = 0.1) -> Path:
     folder.mkdir()
     (folder / "config.toml").write_text(
         f'name = "{folder.name}"\nseed = {seed}\n'
@@ -158,7 +160,62 @@ class Plot(unittest.TestCase):
                 plot.read(self.root / name)
 
 
+    def test_draws_a_picture(self):
+        runs = [make_run(self.root / "a", 1, [0.5, 0.4]), make_run(self.root / "b", 2, [0.6, None, 0.3])]
+        picture = self.root / "new" / "picture.png"
+        done = subprocess.run([ROOT / "tools/plot", *runs, "-o", picture], capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stdout), (0, f"tools/plot: {picture}\n"), done.stderr)
+        head = picture.read_bytes()[:24]
+        self.assertEqual(head[:16], b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR")
+        self.assertEqual(struct.unpack(">II", head[16:]), (1600, 700))
+
+
+def make_summary(folder: Path, **values) -> Path:
+    folder.mkdir(parents=True)
+    summary = {"algorithm": "eamsgd", "workers": 2, "tau": 10, "best_test_error": 0.2125,
+               "time_to_error": {"0.5": 3.25, "0.25": 120.4}, "images_per_second": 3406.4,
+               "wall_seconds": 255.4, "status": "done"}
+    (folder / "summary.json").write_text(json.dumps(summary | values))
+    return folder
+
+
 class Table(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = Path(folder.name)
+
+    def run_table(self, *folders):
+        done = subprocess.run([ROOT / "tools/table", *folders], capture_output=True, text=True)
+        return done.returncode, [re.split(r"  +", line.strip()) for line in done.stdout.splitlines()], done.stderr
+
+    def test_sets_runs_side_by_side(self):
+        code, lines, complaint = self.run_table(
+            make_summary(self.root / "fast"),
+            make_summary(self.root / "slow", algorithm="msgd", workers=1, time_to_error={"0.5": 40},
+                         images_per_second=759, status="interrupted"))
+        self.assertEqual((code, complaint), (0, ""))
+        self.assertEqual(lines[0], ["run", "method", "workers", "tau", "best error", "to 50 %", "to 25 %",
+                                    "images/s", "training", "status"])
+        self.assertEqual(lines[2:], [
+            ["fast", "eamsgd", "2", "10", "21.25 %", "3.2 s", "120 s", "3406", "255 s", "done"],
+            ["slow", "msgd", "1", "10", "21.25 %", "40.0 s", "-", "759", "255 s", "interrupted"]])
+
+    def test_has_a_dash_for_a_run_that_was_never_evaluated(self):
+        code, lines, complaint = self.run_table(
+            make_summary(self.root / "dead", best_test_error=None, time_to_error={}, status="failed"))
+        self.assertEqual((code, complaint), (0, ""))
+        self.assertEqual(lines[2:], [["dead", "eamsgd", "2", "10", "-", "3406", "255 s", "failed"]])
+
+    def test_looks_into_a_folder_of_runs_and_leaves_out_what_it_cannot_read(self):
+        make_summary(self.root / "runs/one")
+        (make_summary(self.root / "runs/two") / "summary.json").write_text("{")
+        code, lines, complaint = self.run_table(self.root / "runs")
+        self.assertEqual((code, [line[0] for line in lines[2:]]), (0, ["one"]))
+        self.assertIn("runs/two/summary.json: not JSON", complaint)
+        self.assertEqual(complaint.count("\n"), 1)
+        self.assertEqual(self.run_table(self.root / "runs/two")[:2], (3, []))
+
     def test_chooses_levels_that_were_reached(self):
         fast = {"time_to_error": {"0.5": 1, "0.4": 2, "0.3": 3, "0.2": 4}}
         slow = {"time_to_error": {"0.5": 3, "0.4": 9}}
