@@ -7,10 +7,13 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <sstream>
 #include <thread>
 
@@ -57,6 +60,20 @@ std::string bytes_of(const std::string& path) {
   return text.str();
 }
 
+/// Leaves a safetensors file its tensors only, as other programs write it.
+void strip_metadata(const std::string& path) {
+  const std::string bytes = bytes_of(path);
+  std::uint64_t length = 0;
+  std::memcpy(&length, bytes.data(), sizeof length);
+  json header = json::parse(bytes.substr(sizeof length, length));
+  REQUIRE(header.erase("__metadata__") == 1);
+  const std::string text = header.dump();
+  const std::uint64_t shorter = text.size();
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file.write(reinterpret_cast<const char*>(&shorter), sizeof shorter);
+  file << text << bytes.substr(sizeof length + length);
+}
+
 std::vector<json> lines_of(const std::string& path) {
   std::ifstream file(path);
   std::vector<json> result;
@@ -64,9 +81,111 @@ std::vector<json> lines_of(const std::string& path) {
   return result;
 }
 
+constexpr std::size_t kSmallSet = 500, kSmallTest = 100;
+
 /// A run of a second on the built-in data.
 const std::string kTrain =
     "train configs/synthetic_logistic.toml --set data.limit=2000 --set data.test_limit=500 ";
+
+/// A set that takes no time to read and is easily learnt: 10 classes of 6x6 pixels, in the files of
+/// MNIST.
+void write_small_set(const std::string& folder) {
+  fs::create_directories(folder);
+  const auto big_endian = [](std::size_t n) {
+    return std::string{char(n >> 24), char(n >> 16), char(n >> 8), char(n)};
+  };
+  for (const auto& [name, count] :
+       {std::pair<std::string, std::size_t>{"train", kSmallSet}, {"t10k", kSmallTest}}) {
+    std::string images = big_endian(0x803) + big_endian(count) + big_endian(6) + big_endian(6);
+    std::string labels = big_endian(0x801) + big_endian(count);
+    for (std::size_t n = 0; n < count; ++n) {
+      labels += char(n * 7 % 10);
+      for (std::size_t i = 0; i < 36; ++i) {
+        images += char((i % 10 == n * 7 % 10 ? 150 : 0) + (n * 31 + i * i * 17) % 97);
+      }
+    }
+    std::ofstream(folder + "/" + name + "-images-idx3-ubyte", std::ios::binary) << images;
+    std::ofstream(folder + "/" + name + "-labels-idx1-ubyte", std::ios::binary) << labels;
+  }
+}
+
+struct Run {
+  json summary;
+  std::vector<json> evaluations;
+  std::string center;
+  bool has_order;
+};
+
+/// `count` workers with a core's thread each train for 12 steps, or as `sets` say.
+Run run_small(const Folder& folder, std::size_t count, const std::string& sets) {
+  static int number = 0;
+  const std::string out = folder / ("run" + std::to_string(number++));
+  std::string devices;
+  for (std::size_t i = 0; i < count; ++i) devices += i ? ",\"cpu\"" : "\"cpu\"";
+  const Answer answer =
+      easgd("train configs/mnist_logistic.toml --set data.dir=" + folder.path.string() +
+            " --set workers.batch=20 --set workers.threads=1 --set stop.epochs= --set stop.steps=12"
+            " --set evaluate.every= --set evaluate.every.versions=2 --set algorithm.momentum=0.9"
+            " --set algorithm.learning_rate=0.05 --set algorithm.beta= --set 'workers.devices=[" +
+            devices + "]' " + sets + " --out " + out);
+  CAPTURE(sets);
+  CAPTURE(answer.text);
+  REQUIRE(answer.code == 0);
+  Run run{json::parse(bytes_of(out + "/summary.json")),
+          {},
+          bytes_of(out + "/center.safetensors"),
+          fs::exists(out + "/order.bin")};
+  for (const json& event : lines_of(out + "/metrics.jsonl")) {
+    if (event["event"] == "evaluation") run.evaluations.push_back(event);
+  }
+  return run;
+}
+
+/// What holds for every run that has come to its end.
+void check_summary(const Run& run, std::size_t workers) {
+  const json& s = run.summary;
+  CHECK(s["status"] == "done");
+  CHECK(s["workers"] == workers);
+  CHECK(s["devices"] == std::vector<std::string>(workers, "cpu"));
+  CHECK(s["backend"] == "cpu");
+  CHECK(s["failed_workers"] == 0);
+  CHECK(s["refused_letters"] == 0);
+  CHECK(s["exchange_wait_fraction"] >= 0);
+  CHECK(s["exchange_wait_fraction"] <= 1);
+  CHECK(s["version"] == s["exchanges"]);
+  const auto steps = s["steps"].get<std::vector<double>>();
+  REQUIRE(steps.size() == workers);
+  const double images = 20 * std::accumulate(steps.begin(), steps.end(), 0.0);
+  CHECK(s["epochs"] == images / kSmallSet);
+  CHECK(s["images_per_second"] == images / s["wall_seconds"].get<double>());
+
+  REQUIRE(!run.evaluations.empty());
+  const json& last = run.evaluations.back();
+  for (const char* key : {"train_loss", "test_loss", "test_error", "version"}) {
+    CAPTURE(key);
+    CHECK(last[key] == s[key]);
+  }
+  double best = 1;
+  json reached = json::object();
+  for (const json& e : run.evaluations) {
+    const double error = e["test_error"];
+    best = std::min(best, error);
+    for (int percent = 1; percent <= 90; ++percent) {
+      if (percent > 10 && percent % 5 != 0) continue;
+      std::ostringstream level;
+      level << percent / 100.0;
+      if (error <= percent / 100.0 && !reached.contains(level.str())) {
+        reached[level.str()] = e["time"];
+      }
+    }
+  }
+  CHECK(s["best_test_error"] == best);
+  CHECK(s["time_to_error"] == reached);
+  for (std::size_t i = 1; i < run.evaluations.size(); ++i) {
+    CHECK(run.evaluations[i]["version"] > run.evaluations[i - 1]["version"]);
+    CHECK(run.evaluations[i]["time"] >= run.evaluations[i - 1]["time"]);
+  }
+}
 
 void check_one_line(const Answer& answer, int code, const std::string& part) {
   CAPTURE(answer.text);
@@ -117,14 +236,27 @@ TEST_CASE("a run leaves the files of the contract, and repeats from its own conf
   REQUIRE(easgd("train " + folder / "a/config.toml --out " + folder / "b").code == 0);
   CHECK(bytes_of(folder / "a/center.safetensors") == bytes_of(folder / "b/center.safetensors"));
 
-  SUBCASE("evaluate gives the logged error exactly") {
-    const Answer again = easgd("evaluate " + folder / "a");
-    CAPTURE(again.text);
+  SUBCASE("evaluate gives the logged digits from folder, from file, and with a configuration") {
+    fs::create_directories(folder / "elsewhere");
+    const std::string file = folder / "elsewhere/center.safetensors";
+    fs::copy_file(folder / "a/center.safetensors", file);
+    char expected[100];
+    std::snprintf(expected, sizeof expected,
+                  ": 500 test images, test loss %.6f, test error %.4f %%\n",
+                  summary["test_loss"].get<double>(), 100 * summary["test_error"].get<double>());
+    const std::string config = " --config " + folder / "a/config.toml";
+    CHECK(easgd("evaluate " + folder / "a").text == folder / "a/center.safetensors" + expected);
+    for (const std::string& arguments : {file, file + config}) {
+      const Answer again = easgd("evaluate " + arguments);
+      CHECK(again.code == 0);
+      CHECK(again.text == file + expected);
+    }
+
+    strip_metadata(file);
+    check_one_line(easgd("evaluate " + file), 2, file + ": carries no configuration");
+    const Answer again = easgd("evaluate " + file + config);
     CHECK(again.code == 0);
-    std::ostringstream expected;
-    expected.precision(4);
-    expected << std::fixed << 100 * summary["test_error"].get<double>() << " %";
-    CHECK(again.text.find("test error " + expected.str()) != std::string::npos);
+    CHECK(again.text == file + expected);
   }
   SUBCASE("a run starts from another's center") {
     const Answer next = easgd(kTrain + "--set stop.steps=1 --set network.init=" +
@@ -136,6 +268,130 @@ TEST_CASE("a run leaves the files of the contract, and repeats from its own conf
   SUBCASE("an earlier run is not overwritten") {
     check_one_line(easgd(kTrain + "--out " + folder / "a"), 2, "holds an earlier run");
   }
+}
+
+TEST_CASE("every combination of algorithm, exchange, order and partition keeps its accounts") {
+  const Folder folder;
+  write_small_set(folder / "mnist");
+  struct Case {
+    const char* algorithm;
+    const char* exchange;
+    const char* order;
+    const char* partition;
+    std::size_t workers;
+    int tau;
+    const char* rate;  // one of rho, alpha, beta, and its value
+    double value;
+  };
+  const Case cases[] = {
+      {"sgd", "asynchronous", "free", "whole", 1, 5, "", 0},
+      {"sgd", "synchronous", "free", "shard", 1, 1, "", 0},
+      {"msgd", "asynchronous", "round_robin", "chunks", 1, 4, "", 0},
+      {"msgd", "synchronous", "free", "whole", 1, 100, "", 0},
+      {"easgd", "asynchronous", "free", "whole", 3, 5, "beta", 0.9},
+      {"easgd", "asynchronous", "round_robin", "shard", 2, 1, "rho", 4},
+      {"easgd", "synchronous", "free", "chunks", 3, 4, "alpha", 0.25},
+      {"eamsgd", "asynchronous", "free", "chunks", 2, 12, "alpha", 0.25},
+      {"eamsgd", "asynchronous", "round_robin", "whole", 3, 7, "beta", 0.9},
+      {"eamsgd", "synchronous", "free", "shard", 2, 1, "rho", 4},
+  };
+  for (const Case& c : cases) {
+    std::string sets;
+    const auto set = [&sets](const std::string& key, const std::string& value) {
+      sets += " --set " + key + "=" + value;
+    };
+    set("algorithm.name", c.algorithm);
+    set("algorithm.exchange", c.exchange);
+    set("center.order", c.order);
+    set("data.partition", c.partition);
+    set("algorithm.tau", std::to_string(c.tau));
+    const bool elastic = *c.rate;
+    if (elastic) set(std::string("algorithm.") + c.rate, std::to_string(c.value));
+    CAPTURE(sets);
+    const Run run = run_small(folder, c.workers, sets);
+    check_summary(run, c.workers);
+    const json& s = run.summary;
+    CHECK(s["algorithm"] == c.algorithm);
+    CHECK(s["exchange"] == c.exchange);
+    CHECK(s["tau"] == c.tau);
+    CHECK(s["steps"] == std::vector<int>(c.workers, 12));
+    // At every multiple of tau below 12; a single worker publishes its end as well.
+    CHECK(s["exchanges"] == c.workers * std::size_t((12 + c.tau - 1) / c.tau) + !elastic);
+    CHECK(run.has_order == (std::string(c.exchange) == "asynchronous"));
+    if (elastic) {
+      const auto same = [](double a, double b) { return std::abs(a - b) <= 1e-12 * std::abs(b); };
+      const double rho = s["rho"], alpha = s["alpha"], beta = s["beta"];
+      CHECK(same(s[c.rate], c.value));
+      CHECK(same(alpha, 0.05 * rho));
+      CHECK(same(beta, double(c.workers) * alpha));
+    } else {
+      for (const char* key : {"rho", "alpha", "beta"}) CHECK(s[key] == 0);
+    }
+    const bool repeats = c.workers == 1 || std::string(c.order) == "round_robin" ||
+                         std::string(c.exchange) == "synchronous";
+    if (repeats) CHECK(run_small(folder, c.workers, sets).center == run.center);
+  }
+}
+
+TEST_CASE("each schedule changes a run, unless its numbers say that it changes nothing") {
+  const Folder folder;
+  write_small_set(folder / "mnist");
+  const auto run = [&](const std::string& table, const std::string& schedule) {
+    const Run result =
+        run_small(folder, 1,
+                  "--set algorithm.name=easgd --set algorithm.alpha=0.5 --set algorithm.tau=2" +
+                      (table.empty() ? "" : " --set 'algorithm." + table + "={" + schedule + "}'"));
+    check_summary(result, 1);
+    return result;
+  };
+  const Run constant = run("", "");
+  CHECK(constant.summary["exchanges"] == 6);
+  std::vector<std::string> centers = {constant.center};
+  for (const char* table : {"schedule", "rho_schedule"}) {
+    CAPTURE(table);
+    for (const char* neutral : {"kind=\"constant\"", "kind=\"steps\",at=[1]",
+                                "kind=\"power\",gamma=0", "kind=\"cosine\",end=1"}) {
+      CAPTURE(neutral);
+      CHECK(run(table, neutral).center == constant.center);
+    }
+    for (const char* schedule :
+         {"kind=\"steps\",at=[0.5]", "kind=\"power\",gamma=0.5", "kind=\"cosine\"", "warmup=0.5"}) {
+      CAPTURE(schedule);
+      const Run changed = run(table, schedule);
+      CHECK(changed.summary["exchanges"] == 6);
+      CHECK(changed.summary["alpha"] == 0.5);
+      CHECK(std::ranges::count(centers, changed.center) == 0);
+      centers.push_back(changed.center);
+    }
+  }
+  // At steps 0, 2, 4, 6 and 10.
+  CHECK(run("tau_schedule", "kind=\"steps\",at=[0.5],factor=2").summary["exchanges"] == 5);
+}
+
+TEST_CASE("a run ends after its epochs, its seconds, or with its test error") {
+  const Folder folder;
+  write_small_set(folder / "mnist");
+  const std::string elastic = "--set algorithm.name=easgd --set algorithm.beta=0.9 ";
+  const Run epochs = run_small(
+      folder, 2, elastic + "--set algorithm.tau=3 --set stop.steps= --set stop.epochs=1.3");
+  check_summary(epochs, 2);
+  CHECK(epochs.summary["steps"] == std::vector<int>(2, 17));  // 650 samples, 20 a step, rounded up
+  CHECK(epochs.summary["exchanges"] == 2 * 6);
+
+  const Run seconds = run_small(folder, 2, elastic + "--set stop.steps= --set stop.seconds=0.1");
+  check_summary(seconds, 2);
+  CHECK(seconds.summary["wall_seconds"] >= 0.1);
+  CHECK(seconds.summary["steps"][0] > 0);
+
+  const Run error =
+      run_small(folder, 2, elastic + "--set stop.steps=1000000000 --set stop.test_error=0.3");
+  check_summary(error, 2);
+  CHECK(error.summary["best_test_error"] <= 0.3);
+  CHECK(error.summary["steps"][0] < 1000000000);
+  const auto reached =
+      std::ranges::find_if(error.evaluations, [](const json& e) { return e["test_error"] <= 0.3; });
+  REQUIRE(reached != error.evaluations.end());
+  CHECK(error.summary["time_to_error"]["0.3"] == (*reached)["time"]);
 }
 
 TEST_CASE("replay of a free-running run with 4 workers gives the same center, byte for byte") {
@@ -280,21 +536,37 @@ TEST_CASE("a full disk loses nothing else: no empty file in the place of a resul
 
 TEST_CASE("a signal while a run is being set up ends it, and its folder can be used again") {
   const Folder folder;
-  const std::string out = folder / "run";
-  std::fflush(nullptr);
-  const pid_t child = fork();
-  if (child == 0) {
-    freopen("/dev/null", "w", stderr);
-    execl(EASGD_PROGRAM, "easgd", "train", "configs/synthetic_eamsgd.toml", "--out", out.c_str(),
-          static_cast<char*>(nullptr));
-    _exit(99);
+  for (const bool folder_made : {false, true}) {
+    CAPTURE(folder_made);
+    const std::string out = folder / (folder_made ? "late" : "early");
+    std::fflush(nullptr);
+    const pid_t child = fork();
+    if (child == 0) {
+      freopen("/dev/null", "w", stderr);
+      freopen("/dev/null", "w", stdout);
+      execl(EASGD_PROGRAM, "easgd", "train", "configs/synthetic_eamsgd.toml", "--out", out.c_str(),
+            static_cast<char*>(nullptr));
+      _exit(99);
+    }
+    // The folder is made once data and network are there; what follows is the workers.
+    for (int i = 0; folder_made && i < 60000 && !fs::exists(out + "/metrics.jsonl"); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    if (!folder_made) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    kill(child, SIGTERM);
+    int status = 0;
+    waitpid(child, &status, 0);
+    const bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM;
+    const bool saved = WIFEXITED(status) && WEXITSTATUS(status) == 130;
+    CHECK((killed || saved));
+    const bool has_center = fs::exists(out + "/center.safetensors");
+    if (saved) CHECK(has_center);
+    if (has_center) {
+      check_one_line(easgd(kTrain + "--out " + out), 2, "holds an earlier run");
+    } else {
+      CHECK(easgd(kTrain + "--out " + out).code == 0);
+    }
   }
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  kill(child, SIGTERM);
-  int status = 0;
-  waitpid(child, &status, 0);
-  CHECK((WIFSIGNALED(status) || WEXITSTATUS(status) == 130));
-  if (!fs::exists(out + "/center.safetensors")) CHECK(easgd(kTrain + "--out " + out).code == 0);
 }
 
 TEST_CASE("outside the stability region a run says so, with the numbers") {
