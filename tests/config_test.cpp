@@ -6,9 +6,14 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <sstream>
 
 #include "base/error.h"
 #include "base/nearest.h"
+#include "base/registry.h"
+#include "config/writer.h"
+#include "nn/layer.h"
 #include "train/config.h"
 
 using namespace easgd;
@@ -52,6 +57,35 @@ std::string complaint(const std::string& text, const std::vector<std::string>& s
     return line;
   }
   return "no error";
+}
+
+using Keys = std::multimap<std::string, std::string>;
+
+/// The keys of a TOML text, their tables before them, with their values.
+Keys keys_of(const std::string& toml) {
+  Keys result;
+  std::istringstream lines(toml);
+  for (std::string line, table; std::getline(lines, line);) {
+    if (line.starts_with('[')) table = line.substr(1, line.find(']') - 1) + ".";
+    const std::size_t equals = line.find(" = ");
+    if (equals == std::string::npos) continue;
+    result.emplace(table + line.substr(0, equals), line.substr(equals + 3));
+  }
+  return result;
+}
+
+/// The same of a help text: `  key  meaning`, and in the next line `      type; default value`.
+Keys keys_in_help(const std::string& help) {
+  Keys result;
+  std::istringstream lines(help);
+  for (std::string line, key; std::getline(lines, line);) {
+    if (line.starts_with("      ")) {
+      result.emplace(key, line.substr(line.rfind("; ") + 2));
+    } else if (line.starts_with("  ")) {
+      key = line.substr(2, line.find(' ', 2) - 2);
+    }
+  }
+  return result;
 }
 
 bool contains(const std::string& text, const std::string& part) {
@@ -160,13 +194,48 @@ TEST_CASE("an override takes a key away, so that another may stand for it") {
   contains(complaint(kRest + kLayers, {"nowhere.at.all="}), "no such key to take away");
 }
 
-TEST_CASE("help lists every key once, with its default and range") {
-  const std::string help = config_help();
-  for (const char* key : {"algorithm.tau ", "data.crop", "evaluate.every.seconds",
-                          "workers.precision", "softmax_cross_entropy", "kernel"}) {
-    contains(help, key);
+TEST_CASE("help lists every key once, with its default, and no other") {
+  Config config;
+  const Keys defaults = keys_of(dump_config(config));
+  for (auto* number : {&config.algorithm.rho, &config.algorithm.alpha, &config.algorithm.beta,
+                       &config.stop.epochs, &config.stop.seconds, &config.stop.test_error,
+                       &config.evaluate.every.seconds, &config.evaluate.every.epochs}) {
+    *number = 1;
   }
-  contains(help, "default 10");
+  config.stop.steps = config.evaluate.every.versions = 1;
+  Keys expected;
+  for (const auto& [key, value] : keys_of(dump_config(config))) {
+    const bool given = defaults.contains(key);
+    expected.emplace(key, "default " + (given ? defaults.find(key)->second : "not given"));
+  }
+  CHECK(expected.size() > 60);
+  expected.find("workers.devices")->second = "default \"auto\"";  // a list of one is its word
+
+  const std::string help = config_help(), head = "\n  type = \"";
+  std::size_t begin = help.find(head);
+  CHECK(keys_in_help(help.substr(0, begin)) == expected);
+  contains(help.substr(0, begin),
+           "  algorithm.tau                steps of a worker between two "
+           "exchanges\n      integer 1..1000000000; default 10\n");
+
+  for (const std::string& kind : Registry<LayerEntry>::names()) {
+    CAPTURE(kind);
+    REQUIRE(help.compare(begin, head.size() + kind.size() + 1, head + kind + '"') == 0);
+    const std::size_t end = help.find(head, begin + 1);
+    const auto layer = (*Registry<LayerEntry>::find(kind))();
+    Keys own = keys_of(config::to_toml([&](config::Fields& f) {
+      f.text("name", layer->name, "");
+      layer->fields(f);
+    }));
+    for (auto& [key, value] : own) {
+      const bool required =
+          key == "channels" || key == "outputs" || (key == "kernel" && value == "0");
+      value = required ? "must be given" : "default " + value;
+    }
+    CHECK(keys_in_help(help.substr(begin, end - begin)) == own);
+    begin = end;
+  }
+  CHECK(begin == std::string::npos);
 }
 
 TEST_CASE("nearest") {
