@@ -1,0 +1,158 @@
+// Who runs where, and who is told when one does not move.
+
+#include "train/devices.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <set>
+#include <thread>
+
+#include "base/error.h"
+#include "quadratic.h"
+#include "train/watchdog.h"
+
+using namespace easgd;
+
+namespace {
+
+using Words = std::vector<std::string>;
+
+std::vector<Placement> place(const Words& devices, std::int64_t threads = 0, bool single = false) {
+  WorkersConfig workers;
+  workers.devices = devices;
+  workers.threads = threads;
+  return place_workers(workers, single);
+}
+
+template <class Kind>
+std::string failure(const Words& devices, std::int64_t threads = 0, bool single = false) {
+  try {
+    place(devices, threads, single);
+  } catch (const Kind& error) {
+    return error.what();
+  }
+  return "no error of this kind";
+}
+
+const std::size_t kCores = allowed_cores().size();
+
+/// All places have so many threads, and as many cores of their own.
+void check_own_cores(const std::vector<Placement>& places, std::size_t threads) {
+  const std::vector<int> allowed = allowed_cores();
+  std::set<int> taken;
+  for (const Placement& p : places) {
+    CHECK(p.options.threads == int(threads));
+    CHECK(p.options.cores.size() == threads);
+    for (const int core : p.options.cores) {
+      CHECK(std::ranges::count(allowed, core) == 1);
+      CHECK(taken.insert(core).second);
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("devices: auto is a worker a core, or one in all where the algorithm has one") {
+  const auto places = place({"auto"});
+  CHECK(places.size() == std::min(kCores, kMostAutoWorkers));
+  for (const Placement& p : places) CHECK(p.name() == "cpu");
+  check_own_cores(places, kCores / places.size());
+
+  const auto single = place({"auto"}, 0, true);
+  REQUIRE(single.size() == 1);
+  check_own_cores(single, kCores);
+}
+
+TEST_CASE("devices: a list is a worker a word, and a word may come again") {
+  CHECK(place({"cpu"}).size() == 1);
+  check_own_cores(place({"cpu"}), kCores);
+  const auto crowd = place(Words(kCores + 1, "cpu"));
+  REQUIRE(crowd.size() == kCores + 1);
+  for (const Placement& p : crowd) {
+    CHECK(p.name() == "cpu");
+    CHECK(p.options.threads == 1);
+    CHECK(p.options.cores.empty());  // too few for one each
+  }
+}
+
+TEST_CASE("devices: workers have cores of their own where there are enough") {
+  for (std::size_t workers = 1; workers <= kCores; ++workers) {
+    CAPTURE(workers);
+    const Words devices(workers, "cpu");
+    check_own_cores(place(devices), kCores / workers);
+    check_own_cores(place(devices, 1), 1);
+    check_own_cores(place(devices, std::int64_t(kCores / workers)), kCores / workers);
+  }
+  for (const Placement& p : place(Words(kCores + 1, "cpu"), std::int64_t(kCores))) {
+    CHECK(p.options.threads == int(kCores));
+    CHECK(p.options.cores.empty());
+  }
+}
+
+TEST_CASE("devices: more threads than cores, no worker, and too many are mistakes") {
+  CHECK(failure<ConfigError>({"cpu"}, std::int64_t(kCores + 1)) ==
+        "workers.threads: " + std::to_string(kCores + 1) + " is more than the " +
+            std::to_string(kCores) + " cores there are");
+  CHECK(failure<ConfigError>({}).starts_with("workers.devices: is empty"));
+  CHECK(failure<ConfigError>({"cpu", "cpu"}, 0, true).ends_with("one worker; found 2 devices"));
+  CHECK(failure<ConfigError>(Words(kMostWorkers + 1, "cpu")).find("more than 65534") !=
+        std::string::npos);
+}
+
+TEST_CASE("devices: words that are no device are told, with what was meant") {
+  for (const char* word : {"gpu", "", "CPU", "cpu:0", "cuda", "cuda:", "cuda:x", "cuda:-1", "-1",
+                           "1.5", "1000", "cuda:1000"}) {
+    CAPTURE(word);
+    CHECK(failure<ConfigError>({"cpu", word})
+              .starts_with("workers.devices: expected \"cpu\", \"cuda:<n>\" or a number; found \"" +
+                           std::string(word) + "\""));
+  }
+  CHECK(failure<ConfigError>({"cuda0"}).ends_with("did you mean \"cuda:0\"?"));
+  CHECK(failure<ConfigError>({"cpu", "auto"}).starts_with("workers.devices: expected"));
+}
+
+TEST_CASE("devices: a device that this program lacks is named") {
+  if (Registry<BackendEntry>::find("cuda")) {
+    MESSAGE("skipped: this program has CUDA");
+    return;
+  }
+  CHECK(failure<DeviceError>({"cuda:0"}).starts_with("cuda:0: no CUDA device"));
+  CHECK(failure<DeviceError>({"cpu", "3"}).starts_with("cuda:3: no CUDA device"));
+}
+
+TEST_CASE("watchdog: complains once about who has not moved, never about who has ended") {
+  quadratic::Toy toy;
+  toy.workers = 2;
+  toy.config.algorithm.name = "easgd";
+  toy.config.algorithm.alpha = 0.1;
+  toy.config.stop.steps = 1;
+  toy.order = free_order;
+  std::atomic<bool> stuck = true;
+  toy.before_batch = [&](std::uint32_t worker, std::uint64_t) {
+    if (worker == 1) stuck.wait(true);
+  };
+  const Buffer x0 = quadratic::start_vector(toy.count);
+  const Plan plan(toy.config, toy.workers, 1);
+  Team team(toy.options(plan, x0));
+  Watchdog hasty(std::chrono::seconds(0)), patient(std::chrono::hours(1));
+  team.start();
+  while (team.telemetry(0).phase != Phase::ended) std::this_thread::yield();
+  while (team.telemetry(1).phase != Phase::data) std::this_thread::yield();
+
+  CHECK(hasty.look(team).empty());  // sees for the first time where they are
+  CHECK(hasty.look(team) == Words{"worker 1 has been in \"data\" of step 0 for 0 s"});
+  CHECK(hasty.look(team).empty());
+  CHECK(patient.look(team).empty());
+  CHECK(patient.look(team).empty());
+
+  stuck = false;
+  stuck.notify_one();
+  team.join();
+  Watchdog late(std::chrono::seconds(0));
+  for (int i = 0; i < 3; ++i) {
+    CHECK(hasty.look(team).empty());
+    CHECK(late.look(team).empty());
+  }
+}
