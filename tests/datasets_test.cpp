@@ -21,16 +21,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-#ifndef EASGD_SOURCE_ROOT
-#define EASGD_SOURCE_ROOT "."
-#endif
-
-/// Where the real sets are, if they are.
-std::string real_data() {
-  if (const char* dir = std::getenv("EASGD_TEST_DATA")) return dir;
-  return EASGD_SOURCE_ROOT "/../shared/data";
-}
-
 /// A new folder that goes away with the test.
 class TemporaryFolder {
  public:
@@ -165,12 +155,12 @@ TEST_CASE("datasets: every registered set that is there can be read") {
   CHECK(Registry<DatasetEntry>::names().size() >= 5);
   for (const std::string& name : Registry<DatasetEntry>::names()) {
     CAPTURE(name);
-    if (!locate(name, real_data())) {
-      MESSAGE("skipped, not found: " << name << " in " << real_data());
-      check_says(failure(name, "/nowhere"), {name + ": not found", "/nowhere", "no such folder"});
+    if (!locate(name, "")) {
+      MESSAGE("skipped: no " << name << " in $EASGD_DATA or data/");
+      check_says(failure(name, "/nowhere"), {name + ": not found", "/nowhere", "not a folder"});
       continue;
     }
-    const DataSplit split = read_dataset(name, {real_data(), 1});
+    const DataSplit split = read_dataset(name, {"", 1});
     CHECK(!split.source.empty());
     CHECK(split.train->shape() == split.test->shape());
     CHECK(split.train->classes() == split.test->classes());
@@ -191,11 +181,11 @@ TEST_CASE("datasets: an unknown name lists the known ones") {
 }
 
 TEST_CASE("datasets: cifar10 is the published one") {
-  if (!locate("cifar10", real_data())) {
-    MESSAGE("skipped: no cifar10 in " << real_data());
+  if (!locate("cifar10", "")) {
+    MESSAGE("skipped: no cifar10 in $EASGD_DATA or data/");
     return;
   }
-  const DataSplit split = read_dataset("cifar10", {real_data(), 1});
+  const DataSplit split = read_dataset("cifar10", {"", 1});
   CHECK(split.train->size() == 50000);
   CHECK(split.test->size() == 10000);
   CHECK(split.train->shape() == Shape{3, 32, 32});
@@ -209,11 +199,11 @@ TEST_CASE("datasets: cifar10 is the published one") {
 }
 
 TEST_CASE("datasets: mnist is the published one") {
-  if (!locate("mnist", real_data())) {
-    MESSAGE("skipped: no mnist in " << real_data());
+  if (!locate("mnist", "")) {
+    MESSAGE("skipped: no mnist in $EASGD_DATA or data/");
     return;
   }
-  const DataSplit split = read_dataset("mnist", {real_data(), 1});
+  const DataSplit split = read_dataset("mnist", {"", 1});
   CHECK(split.train->size() == 60000);
   CHECK(split.test->size() == 10000);
   CHECK(split.train->shape() == Shape{1, 28, 28});
@@ -283,7 +273,7 @@ TEST_CASE("datasets: a missing folder says where it was looked for and what to d
              {"cifar10: not found", data.string() + "/cifar-10-batches-bin", "data.dir",
               "tools/fetch cifar10", "data.set = \"synthetic\""});
   const Variable variable(data.string() + "/none");
-  check_says(failure("mnist", ""), {"mnist: not found", "/none (no such folder)", "$EASGD_DATA"});
+  check_says(failure("mnist", ""), {"mnist: not found", "/none (not a folder)", "$EASGD_DATA"});
 }
 
 TEST_CASE("datasets: cifar files of the wrong size, missing, folders, bad labels") {
