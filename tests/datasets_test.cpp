@@ -157,7 +157,7 @@ TEST_CASE("datasets: every registered set that is there can be read") {
     CAPTURE(name);
     if (!locate(name, "")) {
       MESSAGE("skipped: no " << name << " in $EASGD_DATA or data/");
-      check_says(failure(name, "/nowhere"), {name + ": not found", "/nowhere", "not a folder"});
+      check_says(failure(name, "/nowhere"), {name + ": not found", "/nowhere", "no such folder"});
       continue;
     }
     const DataSplit split = read_dataset(name, {"", 1});
@@ -273,7 +273,7 @@ TEST_CASE("datasets: a missing folder says where it was looked for and what to d
              {"cifar10: not found", data.string() + "/cifar-10-batches-bin", "data.dir",
               "tools/fetch cifar10", "data.set = \"synthetic\""});
   const Variable variable(data.string() + "/none");
-  check_says(failure("mnist", ""), {"mnist: not found", "/none (not a folder)", "$EASGD_DATA"});
+  check_says(failure("mnist", ""), {"mnist: not found", "/none (no such folder)", "$EASGD_DATA"});
 }
 
 TEST_CASE("datasets: cifar files of the wrong size, missing, folders, bad labels") {
