@@ -86,6 +86,17 @@ const Case kCases[] = {
      16,
      "conv channels=16 kernel=7 pad=3; relu; avgpool; dropout rate=0.3; linear outputs=3",
      1},
+    {{16, 5, 5},
+     3,
+     16,
+     "conv channels=16 kernel=5 pad=3; tanh; dropout rate=0.3; conv channels=6 kernel=3; relu; "
+     "linear outputs=3",
+     1},
+    {{16, 5, 5},
+     3,
+     16,
+     "conv channels=16 kernel=5 pad=3; conv channels=6 kernel=3; relu; linear outputs=3",
+     1},
 };
 
 int count_through_fft(const Network& network, std::size_t batch) {
@@ -166,10 +177,10 @@ void check_case(Backend& backend, const Case& c) {
   backend.download(g, gradient);
 
   const Doubles at(start.begin(), start.end());
-  CHECK(relative_difference(trained.loss,
-                            reference_loss(network, at, data.batch, true, kSeed)) < 1e-5);
-  CHECK(relative_difference(evaluated.loss,
-                            reference_loss(network, at, data.batch, false, kSeed)) < 1e-5);
+  CHECK(relative_difference(trained.loss, reference_loss(network, at, data.batch, true, kSeed)) <
+        1e-5);
+  CHECK(relative_difference(evaluated.loss, reference_loss(network, at, data.batch, false, kSeed)) <
+        1e-5);
   CHECK(trained.samples == std::int64_t(c.batch));
 
   const Slopes slopes = reference_slopes(network, start, data.batch);
