@@ -383,11 +383,11 @@ TEST_CASE("a master that fails lets every worker go, and its error is the run's"
 TEST_CASE("a worker that fails at any place of its exchange leaves the others running") {
   for (const auto order : kOrders) {
     for (const Place place : kPlaces) {
-      for (const std::uint64_t at : {0, 1, 57}) {
+      for (const std::uint64_t at : {0, 1, 17}) {
         CAPTURE(int(place));
         CAPTURE(at);
         const FaultyTeam faulty({place, at});
-        Toy toy = toy_of(200, order);
+        Toy toy = toy_of(40, order);
         toy.change = faulty;
         std::atomic<int> reported = -1;
         toy.on_failure = [&](int worker, const std::string& why) {
@@ -401,9 +401,9 @@ TEST_CASE("a worker that fails at any place of its exchange leaves the others ru
         CHECK(reported == 3);
         CHECK(run.ended == kWorkers);
         CHECK(run.steps[3] == at);
-        CHECK(run.steps[0] == 200);
+        CHECK(run.steps[0] == 40);
         CHECK(std::uint64_t(std::ranges::count(run.order, 3)) == letters);
-        CHECK(run.version == 7 * 200 + letters);
+        CHECK(run.version == 7 * 40 + letters);
         CHECK(all_finite(run.center));
       }
     }
