@@ -341,12 +341,12 @@ ExitCode Run::run() {
   seen_team = &team;
   try {
     team.start();
+    catch_interrupts();  // until here there is nothing to save, and a signal just ends it
     folder_.write("config.toml", dump_config(config_));
   } catch (...) {
     folder_.discard();
     throw;
   }
-  catch_interrupts();  // until here there is nothing to save
   watch(team, evaluator);
   const double seconds = team.seconds();
   const bool cut_short = interrupted();
