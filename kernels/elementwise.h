@@ -11,6 +11,7 @@
 
 namespace easgd::kernels {
 
-using Elementwise = std::variant<SgdStep, NesterovStep, Restart>;
+using Elementwise = std::variant<SgdStep, NesterovStep, ElasticPull, AccumulatedStep, AdmmStep, Add,
+                                 Average, Move, Restart>;
 
 }  // namespace easgd::kernels

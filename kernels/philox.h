@@ -18,6 +18,7 @@ enum class Stream : std::uint32_t {
   augmentation = 3,
   dropout = 4,
   synthetic_data = 5,
+  virtual_time = 6,
 };
 
 struct Random4 {

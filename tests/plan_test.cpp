@@ -68,8 +68,8 @@ TEST_CASE("a plan shares the epochs, and schedules reach alpha and tau") {
   CHECK(plan.steps(0) == 6);  // 2 x 1001 samples, 4 workers, batches of 100: rounded up
   CHECK(plan.tau(0) == 16);
   CHECK(plan.tau(3) == 4);
-  CHECK(plan.alpha(0) == doctest::Approx(0.2));
-  CHECK(plan.alpha(3) == doctest::Approx(0.4));
+  CHECK(plan.rates(0).alpha == doctest::Approx(0.2));
+  CHECK(plan.rates(3).alpha == doctest::Approx(0.4));
   config.stop.steps = 5;
   CHECK(Plan(config, 4, 1001).steps(3) == 5);
 }

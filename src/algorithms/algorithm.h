@@ -21,6 +21,7 @@ struct Rates {
   float learning_rate = 0;  ///< eta
   float momentum = 0;       ///< delta
   float weight_decay = 0;
+  float alpha = 0;  ///< moving rate of an exchange, or of an average
 };
 
 /// A worker's side. Belongs to the worker's thread; its vectors are on the worker's device.
@@ -31,8 +32,10 @@ class WorkerRule {
   virtual ConstView gradient_point() const = 0;
   /// What the next letter carries [P]: it is copied before the step changes it.
   virtual ConstView letter() const = 0;
-  /// One local step with gradient g [P] and, after an exchange, the reply [P] to the letter (else
-  /// empty). The reply comes with the step, so the whole exchange hides behind the gradient.
+  /// The reply [P] to a letter or a pull that came before the gradient (Timing::before, around).
+  virtual void receive(ConstView /*reply*/, const Rates&) {}
+  /// One local step with gradient g [P]. `reply` [P] is that of this step's exchange where the
+  /// timing is overlapped, the pulled one where it is around, else empty.
   virtual void step(ConstView g, ConstView reply, const Rates& rates) = 0;
   /// Starts again from the center [P], with no memory of the past.
   virtual void restart(ConstView center) = 0;
@@ -42,7 +45,8 @@ class WorkerRule {
 struct Letter {
   ConstView values;  ///< [P]
   View reply;        ///< [P] to be written
-  float alpha = 0;   ///< moving rate of this exchange
+  Rates rates = {};  ///< of the worker's clock
+  std::size_t worker = 0;
 };
 
 /// The master's side. Belongs to the master's thread.
@@ -52,18 +56,60 @@ class CenterRule {
   /// Absorbs the letters of a round against the same center [P] and writes their replies. An
   /// asynchronous exchange is a round of one.
   virtual void absorb(std::span<const Letter> round, View center) = 0;
+  /// What a worker pulls (Timing::around) [P].
+  virtual ConstView pulled(ConstView center) const { return center; }
+  /// What is evaluated and saved [P].
+  virtual ConstView evaluated(ConstView center) const { return center; }
 };
+
+/// What the master's side is told of a run.
+struct CenterOptions {
+  std::size_t workers = 1;
+  float momentum = 0;          ///< of the center
+  float learning_rate = 1;     ///< of the center
+  std::size_t fanout = 1;      ///< of a tree
+  std::uint64_t tau_up = 1;    ///< letters of a group between two of its letters to its parent
+  std::uint64_t tau_down = 1;  ///< and between two pulls of its parent
+};
+
+/// When a worker meets the master in a step that has an exchange.
+enum class Timing {
+  overlapped,  ///< letter before the gradient, reply with the step: hidden behind the gradient
+  before,      ///< letter and reply before the gradient, which is taken where the reply has led to
+  around,      ///< the center is pulled before the gradient, a letter pushed after the step
+};
+
+/// Which of rho, alpha and beta an algorithm takes.
+enum class Coupling {
+  none,
+  elastic,  ///< one of the three
+  alpha,    ///< alpha alone
+};
+
+/// Which ways of exchanging an algorithm is defined for.
+enum class Exchange { any, synchronous };
 
 /// What the registry holds of an algorithm. `x0` is the initial parameter vector in host memory.
 struct Algorithm {
   std::function<std::unique_ptr<WorkerRule>(Backend&, ConstView x0)> worker;
-  std::function<std::unique_ptr<CenterRule>()> center;
-  /// It has an elastic force, and so takes one of rho, alpha, beta.
-  bool elastic = false;
-  /// Workers get an answer that `step` uses.
-  bool replies = false;
-  /// For one worker only; its letters publish x, also at the end of the run.
+  std::function<std::unique_ptr<CenterRule>(const CenterOptions&, ConstView x0)> center;
+  Timing timing = Timing::overlapped;
+  Coupling coupling = Coupling::none;
+  Exchange exchange = Exchange::any;
+  /// Letters get an answer that the worker uses.
+  bool replies = true;
+  /// For one worker only.
   bool single = false;
+  /// Defined with an exchange in every step (tau = 1) only.
+  bool every_step = false;
+  /// A last letter ends the run, so that no step is lost.
+  bool last_letter = false;
+  /// Letters carry a change, not a place: their length, not their distance from the center, is told.
+  bool sends_change = false;
+  /// The moving rate is bounded by the stability region of EASGD.
+  bool elastic_region = false;
+  /// Workers are in a tree of centers.
+  bool tree = false;
 };
 
 }  // namespace easgd

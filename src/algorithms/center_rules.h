@@ -1,4 +1,4 @@
-// What the master does with letters that carry a worker's x.
+// What the master does with letters, where more than one algorithm does it.
 #pragma once
 
 #include <vector>
@@ -9,8 +9,9 @@
 namespace easgd {
 
 /// reply = alpha (x - c);  c = c + reply. What the center gains is what the worker loses.
-class ElasticCenter final : public CenterRule {
+class ElasticCenter : public CenterRule {
  public:
+  ElasticCenter(const CenterOptions&, ConstView /*x0*/) {}
   void absorb(std::span<const Letter> round, View center) override;
 
  private:
@@ -20,7 +21,63 @@ class ElasticCenter final : public CenterRule {
 /// c = x: a single worker's variable, published to be evaluated. No reply.
 class PublishedCenter final : public CenterRule {
  public:
+  PublishedCenter(const CenterOptions&, ConstView /*x0*/) {}
   void absorb(std::span<const Letter> round, View center) override;
 };
+
+/// c = c + u / parts for every letter u of a round; reply = c.
+class AddingCenter final : public CenterRule {
+ public:
+  explicit AddingCenter(float parts) : parts_(parts) {}
+  AddingCenter(const CenterOptions&, ConstView /*x0*/) : AddingCenter(1) {}
+  void absorb(std::span<const Letter> round, View center) override;
+
+ private:
+  float parts_;
+};
+
+/// Nesterov momentum on the center, with the steps u = -eta g that the letters carry:
+///   v = delta v + u;   c = c + v;   workers pull y = c + delta v
+/// `mean`: u is the mean of a round's letters; else each letter of it is a step.
+class MomentumCenter final : public CenterRule {
+ public:
+  MomentumCenter(ConstView x0, bool mean);
+  void absorb(std::span<const Letter> round, View center) override;
+  ConstView pulled(ConstView) const override { return y_; }
+
+ private:
+  void step(ConstView u, float delta, View center);
+
+  bool mean_;
+  Buffer v_, y_, sum_;
+};
+
+/// Keeps the average z of another rule's center, and lets z be evaluated:
+///   z = (1 - a) z + a c, with the c of before each change;  z_0 = c_0.
+class AveragedCenter final : public CenterRule {
+ public:
+  /// a = 1 / (t + 1) at the t-th change, so that z is the mean of all, or the letter's alpha.
+  enum class Weight { mean, alpha };
+  AveragedCenter(std::unique_ptr<CenterRule> rule, ConstView x0, Weight weight);
+
+  void absorb(std::span<const Letter> round, View center) override;
+  ConstView pulled(ConstView center) const override { return rule_->pulled(center); }
+  ConstView evaluated(ConstView) const override { return z_; }
+
+ private:
+  std::unique_ptr<CenterRule> rule_;
+  Weight weight_;
+  Buffer z_;
+  std::uint64_t changes_ = 0;
+};
+
+/// The factory that a registration wants.
+template <class Rule>
+std::unique_ptr<CenterRule> make_center_rule(const CenterOptions& options, ConstView x0) {
+  return std::make_unique<Rule>(options, x0);
+}
+
+/// target = the mean of the letters of a round, in their order.
+void mean_of(std::span<const Letter> round, View target);
 
 }  // namespace easgd

@@ -13,14 +13,12 @@
 namespace easgd {
 namespace {
 
-const Registered<Algorithm> kRegistered(
-    "eamsgd",
-    {
-        .worker = [](Backend& b, ConstView x0) { return std::make_unique<NesterovRule>(b, x0); },
-        .center = [] { return std::make_unique<ElasticCenter>(); },
-        .elastic = true,
-        .replies = true,
-    });
+const Registered<Algorithm> kRegistered("eamsgd", {
+                                                      .worker = make_worker_rule<NesterovRule>,
+                                                      .center = make_center_rule<ElasticCenter>,
+                                                      .coupling = Coupling::elastic,
+                                                      .elastic_region = true,
+                                                  });
 
 }  // namespace
 }  // namespace easgd

@@ -12,14 +12,12 @@
 namespace easgd {
 namespace {
 
-const Registered<Algorithm> kRegistered(
-    "easgd",
-    {
-        .worker = [](Backend& b, ConstView x0) { return std::make_unique<SgdRule>(b, x0); },
-        .center = [] { return std::make_unique<ElasticCenter>(); },
-        .elastic = true,
-        .replies = true,
-    });
+const Registered<Algorithm> kRegistered("easgd", {
+                                                     .worker = make_worker_rule<SgdRule>,
+                                                     .center = make_center_rule<ElasticCenter>,
+                                                     .coupling = Coupling::elastic,
+                                                     .elastic_region = true,
+                                                 });
 
 }  // namespace
 }  // namespace easgd

@@ -14,7 +14,7 @@ void SgdRule::step(ConstView g, ConstView reply, const Rates& rates) {
 }
 
 void SgdRule::restart(ConstView center) {
-  backend_.run(kernels::Restart{x_.data(), nullptr, nullptr, center.data()}, x_.size());
+  backend_.run(kernels::Restart{x_.data(), nullptr, nullptr, nullptr, center.data()}, x_.size());
 }
 
 NesterovRule::NesterovRule(Backend& backend, ConstView x0)
@@ -33,7 +33,28 @@ void NesterovRule::step(ConstView g, ConstView reply, const Rates& rates) {
 }
 
 void NesterovRule::restart(ConstView center) {
-  backend_.run(kernels::Restart{x_.data(), v_.data(), y_.data(), center.data()}, x_.size());
+  backend_.run(kernels::Restart{x_.data(), v_.data(), y_.data(), nullptr, center.data()},
+               x_.size());
+}
+
+void MovedNesterovRule::receive(ConstView reply, const Rates& rates) {
+  backend_.run(kernels::Move{x_.data(), v_.data(), y_.data(), reply.data(), rates.momentum},
+               x_.size());
+}
+
+AccumulatingRule::AccumulatingRule(Backend& backend, ConstView x0)
+    : backend_(backend), x_(backend.allocate(x0.size())), u_(backend.allocate(x0.size())) {
+  backend_.upload(x0, x_);
+}
+
+void AccumulatingRule::step(ConstView g, ConstView, const Rates& rates) {
+  backend_.run(kernels::AccumulatedStep{x_.data(), u_.data(), g.data(), rates.learning_rate,
+                                        rates.weight_decay},
+               x_.size());
+}
+
+void AccumulatingRule::restart(ConstView center) {
+  backend_.run(kernels::Restart{x_.data(), u_.data(), nullptr, nullptr, center.data()}, x_.size());
 }
 
 }  // namespace easgd

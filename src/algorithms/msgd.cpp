@@ -10,13 +10,13 @@
 namespace easgd {
 namespace {
 
-const Registered<Algorithm> kRegistered(
-    "msgd",
-    {
-        .worker = [](Backend& b, ConstView x0) { return std::make_unique<NesterovRule>(b, x0); },
-        .center = [] { return std::make_unique<PublishedCenter>(); },
-        .single = true,
-    });
+const Registered<Algorithm> kRegistered("msgd", {
+                                                    .worker = make_worker_rule<NesterovRule>,
+                                                    .center = make_center_rule<PublishedCenter>,
+                                                    .replies = false,
+                                                    .single = true,
+                                                    .last_letter = true,
+                                                });
 
 }  // namespace
 }  // namespace easgd

@@ -8,12 +8,13 @@
 namespace easgd {
 namespace {
 
-const Registered<Algorithm> kRegistered(
-    "sgd", {
-               .worker = [](Backend& b, ConstView x0) { return std::make_unique<SgdRule>(b, x0); },
-               .center = [] { return std::make_unique<PublishedCenter>(); },
-               .single = true,
-           });
+const Registered<Algorithm> kRegistered("sgd", {
+                                                   .worker = make_worker_rule<SgdRule>,
+                                                   .center = make_center_rule<PublishedCenter>,
+                                                   .replies = false,
+                                                   .single = true,
+                                                   .last_letter = true,
+                                               });
 
 }  // namespace
 }  // namespace easgd

@@ -59,13 +59,14 @@ ExitCode describe_command(const std::string& path, const std::vector<std::string
   fmt::print("{} worker(s): {}; algorithm {}, {}\n", places.size(),
              config.workers.devices[0] == "auto" ? "auto" : "as given", config.algorithm.name,
              config.algorithm.exchange);
-  if (algorithm.elastic) {
-    const ElasticRates e = derive(config.algorithm, places.size());
+  if (algorithm.coupling != Coupling::none) {
+    const Plan plan(config, places.size(), facts.train);
+    const ElasticRates e = plan.elastic();
     fmt::print("tau {}, alpha {:.6g}, beta {:.6g}, rho {:.6g}\n", config.algorithm.tau, e.alpha,
                e.beta, e.rho);
-    if (const auto warning = stability_warning(config.algorithm, e)) {
-      fmt::print("warning: {}\n", *warning);
-    }
+    const auto warning =
+        algorithm.elastic_region ? stability_warning(config.algorithm, e) : std::nullopt;
+    if (warning) fmt::print("warning: {}\n", *warning);
   }
   return ExitCode::done;
 }

@@ -12,13 +12,13 @@ constexpr double kFarthest = 1e38;  // a pull over more is no finite float
 
 }  // namespace
 
-Center::Center(ConstView x0, std::unique_ptr<CenterRule> rule, std::unique_ptr<OrderPolicy> order,
-               bool replies, std::vector<Mailbox*> mailboxes,
+Center::Center(ConstView x0, const Algorithm& algorithm, const CenterOptions& options,
+               std::unique_ptr<OrderPolicy> order, std::vector<Mailbox*> mailboxes,
                std::vector<WorkerTelemetry*> telemetry, Bell& bell)
-    : center_(host_buffer(x0.size())),
-      rule_(std::move(rule)),
+    : algorithm_(algorithm),
+      center_(host_buffer(x0.size())),
+      rule_(algorithm.center(options, x0)),
       order_(std::move(order)),
-      replies_(replies),
       mailboxes_(std::move(mailboxes)),
       telemetry_(std::move(telemetry)),
       bell_(bell),
@@ -58,27 +58,40 @@ void Center::absorb(std::span<const int> round) {
   letters_.clear();
   for (const int worker : round) {
     absorbed_.push_back(std::uint16_t(worker));
-    if (refuse_if_not_finite(worker)) continue;
     Mailbox& mailbox = *mailboxes_[std::size_t(worker)];
+    if (mailbox.note_to_read().pull) {
+      answer_pull(worker);
+      continue;
+    }
+    if (refuse_if_not_finite(worker)) continue;
     accepted_.push_back(worker);
-    letters_.push_back(
-        {mailbox.letter_to_read(), mailbox.reply_to_write(), mailbox.note_to_read().alpha});
+    letters_.push_back({mailbox.letter_to_read(), mailbox.reply_to_write(),
+                        mailbox.note_to_read().rates, std::size_t(worker)});
   }
   if (accepted_.empty()) return;
   rule_->absorb(letters_, center_);
+  const bool holds_reply = algorithm_.replies && algorithm_.timing != Timing::around;
+  const auto kind = holds_reply ? Mailbox::Reply::pull : Mailbox::Reply::none;
   for (const int worker : accepted_) note_exchange(worker);
   for (const int worker : accepted_) {
-    mailboxes_[std::size_t(worker)]->answer(replies_ ? Mailbox::Reply::pull : Mailbox::Reply::none);
+    mailboxes_[std::size_t(worker)]->answer(kind);
   }
   if (on_version) on_version(view());
 }
 
-/// A letter that is not finite, or too far, leaves the center clean, and its worker starts again from it.
+void Center::answer_pull(int worker) {
+  Mailbox& mailbox = *mailboxes_[std::size_t(worker)];
+  std::ranges::copy(rule_->pulled(center_), mailbox.reply_to_write().begin());
+  mailbox.answer(Mailbox::Reply::pull);
+}
+
+/// A letter that is not finite, or too far, leaves the center clean, and its worker starts anew.
 bool Center::refuse_if_not_finite(int worker) {
   Mailbox& mailbox = *mailboxes_[std::size_t(worker)];
   WorkerTelemetry& telemetry = *telemetry_[std::size_t(worker)];
   const double squared =
-      kernels::squared_distance(mailbox.letter_to_read().data(), center_.data(), center_.size());
+      kernels::squared_distance(mailbox.letter_to_read().data(),
+                                algorithm_.sends_change ? nullptr : center_.data(), center_.size());
   if (squared < kFarthest * kFarthest) {
     telemetry.distance = std::sqrt(squared);
     return false;

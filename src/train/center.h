@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -17,18 +18,19 @@ namespace easgd {
 
 /// The center at a version, for those who want to copy it.
 struct CenterView {
-  ConstView center;                      ///< [P]
+  ConstView center;                      ///< [P] as it is evaluated
   std::uint64_t version = 0;             ///< letters absorbed
   std::span<const std::uint64_t> steps;  ///< of each worker, when its last letter was posted
   Tally train;                           ///< training loss of all letters absorbed so far
+  std::optional<double> seconds = {};    ///< virtual time, where the order keeps one
 };
 
 /// Thread: run() is the master's; the rest is for after it.
 class Center {
  public:
-  Center(ConstView x0, std::unique_ptr<CenterRule> rule, std::unique_ptr<OrderPolicy> order,
-         bool replies, std::vector<Mailbox*> mailboxes, std::vector<WorkerTelemetry*> telemetry,
-         Bell& bell);
+  Center(ConstView x0, const Algorithm& algorithm, const CenterOptions& options,
+         std::unique_ptr<OrderPolicy> order, std::vector<Mailbox*> mailboxes,
+         std::vector<WorkerTelemetry*> telemetry, Bell& bell);
 
   /// Called by the master between rounds, after each that changed the center; may copy, must not
   /// wait.
@@ -37,20 +39,23 @@ class Center {
   /// Absorbs until every worker has left. On an exception closes every mailbox and throws it.
   void run();
 
-  CenterView view() const { return {center_, version_, steps_, train_}; }
-  /// The order in which letters were absorbed or refused.
+  CenterView view() const {
+    return {rule_->evaluated(center_), version_, steps_, train_, order_->seconds()};
+  }
+  /// The order in which letters were absorbed or refused, and pulls answered.
   const std::vector<std::uint16_t>& order() const { return absorbed_; }
 
  private:
   void serve();
   void absorb(std::span<const int> round);
   bool refuse_if_not_finite(int worker);
+  void answer_pull(int worker);
   void note_exchange(int worker);
 
+  const Algorithm& algorithm_;
   Buffer center_;
   std::unique_ptr<CenterRule> rule_;
   std::unique_ptr<OrderPolicy> order_;
-  bool replies_;
   std::vector<Mailbox*> mailboxes_;
   std::vector<WorkerTelemetry*> telemetry_;
   Bell& bell_;

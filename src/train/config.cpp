@@ -66,13 +66,17 @@ void AlgorithmConfig::fields(config::Fields& f) {
   f.integer("tau", tau, {1, 1e9}, "steps of a worker between two exchanges");
   f.number("rho", rho, {0, 1e6},
            "elastic penalty; alpha = learning_rate rho (give one of rho, alpha, beta)");
-  f.number("alpha", alpha, {0, 2}, "moving rate of one exchange (give one of rho, alpha, beta)");
+  f.number("alpha", alpha, {0, 2},
+           "moving rate of one exchange, or of an average (give one of rho, alpha, beta)");
   f.number("beta", beta, {0, 1e4}, "workers x alpha (give one of rho, alpha, beta)");
   f.number("learning_rate", learning_rate, {1e-12, 1e3}, "eta, before its schedule");
   f.number("momentum", momentum, {0, 0.99999},
            "Nesterov momentum delta, where the algorithm has one");
   f.number("weight_decay", weight_decay, {0, 10},
            "l2 coefficient, taken where the gradient is taken");
+  f.number("center_momentum", center_momentum, {0, 0.99999}, "momentum mu of sma and diloco");
+  f.number("center_learning_rate", center_learning_rate, {1e-6, 1e3},
+           "outer learning rate eta_o of diloco");
   f.table(
       "schedule", [this](config::Fields& t) { schedule.fields(t); },
       "factor on the learning rate, by the worker's own clock");
@@ -96,9 +100,23 @@ void WorkersConfig::fields(config::Fields& f) {
 
 void CenterConfig::fields(config::Fields& f) {
   f.choice("place", place, {"pinned"}, "memory that holds the center variable");
-  f.choice("order", order, {"free", "round_robin", "replay"},
+  f.choice("order", order, {"free", "round_robin", "replay", "virtual"},
            "order in which letters are absorbed");
   f.text("replay", replay, "order.bin of the run to repeat, for order = \"replay\"");
+}
+
+void TreeConfig::fields(config::Fields& f) {
+  f.integer("fanout", fanout, {1, 65534}, "workers of a group, and groups of a group");
+  f.integer("tau_up", tau_up, {1, 1e9}, "letters a group absorbs between two to its parent");
+  f.integer("tau_down", tau_down, {1, 1e9},
+            "letters a group absorbs between two pulls of its parent");
+}
+
+void VirtualConfig::fields(config::Fields& f) {
+  f.number("step_seconds", step_seconds, {1e-9, 1e6}, "of a worker's gradient and step");
+  f.number("transfer_seconds", transfer_seconds, {0, 1e6}, "of a letter or a reply, one way");
+  f.number("jitter", jitter, {0, 0.99},
+           "a step takes step_seconds (1 + u), u uniform in -jitter..jitter, of the seed");
 }
 
 void StopConfig::fields(config::Fields& f) {
@@ -137,6 +155,11 @@ void Config::fields(config::Fields& f) {
   f.table(
       "center", [this](config::Fields& t) { center.fields(t); }, "the center variable");
   f.table(
+      "tree", [this](config::Fields& t) { tree.fields(t); }, "of the tree algorithms");
+  f.table(
+      "virtual", [this](config::Fields& t) { virtual_time.fields(t); },
+      "of center.order = \"virtual\"");
+  f.table(
       "stop", [this](config::Fields& t) { stop.fields(t); }, "what ends a run: the first of these");
   f.table(
       "evaluate", [this](config::Fields& t) { evaluate.fields(t); }, "watching the center");
@@ -163,14 +186,28 @@ void check_algorithm(const AlgorithmConfig& algorithm) {
   const Algorithm& entry = *Registry<Algorithm>::find(algorithm.name);
   const int given =
       algorithm.rho.has_value() + algorithm.alpha.has_value() + algorithm.beta.has_value();
-  if (entry.elastic && given != 1) {
+  if (entry.every_step && algorithm.tau != 1) {
+    throw ConfigError(fmt::format("algorithm.tau: {} exchanges in every step; expected 1, found {}",
+                                  algorithm.name, algorithm.tau));
+  }
+  if (entry.exchange == Exchange::synchronous && algorithm.exchange != "synchronous") {
+    throw ConfigError(
+        fmt::format("algorithm.exchange: {} is a synchronous method; expected "
+                    "\"synchronous\", found \"{}\"",
+                    algorithm.name, algorithm.exchange));
+  }
+  if (entry.coupling == Coupling::alpha && (given != 1 || !algorithm.alpha)) {
+    throw ConfigError(fmt::format(
+        "algorithm: {} needs alpha, its moving rate, and neither rho nor beta", algorithm.name));
+  }
+  if (entry.coupling == Coupling::elastic && given != 1) {
     throw ConfigError(fmt::format("algorithm: {} needs exactly one of rho, alpha, beta; found {}",
                                   algorithm.name,
                                   given == 0   ? "none"
                                   : given == 3 ? "all three; --set algorithm.beta= takes beta away"
                                                : "two; --set algorithm.beta= takes beta away"));
   }
-  if (!entry.elastic && given != 0) {
+  if (entry.coupling == Coupling::none && given != 0) {
     throw ConfigError(
         fmt::format("algorithm: {} has no elastic force; remove rho, alpha, beta", algorithm.name));
   }
@@ -204,7 +241,12 @@ void check(Config& config) {
   if ((config.center.order == "replay") != !config.center.replay.empty()) {
     throw ConfigError("center: order = \"replay\" and replay = \"<order.bin>\" go together");
   }
-  if (config.algorithm.exchange == "synchronous" && config.center.order != "free") {
+  if (config.center.order == "virtual" && (stop.seconds || stop.test_error)) {
+    throw ConfigError(
+        "stop: a run in virtual time ends after epochs or steps; remove seconds and test_error");
+  }
+  if (config.algorithm.exchange == "synchronous" && config.center.order != "free" &&
+      config.center.order != "virtual") {
     throw ConfigError(
         fmt::format("center.order: a synchronous exchange has its own order; remove \"{}\"",
                     config.center.order));

@@ -44,6 +44,8 @@ struct AlgorithmConfig {
   double learning_rate = 0.05;
   double momentum = 0.9;
   double weight_decay = 0;
+  double center_momentum = 0;
+  double center_learning_rate = 1;
   Schedule schedule, tau_schedule, rho_schedule;
 
   void fields(config::Fields& f);
@@ -55,6 +57,24 @@ struct WorkersConfig {
   std::int64_t threads = 0;
   std::string precision = "f32";
   std::string on_failure = "continue";
+
+  void fields(config::Fields& f);
+};
+
+/// Of algorithms whose workers are in a tree.
+struct TreeConfig {
+  std::int64_t fanout = 4;
+  std::int64_t tau_up = 1;
+  std::int64_t tau_down = 10;
+
+  void fields(config::Fields& f);
+};
+
+/// Of center.order = "virtual".
+struct VirtualConfig {
+  double step_seconds = 0.1;
+  double transfer_seconds = 0;
+  double jitter = 0;
 
   void fields(config::Fields& f);
 };
@@ -95,6 +115,8 @@ struct Config {
   AlgorithmConfig algorithm;
   WorkersConfig workers;
   CenterConfig center;
+  TreeConfig tree;
+  VirtualConfig virtual_time;
   StopConfig stop;
   EvaluateConfig evaluate;
 

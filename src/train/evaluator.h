@@ -40,6 +40,8 @@ class Evaluator {
   /// From any thread: a test has thrown; there will be no further evaluations, though every
   /// snapshot is still saved.
   bool failed() const { return bool(error_.get()); }
+  /// From the master's thread: sleeps until it would take a snapshot.
+  void wait() const { slot_.wait_until_empty(); }
   /// From the master's thread: takes a snapshot unless the evaluator is busy.
   bool offer(const CenterView& center, double seconds) { return slot_.offer(center, seconds); }
   /// Saves and evaluates the last center, unless it has been, and ends the thread.

@@ -19,7 +19,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "backend/backend.h"
+#include "algorithms/algorithm.h"
 #include "base/view.h"
 
 namespace easgd {
@@ -42,9 +42,10 @@ class Bell {
 
 /// What travels beside a letter.
 struct LetterNote {
-  float alpha = 0;          ///< moving rate of this exchange
+  Rates rates;              ///< of the worker's clock
   std::uint64_t clock = 0;  ///< steps that the worker had taken
   Tally tally;              ///< training loss since its last letter
+  bool pull = false;        ///< no letter, but a request for the center
 };
 
 class Mailbox {

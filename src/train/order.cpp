@@ -34,20 +34,28 @@ class FreeOrder final : public OrderPolicy {
 
 class RoundRobinOrder final : public OrderPolicy {
  public:
+  explicit RoundRobinOrder(int visits) : visits_(visits) {}
+
   void next(std::span<const State> mailboxes, std::vector<int>& round) override {
     for (std::size_t k = 0; k < mailboxes.size(); ++k) {
       const std::size_t worker = turn_ % mailboxes.size();
       if (mailboxes[worker] == State::posted) {
         round.push_back(int(worker));
-        ++turn_;
+        if (++visit_ == visits_) pass_turn();
         return;
       }
       if (mailboxes[worker] != State::left) return;
-      ++turn_;
+      pass_turn();
     }
   }
 
  private:
+  void pass_turn() {
+    ++turn_;
+    visit_ = 0;
+  }
+
+  int visits_, visit_ = 0;
   std::size_t turn_ = 0;
 };
 
@@ -108,8 +116,8 @@ constexpr std::uint32_t kLongestConfig = 1 << 24;  // bytes
 std::unique_ptr<OrderPolicy> free_order() {
   return std::make_unique<FreeOrder>();
 }
-std::unique_ptr<OrderPolicy> round_robin_order() {
-  return std::make_unique<RoundRobinOrder>();
+std::unique_ptr<OrderPolicy> round_robin_order(int visits) {
+  return std::make_unique<RoundRobinOrder>(visits);
 }
 std::unique_ptr<OrderPolicy> synchronous_order() {
   return std::make_unique<SynchronousOrder>();

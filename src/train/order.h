@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -24,12 +25,14 @@ class OrderPolicy {
   /// Fills `round` with the workers to absorb now, given the state of every mailbox; leaves it
   /// empty where the master has to wait. Letters of one round meet the same center.
   virtual void next(std::span<const Mailbox::State> mailboxes, std::vector<int>& round) = 0;
+  /// Virtual time of the last round, where the order keeps one.
+  virtual std::optional<double> seconds() const { return {}; }
 };
 
 /// Any letter that is there, beginning after the worker served last, so that none starves.
 std::unique_ptr<OrderPolicy> free_order();
-/// Worker 0, 1, 2, ..., passing over those that have left.
-std::unique_ptr<OrderPolicy> round_robin_order();
+/// Worker 0, 1, 2, ..., passing over those that have left; `visits` letters or pulls a turn.
+std::unique_ptr<OrderPolicy> round_robin_order(int visits = 1);
 /// All workers that have not left, together.
 std::unique_ptr<OrderPolicy> synchronous_order();
 

@@ -9,8 +9,8 @@
 
 namespace easgd {
 
-ElasticRates derive(const AlgorithmConfig& algorithm, std::size_t workers) {
-  const double p = double(workers);
+ElasticRates derive(const AlgorithmConfig& algorithm, std::size_t shares) {
+  const double p = double(shares);
   const double eta = algorithm.learning_rate;
   double alpha = 0;
   if (algorithm.rho) alpha = eta * *algorithm.rho;
@@ -18,9 +18,9 @@ ElasticRates derive(const AlgorithmConfig& algorithm, std::size_t workers) {
   if (algorithm.beta) alpha = *algorithm.beta / p;
   if (alpha > 2) {
     throw ConfigError(
-        fmt::format("algorithm: rho, alpha or beta make a moving rate alpha = {} with {} workers; "
-                    "it must be at most 2",
-                    alpha, workers));
+        fmt::format("algorithm: rho, alpha or beta make a moving rate alpha = {} among {}; it "
+                    "must be at most 2",
+                    alpha, shares));
   }
   return {alpha / eta, alpha, p * alpha};
 }
@@ -55,7 +55,10 @@ std::optional<std::string> stability_warning(const AlgorithmConfig& algorithm,
 
 Plan::Plan(const Config& config, std::size_t workers, std::size_t train_size)
     : algorithm_(config.algorithm) {
-  if (Registry<Algorithm>::find(algorithm_.name)->elastic) elastic_ = derive(algorithm_, workers);
+  const Algorithm& entry = *Registry<Algorithm>::find(algorithm_.name);
+  if (entry.coupling != Coupling::none) {
+    elastic_ = derive(algorithm_, entry.tree ? std::size_t(config.tree.fanout) + 1 : workers);
+  }
   std::uint64_t longest = kEndless;
   if (config.stop.epochs) {
     const double samples = *config.stop.epochs * double(train_size);
@@ -71,11 +74,8 @@ Plan::Plan(const Config& config, std::size_t workers, std::size_t train_size)
 
 Rates Plan::rates(std::uint64_t clock) const {
   return {float(algorithm_.learning_rate * algorithm_.schedule.at_clock(clock)),
-          float(algorithm_.momentum), float(algorithm_.weight_decay)};
-}
-
-float Plan::alpha(std::uint64_t clock) const {
-  return float(elastic_.alpha * algorithm_.rho_schedule.at_clock(clock));
+          float(algorithm_.momentum), float(algorithm_.weight_decay),
+          float(elastic_.alpha * algorithm_.rho_schedule.at_clock(clock))};
 }
 
 std::uint64_t Plan::tau(std::uint64_t clock) const {

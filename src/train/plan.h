@@ -20,8 +20,8 @@ struct ElasticRates {
   double beta = 0;
 };
 
-/// Derives two of them from the one given; all zero where the algorithm has no elastic force.
-ElasticRates derive(const AlgorithmConfig& algorithm, std::size_t workers);
+/// Derives two of them from the one given; `shares` stands for the workers (in a tree, fanout + 1).
+ElasticRates derive(const AlgorithmConfig& algorithm, std::size_t shares);
 
 /// A line with the numbers where the rates, at the largest alpha of the schedule, lie outside the
 /// region in which EASGD is proven stable, for curvature 1: alpha <= (4 - 2 eta) / (4 - eta) in any
@@ -38,7 +38,6 @@ class Plan {
   Plan(const Config& config, std::size_t workers, std::size_t train_size);
 
   Rates rates(std::uint64_t clock) const;
-  float alpha(std::uint64_t clock) const;
   std::uint64_t tau(std::uint64_t clock) const;
   /// Steps after which a worker ends, kEndless where only time or error ends the run.
   std::uint64_t steps(std::size_t worker) const { return steps_[worker]; }

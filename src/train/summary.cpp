@@ -52,6 +52,7 @@ void Summary::add(const Evaluation& evaluation) {
 nlohmann::json Summary::json(const Config& config, const ElasticRates& rates, const Team& team,
                              const std::string& status, double seconds, double images,
                              double epochs) const {
+  const std::optional<double> virtual_seconds = team.center().view().seconds;
   double exchange = 0, data = 0, all = 0;
   std::uint64_t exchanges = 0, refused = 0;
   Json steps = Json::array();
@@ -84,6 +85,7 @@ nlohmann::json Summary::json(const Config& config, const ElasticRates& rates, co
           {"steps", steps},
           {"epochs", epochs},
           {"wall_seconds", seconds},
+          {"virtual_seconds", virtual_seconds ? Json(*virtual_seconds) : Json()},
           {"images_per_second", images / seconds},
           {"version", of_last([](const Evaluation& e) { return e.version; })},
           {"train_loss", of_last([](const Evaluation& e) { return e.train.mean_loss(); })},

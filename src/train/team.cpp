@@ -23,6 +23,12 @@ std::vector<std::unique_ptr<Item>> make_each(std::size_t count, Arguments&... ar
   return result;
 }
 
+CenterOptions center_options(const TeamOptions& team) {
+  CenterOptions result = team.center;
+  result.workers = team.workers.size();
+  return result;
+}
+
 void name_thread(const std::string& name) {
   pthread_setname_np(pthread_self(), name.c_str());
 }
@@ -33,8 +39,8 @@ Team::Team(TeamOptions options)
     : options_(std::move(options)),
       telemetry_(make_each<WorkerTelemetry>(options_.workers.size())),
       mailboxes_(make_each<Mailbox>(options_.workers.size(), bell_)),
-      center_(options_.x0, options_.algorithm->center(), std::move(options_.order),
-              options_.algorithm->replies, pointers(mailboxes_), pointers(telemetry_), bell_),
+      center_(options_.x0, *options_.algorithm, center_options(options_), std::move(options_.order),
+              pointers(mailboxes_), pointers(telemetry_), bell_),
       made_(std::ptrdiff_t(options_.workers.size())) {
   center_.on_version = options_.on_version;
 }

@@ -20,6 +20,7 @@ namespace easgd {
 struct TeamOptions {
   const Algorithm* algorithm = nullptr;
   const Plan* plan = nullptr;
+  CenterOptions center = {};  ///< workers are filled in
   std::vector<WorkerParts> workers;
   std::unique_ptr<OrderPolicy> order;
   ConstView x0;  ///< the start of the center and of every worker, in host memory

@@ -21,6 +21,7 @@
 #include "train/summary.h"
 #include "train/task.h"
 #include "train/team.h"
+#include "train/virtual_order.h"
 #include "train/watchdog.h"
 
 namespace easgd {
@@ -116,8 +117,17 @@ Run::Run(Config config, const std::string& out)
 }
 
 std::unique_ptr<OrderPolicy> Run::make_order() {
-  if (config_.algorithm.exchange == "synchronous") return synchronous_order();
-  if (config_.center.order == "round_robin") return round_robin_order();
+  const bool synchronous = config_.algorithm.exchange == "synchronous";
+  if (config_.center.order == "virtual") {
+    const VirtualConfig& v = config_.virtual_time;
+    return virtual_order(
+        plan_, algorithm_, places_.size(),
+        {v.step_seconds, v.transfer_seconds, v.jitter, std::uint64_t(config_.seed)}, synchronous);
+  }
+  if (synchronous) return synchronous_order();
+  if (config_.center.order == "round_robin") {
+    return round_robin_order(algorithm_.timing == Timing::around ? 2 : 1);
+  }
   if (config_.center.order == "free") return free_order();
   Recording recording = Recording::read(config_.center.replay, places_.size());
   check_replays(recording.config, dump_replay_config(config_));
@@ -169,18 +179,25 @@ void Run::announce() const {
   Progress::line(fmt::format("workers: {}, batch {}, {} thread(s) each, {}",
                              fmt::join(config_.workers.devices, " "), config_.workers.batch,
                              config_.workers.threads, config_.workers.precision));
-  if (algorithm_.elastic) {
+  if (algorithm_.coupling != Coupling::none) {
     const ElasticRates& e = plan_.elastic();
     Progress::line(fmt::format("{}, {}: tau {}, alpha {:.6g}, beta {:.6g}, rho {:.6g}", a.name,
                                a.exchange, a.tau, e.alpha, e.beta, e.rho));
   } else {
-    Progress::line(fmt::format("{}: published every {} steps", a.name, a.tau));
+    Progress::line(
+        fmt::format("{}{}: tau {}", a.name, algorithm_.single ? "" : ", " + a.exchange, a.tau));
   }
 }
 
 TeamOptions Run::team_options() {
   TeamOptions options{.algorithm = &algorithm_,
                       .plan = &plan_,
+                      .center = {.workers = places_.size(),
+                                 .momentum = float(config_.algorithm.center_momentum),
+                                 .learning_rate = float(config_.algorithm.center_learning_rate),
+                                 .fanout = std::size_t(config_.tree.fanout),
+                                 .tau_up = std::uint64_t(config_.tree.tau_up),
+                                 .tau_down = std::uint64_t(config_.tree.tau_down)},
                       .workers = {},
                       .order = std::move(order_),
                       .x0 = x0_,
@@ -322,7 +339,7 @@ void Run::write_order(const Team& team) const {
 
 ExitCode Run::run() {
   announce();
-  if (const auto warning = algorithm_.elastic
+  if (const auto warning = algorithm_.elastic_region
                                ? stability_warning(config_.algorithm, plan_.elastic())
                                : std::nullopt) {
     Progress::line("warning: " + *warning);
@@ -332,8 +349,10 @@ ExitCode Run::run() {
   Evaluator evaluator(evaluator_options(), network_.parameter_count());
   const Team* seen_team = nullptr;
   options.on_version = [&](const CenterView& center) {
-    const double seconds = seen_team->seconds();
-    if (clock_.due(center, seconds) && evaluator.offer(center, seconds)) {
+    const double seconds = center.seconds.value_or(seen_team->seconds());
+    if (!clock_.due(center, seconds)) return;
+    if (center.seconds) evaluator.wait();  // virtual time stands still meanwhile
+    if (evaluator.offer(center, seconds)) {
       clock_.begun(center, seconds);
     }
   };
@@ -364,7 +383,8 @@ ExitCode Run::run() {
   attempt([&] { team.join(); });
   attempt([&] { write_order(team); });
   attempt([&] { folder_.write("summary.json", summarise(team, "interrupted", seconds).dump(2)); });
-  attempt([&] { evaluator.finish(team.center().view(), seconds); });
+  const CenterView last = team.center().view();
+  attempt([&] { evaluator.finish(last, last.seconds.value_or(seconds)); });
   const char* status = failure.get()         ? "failed"
                        : cut_short           ? "interrupted"
                        : summary_.diverged() ? "diverged"

@@ -26,7 +26,7 @@ Worker::~Worker() {
 
 void Worker::run(std::stop_token stop) {
   while (clock_ < steps_ && !closed_ && !stop.stop_requested()) step();
-  if (algorithm_.single && !closed_) publish();
+  if (algorithm_.last_letter && !closed_) push();  // so that no step is lost
   telemetry_.phase = Phase::ended;
 }
 
@@ -38,52 +38,82 @@ void Worker::step() {
     batch = &batches_->next(clock_);
   }
   const bool exchange = clock_ == next_exchange_;
-  if (exchange) post_letter();
+  if (exchange) {
+    next_exchange_ = clock_ + plan_.tau(clock_);
+    post(algorithm_.timing == Timing::around);
+    if (algorithm_.timing != Timing::overlapped) receive();
+    if (closed_) return;
+  }
   {
     telemetry_.phase = Phase::gradient;
     const Timed timed(telemetry_.gradient_seconds);
     model_->gradient(rule_->gradient_point(), *batch, gradient_);
   }
-  finish_exchange(exchange);
+  finish_step(exchange);
   telemetry_.clock = ++clock_;
 }
 
-void Worker::post_letter() {
+/// Hands a letter, or a pull, to the master.
+void Worker::post(bool pull) {
   telemetry_.phase = Phase::exchange;
   const Timed timed(telemetry_.exchange_seconds);
-  mailbox_.note() = {plan_.alpha(clock_), clock_, model_->take_tally()};
-  backend_->post(rule_->letter(), letter_, [this] { mailbox_.post(); });
-  next_exchange_ = clock_ + plan_.tau(clock_);
+  mailbox_.note() = {plan_.rates(clock_), clock_, pull ? Tally() : model_->take_tally(), pull};
+  if (pull) {
+    mailbox_.post();
+  } else {
+    backend_->post(rule_->letter(), letter_, [this] { mailbox_.post(); });
+  }
 }
 
-/// The step, with the reply where a letter was posted before the gradient.
-void Worker::finish_exchange(bool exchanged) {
-  Mailbox::Reply kind = Mailbox::Reply::none;
-  ConstView reply;
-  if (exchanged) {
-    telemetry_.phase = Phase::exchange;
-    const Timed timed(telemetry_.exchange_seconds);
-    kind = mailbox_.wait_for_reply();
-    if (kind == Mailbox::Reply::pull || kind == Mailbox::Reply::restart) {
-      reply = backend_->fetch(reply_);
-    }
-  }
-  telemetry_.phase = Phase::gradient;
+/// Sleeps until the master has answered; empty where the answer holds nothing.
+ConstView Worker::wait_for_reply() {
+  telemetry_.phase = Phase::exchange;
+  const Timed timed(telemetry_.exchange_seconds);
+  const Mailbox::Reply kind = mailbox_.wait_for_reply();
+  closed_ = kind == Mailbox::Reply::closed;
+  refused_ = kind == Mailbox::Reply::restart;
+  return kind == Mailbox::Reply::pull || refused_ ? backend_->fetch(reply_) : ConstView();
+}
+
+/// The reply of an exchange that comes before the gradient.
+void Worker::receive() {
+  pulled_ = wait_for_reply();
   const Timed timed(telemetry_.gradient_seconds);
-  if (kind == Mailbox::Reply::closed) {
-    closed_ = true;
-  } else if (kind == Mailbox::Reply::restart) {
-    rule_->restart(reply);
-  } else {
-    rule_->step(gradient_, reply, plan_.rates(clock_));
+  if (refused_) {
+    rule_->restart(pulled_);
+  } else if (!closed_) {
+    rule_->receive(pulled_, plan_.rates(clock_));
   }
+  refused_ = false;
   mailbox_.release();
 }
 
-/// A last letter, so that the end of the run is what is evaluated and saved.
-void Worker::publish() {
-  post_letter();
-  mailbox_.wait_for_reply();
+/// The step, with what of an exchange belongs to it or follows it.
+void Worker::finish_step(bool exchange) {
+  ConstView reply;
+  if (exchange && algorithm_.timing == Timing::overlapped) reply = wait_for_reply();
+  if (exchange && algorithm_.timing == Timing::around) reply = pulled_;
+  if (closed_) return;
+  telemetry_.phase = Phase::gradient;
+  {
+    const Timed timed(telemetry_.gradient_seconds);
+    if (refused_) {
+      rule_->restart(reply);
+    } else {
+      rule_->step(gradient_, reply, plan_.rates(clock_));
+    }
+    refused_ = false;
+  }
+  mailbox_.release();
+  if (exchange && algorithm_.timing == Timing::around) push();
+}
+
+/// A letter that nothing of this step waits for.
+void Worker::push() {
+  post(false);
+  const ConstView reply = wait_for_reply();
+  if (refused_) rule_->restart(reply);
+  refused_ = false;
   mailbox_.release();
 }
 

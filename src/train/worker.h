@@ -34,9 +34,11 @@ class Worker {
 
  private:
   void step();
-  void post_letter();
-  void finish_exchange(bool exchanged);
-  void publish();
+  void post(bool pull);
+  ConstView wait_for_reply();
+  void receive();
+  void finish_step(bool exchange);
+  void push();
 
   const Algorithm& algorithm_;
   const Plan& plan_;
@@ -53,6 +55,8 @@ class Worker {
 
   std::uint64_t clock_ = 0;  // t^i of the paper
   bool closed_ = false;      // the master has failed
+  ConstView pulled_;         // the reply of this step, where it came before the gradient
+  bool refused_ = false;     // the last letter was not finite: the reply is where to start again
   // tau divides 0: the first letter comes before the first gradient.
   std::uint64_t next_exchange_ = 0;
 };

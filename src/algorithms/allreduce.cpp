@@ -1,0 +1,28 @@
+// Synchronous SGD: the gradients of all workers are averaged in every step; with momentum it is
+// Nesterov's.
+//
+//   u = mean of -eta g_i(y);   v = delta v + u;   x = x + v;   y = x + delta v
+//
+// p workers with batch b are one worker with batch p b. The one x is the center.
+
+#include "algorithms/center_rules.h"
+#include "algorithms/local_rules.h"
+
+namespace easgd {
+namespace {
+
+const Registered<Algorithm> kRegistered("allreduce",
+                                        {
+                                            .worker = make_worker_rule<AccumulatingRule>,
+                                            .center =
+                                                [](const CenterOptions&, ConstView x0) {
+                                                  return std::make_unique<MomentumCenter>(x0, true);
+                                                },
+                                            .timing = Timing::around,
+                                            .exchange = Exchange::synchronous,
+                                            .every_step = true,
+                                            .sends_change = true,
+                                        });
+
+}  // namespace
+}  // namespace easgd

@@ -1,0 +1,57 @@
+// Averaged SGD, the paper's ASGD and MVASGD: one worker, whose average z is published.
+//
+//   z = (1 - a) z + a x;   x = x - eta g(x);   z_0 = x_0
+//
+// asgd: a = 1 / (t + 1), so that z is the mean of x_0 ... x_t [Polyak and Juditsky 1992].
+// mvasgd: a = alpha, constant.
+
+#include "algorithms/center_rules.h"
+#include "algorithms/local_rules.h"
+
+namespace easgd {
+namespace {
+
+class AveragedSgdRule final : public SgdRule {
+ public:
+  AveragedSgdRule(Backend& backend, ConstView x0, bool mean)
+      : SgdRule(backend, x0), mean_(mean), z_(backend.allocate(x0.size())) {
+    backend_.upload(x0, z_);
+  }
+
+  ConstView letter() const override { return z_; }
+
+  void step(ConstView g, ConstView reply, const Rates& rates) override {
+    const float a = mean_ ? 1.0f / float(++steps_) : rates.alpha;
+    backend_.run(kernels::Average{z_.data(), x_.data(), a}, x_.size());
+    SgdRule::step(g, reply, rates);
+  }
+
+  void restart(ConstView center) override {
+    backend_.run(kernels::Restart{x_.data(), nullptr, nullptr, z_.data(), center.data()},
+                 x_.size());
+    steps_ = 0;
+  }
+
+ private:
+  bool mean_;
+  std::uint64_t steps_ = 0;
+  Buffer z_;
+};
+
+Algorithm averaged(bool mean) {
+  return {
+      .worker = [mean](Backend& b,
+                       ConstView x0) { return std::make_unique<AveragedSgdRule>(b, x0, mean); },
+      .center = make_center_rule<PublishedCenter>,
+      .coupling = mean ? Coupling::none : Coupling::alpha,
+      .replies = false,
+      .single = true,
+      .last_letter = true,
+  };
+}
+
+const Registered<Algorithm> kMean("asgd", averaged(true));
+const Registered<Algorithm> kMoving("mvasgd", averaged(false));
+
+}  // namespace
+}  // namespace easgd

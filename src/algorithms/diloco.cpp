@@ -1,0 +1,52 @@
+// DiLoCo [Douillard et al. 2023]: local steps inside, Nesterov momentum on their mean outside.
+//
+//   when tau divides t:  d = c - mean of x_i                        (the outer gradient)
+//                        v = mu v + d;   c = c - eta_o (d + mu v)    (the master)
+//                        x_i = c
+//   every step:          Nesterov SGD in each worker, its momentum kept
+//
+// mu is algorithm.center_momentum, eta_o algorithm.center_learning_rate. mu = 0 and eta_o = 1 are
+// local SGD.
+
+#include <algorithm>
+
+#include "algorithms/center_rules.h"
+#include "algorithms/local_rules.h"
+
+namespace easgd {
+namespace {
+
+class OuterNesterov final : public CenterRule {
+ public:
+  OuterNesterov(const CenterOptions& options, ConstView x0)
+      : mu_(options.momentum),
+        rate_(options.learning_rate),
+        v_(host_buffer(x0.size())),
+        mean_(host_buffer(x0.size())) {}
+
+  void absorb(std::span<const Letter> round, View center) override {
+    mean_of(round, mean_);
+    const View v = v_, mean = mean_;
+    for (std::size_t i = 0; i < center.size(); ++i) {
+      const float d = center[i] - mean[i];
+      v[i] = mu_ * v[i] + d;
+      center[i] -= rate_ * (d + mu_ * v[i]);
+    }
+    for (const Letter& letter : round) std::ranges::copy(center, letter.reply.begin());
+  }
+
+ private:
+  float mu_, rate_;
+  Buffer v_, mean_;
+};
+
+const Registered<Algorithm> kRegistered("diloco", {
+                                                      .worker = make_worker_rule<MovedNesterovRule>,
+                                                      .center = make_center_rule<OuterNesterov>,
+                                                      .timing = Timing::before,
+                                                      .exchange = Exchange::synchronous,
+                                                      .last_letter = true,
+                                                  });
+
+}  // namespace
+}  // namespace easgd

@@ -1,0 +1,36 @@
+// Local SGD [Stich 2019], also called local averaging or parallel SGD:
+//
+//   when tau divides t:  c = mean of x_i;   x_i = c
+//   every step:          Nesterov SGD in each worker, its momentum kept
+//
+// Post-local SGD [Lin et al. 2020] is tau = 1 until a switch: tau = 1 with, say,
+// tau_schedule = {kind = "steps", at = [0.5], factor = 16}.
+
+#include <algorithm>
+
+#include "algorithms/center_rules.h"
+#include "algorithms/local_rules.h"
+
+namespace easgd {
+namespace {
+
+class MeanCenter final : public CenterRule {
+ public:
+  MeanCenter(const CenterOptions&, ConstView /*x0*/) {}
+  void absorb(std::span<const Letter> round, View center) override {
+    mean_of(round, center);
+    for (const Letter& letter : round) std::ranges::copy(center, letter.reply.begin());
+  }
+};
+
+const Registered<Algorithm> kRegistered("local_sgd",
+                                        {
+                                            .worker = make_worker_rule<MovedNesterovRule>,
+                                            .center = make_center_rule<MeanCenter>,
+                                            .timing = Timing::before,
+                                            .exchange = Exchange::synchronous,
+                                            .last_letter = true,
+                                        });
+
+}  // namespace
+}  // namespace easgd

@@ -1,0 +1,32 @@
+// Lookahead [Zhang et al. 2019]: slow weights that follow fast ones.
+//
+//   when tau divides t:  c = c + alpha (x - c);   x = c
+//   every step:          Nesterov SGD, its momentum kept
+
+#include <algorithm>
+
+#include "algorithms/center_rules.h"
+#include "algorithms/local_rules.h"
+
+namespace easgd {
+namespace {
+
+class SlowWeights final : public ElasticCenter {
+ public:
+  using ElasticCenter::ElasticCenter;
+  void absorb(std::span<const Letter> round, View center) override {
+    ElasticCenter::absorb(round, center);
+    for (const Letter& letter : round) std::ranges::copy(center, letter.reply.begin());
+  }
+};
+
+const Registered<Algorithm> kRegistered("lookahead",
+                                        {
+                                            .worker = make_worker_rule<MovedNesterovRule>,
+                                            .center = make_center_rule<SlowWeights>,
+                                            .timing = Timing::before,
+                                            .coupling = Coupling::alpha,
+                                        });
+
+}  // namespace
+}  // namespace easgd

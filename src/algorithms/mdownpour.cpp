@@ -1,0 +1,27 @@
+// MDOWNPOUR [EASGD15, Algorithms 4 and 5]: Nesterov momentum on the master, tau = 1.
+//
+//   worker:  pulls y;  pushes u = -eta g(y)
+//   master:  v = delta v + u;  c = c + v;  y = c + delta v
+//
+// The exact recursion of Nesterov's y (the paper's pseudo-code, as it is recalled, lacks the last
+// term), so that one worker is MSGD. What is evaluated is c, as in MSGD.
+
+#include "algorithms/center_rules.h"
+#include "algorithms/local_rules.h"
+
+namespace easgd {
+namespace {
+
+const Registered<Algorithm> kRegistered(
+    "mdownpour",
+    {
+        .worker = make_worker_rule<AccumulatingRule>,
+        .center = [](const CenterOptions&,
+                     ConstView x0) { return std::make_unique<MomentumCenter>(x0, false); },
+        .timing = Timing::around,
+        .every_step = true,
+        .sends_change = true,
+    });
+
+}  // namespace
+}  // namespace easgd

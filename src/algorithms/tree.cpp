@@ -1,0 +1,90 @@
+// EASGD Tree [Zhang 2016, section 6.1]: workers in groups of `fanout` with a center each, these in
+// groups again, up to one root, which is the center that is evaluated.
+//
+//   a worker and its group's center c:   as in EASGD: e = alpha (x - c), c = c + e, x = x - e
+//   every tau_up letters of a node c:    parent = parent + alpha (c - parent)
+//   every tau_down letters of a node c:  c = c + alpha (parent - c)
+//
+// A node's letters are those that it has absorbed, from workers or from the nodes below. beta is
+// (fanout + 1) alpha: one share for each child and the parent. All nodes live with the master.
+
+#include <algorithm>
+
+#include "algorithms/center_rules.h"
+#include "algorithms/local_rules.h"
+
+namespace easgd {
+namespace {
+
+class Tree final : public CenterRule {
+ public:
+  Tree(const CenterOptions& options, ConstView x0)
+      : fanout_(options.fanout), tau_up_(options.tau_up), tau_down_(options.tau_down) {
+    std::size_t count = options.workers;
+    do {
+      count = (count + fanout_ - 1) / fanout_;
+      levels_.emplace_back(count);
+    } while (count > 1);
+    for (auto& level : levels_) {
+      for (Node& node : level) {
+        node.center = host_buffer(x0.size());
+        std::ranges::copy(x0, node.center.view().begin());
+      }
+    }
+  }
+
+  void absorb(std::span<const Letter> round, View center) override {
+    for (const Letter& letter : round) {
+      const std::size_t group = letter.worker / fanout_;
+      const kernels::ElasticLetter values{letter.values.data(), letter.reply.data(),
+                                          letter.rates.alpha};
+      kernels::elastic(&values, 1, levels_[0][group].center.data(), center.size());
+      pass_on(0, group, letter.rates.alpha);
+    }
+    std::ranges::copy(levels_.back()[0].center.view(), center.begin());
+  }
+
+ private:
+  struct Node {
+    Buffer center;
+    std::uint64_t letters = 0;
+  };
+
+  /// What a node does after absorbing a letter.
+  void pass_on(std::size_t level, std::size_t index, float alpha) {
+    Node& node = levels_[level][index];
+    ++node.letters;
+    if (level + 1 == levels_.size()) return;
+    Node& parent = levels_[level + 1][index / fanout_];
+    if (node.letters % tau_up_ == 0) {
+      move(parent.center, node.center, alpha);
+      pass_on(level + 1, index / fanout_, alpha);
+    }
+    if (node.letters % tau_down_ == 0) move(node.center, parent.center, alpha);
+  }
+
+  /// x = x + alpha (towards - x)
+  static void move(View x, ConstView towards, float alpha) {
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] += alpha * (towards[i] - x[i]);
+  }
+
+  std::size_t fanout_;
+  std::uint64_t tau_up_, tau_down_;
+  std::vector<std::vector<Node>> levels_;  // from the groups of workers to the root
+};
+
+template <class Rule>
+Algorithm tree() {
+  return {
+      .worker = make_worker_rule<Rule>,
+      .center = make_center_rule<Tree>,
+      .coupling = Coupling::elastic,
+      .tree = true,
+  };
+}
+
+const Registered<Algorithm> kEasgd("easgd_tree", tree<SgdRule>());
+const Registered<Algorithm> kEamsgd("eamsgd_tree", tree<NesterovRule>());
+
+}  // namespace
+}  // namespace easgd

@@ -1,0 +1,29 @@
+// Many workers on few devices: an order of absorption that is that of a virtual clock.
+//
+//   worker:  step_seconds (1 + jitter u) a step, u uniform in [-1, 1) of (seed, worker, step)
+//   link:    transfer_seconds for a letter or a reply, one way
+//   master:  absorbs letters in the order of their virtual arrival, in no time
+//
+// Times follow from the plan alone, so that the order does not depend on the machine, and workers
+// compute side by side as far as their letters' order lets them.
+#pragma once
+
+#include "train/order.h"
+#include "train/plan.h"
+
+namespace easgd {
+
+struct VirtualTimes {
+  double step_seconds = 1;
+  double transfer_seconds = 0;
+  double jitter = 0;
+  std::uint64_t seed = 0;
+};
+
+/// `synchronous`: rounds of all workers that have not left. `plan` must outlive the order, and give
+/// every worker an end.
+std::unique_ptr<OrderPolicy> virtual_order(const Plan& plan, const Algorithm& algorithm,
+                                           std::size_t workers, const VirtualTimes& times,
+                                           bool synchronous);
+
+}  // namespace easgd
