@@ -1,4 +1,4 @@
-// Are the formulas the paper's? Every registered algorithm against a scalar reference in double.
+// The identities of the paper's algorithms; their formulas one by one are in methods_test.cpp.
 
 #include <doctest/doctest.h>
 
@@ -13,47 +13,6 @@ using quadratic::Toy;
 
 namespace {
 
-/// The paper's formulas, a worker after the other, in double precision.
-struct Reference {
-  AlgorithmConfig a;
-  std::size_t workers, count;
-  std::uint64_t steps;
-  double noise_scale;
-
-  /// One worker's local step from x with velocity v: Algorithm 1 or 2, without the force.
-  double local_step(double& v, double x, std::size_t w, std::uint64_t t, std::size_t j) const {
-    const double delta = a.name == "eamsgd" || a.name == "msgd" ? a.momentum : 0;
-    const double point = x + delta * v;
-    const double g =
-        quadratic::curvature(j) * point -
-        (noise_scale == 0 ? 0 : noise_scale * quadratic::noise(std::uint32_t(w), t, j));
-    v = delta * v - a.learning_rate * (g + a.weight_decay * point);
-    return x + v;
-  }
-
-  std::vector<double> run() const {
-    const bool elastic = a.alpha.has_value();
-    std::vector<double> center(count);
-    for (std::size_t j = 0; j < count; ++j) {
-      double c = quadratic::start(j);
-      std::vector<double> x(workers, c), v(workers, 0.0);
-      for (std::uint64_t t = 0; t < steps; ++t) {
-        const double c_round = c;
-        for (std::size_t w = 0; w < workers; ++w) {
-          double pull = 0;
-          if (elastic && t % std::uint64_t(a.tau) == 0) {
-            pull = *a.alpha * (x[w] - (a.exchange == "synchronous" ? c_round : c));
-            c += pull;
-          }
-          x[w] = local_step(v[w], x[w], w, t, j) - pull;
-        }
-      }
-      center[j] = elastic ? c : x[0];
-    }
-    return center;
-  }
-};
-
 Config config_of(const std::string& name, const std::string& exchange, std::int64_t tau,
                  std::int64_t steps) {
   Config config;
@@ -63,7 +22,7 @@ Config config_of(const std::string& name, const std::string& exchange, std::int6
   config.algorithm.learning_rate = 0.05;
   config.algorithm.momentum = 0.9;
   config.algorithm.weight_decay = 0.01;
-  if (Registry<Algorithm>::find(name)->elastic) config.algorithm.alpha = 0.2;
+  config.algorithm.alpha = 0.2;
   config.stop.steps = steps;
   return config;
 }
@@ -84,29 +43,6 @@ double largest_difference(const std::vector<float>& a, const std::vector<double>
 }
 
 }  // namespace
-
-TEST_CASE("every algorithm follows its formula in double precision") {
-  constexpr std::int64_t kSteps = 120;
-  for (const std::string& name : Registry<Algorithm>::names()) {
-    for (const char* exchange : {"asynchronous", "synchronous"}) {
-      for (const std::int64_t tau : {1, 3, 10}) {
-        const bool single = Registry<Algorithm>::find(name)->single;
-        for (const std::size_t workers :
-             single ? std::vector<std::size_t>{1} : std::vector<std::size_t>{1, 2, 4}) {
-          CAPTURE(name);
-          CAPTURE(exchange);
-          CAPTURE(tau);
-          CAPTURE(workers);
-          const Config config = config_of(name, exchange, tau, kSteps);
-          const Toy toy = toy_of(config, workers);
-          const Reference reference{config.algorithm, workers, toy.count, std::uint64_t(kSteps),
-                                    toy.noise_scale};
-          CHECK(largest_difference(toy.run(), reference.run()) < 1e-6);
-        }
-      }
-    }
-  }
-}
 
 TEST_CASE("EAMSGD without momentum is EASGD") {
   for (const char* exchange : {"asynchronous", "synchronous"}) {

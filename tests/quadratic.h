@@ -103,6 +103,7 @@ struct Toy {
   TeamOptions options(const Plan& plan, ConstView x0) const {
     TeamOptions o{.algorithm = Registry<Algorithm>::find(config.algorithm.name),
                   .plan = &plan,
+                  .center = center_options(config),
                   .workers = {},
                   .order = order(),
                   .x0 = x0,

@@ -60,7 +60,7 @@ ExitCode describe_command(const std::string& path, const std::vector<std::string
              config.workers.devices[0] == "auto" ? "auto" : "as given", config.algorithm.name,
              config.algorithm.exchange);
   if (algorithm.coupling != Coupling::none) {
-    const Plan plan(config, places.size(), facts.train);
+    const Plan plan(config, places.size(), 1);
     const ElasticRates e = plan.elastic();
     fmt::print("tau {}, alpha {:.6g}, beta {:.6g}, rho {:.6g}\n", config.algorithm.tau, e.alpha,
                e.beta, e.rho);

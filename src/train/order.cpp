@@ -116,8 +116,11 @@ constexpr std::uint32_t kLongestConfig = 1 << 24;  // bytes
 std::unique_ptr<OrderPolicy> free_order() {
   return std::make_unique<FreeOrder>();
 }
-std::unique_ptr<OrderPolicy> round_robin_order(int visits) {
-  return std::make_unique<RoundRobinOrder>(visits);
+std::unique_ptr<OrderPolicy> round_robin_order() {
+  return std::make_unique<RoundRobinOrder>(1);
+}
+std::unique_ptr<OrderPolicy> round_robin_pairs() {
+  return std::make_unique<RoundRobinOrder>(2);
 }
 std::unique_ptr<OrderPolicy> synchronous_order() {
   return std::make_unique<SynchronousOrder>();

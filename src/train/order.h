@@ -31,8 +31,10 @@ class OrderPolicy {
 
 /// Any letter that is there, beginning after the worker served last, so that none starves.
 std::unique_ptr<OrderPolicy> free_order();
-/// Worker 0, 1, 2, ..., passing over those that have left; `visits` letters or pulls a turn.
-std::unique_ptr<OrderPolicy> round_robin_order(int visits = 1);
+/// Worker 0, 1, 2, ..., passing over those that have left.
+std::unique_ptr<OrderPolicy> round_robin_order();
+/// The same with two visits a turn: a pull and the letter that follows it (Timing::around).
+std::unique_ptr<OrderPolicy> round_robin_pairs();
 /// All workers that have not left, together.
 std::unique_ptr<OrderPolicy> synchronous_order();
 

@@ -53,6 +53,15 @@ std::optional<std::string> stability_warning(const AlgorithmConfig& algorithm,
       rates.alpha, limit, eta);
 }
 
+CenterOptions center_options(const Config& config) {
+  return {.workers = 1,
+          .momentum = float(config.algorithm.center_momentum),
+          .learning_rate = float(config.algorithm.center_learning_rate),
+          .fanout = std::size_t(config.tree.fanout),
+          .tau_up = std::uint64_t(config.tree.tau_up),
+          .tau_down = std::uint64_t(config.tree.tau_down)};
+}
+
 Plan::Plan(const Config& config, std::size_t workers, std::size_t train_size)
     : algorithm_(config.algorithm) {
   const Algorithm& entry = *Registry<Algorithm>::find(algorithm_.name);

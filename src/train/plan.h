@@ -30,6 +30,9 @@ ElasticRates derive(const AlgorithmConfig& algorithm, std::size_t shares);
 std::optional<std::string> stability_warning(const AlgorithmConfig& algorithm,
                                              const ElasticRates& rates);
 
+/// What a configuration tells the master's side; the team fills in the workers.
+CenterOptions center_options(const Config& config);
+
 class Plan {
  public:
   static constexpr std::uint64_t kEndless = std::numeric_limits<std::uint64_t>::max();

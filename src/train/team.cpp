@@ -23,7 +23,7 @@ std::vector<std::unique_ptr<Item>> make_each(std::size_t count, Arguments&... ar
   return result;
 }
 
-CenterOptions center_options(const TeamOptions& team) {
+CenterOptions for_workers(const TeamOptions& team) {
   CenterOptions result = team.center;
   result.workers = team.workers.size();
   return result;
@@ -39,7 +39,7 @@ Team::Team(TeamOptions options)
     : options_(std::move(options)),
       telemetry_(make_each<WorkerTelemetry>(options_.workers.size())),
       mailboxes_(make_each<Mailbox>(options_.workers.size(), bell_)),
-      center_(options_.x0, *options_.algorithm, center_options(options_), std::move(options_.order),
+      center_(options_.x0, *options_.algorithm, for_workers(options_), std::move(options_.order),
               pointers(mailboxes_), pointers(telemetry_), bell_),
       made_(std::ptrdiff_t(options_.workers.size())) {
   center_.on_version = options_.on_version;

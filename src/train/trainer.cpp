@@ -126,7 +126,7 @@ std::unique_ptr<OrderPolicy> Run::make_order() {
   }
   if (synchronous) return synchronous_order();
   if (config_.center.order == "round_robin") {
-    return round_robin_order(algorithm_.timing == Timing::around ? 2 : 1);
+    return algorithm_.timing == Timing::around ? round_robin_pairs() : round_robin_order();
   }
   if (config_.center.order == "free") return free_order();
   Recording recording = Recording::read(config_.center.replay, places_.size());
@@ -192,12 +192,7 @@ void Run::announce() const {
 TeamOptions Run::team_options() {
   TeamOptions options{.algorithm = &algorithm_,
                       .plan = &plan_,
-                      .center = {.workers = places_.size(),
-                                 .momentum = float(config_.algorithm.center_momentum),
-                                 .learning_rate = float(config_.algorithm.center_learning_rate),
-                                 .fanout = std::size_t(config_.tree.fanout),
-                                 .tau_up = std::uint64_t(config_.tree.tau_up),
-                                 .tau_down = std::uint64_t(config_.tree.tau_down)},
+                      .center = center_options(config_),
                       .workers = {},
                       .order = std::move(order_),
                       .x0 = x0_,

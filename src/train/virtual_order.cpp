@@ -25,13 +25,17 @@ class VirtualOrder final : public OrderPolicy {
   }
 
   void next(std::span<const State> mailboxes, std::vector<int>& round) override {
-    double due = kNever;
+    double due = synchronous_ ? 0 : kNever;  // the last arrival of a round, or the first of all
     for (std::size_t worker = 0; worker < mailboxes.size(); ++worker) {
       if (mailboxes[worker] == State::left || visits_[worker].sent == kNever) continue;
       const double arrival = visits_[worker].sent + times_.transfer_seconds;
-      if (synchronous_ ? round.empty() || arrival > due : arrival < due) due = arrival;
-      if (!synchronous_ && arrival == due) round.assign(1, int(worker));
-      if (synchronous_) round.push_back(int(worker));
+      if (synchronous_) {
+        round.push_back(int(worker));
+        due = std::max(due, arrival);
+      } else if (arrival < due) {
+        round.assign(1, int(worker));
+        due = arrival;
+      }
     }
     const auto is_there = [&](int w) { return mailboxes[std::size_t(w)] == State::posted; };
     if (!std::ranges::all_of(round, is_there)) return round.clear();
