@@ -55,6 +55,8 @@ void declare(CLI::App& app, Arguments& a, ExitCode& result) {
   locate->add_option("--dir", a.dir, "its folder or its parent");
   locate->callback([&] { result = easgd::locate_command(a.path, a.dir); });
 
+  easgd::declare_stability(app, [&] { result = ExitCode::done; });
+
   auto* help = app.add_subcommand("help", "`easgd help config`: every key of a configuration");
   help->add_option("topic", a.topic, "config, or nothing for this list");
   help->callback([&] {

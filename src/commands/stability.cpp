@@ -1,0 +1,357 @@
+// easgd stability: the paper's and the thesis's stability analysis as a tool.
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cmath>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "commands/commands.h"
+#include "theory/additive_noise.h"
+#include "theory/double_well.h"
+#include "theory/multiplicative_noise.h"
+#include "theory/round_robin.h"
+#include "train/curvature.h"
+#include "train/plan.h"
+
+namespace easgd {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using namespace theory;
+
+enum class Format { text, json, csv };
+
+std::string cell(const Json& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+/// An object: "key  value" lines, JSON, or a CSV of one row.
+void print(const Json& object, Format format) {
+  if (format == Format::json) return fmt::print("{}\n", object.dump());
+  std::string head, row;
+  for (const auto& [key, value] : object.items()) {
+    if (format == Format::text) fmt::print("{:<28} {}\n", key, cell(value));
+    head += (head.empty() ? "" : ",") + key;
+    row += (row.empty() ? "" : ",") + cell(value);
+  }
+  if (format == Format::csv) fmt::print("{}\n{}\n", head, row);
+}
+
+/// Rows of the same keys: a table, a JSON list, or CSV.
+void print(const std::vector<Json>& rows, Format format) {
+  if (format == Format::json) return fmt::print("{}\n", Json(rows).dump());
+  bool first = true;
+  for (const Json& row : rows) {
+    std::string head, line;
+    for (const auto& [key, value] : row.items()) {
+      if (format == Format::csv) {
+        head += (head.empty() ? "" : ",") + key;
+        line += (line.empty() ? "" : ",") + cell(value);
+      } else {
+        head += fmt::format("{:>24}", key);
+        line += fmt::format("{:>24}", cell(value));
+      }
+    }
+    if (first) fmt::print("{}\n", head);
+    fmt::print("{}\n", line);
+    first = false;
+  }
+}
+
+/// "0.1:10:100": from, to, count.
+std::vector<double> range_of(const std::string& text, const char* option) {
+  double low = 0, high = 0;
+  int count = 0, used = 0;
+  const int read = std::sscanf(text.c_str(), "%lf:%lf:%d%n", &low, &high, &count, &used);
+  if (read != 3 || std::size_t(used) != text.size() || !(low <= high) || count < 1 ||
+      count > 10000) {
+    throw ConfigError(
+        fmt::format("{}: expected FROM:TO:COUNT, as in 0.1:10:100; found \"{}\"", option, text));
+  }
+  std::vector<double> values;
+  for (int i = 0; i < count; ++i) {
+    values.push_back(count == 1 ? low : low + (high - low) * i / (count - 1));
+  }
+  return values;
+}
+
+/// What the subcommands share, filled by the command line.
+struct Arguments {
+  bool json = false, csv = false, optimum = false;
+  std::string method = "easgd", config;
+  RoundRobin scheme{4, 0.001, 2.5, 1};
+  std::string learning_rates = "0.0001:0.01:100", rhos = "0.1:10:100";
+  double start = 1000, alpha = 0, beta = 0.9, sigma = 1, lambda = 0.5, omega = 0.5, rho = 0.5;
+  double curvature = 0;
+  long activations = 300000, every = 1000;
+  std::vector<long> steps = {1, 2, 10, 100, 1000};
+  std::vector<std::string> overrides;
+
+  Format format() const { return json ? Format::json : csv ? Format::csv : Format::text; }
+};
+
+double radius_of(const Arguments& a, const RoundRobin& scheme) {
+  return a.method == "admm" ? admm_spectral_radius(scheme) : easgd_spectral_radius(scheme);
+}
+
+void point(const Arguments& a) {
+  Json result = {{"method", a.method},
+                 {"workers", a.scheme.workers},
+                 {"learning_rate", a.scheme.learning_rate},
+                 {"rho", a.scheme.rho},
+                 {"alpha", a.scheme.alpha()},
+                 {"curvature", a.scheme.curvature}};
+  const double radius = radius_of(a, a.scheme);
+  result["spectral_radius"] = radius;
+  result["stable"] = radius <= 1;
+  if (a.method == "easgd") {
+    result["inside_proven_region"] = easgd_is_proven_stable(a.scheme);
+  } else {
+    result["inside_proven_region"] = Json();  // there is none
+    result["single_map_stable"] = admm_single_map_is_stable(a.scheme);
+  }
+  print(result, a.format());
+}
+
+void map(const Arguments& a) {
+  std::vector<Json> rows;
+  for (const double eta : range_of(a.learning_rates, "--learning-rates")) {
+    for (const double rho : range_of(a.rhos, "--rhos")) {
+      const RoundRobin scheme{a.scheme.workers, eta, rho, a.scheme.curvature};
+      rows.push_back(
+          {{"learning_rate", eta}, {"rho", rho}, {"spectral_radius", radius_of(a, scheme)}});
+    }
+  }
+  print(rows, a.format());
+}
+
+void trajectory(const Arguments& a) {
+  const auto follow = a.method == "admm" ? admm_trajectory : easgd_trajectory;
+  const Trajectory path = follow(a.scheme, a.start, a.activations, a.every);
+  std::vector<Json> rows;
+  for (std::size_t i = 0; i < path.center.size(); ++i) {
+    rows.push_back({{"activation", path.activation[i]}, {"center", path.center[i]}});
+  }
+  print(rows, a.format());
+}
+
+void moments(const Arguments& a, bool alpha_given) {
+  const double alpha = alpha_given ? a.alpha : a.beta / a.scheme.workers;
+  const AdditiveNoise model{a.scheme.workers, a.scheme.learning_rate, alpha, a.scheme.curvature,
+                            a.sigma};
+  const bool stable = is_stable(model);
+  const auto if_stable = [&](double value) { return stable ? Json(value) : Json(); };
+  std::vector<Json> rows;
+  for (const long t : a.steps) {
+    const Moments m = center_moments(model, a.start, t);
+    rows.push_back({{"step", t},
+                    {"bias", m.bias},
+                    {"variance", m.variance},
+                    {"mean_squared_error", m.mean_squared_error()},
+                    {"steps_times_variance_of_time_average", averaged_variance(model, t)}});
+  }
+  const FastestRate best = fastest_moving_rate(model.learning_rate, model.beta(), model.curvature);
+  Json result = {
+      {"alpha", alpha},
+      {"beta", model.beta()},
+      {"stable", stable},
+      {"stationary_variance", if_stable(stationary_center_variance(model))},
+      {"stationary_variance_of_workers_mean", if_stable(stationary_mean_variance(model))},
+      {"many_workers_limit_of_workers_times_variance",
+       many_workers_limit(model.learning_rate, model.beta(), model.curvature, model.sigma)},
+      {"fastest_alpha", best.alpha},
+      {"fastest_rate", best.rate}};
+  if (a.format() == Format::csv) return print(rows, a.format());
+  if (a.format() == Format::json) {
+    result["steps"] = rows;
+    return print(result, a.format());
+  }
+  print(result, a.format());
+  print(rows, a.format());
+}
+
+void multiplicative(const Arguments& a) {
+  MultiplicativeNoise model{a.scheme.workers, a.scheme.learning_rate, a.alpha, a.beta, a.lambda,
+                            a.omega};
+  if (a.optimum) model = fastest(model);
+  Json result = {{"workers", model.workers},
+                 {"learning_rate", model.learning_rate},
+                 {"alpha", model.alpha},
+                 {"beta", model.beta},
+                 {"spectral_radius", moment_radius(model)},
+                 {"minibatch_best_learning_rate", minibatch_best_rate(model)},
+                 {"minibatch_best_radius", minibatch_best_radius(model)}};
+  std::vector<Json> rows;
+  SecondMoments state;
+  state.fill(a.start * a.start);
+  long t = 0;
+  for (const long step : a.steps) {
+    for (; t < step; ++t) state = next(model, state);
+    rows.push_back({{"step", step},
+                    {"center_center", state[0]},
+                    {"center_worker", state[1]},
+                    {"worker_worker", state[2]},
+                    {"worker_other", state[3]}});
+  }
+  if (a.format() == Format::csv) return print(rows, a.format());
+  if (a.format() == Format::json) result["steps"] = rows;
+  print(result, a.format());
+  if (a.format() == Format::text) print(rows, a.format());
+}
+
+void double_well(const Arguments& a) {
+  const auto values = double_well_eigenvalues(a.rho);
+  print(Json{{"rho", a.rho},
+             {"smallest_eigenvalue", values[0]},
+             {"middle_eigenvalue", values[1]},
+             {"largest_eigenvalue", values[2]},
+             {"trapped", values[0] > 0}},
+        a.format());
+}
+
+/// The largest curvature for which eta and alpha lie in the proven region; 0 where none does.
+double largest_stable_curvature(const AlgorithmConfig& algorithm, const ElasticRates& rates) {
+  const double eta_h = algorithm.exchange == "synchronous"
+                           ? 2 - 2 * rates.alpha / (2 - rates.beta)
+                           : 4 * (1 - rates.alpha) / (2 - rates.alpha);
+  const bool outside = rates.alpha >= 2 || (algorithm.exchange == "synchronous" && rates.beta >= 2);
+  return outside ? 0 : std::max(0.0, eta_h / algorithm.learning_rate);
+}
+
+void check(const Arguments& a, bool curvature_given) {
+  Config config = load_config(a.config, a.overrides);
+  const Algorithm& algorithm = *Registry<Algorithm>::find(config.algorithm.name);
+  if (!algorithm.elastic_region) {
+    throw ConfigError(fmt::format("{}: algorithm.name: the region is of easgd and eamsgd; found {}",
+                                  a.config, config.algorithm.name));
+  }
+  const std::size_t workers = place_workers(config.workers, false).size();
+  const ElasticRates rates = derive(config.algorithm, workers);
+  Json result = {{"exchange", config.algorithm.exchange},
+                 {"workers", workers},
+                 {"tau", config.algorithm.tau},
+                 {"learning_rate", config.algorithm.learning_rate},
+                 {"alpha", rates.alpha},
+                 {"beta", rates.beta},
+                 {"rho", rates.rho}};
+  double curvature = a.curvature;
+  if (curvature_given) {
+    result["curvature_is"] = "given";
+  } else {
+    const Data data(config);
+    const Network network =
+        make_network(config, data.split.train->shape(), data.split.train->classes());
+    const Buffer x = initial_parameters(config, network);
+    const Curvature measured = measure_curvature(config, data, network, x);
+    curvature = measured.largest;
+    result["curvature_is"] =
+        fmt::format("measured at {} by {} power iterations",
+                    config.network.init.empty() ? "the initial parameters" : config.network.init,
+                    measured.iterations);
+  }
+  const double limit = largest_stable_curvature(config.algorithm, rates);
+  result["curvature"] = curvature;
+  result["largest_stable_curvature"] = limit;
+  result["inside_proven_region"] = curvature <= limit;
+  result["note"] = config.algorithm.tau == 1 && config.algorithm.name == "easgd"
+                       ? "proven for a quadratic"
+                       : "proven for a quadratic with tau = 1 and no momentum";
+  print(result, a.format());
+}
+
+void add_scheme(CLI::App* command, Arguments& a) {
+  command->add_option("--workers", a.scheme.workers, "p")->check(CLI::Range(1, 256));
+  command->add_option("--learning-rate", a.scheme.learning_rate, "eta")
+      ->check(CLI::Range(0.0, 1e6));
+  command->add_option("--curvature", a.scheme.curvature, "h of F = h x^2 / 2")
+      ->check(CLI::Range(0.0, 1e9));
+}
+
+void add_method(CLI::App* command, Arguments& a) {
+  command->add_option("--method", a.method, "admm or easgd")
+      ->check(CLI::IsMember({"admm", "easgd"}));
+}
+
+}  // namespace
+
+void declare_stability(CLI::App& app, std::function<void()> done) {
+  const auto a = std::make_shared<Arguments>();
+  auto* stability = app.add_subcommand("stability", "the stability analysis of ADMM and EASGD");
+  stability->require_subcommand(1);
+  const auto add = [&](const char* name, const char* meaning, auto run) {
+    CLI::App* command = stability->add_subcommand(name, meaning);
+    auto* json = command->add_flag("--json", a->json, "for programs, with all digits");
+    command->add_flag("--csv", a->csv, "for tables and tools/plot")->excludes(json);
+    command->callback([run, a, command, done] {
+      run(*a, *command);
+      done();
+    });
+    return command;
+  };
+
+  auto* command = add("point", "spectral radius of one round-robin cycle",
+                      [](const Arguments& args, const CLI::App&) { point(args); });
+  add_scheme(command, *a);
+  add_method(command, *a);
+  command->add_option("--rho", a->scheme.rho, "penalty; alpha = eta rho");
+
+  command = add("map", "spectral radius over a grid of eta and rho (the paper's first figure)",
+                [](const Arguments& args, const CLI::App&) { map(args); });
+  add_scheme(command, *a);
+  add_method(command, *a);
+  command->add_option("--learning-rates", a->learning_rates, "FROM:TO:COUNT");
+  command->add_option("--rhos", a->rhos, "FROM:TO:COUNT");
+
+  command = add("trajectory", "the center after each activation, from a start far away",
+                [](const Arguments& args, const CLI::App&) { trajectory(args); });
+  add_scheme(command, *a);
+  add_method(command, *a);
+  command->add_option("--rho", a->scheme.rho, "penalty; alpha = eta rho");
+  command->add_option("--start", a->start, "of all variables; multipliers start at 0");
+  command->add_option("--activations", a->activations, "how many")->check(CLI::Range(1L, 1L << 32));
+  command->add_option("--every", a->every, "print every n-th")->check(CLI::Range(1L, 1L << 32));
+
+  command = add("moments", "bias and variance of the synchronous center under additive noise",
+                [](const Arguments& args, const CLI::App& c) {
+                  Arguments with_start = args;
+                  if (c.count("--start") == 0) with_start.start = 1;
+                  moments(with_start, c.count("--alpha") > 0);
+                });
+  add_scheme(command, *a);
+  auto* alpha = command->add_option("--alpha", a->alpha, "moving rate");
+  command->add_option("--beta", a->beta, "workers x alpha")->excludes(alpha);
+  command->add_option("--sigma", a->sigma, "standard deviation of the gradient noise");
+  command->add_option("--start", a->start, "of all variables (1)");
+  command->add_option("--steps", a->steps, "steps to tell, in ascending order")
+      ->check(CLI::Range(1L, 1L << 32));
+
+  command = add("multiplicative", "second moments under multiplicative (Gamma) noise",
+                [](const Arguments& args, const CLI::App& c) {
+                  Arguments with_start = args;
+                  if (c.count("--start") == 0) with_start.start = 1;
+                  multiplicative(with_start);
+                });
+  add_scheme(command, *a);
+  command->add_option("--alpha", a->alpha, "moving rate");
+  command->add_option("--beta", a->beta, "of the center");
+  command->add_option("--lambda", a->lambda, "shape of the Gamma distribution");
+  command->add_option("--omega", a->omega, "its rate");
+  command->add_option("--start", a->start, "of all variables (1)");
+  command->add_option("--steps", a->steps, "steps to tell, in ascending order");
+  command->add_flag("--optimum", a->optimum, "look for the best eta, alpha and beta");
+
+  command = add("double-well", "when EASGD is trapped between two minima",
+                [](const Arguments& args, const CLI::App&) { double_well(args); });
+  command->add_option("--rho", a->rho, "penalty")->check(CLI::Range(0.0, 0.9999999));
+
+  command = add(
+      "check", "a configuration against the region of proven stability",
+      [](const Arguments& args, const CLI::App& c) { check(args, c.count("--curvature") > 0); });
+  command->add_option("config", a->config, "TOML file")->required();
+  command->add_option("--curvature", a->curvature, "of the loss; else it is measured");
+  command->add_option("--set", a->overrides, "override a key")->allow_extra_args(false);
+}
+
+}  // namespace easgd

@@ -1,0 +1,19 @@
+// The largest curvature of a network's loss, measured.
+#pragma once
+
+#include "train/task.h"
+
+namespace easgd {
+
+struct Curvature {
+  double largest = 0;  ///< eigenvalue of largest magnitude of the Hessian
+  int iterations = 0;  ///< that it took
+};
+
+/// Power iteration at parameters x [P] on Hessian-vector products, each a central difference of two
+/// gradients of the mean loss over one batch of config.workers.batch samples (dropout masks fixed).
+/// Ends where the estimate changes by less than 1 %, or after `most` iterations.
+Curvature measure_curvature(const Config& config, const Data& data, const Network& network,
+                            ConstView x, int most = 50);
+
+}  // namespace easgd
