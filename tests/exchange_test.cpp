@@ -428,8 +428,8 @@ TEST_CASE("a failure at any place of an exchange stops the others where that is 
 TEST_CASE("a center rule that breaks in the middle of a round lets every worker go") {
   for (const auto order : kOrders) {
     Algorithm algorithm = *Registry<Algorithm>::find("eamsgd");
-    algorithm.center = [sound = algorithm.center] {
-      return std::make_unique<BreakingCenterRule>(sound());
+    algorithm.center = [sound = algorithm.center](const CenterOptions& options, ConstView x0) {
+      return std::make_unique<BreakingCenterRule>(sound(options, x0));
     };
     Toy toy = toy_of(1'000'000'000, order);
     toy.change = [&](TeamOptions& options) { options.algorithm = &algorithm; };
@@ -567,4 +567,43 @@ TEST_CASE("staleness counts the others' versions") {
   team.start();
   team.join();
   for (std::size_t i = 0; i < kWorkers; ++i) CHECK(team.telemetry(i).staleness == kWorkers - 1);
+}
+
+TEST_CASE("exchanges before and around the gradient: every letter once, stops and failures too") {
+  struct Kind {
+    const char* name;
+    bool last_letter;
+  };
+  for (const Kind kind :
+       {Kind{"downpour", true}, {"mdownpour", false}, {"easgd_gauss_seidel", false}}) {
+    for (const auto order : {free_order, synchronous_order}) {
+      CAPTURE(kind.name);
+      Toy toy = toy_of(500, order);
+      toy.config.algorithm.name = kind.name;
+      toy.config.algorithm.learning_rate = 0.001;
+      const Outcome run = outcome_of(toy);
+      CHECK(run.error == "");
+      CHECK(run.version == (500 + kind.last_letter) * kWorkers);
+      CHECK(all_finite(run.center));
+
+      toy.before_batch = [](std::uint32_t worker, std::uint64_t step) {
+        if (worker == 3 && step == 100) throw std::runtime_error("a test");
+      };
+      const Outcome failed = outcome_of(toy);
+      CHECK(failed.error == "");
+      CHECK(failed.failed == 1);
+      CHECK(failed.steps[3] == 100);
+      CHECK(failed.steps[0] == 500);
+
+      Toy endless = toy_of(1'000'000'000, order);
+      endless.config.algorithm.name = kind.name;
+      endless.config.algorithm.learning_rate = 0.001;
+      const Outcome stopped = outcome_of(endless, [](Team& team) {
+        while (team.telemetry(0).clock < 200) std::this_thread::yield();
+        team.request_stop();
+      });
+      CHECK(stopped.error == "");
+      CHECK(all_finite(stopped.center));
+    }
+  }
 }
