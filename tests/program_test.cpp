@@ -598,3 +598,114 @@ TEST_CASE("every shipped configuration is understood") {
     CHECK(answer.code == 0);
   }
 }
+
+TEST_CASE("easgd stability prints what people and programs can read") {
+  const json point = json::parse(
+      easgd("stability point --method admm --workers 3 --learning-rate 0.001 --rho 2.5 --json")
+          .text);
+  CHECK(std::abs(point["spectral_radius"].get<double>() - 1.0009738854) < 1e-9);
+  CHECK(point["stable"] == false);
+  CHECK(point["single_map_stable"] == true);
+  const json easgd_point = json::parse(
+      easgd("stability point --method easgd --workers 8 --learning-rate 0.001 --rho 2.5 --json")
+          .text);
+  CHECK(std::abs(easgd_point["spectral_radius"].get<double>() - 0.9991157) < 1e-7);
+  CHECK(easgd_point["inside_proven_region"] == true);
+
+  const std::string map =
+      easgd(
+          "stability map --method admm --workers 3 --learning-rates 0.0001:0.001:2 "
+          "--rhos 0.5:10:3 --csv")
+          .text;
+  CHECK(map.starts_with("learning_rate,rho,spectral_radius\n0.0001,0.5,1.00036"));
+  CHECK(std::ranges::count(map, '\n') == 7);
+
+  const json path = json::parse(
+      easgd(
+          "stability trajectory --method admm --workers 3 --activations 10001 --every 10001 --json")
+          .text);
+  REQUIRE(path.size() == 2);
+  CHECK(std::abs(path[1]["center"].get<double>() - 34.9623) < 1e-4);
+
+  const json moments = json::parse(
+      easgd("stability moments --workers 4 --learning-rate 0.1 --alpha 0.225 --sigma 10 --json")
+          .text);
+  CHECK(std::abs(moments["steps"][3]["variance"].get<double>() - 1.0455838759) < 1e-9);
+  CHECK(moments["stable"] == true);
+  const json gamma = json::parse(
+      easgd("stability multiplicative --workers 3 --learning-rate 0.3 --alpha 0.1 --beta 0.4 "
+            "--steps 1 2 3 --json")
+          .text);
+  CHECK(std::abs(gamma["steps"][2]["center_center"].get<double>() - 0.561952) < 1e-9);
+  const json well = json::parse(easgd("stability double-well --rho 0.7 --json").text);
+  CHECK(std::abs(well["smallest_eigenvalue"].get<double>() + 0.0677) < 1e-4);
+  CHECK(well["trapped"] == false);
+
+  check_one_line(easgd("stability map --rhos 1:x:2"), 2, "--rhos: expected FROM:TO:COUNT");
+  check_one_line(easgd("stability point --method sgd"), 2, "sgd not in");
+  check_one_line(easgd("stability point --json --csv"), 2, "excludes");
+  check_one_line(easgd("stability"), 2, "subcommand is required");
+}
+
+TEST_CASE("easgd stability check measures the curvature of a network") {
+  // Softmax regression on inputs x: the Hessian is at most |x|^2 / 2, with the bias's 1 in |x|^2.
+  const std::string check = "stability check configs/synthetic_logistic.toml --set data.limit=500 ";
+  const json measured = json::parse(easgd(check + "--json").text);
+  const double curvature = measured["curvature"];
+  CHECK(curvature > 1);
+  CHECK(curvature < 3072);
+  const json again = json::parse(easgd(check + "--json").text);
+  CHECK(again["curvature"] == measured["curvature"]);
+  const json given = json::parse(easgd(check + "--curvature 1000 --json").text);
+  CHECK(given["inside_proven_region"] == false);
+  check_one_line(easgd(check + "--set algorithm.name=msgd --set algorithm.beta="), 2,
+                 "the region is of easgd and eamsgd");
+}
+
+TEST_CASE("a run in virtual time is the same on every machine: bytes, seconds, evaluations") {
+  const Folder folder;
+  const std::string run =
+      kTrain +
+      "--set workers.devices=[\"\\\"cpu\\\",\\\"cpu\\\",\\\"cpu\\\"\"] "
+      "--set center.order=virtual --set virtual.jitter=0.3 --set algorithm.tau=2 "
+      "--set virtual.transfer_seconds=0.01 --set evaluate.every.versions=5 "
+      "--set stop.epochs= --set stop.steps=30 ";
+  for (const char* method : {"", "--set algorithm.name=downpour --set algorithm.beta= "}) {
+    const std::string first = folder / (*method ? "downpour-1" : "easgd-1");
+    const std::string second = folder / (*method ? "downpour-2" : "easgd-2");
+    const Answer answer = easgd(run + method + "--out " + first);
+    CAPTURE(answer.text);
+    REQUIRE(answer.code == 0);
+    REQUIRE(easgd(run + method + "--out " + second).code == 0);
+    CHECK(bytes_of(first + "/center.safetensors") == bytes_of(second + "/center.safetensors"));
+    CHECK(bytes_of(first + "/order.bin") == bytes_of(second + "/order.bin"));
+    const auto evaluations = [](const std::string& out) {
+      std::vector<json> result;
+      for (const json& event : lines_of(out + "/metrics.jsonl")) {
+        if (event["event"] == "evaluation") result.push_back(event);
+      }
+      return result;
+    };
+    CHECK(evaluations(first) == evaluations(second));
+    CHECK(evaluations(first).size() >= 9);
+    const json summary = json::parse(bytes_of(first + "/summary.json"));
+    CHECK(summary["virtual_seconds"] > 2.0);  // 30 steps of 0.1 s
+    CHECK(summary["virtual_seconds"] < 4.5);
+    CHECK(evaluations(first).back()["time"] == summary["virtual_seconds"]);
+  }
+  check_one_line(
+      easgd(kTrain + "--set center.order=virtual --set stop.seconds=1 --out " + folder / "c"), 2,
+      "virtual time ends after epochs or steps");
+}
+
+TEST_CASE("what an algorithm does not take is said") {
+  const Folder folder;
+  const std::string out = " --out " + folder / "run";
+  const std::string bare = kTrain + "--set algorithm.beta= ";
+  check_one_line(easgd(bare + "--set algorithm.name=mdownpour" + out), 2, "expected 1, found 10");
+  check_one_line(easgd(bare + "--set algorithm.name=local_sgd" + out), 2,
+                 "expected \"synchronous\"");
+  check_one_line(easgd(bare + "--set algorithm.name=mvasgd" + out), 2, "needs alpha");
+  check_one_line(easgd(kTrain + "--set algorithm.name=downpour" + out), 2, "no elastic force");
+  check_one_line(easgd(bare + "--set algorithm.name=eamsgd_tree" + out), 2, "exactly one of");
+}

@@ -13,6 +13,7 @@
 #include "theory/multiplicative_noise.h"
 #include "theory/round_robin.h"
 #include "train/curvature.h"
+#include "train/devices.h"
 #include "train/plan.h"
 
 namespace easgd {
@@ -32,7 +33,7 @@ void print(const Json& object, Format format) {
   if (format == Format::json) return fmt::print("{}\n", object.dump());
   std::string head, row;
   for (const auto& [key, value] : object.items()) {
-    if (format == Format::text) fmt::print("{:<28} {}\n", key, cell(value));
+    if (format == Format::text) fmt::print("{:<36} {}\n", key, cell(value));
     head += (head.empty() ? "" : ",") + key;
     row += (row.empty() ? "" : ",") + cell(value);
   }
@@ -146,11 +147,12 @@ void moments(const Arguments& a, bool alpha_given) {
   std::vector<Json> rows;
   for (const long t : a.steps) {
     const Moments m = center_moments(model, a.start, t);
-    rows.push_back({{"step", t},
-                    {"bias", m.bias},
-                    {"variance", m.variance},
-                    {"mean_squared_error", m.mean_squared_error()},
-                    {"steps_times_variance_of_time_average", averaged_variance(model, t)}});
+    rows.push_back(
+        {{"step", t},
+         {"bias", m.bias},
+         {"variance", m.variance},
+         {"mean_squared_error", m.mean_squared_error()},
+         {"averaged_variance", averaged_variance(model, t)}});  // of the time average, times t
   }
   const FastestRate best = fastest_moving_rate(model.learning_rate, model.beta(), model.curvature);
   Json result = {
@@ -159,7 +161,7 @@ void moments(const Arguments& a, bool alpha_given) {
       {"stable", stable},
       {"stationary_variance", if_stable(stationary_center_variance(model))},
       {"stationary_variance_of_workers_mean", if_stable(stationary_mean_variance(model))},
-      {"many_workers_limit_of_workers_times_variance",
+      {"many_workers_limit",
        many_workers_limit(model.learning_rate, model.beta(), model.curvature, model.sigma)},
       {"fastest_alpha", best.alpha},
       {"fastest_rate", best.rate}};
