@@ -22,7 +22,7 @@ void AddingCenter::absorb(std::span<const Letter> round, View center) {
   for (const Letter& letter : round) {
     for (std::size_t i = 0; i < center.size(); ++i) center[i] += letter.values[i] / parts_;
   }
-  for (const Letter& letter : round) std::ranges::copy(center, letter.reply.begin());
+  reply_with(center, round);
 }
 
 MomentumCenter::MomentumCenter(ConstView x0, bool mean)
@@ -61,6 +61,10 @@ void AveragedCenter::absorb(std::span<const Letter> round, View center) {
   const kernels::Average average{z_.data(), center.data(), a};
   for (std::size_t i = 0; i < center.size(); ++i) average(i);
   rule_->absorb(round, center);
+}
+
+void reply_with(ConstView center, std::span<const Letter> round) {
+  for (const Letter& letter : round) std::ranges::copy(center, letter.reply.begin());
 }
 
 void mean_of(std::span<const Letter> round, View target) {

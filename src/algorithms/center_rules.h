@@ -77,6 +77,9 @@ std::unique_ptr<CenterRule> make_center_rule(const CenterOptions& options, Const
   return std::make_unique<Rule>(options, x0);
 }
 
+/// Every reply of a round = the center.
+void reply_with(ConstView center, std::span<const Letter> round);
+
 /// target = the mean of the letters of a round, in their order.
 void mean_of(std::span<const Letter> round, View target);
 

@@ -8,8 +8,6 @@
 // mu is algorithm.center_momentum, eta_o algorithm.center_learning_rate. mu = 0 and eta_o = 1 are
 // local SGD.
 
-#include <algorithm>
-
 #include "algorithms/center_rules.h"
 #include "algorithms/local_rules.h"
 
@@ -32,7 +30,7 @@ class OuterNesterov final : public CenterRule {
       v[i] = mu_ * v[i] + d;
       center[i] -= rate_ * (d + mu_ * v[i]);
     }
-    for (const Letter& letter : round) std::ranges::copy(center, letter.reply.begin());
+    reply_with(center, round);
   }
 
  private:

@@ -6,8 +6,6 @@
 // Post-local SGD [Lin et al. 2020] is tau = 1 until a switch: tau = 1 with, say,
 // tau_schedule = {kind = "steps", at = [0.5], factor = 16}.
 
-#include <algorithm>
-
 #include "algorithms/center_rules.h"
 #include "algorithms/local_rules.h"
 
@@ -19,7 +17,7 @@ class MeanCenter final : public CenterRule {
   MeanCenter(const CenterOptions&, ConstView /*x0*/) {}
   void absorb(std::span<const Letter> round, View center) override {
     mean_of(round, center);
-    for (const Letter& letter : round) std::ranges::copy(center, letter.reply.begin());
+    reply_with(center, round);
   }
 };
 

@@ -3,8 +3,6 @@
 //   when tau divides t:  c = c + alpha (x - c);   x = c
 //   every step:          Nesterov SGD, its momentum kept
 
-#include <algorithm>
-
 #include "algorithms/center_rules.h"
 #include "algorithms/local_rules.h"
 
@@ -16,7 +14,7 @@ class SlowWeights final : public ElasticCenter {
   using ElasticCenter::ElasticCenter;
   void absorb(std::span<const Letter> round, View center) override {
     ElasticCenter::absorb(round, center);
-    for (const Letter& letter : round) std::ranges::copy(center, letter.reply.begin());
+    reply_with(center, round);
   }
 };
 
