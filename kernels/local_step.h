@@ -96,13 +96,13 @@ struct Add {
   EASGD_HD void operator()(std::size_t i) const { s[i] += u[i]; }
 };
 
-/// z = (1 - a) z + a x: a moving average.
+/// z = z + a (x - z): a moving average.
 struct Average {
   float* z;
   const float* x;
   float a;
 
-  EASGD_HD void operator()(std::size_t i) const { z[i] = (1.0f - a) * z[i] + a * x[i]; }
+  EASGD_HD void operator()(std::size_t i) const { z[i] += a * (x[i] - z[i]); }
 };
 
 /// x = c;  y = c + delta v: a worker goes to the center and keeps its momentum.

@@ -202,6 +202,8 @@ struct Simulation {
           if (exchanges(t)) x[w] = c;
           nesterov(w, t);
         });
+    c_round = c;  // last letters
+    for (std::size_t w = 0; w < p; ++w) c += *a.alpha * (x[w] - (rounds ? c_round : c));
     return c;
   }
 
@@ -332,6 +334,7 @@ TEST_CASE("every algorithm follows its formula in double precision") {
     const Algorithm& algorithm = *Registry<Algorithm>::find(name);
     for (const char* exchange : {"asynchronous", "synchronous"}) {
       if (algorithm.exchange == Exchange::synchronous && exchange[0] == 'a') continue;
+      if (algorithm.exchange == Exchange::asynchronous && exchange[0] == 's') continue;
       for (const std::int64_t tau : {1, 3, 10}) {
         if (algorithm.every_step && tau > 1) continue;
         const double tolerance = algorithm.sends_change ? 1e-5 : 1e-6;  // a sum of changes drifts
@@ -375,17 +378,54 @@ TEST_CASE("all-reduce with p workers is MSGD with the mean of their gradients") 
   CHECK(distance(pair.run(), one.run()) < 1e-6);
 }
 
-TEST_CASE(
-    "Gauss-Seidel with alpha = 1 and one worker is SGD, with p workers synchronous DOWNPOUR") {
-  Config config = config_of("easgd_gauss_seidel", "synchronous", 1, 60);
-  config.algorithm.alpha = 1;
-  config.algorithm.weight_decay = 0;
-  CHECK(
-      distance(toy_of(config, 1).run(), toy_of(config_of("sgd", "asynchronous", 1, 60), 1).run()) >
-      1e-4);  // decay differs
-  Config sgd = config_of("sgd", "asynchronous", 1, 60);
-  sgd.algorithm.weight_decay = 0;
-  CHECK(distance(toy_of(config, 1).run(), toy_of(sgd, 1).run()) < 1e-6);
+TEST_CASE("Gauss-Seidel with alpha = 1 and one worker is SGD") {
+  Config gauss_seidel = config_of("easgd_gauss_seidel", "synchronous", 1, 60);
+  gauss_seidel.algorithm.alpha = 1;
+  CHECK(distance(toy_of(gauss_seidel, 1).run(),
+                 toy_of(config_of("sgd", "asynchronous", 1, 60), 1).run()) < 1e-6);
+}
+
+TEST_CASE("ADMM follows a learning-rate schedule with its rho fixed") {
+  Config config = config_of("admm", "asynchronous", 1, 50);
+  config.algorithm.schedule.kind = "power";
+  config.algorithm.schedule.gamma = 0.1;
+  config.algorithm.schedule.power = 1;
+  const double rho = *config.algorithm.alpha / config.algorithm.learning_rate;
+  const std::vector<float> center = toy_of(config, 1).run();
+  for (std::size_t j = 0; j < center.size(); ++j) {
+    double x = quadratic::start(j), lambda = 0, c = x;
+    for (std::uint64_t t = 0; t < 50; ++t) {
+      const double eta = config.algorithm.learning_rate / (1 + 0.1 * double(t));
+      const double g =
+          (quadratic::curvature(j) + config.algorithm.weight_decay) * x - quadratic::noise(0, t, j);
+      lambda -= x - c;
+      x = (x - eta * g + eta * rho * (lambda + c)) / (1 + eta * rho);
+      c = x - lambda;
+    }
+    CHECK(std::abs(center[j] - c) < 1e-5);
+  }
+}
+
+TEST_CASE("a running mean of a constant stays it, however long") {
+  float z = 3, x = 3;
+  for (const float steps : {1e6f, 1e7f, 1e8f}) {
+    const kernels::Average average{&z, &x, 1 / steps};
+    for (int i = 0; i < 1000; ++i) average(0);
+    CHECK(z == 3);
+  }
+}
+
+TEST_CASE("at the end the master knows every step, whenever its letters were sent") {
+  for (const char* name : {"mdownpour", "admm", "easgd_gauss_seidel", "downpour", "sgd"}) {
+    CAPTURE(name);
+    Config config = config_of(name, "asynchronous", 1, 20);
+    if (Registry<Algorithm>::find(name)->coupling == Coupling::none) config.algorithm.alpha.reset();
+    Toy toy = toy_of(config, 1);
+    std::uint64_t steps = 0;
+    toy.on_version = [&](const CenterView& view) { steps = view.steps[0]; };
+    toy.run();
+    CHECK(steps == 20);
+  }
 }
 
 TEST_CASE("DiLoCo without outer momentum and with rate 1 is local SGD") {

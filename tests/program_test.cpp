@@ -641,6 +641,9 @@ TEST_CASE("easgd stability prints what people and programs can read") {
   CHECK(std::abs(well["smallest_eigenvalue"].get<double>() + 0.0677) < 1e-4);
   CHECK(well["trapped"] == false);
 
+  check_one_line(easgd("stability point --rho nan"), 2, "--rho: expected a value in 0..");
+  check_one_line(easgd("stability point --workers 0"), 2, "--workers: expected a value in 1..256");
+  check_one_line(easgd("stability map --learning-rate 1"), 2, "--learning-rate");
   check_one_line(easgd("stability map --rhos 1:x:2"), 2, "--rhos: expected FROM:TO:COUNT");
   check_one_line(easgd("stability point --method sgd"), 2, "sgd not in");
   check_one_line(easgd("stability point --json --csv"), 2, "excludes");
@@ -708,4 +711,14 @@ TEST_CASE("what an algorithm does not take is said") {
   check_one_line(easgd(bare + "--set algorithm.name=mvasgd" + out), 2, "needs alpha");
   check_one_line(easgd(kTrain + "--set algorithm.name=downpour" + out), 2, "no elastic force");
   check_one_line(easgd(bare + "--set algorithm.name=eamsgd_tree" + out), 2, "exactly one of");
+  check_one_line(easgd(kTrain + "--set algorithm.name=eamsgd_tree --set tree.fanout=1" + out), 2,
+                 "expected a value in 2..65534");
+  check_one_line(
+      easgd(kTrain + "--set algorithm.name=easgd_tree --set algorithm.exchange=synchronous" + out),
+      2, "easgd_tree is an asynchronous method");
+  check_one_line(easgd(bare +
+                       "--set algorithm.name=mdownpour --set algorithm.tau=1 "
+                       "--set algorithm.tau_schedule.kind=power" +
+                       out),
+                 2, "exchanges in every step; remove it");
 }

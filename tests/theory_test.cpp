@@ -55,19 +55,24 @@ TEST_CASE("spectral radii of a round-robin cycle of ADMM") {
 }
 
 TEST_CASE("on the paper's grid ADMM is stable for two workers, and not for three") {
-  double largest2 = 0, largest3 = 0, eta3 = 0, rho3 = 0;
-  int unstable3 = 0;
+  double largest2 = 0, largest3 = 0, largest8 = 0, eta3 = 0, rho3 = 0;
+  int unstable3 = 0, unstable8 = 0;
   for (int i = 1; i <= 100; ++i) {
     for (int k = 1; k <= 100; ++k) {
       const double eta = 1e-4 * i, rho = 0.1 * k;
       largest2 = std::max(largest2, admm_spectral_radius({2, eta, rho}));
       const double radius = admm_spectral_radius({3, eta, rho});
       unstable3 += radius > 1;
+      const double radius8 = admm_spectral_radius({8, eta, rho});
+      unstable8 += radius8 > 1;
+      largest8 = std::max(largest8, radius8);
       if (radius > largest3) largest3 = radius, eta3 = eta, rho3 = rho;
     }
   }
   CHECK(std::abs(largest2 - 0.9999422) < 1e-7);
   CHECK(std::abs(largest3 - 1.0013779) < 1e-7);
+  CHECK(std::abs(largest8 - 1.0028583) < 1e-7);
+  CHECK(std::abs(unstable8 / 10000.0 - 0.350) < 0.0006);
   CHECK(near(eta3, 2e-4, 1e-9));
   CHECK(near(rho3, 10, 1e-9));
   CHECK(std::abs(unstable3 / 10000.0 - 0.148) < 0.0006);
@@ -120,6 +125,8 @@ TEST_CASE("each single ADMM map is stable where its cycle is not") {
 
 TEST_CASE("Lemma 7.1: bias and variance of the synchronous center") {
   const AdditiveNoise model{4, 0.1, 0.225, 1, 10};
+  CHECK(near(lemma_roots(model).gamma, 0.9215002340823, 1e-12));
+  CHECK(near(lemma_roots(model).phi, -0.1465002340823, 1e-12));
   CHECK(center_moments(model, 1, 1).bias == doctest::Approx(1));
   CHECK(std::abs(center_moments(model, 1, 1).variance) < 1e-12);
   CHECK(near(center_moments(model, 1, 2).bias, 0.91, 1e-12));

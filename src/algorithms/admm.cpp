@@ -35,10 +35,10 @@ class AdmmRule final : public WorkerRule {
   }
 
   void step(ConstView g, ConstView reply, const Rates& rates) override {
-    backend_.run(
-        kernels::AdmmStep{x_.data(), lambda_.data(), u_.data(), sent_.data(), g.data(),
-                          reply.data(), rates.learning_rate, rates.alpha, rates.weight_decay},
-        x_.size());
+    backend_.run(kernels::AdmmStep{x_.data(), lambda_.data(), u_.data(), sent_.data(), g.data(),
+                                   reply.data(), rates.learning_rate,
+                                   rates.learning_rate * rates.rho, rates.weight_decay},
+                 x_.size());
     pushed_ = true;
   }
 
@@ -66,6 +66,7 @@ const Registered<Algorithm> kRegistered("admm", {
                                                     .coupling = Coupling::elastic,
                                                     .every_step = true,
                                                     .sends_change = true,
+                                                    .fixed_rho = true,
                                                 });
 
 }  // namespace

@@ -22,6 +22,7 @@ struct Rates {
   float momentum = 0;       ///< delta
   float weight_decay = 0;
   float alpha = 0;  ///< moving rate of an exchange, or of an average
+  float rho = 0;    ///< elastic penalty, which no schedule changes
 };
 
 /// A worker's side. Belongs to the worker's thread; its vectors are on the worker's device.
@@ -67,7 +68,7 @@ struct CenterOptions {
   std::size_t workers = 1;
   float momentum = 0;          ///< of the center
   float learning_rate = 1;     ///< of the center
-  std::size_t fanout = 1;      ///< of a tree
+  std::size_t fanout = 2;      ///< of a tree
   std::uint64_t tau_up = 1;    ///< letters of a group between two of its letters to its parent
   std::uint64_t tau_down = 1;  ///< and between two pulls of its parent
 };
@@ -87,7 +88,7 @@ enum class Coupling {
 };
 
 /// Which ways of exchanging an algorithm is defined for.
-enum class Exchange { any, synchronous };
+enum class Exchange { any, asynchronous, synchronous };
 
 /// What the registry holds of an algorithm. `x0` is the initial parameter vector in host memory.
 struct Algorithm {
@@ -106,6 +107,8 @@ struct Algorithm {
   bool last_letter = false;
   /// Letters carry a change, not a place: their length, not their distance from the center, is told.
   bool sends_change = false;
+  /// rho may not follow a schedule.
+  bool fixed_rho = false;
   /// The moving rate is bounded by the stability region of EASGD.
   bool elastic_region = false;
   /// Workers are in a tree of centers.

@@ -24,6 +24,7 @@ const Registered<Algorithm> kRegistered("lookahead",
                                             .center = make_center_rule<SlowWeights>,
                                             .timing = Timing::before,
                                             .coupling = Coupling::alpha,
+                                            .last_letter = true,
                                         });
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -21,6 +22,20 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 using namespace theory;
+
+constexpr double kRounding = 1e-12;
+
+/// Finite, and from low to high.
+CLI::Validator within(double low, double high) {
+  return CLI::Validator(
+      [=](std::string& text) -> std::string {
+        double value = 0;
+        const bool number = CLI::detail::lexical_cast(text, value);
+        if (number && value >= low && value <= high) return {};
+        return fmt::format("expected a value in {}..{}, found {}", low, high, text);
+      },
+      fmt::format("{}..{}", low, high));
+}
 
 enum class Format { text, json, csv };
 
@@ -106,7 +121,7 @@ void point(const Arguments& a) {
                  {"curvature", a.scheme.curvature}};
   const double radius = radius_of(a, a.scheme);
   result["spectral_radius"] = radius;
-  result["stable"] = radius <= 1;
+  result["stable"] = radius <= 1 + kRounding;
   if (a.method == "easgd") {
     result["inside_proven_region"] = easgd_is_proven_stable(a.scheme);
   } else {
@@ -147,17 +162,18 @@ void moments(const Arguments& a, bool alpha_given) {
   std::vector<Json> rows;
   for (const long t : a.steps) {
     const Moments m = center_moments(model, a.start, t);
-    rows.push_back(
-        {{"step", t},
-         {"bias", m.bias},
-         {"variance", m.variance},
-         {"mean_squared_error", m.mean_squared_error()},
-         {"averaged_variance", averaged_variance(model, t)}});  // of the time average, times t
+    rows.push_back({{"step", t},
+                    {"bias", m.bias},
+                    {"variance", m.variance},
+                    {"mean_squared_error", m.mean_squared_error()},
+                    {"step_x_variance_of_average", averaged_variance(model, t)}});
   }
   const FastestRate best = fastest_moving_rate(model.learning_rate, model.beta(), model.curvature);
   Json result = {
       {"alpha", alpha},
       {"beta", model.beta()},
+      {"gamma", lemma_roots(model).gamma},
+      {"phi", lemma_roots(model).phi},
       {"stable", stable},
       {"stationary_variance", if_stable(stationary_center_variance(model))},
       {"stationary_variance_of_workers_mean", if_stable(stationary_mean_variance(model))},
@@ -214,12 +230,12 @@ void double_well(const Arguments& a) {
 }
 
 /// The largest curvature for which eta and alpha lie in the proven region; 0 where none does.
-double largest_stable_curvature(const AlgorithmConfig& algorithm, const ElasticRates& rates) {
-  const double eta_h = algorithm.exchange == "synchronous"
-                           ? 2 - 2 * rates.alpha / (2 - rates.beta)
-                           : 4 * (1 - rates.alpha) / (2 - rates.alpha);
-  const bool outside = rates.alpha >= 2 || (algorithm.exchange == "synchronous" && rates.beta >= 2);
-  return outside ? 0 : std::max(0.0, eta_h / algorithm.learning_rate);
+double largest_stable_curvature(const std::string& exchange, double eta, double alpha,
+                                double beta) {
+  const bool synchronous = exchange == "synchronous";
+  if (alpha >= 2 || (synchronous && beta >= 2)) return 0;
+  const double eta_h = synchronous ? 2 - 2 * alpha / (2 - beta) : 4 * (1 - alpha) / (2 - alpha);
+  return std::max(0.0, eta_h / eta);
 }
 
 void check(const Arguments& a, bool curvature_given) {
@@ -247,28 +263,47 @@ void check(const Arguments& a, bool curvature_given) {
         make_network(config, data.split.train->shape(), data.split.train->classes());
     const Buffer x = initial_parameters(config, network);
     const Curvature measured = measure_curvature(config, data, network, x);
-    curvature = measured.largest;
+    curvature = measured.largest + config.algorithm.weight_decay;
     result["curvature_is"] =
-        fmt::format("measured at {} by {} power iterations",
+        fmt::format("measured at {} by {} power iterations{}",
                     config.network.init.empty() ? "the initial parameters" : config.network.init,
-                    measured.iterations);
+                    measured.iterations, measured.settled ? "" : " (not settled)");
   }
-  const double limit = largest_stable_curvature(config.algorithm, rates);
+  // Where a schedule raises a rate, the highest counts.
+  const double eta = config.algorithm.learning_rate * config.algorithm.schedule.largest();
+  const double rise = config.algorithm.rho_schedule.largest();
+  const double limit = largest_stable_curvature(config.algorithm.exchange, eta, rise * rates.alpha,
+                                                rise * rates.beta);
   result["curvature"] = curvature;
   result["largest_stable_curvature"] = limit;
-  result["inside_proven_region"] = curvature <= limit;
+  result["inside_proven_region"] = 0 <= curvature && curvature <= limit && limit > 0;
   result["note"] = config.algorithm.tau == 1 && config.algorithm.name == "easgd"
                        ? "proven for a quadratic"
                        : "proven for a quadratic with tau = 1 and no momentum";
   print(result, a.format());
 }
 
-void add_scheme(CLI::App* command, Arguments& a) {
-  command->add_option("--workers", a.scheme.workers, "p")->check(CLI::Range(1, 256));
-  command->add_option("--learning-rate", a.scheme.learning_rate, "eta")
-      ->check(CLI::Range(0.0, 1e6));
+void add_workers(CLI::App* command, Arguments& a, double most) {
+  command->add_option("--workers", a.scheme.workers, "p")->check(within(1, most));
+}
+
+void add_learning_rate(CLI::App* command, Arguments& a) {
+  command->add_option("--learning-rate", a.scheme.learning_rate, "eta")->check(within(0, 1e6));
+}
+
+void add_curvature(CLI::App* command, Arguments& a) {
   command->add_option("--curvature", a.scheme.curvature, "h of F = h x^2 / 2")
-      ->check(CLI::Range(0.0, 1e9));
+      ->check(within(1e-12, 1e12));
+}
+
+void add_rho(CLI::App* command, Arguments& a) {
+  command->add_option("--rho", a.scheme.rho, "penalty; alpha = eta rho")->check(within(0, 1e9));
+}
+
+/// Steps at which moments are told.
+void add_steps(CLI::App* command, Arguments& a) {
+  command->add_option("--start", a.start, "of all variables (1)")->check(within(-1e9, 1e9));
+  command->add_option("--steps", a.steps, "steps to tell")->check(within(1, 1e9));
 }
 
 void add_method(CLI::App* command, Arguments& a) {
@@ -295,64 +330,77 @@ void declare_stability(CLI::App& app, std::function<void()> done) {
 
   auto* command = add("point", "spectral radius of one round-robin cycle",
                       [](const Arguments& args, const CLI::App&) { point(args); });
-  add_scheme(command, *a);
+  add_workers(command, *a, 256);
+  add_learning_rate(command, *a);
+  add_curvature(command, *a);
   add_method(command, *a);
-  command->add_option("--rho", a->scheme.rho, "penalty; alpha = eta rho");
+  add_rho(command, *a);
 
   command = add("map", "spectral radius over a grid of eta and rho (the paper's first figure)",
                 [](const Arguments& args, const CLI::App&) { map(args); });
-  add_scheme(command, *a);
+  add_workers(command, *a, 256);
+  add_curvature(command, *a);
   add_method(command, *a);
   command->add_option("--learning-rates", a->learning_rates, "FROM:TO:COUNT");
   command->add_option("--rhos", a->rhos, "FROM:TO:COUNT");
 
   command = add("trajectory", "the center after each activation, from a start far away",
                 [](const Arguments& args, const CLI::App&) { trajectory(args); });
-  add_scheme(command, *a);
+  add_workers(command, *a, 256);
+  add_learning_rate(command, *a);
+  add_curvature(command, *a);
   add_method(command, *a);
-  command->add_option("--rho", a->scheme.rho, "penalty; alpha = eta rho");
-  command->add_option("--start", a->start, "of all variables; multipliers start at 0");
-  command->add_option("--activations", a->activations, "how many")->check(CLI::Range(1L, 1L << 32));
-  command->add_option("--every", a->every, "print every n-th")->check(CLI::Range(1L, 1L << 32));
+  add_rho(command, *a);
+  command->add_option("--start", a->start, "of all variables; multipliers start at 0")
+      ->check(within(-1e9, 1e9));
+  command->add_option("--activations", a->activations, "how many")->check(within(1, 1e9));
+  command->add_option("--every", a->every, "print every n-th")->check(within(1, 1e9));
 
   command = add("moments", "bias and variance of the synchronous center under additive noise",
                 [](const Arguments& args, const CLI::App& c) {
                   Arguments with_start = args;
                   if (c.count("--start") == 0) with_start.start = 1;
+                  std::ranges::sort(with_start.steps);
                   moments(with_start, c.count("--alpha") > 0);
                 });
-  add_scheme(command, *a);
-  auto* alpha = command->add_option("--alpha", a->alpha, "moving rate");
-  command->add_option("--beta", a->beta, "workers x alpha")->excludes(alpha);
-  command->add_option("--sigma", a->sigma, "standard deviation of the gradient noise");
-  command->add_option("--start", a->start, "of all variables (1)");
-  command->add_option("--steps", a->steps, "steps to tell, in ascending order")
-      ->check(CLI::Range(1L, 1L << 32));
+  add_workers(command, *a, 1e9);
+  add_learning_rate(command, *a);
+  add_curvature(command, *a);
+  auto* alpha = command->add_option("--alpha", a->alpha, "moving rate")->check(within(1e-12, 1e6));
+  command->add_option("--beta", a->beta, "workers x alpha")
+      ->check(within(1e-12, 1e6))
+      ->excludes(alpha);
+  command->add_option("--sigma", a->sigma, "standard deviation of the gradient noise")
+      ->check(within(0, 1e9));
+  add_steps(command, *a);
 
   command = add("multiplicative", "second moments under multiplicative (Gamma) noise",
                 [](const Arguments& args, const CLI::App& c) {
                   Arguments with_start = args;
                   if (c.count("--start") == 0) with_start.start = 1;
+                  std::ranges::sort(with_start.steps);
                   multiplicative(with_start);
                 });
-  add_scheme(command, *a);
-  command->add_option("--alpha", a->alpha, "moving rate");
-  command->add_option("--beta", a->beta, "of the center");
-  command->add_option("--lambda", a->lambda, "shape of the Gamma distribution");
-  command->add_option("--omega", a->omega, "its rate");
-  command->add_option("--start", a->start, "of all variables (1)");
-  command->add_option("--steps", a->steps, "steps to tell, in ascending order");
+  add_workers(command, *a, 1e9);
+  add_learning_rate(command, *a);
+  command->add_option("--alpha", a->alpha, "moving rate")->check(within(-1e6, 1e6));
+  command->add_option("--beta", a->beta, "of the center")->check(within(-1e6, 1e6));
+  command->add_option("--lambda", a->lambda, "shape of the Gamma distribution")
+      ->check(within(1e-9, 1e9));
+  command->add_option("--omega", a->omega, "its rate")->check(within(1e-9, 1e9));
+  add_steps(command, *a);
   command->add_flag("--optimum", a->optimum, "look for the best eta, alpha and beta");
 
   command = add("double-well", "when EASGD is trapped between two minima",
                 [](const Arguments& args, const CLI::App&) { double_well(args); });
-  command->add_option("--rho", a->rho, "penalty")->check(CLI::Range(0.0, 0.9999999));
+  command->add_option("--rho", a->rho, "penalty")->check(within(0, 0.9999999));
 
   command = add(
       "check", "a configuration against the region of proven stability",
       [](const Arguments& args, const CLI::App& c) { check(args, c.count("--curvature") > 0); });
   command->add_option("config", a->config, "TOML file")->required();
-  command->add_option("--curvature", a->curvature, "of the loss; else it is measured");
+  command->add_option("--curvature", a->curvature, "of the loss; else it is measured")
+      ->check(within(0, 1e12));
   command->add_option("--set", a->overrides, "override a key")->allow_extra_args(false);
 }
 

@@ -1,26 +1,11 @@
 #include "theory/additive_noise.h"
 
 #include <cmath>
-#include <complex>
 
 #include "theory/spectrum.h"
 
 namespace easgd::theory {
 namespace {
-
-using Complex = std::complex<double>;
-
-/// The roots of the reduced map: gamma, phi of Lemma 7.1. Complex where the center overshoots.
-struct Roots {
-  Complex gamma, phi;
-};
-
-Roots roots_of(const AdditiveNoise& m) {
-  const double eta_h = m.learning_rate * m.curvature;
-  const double a = eta_h + (m.workers + 1) * m.alpha;
-  const Complex root = std::sqrt(Complex(a * a - 4 * eta_h * m.beta()));
-  return {1.0 - (a - root) / 2.0, 1.0 - (a + root) / 2.0};
-}
 
 /// Variance of the noise that a step adds to the mean of the workers.
 double step_variance(const AdditiveNoise& m) {
@@ -35,18 +20,25 @@ double denominator(const AdditiveNoise& m) {
 
 }  // namespace
 
+LemmaRoots lemma_roots(const AdditiveNoise& m) {
+  const double eta_h = m.learning_rate * m.curvature;
+  const double a = eta_h + (m.workers + 1) * m.alpha;
+  const double root = std::sqrt(a * a - 4 * eta_h * m.beta());
+  return {1 - (a - root) / 2, 1 - (a + root) / 2};
+}
+
 Moments center_moments(const AdditiveNoise& m, double start, long t) {
-  const auto [gamma, phi] = roots_of(m);
+  const auto [gamma, phi] = lemma_roots(m);
   const double n = double(t);
-  const Complex gamma_t = std::pow(gamma, n), phi_t = std::pow(phi, n);
-  const Complex u0 = double(m.workers) * (start - m.alpha / (1.0 - m.beta() - phi) * start);
-  const Complex bias = gamma_t * start + (gamma_t - phi_t) / (gamma - phi) * m.alpha * u0;
-  const auto geometric = [](Complex a, Complex a_t) { return (a - a_t) / (1.0 - a); };
-  const Complex spread = geometric(gamma * gamma, gamma_t * gamma_t) +
+  const double gamma_t = std::pow(gamma, n), phi_t = std::pow(phi, n);
+  const double u0 = double(m.workers) * (start - m.alpha / (1.0 - m.beta() - phi) * start);
+  const double bias = gamma_t * start + (gamma_t - phi_t) / (gamma - phi) * m.alpha * u0;
+  const auto geometric = [](double a, double a_t) { return (a - a_t) / (1.0 - a); };
+  const double spread = geometric(gamma * gamma, gamma_t * gamma_t) +
                          geometric(phi * phi, phi_t * phi_t) -
                          2.0 * geometric(gamma * phi, gamma_t * phi_t);
-  const Complex factor = m.beta() * m.beta() / ((gamma - phi) * (gamma - phi));
-  return {bias.real(), (factor * spread).real() * step_variance(m)};
+  const double factor = m.beta() * m.beta() / ((gamma - phi) * (gamma - phi));
+  return {bias, factor * spread * step_variance(m)};
 }
 
 bool is_stable(const AdditiveNoise& m) {

@@ -21,6 +21,13 @@ struct Moments {
   double mean_squared_error() const { return bias * bias + variance; }
 };
 
+/// Lemma 7.1: the eigenvalues gamma >= phi of the map of the workers' mean and the center; real,
+/// since (eta h - (p - 1) alpha)^2 + 4 p alpha^2 is their discriminant. Different for alpha > 0.
+struct LemmaRoots {
+  double gamma = 0, phi = 0;
+};
+LemmaRoots lemma_roots(const AdditiveNoise& model);
+
 /// Lemma 7.1: the center after t steps, all variables starting at `start`.
 Moments center_moments(const AdditiveNoise& model, double start, long t);
 

@@ -42,7 +42,7 @@ Trajectory follow(const RoundRobin& scheme, Activate activate, Matrix state, lon
   Trajectory result;
   for (long t = 0; t < activations; ++t) {
     activate(scheme, int(t % scheme.workers), state);
-    if (t == 0 || (t + 1) % every == 0) {
+    if (t % every == 0 || t + 1 == activations) {
       result.activation.push_back(t);
       result.center.push_back(state(state.rows() - 1, 0));
     }

@@ -29,8 +29,8 @@ bool easgd_is_proven_stable(const RoundRobin& scheme);
 /// their product: there is no proof of stability for ADMM.
 bool admm_single_map_is_stable(const RoundRobin& scheme);
 
-/// The center after activations every - 1, 2 every - 1, ..., all variables starting at `start`,
-/// multipliers at 0; and after the first.
+/// The center after activations 0, every, 2 every, ... and the last, all variables starting at
+/// `start`, multipliers at 0.
 struct Trajectory {
   std::vector<long> activation;
   std::vector<double> center;

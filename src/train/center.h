@@ -32,8 +32,8 @@ class Center {
          std::unique_ptr<OrderPolicy> order, std::vector<Mailbox*> mailboxes,
          std::vector<WorkerTelemetry*> telemetry, Bell& bell);
 
-  /// Called by the master between rounds, after each that changed the center; may copy, must not
-  /// wait.
+  /// Called by the master between rounds, after each that changed the center; may copy; in
+  /// virtual time it may wait, else it must not.
   std::function<void(const CenterView&)> on_version;
 
   /// Absorbs until every worker has left. On an exception closes every mailbox and throws it.

@@ -106,7 +106,7 @@ void CenterConfig::fields(config::Fields& f) {
 }
 
 void TreeConfig::fields(config::Fields& f) {
-  f.integer("fanout", fanout, {1, 65534}, "workers of a group, and groups of a group");
+  f.integer("fanout", fanout, {2, 65534}, "workers of a group, and groups of a group");
   f.integer("tau_up", tau_up, {1, 1e9}, "letters a group absorbs between two to its parent");
   f.integer("tau_down", tau_down, {1, 1e9},
             "letters a group absorbs between two pulls of its parent");
@@ -189,6 +189,22 @@ void check_algorithm(const AlgorithmConfig& algorithm) {
   if (entry.every_step && algorithm.tau != 1) {
     throw ConfigError(fmt::format("algorithm.tau: {} exchanges in every step; expected 1, found {}",
                                   algorithm.name, algorithm.tau));
+  }
+  if (entry.every_step && algorithm.tau_schedule.kind != "constant") {
+    throw ConfigError(fmt::format("algorithm.tau_schedule: {} exchanges in every step; remove it",
+                                  algorithm.name));
+  }
+  if (entry.fixed_rho && algorithm.rho_schedule.kind != "constant") {
+    throw ConfigError(
+        fmt::format("algorithm.rho_schedule: {} keeps its rho, which its multipliers are "
+                    "scaled by; remove it",
+                    algorithm.name));
+  }
+  if (entry.exchange == Exchange::asynchronous && algorithm.exchange != "asynchronous") {
+    throw ConfigError(
+        fmt::format("algorithm.exchange: {} is an asynchronous method; expected "
+                    "\"asynchronous\", found \"{}\"",
+                    algorithm.name, algorithm.exchange));
   }
   if (entry.exchange == Exchange::synchronous && algorithm.exchange != "synchronous") {
     throw ConfigError(

@@ -65,7 +65,8 @@ Curvature measure_curvature(const Config& config, const Data& data, const Networ
     result.largest = dot(v, g_ahead);
     ++result.iterations;
     std::ranges::copy(g_ahead, v.begin());
-    if (std::abs(result.largest - before) < kSettled * std::abs(result.largest)) break;
+    result.settled = std::abs(result.largest - before) < kSettled * std::abs(result.largest);
+    if (result.settled) break;
   }
   return result;
 }

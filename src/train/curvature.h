@@ -8,6 +8,7 @@ namespace easgd {
 struct Curvature {
   double largest = 0;  ///< eigenvalue of largest magnitude of the Hessian
   int iterations = 0;  ///< that it took
+  bool settled = false;
 };
 
 /// Power iteration at parameters x [P] on Hessian-vector products, each a central difference of two

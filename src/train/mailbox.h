@@ -43,7 +43,7 @@ class Bell {
 /// What travels beside a letter.
 struct LetterNote {
   Rates rates;              ///< of the worker's clock
-  std::uint64_t clock = 0;  ///< steps that the worker had taken
+  std::uint64_t clock = 0;  ///< steps of the worker that are in the letter
   Tally tally;              ///< training loss since its last letter
   bool pull = false;        ///< no letter, but a request for the center
 };

@@ -84,7 +84,7 @@ Plan::Plan(const Config& config, std::size_t workers, std::size_t train_size)
 Rates Plan::rates(std::uint64_t clock) const {
   return {float(algorithm_.learning_rate * algorithm_.schedule.at_clock(clock)),
           float(algorithm_.momentum), float(algorithm_.weight_decay),
-          float(elastic_.alpha * algorithm_.rho_schedule.at_clock(clock))};
+          float(elastic_.alpha * algorithm_.rho_schedule.at_clock(clock)), float(elastic_.rho)};
 }
 
 std::uint64_t Plan::tau(std::uint64_t clock) const {

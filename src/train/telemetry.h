@@ -26,7 +26,8 @@ struct WorkerTelemetry {
   std::atomic<std::uint64_t> exchanges{0};
   std::atomic<std::uint64_t> refused{0};    ///< letters that were not finite
   std::atomic<std::uint64_t> staleness{0};  ///< others' versions between its last two exchanges
-  std::atomic<double> distance{0};          ///< ||x - center|| at its last exchange
+  std::atomic<double> distance{
+      0};  ///< ||x - center|| at its last exchange; of a change, its length
 };
 
 /// Adds the time from its birth to its death to a telemetry counter that only this thread writes.

@@ -65,8 +65,7 @@ class VirtualOrder final : public OrderPolicy {
     const std::uint64_t end = std::min(exchange, plan_.steps(worker));
     for (; clock < end; ++clock) time += step_seconds(worker, clock);
     if (clock == exchange && clock < plan_.steps(worker)) return meet(worker, time, clock);
-    const bool last = algorithm_.last_letter && visits_[worker].clock < plan_.steps(worker);
-    visits_[worker] = {last ? time : kNever, plan_.steps(worker), false};
+    visits_[worker] = {algorithm_.last_letter ? time : kNever, plan_.steps(worker), false};
   }
 
   void meet(std::size_t worker, double time, std::uint64_t clock) {

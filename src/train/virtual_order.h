@@ -4,7 +4,8 @@
 //   link:    transfer_seconds for a letter or a reply, one way
 //   master:  absorbs letters in the order of their virtual arrival, in no time
 //
-// Times follow from the plan alone, so that the order does not depend on the machine, and workers
+// Where no worker fails or is stopped, times follow from the plan alone: the order does not depend
+// on the machine. Workers
 // compute side by side as far as their letters' order lets them.
 #pragma once
 

@@ -26,7 +26,7 @@ Worker::~Worker() {
 
 void Worker::run(std::stop_token stop) {
   while (clock_ < steps_ && !closed_ && !stop.stop_requested()) step();
-  if (algorithm_.last_letter && !closed_) push();  // so that no step is lost
+  if (algorithm_.last_letter && !closed_) push(clock_);  // so that no step is lost
   telemetry_.phase = Phase::ended;
 }
 
@@ -40,7 +40,7 @@ void Worker::step() {
   const bool exchange = clock_ == next_exchange_;
   if (exchange) {
     next_exchange_ = clock_ + plan_.tau(clock_);
-    post(algorithm_.timing == Timing::around);
+    post(algorithm_.timing == Timing::around, clock_);
     if (algorithm_.timing != Timing::overlapped) receive();
     if (closed_) return;
   }
@@ -53,11 +53,11 @@ void Worker::step() {
   telemetry_.clock = ++clock_;
 }
 
-/// Hands a letter, or a pull, to the master.
-void Worker::post(bool pull) {
+/// Hands a letter of so many steps, or a pull, to the master.
+void Worker::post(bool pull, std::uint64_t steps) {
   telemetry_.phase = Phase::exchange;
   const Timed timed(telemetry_.exchange_seconds);
-  mailbox_.note() = {plan_.rates(clock_), clock_, pull ? Tally() : model_->take_tally(), pull};
+  mailbox_.note() = {plan_.rates(clock_), steps, pull ? Tally() : model_->take_tally(), pull};
   if (pull) {
     mailbox_.post();
   } else {
@@ -105,12 +105,12 @@ void Worker::finish_step(bool exchange) {
     refused_ = false;
   }
   mailbox_.release();
-  if (exchange && algorithm_.timing == Timing::around) push();
+  if (exchange && algorithm_.timing == Timing::around) push(clock_ + 1);
 }
 
-/// A letter that nothing of this step waits for.
-void Worker::push() {
-  post(false);
+/// A letter whose reply is no part of a step.
+void Worker::push(std::uint64_t steps) {
+  post(false, steps);
   const ConstView reply = wait_for_reply();
   if (refused_) rule_->restart(reply);
   refused_ = false;

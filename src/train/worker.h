@@ -34,11 +34,11 @@ class Worker {
 
  private:
   void step();
-  void post(bool pull);
+  void post(bool pull, std::uint64_t steps);
   ConstView wait_for_reply();
   void receive();
   void finish_step(bool exchange);
-  void push();
+  void push(std::uint64_t steps);
 
   const Algorithm& algorithm_;
   const Plan& plan_;
