@@ -60,7 +60,6 @@ class Loader final : public BatchSource {
   Shape shape() const;
   /// Samples that this worker sees in one pass.
   std::size_t samples_in_pass() const;
-  /// Seconds that next() has waited for a task.
 
  private:
   struct Slot;

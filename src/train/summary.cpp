@@ -42,10 +42,17 @@ nlohmann::json telemetry_json(const Team& team) {
 }
 
 bool Summary::diverged() const {
-  return evaluated() && !std::isfinite(evaluations_.back().test.mean_loss());
+  const std::vector<Evaluation> all = evaluations();
+  return !all.empty() && !std::isfinite(all.back().test.mean_loss());
+}
+
+std::vector<Evaluation> Summary::evaluations() const {
+  const std::lock_guard lock(mutex_);
+  return evaluations_;
 }
 
 void Summary::add(const Evaluation& evaluation) {
+  const std::lock_guard lock(mutex_);
   evaluations_.push_back(evaluation);
 }
 
@@ -65,10 +72,11 @@ nlohmann::json Summary::json(const Config& config, const ElasticRates& rates, co
     refused += t.refused;
     steps.push_back(t.clock.load());
   }
-  const auto of_last = [this](const auto& value) {
-    return evaluated() ? Json(value(evaluations_.back())) : Json();
+  const std::vector<Evaluation> evaluations = this->evaluations();
+  const auto of_last = [&evaluations](const auto& value) {
+    return evaluations.empty() ? Json() : Json(value(evaluations.back()));
   };
-  const auto best = std::ranges::min_element(evaluations_, {},
+  const auto best = std::ranges::min_element(evaluations, {},
                                              [](const Evaluation& e) { return e.test.error(); });
   return {{"name", config.name},
           {"algorithm", config.algorithm.name},
@@ -91,8 +99,8 @@ nlohmann::json Summary::json(const Config& config, const ElasticRates& rates, co
           {"train_loss", of_last([](const Evaluation& e) { return e.train.mean_loss(); })},
           {"test_loss", of_last([](const Evaluation& e) { return e.test.mean_loss(); })},
           {"test_error", of_last([](const Evaluation& e) { return e.test.error(); })},
-          {"best_test_error", evaluated() ? Json(best->test.error()) : Json()},
-          {"time_to_error", time_to_error(evaluations_)},
+          {"best_test_error", evaluations.empty() ? Json() : Json(best->test.error())},
+          {"time_to_error", time_to_error(evaluations)},
           {"exchanges", exchanges},
           {"refused_letters", refused},
           {"exchange_wait_fraction", all > 0 ? exchange / all : 0},

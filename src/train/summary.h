@@ -1,6 +1,7 @@
 // summary.json: the run in one object, and the telemetry of workers in metrics.jsonl.
 #pragma once
 
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -17,10 +18,11 @@ namespace easgd {
 nlohmann::json telemetry_json(const Team& team);
 
 /// Collects the evaluations of a run.
+/// Thread: any; a summary may be written while an evaluation goes on.
 class Summary {
  public:
   void add(const Evaluation& evaluation);
-  bool evaluated() const { return !evaluations_.empty(); }
+  bool evaluated() const { return !evaluations().empty(); }
   /// The last center's test loss is not finite.
   bool diverged() const;
 
@@ -31,6 +33,9 @@ class Summary {
                       double epochs) const;
 
  private:
+  std::vector<Evaluation> evaluations() const;
+
+  mutable std::mutex mutex_;
   std::vector<Evaluation> evaluations_;
 };
 

@@ -96,7 +96,7 @@ class Run {
   RunFolder folder_;  // last of what may fail: a mistake leaves no folder behind
   EvaluationClock clock_;
   std::map<std::string, std::string> metadata_;
-  Summary summary_;  // of the evaluations; the evaluator's until it has ended
+  Summary summary_;
   double next_progress_event_ = kProgressEventSeconds;
 };
 
