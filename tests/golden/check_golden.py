@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks the golden files against a second implementation, in numpy and float64, without PyTorch.
+"""Checks the golden files of plain nets against a second implementation, in numpy and float64, without PyTorch.
 
 check_golden.py [STEPS]     steps of each trajectory to follow (default 10)
 Exit code 1: a gradient or a loss differs by more than 1e-8 of itself.
@@ -99,7 +99,7 @@ def check(problem: golden.Problem, steps: int) -> bool:
 def main(arguments: list[str]) -> int:
     philox.check()
     steps = int(arguments[0]) if arguments else 10
-    return 0 if all([check(problem, steps) for problem in golden.PROBLEMS]) else 1
+    return 0 if all([check(problem, steps) for problem in (golden.CIFAR7, golden.LENET)]) else 1
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Makes cifar7.json and lenet.json with PyTorch. The suite does not run this; its results are committed.
+"""Makes cifar7.json, lenet.json and residual.json with PyTorch. The suite does not run this; its results are committed.
 
-Needs torch and numpy (a virtual environment will do):  make_golden.py [cifar7] [lenet]
+Needs torch and numpy (a virtual environment will do):  make_golden.py [cifar7] [lenet] [residual]
 
 Each file: the settings, and per tensor the gradient of the mean loss of batch 0 at the initial weights
 (weight decay not included; all of a small tensor, else 1024 elements, see `sampled` in problem.py),
-and the losses of 200 Nesterov steps, everything computed in float64.
+and the losses of 200 Nesterov steps, everything computed in float64; and the running statistics of
+batch normalisations after them, [running_mean, running_var] by name.
 
     ||g - gradient|| / ||gradient|| over a whole tensor is estimated by the same ratio over the kept
     elements; `norm` is that of the whole tensor.
@@ -29,22 +30,52 @@ import philox
 import problem as golden
 
 
-def logits(problem: golden.Problem, weights: dict[str, torch.Tensor], x: torch.Tensor):
-    for layer in problem.layers:
-        if layer.kind == "relu":
-            x = F.relu(x)
-        elif layer.kind == "maxpool":
-            x = F.max_pool2d(x, 2)
-        else:
-            weight, bias = weights[layer.name + ".weight"], weights[layer.name + ".bias"]
-            x = F.conv2d(x, weight, bias) if layer.kind == "conv" else F.linear(x.flatten(1), weight, bias)
-    return x
+class Net:
+    """A problem's forward pass in training."""
+
+    def __init__(self, problem: golden.Problem, dtype: torch.dtype):
+        self.problem = problem
+        self.weights = {name: torch.tensor(value, dtype=dtype, requires_grad=True)
+                        for name, value in golden.tensors(problem).items()}
+        self.statistics = {part.name: (torch.zeros(part.outputs, dtype=dtype),
+                                       torch.ones(part.outputs, dtype=dtype))
+                           for layer in problem.layers for part in golden.parts(layer)
+                           if part.kind == "batchnorm"}
+
+    def logits(self, x: torch.Tensor) -> torch.Tensor:
+        for layer in self.problem.layers:
+            x = self.residual(layer, x) if layer.kind == "residual" else self.apply(layer, x)
+        return x
+
+    def apply(self, layer: golden.Layer, x: torch.Tensor) -> torch.Tensor:
+        weight, bias = (self.weights.get(f"{layer.name}.{kind}") for kind in ("weight", "bias"))
+        match layer.kind:
+            case "relu":
+                return F.relu(x)
+            case "maxpool":
+                return F.max_pool2d(x, 2)
+            case "avgpool":
+                return F.avg_pool2d(x, layer.kernel)
+            case "batchnorm":
+                return F.batch_norm(x, *self.statistics[layer.name], weight, bias, training=True)
+            case "conv":
+                return F.conv2d(x, weight, bias, layer.stride, layer.pad)
+        return F.linear(x.flatten(1), weight, bias)
+
+    def residual(self, layer: golden.Layer, x: torch.Tensor) -> torch.Tensor:
+        """torchvision's BasicBlock.forward."""
+        part = {p.name.removeprefix(layer.name + "."): p for p in golden.parts(layer)}
+        y = F.relu(self.apply(part["bn1"], self.apply(part["conv1"], x)))
+        y = self.apply(part["bn2"], self.apply(part["conv2"], y))
+        if "downsample.0" in part:
+            x = self.apply(part["downsample.1"], self.apply(part["downsample.0"], x))
+        return F.relu(y + x)
 
 
-def train(problem: golden.Problem, dtype: torch.dtype) -> tuple[list[float], dict[str, np.ndarray]]:
-    """The losses, and the gradient of the first step."""
-    weights = {name: torch.tensor(value, dtype=dtype, requires_grad=True)
-               for name, value in golden.tensors(problem).items()}
+def train(problem: golden.Problem, dtype: torch.dtype) -> tuple[list[float], dict[str, np.ndarray], Net]:
+    """The losses, the gradient of the first step, and the net after the last."""
+    net = Net(problem, dtype)
+    weights = net.weights
     optimiser = torch.optim.SGD(weights.values(), lr=golden.LEARNING_RATE, momentum=golden.MOMENTUM,
                                 weight_decay=golden.WEIGHT_DECAY, nesterov=True)
     batches = [golden.batch(problem, b) for b in range(golden.BATCHES)]
@@ -53,14 +84,14 @@ def train(problem: golden.Problem, dtype: torch.dtype) -> tuple[list[float], dic
     for step in range(golden.STEPS):
         images, labels = batches[step % golden.BATCHES]
         optimiser.zero_grad()
-        loss = F.cross_entropy(logits(problem, weights, torch.tensor(images, dtype=dtype)),
+        loss = F.cross_entropy(net.logits(torch.tensor(images, dtype=dtype)),
                                torch.tensor(labels))
         loss.backward()
         if step == 0:
             first = {name: w.grad.double().numpy().copy() for name, w in weights.items()}
         optimiser.step()
         losses.append(loss.item())
-    return losses, first
+    return losses, first, net
 
 
 def rounded(values) -> list[float]:
@@ -69,8 +100,8 @@ def rounded(values) -> list[float]:
 
 
 def result(problem: golden.Problem) -> dict:
-    losses, gradients = train(problem, torch.float64)
-    losses32, gradients32 = train(problem, torch.float32)
+    losses, gradients, net = train(problem, torch.float64)
+    losses32, gradients32, _ = train(problem, torch.float32)
     tensors = []
     for number, (name, g) in enumerate(gradients.items()):
         norm = np.linalg.norm(g)
@@ -85,7 +116,9 @@ def result(problem: golden.Problem) -> dict:
         "learning_rate": golden.LEARNING_RATE, "momentum": golden.MOMENTUM,
         "weight_decay": golden.WEIGHT_DECAY,
         "float32_deviation": float(f"{deviation:.2g}"),
-        "losses": rounded(losses), "tensors": tensors}
+        "losses": rounded(losses), "tensors": tensors,
+        "normalisations": list(net.statistics),
+        "statistics": {name: [rounded(s) for s in pair] for name, pair in net.statistics.items()}}
 
 
 def main(names: list[str]) -> int:

@@ -1,10 +1,11 @@
-"""The two golden problems: nets, initial weights and batches, made from Philox alone.
+"""The golden problems: nets, initial weights and batches, made from Philox alone.
 
 Both sides make the same inputs, so the files of this folder hold results only.
 
   weights   tensor t (in the order of `tensors`), element i (PyTorch order):
             bound (2 u - 1), u = uniform(seed, initial_weights, 0, t, i), bound = sqrt(6 / fan_in);
-            biases are zero. That is `initialise` of src/nn/network.cpp with init = "he".
+            biases are zero, scales of batch normalisation one. That is `initialise` of
+            src/nn/network.cpp with init = "he".
   label     of sample n: below(10, seed, synthetic_data, 3, n, 0)
   image     of sample n: a grid [C][8][8], enlarged to [C][28][28] and rounded to float32, with
             grid[i] = signed(1, label, i) + signed(2, n, i) / 8, in double,
@@ -42,11 +43,27 @@ WEIGHT_DECAY = 1e-4
 
 @dataclass(frozen=True)
 class Layer:
-    kind: str  # conv | maxpool | relu | linear
+    kind: str  # conv | maxpool | relu | linear | batchnorm | residual | avgpool
     name: str = ""
     inputs: int = 0
     outputs: int = 0
     kernel: int = 0
+    stride: int = 1
+    bias: bool = True
+    pad: int = 0
+
+
+def parts(layer: Layer) -> list[Layer]:
+    """The layers with tensors that a layer stands for, in the order of src/nn/residual.cpp."""
+    if layer.kind != "residual":
+        return [layer]
+    name, i, o, s = layer.name, layer.inputs, layer.outputs, layer.stride
+    found = [Layer("conv", f"{name}.conv1", i, o, 3, s, False, 1), Layer("batchnorm", f"{name}.bn1", o, o),
+             Layer("conv", f"{name}.conv2", o, o, 3, 1, False, 1), Layer("batchnorm", f"{name}.bn2", o, o)]
+    if (i, s) != (o, 1):
+        found += [Layer("conv", f"{name}.downsample.0", i, o, 1, s, False),
+                  Layer("batchnorm", f"{name}.downsample.1", o, o)]
+    return found
 
 
 @dataclass(frozen=True)
@@ -69,21 +86,31 @@ LENET = Problem("lenet", (1, 28, 28), (
     Layer("linear", "linear1", 800, 500), Layer("relu"),
     Layer("linear", "linear2", 500, 10)))
 
-PROBLEMS = (CIFAR7, LENET)
+RESIDUAL = Problem("residual", (3, 28, 28), (
+    Layer("conv", "conv1", 3, 16, 3, bias=False, pad=1), Layer("batchnorm", "bn1", 16, 16), Layer("relu"),
+    Layer("maxpool"), Layer("residual", "block1", 16, 16), Layer("residual", "block2", 16, 32, stride=2),
+    Layer("avgpool", kernel=7), Layer("linear", "linear1", 32, 10)))
+
+PROBLEMS = (CIFAR7, LENET, RESIDUAL)
 
 
 def tensors(problem: Problem) -> dict[str, np.ndarray]:
     """Initial weights by name, float32, PyTorch shapes, in the order of the flat vector."""
     result: dict[str, np.ndarray] = {}
-    for layer in problem.layers:
+    for layer in (part for whole in problem.layers for part in parts(whole)):
         if not layer.name:
+            continue
+        if layer.kind == "batchnorm":
+            result[layer.name + ".weight"] = np.ones(layer.outputs, np.float32)
+            result[layer.name + ".bias"] = np.zeros(layer.outputs, np.float32)
             continue
         dims = (layer.outputs, layer.inputs) + (layer.kernel,) * (2 if layer.kind == "conv" else 0)
         count = int(np.prod(dims))
         bound = np.sqrt(6.0 / (count // layer.outputs))
         u = philox.uniform(SEED, philox.INITIAL_WEIGHTS, 0, len(result), np.arange(count))
         result[layer.name + ".weight"] = (bound * (2 * u - 1)).astype(np.float32).reshape(dims)
-        result[layer.name + ".bias"] = np.zeros(layer.outputs, np.float32)
+        if layer.bias:
+            result[layer.name + ".bias"] = np.zeros(layer.outputs, np.float32)
     return result
 
 
