@@ -184,7 +184,8 @@ TEST_CASE("single-step gradients are PyTorch's within 1e-5 (residual: 2e-5)") {
   }
 }
 
-TEST_CASE("200 steps of msgd follow PyTorch's Nesterov losses within 1e-3, and running statistics") {
+TEST_CASE(
+    "200 steps of msgd follow PyTorch's Nesterov losses within 1e-3, and running statistics") {
   for (const Problem& problem : kProblems) {
     Setting s(problem);
     const auto rule = Registry<Algorithm>::find("msgd")->worker(*s.backend, s.x);

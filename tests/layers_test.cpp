@@ -103,8 +103,14 @@ const Case kCases[] = {
 // that several layers take; sums of values that nothing else takes, of the images, of themselves.
 const Case kBranchedCases[] = {
     {{3, 7, 7}, 4, 5, "conv channels=5 kernel=3 use_bias=0; batchnorm; relu; linear outputs=4"},
-    {{3, 7, 7}, 4, 5, "batchnorm epsilon=0.1; conv channels=8 kernel=3; batchnorm; tanh; linear outputs=4"},
-    {{6, 1, 1}, 4, 7, "linear outputs=9; batchnorm; relu; linear outputs=5; batchnorm; linear outputs=4"},
+    {{3, 7, 7},
+     4,
+     5,
+     "batchnorm epsilon=0.1; conv channels=8 kernel=3; batchnorm; tanh; linear outputs=4"},
+    {{6, 1, 1},
+     4,
+     7,
+     "linear outputs=9; batchnorm; relu; linear outputs=5; batchnorm; linear outputs=4"},
     {{16, 5, 5},
      3,
      16,
@@ -259,8 +265,8 @@ void check_statistics(Backend& backend, const Case& c) {
   backend.download(statistics, observed);
   CHECK(model->take_tally().samples == 0);
 
-  const auto outputs = reference_outputs(network, Doubles(start.begin(), start.end()), data.batch,
-                                         true, kSeed);
+  const auto outputs =
+      reference_outputs(network, Doubles(start.begin(), start.end()), data.batch, true, kSeed);
   for (const Stage& stage : network.stages()) {
     if (stage.statistics.empty()) continue;
     CAPTURE(stage.layer->name);
@@ -285,9 +291,13 @@ void check_statistics(Backend& backend, const Case& c) {
 TEST_CASE("layers: running statistics follow the batches' moments") {
   for (const auto& backend : backends()) {
     CAPTURE(backend->device());
-    check_statistics(*backend, {{3, 8, 8}, 4, 4, "conv channels=6 kernel=3 pad=1; batchnorm momentum=0.3; "
+    check_statistics(*backend, {{3, 8, 8},
+                                4,
+                                4,
+                                "conv channels=6 kernel=3 pad=1; batchnorm momentum=0.3; "
                                 "residual channels=8 stride=2; linear outputs=4"});
-    check_statistics(*backend, {{6, 1, 1}, 4, 7, "linear outputs=9; batchnorm; relu; linear outputs=4"});
+    check_statistics(*backend,
+                     {{6, 1, 1}, 4, 7, "linear outputs=9; batchnorm; relu; linear outputs=4"});
   }
 }
 

@@ -168,13 +168,15 @@ Recorded record(const Dataset& set, const LoaderOptions& options, std::uint64_t 
   return result;
 }
 
-/// Pixel (c, y, x) of a window, straight from the definition.
+/// Pixel (c, y, x) of a window, straight from the definition; black over the image's edge.
 float normalised(std::size_t image, Window window, int width, int c, int y, int x) {
   const int column = window.left + (window.mirrored ? width - 1 - x : x);
-  const std::size_t place =
-      (std::size_t(c) * kShape.height + window.top + y) * kShape.width + column;
+  const int row = window.top + y;
+  const bool inside = row >= 0 && row < kShape.height && column >= 0 && column < kShape.width;
+  const std::size_t place = (std::size_t(c) * kShape.height + row) * kShape.width + column;
   const Normalisation n = some_normalisation();
-  return static_cast<float>((pixel_of(image, place) / 255.0 - n.mean[c]) / n.deviation[c]);
+  const int pixel = inside ? pixel_of(image, place) : 0;
+  return static_cast<float>((pixel / 255.0 - n.mean[c]) / n.deviation[c]);
 }
 
 bool is_window(ConstView found, std::size_t image, Window window, Shape shape) {
@@ -197,10 +199,14 @@ std::string config_failure(const Dataset& set, const LoaderOptions& options) {
 
 }  // namespace
 
-TEST_CASE("loader: crops and flips are what the counters say, and all of them occur") {
+namespace {
+
+void check_windows(int pad) {
+  CAPTURE(pad);
   const Numbered set(50);
   LoaderOptions options = with(16);
   options.crop = 7;
+  options.pad = pad;
   options.flip = true;
   options.worker = 3;
   options.workers = 4;
@@ -208,7 +214,7 @@ TEST_CASE("loader: crops and flips are what the counters say, and all of them oc
   Loader loader(set, options);
   CHECK(loader.shape() == Shape{2, 7, 7});
   std::set<std::array<int, 3>> windows;
-  for (std::uint64_t step = 0; step < 40; ++step) {
+  for (std::uint64_t step = 0; step < 80; ++step) {
     const Batch& batch = loader.next(step);
     REQUIRE(batch.size() == 16);
     REQUIRE(batch.images.size() == 16 * 2 * 7 * 7);
@@ -221,13 +227,22 @@ TEST_CASE("loader: crops and flips are what the counters say, and all of them oc
       REQUIRE(batch.labels[i] == static_cast<int>(image));
       const kernels::Random4 four =
           kernels::Random{42, kernels::Stream::augmentation, 3}.at(step, i);
-      const Window window{static_cast<int>(four.below(0, 3)), static_cast<int>(four.below(1, 5)),
+      const Window window{static_cast<int>(four.below(0, std::uint32_t(3 + 2 * pad))) - pad,
+                          static_cast<int>(four.below(1, std::uint32_t(5 + 2 * pad))) - pad,
                           (four.value[2] & 1) == 1};
       windows.insert({window.top, window.left, window.mirrored});
       REQUIRE(is_window(batch.images.subspan(i * 98, 98), image, window, loader.shape()));
     }
   }
-  CHECK(windows.size() == 3 * 5 * 2);
+  CHECK(windows.size() == std::size_t((3 + 2 * pad) * (5 + 2 * pad) * 2));
+}
+
+}  // namespace
+
+TEST_CASE("loader: crops and flips are what the counters say, and all of them occur") {
+  check_windows(0);
+  check_windows(1);
+  check_windows(2);  // windows wholly inside, over an edge and over a corner
 }
 
 TEST_CASE("loader: without crop, flip and normalisation the image itself, pixel / 255") {

@@ -44,8 +44,8 @@ struct Whole {
   const Doubles& state;
   bool training;
 };
-using ReferenceBatchLayer =
-    std::function<std::vector<Doubles>(const Whole&, const std::vector<std::vector<Doubles>>& inputs)>;
+using ReferenceBatchLayer = std::function<std::vector<Doubles>(
+    const Whole&, const std::vector<std::vector<Doubles>>& inputs)>;
 
 inline Doubles reference_conv(const Sample& s, const Doubles& x) {
   const auto& c = dynamic_cast<const Conv2d&>(*s.stage.layer);
@@ -135,7 +135,8 @@ inline std::pair<double, double> channel_moments(const std::vector<Doubles>& x, 
   }
   const double mean = sum / count;
   for (const Doubles& sample : x) {
-    for (std::size_t i = 0; i < size; ++i) squares += std::pow(sample[channel * size + i] - mean, 2);
+    for (std::size_t i = 0; i < size; ++i)
+      squares += std::pow(sample[channel * size + i] - mean, 2);
   }
   return {mean, squares / count};
 }

@@ -67,7 +67,8 @@ void Augmentation::apply(std::span<const std::uint8_t> image, Window window, Vie
         std::fill_n(out, width, level[0]);
       }
       if (line < 0 || line >= image_.height) continue;
-      const std::uint8_t* row = image.data() + (std::size_t(c) * image_.height + line) * image_.width;
+      const std::uint8_t* row =
+          image.data() + (std::size_t(c) * image_.height + line) * image_.width;
       if (window.mirrored)
         for (int x = first; x < last; ++x) out[width - 1 - x] = level[row[window.left + x]];
       else

@@ -52,7 +52,8 @@ class Layer {
 
   /// The layers that a composite one stands for, in order; `from` is the name of what feeds it.
   /// Empty: the layer is what it is.
-  virtual std::vector<std::shared_ptr<Layer>> parts(Shape /*input*/, const std::string& /*from*/) const {
+  virtual std::vector<std::shared_ptr<Layer>> parts(Shape /*input*/,
+                                                    const std::string& /*from*/) const {
     return {};
   }
   /// Name of a second layer whose output this one takes, of the first one's shape; empty: none.

@@ -84,7 +84,8 @@ void Network::add_stage(Stage stage) {
 std::size_t Network::number_of(const std::string& name) const {
   if (name == kImagesName) return Stage::kImages;
   if (const auto it = numbers_.find(name); it != numbers_.end()) return it->second;
-  throw ConfigError(fmt::format("takes the output of \"{}\", but no layer before it has that name", name));
+  throw ConfigError(
+      fmt::format("takes the output of \"{}\", but no layer before it has that name", name));
 }
 
 std::string Network::name_of(std::size_t stage) const {

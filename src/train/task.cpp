@@ -67,15 +67,15 @@ TestSet::TestSet(const Config& config, const Data& data, const Network& network)
     return;
   }
   // As a worker sees them, but one that is not there: its own order, crops and mirror images.
-  observed_ = std::make_unique<Loader>(
-      *data.split.train, LoaderOptions{.batch = batch,
-                                       .crop = int(config.data.crop),
-                                       .pad = int(config.data.pad),
-                                       .flip = config.data.flip,
-                                       .limit = data.train_size,
-                                       .seed = std::uint64_t(config.seed),
-                                       .worker = kLastWorker,
-                                       .normalisation = data.normalisation});
+  observed_ = std::make_unique<Loader>(*data.split.train,
+                                       LoaderOptions{.batch = batch,
+                                                     .crop = int(config.data.crop),
+                                                     .pad = int(config.data.pad),
+                                                     .flip = config.data.flip,
+                                                     .limit = data.train_size,
+                                                     .seed = std::uint64_t(config.seed),
+                                                     .worker = kLastWorker,
+                                                     .normalisation = data.normalisation});
   const auto samples = std::min(std::size_t(config.network.statistics_samples), data.train_size);
   observed_batches_ = std::max<std::size_t>(1, samples / batch);
 }

@@ -78,8 +78,8 @@ Activation BatchNormLayer::compile_forward(Workbench& bench, std::span<const Act
   scale_shift_ = bench.unbound(pairs);
   scale_shift_gradient_ = bench.unbound(pairs);
 
-  hint_ = {Forward::desc(prop_kind::forward_training, values, epsilon, flags()),
-           bench.attributes(), bench.engine()};
+  hint_ = {Forward::desc(prop_kind::forward_training, values, epsilon, flags()), bench.attributes(),
+           bench.engine()};
   if (relu_) mask_ = bench.make(hint_.workspace_desc());
   forward_batch_ = Call(Forward(hint_), {{DNNL_ARG_SRC, input_.get()},
                                          {DNNL_ARG_SCALE_SHIFT, scale_shift_},

@@ -39,11 +39,11 @@ struct Pass {
   ConstView x;
   const Batch& batch;
   Tally& tally;
-  View g = {};                            ///< [P], empty where no backward pass follows
-  bool dropout = false;                   ///< is on
-  ConstView fixed = {};                   ///< [S] statistics to normalise with; empty: the batch's
-  View moved = {};                        ///< [S] statistics that move towards the batch's, or empty
-  std::optional<float> weight = {};       ///< of the batch in those; else each layer's momentum
+  View g = {};                       ///< [P], empty where no backward pass follows
+  bool dropout = false;              ///< is on
+  ConstView fixed = {};              ///< [S] statistics to normalise with; empty: the batch's
+  View moved = {};                   ///< [S] statistics that move towards the batch's, or empty
+  std::optional<float> weight = {};  ///< of the batch in those; else each layer's momentum
 };
 
 class CpuLayer {
