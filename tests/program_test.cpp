@@ -542,7 +542,7 @@ TEST_CASE("a folder keeps what is not of this run") {
        {"metrics.jsonl", "summary.json", "center.safetensors", "order.bin", "config.toml"}) {
     fs::create_directories(out);
     std::ofstream(out + "/" + name) << "mine";
-    check_one_line(easgd(kTrain + "--out " + out), 2, std::string("or a ") + name);
+    check_one_line(easgd(kTrain + "--out " + out), 2, std::string("or another's ") + name);
     CHECK(bytes_of(out + "/" + name) == "mine");
     fs::remove_all(out);
   }

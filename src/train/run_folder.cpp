@@ -33,7 +33,7 @@ void check_free(const std::filesystem::path& folder) {
     const auto there = std::filesystem::symlink_status(folder / name, ignored);
     if (std::filesystem::exists(there)) {
       throw ConfigError(
-          fmt::format("{}: holds an earlier run, or a {} of another origin; give "
+          fmt::format("{}: holds an earlier run, or another's {}; give "
                       "another folder with --out",
                       folder.string(), name));
     }
