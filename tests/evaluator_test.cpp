@@ -21,18 +21,22 @@ struct Fixture {
   std::uint64_t testing = 0;
 
   CenterView at(std::uint64_t version) const {
-    return {center, version, steps, {2.0 * double(version), 0, std::int64_t(version)}};
+    return {center, {}, version, steps, {2.0 * double(version), 0, std::int64_t(version)}};
   }
+
+  struct Test final : CenterTest {
+    explicit Test(Fixture& f) : fixture(f) {}
+    Tally evaluate(ConstView state) override {
+      CHECK(state[1] == 2);
+      if (fixture.on_test) fixture.on_test(fixture.testing);
+      return {3, 90, 100};
+    }
+    Fixture& fixture;
+  };
 
   EvaluatorOptions options() {
     return {
-        .make_test = [this]() -> std::function<Tally(ConstView)> {
-          return [this](ConstView x) {
-            CHECK(x[1] == 2);
-            if (on_test) on_test(testing);
-            return Tally{3, 90, 100};
-          };
-        },
+        .make_test = [this] { return std::make_unique<Test>(*this); },
         .save =
             [this](const Snapshot& snapshot) {
               testing = snapshot.version;

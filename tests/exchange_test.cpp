@@ -112,9 +112,10 @@ class FaultyBackend final : public Backend {
   void run(const kernels::Elementwise& kernel, std::size_t count) override {
     cpu_->run(kernel, count);
   }
-  void post(ConstView x, View letter, std::function<void()> posted) override {
+  void post(ConstView x, ConstView statistics, View letter,
+            std::function<void()> posted) override {
     if (fault) fault->strike(Place::post, posts_);
-    cpu_->post(x, letter, std::move(posted));
+    cpu_->post(x, statistics, letter, std::move(posted));
     if (fault) fault->strike(Place::after_post, posts_);
     ++posts_;
   }

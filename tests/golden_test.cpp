@@ -126,7 +126,7 @@ struct Setting {
 TEST_CASE("single-step gradients are PyTorch's within 1e-5") {
   for (const Problem& problem : kProblems) {
     Setting s(problem);
-    s.model->gradient(s.x, s.batches.at(0), s.g);
+    s.model->gradient(s.x, s.batches.at(0), s.g, {});
     const std::vector<Slice> slices = s.network.slices();
     REQUIRE(slices.size() == s.expected["tensors"].size());
     for (std::size_t t = 0; t < slices.size(); ++t) {
@@ -163,7 +163,7 @@ TEST_CASE("200 steps of msgd follow PyTorch's Nesterov losses within 1e-3") {
     for (std::size_t step = 0; step < losses.size(); ++step) {
       CAPTURE(problem.name);
       CAPTURE(step);
-      s.model->gradient(rule->gradient_point(), s.batches.at(step % 20), s.g);
+      s.model->gradient(rule->gradient_point(), s.batches.at(step % 20), s.g, {});
       rule->step(s.g, {}, rates);
       CHECK(relative_difference(s.model->take_tally().mean_loss(), losses[step]) < 1e-3);
     }

@@ -99,11 +99,45 @@ const Case kCases[] = {
      1},
 };
 
+// Batch normalisation, alone and before a ReLU, behind each kind of layer and in each layout; values
+// that several layers take; sums of values that nothing else takes, of the images, of themselves.
+const Case kBranchedCases[] = {
+    {{3, 7, 7}, 4, 5, "conv channels=5 kernel=3 use_bias=0; batchnorm; relu; linear outputs=4"},
+    {{3, 7, 7}, 4, 5, "batchnorm epsilon=0.1; conv channels=8 kernel=3; batchnorm; tanh; linear outputs=4"},
+    {{6, 1, 1}, 4, 7, "linear outputs=9; batchnorm; relu; linear outputs=5; batchnorm; linear outputs=4"},
+    {{16, 5, 5},
+     3,
+     16,
+     "conv channels=16 kernel=5 pad=3; batchnorm; relu; dropout rate=0.3; linear outputs=3",
+     1},
+    {{3, 8, 8}, 4, 4, "conv channels=6 kernel=3 pad=1; residual channels=6; linear outputs=4"},
+    {{3, 8, 8},
+     4,
+     4,
+     "residual channels=10 stride=2; residual channels=10; avgpool kernel=4; linear outputs=4"},
+    {{4, 6, 6},
+     3,
+     3,
+     "conv channels=4 kernel=3 pad=1; relu; add with=images; tanh; add with=relu2; relu; "
+     "maxpool; linear outputs=3"},
+    {{4, 6, 6},
+     3,
+     3,
+     "conv channels=4 kernel=3 pad=1; add with=conv1; relu; conv channels=4 kernel=1 from=conv1; "
+     "relu; maxpool kernel=1 stride=1; add with=relu3; conv channels=5 kernel=3; relu; "
+     "dropout rate=0.4; linear outputs=3"},
+    {{2, 6, 6},
+     3,
+     2,
+     "relu; maxpool kernel=3 stride=1; conv channels=2 kernel=3 from=relu1; add with=maxpool2; "
+     "linear outputs=3"},
+};
+
 int count_through_fft(const Network& network, std::size_t batch) {
   int count = 0;
   for (const Stage& stage : network.stages()) {
     const auto* conv = dynamic_cast<const Conv2d*>(stage.layer.get());
-    if (!conv || conv->stride != 1) continue;
+    if (!conv || conv->stride != 1 || !conv->use_bias) continue;
     const Shape in = stage.input;
     count += kernels::FftConv2d::worth_it({int(batch), in.channels, in.height, in.width,
                                            stage.output.channels, int(conv->kernel),
@@ -161,17 +195,19 @@ void check_case(Backend& backend, const Case& c) {
   CHECK(count_through_fft(network, c.batch) == c.through_fft);
   const RandomBatch data(network, c.batch);
   const std::vector<float> start = random_parameters(network);
-  const Buffer x = backend.allocate(start.size()), g = backend.allocate(start.size());
-  backend.upload(start, x);
+  const Buffer state = backend.allocate(start.size());
+  const Buffer g = backend.allocate(network.parameter_count());
+  backend.upload(start, state);
+  const ConstView x = state.view().first(g.size());
   // Gradients are written, not added to.
-  std::vector<float> gradient(start.size(), 1e6f);
+  std::vector<float> gradient(g.size(), 1e6f);
   backend.upload(gradient, g);
 
   const auto model = backend.compile(network, {.batch = c.batch, .seed = kSeed});
-  model->gradient(x, data.batch, g);
+  model->gradient(x, data.batch, g, {});
   backend.finish();
   const Tally trained = model->take_tally();
-  model->evaluate(x, data.batch);
+  model->evaluate(state, data.batch);
   backend.finish();
   const Tally evaluated = model->take_tally();
   backend.download(g, gradient);
@@ -197,19 +233,77 @@ TEST_CASE("layers: loss and gradient are those of the formulas in double") {
   for (const auto& backend : backends()) {
     CAPTURE(backend->device());
     for (const Case& c : kCases) check_case(*backend, c);
+    for (const Case& c : kBranchedCases) check_case(*backend, c);
+  }
+}
+
+/// Running statistics after gradients at x are their exponential average; after `observe` with
+/// weight 1 they are the batch's, without dropout.
+void check_statistics(Backend& backend, const Case& c) {
+  CAPTURE(c.layers);
+  const Network network = make_network(c.input, c.classes, c.layers);
+  const RandomBatch data(network, c.batch);
+  const std::vector<float> start = random_parameters(network);
+  const std::size_t parameters = network.parameter_count();
+  const Buffer state = backend.allocate(start.size()), g = backend.allocate(parameters);
+  backend.upload(start, state);
+  const auto model = backend.compile(network, {.batch = c.batch, .seed = kSeed});
+  const View x = state.view().first(parameters), statistics = state.view().subspan(parameters);
+  std::vector<float> moved(statistics.size()), observed(statistics.size());
+  for (int i = 0; i < 2; ++i) model->gradient(x, data.batch, g, statistics);
+  backend.finish();
+  backend.download(statistics, moved);
+  model->take_tally();
+  model->observe(x, data.batch, 1, statistics);
+  backend.finish();
+  backend.download(statistics, observed);
+  CHECK(model->take_tally().samples == 0);
+
+  const auto outputs = reference_outputs(network, Doubles(start.begin(), start.end()), data.batch,
+                                         true, kSeed);
+  for (const Stage& stage : network.stages()) {
+    if (stage.statistics.empty()) continue;
+    CAPTURE(stage.layer->name);
+    REQUIRE(stage.inputs[0] != Stage::kImages);
+    const double momentum = dynamic_cast<const BatchNorm&>(*stage.layer).momentum;
+    const std::size_t size = std::size_t(stage.input.height * stage.input.width);
+    const double count = double(c.batch * size);
+    for (std::size_t channel = 0; channel < std::size_t(stage.input.channels); ++channel) {
+      const auto [mean, variance] = channel_moments(outputs[stage.inputs[0]], channel, size);
+      const double wanted[] = {mean, variance * count / (count - 1)};
+      for (int k = 0; k < 2; ++k) {
+        const std::size_t i = stage.statistics[std::size_t(k)].offset + channel;
+        const double left = (1 - momentum) * (1 - momentum);
+        CHECK(double(moved[i - parameters]) ==
+              doctest::Approx(left * double(start[i]) + (1 - left) * wanted[k]).epsilon(1e-4));
+        CHECK(double(observed[i - parameters]) == doctest::Approx(wanted[k]).epsilon(1e-4));
+      }
+    }
+  }
+}
+
+TEST_CASE("layers: running statistics follow the batches' moments") {
+  for (const auto& backend : backends()) {
+    CAPTURE(backend->device());
+    check_statistics(*backend, {{3, 8, 8}, 4, 4, "conv channels=6 kernel=3 pad=1; batchnorm momentum=0.3; "
+                                "residual channels=8 stride=2; linear outputs=4"});
+    check_statistics(*backend, {{6, 1, 1}, 4, 7, "linear outputs=9; batchnorm; relu; linear outputs=4"});
   }
 }
 
 TEST_CASE("layers: every registered layer is in the cases above and has a reference") {
   std::set<std::string> seen = {"softmax_cross_entropy"};
-  for (const Case& c : kCases) {
+  const auto see = [&seen](const Case& c) {
     const Network network = make_network(c.input, c.classes, c.layers);
     for (const Stage& stage : network.stages()) seen.insert(stage.layer->kind());
-  }
+  };
+  for (const Case& c : kCases) see(c);
+  for (const Case& c : kBranchedCases) see(c);
   for (const std::string& kind : Registry<LayerEntry>::names()) {
     CAPTURE(kind);
+    if (kind == "residual") continue;  // its parts are
     CHECK(seen.contains(kind));
-    CHECK(reference_layers().contains(kind));
+    CHECK((reference_layers().contains(kind) || reference_batch_layers().contains(kind)));
   }
 }
 

@@ -90,7 +90,7 @@ Answer gradient_of(Backend& backend, const Network& network, const ModelOptions&
                    const Batch& batch, const std::vector<float>& x) {
   Answer answer{std::vector<float>(x.size()), {}};
   const auto model = backend.compile(network, options);
-  model->gradient(x, batch, answer.gradient);
+  model->gradient(x, batch, answer.gradient, {});
   answer.tally = model->take_tally();
   return answer;
 }
@@ -260,10 +260,10 @@ TEST_CASE("model: a step allocates nothing, and takes parameters at any address"
     const std::vector<float> x = random_parameters(network), moved = x;
     std::vector<float> g(x.size()), again(x.size());
     const auto model = cpu.compile(network, {.batch = kFftBatch});
-    model->gradient(x, data.batch, g);
+    model->gradient(x, data.batch, g, {});
     our_allocations = library_allocations = 0;
     counting = true;
-    model->gradient(moved, data.batch, again);
+    model->gradient(moved, data.batch, again, {});
     model->evaluate(x, data.part(0, 3));
     counting = false;
     CHECK(g == again);
@@ -290,8 +290,8 @@ TEST_CASE("model: a worker's step from batch to letter to reply allocates nothin
                  reply = cpu.allocate_mailbox(x.size());
     const auto step = [&](std::uint64_t clock) {
       const Batch& batch = loader.next(clock);
-      cpu.post(rule->letter(), letter, [] {});
-      model->gradient(rule->gradient_point(), batch, g);
+      cpu.post(rule->letter(), {}, letter, [] {});
+      model->gradient(rule->gradient_point(), batch, g, {});
       rule->step(g, cpu.fetch(reply), {0.01f, 0.9f, 1e-4f});
     };
     std::uint64_t clock = 0;
@@ -347,7 +347,7 @@ TEST_CASE("cpu: a letter is posted once it is written") {
     const std::vector<float> x = {1, 2, 3};
     const Buffer letter = cpu.allocate_mailbox(3);
     bool posted = false;
-    cpu.post(x, letter, [&] { posted = std::equal(x.begin(), x.end(), letter.data()); });
+    cpu.post(x, {}, letter, [&] { posted = std::equal(x.begin(), x.end(), letter.data()); });
     CHECK(posted);
     CHECK(cpu.fetch(letter).data() == letter.data());
   });

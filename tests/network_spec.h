@@ -74,6 +74,7 @@ inline Network make_network(Shape input, int classes, const std::string& spec) {
     if (!entry) throw std::logic_error("test network: no layer " + kind);
     layers.push_back((*entry)());
     SpecFields fields(words);
+    fields.text("from", layers.back()->from, "");
     layers.back()->fields(fields);
     fields.expect_all_used();
     layers.back()->name = kind + std::to_string(layers.size());

@@ -43,7 +43,7 @@ class QuadraticModel final : public Model {
   QuadraticModel(double noise_scale, AfterGradient after)
       : noise_scale_(noise_scale), after_(std::move(after)) {}
 
-  void gradient(ConstView x, const Batch& batch, View g) override {
+  void gradient(ConstView x, const Batch& batch, View g, View) override {
     for (std::size_t j = 0; j < x.size(); ++j) {
       const double n = noise_scale_ == 0 ? 0 : noise_scale_ * noise(batch.worker, batch.step, j);
       g[j] = float(curvature(j) * double(x[j]) - n);
@@ -52,6 +52,7 @@ class QuadraticModel final : public Model {
     loss_ = x[0];
   }
   void evaluate(ConstView, const Batch&) override {}
+  void observe(ConstView, const Batch&, float, View) override {}
   Tally take_tally() override { return {loss_, 1, 1}; }
   std::size_t memory() const override { return 0; }
 
@@ -106,7 +107,7 @@ struct Toy {
                   .center = center_options(config),
                   .workers = {},
                   .order = order(),
-                  .x0 = x0,
+                  .state0 = x0,
                   .stop_on_failure = stop_on_failure,
                   .on_version = on_version,
                   .on_failure = on_failure};

@@ -37,15 +37,17 @@ struct RandomBatch {
   }
 };
 
-/// Initial weights, and biases that are not all zero.
+/// A state: initial weights, with biases and running statistics that are not all equal.
 inline std::vector<float> random_parameters(const Network& network, std::uint64_t seed = 1) {
-  std::vector<float> x(network.parameter_count());
+  std::vector<float> x(network.state_count());
   initialise(network, seed, x);
   const kernels::Random random{seed, kernels::Stream::synthetic_data};
-  for (const Slice& slice : network.slices()) {
-    if (slice.dims.size() > 1) continue;
-    for (std::size_t i = 0; i < slice.count; ++i) {
-      x[slice.offset + i] += random.at(2, std::uint32_t(slice.offset + i)).uniform(0) - 0.5f;
+  for (const auto& slices : {network.slices(), network.statistics()}) {
+    for (const Slice& slice : slices) {
+      if (slice.dims.size() > 1) continue;
+      for (std::size_t i = 0; i < slice.count; ++i) {
+        x[slice.offset + i] += random.at(2, std::uint32_t(slice.offset + i)).uniform(0) - 0.5f;
+      }
     }
   }
   return x;

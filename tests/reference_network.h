@@ -11,6 +11,7 @@
 
 #include "data/batch.h"
 #include "kernels/philox.h"
+#include "nn/batch_norm.h"
 #include "nn/conv2d.h"
 #include "nn/dropout.h"
 #include "nn/network.h"
@@ -28,7 +29,7 @@ struct Sample {
   std::size_t index;  ///< in the batch
   bool training;
   std::uint64_t seed;
-  const Doubles& parameters;  ///< the flat vector
+  const Doubles& parameters;  ///< the state
 
   double weight(std::size_t slice, std::size_t i) const {
     return parameters[stage.slices[slice].offset + i];
@@ -36,6 +37,15 @@ struct Sample {
 };
 
 using ReferenceLayer = std::function<Doubles(const Sample&, const Doubles& x)>;
+
+/// Outputs of all samples of a batch from their inputs: for layers that look at more than one.
+struct Whole {
+  const Stage& stage;
+  const Doubles& state;
+  bool training;
+};
+using ReferenceBatchLayer =
+    std::function<std::vector<Doubles>(const Whole&, const std::vector<std::vector<Doubles>>& inputs)>;
 
 inline Doubles reference_conv(const Sample& s, const Doubles& x) {
   const auto& c = dynamic_cast<const Conv2d&>(*s.stage.layer);
@@ -46,7 +56,7 @@ inline Doubles reference_conv(const Sample& s, const Doubles& x) {
   for (int o = 0; o < out.channels; ++o) {
     for (int row = 0; row < out.height; ++row) {
       for (int col = 0; col < out.width; ++col) {
-        double sum = s.weight(1, std::size_t(o));
+        double sum = c.use_bias ? s.weight(1, std::size_t(o)) : 0;
         const int top = row * int(c.stride) - int(c.pad), left = col * int(c.stride) - int(c.pad);
         for (int channel = 0; channel < in.channels; ++channel) {
           const double* image = x.data() + channel * in.height * in.width;
@@ -115,7 +125,59 @@ inline Doubles each(const Doubles& x, double (*f)(double)) {
   return y;
 }
 
-/// A new layer needs a line here; layers_test fails without.
+/// Biased mean and variance of a channel over a batch.
+inline std::pair<double, double> channel_moments(const std::vector<Doubles>& x, std::size_t channel,
+                                                 std::size_t size) {
+  double sum = 0, squares = 0;
+  const double count = double(x.size() * size);
+  for (const Doubles& sample : x) {
+    for (std::size_t i = 0; i < size; ++i) sum += sample[channel * size + i];
+  }
+  const double mean = sum / count;
+  for (const Doubles& sample : x) {
+    for (std::size_t i = 0; i < size; ++i) squares += std::pow(sample[channel * size + i] - mean, 2);
+  }
+  return {mean, squares / count};
+}
+
+/// The formula of nn/batch_norm.h, with the batch's moments in training, else the state's.
+inline std::vector<Doubles> reference_batch_norm(const Whole& w,
+                                                 const std::vector<std::vector<Doubles>>& inputs) {
+  const double epsilon = dynamic_cast<const BatchNorm&>(*w.stage.layer).epsilon;
+  const auto at = [&](const Slice& slice, std::size_t c) { return w.state[slice.offset + c]; };
+  const std::size_t size = std::size_t(w.stage.input.height * w.stage.input.width);
+  std::vector<Doubles> y = inputs[0];
+  for (std::size_t c = 0; c < std::size_t(w.stage.input.channels); ++c) {
+    std::pair moments{at(w.stage.statistics[0], c), at(w.stage.statistics[1], c)};
+    if (w.training) moments = channel_moments(inputs[0], c, size);
+    const double scale = at(w.stage.slices[0], c) / std::sqrt(moments.second + epsilon);
+    for (Doubles& sample : y) {
+      for (std::size_t i = c * size; i < (c + 1) * size; ++i) {
+        sample[i] = scale * (sample[i] - moments.first) + at(w.stage.slices[1], c);
+      }
+    }
+  }
+  return y;
+}
+
+inline std::vector<Doubles> reference_add(const Whole&,
+                                          const std::vector<std::vector<Doubles>>& inputs) {
+  std::vector<Doubles> y = inputs[0];
+  for (std::size_t n = 0; n < y.size(); ++n) {
+    for (std::size_t i = 0; i < y[n].size(); ++i) y[n][i] += inputs[1][n][i];
+  }
+  return y;
+}
+
+inline const std::map<std::string, ReferenceBatchLayer>& reference_batch_layers() {
+  static const std::map<std::string, ReferenceBatchLayer> kLayers = {
+      {"batchnorm", reference_batch_norm},
+      {"add", reference_add},
+  };
+  return kLayers;
+}
+
+/// A new layer needs a line here or above; layers_test fails without.
 inline const std::map<std::string, ReferenceLayer>& reference_layers() {
   static const std::map<std::string, ReferenceLayer> kLayers = {
       {"conv", reference_conv},
@@ -145,20 +207,42 @@ inline const std::map<std::string, ReferenceLayer>& reference_layers() {
   return kLayers;
 }
 
-/// Sum of the losses of a batch.
-inline double reference_loss(const Network& network, const Doubles& parameters, const Batch& batch,
-                             bool training, std::uint64_t seed) {
-  double loss = 0;
+/// What every stage makes of every sample of a batch, with a state [P + S].
+inline std::vector<std::vector<Doubles>> reference_outputs(const Network& network,
+                                                           const Doubles& state, const Batch& batch,
+                                                           bool training, std::uint64_t seed) {
+  std::vector<Doubles> images;
   const std::size_t size = network.input().size();
   for (std::size_t n = 0; n < batch.size(); ++n) {
     const ConstView image = batch.images.subspan(n * size, size);
-    Doubles x(image.begin(), image.end());
-    for (const Stage& stage : network.stages()) {
-      x = reference_layers().at(stage.layer->kind())(
-          {network, stage, batch, n, training, seed, parameters}, x);
-    }
-    loss += x[0];
+    images.emplace_back(image.begin(), image.end());
   }
+  std::vector<std::vector<Doubles>> outputs;
+  for (const Stage& stage : network.stages()) {
+    std::vector<std::vector<Doubles>> inputs;
+    for (const std::size_t i : stage.inputs) {
+      inputs.push_back(i == Stage::kImages ? images : outputs[i]);
+    }
+    const std::string kind = stage.layer->kind();
+    if (const auto it = reference_batch_layers().find(kind); it != reference_batch_layers().end()) {
+      outputs.push_back(it->second({stage, state, training}, inputs));
+      continue;
+    }
+    outputs.emplace_back();
+    for (std::size_t n = 0; n < batch.size(); ++n) {
+      outputs.back().push_back(reference_layers().at(kind)(
+          {network, stage, batch, n, training, seed, state}, inputs[0][n]));
+    }
+  }
+  return outputs;
+}
+
+/// Sum of the losses of a batch.
+inline double reference_loss(const Network& network, const Doubles& state, const Batch& batch,
+                             bool training, std::uint64_t seed) {
+  double loss = 0;
+  const auto outputs = reference_outputs(network, state, batch, training, seed);
+  for (const Doubles& x : outputs.back()) loss += x[0];
   return loss;
 }
 

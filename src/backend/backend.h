@@ -37,11 +37,14 @@ struct Tally {
 class Model {
  public:
   virtual ~Model() = default;
-  /// g [P] = gradient of the mean loss over the batch, at parameters x [P]. A batch may be smaller
-  /// than the compiled size only in `evaluate`.
-  virtual void gradient(ConstView x, const Batch& batch, View g) = 0;
-  /// Loss and hits only; dropout off.
-  virtual void evaluate(ConstView x, const Batch& batch) = 0;
+  /// g [P] = gradient of the mean loss over the batch, at parameters x [P]. Moves the running
+  /// statistics [S] towards the batch's; an empty view where nobody wants them. A batch may be
+  /// smaller than the compiled size only in `evaluate`.
+  virtual void gradient(ConstView x, const Batch& batch, View g, View statistics) = 0;
+  /// Loss and hits only, with the state [P + S]: dropout off, running statistics used.
+  virtual void evaluate(ConstView state, const Batch& batch) = 0;
+  /// statistics [S] += weight (the batch's at x [P], dropout off - statistics). Nothing is tallied.
+  virtual void observe(ConstView x, const Batch& batch, float weight, View statistics) = 0;
   /// Loss and hits of the batches finished since the last call. Does not wait for those in flight;
   /// after Backend::finish there are none.
   virtual Tally take_tally() = 0;
@@ -74,10 +77,12 @@ class Backend {
   /// One fused pass over flat vectors, on the compute lane.
   virtual void run(const kernels::Elementwise& kernel, std::size_t count) = 0;
 
-  /// Copies x to a letter in mailbox memory on the transfer lane, then calls `posted`, on any
-  /// thread. Later work of the compute lane may read x while that goes on, but `fetch` must come
-  /// before x is written.
-  virtual void post(ConstView x, View letter, std::function<void()> posted) = 0;
+  /// Copies x [P] and after it the statistics [S] to a letter [P + S] in mailbox memory on the
+  /// transfer lane, then calls `posted`, on any thread. Later work of the compute lane may read x
+  /// while that goes on, but `fetch` must come before x is written; statistics may be written at
+  /// once.
+  virtual void post(ConstView x, ConstView statistics, View letter,
+                    std::function<void()> posted) = 0;
   /// Makes a reply in mailbox memory readable by later work of the compute lane.
   virtual ConstView fetch(ConstView reply) = 0;
 

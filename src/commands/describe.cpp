@@ -55,6 +55,10 @@ ExitCode describe_command(const std::string& path, const std::vector<std::string
   fmt::print("\n{} parameters, {}; {:.2f} MFLOP a sample forward, {:.2f} GFLOP a step of {}\n",
              network.parameter_count(), shown_bytes(vector), network.forward_flops() / 1e6,
              3 * network.forward_flops() * double(batch) / 1e9, batch);
+  if (network.statistic_count() > 0) {
+    fmt::print("{} running statistics of batch normalisation: {}\n", network.statistic_count(),
+               config.network.statistics);
+  }
   fmt::print("activations and workspaces of a worker: {}\n", shown_bytes(double(model->memory())));
   fmt::print("{} worker(s): {}; algorithm {}, {}\n", places.size(),
              config.workers.devices[0] == "auto" ? "auto" : "as given", config.algorithm.name,

@@ -37,9 +37,9 @@ ExitCode evaluate_command(const std::string& path, const std::string& given,
   const Data data(config);
   const Network network =
       make_network(config, data.split.test->shape(), data.split.test->classes());
-  Buffer x = host_buffer(network.parameter_count());
-  safetensors::load(file, file_path, network, x);
-  const Tally tally = TestSet(config, data, network).evaluate(x);
+  Buffer state = host_buffer(network.state_count());
+  safetensors::load(file, file_path, network, state);
+  const Tally tally = TestSet(config, data, network).evaluate(state);
   fmt::print("{}: {} test images, test loss {:.6f}, test error {:.4f} %\n", file_path.string(),
              tally.samples, tally.mean_loss(), 100 * tally.error());
   return ExitCode::done;

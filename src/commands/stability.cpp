@@ -262,8 +262,9 @@ void check(const Arguments& a, bool curvature_given) {
     const Data data(config);
     const Network network =
         make_network(config, data.split.train->shape(), data.split.train->classes());
-    const Buffer x = initial_parameters(config, network);
-    const Curvature measured = measure_curvature(config, data, network, x);
+    const Buffer state = initial_state(config, network);
+    const Curvature measured = measure_curvature(config, data, network,
+                                                 state.view().first(network.parameter_count()));
     curvature = measured.largest + config.algorithm.weight_decay;
     result["curvature_is"] =
         fmt::format("measured at {} by {} power iterations{}",

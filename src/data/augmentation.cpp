@@ -1,5 +1,6 @@
 #include "data/augmentation.h"
 
+#include <algorithm>
 #include <cassert>
 
 #include "base/error.h"
@@ -20,8 +21,8 @@ Shape cropped(Shape image, int crop) {
   return crop == 0 ? image : Shape{image.channels, crop, crop};
 }
 
-Augmentation::Augmentation(Shape image, int crop, const Normalisation& normalisation)
-    : image_(image), output_(cropped(image, crop)), level_(image.channels) {
+Augmentation::Augmentation(Shape image, int crop, const Normalisation& normalisation, int pad)
+    : image_(image), output_(cropped(image, crop)), pad_(pad), level_(image.channels) {
   const std::size_t channels = normalisation.mean.size();
   if (channels != normalisation.deviation.size() || (channels && channels != level_.size()))
     throw ConfigError("data.mean: " + std::to_string(channels) + " means and " +
@@ -45,25 +46,32 @@ Window Augmentation::center() const {
 Window Augmentation::random(const kernels::Random& random, std::uint64_t step, std::uint32_t index,
                             bool flip) const {
   const kernels::Random4 four = random.at(step, index);
-  return {static_cast<int>(four.below(0, image_.height - output_.height + 1)),
-          static_cast<int>(four.below(1, image_.width - output_.width + 1)),
-          flip && (four.value[2] & 1)};
+  const int rows = image_.height - output_.height + 2 * pad_ + 1;
+  const int columns = image_.width - output_.width + 2 * pad_ + 1;
+  return {static_cast<int>(four.below(0, rows)) - pad_,
+          static_cast<int>(four.below(1, columns)) - pad_, flip && (four.value[2] & 1)};
 }
 
 void Augmentation::apply(std::span<const std::uint8_t> image, Window window, View to) const {
   assert(image.size() == image_.size() && to.size() == output_.size());
   float* out = to.data();
   const int width = output_.width;
+  // Columns [first, last) of the window lie on the image.
+  const int first = std::clamp(-window.left, 0, width);
+  const int last = std::clamp(image_.width - window.left, first, width);
   for (int c = 0; c < image_.channels; ++c) {
     const float* level = level_[c].data();
     for (int y = 0; y < output_.height; ++y, out += width) {
-      const std::uint8_t* row = image.data() +
-                                (std::size_t(c) * image_.height + window.top + y) * image_.width +
-                                window.left;
+      const int line = window.top + y;
+      if (first > 0 || last < width || line < 0 || line >= image_.height) {
+        std::fill_n(out, width, level[0]);
+      }
+      if (line < 0 || line >= image_.height) continue;
+      const std::uint8_t* row = image.data() + (std::size_t(c) * image_.height + line) * image_.width;
       if (window.mirrored)
-        for (int x = 0; x < width; ++x) out[x] = level[row[width - 1 - x]];
+        for (int x = first; x < last; ++x) out[width - 1 - x] = level[row[window.left + x]];
       else
-        for (int x = 0; x < width; ++x) out[x] = level[row[x]];
+        for (int x = first; x < last; ++x) out[x] = level[row[window.left + x]];
     }
   }
 }

@@ -1,4 +1,4 @@
-// What happens to an image between the data set and the network: crop, flip, normalise.
+// What happens to an image between the data set and the network: pad, crop, flip, normalise.
 #pragma once
 
 #include <array>
@@ -12,7 +12,8 @@
 
 namespace easgd {
 
-/// The part of an image that is used, and whether it is mirrored left to right.
+/// The part of an image that is used, and whether it is mirrored left to right. It may reach over the
+/// image's edge, where pixels are black.
 struct Window {
   int top = 0;
   int left = 0;
@@ -30,14 +31,14 @@ Shape cropped(Shape image, int crop);
 /// channels (constructor).
 class Augmentation {
  public:
-  Augmentation(Shape image, int crop, const Normalisation& normalisation);
+  Augmentation(Shape image, int crop, const Normalisation& normalisation, int pad = 0);
 
   Shape output() const { return output_; }
 
   /// Rounded down where the margin is odd.
   Window center() const;
-  /// The window of sample `index` of a step: every place equally likely; mirrored every other time
-  /// where `flip` is set.
+  /// The window of sample `index` of a step: every place equally likely, up to `pad` pixels over the
+  /// edges; mirrored every other time where `flip` is set.
   Window random(const kernels::Random& random, std::uint64_t step, std::uint32_t index,
                 bool flip) const;
 
@@ -47,6 +48,7 @@ class Augmentation {
  private:
   Shape image_;
   Shape output_;
+  int pad_;
   std::vector<std::array<float, 256>> level_;  ///< [C], the normalised value of each pixel level
 };
 

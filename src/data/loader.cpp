@@ -56,7 +56,7 @@ class Loader::Assembly {
       : set_(set),
         sampling_({used_samples(set, options.limit), options.batch, options.partition,
                    options.order, options.seed, options.worker, options.workers}),
-        augmentation_(set.shape(), options.crop, options.normalisation),
+        augmentation_(set.shape(), options.crop, options.normalisation, options.pad),
         random_{options.seed, kernels::Stream::augmentation, options.worker},
         flip_(options.flip) {}
 

@@ -20,6 +20,7 @@ void spawn_on_tbb(std::function<void()> task);
 struct LoaderOptions {
   std::size_t batch = 128;
   int crop = 0;  ///< side of the square that is cut out at random; 0: the whole image
+  int pad = 0;   ///< black pixels on each side that it may reach into
   bool flip = false;
   Partition partition = Partition::whole;
   Order order = Order::shuffled;

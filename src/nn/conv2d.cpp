@@ -14,6 +14,7 @@ void Conv2d::fields(config::Fields& f) {
   f.integer("pad", pad, {0, 63}, "zeros added on each side, in pixels");
   f.choice("init", init, initial_names(), "distribution of the initial weights");
   f.number("bias", bias, {-10, 10}, "initial bias");
+  f.flag("use_bias", use_bias, "add a bias; one before a batch normalisation is of no use");
 }
 
 Shape Conv2d::output(Shape input) const {
@@ -30,8 +31,10 @@ Shape Conv2d::output(Shape input) const {
 
 std::vector<Parameter> Conv2d::parameters(Shape input) const {
   const auto fan_in = double(input.channels * kernel * kernel);
-  return {{"weight", {channels, input.channels, kernel, kernel}, initial_weight(init, fan_in)},
-          {"bias", {channels}, {0, bias}}};
+  std::vector<Parameter> all = {
+      {"weight", {channels, input.channels, kernel, kernel}, initial_weight(init, fan_in)}};
+  if (use_bias) all.push_back({"bias", {channels}, {0, bias}});
+  return all;
 }
 
 double Conv2d::forward_flops(Shape input) const {

@@ -4,7 +4,7 @@
 
 namespace easgd {
 
-/// 2-D convolution (cross-correlation) with square kernel and bias.
+/// 2-D convolution (cross-correlation) with square kernel, and bias where it is used.
 struct Conv2d final : Layer {
   std::int64_t channels = 0;
   std::int64_t kernel = 0;
@@ -12,6 +12,7 @@ struct Conv2d final : Layer {
   std::int64_t pad = 0;
   std::string init = "pytorch";
   double bias = 0;
+  bool use_bias = true;
 
   std::string kind() const override { return "conv"; }
   void fields(config::Fields& f) override;

@@ -25,11 +25,14 @@ struct Initial {
 
 /// One tensor of a layer, with PyTorch's name and dimensions.
 struct Parameter {
-  std::string name;  ///< "weight" or "bias"
+  std::string name;  ///< "weight", "running_mean"
   std::vector<std::int64_t> dims;
   Initial initial;
   std::size_t count() const;
 };
+
+/// The images, where a layer's input is named.
+inline constexpr const char* kImagesName = "images";
 
 class Layer {
  public:
@@ -42,11 +45,23 @@ class Layer {
   /// Throws: ConfigError if an input of this shape does not fit, saying why.
   virtual Shape output(Shape input) const = 0;
   virtual std::vector<Parameter> parameters(Shape /*input*/) const { return {}; }
+  /// What training moves without a gradient.
+  virtual std::vector<Parameter> statistics(Shape /*input*/) const { return {}; }
   /// Floating-point operations of one forward pass of one sample (a multiply-add is two).
   virtual double forward_flops(Shape /*input*/) const { return 0; }
 
+  /// The layers that a composite one stands for, in order; `from` is the name of what feeds it.
+  /// Empty: the layer is what it is.
+  virtual std::vector<std::shared_ptr<Layer>> parts(Shape /*input*/, const std::string& /*from*/) const {
+    return {};
+  }
+  /// Name of a second layer whose output this one takes, of the first one's shape; empty: none.
+  virtual std::string second() const { return {}; }
+
   /// Names the layer's tensors: "<name>.weight". Given by the user, or kind and number.
   std::string name;
+  /// Name of the layer whose output this one takes, kImagesName for the images; empty: the one before.
+  std::string from;
   /// "file:line" of the table that describes it; empty where there is none.
   std::string origin;
 };

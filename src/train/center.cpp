@@ -12,12 +12,15 @@ constexpr double kFarthest = 1e38;  // a pull over more is no finite float
 
 }  // namespace
 
-Center::Center(ConstView x0, const Algorithm& algorithm, const CenterOptions& options,
-               std::unique_ptr<OrderPolicy> order, std::vector<Mailbox*> mailboxes,
-               std::vector<WorkerTelemetry*> telemetry, Bell& bell)
+Center::Center(ConstView state0, const Statistics& statistics, const Algorithm& algorithm,
+               const CenterOptions& options, std::unique_ptr<OrderPolicy> order,
+               std::vector<Mailbox*> mailboxes, std::vector<WorkerTelemetry*> telemetry, Bell& bell)
     : algorithm_(algorithm),
-      center_(host_buffer(x0.size())),
-      rule_(algorithm.center(options, x0)),
+      state_(host_buffer(state0.size())),
+      center_(state_.view().first(state0.size() - statistics.count)),
+      statistics_(state_.view().last(statistics.count)),
+      policy_(statistics.policy),
+      rule_(algorithm.center(options, state0.first(center_.size()))),
       order_(std::move(order)),
       mailboxes_(std::move(mailboxes)),
       telemetry_(std::move(telemetry)),
@@ -25,7 +28,7 @@ Center::Center(ConstView x0, const Algorithm& algorithm, const CenterOptions& op
       steps_(mailboxes_.size()),
       last_version_(mailboxes_.size()),
       states_(mailboxes_.size()) {
-  std::ranges::copy(x0, center_.view().begin());
+  std::ranges::copy(state0, state_.view().begin());
 }
 
 void Center::run() {
@@ -56,6 +59,7 @@ void Center::serve() {
 void Center::absorb(std::span<const int> round) {
   accepted_.clear();
   letters_.clear();
+  letter_statistics_.clear();
   for (const int worker : round) {
     absorbed_.push_back(std::uint16_t(worker));
     Mailbox& mailbox = *mailboxes_[std::size_t(worker)];
@@ -65,11 +69,15 @@ void Center::absorb(std::span<const int> round) {
     }
     if (refuse_if_not_finite(worker)) continue;
     accepted_.push_back(worker);
-    letters_.push_back({mailbox.letter_to_read(), mailbox.reply_to_write(),
-                        mailbox.note_to_read().rates, std::size_t(worker)});
+    const std::size_t parameters = center_.size();
+    letters_.push_back({mailbox.letter_to_read().first(parameters),
+                        mailbox.reply_to_write().first(parameters), mailbox.note_to_read().rates,
+                        std::size_t(worker)});
+    letter_statistics_.push_back(mailbox.letter_to_read().subspan(parameters));
   }
   if (accepted_.empty()) return;
   rule_->absorb(letters_, center_);
+  absorb_statistics(policy_, letter_statistics_, mailboxes_.size(), statistics_);
   const bool holds_reply = algorithm_.replies && algorithm_.timing != Timing::around;
   const auto kind = holds_reply ? Mailbox::Reply::pull : Mailbox::Reply::none;
   for (const int worker : accepted_) note_exchange(worker);
@@ -89,15 +97,17 @@ void Center::answer_pull(int worker) {
 bool Center::refuse_if_not_finite(int worker) {
   Mailbox& mailbox = *mailboxes_[std::size_t(worker)];
   WorkerTelemetry& telemetry = *telemetry_[std::size_t(worker)];
-  const double squared =
-      kernels::squared_distance(mailbox.letter_to_read().data(),
-                                algorithm_.sends_change ? nullptr : center_.data(), center_.size());
-  if (squared < kFarthest * kFarthest) {
+  const float* letter = mailbox.letter_to_read().data();
+  const double squared = kernels::squared_distance(
+      letter, algorithm_.sends_change ? nullptr : center_.data(), center_.size());
+  const double of_statistics =
+      kernels::squared_distance(letter + center_.size(), nullptr, statistics_.size());
+  if (squared < kFarthest * kFarthest && of_statistics < kFarthest * kFarthest) {
     telemetry.distance = std::sqrt(squared);
     return false;
   }
   ++telemetry.refused;
-  std::ranges::copy(center_.view(), mailbox.reply_to_write().begin());
+  std::ranges::copy(state_.view(), mailbox.reply_to_write().begin());
   mailbox.answer(Mailbox::Reply::restart);
   return true;
 }

@@ -12,6 +12,7 @@
 #include "algorithms/algorithm.h"
 #include "train/mailbox.h"
 #include "train/order.h"
+#include "train/statistics.h"
 #include "train/telemetry.h"
 
 namespace easgd {
@@ -19,6 +20,7 @@ namespace easgd {
 /// The center at a version, for those who want to copy it.
 struct CenterView {
   ConstView center;                      ///< [P] as it is evaluated
+  ConstView statistics;                  ///< [S]
   std::uint64_t version = 0;             ///< letters absorbed
   std::span<const std::uint64_t> steps;  ///< of each worker, when its last letter was posted
   Tally train;                           ///< training loss of all letters absorbed so far
@@ -28,8 +30,9 @@ struct CenterView {
 /// Thread: run() is the master's; the rest is for after it.
 class Center {
  public:
-  Center(ConstView x0, const Algorithm& algorithm, const CenterOptions& options,
-         std::unique_ptr<OrderPolicy> order, std::vector<Mailbox*> mailboxes,
+  /// `state0` [P + S]: where it starts, of which `statistics` says how much the algorithm moves.
+  Center(ConstView state0, const Statistics& statistics, const Algorithm& algorithm,
+         const CenterOptions& options, std::unique_ptr<OrderPolicy> order, std::vector<Mailbox*> mailboxes,
          std::vector<WorkerTelemetry*> telemetry, Bell& bell);
 
   /// Called by the master between rounds, after each that changed the center; may copy; in
@@ -40,7 +43,7 @@ class Center {
   void run();
 
   CenterView view() const {
-    return {rule_->evaluated(center_), version_, steps_, train_, order_->seconds()};
+    return {rule_->evaluated(center_), statistics_, version_, steps_, train_, order_->seconds()};
   }
   /// The order in which letters were absorbed or refused, and pulls answered.
   const std::vector<std::uint16_t>& order() const { return absorbed_; }
@@ -53,7 +56,10 @@ class Center {
   void note_exchange(int worker);
 
   const Algorithm& algorithm_;
-  Buffer center_;
+  Buffer state_;
+  View center_;      // [P], the head of the state
+  View statistics_;  // [S], its tail
+  const StatisticsPolicy policy_;
   std::unique_ptr<CenterRule> rule_;
   std::unique_ptr<OrderPolicy> order_;
   std::vector<Mailbox*> mailboxes_;
@@ -71,6 +77,7 @@ class Center {
   std::vector<int> round_;
   std::vector<int> accepted_;
   std::vector<Letter> letters_;
+  std::vector<ConstView> letter_statistics_;
 };
 
 }  // namespace easgd

@@ -12,6 +12,7 @@
 #include "config/reader.h"
 #include "config/writer.h"
 #include "data/dataset_entry.h"
+#include "train/statistics.h"
 
 namespace easgd {
 namespace {
@@ -19,6 +20,8 @@ namespace {
 constexpr double kManySteps = 1e12;
 constexpr const char* kExpected = "a configuration (see configs/ and `easgd help config`)";
 constexpr const char* kNameMeaning = "names the layer's tensors; empty: type and number";
+constexpr const char* kFromMeaning =
+    "layer whose output it takes, \"images\" for the input; empty: the layer before";
 
 /// The layer tables of `list`: type and name here, the rest as each layer declares.
 void layer_fields(config::Fields& f, const char* key, std::vector<std::shared_ptr<Layer>>& list) {
@@ -32,6 +35,7 @@ void layer_fields(config::Fields& f, const char* key, std::vector<std::shared_pt
         layer.origin = element.place();
         if (layer.name.empty()) layer.name = fmt::format("{}{}", kind, i + 1);
         element.text("name", layer.name, kNameMeaning);
+        element.text("from", layer.from, kFromMeaning);
         layer.fields(element);
       },
       "a layer, from the input to the loss; the types are listed below");
@@ -44,6 +48,7 @@ void DataConfig::fields(config::Fields& f) {
   f.text("dir", dir, "its folder or its parent; empty: $EASGD_DATA, else data/");
   f.integer("crop", crop, {0, 4096},
             "side of the crop, random in training, center in evaluation; 0 = none");
+  f.integer("pad", pad, {0, 4096}, "black pixels on each side that a random crop may reach into");
   f.flag("flip", flip, "mirror every second training image, at random");
   f.choice("partition", partition, {"whole", "shard", "chunks"},
            "what a worker samples: the whole set, its share, or chunks as in the paper");
@@ -59,6 +64,11 @@ void DataConfig::fields(config::Fields& f) {
 void NetworkConfig::fields(config::Fields& f) {
   f.text("file", file, "TOML file with the [[layer]] tables; relative to this file");
   f.text("init", init, "safetensors file to start from; empty: random weights of the seed");
+  f.choice("statistics", statistics, statistics_policy_names(),
+           "running statistics of batch normalisation in the center: average of the workers', "
+           "recompute at the center before each evaluation, keep those of the last letter");
+  f.integer("statistics_samples", statistics_samples, {1, 1e9},
+            "training samples of a recomputation");
   layer_fields(f, "layer", layers);
 }
 
@@ -370,6 +380,7 @@ std::string config_help() {
     text += fmt::format("\n  type = \"{}\"\n", kind);
     text += config::to_help([&](config::Fields& f) {
       f.text("name", layer->name, kNameMeaning);
+      f.text("from", layer->from, kFromMeaning);
       layer->fields(f);
     });
   }

@@ -17,6 +17,7 @@ struct DataConfig {
   std::string set = "cifar10";
   std::string dir;
   std::int64_t crop = 0;
+  std::int64_t pad = 0;
   bool flip = false;
   std::string partition = "whole";
   std::string order = "shuffled";
@@ -31,6 +32,8 @@ struct DataConfig {
 struct NetworkConfig {
   std::string file;
   std::string init;
+  std::string statistics = "recompute";
+  std::int64_t statistics_samples = 4096;
   std::vector<std::shared_ptr<Layer>> layers;
 
   void fields(config::Fields& f);

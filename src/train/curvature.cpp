@@ -30,7 +30,7 @@ class BatchGradient {
                                     .seed = std::uint64_t(config.seed),
                                     .normalisation = data.normalisation}) {}
 
-  void at(ConstView x, View g) { model_->gradient(x, loader_.next(0), g); }
+  void at(ConstView x, View g) { model_->gradient(x, loader_.next(0), g, {}); }
 
  private:
   std::unique_ptr<Backend> backend_;

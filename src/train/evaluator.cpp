@@ -6,8 +6,8 @@
 
 namespace easgd {
 
-Evaluator::Evaluator(EvaluatorOptions options, std::size_t parameters)
-    : options_(std::move(options)), slot_(parameters), thread_([this] { live(); }) {}
+Evaluator::Evaluator(EvaluatorOptions options, std::size_t state)
+    : options_(std::move(options)), slot_(state), thread_([this] { live(); }) {}
 
 Evaluator::~Evaluator() {
   if (!thread_.joinable()) return;
@@ -30,17 +30,28 @@ void Evaluator::finish(const CenterView& last, double seconds) {
 
 void Evaluator::live() {
   pthread_setname_np(pthread_self(), "evaluator");
-  while (const Snapshot* snapshot = slot_.take()) {
+  while (Snapshot* snapshot = slot_.take()) {
+    attempt([&] {
+      if (!test_) test_ = options_.make_test();
+      test_->prepare(snapshot->center);
+    });
     save(*snapshot);
-    try {
-      if (!failed()) evaluate(*snapshot);
-    } catch (const std::exception& e) {
-      Progress::line(std::string("warning: evaluation: ") + e.what());
-      error_.record();
-    }
+    attempt([&] { evaluate(*snapshot); });
     slot_.release();
   }
   test_ = nullptr;  // what this thread made, it destroys
+}
+
+/// Until one fails.
+template <class Part>
+void Evaluator::attempt(const Part& part) {
+  if (failed()) return;
+  try {
+    part();
+  } catch (const std::exception& e) {
+    Progress::line(std::string("warning: evaluation: ") + e.what());
+    error_.record();
+  }
 }
 
 void Evaluator::save(const Snapshot& snapshot) {
@@ -57,10 +68,9 @@ void Evaluator::save(const Snapshot& snapshot) {
 }
 
 void Evaluator::evaluate(const Snapshot& snapshot) {
-  if (!test_) test_ = options_.make_test();
   Evaluation result{snapshot.seconds, snapshot.version, snapshot.steps, snapshot.train, {}};
   result.train -= train_before_;
-  result.test = test_(snapshot.center);
+  result.test = test_->evaluate(snapshot.center);
   train_before_ = snapshot.train;
   options_.report(result);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
@@ -21,10 +22,19 @@ struct Evaluation {
   Tally test;
 };
 
+/// How a state [P + S] is evaluated.
+class CenterTest {
+ public:
+  virtual ~CenterTest() = default;
+  /// Before it is saved and evaluated: may renew its running statistics.
+  virtual void prepare(View /*state*/) {}
+  /// Loss and hits over the test set.
+  virtual Tally evaluate(ConstView state) = 0;
+};
+
 struct EvaluatorOptions {
-  /// Made and called on the evaluator's thread: loss and hits of parameters x [P] over the test
-  /// set.
-  std::function<std::function<Tally(ConstView x)>()> make_test;
+  /// Called on the evaluator's thread, where the test then lives.
+  std::function<std::unique_ptr<CenterTest>()> make_test;
   /// Stores the snapshot before it is evaluated. What it throws is logged where it is new, and thrown
   /// by finish() if it was the last.
   std::function<void(const Snapshot&)> save;
@@ -34,7 +44,8 @@ struct EvaluatorOptions {
 
 class Evaluator {
  public:
-  Evaluator(EvaluatorOptions options, std::size_t parameters);
+  /// `state`: P + S
+  Evaluator(EvaluatorOptions options, std::size_t state);
   ~Evaluator();
 
   /// From any thread: a test has thrown; there will be no further evaluations, though every
@@ -50,12 +61,14 @@ class Evaluator {
 
  private:
   void live();
+  template <class Part>
+  void attempt(const Part& part);
   void save(const Snapshot& snapshot);
   void evaluate(const Snapshot& snapshot);
 
   EvaluatorOptions options_;
   SnapshotSlot slot_;
-  std::function<Tally(ConstView)> test_;
+  std::unique_ptr<CenterTest> test_;
   std::optional<std::uint64_t> saved_;  // version; read by finish() once the slot is empty
   Tally train_before_;
   std::exception_ptr save_error_;

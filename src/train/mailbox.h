@@ -57,7 +57,7 @@ class Mailbox {
 
   // The worker's side. post() may come from any thread that the backend chooses.
 
-  /// Lends the worker's memory [P] each, from before the first letter until leave() returns.
+  /// Lends the worker's memory [P + S] each, from before the first letter until leave() returns.
   void attach(View letter, View reply) { letter_ = letter, reply_ = reply; }
   LetterNote& note() { return note_; }
   void post();

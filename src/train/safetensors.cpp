@@ -45,11 +45,18 @@ Tensor read_tensor(const json& entry, const std::vector<char>& data) {
   return tensor;
 }
 
+/// Of the whole state.
+std::vector<Slice> tensors_of(const Network& network) {
+  std::vector<Slice> all = network.slices();
+  std::ranges::copy(network.statistics(), std::back_inserter(all));
+  return all;
+}
+
 /// Header with padded length, as the format likes its data aligned to 8 bytes.
 std::string header_of(const Network& network, const std::map<std::string, std::string>& metadata) {
   json header = json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
-  for (const Slice& slice : network.slices()) {
+  for (const Slice& slice : tensors_of(network)) {
     const std::size_t begin = slice.offset * sizeof(float);
     header[slice.name] = {{"dtype", "F32"},
                           {"shape", slice.dims},
@@ -101,19 +108,20 @@ File read(const std::filesystem::path& path) {
   return file;
 }
 
-void write(const std::filesystem::path& path, const Network& network, ConstView x,
+void write(const std::filesystem::path& path, const Network& network, ConstView state,
            const std::map<std::string, std::string>& metadata) {
   const std::string header = header_of(network, metadata);
   const std::uint64_t header_size = header.size();
   write_file(path, [&](std::ostream& stream) {
     stream.write(reinterpret_cast<const char*>(&header_size), sizeof header_size);
     stream.write(header.data(), std::streamsize(header.size()));
-    stream.write(reinterpret_cast<const char*>(x.data()), std::streamsize(x.size_bytes()));
+    stream.write(reinterpret_cast<const char*>(state.data()), std::streamsize(state.size_bytes()));
   });
 }
 
-void load(const File& file, const std::filesystem::path& path, const Network& network, View x) {
-  for (const Slice& slice : network.slices()) {
+void load(const File& file, const std::filesystem::path& path, const Network& network,
+          View state) {
+  for (const Slice& slice : tensors_of(network)) {
     const auto it = file.tensors.find(slice.name);
     if (it == file.tensors.end()) {
       throw DataError(fmt::format("{}: has no tensor \"{}\" of {}", path.string(), slice.name,
@@ -123,7 +131,7 @@ void load(const File& file, const std::filesystem::path& path, const Network& ne
       throw DataError(fmt::format("{}: {}: expected {}, found {}", path.string(), slice.name,
                                   shown(slice.dims), shown(it->second.dims)));
     }
-    std::ranges::copy(it->second.values, slice.of(x).begin());
+    std::ranges::copy(it->second.values, slice.of(state).begin());
   }
 }
 

@@ -28,14 +28,15 @@ struct File {
 /// Throws: DataError where the file is missing, damaged or holds anything but float32.
 File read(const std::filesystem::path& path);
 
-/// Writes the slices of x [P] under their names, beside the old file first and then over it, so
+/// Writes the tensors of a state [P + S] under their names, beside the old file first and then over it, so
 /// that a reader or a crash never meets half a file.
 /// Throws: DataError.
-void write(const std::filesystem::path& path, const Network& network, ConstView x,
+void write(const std::filesystem::path& path, const Network& network, ConstView state,
            const std::map<std::string, std::string>& metadata);
 
-/// Fills x [P] from the tensors of `file` by name.
+/// Fills a state [P + S] from the tensors of `file` by name.
 /// Throws: DataError where one is missing or has other dimensions; `path` is for the message.
-void load(const File& file, const std::filesystem::path& path, const Network& network, View x);
+void load(const File& file, const std::filesystem::path& path, const Network& network,
+          View state);
 
 }  // namespace easgd::safetensors

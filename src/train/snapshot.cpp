@@ -6,7 +6,8 @@ namespace easgd {
 
 bool SnapshotSlot::offer(const CenterView& view, double seconds) {
   if (state_.load(std::memory_order_acquire) != State::empty) return false;
-  std::ranges::copy(view.center, snapshot_.center.view().begin());
+  std::ranges::copy(view.statistics,
+                    std::ranges::copy(view.center, snapshot_.center.view().begin()).out);
   snapshot_.version = view.version;
   snapshot_.steps.assign(view.steps.begin(), view.steps.end());
   snapshot_.train = view.train;
@@ -15,7 +16,7 @@ bool SnapshotSlot::offer(const CenterView& view, double seconds) {
   return true;
 }
 
-const Snapshot* SnapshotSlot::take() {
+Snapshot* SnapshotSlot::take() {
   state_.wait(State::empty, std::memory_order_acquire);
   return state_.load(std::memory_order_acquire) == State::full ? &snapshot_ : nullptr;
 }

@@ -11,7 +11,7 @@
 namespace easgd {
 
 struct Snapshot {
-  Buffer center;  ///< [P]
+  Buffer center;  ///< [P + S]
   std::uint64_t version = 0;
   std::vector<std::uint64_t> steps;  ///< of each worker
   Tally train;                       ///< of all letters up to this version
@@ -22,12 +22,13 @@ struct Snapshot {
 /// empties it.
 class SnapshotSlot {
  public:
-  explicit SnapshotSlot(std::size_t parameters) { snapshot_.center = host_buffer(parameters); }
+  /// `state`: P + S
+  explicit SnapshotSlot(std::size_t state) { snapshot_.center = host_buffer(state); }
 
   /// Copies the center, or returns false where the evaluator is still busy with an earlier one.
   bool offer(const CenterView& center, double seconds);
   /// Sleeps until there is a snapshot; nullptr once the slot is closed.
-  const Snapshot* take();
+  Snapshot* take();
   /// Gives the snapshot's room back.
   void release();
   /// Sleeps until the snapshot in the slot, if any, has been released.

@@ -10,6 +10,8 @@
 namespace easgd {
 namespace {
 
+constexpr std::uint32_t kLastWorker = 65535;  // the highest number a random stream has
+
 std::size_t limited(std::size_t size, std::int64_t limit) {
   return limit == 0 ? size : std::min(size, std::size_t(limit));
 }
@@ -34,14 +36,14 @@ Network make_network(const Config& config, Shape image, int classes) {
   return Network(cropped(image, int(config.data.crop)), classes, config.network.layers);
 }
 
-Buffer initial_parameters(const Config& config, const Network& network) {
-  Buffer x = host_buffer(network.parameter_count());
+Buffer initial_state(const Config& config, const Network& network) {
+  Buffer state = host_buffer(network.state_count());
   if (config.network.init.empty()) {
-    initialise(network, std::uint64_t(config.seed), x);
+    initialise(network, std::uint64_t(config.seed), state);
   } else {
-    safetensors::load(safetensors::read(config.network.init), config.network.init, network, x);
+    safetensors::load(safetensors::read(config.network.init), config.network.init, network, state);
   }
-  return x;
+  return state;
 }
 
 TestSet::TestSet(const Config& config, const Data& data, const Network& network)
@@ -57,11 +59,42 @@ TestSet::TestSet(const Config& config, const Data& data, const Network& network)
                                          .training = false,
                                          .precision = config.workers.precision,
                                          .seed = std::uint64_t(config.seed)})),
-      x_(backend_->allocate(network.parameter_count())) {}
+      state_(backend_->allocate(network.state_count())),
+      parameters_(network.parameter_count()) {
+  const auto batch = std::size_t(config.evaluate.batch);
+  if (network.statistic_count() == 0 ||
+      statistics_policy_named(config.network.statistics) != StatisticsPolicy::recompute) {
+    return;
+  }
+  // As a worker sees them, but one that is not there: its own order, crops and mirror images.
+  observed_ = std::make_unique<Loader>(
+      *data.split.train, LoaderOptions{.batch = batch,
+                                       .crop = int(config.data.crop),
+                                       .pad = int(config.data.pad),
+                                       .flip = config.data.flip,
+                                       .limit = data.train_size,
+                                       .seed = std::uint64_t(config.seed),
+                                       .worker = kLastWorker,
+                                       .normalisation = data.normalisation});
+  const auto samples = std::min(std::size_t(config.network.statistics_samples), data.train_size);
+  observed_batches_ = std::max<std::size_t>(1, samples / batch);
+}
 
-Tally TestSet::evaluate(ConstView x) {
-  backend_->upload(x, x_);
-  for (std::size_t i = 0; i < batches_.batches(); ++i) model_->evaluate(x_, batches_.at(i));
+void TestSet::prepare(View state) {
+  if (!observed_) return;
+  backend_->upload(state, state_);
+  const View statistics = state_.view().subspan(parameters_);
+  for (std::size_t i = 0; i < observed_batches_; ++i) {
+    model_->observe(state_.view().first(parameters_), observed_->next(i), 1.0f / float(i + 1),
+                    statistics);
+  }
+  backend_->finish();
+  backend_->download(statistics, state.subspan(parameters_));
+}
+
+Tally TestSet::evaluate(ConstView state) {
+  backend_->upload(state, state_);
+  for (std::size_t i = 0; i < batches_.batches(); ++i) model_->evaluate(state_, batches_.at(i));
   backend_->finish();
   return model_->take_tally();
 }

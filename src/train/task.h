@@ -9,6 +9,7 @@
 #include "data/loader.h"
 #include "nn/network.h"
 #include "train/config.h"
+#include "train/evaluator.h"
 
 namespace easgd {
 
@@ -26,22 +27,27 @@ struct Data {
 /// The network of a configuration on images of `image` and `classes`.
 Network make_network(const Config& config, Shape image, int classes);
 
-/// The center's start [P]: network.init where it is given, else the seed's weights.
-Buffer initial_parameters(const Config& config, const Network& network);
+/// The center's start [P + S]: network.init where it is given, else the seed's weights.
+Buffer initial_state(const Config& config, const Network& network);
 
-/// Loss and hits of parameters x over the test set.
+/// The test set, and where network.statistics = "recompute" the training batches whose statistics
+/// a state is given before it is evaluated: the means over network.statistics_samples of them.
 /// Thread: belongs to the one that made it.
-class TestSet {
+class TestSet final : public CenterTest {
  public:
   /// `config.evaluate` says how many samples at a time, on how many threads.
   TestSet(const Config& config, const Data& data, const Network& network);
-  Tally evaluate(ConstView x);
+  void prepare(View state) override;
+  Tally evaluate(ConstView state) override;
 
  private:
   EvaluationLoader batches_;
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<Model> model_;
-  Buffer x_;
+  Buffer state_;
+  const std::size_t parameters_;
+  std::unique_ptr<Loader> observed_;  // nothing where statistics stay as they are
+  std::size_t observed_batches_ = 0;
 };
 
 }  // namespace easgd

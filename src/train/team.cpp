@@ -39,8 +39,8 @@ Team::Team(TeamOptions options)
     : options_(std::move(options)),
       telemetry_(make_each<WorkerTelemetry>(options_.workers.size())),
       mailboxes_(make_each<Mailbox>(options_.workers.size(), bell_)),
-      center_(options_.x0, *options_.algorithm, for_workers(options_), std::move(options_.order),
-              pointers(mailboxes_), pointers(telemetry_), bell_),
+      center_(options_.state0, options_.statistics, *options_.algorithm, for_workers(options_),
+              std::move(options_.order), pointers(mailboxes_), pointers(telemetry_), bell_),
       made_(std::ptrdiff_t(options_.workers.size())) {
   center_.on_version = options_.on_version;
 }
@@ -90,7 +90,7 @@ void Team::live(int index) {
   bool made = false;
   try {
     Worker worker(index, options_.workers[std::size_t(index)], *options_.algorithm, *options_.plan,
-                  options_.x0, mailbox, telemetry);
+                  options_.state0, options_.statistics.count, mailbox, telemetry);
     made = true;
     made_.count_down();
     go_.wait();

@@ -23,7 +23,8 @@ struct TeamOptions {
   CenterOptions center = {};  ///< workers are filled in
   std::vector<WorkerParts> workers;
   std::unique_ptr<OrderPolicy> order;
-  ConstView x0;  ///< the start of the center and of every worker, in host memory
+  ConstView state0;  ///< [P + S], the start of the center and of every worker, in host memory
+  Statistics statistics = {};
   bool stop_on_failure = false;
   /// On the master's thread, after each version.
   std::function<void(const CenterView&)> on_version;

@@ -103,7 +103,7 @@ class Run {
   Data data_;
   Network network_;
   Plan plan_;
-  Buffer x0_;
+  Buffer state0_;
   std::unique_ptr<OrderPolicy> order_;
   RunFolder folder_;  // last of what may fail: a mistake leaves no folder behind
   EvaluationClock clock_;
@@ -120,7 +120,7 @@ Run::Run(Config config, const std::string& out)
       data_(resolve_threads(config_, places_)),
       network_(make_network(config_, data_.split.train->shape(), data_.split.train->classes())),
       plan_(config_, places_.size(), data_.train_size),
-      x0_(initial_parameters(config_, network_)),
+      state0_(initial_state(config_, network_)),
       order_(make_order()),
       folder_(make_folder(out)),
       clock_(config_.evaluate.every, std::size_t(config_.workers.batch), data_.train_size) {
@@ -176,6 +176,7 @@ WorkerParts Run::worker_parts(std::size_t index) {
                 LoaderOptions{
                     .batch = std::size_t(config_.workers.batch),
                     .crop = int(config_.data.crop),
+                    .pad = int(config_.data.pad),
                     .flip = config_.data.flip,
                     .partition = partition_named(config_.data.partition),
                     .order = order_named(config_.data.order),
@@ -233,7 +234,9 @@ TeamOptions Run::team_options() {
                       .center = center_options(config_),
                       .workers = {},
                       .order = std::move(order_),
-                      .x0 = x0_,
+                      .state0 = state0_,
+                      .statistics = {network_.statistic_count(),
+                                     statistics_policy_named(config_.network.statistics)},
                       .stop_on_failure = config_.workers.on_failure == "stop",
                       .on_version = {},
                       .on_failure = {}};
@@ -248,10 +251,7 @@ TeamOptions Run::team_options() {
 
 EvaluatorOptions Run::evaluator_options() {
   return {
-      .make_test = [this]() -> std::function<Tally(ConstView)> {
-        const auto set = std::make_shared<TestSet>(config_, data_, network_);
-        return [set](ConstView x) { return set->evaluate(x); };
-      },
+      .make_test = [this] { return std::make_unique<TestSet>(config_, data_, network_); },
       .save =
           [this](const Snapshot& snapshot) {
             auto metadata = metadata_;
@@ -292,7 +292,8 @@ bool Run::diverged(const Team& team) const {
   if (summary_.diverged()) return true;
   std::uint64_t refused = 0;
   for (std::size_t i = 0; i < team.workers(); ++i) refused += team.telemetry(i).refused;
-  return refused > 0 && std::ranges::equal(team.center().view().center, ConstView(x0_));
+  const ConstView center = team.center().view().center;
+  return refused > 0 && std::ranges::equal(center, ConstView(state0_).first(center.size()));
 }
 
 ProgressState Run::progress_of(const Team& team) const {
@@ -396,7 +397,7 @@ ExitCode Run::run() {
   announce();
   warn_of_plan();
   TeamOptions options = team_options();
-  Evaluator evaluator(evaluator_options(), network_.parameter_count());
+  Evaluator evaluator(evaluator_options(), network_.state_count());
   const Team* seen_team = nullptr;
   options.on_version = [&](const CenterView& center) {
     const double seconds = center.seconds.value_or(seen_team->seconds());

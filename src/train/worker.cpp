@@ -3,7 +3,8 @@
 namespace easgd {
 
 Worker::Worker(int index, const WorkerParts& parts, const Algorithm& algorithm, const Plan& plan,
-               ConstView x0, Mailbox& mailbox, WorkerTelemetry& telemetry)
+               ConstView state0, std::size_t statistics, Mailbox& mailbox,
+               WorkerTelemetry& telemetry)
     : algorithm_(algorithm),
       plan_(plan),
       telemetry_(telemetry),
@@ -11,11 +12,13 @@ Worker::Worker(int index, const WorkerParts& parts, const Algorithm& algorithm, 
       backend_(parts.backend()),
       model_(parts.model(*backend_)),
       batches_(parts.batches(*backend_)),
-      rule_(algorithm.worker(*backend_, x0)),
-      gradient_(backend_->allocate(x0.size())),
-      letter_(backend_->allocate_mailbox(x0.size())),
-      reply_(backend_->allocate_mailbox(x0.size())),
+      rule_(algorithm.worker(*backend_, state0.first(state0.size() - statistics))),
+      gradient_(backend_->allocate(state0.size() - statistics)),
+      statistics_(backend_->allocate(statistics)),
+      letter_(backend_->allocate_mailbox(state0.size())),
+      reply_(backend_->allocate_mailbox(state0.size())),
       mailbox_(mailbox) {
+  backend_->upload(state0.last(statistics), statistics_);
   mailbox_.attach(letter_, reply_);
 }
 
@@ -47,7 +50,7 @@ void Worker::step() {
   {
     telemetry_.phase = Phase::gradient;
     const Timed timed(telemetry_.gradient_seconds);
-    model_->gradient(rule_->gradient_point(), *batch, gradient_);
+    model_->gradient(rule_->gradient_point(), *batch, gradient_, statistics_);
   }
   finish_step(exchange);
   telemetry_.clock = ++clock_;
@@ -61,7 +64,7 @@ void Worker::post(bool pull, std::uint64_t steps) {
   if (pull) {
     mailbox_.post();
   } else {
-    backend_->post(rule_->letter(), letter_, [this] { mailbox_.post(); });
+    backend_->post(rule_->letter(), statistics_, letter_, [this] { mailbox_.post(); });
   }
 }
 
@@ -72,7 +75,8 @@ ConstView Worker::wait_for_reply() {
   const Mailbox::Reply kind = mailbox_.wait_for_reply();
   closed_ = kind == Mailbox::Reply::closed;
   refused_ = kind == Mailbox::Reply::restart;
-  return kind == Mailbox::Reply::pull || refused_ ? backend_->fetch(reply_) : ConstView();
+  if (kind != Mailbox::Reply::pull && !refused_) return {};
+  return backend_->fetch(reply_.view().first(gradient_.size()));
 }
 
 /// The reply of an exchange that comes before the gradient.
@@ -80,12 +84,18 @@ void Worker::receive() {
   pulled_ = wait_for_reply();
   const Timed timed(telemetry_.gradient_seconds);
   if (refused_) {
-    rule_->restart(pulled_);
+    restart(pulled_);
   } else if (!closed_) {
     rule_->receive(pulled_, plan_.rates(clock_));
   }
-  refused_ = false;
   mailbox_.release();
+}
+
+/// After a letter that was refused: from the center [P] that came instead, and its statistics.
+void Worker::restart(ConstView center) {
+  rule_->restart(center);
+  backend_->upload(reply_.view().subspan(gradient_.size()), statistics_);
+  refused_ = false;
 }
 
 /// The step, with what of an exchange belongs to it or follows it.
@@ -98,11 +108,10 @@ void Worker::finish_step(bool exchange) {
   {
     const Timed timed(telemetry_.gradient_seconds);
     if (refused_) {
-      rule_->restart(reply);
+      restart(reply);
     } else {
       rule_->step(gradient_, reply, plan_.rates(clock_));
     }
-    refused_ = false;
   }
   mailbox_.release();
   if (exchange && algorithm_.timing == Timing::around) push(clock_ + 1);
@@ -112,8 +121,7 @@ void Worker::finish_step(bool exchange) {
 void Worker::push(std::uint64_t steps) {
   post(false, steps);
   const ConstView reply = wait_for_reply();
-  if (refused_) rule_->restart(reply);
-  refused_ = false;
+  if (refused_) restart(reply);
   mailbox_.release();
 }
 

@@ -23,8 +23,9 @@ struct WorkerParts {
 /// Thread: made, run and destroyed on the worker's own.
 class Worker {
  public:
+  /// `state0` [P + S]: where it starts, the last `statistics` of it being no parameters.
   Worker(int index, const WorkerParts& parts, const Algorithm& algorithm, const Plan& plan,
-         ConstView x0, Mailbox& mailbox, WorkerTelemetry& telemetry);
+         ConstView state0, std::size_t statistics, Mailbox& mailbox, WorkerTelemetry& telemetry);
   /// Leaves the mailbox.
   ~Worker();
 
@@ -37,6 +38,7 @@ class Worker {
   void post(bool pull, std::uint64_t steps);
   ConstView wait_for_reply();
   void receive();
+  void restart(ConstView center);
   void finish_step(bool exchange);
   void push(std::uint64_t steps);
 
@@ -50,7 +52,9 @@ class Worker {
   std::unique_ptr<Model> model_;
   std::unique_ptr<BatchSource> batches_;
   std::unique_ptr<WorkerRule> rule_;
-  Buffer gradient_, letter_, reply_;
+  Buffer gradient_;        // [P]
+  Buffer statistics_;      // [S]
+  Buffer letter_, reply_;  // [P + S]
   Mailbox& mailbox_;
 
   std::uint64_t clock_ = 0;  // t^i of the paper

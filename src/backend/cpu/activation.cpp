@@ -49,16 +49,17 @@ void chain(const memory& y, const memory& dy) {
 template <class Formula>
 class ActivationLayer final : public CpuLayer {
  public:
-  Activation compile_forward(Workbench& bench, const Activation& input) override {
+  Activation compile_forward(Workbench& bench, std::span<const Activation> inputs) override {
+    const Activation& input = inputs[0];
     input_ = input.values;
     output_ = input.disposable ? input_ : bench.make(input_.get_desc());
     return {output_, Formula::kKeepsSigns};
   }
 
-  memory compile_backward(Workbench& bench, const memory& output_gradient, bool) override {
+  Activation compile_backward(Workbench& bench, const Activation& dy, bool) override {
     stream_ = bench.stream();
-    gradient_ = Converted(bench, output_gradient, output_.get_desc());
-    return gradient_.get();
+    gradient_ = Converted(bench, dy.values, output_.get_desc(), !dy.disposable);
+    return {gradient_.get(), true};
   }
 
   void forward(const Pass&) override { apply<Formula>(input_, output_); }
@@ -87,6 +88,14 @@ const Registered<CpuLayerEntry> kTanhRegistered(Tanh().kind(), entry<TanhFormula
 
 void apply_relu(const memory& values) {
   apply<ReluFormula>(values, values);
+}
+void add_to(const memory& target, const memory& addend) {
+  with_elements(target, [&](auto* to) {
+    using Value = std::remove_pointer_t<decltype(to)>;
+    const auto* from = static_cast<const Value*>(addend.get_data_handle());
+    for_each_element(stored_elements(target.get_desc()),
+                     [=](std::size_t i) { to[i] = Value(float(to[i]) + float(from[i])); });
+  });
 }
 void block_gradient(const memory& output, const memory& gradient) {
   chain<ReluFormula>(output, gradient);

@@ -20,7 +20,7 @@ memory seen_as(const memory& m, const memory::dims& dims) {
 
 AffineLayer::AffineLayer(const Link& link) : stage_(*link.stage), relu_(link.relu) {}
 
-Activation AffineLayer::compile_forward(Workbench& bench, const Activation& input) {
+Activation AffineLayer::compile_forward(Workbench& bench, std::span<const Activation> inputs) {
   stream_ = bench.stream();
   Attributes attributes = bench.attributes();
   if (relu_) {
@@ -28,10 +28,10 @@ Activation AffineLayer::compile_forward(Workbench& bench, const Activation& inpu
     post.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
     attributes.set_post_ops(post);
   }
-  const auto primitive = forward_descriptor(bench, input.values.get_desc(), attributes);
-  given_input_ = input.values;
+  given_input_ = inputs[0].values;
+  const auto primitive = forward_descriptor(bench, given_input_.get_desc(), attributes);
   weight_ = bench.unbound(flat_desc(weight_dims()));
-  bias_ = bench.unbound(flat_desc({weight_dims()[0]}));
+  if (has_bias()) bias_ = bench.unbound(flat_desc({weight_dims()[0]}));
   input_ = Converted(bench, given_input_, primitive.src_desc(0));
   forward_weight_ = Converted(bench, weight_, primitive.weights_desc(0));
   const memory result = bench.make(primitive.dst_desc(0));
@@ -44,12 +44,13 @@ Activation AffineLayer::compile_forward(Workbench& bench, const Activation& inpu
   return {output_, true};
 }
 
-memory AffineLayer::compile_backward(Workbench& bench, const memory& output_gradient,
-                                     bool input_gradient_wanted) {
-  output_gradient_ = Converted(bench, output_gradient, output_.get_desc());
+Activation AffineLayer::compile_backward(Workbench& bench, const Activation& output_gradient,
+                                         bool input_gradient_wanted) {
+  output_gradient_ = Converted(bench, output_gradient.values, output_.get_desc(),
+                               relu_ && !output_gradient.disposable);
   compile_weights_gradient(bench);
   if (input_gradient_wanted) compile_data_gradient(bench);
-  return input_gradient_;
+  return {input_gradient_, true};
 }
 
 void AffineLayer::compile_weights_gradient(Workbench& bench) {
@@ -58,7 +59,7 @@ void AffineLayer::compile_weights_gradient(Workbench& bench) {
   gradient_for_weights_ = Converted(bench, seen_as(output_gradient_.get(), dy.dims()), dy);
   input_for_weights_ = Converted(bench, given_input_, primitive.src_desc(0));
   weight_gradient_ = bench.unbound(weight_.get_desc());
-  bias_gradient_ = bench.unbound(bias_.get_desc());
+  if (has_bias()) bias_gradient_ = bench.unbound(bias_.get_desc());
   memory result = weight_gradient_;
   if (primitive.diff_weights_desc(0) != weight_gradient_.get_desc()) {
     result = bench.make(primitive.diff_weights_desc(0));
@@ -86,7 +87,7 @@ void AffineLayer::compile_data_gradient(Workbench& bench) {
 
 void AffineLayer::forward(const Pass& pass) {
   point_at(weight_, stage_.slices[0].of(pass.x));
-  point_at(bias_, stage_.slices[1].of(pass.x));
+  if (has_bias()) point_at(bias_, stage_.slices[1].of(pass.x));
   input_.refresh(stream_);
   forward_weight_.refresh(stream_);
   forward_(stream_);
@@ -94,7 +95,7 @@ void AffineLayer::forward(const Pass& pass) {
 
 void AffineLayer::backward(const Pass& pass) {
   point_at(weight_gradient_, stage_.slices[0].of(pass.g));
-  point_at(bias_gradient_, stage_.slices[1].of(pass.g));
+  if (has_bias()) point_at(bias_gradient_, stage_.slices[1].of(pass.g));
   output_gradient_.refresh(stream_);
   if (relu_) block_gradient(output_, output_gradient_.get());
 

@@ -1,6 +1,6 @@
 // What convolution and linear layers have in common on oneDNN:
 //
-//   y = W * x + b, then max(y, 0) if a ReLU is fused
+//   y = W * x + b, then max(y, 0) if a ReLU is fused; b may be missing
 //   dx = W^T * dy      dW = dy * x^T      db = sum of dy
 //
 // Three primitives that may each want its own layout of x, y and W. Parameters and their gradients
@@ -16,9 +16,9 @@ class AffineLayer : public CpuLayer {
  public:
   explicit AffineLayer(const Link& link);
 
-  Activation compile_forward(Workbench& bench, const Activation& input) final;
-  memory compile_backward(Workbench& bench, const memory& output_gradient,
-                          bool input_gradient_wanted) final;
+  Activation compile_forward(Workbench& bench, std::span<const Activation> inputs) final;
+  Activation compile_backward(Workbench& bench, const Activation& output_gradient,
+                              bool input_gradient_wanted) final;
   void forward(const Pass& pass) final;
   void backward(const Pass& pass) final;
 
@@ -44,7 +44,9 @@ class AffineLayer : public CpuLayer {
   const bool relu_;
   dnnl::stream stream_;
 
-  memory weight_, bias_;  // bound to slices of x at every pass
+  bool has_bias() const { return stage_.slices.size() > 1; }
+
+  memory weight_, bias_;  // bound to slices of x at every pass; bias_ empty where there is none
   memory given_input_, output_;
   Converted input_, forward_weight_;
   Call forward_;

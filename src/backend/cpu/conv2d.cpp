@@ -51,6 +51,7 @@ class DirectConv2d final : public AffineLayer {
     return memory::desc(dims, type, memory::format_tag::any);
   }
   memory::desc bias() const {
+    if (!options_.use_bias) return {};
     return memory::desc({options_.channels}, memory::data_type::f32, memory::format_tag::a);
   }
   memory::dims pad() const { return {options_.pad, options_.pad}; }

@@ -30,7 +30,8 @@ class FftConv2dLayer final : public CpuLayer {
  public:
   explicit FftConv2dLayer(const Link& link) : stage_(*link.stage), relu_(link.relu) {}
 
-  Activation compile_forward(Workbench& bench, const Activation& input) override {
+  Activation compile_forward(Workbench& bench, std::span<const Activation> inputs) override {
+    const Activation& input = inputs[0];
     stream_ = bench.stream();
     convolution_.emplace(kernel_shape(bench, stage_));
     bench.count_bytes(convolution_->bytes());
@@ -39,10 +40,10 @@ class FftConv2dLayer final : public CpuLayer {
     return {output_, true};
   }
 
-  memory compile_backward(Workbench& bench, const memory& output_gradient, bool wanted) override {
-    output_gradient_ = Converted(bench, output_gradient, output_.get_desc());
+  Activation compile_backward(Workbench& bench, const Activation& dy, bool wanted) override {
+    output_gradient_ = Converted(bench, dy.values, output_.get_desc(), relu_ && !dy.disposable);
     if (wanted) input_gradient_ = bench.make(input_.get().get_desc());
-    return input_gradient_;
+    return {input_gradient_, true};
   }
 
   void forward(const Pass& pass) override {
@@ -76,8 +77,8 @@ std::unique_ptr<CpuLayer> make_fft_conv2d(const Link& link) {
 }
 
 bool fft_conv2d_pays(const Workbench& bench, const Stage& stage) {
-  return bench.type() == memory::data_type::f32 &&
-         dynamic_cast<const Conv2d&>(*stage.layer).stride == 1 &&
+  const auto& options = dynamic_cast<const Conv2d&>(*stage.layer);
+  return bench.type() == memory::data_type::f32 && options.stride == 1 && options.use_bias &&
          kernels::FftConv2d::worth_it(kernel_shape(bench, stage));
 }
 

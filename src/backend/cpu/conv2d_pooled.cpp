@@ -13,7 +13,8 @@ class PooledConv2dLayer final : public CpuLayer {
  public:
   explicit PooledConv2dLayer(const Link& link) : link_(link) {}
 
-  Activation compile_forward(Workbench& bench, const Activation& input) override {
+  Activation compile_forward(Workbench& bench, std::span<const Activation> inputs) override {
+    const Activation& input = inputs[0];
     const auto& options = dynamic_cast<const Conv2d&>(*link_.stage->layer);
     const Shape in = link_.stage->input;
     convolution_.emplace(PooledConv2dShape{
@@ -34,8 +35,8 @@ class PooledConv2dLayer final : public CpuLayer {
     return {output_, true};
   }
 
-  memory compile_backward(Workbench& bench, const memory& output_gradient, bool) override {
-    output_gradient_ = Converted(bench, output_gradient, output_.get_desc());
+  Activation compile_backward(Workbench& bench, const Activation& dy, bool) override {
+    output_gradient_ = Converted(bench, dy.values, output_.get_desc());
     return {};
   }
 
@@ -71,6 +72,7 @@ bool can_pool_in_conv2d(const Workbench& bench, const Stage& conv, const Stage& 
   const auto* pooling = dynamic_cast<const MaxPool2d*>(pool.layer.get());
   return convolution && pooling && bench.type() == memory::data_type::f32 &&
          &conv == &bench.network().stages().front() && convolution->stride == 1 &&
+         convolution->use_bias &&
          std::size_t(convolution->kernel) <= PooledConv2d::kLargestKernel && pooling->kernel == 2 &&
          pooling->stride == 2;
 }

@@ -45,8 +45,9 @@ void CpuBackend::run(const kernels::Elementwise& kernel, std::size_t count) {
   std::visit([count](const auto& formula) { for_each_element(count, formula); }, kernel);
 }
 
-void CpuBackend::post(ConstView x, View letter, std::function<void()> posted) {
-  std::ranges::copy(x, letter.begin());
+void CpuBackend::post(ConstView x, ConstView statistics, View letter,
+                      std::function<void()> posted) {
+  std::ranges::copy(statistics, std::ranges::copy(x, letter.begin()).out);
   posted();
 }
 

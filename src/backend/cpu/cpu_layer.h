@@ -1,13 +1,16 @@
 // A layer, or a layer with the activation fused into it, compiled for the CPU.
 //
-// A model is a chain of these. Forward layouts are settled from the first layer to the last: each
-// takes its input in whatever layout it comes and says in which it leaves its output. Then the
-// gradients' layouts are settled from the last layer to the first. A layer that needs another
-// layout converts.
+// A model is a list of these, each fed by earlier ones. Forward layouts are settled from the first
+// layer to the last: each takes its input in whatever layout it comes and says in which it leaves
+// its output. Then the gradients' layouts are settled from the last layer to the first. A layer that
+// needs another layout converts.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <span>
+#include <vector>
 
 #include "backend/cpu/workbench.h"
 
@@ -16,39 +19,44 @@ namespace easgd::cpu {
 /// One stage of the network and what was fused to it: see fusion.h.
 struct Link {
   const Stage* stage = nullptr;
-  const Stage* pool = nullptr;  ///< the layer pools its output as this stage does
-  bool relu = false;            ///< the layer applies max(x, 0) to its output
+  std::vector<std::size_t> inputs;  ///< numbers of the stages whose outputs it takes
+  std::size_t output = 0;           ///< number of the stage whose output it makes
+  const Stage* pool = nullptr;      ///< the layer pools its output as this stage does
+  bool relu = false;                ///< the layer applies max(x, 0) to its output
 };
 
-/// The values between two layers, [N][C][H][W] to the eye, in the layout of the memory's
-/// descriptor.
+/// The values between two layers, or their gradient, [N][C][H][W] to the eye, in the layout of the
+/// memory's descriptor.
 struct Activation {
   memory values;
-  /// The next layer may overwrite the values in place, so long as their signs stay where a gradient
-  /// passes: the backward pass of a fused ReLU looks at the sign of its output.
+  /// Who takes it may overwrite it in place. Values keep their signs then where a gradient passes:
+  /// the backward pass of a fused ReLU looks at the sign of its output.
   bool disposable = false;
 };
 
-/// One pass over the network.
+/// One pass over the network, at parameters x [P].
 struct Pass {
   ConstView x;
-  View g;  ///< empty in evaluation
   const Batch& batch;
-  bool training;  ///< dropout is on
   Tally& tally;
+  View g = {};                            ///< [P], empty where no backward pass follows
+  bool dropout = false;                   ///< is on
+  ConstView fixed = {};                   ///< [S] statistics to normalise with; empty: the batch's
+  View moved = {};                        ///< [S] statistics that move towards the batch's, or empty
+  std::optional<float> weight = {};       ///< of the batch in those; else each layer's momentum
 };
 
 class CpuLayer {
  public:
   virtual ~CpuLayer() = default;
 
-  /// Called once. Returns the output.
-  virtual Activation compile_forward(Workbench& bench, const Activation& input) = 0;
+  /// Called once, with one input or, for a layer of two, both. Returns the output.
+  virtual Activation compile_forward(Workbench& bench, std::span<const Activation> inputs) = 0;
   /// Called once after all compile_forward, in training only. Takes the place of the gradient with
-  /// regard to the output, which this layer may overwrite (empty after the last layer); returns
-  /// that of the gradient with regard to the input, or nothing if it is not wanted.
-  virtual memory compile_backward(Workbench& bench, const memory& output_gradient,
-                                  bool input_gradient_wanted) = 0;
+  /// regard to the output (empty after the last layer); returns that of the gradient with regard to
+  /// the input, the same for each of two, or nothing if it is not wanted.
+  virtual Activation compile_backward(Workbench& bench, const Activation& output_gradient,
+                                      bool input_gradient_wanted) = 0;
 
   virtual void forward(const Pass& pass) = 0;
   virtual void backward(const Pass& pass) = 0;

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <utility>
 
+#include "backend/cpu/elementwise_loops.h"
 #include "backend/cpu/fusion.h"
 #include "backend/cpu/precision.h"
 
@@ -11,44 +12,96 @@ namespace easgd::cpu {
 
 CpuModel::CpuModel(const Network& network, const ModelOptions& options) : bench_(network, options) {
   check_precision(options.precision);
-  translate_errors([this] { compile(fuse(bench_)); });
+  translate_errors([this] {
+    const std::vector<Link> links = fuse(bench_);
+    compile_forward(links);
+    if (bench_.options().training) compile_backward(links);
+    bench_.finish();
+  });
 }
 
-void CpuModel::compile(const std::vector<Link>& links) {
+void CpuModel::compile_forward(const std::vector<Link>& links) {
   const dnnl::memory::desc desc(bench_.dims(bench_.network().input()), dnnl::memory::data_type::f32,
                                 dnnl::memory::format_tag::nchw);
   images_ = bench_.unbound(desc);
   short_batch_ = bench_.make_floats(desc.get_size() / sizeof(float));
-  Activation activation{images_, false};
+  Activations outputs = {{Stage::kImages, {images_, false}}};
   for (const Link& link : links) {
+    std::vector<Activation> inputs;
+    for (const std::size_t number : link.inputs) inputs.push_back(outputs.at(number));
     layers_.push_back(entry_of(link).make(bench_, link));
-    activation = layers_.back()->compile_forward(bench_, activation);
+    Activation output = layers_.back()->compile_forward(bench_, inputs);
+    output.disposable &= takers(links, link.output) == 1;
+    outputs[link.output] = output;
   }
-  if (bench_.options().training) {
-    dnnl::memory gradient;
-    for (std::size_t i = layers_.size(); i-- > 0;) {
-      gradient = layers_[i]->compile_backward(bench_, gradient, i > 0);
-    }
-  }
-  bench_.finish();
 }
 
-void CpuModel::gradient(ConstView x, const Batch& batch, View g) {
+void CpuModel::compile_backward(const std::vector<Link>& links) {
+  Activations gradients;
+  for (std::size_t i = links.size(); i-- > 0;) {
+    const bool wanted = std::ranges::any_of(
+        links[i].inputs, [](std::size_t number) { return number != Stage::kImages; });
+    const Activation gradient =
+        layers_[i]->compile_backward(bench_, gradients[links[i].output], wanted);
+    for (const std::size_t number : links[i].inputs) {
+      if (number != Stage::kImages) collect(gradients[number], gradient, i);
+    }
+  }
+}
+
+/// The gradient of a value that several layers take is the sum of what each of them returns.
+void CpuModel::collect(Activation& sum, const Activation& gradient, std::size_t layer) {
+  if (!sum.values) {
+    sum = gradient;
+    return;
+  }
+  Activation target = sum, addend = gradient;
+  if (!target.disposable) std::swap(target, addend);
+  const dnnl::memory::desc desc = target.values.get_desc();
+  sums_.push_back({layer, Converted(bench_, target.values, desc, !target.disposable),
+                   Converted(bench_, addend.values, desc)});
+  sum = {sums_.back().target.get(), true};
+}
+
+void CpuModel::forward(const Pass& pass) {
+  bind_images(pass.batch);
+  for (const auto& layer : layers_) layer->forward(pass);
+}
+
+void CpuModel::gradient(ConstView x, const Batch& batch, View g, View statistics) {
   assert(bench_.options().training && batch.size() == bench_.options().batch);
   translate_errors([&] {
-    const Pass pass{x, g, batch, true, tally_};
-    bind_images(batch);
-    for (const auto& layer : layers_) layer->forward(pass);
-    for (std::size_t i = layers_.size(); i-- > 0;) layers_[i]->backward(pass);
+    const Pass pass{
+        .x = x, .batch = batch, .tally = tally_, .g = g, .dropout = true, .moved = statistics};
+    forward(pass);
+    auto sum = sums_.begin();
+    for (std::size_t i = layers_.size(); i-- > 0;) {
+      layers_[i]->backward(pass);
+      for (; sum != sums_.end() && sum->layer == i; ++sum) {
+        sum->target.refresh(bench_.stream());
+        sum->addend.refresh(bench_.stream());
+        add_to(sum->target.get(), sum->addend.get());
+      }
+    }
   });
 }
 
-void CpuModel::evaluate(ConstView x, const Batch& batch) {
+void CpuModel::evaluate(ConstView state, const Batch& batch) {
   assert(batch.size() <= bench_.options().batch);
+  const std::size_t parameters = bench_.network().parameter_count();
   translate_errors([&] {
-    const Pass pass{x, {}, batch, false, tally_};
-    bind_images(batch);
-    for (const auto& layer : layers_) layer->forward(pass);
+    forward({.x = state.first(parameters),
+             .batch = batch,
+             .tally = tally_,
+             .fixed = state.subspan(parameters)});
+  });
+}
+
+void CpuModel::observe(ConstView x, const Batch& batch, float weight, View statistics) {
+  assert(batch.size() == bench_.options().batch);
+  Tally unused;
+  translate_errors([&] {
+    forward({.x = x, .batch = batch, .tally = unused, .moved = statistics, .weight = weight});
   });
 }
 

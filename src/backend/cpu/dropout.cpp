@@ -62,7 +62,8 @@ class DropoutLayer final : public CpuLayer {
   explicit DropoutLayer(const Link& link)
       : stage_(*link.stage), rate_(float(dynamic_cast<const Dropout&>(*stage_.layer).rate)) {}
 
-  Activation compile_forward(Workbench& bench, const Activation& input) override {
+  Activation compile_forward(Workbench& bench, std::span<const Activation> inputs) override {
+    const Activation& input = inputs[0];
     stream_ = bench.stream();
     seed_ = bench.options().seed;
     draws_ = count_draws(bench.network(), stage_.layer.get());
@@ -76,14 +77,14 @@ class DropoutLayer final : public CpuLayer {
     return {output_, input.disposable};
   }
 
-  memory compile_backward(Workbench& bench, const memory& output_gradient, bool) override {
-    gradient_ = Converted(bench, output_gradient, output_.get_desc());
-    return gradient_.get();
+  Activation compile_backward(Workbench& bench, const Activation& dy, bool) override {
+    gradient_ = Converted(bench, dy.values, output_.get_desc(), !dy.disposable);
+    return {gradient_.get(), true};
   }
 
   void forward(const Pass& pass) override {
     input_.refresh(stream_);
-    if (pass.training) {
+    if (pass.dropout) {
       draw_mask(pass.batch);
       apply_mask(input_.get(), output_);
     } else if (output_ != input_.get()) {

@@ -17,6 +17,8 @@ void for_each_element(std::size_t count, const Function& f) {
 
 /// values = max(values, 0); a NaN stays one.
 void apply_relu(const memory& values);
+/// target += addend. Both in the same layout.
+void add_to(const memory& target, const memory& addend);
 /// gradient = 0 where output <= 0: the backward pass of a ReLU. Both in the same layout.
 void block_gradient(const memory& output, const memory& gradient);
 

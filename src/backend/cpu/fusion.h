@@ -1,4 +1,4 @@
-// Rewrites the list of stages into an equivalent one that costs less. Three rules, in this order:
+// Rewrites the stages into an equivalent one that costs less. Three rules, in this order:
 //
 //   relu, maxpool -> maxpool, relu         A maximum and max(x, 0) commute, both being monotone, and
 //                                          ReLU then touches one value a window. Gradients are the
@@ -6,6 +6,8 @@
 //                                          and after ReLU, and others let no gradient through.
 //   conv, maxpool -> conv that pools       where it is the network's first and conv2d_pooled.cpp
 //   can a layer, relu -> the layer with relu   where its entry says that it absorbs one
+//
+// Only where nothing else takes what lies between the two.
 #pragma once
 
 #include <vector>
@@ -18,5 +20,8 @@ namespace easgd::cpu {
 const CpuLayerEntry& entry_of(const Link& link);
 
 std::vector<Link> fuse(const Workbench& bench);
+
+/// How many of the links take the output of a stage.
+std::size_t takers(const std::vector<Link>& links, std::size_t stage);
 
 }  // namespace easgd::cpu

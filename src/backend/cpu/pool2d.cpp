@@ -124,7 +124,8 @@ class PoolLayer final : public CpuLayer {
  public:
   explicit PoolLayer(const Link& link) : stage_(*link.stage), formula_{link.relu} {}
 
-  Activation compile_forward(Workbench& bench, const Activation& input) override {
+  Activation compile_forward(Workbench& bench, std::span<const Activation> inputs) override {
+    const Activation& input = inputs[0];
     stream_ = bench.stream();
     const auto type = input.values.get_desc().data_type();
     const auto given = planes_of(input.values.get_desc());
@@ -139,11 +140,11 @@ class PoolLayer final : public CpuLayer {
     return {output_, true};
   }
 
-  memory compile_backward(Workbench& bench, const memory& output_gradient, bool wanted) override {
+  Activation compile_backward(Workbench& bench, const Activation& dy, bool wanted) override {
     if (!wanted) return {};
-    output_gradient_ = Converted(bench, output_gradient, output_.get_desc());
+    output_gradient_ = Converted(bench, dy.values, output_.get_desc());
     input_gradient_ = bench.make(input_.get().get_desc());
-    return input_gradient_;
+    return {input_gradient_, true};
   }
 
   void forward(const Pass&) override {

@@ -19,7 +19,8 @@ class SoftmaxCrossEntropyLayer final : public CpuLayer {
  public:
   explicit SoftmaxCrossEntropyLayer(const Link& link) : stage_(*link.stage) {}
 
-  Activation compile_forward(Workbench& bench, const Activation& input) override {
+  Activation compile_forward(Workbench& bench, std::span<const Activation> inputs) override {
+    const Activation& input = inputs[0];
     stream_ = bench.stream();
     const memory::desc rows(bench.dims(stage_.input), memory::data_type::f32,
                             memory::format_tag::nchw);
@@ -28,7 +29,9 @@ class SoftmaxCrossEntropyLayer final : public CpuLayer {
     return {gradient_, false};
   }
 
-  memory compile_backward(Workbench&, const memory&, bool) override { return gradient_; }
+  Activation compile_backward(Workbench&, const Activation&, bool) override {
+    return {gradient_, true};
+  }
 
   void forward(const Pass& pass) override {
     scores_.refresh(stream_);

@@ -51,9 +51,9 @@ void Workbench::finish() {
   }
 }
 
-Converted::Converted(Workbench& bench, const memory& source, const memory::desc& wanted)
+Converted::Converted(Workbench& bench, const memory& source, const memory::desc& wanted, bool copy)
     : target_(source) {
-  if (source.get_desc() == wanted) return;
+  if (source.get_desc() == wanted && !copy) return;
   target_ = bench.make(wanted);
   copy_ = make_copy(bench, source, target_);
 }

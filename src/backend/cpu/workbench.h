@@ -54,7 +54,8 @@ class Workbench {
 class Converted {
  public:
   Converted() = default;
-  Converted(Workbench& bench, const memory& source, const memory::desc& wanted);
+  /// `copy`: not the given one itself, because it will be overwritten.
+  Converted(Workbench& bench, const memory& source, const memory::desc& wanted, bool copy = false);
 
   const memory& get() const { return target_; }
   bool copies() const { return bool(copy_); }

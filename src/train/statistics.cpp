@@ -1,0 +1,34 @@
+#include "train/statistics.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace easgd {
+
+std::vector<std::string> statistics_policy_names() {
+  return {"average", "recompute", "keep"};
+}
+
+StatisticsPolicy statistics_policy_named(const std::string& name) {
+  if (name == "average") return StatisticsPolicy::average;
+  if (name == "recompute") return StatisticsPolicy::recompute;
+  if (name == "keep") return StatisticsPolicy::keep;
+  throw ConfigError("network.statistics: expected average, recompute or keep; found \"" + name +
+                    "\"");
+}
+
+void absorb_statistics(StatisticsPolicy policy, std::span<const ConstView> round,
+                       std::size_t workers, View center) {
+  if (policy == StatisticsPolicy::keep) {
+    std::ranges::copy(round.back(), center.begin());
+    return;
+  }
+  for (std::size_t i = 0; i < center.size(); ++i) {
+    float difference = 0;
+    for (const ConstView letter : round) difference += letter[i] - center[i];
+    center[i] += difference / float(workers);
+  }
+}
+
+}  // namespace easgd
