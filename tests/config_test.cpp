@@ -243,6 +243,7 @@ TEST_CASE("help lists every key once, with its default, and no other") {
     const auto layer = (*Registry<LayerEntry>::find(kind))();
     Keys own = keys_of(config::to_toml([&](config::Fields& f) {
       f.text("name", layer->name, "");
+      f.text("from", layer->from, "");
       layer->fields(f);
     }));
     for (auto& [key, value] : own) {
