@@ -3,14 +3,18 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <span>
+#include <system_error>
 
 #include "base/error.h"
 #include "base/nearest.h"
+#include "base/standard_output.h"
 #include "commands/commands.h"
+#include "commands/mistyped.h"
 #include "train/config.h"
 
 namespace {
@@ -24,6 +28,9 @@ struct Arguments {
 
 void declare(CLI::App& app, Arguments& a, ExitCode& result) {
   app.require_subcommand(1);
+  app.footer(
+      "Exit codes: 0 done, 1 bug, 2 configuration, 3 data (files, full disks), 4 device,\n"
+      "130 interrupted after saving, 131 interrupted once more, without saving");
   app.set_help_flag("-h,--help", "this text");
   app.set_version_flag("--version", "easgd " EASGD_VERSION);
   const auto overridable = [&a](CLI::App* command) {
@@ -64,19 +71,11 @@ void declare(CLI::App& app, Arguments& a, ExitCode& result) {
       throw easgd::ConfigError("help: no such topic: " + a.topic +
                                easgd::did_you_mean(a.topic, {"config"}));
     }
-    std::fputs((a.topic == "config" ? easgd::config_help() : app.help()).c_str(), stdout);
+    // Not app.help(), which would tell of this subcommand only.
+    const std::string list =
+        app.get_formatter()->make_help(&app, app.get_name(), CLI::AppFormatMode::Normal);
+    std::fputs((a.topic == "config" ? easgd::config_help() : list).c_str(), stdout);
   });
-}
-
-/// CLI11 knows words that are too many; a person wants to hear which command was meant.
-void check_command(const CLI::App& app, int argc, char** argv) {
-  std::vector<std::string> names;
-  for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
-  if (argc < 2 || argv[1][0] == '-') return;
-  if (std::find(names.begin(), names.end(), argv[1]) == names.end()) {
-    throw easgd::ConfigError(
-        fmt::format("no such command: {}{}", argv[1], easgd::did_you_mean(argv[1], names)));
-  }
 }
 
 int fail(ExitCode code, const char* line) {
@@ -96,13 +95,17 @@ int main(int argc, char** argv) try {
       std::fputs(app.help().c_str(), stderr);
       return int(ExitCode::configuration);
     }
-    check_command(app, argc, argv);
+    std::signal(SIGXFSZ, SIG_IGN);  // a limit on files is a failure of the write, like a full disk
+    easgd::check_command(app, std::span(argv + 1, argv + argc));
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {
-    return app.exit(success);
+    app.exit(success);
+  } catch (const CLI::ExtrasError&) {
+    return fail(ExitCode::configuration, easgd::complaint_about_extras(app).c_str());
   } catch (const CLI::ParseError& error) {
     return fail(ExitCode::configuration, error.what());
   }
+  easgd::finish_output();
   return int(result);
 } catch (const easgd::Error& error) {
   return fail(error.exit_code(), error.what());
@@ -110,6 +113,10 @@ int main(int argc, char** argv) try {
   return fail(ExitCode::device,
               "cpu: out of memory; `easgd describe` shows what a network needs; "
               "use a smaller batch, network or set");
+} catch (const std::system_error& error) {
+  if (!std::ferror(stdout)) return fail(ExitCode::bug, error.what());
+  const std::string why = error.code().message();
+  return fail(ExitCode::data, ("standard output: cannot be written: " + why).c_str());
 } catch (const std::exception& error) {
   return fail(ExitCode::bug, error.what());
 }

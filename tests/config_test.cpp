@@ -118,7 +118,7 @@ TEST_CASE("unknown keys name the nearest right one, with file and line") {
 
 TEST_CASE("wrong types and values out of range") {
   contains(complaint("[algorithm]\ntau = \"ten\"\n"),
-           ":2: algorithm.tau: expected an integer; found the string");
+           ":2: algorithm.tau: expected an integer in 1..1000000000; found the string");
   contains(complaint("[algorithm]\ntau = 2.5\n"), "expected an integer");
   contains(complaint("[algorithm]\ntau = 0\n"), "expected a value in 1..");
   contains(complaint("[algorithm]\nlearning_rate = nan\n"), "found nan");
@@ -137,11 +137,21 @@ TEST_CASE("wrong types and values out of range") {
 TEST_CASE("exactly one of rho, alpha, beta") {
   contains(complaint("[algorithm]\nname = \"easgd\"\nrho = 1\nbeta = 0.9\n[stop]\nepochs = 1\n" +
                      kLayers),
-           "found two");
+           "found rho and beta; --set algorithm.beta= takes beta away");
+  contains(complaint(kRest + kLayers, {"algorithm.beta=", "algorithm.rho=1", "algorithm.alpha=1"}),
+           "found rho and alpha; --set algorithm.alpha= takes alpha away");
   contains(complaint("[algorithm]\nname = \"easgd\"\n[stop]\nepochs = 1\n" + kLayers),
            "found none");
   contains(complaint("[algorithm]\nname = \"msgd\"\nrho = 1\n[stop]\nepochs = 1\n" + kLayers),
-           "no elastic force");
+           "no elastic force; found rho; --set algorithm.rho= takes rho away");
+}
+
+TEST_CASE("a name is a word") {
+  for (const char* name : {"", "a/b", "\\u0000x", "x\\ny", "\\u007f"}) {
+    CAPTURE(name);
+    contains(complaint(std::string("name = \"") + name + "\"\n" + kRest + kLayers),
+             "name: expected a word");
+  }
 }
 
 TEST_CASE("keys that need each other") {
@@ -162,7 +172,11 @@ TEST_CASE("keys that need each other") {
 }
 
 TEST_CASE("files that are no configuration") {
-  contains(complaint(""), "is empty");
+  contains(complaint(""), "is empty; expected a configuration");
+  contains(complaint(kRest + "[network]\nfile = \"/dev/null\"\n"),
+           "/dev/null: is empty; expected [[layer]] tables");
+  CHECK_THROWS_WITH_AS(load_config("", {}), "expected a configuration file; found an empty name",
+                       ConfigError);
   contains(complaint("# nothing but a comment\n"), "is empty");
   contains(complaint("a = 1\na = 2\n"), "not valid TOML");
   contains(complaint("a = \"\xff\xfe\"\n"), "not valid TOML");
@@ -181,6 +195,10 @@ TEST_CASE("overrides: typed, bare words, and their mistakes") {
            "--set algorithm.taux=4: algorithm.taux: unknown key; did you mean \"tau\"?");
   contains(complaint(kRest + kLayers, {"algorithm.tau=0"}),
            "--set algorithm.tau=0: algorithm.tau: expected a value in");
+  contains(complaint(kRest + kLayers, {"algorithm.tau=99999999999999999999"}),
+           "--set algorithm.tau=99999999999999999999: algorithm.tau: expected an integer in "
+           "1..1000000000");
+  contains(complaint(kRest + kLayers, {"algorithm.tau=1-2"}), "expected a TOML value; found 1-2");
   contains(complaint(kRest + kLayers, {"tau"}), "expected key=value");
   contains(complaint(kRest + kLayers, {"algorithm.tua="}), "no such key to take away");
   contains(complaint(kRest + kLayers, {"name.x=4"}),
@@ -225,6 +243,7 @@ TEST_CASE("help lists every key once, with its default, and no other") {
     const auto layer = (*Registry<LayerEntry>::find(kind))();
     Keys own = keys_of(config::to_toml([&](config::Fields& f) {
       f.text("name", layer->name, "");
+      f.text("from", layer->from, "");
       layer->fields(f);
     }));
     for (auto& [key, value] : own) {
@@ -243,4 +262,6 @@ TEST_CASE("nearest") {
   CHECK(nearest("momentun", {"momentum"}) == "momentum");
   CHECK(nearest("quite different", {"tau"}) == "");
   CHECK(nearest("ehlp", {"help"}) == "help");
+  CHECK(nearest("cifar", {"cifar10", "cifar100", "mnist"}) == "cifar10");
+  CHECK(nearest("esgd", {"asgd", "eamsgd", "easgd", "msgd", "sgd"}) == "easgd");
 }

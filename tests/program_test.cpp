@@ -1,6 +1,7 @@
 // The program as a user meets it: runs, their folders, their mistakes and exit codes.
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 #include <array>
 #include <chrono>
 #include <cmath>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -41,8 +43,9 @@ struct Answer {
   }
 };
 
-Answer easgd(const std::string& arguments) {
-  const std::string command = EASGD_PROGRAM " " + arguments + " 2>&1";
+/// `before` is what the shell does first, as in "cd folder; ".
+Answer easgd(const std::string& arguments, const std::string& before = "") {
+  const std::string command = before + EASGD_PROGRAM " " + arguments + " 2>&1";
   FILE* pipe = popen(command.c_str(), "r");
   REQUIRE(pipe);
   std::string text;
@@ -58,6 +61,44 @@ std::string bytes_of(const std::string& path) {
   std::ostringstream text;
   text << file.rdbuf();
   return text.str();
+}
+
+/// `easgd train` with `arguments`, beside the test; what it says is in `log`.
+pid_t start_training(const std::vector<std::string>& arguments, const std::string& log,
+                     bool ignores_hangup = false) {
+  std::fflush(nullptr);
+  const pid_t child = fork();
+  if (child != 0) return child;
+  // A shell's background jobs inherit an ignored SIGINT.
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) std::signal(number, SIG_DFL);
+  if (ignores_hangup) std::signal(SIGHUP, SIG_IGN);
+  freopen(log.c_str(), "w", stderr);
+  freopen(log.c_str(), "a", stdout);
+  std::string program = "easgd", command = "train";
+  std::vector<std::string> words = arguments;
+  std::vector<char*> argv = {program.data(), command.data()};
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  execv(EASGD_PROGRAM, argv.data());
+  _exit(99);
+}
+
+std::vector<std::string> endless(const std::string& out) {
+  return {"configs/synthetic_logistic.toml", "--out", out, "--set", "stop.epochs=100000"};
+}
+
+void sleep_ms(int milliseconds) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+}
+
+void wait_for_file(const std::string& path) {
+  for (int i = 0; i < 6000 && !fs::exists(path); ++i) sleep_ms(10);
+}
+
+int status_of(pid_t child) {
+  int status = 0;
+  waitpid(child, &status, 0);
+  return status;
 }
 
 /// Leaves a safetensors file its tensors only, as other programs write it.
@@ -424,21 +465,16 @@ TEST_CASE("replay of a free-running run with 4 workers gives the same center, by
 TEST_CASE("Ctrl-C ends a run with exit code 130 and keeps what was reached") {
   const Folder folder;
   const std::string out = folder / "run";
-  std::fflush(nullptr);
-  const pid_t child = fork();
-  if (child == 0) {
-    freopen("/dev/null", "w", stderr);
-    freopen("/dev/null", "w", stdout);
-    execl(EASGD_PROGRAM, "easgd", "train", "configs/synthetic_logistic.toml", "--out", out.c_str(),
-          "--set", "stop.epochs=100000", static_cast<char*>(nullptr));
-    _exit(99);
+  const pid_t child = start_training(endless(out), "/dev/null");
+  wait_for_file(out + "/center.safetensors");
+  SUBCASE("once") {
+    kill(child, SIGINT);
   }
-  for (int i = 0; i < 600 && !fs::exists(out + "/center.safetensors"); ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  SUBCASE("twice at once, as timeout does") {
+    kill(child, SIGINT);
+    kill(child, SIGTERM);
   }
-  kill(child, SIGINT);
-  int status = 0;
-  waitpid(child, &status, 0);
+  const int status = status_of(child);
   REQUIRE(WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 130);
   CHECK(json::parse(bytes_of(out + "/summary.json"))["status"] == "interrupted");
@@ -446,11 +482,134 @@ TEST_CASE("Ctrl-C ends a run with exit code 130 and keeps what was reached") {
   CHECK(fs::exists(out + "/order.bin"));
 }
 
+TEST_CASE("a second Ctrl-C, a second later, ends a run at once with an exit code of its own") {
+  const Folder folder;
+  const std::string out = folder / "run";
+  fs::create_directories(out);
+  REQUIRE(mkfifo((out + "/center.safetensors.new").c_str(), 0600) ==
+          0);  // nobody reads: saving hangs
+  const pid_t child = start_training(endless(out), "/dev/null");
+  wait_for_file(out + "/config.toml");
+  kill(child, SIGINT);
+  sleep_ms(1500);
+  CHECK(waitpid(child, nullptr, WNOHANG) == 0);
+  kill(child, SIGINT);
+  const int status = status_of(child);
+  REQUIRE(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 131);
+}
+
+TEST_CASE("a signal that nohup has had ignored stays ignored") {
+  const Folder folder;
+  const std::string out = folder / "run";
+  const pid_t child = start_training(endless(out), "/dev/null", true);
+  wait_for_file(out + "/center.safetensors");
+  kill(child, SIGHUP);
+  sleep_ms(1000);
+  CHECK(waitpid(child, nullptr, WNOHANG) == 0);
+  kill(child, SIGTERM);
+  const int status = status_of(child);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 130);
+}
+
+TEST_CASE("where the last center cannot be saved, it is said which one is") {
+  const Folder folder;
+  const std::string out = folder / "run";
+  const pid_t child = start_training(endless(out), folder / "log");
+  wait_for_file(out + "/center.safetensors");
+  // A folder in the place where it is to be written stands for a disk that takes no more.
+  fs::create_directories(folder / "taken/by");
+  std::error_code busy;
+  do {
+    fs::rename(folder / "taken", out + "/center.safetensors.new", busy);
+  } while (busy);
+  sleep_ms(200);
+  kill(child, SIGTERM);
+  const int status = status_of(child);
+  REQUIRE(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 3);
+  const std::string log = bytes_of(folder / "log");
+  CAPTURE(log);
+  CHECK(log.find("center.safetensors is of version ") != std::string::npos);
+  CHECK(json::parse(bytes_of(out + "/summary.json"))["status"] == "failed");
+}
+
+TEST_CASE("a folder keeps what is not of this run") {
+  const Folder folder;
+  const std::string out = folder / "run";
+  for (const char* name :
+       {"metrics.jsonl", "summary.json", "center.safetensors", "order.bin", "config.toml"}) {
+    fs::create_directories(out);
+    std::ofstream(out + "/" + name) << "mine";
+    check_one_line(easgd(kTrain + "--out " + out), 2, std::string("or another's ") + name);
+    CHECK(bytes_of(out + "/" + name) == "mine");
+    fs::remove_all(out);
+  }
+  // A run that cannot begin takes back what it has made.
+  fs::create_directories(out + "/config.toml.new/taken");
+  std::ofstream(out + "/notes.txt") << "mine";
+  CHECK(easgd(kTrain + "--out " + out).code == 3);
+  CHECK(fs::exists(out + "/notes.txt"));
+  CHECK_FALSE(fs::exists(out + "/metrics.jsonl"));
+  CHECK_FALSE(fs::exists(out + "/center.safetensors"));
+
+  const std::string config = fs::absolute("configs/synthetic_logistic.toml").string();
+  std::ofstream(folder / "runs") << "a file";
+  check_one_line(easgd("train " + config, "cd " + folder.path.string() + "; "), 3,
+                 "runs: cannot make the run folder: Not a directory; give another with --out");
+}
+
+TEST_CASE("a run tells where its data were, so that it repeats from any folder") {
+  const Folder folder;
+  write_small_set(folder / "data/mnist");
+  const std::string config = fs::absolute("configs/mnist_logistic.toml").string();
+  const Answer run =
+      easgd("train " + config + " --set stop.epochs=1 --set workers.batch=20 --out run",
+            "unset EASGD_DATA; cd " + folder.path.string() + "; ");
+  CAPTURE(run.text);
+  REQUIRE(run.code == 0);
+  const std::string elsewhere = "unset EASGD_DATA; cd /; ";
+  CHECK(easgd("evaluate " + folder / "run", elsewhere).code == 0);
+  CHECK(easgd("train " + folder / "run/config.toml --out " + folder / "again", elsewhere).code ==
+        0);
+}
+
+TEST_CASE("a run whose center never moved has diverged, and one that cannot is warned of") {
+  const Folder folder;
+  const std::string steps = kTrain + "--set stop.epochs= --set algorithm.tau=20 ";
+  const Answer run = easgd(steps +
+                           "--set algorithm.weight_decay=10 --set algorithm.learning_rate=1000 "
+                           "--set stop.steps=100 --out " +
+                           folder / "run");
+  CAPTURE(run.text);
+  CHECK(run.code == 0);
+  const json summary = json::parse(bytes_of(folder / "run/summary.json"));
+  CHECK(summary["refused_letters"] > 0);
+  CHECK(summary["status"] == "diverged");
+  CHECK(run.text.find("leaves the center one letter") == std::string::npos);
+  const Answer brief = easgd(steps + "--set stop.steps=10 --out " + folder / "brief");
+  CHECK(
+      brief.text.find("warning: tau 20 leaves the center one letter of each worker, which takes 10 "
+                      "steps") != std::string::npos);
+}
+
+TEST_CASE("help of both kinds is the same, and tells the exit codes") {
+  const Answer help = easgd("help");
+  CHECK(help.code == 0);
+  CHECK(help.text == easgd("--help").text);
+  CHECK(help.text.find("131 interrupted once more") != std::string::npos);
+}
+
 TEST_CASE("mistakes have one clear line and their exit code") {
   const Folder folder;
   const std::string out = " --out " + folder / "run";
   check_one_line(easgd("trian"), 2, "no such command: trian; did you mean \"train\"?");
   check_one_line(easgd("train"), 2, "config is required");
+  check_one_line(easgd("train ''"), 2, "expected a configuration file");
+  check_one_line(easgd("-x"), 2, "no such option: -x; expected one of train, evaluate");
+  check_one_line(easgd("train a.toml --sett algorithm.tau=4 --foo"), 2,
+                 "train: not expected: --sett algorithm.tau=4 --foo; did you mean \"--set\"?");
   check_one_line(easgd("train nowhere.toml"), 2, "nowhere.toml: cannot be opened");
   check_one_line(easgd("train configs"), 2, "configs: is a folder; expected a TOML file");
   check_one_line(easgd(kTrain + "--set algorithm.tua=3" + out), 2, "did you mean \"tau\"?");
@@ -471,7 +630,7 @@ TEST_CASE("mistakes have one clear line and their exit code") {
   check_one_line(easgd(kTrain + "--set algorithm.schedule.kind=steps" + out), 2,
                  "kind = \"steps\" and at = [...] go together");
   check_one_line(easgd(kTrain + "--set stop.steps=99999999999999999999" + out), 2,
-                 "expected a TOML value; found 99999999999999999999");
+                 "stop.steps: expected an integer in 1..");
   std::ofstream(folder / "layers.toml") << "[[layer]]\ntype = \"linear\"\noutputs = 7\n"
                                            "[[layer]]\ntype = \"softmax_cross_entropy\"\n";
   check_one_line(
@@ -516,22 +675,51 @@ TEST_CASE("damaged data end the program with exit code 3 and name the place") {
 TEST_CASE("a log that cannot be written costs the log, not the run") {
   const Folder folder;
   const int status = std::system(
-      (EASGD_PROGRAM " " + kTrain + "--out " + folder / "run" + " >/dev/full 2>/dev/full").c_str());
+      (EASGD_PROGRAM " " + kTrain + "--out " + folder / "run" + " >/dev/null 2>/dev/full").c_str());
   CHECK(WEXITSTATUS(status) == 0);
   CHECK(fs::exists(folder / "run/summary.json"));
 }
 
+TEST_CASE("an answer that cannot be written is a failure") {
+  const Folder folder;
+  const auto into_full = [](const std::string& arguments) {
+    return easgd(arguments + " 2>&1 >/dev/full )", "( ");
+  };
+  const std::string line = "standard output: cannot be written: No space left on device";
+  for (const char* arguments :
+       {"help", "--help", "help config", "describe configs/synthetic_logistic.toml",
+        "locate synthetic", "stability point", "stability map --csv"}) {
+    CAPTURE(arguments);
+    check_one_line(into_full(arguments), 3, line);
+  }
+  const Answer run = into_full(kTrain + "--out " + folder / "run");
+  CHECK(run.code == 3);
+  CHECK(run.last_line() == "easgd: " + line);
+  CHECK(fs::exists(folder / "run/summary.json"));
+  CHECK(into_full("evaluate " + folder / "run").code == 3);
+}
+
 TEST_CASE("a full disk loses nothing else: no empty file in the place of a result") {
   const Folder folder;
-  // A folder in the place where summary.json is to appear stands for a disk that takes no more.
-  fs::create_directories(folder / "run/summary.json/taken");
+  // A folder in the place where summary.json is to be written stands for a disk that takes no more.
+  fs::create_directories(folder / "run/summary.json.new/taken");
   const Answer run = easgd(kTrain + "--out " + folder / "run");
   CAPTURE(run.text);
   CHECK(run.code == 3);
   CHECK(run.text.find("summary.json: cannot be written") != std::string::npos);
   CHECK(fs::exists(folder / "run/center.safetensors"));
   CHECK(fs::exists(folder / "run/order.bin"));
-  CHECK_FALSE(fs::exists(folder / "run/summary.json.new"));
+  CHECK_FALSE(fs::exists(folder / "run/summary.json"));
+}
+
+TEST_CASE("a limit on the size of files is told like a full disk") {
+  const Folder folder;
+  const Answer run = easgd(kTrain + "--out " + folder / "run", "ulimit -f 32; ");
+  CAPTURE(run.text);
+  CHECK(run.code == 3);
+  CHECK(
+      run.text.find("center.safetensors: cannot be written: File too large; no center is saved") !=
+      std::string::npos);
 }
 
 TEST_CASE("a signal while a run is being set up ends it, and its folder can be used again") {
@@ -539,28 +727,21 @@ TEST_CASE("a signal while a run is being set up ends it, and its folder can be u
   for (const bool folder_made : {false, true}) {
     CAPTURE(folder_made);
     const std::string out = folder / (folder_made ? "late" : "early");
-    std::fflush(nullptr);
-    const pid_t child = fork();
-    if (child == 0) {
-      freopen("/dev/null", "w", stderr);
-      freopen("/dev/null", "w", stdout);
-      execl(EASGD_PROGRAM, "easgd", "train", "configs/synthetic_eamsgd.toml", "--out", out.c_str(),
-            static_cast<char*>(nullptr));
-      _exit(99);
-    }
+    const pid_t child =
+        start_training({"configs/synthetic_eamsgd.toml", "--out", out}, "/dev/null");
     // The folder is made once data and network are there; what follows is the workers.
     for (int i = 0; folder_made && i < 60000 && !fs::exists(out + "/metrics.jsonl"); ++i) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     if (!folder_made) std::this_thread::sleep_for(std::chrono::milliseconds(20));
     kill(child, SIGTERM);
-    int status = 0;
-    waitpid(child, &status, 0);
+    const int status = status_of(child);
     const bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM;
     const bool saved = WIFEXITED(status) && WEXITSTATUS(status) == 130;
     CHECK((killed || saved));
     const bool has_center = fs::exists(out + "/center.safetensors");
     if (saved) CHECK(has_center);
+    if (killed) CHECK_FALSE(fs::exists(out));
     if (has_center) {
       check_one_line(easgd(kTrain + "--out " + out), 2, "holds an earlier run");
     } else {
@@ -647,7 +828,9 @@ TEST_CASE("easgd stability prints what people and programs can read") {
   check_one_line(easgd("stability map --rhos 1:x:2"), 2, "--rhos: expected FROM:TO:COUNT");
   check_one_line(easgd("stability point --method sgd"), 2, "sgd not in");
   check_one_line(easgd("stability point --json --csv"), 2, "excludes");
-  check_one_line(easgd("stability"), 2, "subcommand is required");
+  check_one_line(easgd("stability"), 2, "stability: no command; expected one of point, map");
+  check_one_line(easgd("stability pint"), 2, "no such command: pint; did you mean \"point\"?");
+  CHECK(easgd("stability moments").text.find("  step_x_variance") != std::string::npos);
 }
 
 TEST_CASE("easgd stability check measures the curvature of a network") {

@@ -160,6 +160,34 @@ class Plot(unittest.TestCase):
                 plot.read(self.root / name)
 
 
+    def plot(self, *arguments, **options):
+        done = subprocess.run([ROOT / "tools/plot", *arguments], stderr=subprocess.PIPE, text=True,
+                              **{"stdout": subprocess.PIPE} | options)
+        self.assertNotIn("Traceback", done.stderr)
+        return done.returncode, done.stderr
+
+    def test_leaves_out_a_line_that_is_no_object(self):
+        run = make_run(self.root / "a", 1, [0.5])
+        with (run / "metrics.jsonl").open("a") as file:
+            file.write('[1]\n"evaluation"\n')
+        code, complaint = self.plot(run, "-o", self.root / "p.png")
+        self.assertEqual((code, complaint.count("metrics.jsonl:")), (0, 2), complaint)
+        (run / "metrics.jsonl").write_text('{"event": "evaluation", "test_error": "x"}\n')
+        self.assertEqual(self.plot(run)[0], 3)
+
+    def test_takes_a_folder_of_runs_and_wants_a_file_name(self):
+        make_run(self.root / "a", 1, [0.5])
+        make_run(self.root / "b", 1, [0.4])
+        self.assertEqual(self.plot(self.root, "-o", self.root / "p.png"), (0, ""))
+        code, complaint = self.plot(self.root, "-o", "")
+        self.assertEqual(code, 2)
+        self.assertIn("expected the name of a file", complaint)
+
+    def test_says_where_its_answer_cannot_be_written(self):
+        with open("/dev/full", "w") as full:
+            code, complaint = self.plot(make_run(self.root / "a", 1, [0.5]), "-o", self.root / "p.png", stdout=full)
+        self.assertEqual((code, complaint.count("\n")), (3, 1), complaint)
+
     def test_draws_a_picture(self):
         runs = [make_run(self.root / "a", 1, [0.5, 0.4]), make_run(self.root / "b", 2, [0.6, None, 0.3])]
         picture = self.root / "new" / "picture.png"
@@ -215,6 +243,26 @@ class Table(unittest.TestCase):
         self.assertIn("runs/two/summary.json: not JSON", complaint)
         self.assertEqual(complaint.count("\n"), 1)
         self.assertEqual(self.run_table(self.root / "runs/two")[:2], (3, []))
+
+    def test_names_the_file_of_an_odd_summary(self):
+        folder = make_summary(self.root / "odd")
+        good = json.loads((folder / "summary.json").read_text())
+        for odd in ([], 3, {}, good | {"wall_seconds": "x"}, good | {"time_to_error": [1]},
+                    good | {"time_to_error": {"x": 1}}, good | {"time_to_error": {"0.5": None}}, good | {"status": 1}):
+            with self.subTest(odd):
+                (folder / "summary.json").write_text(json.dumps(odd))
+                code, lines, complaint = self.run_table(folder)
+                self.assertEqual((code, lines, complaint.count("\n")), (3, [], 1), complaint)
+                self.assertIn("odd/summary.json: ", complaint)
+        (folder / "summary.json").write_bytes(b"\xff\xfe")
+        self.assertIn("odd/summary.json: ", self.run_table(folder)[2])
+
+    def test_says_where_the_table_cannot_be_written(self):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([ROOT / "tools/table", make_summary(self.root / "a")], stdout=full,
+                                  stderr=subprocess.PIPE, text=True)
+        self.assertEqual((done.returncode, done.stderr),
+                         (3, "tools/table: standard output: cannot be written: No space left on device\n"))
 
     def test_chooses_levels_that_were_reached(self):
         fast = {"time_to_error": {"0.5": 1, "0.4": 2, "0.3": 3, "0.2": 4}}

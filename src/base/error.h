@@ -15,7 +15,8 @@ enum class ExitCode {
   configuration = 2,
   data = 3,
   device = 4,
-  interrupted = 130
+  interrupted = 130,  ///< by a signal; what was reached is saved
+  abandoned = 131     ///< by a further signal; what was not saved yet is lost
 };
 
 /// Base of the failures that are somebody's business outside this program.

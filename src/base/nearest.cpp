@@ -24,13 +24,18 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
   return last[b.size()];
 }
 
+constexpr std::size_t kBeginning = 3;  // letters that stand for the rest of a word
+
 }  // namespace
 
 std::string nearest(const std::string& word, const std::vector<std::string>& candidates) {
   std::string best;
-  std::size_t best_distance = 1 + std::max<std::size_t>(1, word.size() / 3);
+  // Twice the distance: where two are as far, the one with the same first letter is meant.
+  std::size_t best_distance = 2 + 2 * std::max<std::size_t>(1, word.size() / 3);
   for (const std::string& candidate : candidates) {
-    const std::size_t distance = edit_distance(word, candidate);
+    const bool begun = word.size() >= kBeginning && candidate.starts_with(word);
+    const bool same_start = !word.empty() && candidate.starts_with(word[0]);
+    const std::size_t distance = 2 * (begun ? 1 : edit_distance(word, candidate)) + !same_start;
     if (distance < best_distance) {
       best = candidate;
       best_distance = distance;

@@ -66,8 +66,9 @@ void print(const std::vector<Json>& rows, Format format) {
         head += (head.empty() ? "" : ",") + key;
         line += (line.empty() ? "" : ",") + cell(value);
       } else {
-        head += fmt::format("{:>24}", key);
-        line += fmt::format("{:>24}", cell(value));
+        const std::size_t width = std::max<std::size_t>(24, key.size() + 2);
+        head += fmt::format("{:>{}}", key, width);
+        line += fmt::format("{:>{}}", cell(value), width);
       }
     }
     if (first) fmt::print("{}\n", head);

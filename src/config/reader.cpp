@@ -178,14 +178,14 @@ class TableReader final : public Fields {
   }
 
   std::int64_t checked_integer(const toml::node& node, const char* key, Range range) const {
-    if (!node.is_integer()) wrong_type(node, key, "an integer");
+    if (!node.is_integer()) wrong_type(node, key, "an integer " + in_range(range));
     const std::int64_t value = **node.as_integer();
     check_range(node, key, double(value), range);
     return value;
   }
 
   double checked_number(const toml::node& node, const char* key, Range range) const {
-    if (!node.is_number()) wrong_type(node, key, "a number");
+    if (!node.is_number()) wrong_type(node, key, "a number " + in_range(range));
     const double value = node.value<double>().value();
     check_range(node, key, value, range);
     return value;
@@ -244,17 +244,19 @@ toml::table parse_override(const std::string& text) {
     throw ConfigError(origin + ": expected key=value, as in algorithm.tau=4");
   }
   const std::string key = text.substr(0, equals), value = text.substr(equals + 1);
+  bool too_long = false;  // for an integer: the range is told where the value is read
   try {
     return toml::parse(text, origin);
   } catch (const toml::parse_error&) {
     const bool bare_word = value.find_first_of("[]{}\"'=\n\\") == value.npos;
     const bool number = value.find_first_not_of("+-.0123456789") == value.npos;
-    if (!bare_word || (number && !is_value(value))) {
+    too_long = number && !is_value(value) && is_value(value + ".0");
+    if (!bare_word || (number && !is_value(value) && !too_long)) {
       throw ConfigError(fmt::format("{}: expected a TOML value; found {}", origin, value));
     }
   }
   try {
-    return toml::parse(key + " = \"" + value + "\"", origin);
+    return toml::parse(too_long ? text + ".0" : key + " = \"" + value + "\"", origin);
   } catch (const toml::parse_error&) {
     throw ConfigError(origin + ": expected key=value, as in algorithm.tau=4");
   }
@@ -276,7 +278,7 @@ void merge(toml::table& into, toml::table&& from) {
 
 void read_text(const std::string& text, const std::string& origin,
                const std::vector<std::string>& overrides,
-               const std::function<void(Fields&)>& fields) {
+               const std::function<void(Fields&)>& fields, const std::string& expected) {
   toml::table root;
   try {
     root = toml::parse(text, origin);
@@ -287,8 +289,7 @@ void read_text(const std::string& text, const std::string& origin,
         fmt::format("{}:{}: not valid TOML: {}", origin, e.source().begin.line, message));
   }
   if (root.empty() && overrides.empty()) {
-    throw ConfigError(fmt::format(
-        "{}: is empty; expected a configuration (see configs/ and `easgd help config`)", origin));
+    throw ConfigError(fmt::format("{}: is empty; expected {}", origin, expected));
   }
   for (const std::string& change : overrides) {
     if (!remove_key(root, change)) merge(root, parse_override(change));
@@ -299,7 +300,7 @@ void read_text(const std::string& text, const std::string& origin,
 }
 
 void read_file(const std::string& path, const std::vector<std::string>& overrides,
-               const std::function<void(Fields&)>& fields) {
+               const std::function<void(Fields&)>& fields, const std::string& expected) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) {
     throw ConfigError(path + ": is a folder; expected a TOML file");
@@ -308,7 +309,7 @@ void read_file(const std::string& path, const std::vector<std::string>& override
   if (!file) throw ConfigError(path + ": cannot be opened; expected a TOML file");
   std::ostringstream text;
   text << file.rdbuf();
-  read_text(text.str(), path, overrides, fields);
+  read_text(text.str(), path, overrides, fields, expected);
 }
 
 }  // namespace easgd::config

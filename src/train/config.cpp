@@ -1,7 +1,9 @@
 #include "train/config.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "algorithms/algorithm.h"
@@ -16,6 +18,7 @@ namespace easgd {
 namespace {
 
 constexpr double kManySteps = 1e12;
+constexpr const char* kExpected = "a configuration (see configs/ and `easgd help config`)";
 constexpr const char* kNameMeaning = "names the layer's tensors; empty: type and number";
 constexpr const char* kFromMeaning =
     "layer whose output it takes, \"images\" for the input; empty: the layer before";
@@ -186,16 +189,23 @@ void load_layers(Config& config, const std::filesystem::path& origin) {
   if (!network.file.empty()) {
     if (!network.layers.empty()) fail("give file or [[network.layer]] tables, not both");
     config::read_file((origin.parent_path() / network.file).string(), {},
-                      [&](config::Fields& f) { layer_fields(f, "layer", network.layers); });
+                      [&](config::Fields& f) { layer_fields(f, "layer", network.layers); },
+                      "[[layer]] tables, from the input to the loss");
     network.file.clear();
   }
   if (network.layers.empty()) fail("has no layers; give network.file or [[network.layer]] tables");
 }
 
+std::string how_to_remove(const std::string& key) {
+  return fmt::format("; --set algorithm.{0}= takes {0} away", key);
+}
+
 void check_algorithm(const AlgorithmConfig& algorithm) {
   const Algorithm& entry = *Registry<Algorithm>::find(algorithm.name);
-  const int given =
-      algorithm.rho.has_value() + algorithm.alpha.has_value() + algorithm.beta.has_value();
+  std::vector<std::string> given;
+  if (algorithm.rho) given.push_back("rho");
+  if (algorithm.alpha) given.push_back("alpha");
+  if (algorithm.beta) given.push_back("beta");
   if (entry.every_step && algorithm.tau != 1) {
     throw ConfigError(fmt::format("algorithm.tau: {} exchanges in every step; expected 1, found {}",
                                   algorithm.name, algorithm.tau));
@@ -222,27 +232,31 @@ void check_algorithm(const AlgorithmConfig& algorithm) {
                     "\"synchronous\", found \"{}\"",
                     algorithm.name, algorithm.exchange));
   }
-  if (entry.coupling == Coupling::alpha && (given != 1 || !algorithm.alpha)) {
+  if (entry.coupling == Coupling::alpha && (given.size() != 1 || !algorithm.alpha)) {
     throw ConfigError(fmt::format(
         "algorithm: {} needs alpha, its moving rate, and neither rho nor beta", algorithm.name));
   }
-  if (entry.coupling == Coupling::elastic && given != 1) {
-    throw ConfigError(fmt::format("algorithm: {} needs exactly one of rho, alpha, beta; found {}",
-                                  algorithm.name,
-                                  given == 0   ? "none"
-                                  : given == 3 ? "all three; --set algorithm.beta= takes beta away"
-                                               : "two; --set algorithm.beta= takes beta away"));
+  if (entry.coupling == Coupling::elastic && given.size() != 1) {
+    throw ConfigError(fmt::format(
+        "algorithm: {} needs exactly one of rho, alpha, beta; found {}{}", algorithm.name,
+        given.empty() ? "none" : fmt::format("{}", fmt::join(given, " and ")),
+        given.empty() ? "" : how_to_remove(given.back())));
   }
-  if (entry.coupling == Coupling::none && given != 0) {
-    throw ConfigError(
-        fmt::format("algorithm: {} has no elastic force; remove rho, alpha, beta", algorithm.name));
+  if (entry.coupling == Coupling::none && !given.empty()) {
+    throw ConfigError(fmt::format("algorithm: {} has no elastic force; found {}{}", algorithm.name,
+                                  fmt::join(given, " and "), how_to_remove(given.back())));
   }
 }
 
+/// A separator of paths, or a control character.
+bool no_letter_of_a_name(unsigned char c) {
+  return c == '/' || c < 0x20 || c == 0x7f;
+}
+
 void check(Config& config) {
-  if (config.name.empty() || config.name.find('/') != std::string::npos) {
-    throw ConfigError(fmt::format("name: expected a word to name the run folder with; found \"{}\"",
-                                  config.name));
+  if (config.name.empty() || std::ranges::any_of(config.name, no_letter_of_a_name)) {
+    throw ConfigError(
+        fmt::format("name: expected a word to name the run folder with; found {:?}", config.name));
   }
   check_algorithm(config.algorithm);
   const StopConfig& stop = config.stop;
@@ -291,8 +305,10 @@ void anchor(std::string& path) {
 }  // namespace
 
 Config load_config(const std::string& path, const std::vector<std::string>& overrides) {
+  if (path.empty()) throw ConfigError("expected a configuration file; found an empty name");
   Config config;
-  config::read_file(path, overrides, [&](config::Fields& f) { config.fields(f); });
+  config::read_file(
+      path, overrides, [&](config::Fields& f) { config.fields(f); }, kExpected);
   load_layers(config, path);
   anchor(config.data.dir);
   anchor(config.network.init);
@@ -308,7 +324,8 @@ Config load_config(const std::string& path, const std::vector<std::string>& over
 Config parse_config(const std::string& text, const std::string& origin,
                     const std::vector<std::string>& overrides) {
   Config config;
-  config::read_text(text, origin, overrides, [&](config::Fields& f) { config.fields(f); });
+  config::read_text(
+      text, origin, overrides, [&](config::Fields& f) { config.fields(f); }, kExpected);
   load_layers(config, origin);
   return config;
 }

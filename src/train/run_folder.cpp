@@ -12,10 +12,13 @@
 namespace easgd {
 namespace {
 
-/// Makes runs/<name>-<n> with the first n that nobody else has.
+constexpr const char* kFiles[] = {"config.toml", "metrics.jsonl", "center.safetensors", "order.bin",
+                                  "summary.json"};
+
+/// Makes runs/<name>-<n> with the first n that nobody else has. Where that fails: what failed.
 std::filesystem::path make_numbered(const std::string& name, std::error_code& error) {
-  std::filesystem::create_directories("runs", error);
-  std::filesystem::path path;
+  std::filesystem::path path = "runs";
+  std::filesystem::create_directories(path, error);
   for (int n = 1; !error; ++n) {
     path = fmt::format("runs/{}-{}", name, n);
     if (std::filesystem::create_directory(path, error)) break;
@@ -23,23 +26,35 @@ std::filesystem::path make_numbered(const std::string& name, std::error_code& er
   return path;
 }
 
+/// What lies in a folder under the name of a run's file is somebody's.
+void check_free(const std::filesystem::path& folder) {
+  for (const char* name : kFiles) {
+    std::error_code ignored;
+    const auto there = std::filesystem::symlink_status(folder / name, ignored);
+    if (std::filesystem::exists(there)) {
+      throw ConfigError(
+          fmt::format("{}: holds an earlier run, or another's {}; give "
+                      "another folder with --out",
+                      folder.string(), name));
+    }
+  }
+}
+
 }  // namespace
 
 RunFolder::RunFolder(const std::string& out, const std::string& name) : path_(out) {
   std::error_code error;
-  if (std::filesystem::exists(path_ / "config.toml", error)) {
-    throw ConfigError(out + ": holds an earlier run; give another folder with --out");
-  }
+  made_ = out.empty() || !std::filesystem::exists(path_, error);
   error.clear();
   if (out.empty()) {
     path_ = make_numbered(name, error);
-    made_ = true;
   } else {
-    made_ = std::filesystem::create_directories(path_, error);
+    check_free(path_);
+    std::filesystem::create_directories(path_, error);
   }
   if (error) {
-    throw DataError(
-        fmt::format("{}: cannot make the run folder: {}", path_.string(), error.message()));
+    throw DataError(fmt::format("{}: cannot make the run folder: {}; give another with --out",
+                                path_.string(), error.message()));
   }
   metrics_.open(file("metrics.jsonl"), std::ios::trunc);
   if (!metrics_) {
@@ -52,11 +67,10 @@ void RunFolder::write(const std::string& name, const std::string& text) const {
   write_file(file(name), [&text](std::ostream& stream) { stream << text; });
 }
 
-void RunFolder::discard() noexcept {
+RunFolder::~RunFolder() {
+  if (kept_) return;
   std::error_code ignored;
-  for (const char* name : {"config.toml", "metrics.jsonl"}) {
-    std::filesystem::remove(file(name), ignored);
-  }
+  for (const char* name : kFiles) std::filesystem::remove(file(name), ignored);
   if (made_) std::filesystem::remove(path_, ignored);
 }
 

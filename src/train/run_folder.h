@@ -12,8 +12,11 @@ namespace easgd {
 class RunFolder {
  public:
   /// Makes the folder; an empty `out` stands for runs/<name>-<n> with the first n that is free.
-  /// Throws: DataError where it cannot be made, ConfigError where it holds an earlier run.
+  /// Throws: DataError where it cannot be made, ConfigError where it holds a file that a run writes.
   RunFolder(const std::string& out, const std::string& name);
+  /// Removes what this object has made, unless the run began.
+  ~RunFolder();
+  RunFolder(const RunFolder&) = delete;
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path file(const std::string& name) const { return path_ / name; }
@@ -22,8 +25,8 @@ class RunFolder {
   /// Throws: DataError.
   void write(const std::string& name, const std::string& text) const;
 
-  /// Removes what this object has made: the run did not begin.
-  void discard() noexcept;
+  /// The run has begun: its files stay.
+  void keep() { kept_ = true; }
 
   /// Appends one line to metrics.jsonl. From any thread. A disk that is full costs the line and a
   /// warning, not the run.
@@ -35,6 +38,7 @@ class RunFolder {
   std::ofstream metrics_;
   bool warned_ = false;
   bool made_ = false;  // the folder was not there before
+  bool kept_ = false;
 };
 
 }  // namespace easgd

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/interrupt.h"
+#include "data/location.h"
 #include "train/devices.h"
 #include "train/evaluation_clock.h"
 #include "train/evaluator.h"
@@ -62,6 +63,12 @@ Config& resolve_threads(Config& config, const std::vector<Placement>& places) {
   return config;
 }
 
+/// Where the files of the set were found, so that the run repeats from another folder.
+void resolve_folder(DataConfig& data, const std::string& source) {
+  if (!data.dir.empty() || !Registry<DatasetFiles>::find(data.set)) return;
+  data.dir = std::filesystem::absolute(source).lexically_normal().string();
+}
+
 /// A run: made from its configuration, run once.
 class Run {
  public:
@@ -70,14 +77,19 @@ class Run {
 
  private:
   std::unique_ptr<OrderPolicy> make_order();
+  RunFolder make_folder(const std::string& out);
   TeamOptions team_options();
   EvaluatorOptions evaluator_options();
   WorkerParts worker_parts(std::size_t index);
   void announce() const;
+  void warn(const std::string& message);
+  void warn_of_plan();
   void report(const Evaluation& evaluation);
   void log_progress(const Team& team);
   ProgressState progress_of(const Team& team) const;
   std::uint64_t steps_taken(const Team& team) const;
+  bool diverged(const Team& team) const;
+  void finish(Evaluator& evaluator, const CenterView& last, double seconds);
   void watch(Team& team, const Evaluator& evaluator);
   json summarise(const Team& team, const std::string& status, double seconds) const;
   void write_summary(const Team& team, const std::string& status, double seconds);
@@ -96,6 +108,7 @@ class Run {
   RunFolder folder_;  // last of what may fail: a mistake leaves no folder behind
   EvaluationClock clock_;
   std::map<std::string, std::string> metadata_;
+  std::optional<std::uint64_t> saved_;  // version; the evaluator's until it has finished
   Summary summary_;
   double next_progress_event_ = kProgressEventSeconds;
 };
@@ -109,8 +122,9 @@ Run::Run(Config config, const std::string& out)
       plan_(config_, places_.size(), data_.train_size),
       state0_(initial_state(config_, network_)),
       order_(make_order()),
-      folder_(out, config_.name),
+      folder_(make_folder(out)),
       clock_(config_.evaluate.every, std::size_t(config_.workers.batch), data_.train_size) {
+  resolve_folder(config_.data, data_.split.source);
   config_.workers.devices.clear();
   for (const Placement& place : places_) config_.workers.devices.push_back(place.name());
   metadata_ = {{"easgd.config", dump_evaluation_config(config_)}};
@@ -133,6 +147,12 @@ std::unique_ptr<OrderPolicy> Run::make_order() {
   check_replays(recording.config, dump_replay_config(config_));
   plan_.set_steps(recording.steps);
   return replay_order(std::move(recording), ending_);
+}
+
+/// From here a signal is heard, not obeyed: the folder is not left behind half made.
+RunFolder Run::make_folder(const std::string& out) {
+  catch_interrupts();
+  return RunFolder(out, config_.name);
 }
 
 WorkerParts Run::worker_parts(std::size_t index) {
@@ -190,6 +210,24 @@ void Run::announce() const {
   }
 }
 
+void Run::warn(const std::string& message) {
+  Progress::line("warning: " + message);
+  folder_.log({{"event", "warning"}, {"message", message}});
+}
+
+/// What can be said against the plan before the run.
+void Run::warn_of_plan() {
+  if (algorithm_.elastic_region) {
+    const auto warning = stability_warning(config_.algorithm, plan_.elastic());
+    if (warning) warn(*warning);
+  }
+  const std::uint64_t tau = plan_.tau(0), steps = plan_.steps(0);
+  if (!algorithm_.last_letter && tau > 1 && tau >= steps) {
+    warn(fmt::format("tau {} leaves the center one letter of each worker, which takes {} steps",
+                     tau, steps));
+  }
+}
+
 TeamOptions Run::team_options() {
   TeamOptions options{.algorithm = &algorithm_,
                       .plan = &plan_,
@@ -220,6 +258,7 @@ EvaluatorOptions Run::evaluator_options() {
             metadata["easgd.version"] = std::to_string(snapshot.version);
             safetensors::write(folder_.file("center.safetensors"), network_, snapshot.center,
                                metadata);
+            saved_ = snapshot.version;
           },
       .report = [this](const Evaluation& evaluation) { report(evaluation); },
   };
@@ -246,6 +285,15 @@ std::uint64_t Run::steps_taken(const Team& team) const {
   std::uint64_t sum = 0;
   for (std::size_t i = 0; i < team.workers(); ++i) sum += team.telemetry(i).clock;
   return sum;
+}
+
+/// The loss is not finite, or every letter that would have moved the center was refused.
+bool Run::diverged(const Team& team) const {
+  if (summary_.diverged()) return true;
+  std::uint64_t refused = 0;
+  for (std::size_t i = 0; i < team.workers(); ++i) refused += team.telemetry(i).refused;
+  const ConstView center = team.center().view().center;
+  return refused > 0 && std::ranges::equal(center, ConstView(state0_).first(center.size()));
 }
 
 ProgressState Run::progress_of(const Team& team) const {
@@ -291,8 +339,7 @@ void Run::watch(Team& team, const Evaluator& evaluator) {
     progress.show(progress_of(team));
     log_progress(team);
     for (const std::string& complaint : watchdog.look(team)) {
-      Progress::line("warning: " + complaint);
-      folder_.log({{"event", "warning"}, {"message", complaint}});
+      warn(complaint);
     }
   }
 }
@@ -332,14 +379,23 @@ void Run::write_order(const Team& team) const {
   recording.write(folder_.file("order.bin"), team.workers());
 }
 
+/// Says of a failure that the saved center is not the last one, where it is not.
+void Run::finish(Evaluator& evaluator, const CenterView& last, double seconds) {
+  try {
+    evaluator.finish(last, seconds);
+  } catch (const Error& error) {
+    if (saved_ == last.version) throw;
+    const std::string center = folder_.file("center.safetensors").string();
+    throw Error(error.exit_code(), saved_
+                                       ? fmt::format("{}; {} is of version {}, the run reached {}",
+                                                     error.what(), center, *saved_, last.version)
+                                       : fmt::format("{}; no center is saved", error.what()));
+  }
+}
+
 ExitCode Run::run() {
   announce();
-  if (const auto warning = algorithm_.elastic_region
-                               ? stability_warning(config_.algorithm, plan_.elastic())
-                               : std::nullopt) {
-    Progress::line("warning: " + *warning);
-    folder_.log({{"event", "warning"}, {"message", *warning}});
-  }
+  warn_of_plan();
   TeamOptions options = team_options();
   Evaluator evaluator(evaluator_options(), network_.state_count());
   const Team* seen_team = nullptr;
@@ -353,14 +409,9 @@ ExitCode Run::run() {
   };
   Team team(std::move(options));
   seen_team = &team;
-  try {
-    team.start();
-    catch_interrupts();  // until here there is nothing to save, and a signal just ends it
-    folder_.write("config.toml", dump_config(config_));
-  } catch (...) {
-    folder_.discard();
-    throw;
-  }
+  team.start();
+  folder_.write("config.toml", dump_config(config_));
+  folder_.keep();
   watch(team, evaluator);
   const double seconds = team.seconds();
   const bool cut_short = interrupted();
@@ -379,11 +430,11 @@ ExitCode Run::run() {
   attempt([&] { write_order(team); });
   attempt([&] { folder_.write("summary.json", summarise(team, "interrupted", seconds).dump(2)); });
   const CenterView last = team.center().view();
-  attempt([&] { evaluator.finish(last, last.seconds.value_or(seconds)); });
-  const char* status = failure.get()         ? "failed"
-                       : cut_short           ? "interrupted"
-                       : summary_.diverged() ? "diverged"
-                                             : "done";
+  attempt([&] { finish(evaluator, last, last.seconds.value_or(seconds)); });
+  const char* status = failure.get()    ? "failed"
+                       : cut_short      ? "interrupted"
+                       : diverged(team) ? "diverged"
+                                        : "done";
   attempt([&] { write_summary(team, status, seconds); });
   failure.rethrow_if_any();
   return cut_short ? ExitCode::interrupted : ExitCode::done;

@@ -1,0 +1,21 @@
+// Words of the command line that no command knows.
+#pragma once
+
+#include <span>
+#include <string>
+
+namespace CLI {
+class App;
+}
+
+namespace easgd {
+
+/// `app` is the program, or a command with commands of its own; `words` are what follows its name.
+/// Throws: ConfigError that names the command that was meant, or all there are.
+void check_command(const CLI::App& app, std::span<char* const> words);
+
+/// What `app` has parsed but no command took, in the order given, and the option that the first may
+/// stand for.
+std::string complaint_about_extras(const CLI::App& app);
+
+}  // namespace easgd
