@@ -14,6 +14,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <sstream>
@@ -904,4 +905,45 @@ TEST_CASE("what an algorithm does not take is said") {
                        "--set algorithm.tau_schedule.kind=power" +
                        out),
                  2, "exchanges in every step; remove it");
+}
+
+TEST_CASE("a network with batch normalisation: each policy's run is evaluated and replayed alike") {
+  const Folder folder;
+  write_small_set(folder / "set");
+  std::ofstream(folder / "net.toml")
+      << "[[layer]]\ntype = \"conv\"\nchannels = 4\nkernel = 3\nuse_bias = false\n"
+         "[[layer]]\ntype = \"batchnorm\"\n[[layer]]\ntype = \"relu\"\n"
+         "[[layer]]\ntype = \"residual\"\nname = \"block\"\nchannels = 8\nstride = 2\n"
+         "[[layer]]\ntype = \"linear\"\noutputs = 10\n"
+         "[[layer]]\ntype = \"softmax_cross_entropy\"\n";
+  std::map<std::string, std::string> tensors;
+  std::map<std::string, double> losses;
+  for (const std::string policy : {"average", "recompute", "keep"}) {
+    CAPTURE(policy);
+    const std::string run = folder / policy;
+    const std::string settings =
+        "train configs/mnist_lenet.toml --set data.dir=" + folder / "set" +
+        " --set data.crop=0 --set network.file=" + folder / "net.toml" +
+        " --set network.statistics=" + policy +
+        " --set network.statistics_samples=500 --set 'workers.devices=[\"cpu\",\"cpu\"]' --set "
+        "workers.batch=20"
+        " --set workers.threads=1 --set center.order=round_robin --set stop.epochs=30"
+        " --set algorithm.learning_rate=0.1 --set algorithm.tau=7 ";
+    const Answer answer = easgd(settings + "--out " + run);
+    CAPTURE(answer.text);
+    REQUIRE(answer.code == 0);
+    const json summary = json::parse(bytes_of(run + "/summary.json"));
+    losses[policy] = summary["test_loss"];
+    CHECK(summary["test_error"] < 0.5);
+    char expected[60];
+    std::snprintf(expected, sizeof expected, "test loss %.6f", losses[policy]);
+    CHECK(easgd("evaluate " + run).text.find(expected) != std::string::npos);
+    tensors[policy] = bytes_of(run + "/center.safetensors");
+    CHECK(tensors[policy].find("block.downsample.1.running_var") != std::string::npos);
+    REQUIRE(easgd("train " + run + "/config.toml --out " + run + "2").code == 0);
+    CHECK(bytes_of(run + "2/center.safetensors") == tensors[policy]);
+  }
+  // The parameters are the same; what they are evaluated with is not.
+  CHECK(losses["average"] != losses["recompute"]);
+  CHECK(losses["average"] != losses["keep"]);
 }

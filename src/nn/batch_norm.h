@@ -10,7 +10,7 @@ namespace easgd {
 ///   running_mean += momentum (mean - running_mean)
 ///   running_var  += momentum (variance N H W / (N H W - 1) - running_var)
 /// which are what evaluation normalises with. Names and defaults are torch.nn.BatchNorm2d's.
-/// Source: Ioffe and Szegedy, "Batch Normalization", 2015.
+/// Source: [Ioffe and Szegedy 2015]
 struct BatchNorm final : Layer {
   double epsilon = 1e-5;
   double momentum = 0.1;

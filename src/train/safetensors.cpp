@@ -92,6 +92,8 @@ File read(const std::filesystem::path& path) {
   std::string name = "header";
   try {
     const json header = json::parse(text);
+    if (!header.is_object())
+      throw DataError("expected an object, found " + std::string(header.type_name()));
     for (const auto& [key, entry] : header.items()) {
       name = key;
       if (key == "__metadata__") {
@@ -119,8 +121,7 @@ void write(const std::filesystem::path& path, const Network& network, ConstView 
   });
 }
 
-void load(const File& file, const std::filesystem::path& path, const Network& network,
-          View state) {
+void load(const File& file, const std::filesystem::path& path, const Network& network, View state) {
   for (const Slice& slice : tensors_of(network)) {
     const auto it = file.tensors.find(slice.name);
     if (it == file.tensors.end()) {
