@@ -32,7 +32,16 @@ struct Simulation {
     return (quadratic::curvature(j) + a.weight_decay) * point -
            quadratic::noise(std::uint32_t(w), t, j);
   }
-  bool exchanges(std::uint64_t t) const { return t % std::uint64_t(a.tau) == 0; }
+  /// Exchanges follow each other at tau steps, multiplied from a part of the run on.
+  bool exchanges(std::uint64_t t) const {
+    std::uint64_t next = 0;
+    while (next < t) {
+      const bool later =
+          !a.tau_schedule.at.empty() && double(next) >= a.tau_schedule.at[0] * double(steps);
+      next += std::uint64_t(a.tau) * (later ? std::uint64_t(a.tau_schedule.factor) : 1);
+    }
+    return next == t;
+  }
   double mean(const std::vector<double>& of) const {
     return std::accumulate(of.begin(), of.end(), 0.0) / double(p);
   }
@@ -348,6 +357,21 @@ TEST_CASE("every algorithm follows its formula in double precision") {
         }
       }
     }
+  }
+}
+
+TEST_CASE("exchanges follow a schedule of tau: post-local SGD, and others") {
+  for (const std::string name : {"local_sgd", "diloco", "sma", "easgd", "downpour", "lookahead"}) {
+    CAPTURE(name);
+    const bool synchronous = Registry<Algorithm>::find(name)->exchange == Exchange::synchronous;
+    Config config = config_of(name, synchronous ? "synchronous" : "asynchronous", 1, 120);
+    const std::vector<float> without = toy_of(config, 4).run();
+    config.algorithm.tau_schedule.kind = "steps";
+    config.algorithm.tau_schedule.at = {0.5};
+    config.algorithm.tau_schedule.factor = 7;
+    CHECK(error_of(config, 4) < 1e-5);
+    if (name == "local_sgd") continue;  // on a quadratic the workers' mean is the same for every tau
+    CHECK(distance(toy_of(config, 4).run(), without) > 1e-4);
   }
 }
 

@@ -947,3 +947,30 @@ TEST_CASE("a network with batch normalisation: each policy's run is evaluated an
   CHECK(losses["average"] != losses["recompute"]);
   CHECK(losses["average"] != losses["keep"]);
 }
+
+TEST_CASE("all-reduce with p workers and batch b is one worker with batch p b") {
+  const Folder folder;
+  write_small_set(folder / "set");
+  const auto run = [&](const std::string& name, const std::string& settings) {
+    const Answer answer =
+        easgd("train configs/mnist_logistic.toml --set data.dir=" + folder / "set" +
+              " --set data.order=sequential --set stop.epochs= --set stop.steps=60"
+              " --set algorithm.beta= --set algorithm.learning_rate=0.1"
+              " --set algorithm.schedule.kind=constant --set algorithm.tau=1"
+              " --set workers.threads=1 --out " +
+              folder / name + " " + settings);
+    CAPTURE(answer.text);
+    REQUIRE(answer.code == 0);
+    return json::parse(bytes_of(folder / name + "/summary.json"));
+  };
+  const json many = run("many",
+                        "--set algorithm.name=allreduce --set algorithm.exchange=synchronous"
+                        " --set 'workers.devices=[\"cpu\",\"cpu\",\"cpu\",\"cpu\"]'"
+                        " --set workers.batch=10");
+  const json one = run("one",
+                       "--set algorithm.name=msgd --set 'workers.devices=[\"cpu\"]'"
+                       " --set workers.batch=40");
+  CHECK(one["test_loss"].get<double>() < 2);
+  CHECK(many["test_loss"].get<double>() ==
+        doctest::Approx(one["test_loss"].get<double>()).epsilon(1e-5));
+}

@@ -11,6 +11,7 @@
 #include "theory/double_well.h"
 #include "theory/multiplicative_noise.h"
 #include "theory/round_robin.h"
+#include "train/curvature.h"
 
 using namespace easgd;
 using namespace easgd::theory;
@@ -288,4 +289,47 @@ TEST_CASE("the trainer's own ADMM in turns is the cycle of the theory") {
         admm_trajectory(scheme, quadratic::start(j), 3 * 40, 3 * 40).center.back();
     CHECK(std::abs(center[j] - expected) < 1e-5);
   }
+}
+
+namespace {
+
+/// Largest eigenvalue of the mean of x x^T over images [N][D] with a 1 at the end of each.
+double largest_second_moment(ConstView images, std::size_t count) {
+  const std::size_t size = images.size() / count;
+  std::vector<double> v(size + 1, 1);
+  double length = 0;
+  for (int iteration = 0; iteration < 300; ++iteration) {
+    std::vector<double> next(size + 1);
+    for (std::size_t n = 0; n < count; ++n) {
+      const ConstView x = images.subspan(n * size, size);
+      double dot = v[size];
+      for (std::size_t i = 0; i < size; ++i) dot += double(x[i]) * v[i];
+      for (std::size_t i = 0; i < size; ++i) next[i] += dot * double(x[i]) / double(count);
+      next[size] += dot / double(count);
+    }
+    length = 0;
+    for (const double a : next) length += a * a;
+    length = std::sqrt(length);
+    for (std::size_t i = 0; i <= size; ++i) v[i] = next[i] / length;
+  }
+  return length;
+}
+
+}  // namespace
+
+TEST_CASE("the measured curvature of softmax regression at zero is that of its exact Hessian") {
+  // All classes have probability 1/K there: H = (I - 1 1^T / K) / K (x) mean of x x^T.
+  constexpr std::size_t kSamples = 64;
+  Config config = load_config(EASGD_SOURCE_ROOT "/configs/synthetic_logistic.toml",
+                              {"data.limit=64", "data.test_limit=1", "workers.batch=64"});
+  const Data data(config);
+  const Network network = make_network(config, data.split.train->shape(), 10);
+  const Buffer state = initial_state(config, network);
+  const Curvature measured = measure_curvature(config, data, network, state, 200);
+  Loader all(*data.split.train,
+             {.batch = kSamples, .limit = kSamples, .normalisation = data.normalisation});
+  const double exact = largest_second_moment(all.next(0).images, kSamples) / 10;
+  CHECK(measured.settled);
+  CHECK(exact > 1);
+  CHECK(measured.largest == doctest::Approx(exact).epsilon(0.01));
 }

@@ -7,51 +7,50 @@
 
 #include "algorithms/center_rules.h"
 #include "algorithms/local_rules.h"
+#include "algorithms/running_average.h"
 
 namespace easgd {
 namespace {
 
 class AveragedSgdRule final : public SgdRule {
  public:
-  AveragedSgdRule(Backend& backend, ConstView x0, bool mean)
-      : SgdRule(backend, x0), mean_(mean), z_(backend.allocate(x0.size())) {
+  AveragedSgdRule(Backend& backend, ConstView x0, Average kind)
+      : SgdRule(backend, x0), weight_(kind), z_(backend.allocate(x0.size())) {
     backend_.upload(x0, z_);
   }
 
   ConstView letter() const override { return z_; }
 
   void step(ConstView g, ConstView reply, const Rates& rates) override {
-    const float a = mean_ ? 1.0f / float(++steps_) : rates.alpha;
-    backend_.run(kernels::Average{z_.data(), x_.data(), a}, x_.size());
+    backend_.run(kernels::Average{z_.data(), x_.data(), weight_.next(rates)}, x_.size());
     SgdRule::step(g, reply, rates);
   }
 
   void restart(ConstView center) override {
     backend_.run(kernels::Restart{x_.data(), nullptr, nullptr, z_.data(), center.data()},
                  x_.size());
-    steps_ = 0;
+    weight_.restart();
   }
 
  private:
-  bool mean_;
-  std::uint64_t steps_ = 0;
+  AverageWeight weight_;
   Buffer z_;
 };
 
-Algorithm averaged(bool mean) {
+Algorithm averaged(Average kind) {
   return {
-      .worker = [mean](Backend& b,
-                       ConstView x0) { return std::make_unique<AveragedSgdRule>(b, x0, mean); },
+      .worker = [kind](Backend& b,
+                       ConstView x0) { return std::make_unique<AveragedSgdRule>(b, x0, kind); },
       .center = make_center_rule<PublishedCenter>,
-      .coupling = mean ? Coupling::none : Coupling::alpha,
+      .coupling = coupling_of(kind),
       .replies = false,
       .single = true,
       .last_letter = true,
   };
 }
 
-const Registered<Algorithm> kMean("asgd", averaged(true));
-const Registered<Algorithm> kMoving("mvasgd", averaged(false));
+const Registered<Algorithm> kMean("asgd", averaged(Average::mean));
+const Registered<Algorithm> kMoving("mvasgd", averaged(Average::moving));
 
 }  // namespace
 }  // namespace easgd

@@ -51,14 +51,13 @@ void MomentumCenter::step(ConstView u, float delta, View center) {
   }
 }
 
-AveragedCenter::AveragedCenter(std::unique_ptr<CenterRule> rule, ConstView x0, Weight weight)
-    : rule_(std::move(rule)), weight_(weight), z_(host_buffer(x0.size())) {
+AveragedCenter::AveragedCenter(std::unique_ptr<CenterRule> rule, ConstView x0, Average kind)
+    : rule_(std::move(rule)), weight_(kind), z_(host_buffer(x0.size())) {
   std::ranges::copy(x0, z_.view().begin());
 }
 
 void AveragedCenter::absorb(std::span<const Letter> round, View center) {
-  const float a = weight_ == Weight::mean ? 1.0f / float(++changes_) : round.back().rates.alpha;
-  const kernels::Average average{z_.data(), center.data(), a};
+  const kernels::Average average{z_.data(), center.data(), weight_.next(round.back().rates)};
   for (std::size_t i = 0; i < center.size(); ++i) average(i);
   rule_->absorb(round, center);
 }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "algorithms/algorithm.h"
+#include "algorithms/running_average.h"
 #include "kernels/elastic.h"
 
 namespace easgd {
@@ -56,9 +57,7 @@ class MomentumCenter final : public CenterRule {
 ///   z = (1 - a) z + a c, with the c of before each change;  z_0 = c_0.
 class AveragedCenter final : public CenterRule {
  public:
-  /// a = 1 / (t + 1) at the t-th change, so that z is the mean of all, or the letter's alpha.
-  enum class Weight { mean, alpha };
-  AveragedCenter(std::unique_ptr<CenterRule> rule, ConstView x0, Weight weight);
+  AveragedCenter(std::unique_ptr<CenterRule> rule, ConstView x0, Average kind);
 
   void absorb(std::span<const Letter> round, View center) override;
   ConstView pulled(ConstView center) const override { return rule_->pulled(center); }
@@ -66,9 +65,8 @@ class AveragedCenter final : public CenterRule {
 
  private:
   std::unique_ptr<CenterRule> rule_;
-  Weight weight_;
+  AverageWeight weight_;
   Buffer z_;
-  std::uint64_t changes_ = 0;
 };
 
 /// The factory that a registration wants.

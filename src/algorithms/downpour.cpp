@@ -25,18 +25,18 @@ Algorithm downpour() {
   };
 }
 
-Algorithm averaged(AveragedCenter::Weight weight) {
+Algorithm averaged(Average kind) {
   Algorithm algorithm = downpour();
-  algorithm.center = [weight](const CenterOptions&, ConstView x0) {
-    return std::make_unique<AveragedCenter>(std::make_unique<AddingCenter>(1.0f), x0, weight);
+  algorithm.center = [kind](const CenterOptions&, ConstView x0) {
+    return std::make_unique<AveragedCenter>(std::make_unique<AddingCenter>(1.0f), x0, kind);
   };
-  if (weight == AveragedCenter::Weight::alpha) algorithm.coupling = Coupling::alpha;
+  algorithm.coupling = coupling_of(kind);
   return algorithm;
 }
 
 const Registered<Algorithm> kDownpour("downpour", downpour());
-const Registered<Algorithm> kAveraged("adownpour", averaged(AveragedCenter::Weight::mean));
-const Registered<Algorithm> kMoving("mvadownpour", averaged(AveragedCenter::Weight::alpha));
+const Registered<Algorithm> kAveraged("adownpour", averaged(Average::mean));
+const Registered<Algorithm> kMoving("mvadownpour", averaged(Average::moving));
 
 }  // namespace
 }  // namespace easgd

@@ -31,22 +31,26 @@ Center::Center(ConstView state0, const Statistics& statistics, const Algorithm& 
   std::ranges::copy(state0, state_.view().begin());
 }
 
-void Center::run() {
+void Center::run(std::stop_token stop) {
   try {
-    serve();
+    serve(stop);
   } catch (...) {
     for (Mailbox* mailbox : mailboxes_) mailbox->close();
     throw;
   }
 }
 
-void Center::serve() {
+void Center::serve(const std::stop_token& stop) {
   while (true) {
     const int rings = bell_.rings();
     std::ranges::transform(mailboxes_, states_.begin(), [](Mailbox* m) { return m->state(); });
     round_.clear();
     order_->next(states_, round_);
-    if (!round_.empty()) {
+    if (!round_.empty() && stop.stop_requested() && is_torn()) {
+      for (const int worker : round_) {
+        mailboxes_[std::size_t(worker)]->answer(Mailbox::Reply::closed);
+      }
+    } else if (!round_.empty()) {
       absorb(round_);
     } else if (std::ranges::count(states_, Mailbox::State::left) == std::ssize(states_)) {
       return;
@@ -54,6 +58,10 @@ void Center::serve() {
       bell_.wait(rings);
     }
   }
+}
+
+bool Center::is_torn() const {
+  return order_->all_or_none() && std::ranges::count(states_, Mailbox::State::left) > 0;
 }
 
 void Center::absorb(std::span<const int> round) {

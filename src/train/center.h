@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <vector>
 
 #include "algorithms/algorithm.h"
@@ -32,15 +33,16 @@ class Center {
  public:
   /// `state0` [P + S]: where it starts, of which `statistics` says how much the algorithm moves.
   Center(ConstView state0, const Statistics& statistics, const Algorithm& algorithm,
-         const CenterOptions& options, std::unique_ptr<OrderPolicy> order, std::vector<Mailbox*> mailboxes,
-         std::vector<WorkerTelemetry*> telemetry, Bell& bell);
+         const CenterOptions& options, std::unique_ptr<OrderPolicy> order,
+         std::vector<Mailbox*> mailboxes, std::vector<WorkerTelemetry*> telemetry, Bell& bell);
 
   /// Called by the master between rounds, after each that changed the center; may copy; in
   /// virtual time it may wait, else it must not.
   std::function<void(const CenterView&)> on_version;
 
-  /// Absorbs until every worker has left. On an exception closes every mailbox and throws it.
-  void run();
+  /// Absorbs until every worker has left. After `stop` a synchronous round that some have left is not
+  /// absorbed. On an exception closes every mailbox and throws it.
+  void run(std::stop_token stop);
 
   CenterView view() const {
     return {rule_->evaluated(center_), statistics_, version_, steps_, train_, order_->seconds()};
@@ -49,7 +51,8 @@ class Center {
   const std::vector<std::uint16_t>& order() const { return absorbed_; }
 
  private:
-  void serve();
+  void serve(const std::stop_token& stop);
+  bool is_torn() const;
   void absorb(std::span<const int> round);
   bool refuse_if_not_finite(int worker);
   void answer_pull(int worker);

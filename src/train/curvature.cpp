@@ -9,7 +9,7 @@ namespace {
 /// Length of a step for a difference, relative to that of the parameters: far above rounding, far
 /// below where the loss is no longer quadratic.
 constexpr double kRelativeStep = 1e-3;
-constexpr double kSettled = 0.01;
+constexpr double kSettled = 0.001;
 
 double dot(ConstView a, ConstView b) {
   return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);

@@ -13,7 +13,7 @@ struct Curvature {
 
 /// Power iteration at parameters x [P] on Hessian-vector products, each a central difference of two
 /// gradients of the mean loss over one batch of config.workers.batch samples (dropout masks fixed).
-/// Ends where the estimate changes by less than 1 %, or after `most` iterations.
+/// Ends where the estimate changes by less than 0.1 %, or after `most` iterations.
 Curvature measure_curvature(const Config& config, const Data& data, const Network& network,
                             ConstView x, int most = 50);
 

@@ -71,6 +71,8 @@ class SynchronousOrder final : public OrderPolicy {
       round.push_back(int(worker));
     }
   }
+
+  bool all_or_none() const override { return true; }
 };
 
 class ReplayOrder final : public OrderPolicy {

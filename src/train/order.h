@@ -25,6 +25,9 @@ class OrderPolicy {
   /// Fills `round` with the workers to absorb now, given the state of every mailbox; leaves it
   /// empty where the master has to wait. Letters of one round meet the same center.
   virtual void next(std::span<const Mailbox::State> mailboxes, std::vector<int>& round) = 0;
+  /// A round is of all workers or, once the run is being stopped, of none: letters of some alone would
+  /// pass for the mean of all.
+  virtual bool all_or_none() const { return false; }
   /// Virtual time of the last round, where the order keeps one.
   virtual std::optional<double> seconds() const { return {}; }
 };

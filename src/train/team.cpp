@@ -71,7 +71,7 @@ void Team::start() {
   master_ = std::thread([this] {
     name_thread("master");
     try {
-      center_.run();
+      center_.run(stop_.get_token());
     } catch (...) {
       master_error_.record();
     }

@@ -313,8 +313,9 @@ void Run::log_progress(const Team& team) {
   const ProgressState state = progress_of(team);
   if (state.seconds < next_progress_event_) return;
   next_progress_event_ = state.seconds + kProgressEventSeconds;
+  const bool is_virtual = config_.center.order == "virtual";  // "time" is that of evaluations
   folder_.log({{"event", "progress"},
-               {"time", state.seconds},
+               {is_virtual ? "wall_time" : "time", state.seconds},
                {"epoch", state.epoch},
                {"images_per_second", state.images_per_second},
                {"workers", telemetry_json(team)}});

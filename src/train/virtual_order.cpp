@@ -44,6 +44,7 @@ class VirtualOrder final : public OrderPolicy {
     for (const int worker : round) go_on(std::size_t(worker));
   }
 
+  bool all_or_none() const override { return synchronous_; }
   std::optional<double> seconds() const override { return now_; }
 
  private:

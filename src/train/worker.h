@@ -58,7 +58,7 @@ class Worker {
   Mailbox& mailbox_;
 
   std::uint64_t clock_ = 0;  // t^i of the paper
-  bool closed_ = false;      // the master has failed
+  bool closed_ = false;      // the master takes no more
   ConstView pulled_;         // the reply of this step, where it came before the gradient
   bool refused_ = false;     // the last letter was not finite: the reply is where to start again
   // tau divides 0: the first letter comes before the first gradient.
