@@ -10,7 +10,7 @@
 namespace easgd {
 namespace {
 
-constexpr std::uint32_t kLastWorker = 65535;  // the highest number a random stream has
+constexpr std::uint32_t kOnlooker = 65533;  // a worker's number that no run has
 
 std::size_t limited(std::size_t size, std::int64_t limit) {
   return limit == 0 ? size : std::min(size, std::size_t(limit));
@@ -74,7 +74,8 @@ TestSet::TestSet(const Config& config, const Data& data, const Network& network)
                                                      .flip = config.data.flip,
                                                      .limit = data.train_size,
                                                      .seed = std::uint64_t(config.seed),
-                                                     .worker = kLastWorker,
+                                                     .worker = kOnlooker,
+                                       .workers = kOnlooker + 1,
                                                      .normalisation = data.normalisation});
   const auto samples = std::min(std::size_t(config.network.statistics_samples), data.train_size);
   observed_batches_ = std::max<std::size_t>(1, samples / batch);
