@@ -88,5 +88,14 @@ TEST_CASE("mistakes in the wiring are told with the layer") {
            "layer 1 \"relu1\" (relu): no layer takes its output");
   contains(complaint("residual channels=4 stride=9; conv channels=2 kernel=3; linear outputs=4"),
            "(conv): a 3x3 kernel does not fit");
+  {
+    auto layer = (*Registry<LayerEntry>::find("relu"))();
+    layer->name = "images";
+    std::vector<std::shared_ptr<Layer>> layers;
+    layers.push_back(std::move(layer));
+    CHECK_THROWS_WITH_AS(Network({3, 8, 8}, 4, layers),
+                         "network: layer 1 \"images\" (relu): the name stands for the input",
+                         ConfigError);
+  }
   contains(complaint("linear outputs=7"), "it sees 7x1x1 values, but the data set has 4 classes");
 }

@@ -40,6 +40,7 @@ Network::Network(Shape input, int classes, std::vector<std::shared_ptr<Layer>> l
 
 void Network::add(const std::shared_ptr<Layer>& layer) {
   const std::string where = place_of(*layer, stages_.size() + 1);
+  if (layer->name == kImagesName) throw ConfigError(where + ": the name stands for the input");
   if (numbers_.contains(layer->name)) throw ConfigError(where + ": the name is used twice");
   if (!stages_.empty() && stages_.back().layer->kind() == "softmax_cross_entropy") {
     throw ConfigError(where + ": nothing may follow softmax_cross_entropy");

@@ -34,7 +34,9 @@ void layer_fields(config::Fields& f, const char* key, std::vector<std::shared_pt
         Layer& layer = *list[i];
         layer.origin = element.place();
         if (layer.name.empty()) layer.name = fmt::format("{}{}", kind, i + 1);
+        const std::string usual = layer.name;
         element.text("name", layer.name, kNameMeaning);
+        if (layer.name.empty()) layer.name = usual;
         element.text("from", layer.from, kFromMeaning);
         layer.fields(element);
       },

@@ -99,6 +99,8 @@ File read(const std::filesystem::path& path) {
       if (key == "__metadata__") {
         file.metadata = entry.get<std::map<std::string, std::string>>();
       } else {
+        // PyTorch's counters of batches, which nothing here needs.
+        if (entry.at("dtype") == "I64" && key.ends_with(".num_batches_tracked")) continue;
         file.tensors[key] = read_tensor(entry, data);
       }
     }

@@ -84,7 +84,7 @@ TestSet::TestSet(const Config& config, const Data& data, const Network& network)
 void TestSet::prepare(View state) {
   if (!observed_) return;
   backend_->upload(state, state_);
-  const View statistics = state_.view().subspan(parameters_);
+  const View statistics = state_.view().subspan(parameters_);  // the first batch replaces them
   for (std::size_t i = 0; i < observed_batches_; ++i) {
     model_->observe(state_.view().first(parameters_), observed_->next(i), 1.0f / float(i + 1),
                     statistics);

@@ -141,8 +141,8 @@ void BatchNormLayer::move(View statistics, float weight) const {
   const View running_variance = statistics.subspan(first_statistic_ + channels(), channels());
   const float unbiased = values_ > 1 ? float(values_) / float(values_ - 1) : 1.0f;
   for (std::size_t c = 0; c < channels(); ++c) {
-    running_mean[c] += weight * (mean[c] - running_mean[c]);
-    running_variance[c] += weight * (unbiased * variance[c] - running_variance[c]);
+    running_mean[c] = (1 - weight) * running_mean[c] + weight * mean[c];
+    running_variance[c] = (1 - weight) * running_variance[c] + weight * unbiased * variance[c];
   }
 }
 
