@@ -52,8 +52,7 @@ void Worker::step() {
     const Timed timed(telemetry_.gradient_seconds);
     model_->gradient(rule_->gradient_point(), *batch, gradient_, statistics_);
   }
-  finish_step(exchange);
-  telemetry_.clock = ++clock_;
+  if (finish_step(exchange)) telemetry_.clock = ++clock_;
 }
 
 /// Hands a letter of so many steps, or a pull, to the master.
@@ -98,12 +97,13 @@ void Worker::restart(ConstView center) {
   refused_ = false;
 }
 
-/// The step, with what of an exchange belongs to it or follows it.
-void Worker::finish_step(bool exchange) {
+/// The step, with what of an exchange belongs to it or follows it; false where the master has closed
+/// before it.
+bool Worker::finish_step(bool exchange) {
   ConstView reply;
   if (exchange && algorithm_.timing == Timing::overlapped) reply = wait_for_reply();
   if (exchange && algorithm_.timing == Timing::around) reply = pulled_;
-  if (closed_) return;
+  if (closed_) return false;
   telemetry_.phase = Phase::gradient;
   {
     const Timed timed(telemetry_.gradient_seconds);
@@ -115,6 +115,7 @@ void Worker::finish_step(bool exchange) {
   }
   mailbox_.release();
   if (exchange && algorithm_.timing == Timing::around) push(clock_ + 1);
+  return true;
 }
 
 /// A letter whose reply is no part of a step.

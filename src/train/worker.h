@@ -39,7 +39,7 @@ class Worker {
   ConstView wait_for_reply();
   void receive();
   void restart(ConstView center);
-  void finish_step(bool exchange);
+  bool finish_step(bool exchange);
   void push(std::uint64_t steps);
 
   const Algorithm& algorithm_;
