@@ -11,71 +11,27 @@
 #include <system_error>
 
 #include "base/error.h"
-#include "base/nearest.h"
 #include "base/standard_output.h"
 #include "commands/commands.h"
 #include "commands/mistyped.h"
-#include "train/config.h"
 
 namespace {
 
 using easgd::ExitCode;
 
-struct Arguments {
-  std::string path, config, out, dir, topic;
-  std::vector<std::string> overrides;
-};
-
-void declare(CLI::App& app, Arguments& a, ExitCode& result) {
+void declare(CLI::App& app, ExitCode& result) {
   app.require_subcommand(1);
   app.footer(
       "Exit codes: 0 done, 1 bug, 2 configuration, 3 data (files, full disks), 4 device,\n"
       "130 interrupted after saving, 131 interrupted once more, without saving");
   app.set_help_flag("-h,--help", "this text");
   app.set_version_flag("--version", "easgd " EASGD_VERSION);
-  const auto overridable = [&a](CLI::App* command) {
-    command
-        ->add_option("--set", a.overrides,
-                     "override a key, as in algorithm.tau=4; algorithm.beta= takes it away")
-        ->allow_extra_args(false);
-  };
-
-  auto* train = app.add_subcommand("train", "train as a configuration says, into a run folder");
-  train->add_option("config", a.config, "TOML file, see `easgd help config`")->required();
-  train->add_option("--out", a.out, "run folder (default: runs/<name>-<n>)");
-  overridable(train);
-  train->callback([&] { result = easgd::train_command(a.config, a.overrides, a.out); });
-
-  auto* evaluate = app.add_subcommand("evaluate", "test error of a run folder or safetensors file");
-  evaluate->add_option("path", a.path, "run folder or safetensors file")->required();
-  evaluate->add_option("--config", a.config, "instead of the configuration the file carries");
-  overridable(evaluate);
-  evaluate->callback([&] { result = easgd::evaluate_command(a.path, a.config, a.overrides); });
-
-  auto* describe = app.add_subcommand("describe", "layers, shapes, parameters, FLOPs, memory");
-  describe->add_option("config", a.config, "TOML file")->required();
-  overridable(describe);
-  describe->callback([&] { result = easgd::describe_command(a.config, a.overrides); });
-
-  auto* locate = app.add_subcommand("locate", "where a data set would be read from");
-  locate->add_option("set", a.path, "name of the data set")->required();
-  locate->add_option("--dir", a.dir, "its folder or its parent");
-  locate->callback([&] { result = easgd::locate_command(a.path, a.dir); });
-
-  easgd::declare_stability(app, [&] { result = ExitCode::done; });
-
-  auto* help = app.add_subcommand("help", "`easgd help config`: every key of a configuration");
-  help->add_option("topic", a.topic, "config, or nothing for this list");
-  help->callback([&] {
-    if (!a.topic.empty() && a.topic != "config") {
-      throw easgd::ConfigError("help: no such topic: " + a.topic +
-                               easgd::did_you_mean(a.topic, {"config"}));
-    }
-    // Not app.help(), which would tell of this subcommand only.
-    const std::string list =
-        app.get_formatter()->make_help(&app, app.get_name(), CLI::AppFormatMode::Normal);
-    std::fputs((a.topic == "config" ? easgd::config_help() : list).c_str(), stdout);
-  });
+  easgd::declare_train(app, result);
+  easgd::declare_evaluate(app, result);
+  easgd::declare_describe(app, result);
+  easgd::declare_locate(app, result);
+  easgd::declare_stability(app, result);
+  easgd::declare_help(app, result);
 }
 
 int fail(ExitCode code, const char* line) {
@@ -87,9 +43,8 @@ int fail(ExitCode code, const char* line) {
 
 int main(int argc, char** argv) try {
   CLI::App app("Elastic Averaging SGD on one machine");
-  Arguments arguments;
   ExitCode result = ExitCode::done;
-  declare(app, arguments, result);
+  declare(app, result);
   try {
     if (argc < 2) {
       std::fputs(app.help().c_str(), stderr);

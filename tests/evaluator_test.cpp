@@ -18,7 +18,9 @@ struct Fixture {
   std::vector<std::uint64_t> steps = {5};
   std::vector<std::uint64_t> saved, reported;
   std::function<void(std::uint64_t version)> on_save, on_test;
+  std::function<void()> on_prepare;
   std::uint64_t testing = 0;
+  float saved_statistic = 0;
 
   CenterView at(std::uint64_t version) const {
     return {center, {}, version, steps, {2.0 * double(version), 0, std::int64_t(version)}};
@@ -26,8 +28,13 @@ struct Fixture {
 
   struct Test final : CenterTest {
     explicit Test(Fixture& f) : fixture(f) {}
+    void prepare(View state) override {
+      if (fixture.on_prepare) fixture.on_prepare();
+      state[2] = 30;
+    }
     Tally evaluate(ConstView state) override {
       CHECK(state[1] == 2);
+      CHECK(state[2] == 30);
       if (fixture.on_test) fixture.on_test(fixture.testing);
       return {3, 90, 100};
     }
@@ -42,6 +49,7 @@ struct Fixture {
               testing = snapshot.version;
               if (on_save) on_save(snapshot.version);
               saved.push_back(snapshot.version);
+              saved_statistic = snapshot.center.view()[2];
             },
         .report =
             [this](const Evaluation& evaluation) {
@@ -85,6 +93,21 @@ TEST_CASE("after a test has thrown, snapshots are still saved, and the end tells
   CHECK(evaluator.failed());
   CHECK(f.saved == Versions{1, 2, 3});
   CHECK(f.reported.empty());
+}
+
+TEST_CASE("what a test prepares is what is saved; where it cannot, the center is saved as it is") {
+  Fixture f;
+  {
+    Evaluator evaluator(f.options(), 3);
+    evaluator.finish(f.at(1), 1);
+  }
+  CHECK(f.saved_statistic == 30);
+  f.on_prepare = [] { throw DataError("no such image"); };
+  Evaluator evaluator(f.options(), 3);
+  CHECK_THROWS_WITH_AS(evaluator.finish(f.at(2), 2), "no such image", DataError);
+  CHECK(f.saved == Versions{1, 2});
+  CHECK(f.saved_statistic == 3);
+  CHECK(f.reported == Versions{1});
 }
 
 TEST_CASE("a snapshot that cannot be saved costs a later one nothing; the last one is an error") {

@@ -44,7 +44,8 @@ struct Outcome {
   std::uint64_t version = 0;
   std::vector<float> center;
   std::vector<std::uint16_t> order;
-  std::vector<std::uint64_t> steps;
+  std::vector<std::uint64_t> steps;           ///< that workers took
+  std::vector<std::uint64_t> absorbed_steps;  ///< that the center knows of
   std::size_t failed = 0;
   std::size_t ended = 0;  ///< workers that say so
   std::uint64_t refused = 0;
@@ -52,10 +53,13 @@ struct Outcome {
   std::string error;
 };
 
-/// Runs a team to its end, whatever the end is; `during` runs beside it.
-Outcome outcome_of(const Toy& toy, const std::function<void(Team&)>& during = {}) {
+/// Runs a team to its end, whatever the end is; `during` runs beside it. `steps`: of each worker,
+/// instead of the configuration's.
+Outcome outcome_of(const Toy& toy, const std::function<void(Team&)>& during = {},
+                   const std::vector<std::uint64_t>& steps = {}) {
   const Buffer x0 = quadratic::start_vector(toy.count);
-  const Plan plan(toy.config, toy.workers, 1);
+  Plan plan(toy.config, toy.workers, 1);
+  if (!steps.empty()) plan.set_steps(steps);
   Team team(toy.options(plan, x0));
   Outcome result;
   try {
@@ -68,6 +72,7 @@ Outcome outcome_of(const Toy& toy, const std::function<void(Team&)>& during = {}
   const CenterView view = team.center().view();
   result.version = view.version;
   result.train_loss = view.train.loss;
+  result.absorbed_steps.assign(view.steps.begin(), view.steps.end());
   result.center.assign(view.center.begin(), view.center.end());
   result.order = team.center().order();
   result.failed = team.failed();
@@ -258,6 +263,8 @@ TEST_CASE("a stopped run of local_sgd ends on the mean of all workers") {
     });
     CHECK(run.error == "");
     CHECK(run.version % kWorkers == 0);
+    // The same workers, ending by their plan after the steps that the center knows of.
+    CHECK(run.center == outcome_of(toy, {}, run.absorbed_steps).center);
   }
 }
 

@@ -370,7 +370,8 @@ TEST_CASE("exchanges follow a schedule of tau: post-local SGD, and others") {
     config.algorithm.tau_schedule.at = {0.5};
     config.algorithm.tau_schedule.factor = 7;
     CHECK(error_of(config, 4) < 1e-5);
-    if (name == "local_sgd") continue;  // on a quadratic the workers' mean is the same for every tau
+    if (name == "local_sgd")
+      continue;  // on a quadratic the workers' mean is the same for every tau
     CHECK(distance(toy_of(config, 4).run(), without) > 1e-4);
   }
 }

@@ -6,6 +6,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "base/registry.h"
 #include "nn/network.h"
@@ -63,7 +64,7 @@ class SpecFields final : public config::Fields {
   std::map<std::string, std::string> given_;
 };
 
-inline Network make_network(Shape input, int classes, const std::string& spec) {
+inline std::vector<std::shared_ptr<Layer>> make_layers(const std::string& spec) {
   std::vector<std::shared_ptr<Layer>> layers;
   std::istringstream lines(spec + ";softmax_cross_entropy");
   for (std::string line; std::getline(lines, line, ';');) {
@@ -79,7 +80,11 @@ inline Network make_network(Shape input, int classes, const std::string& spec) {
     fields.expect_all_used();
     layers.back()->name = kind + std::to_string(layers.size());
   }
-  return Network(input, classes, std::move(layers));
+  return layers;
+}
+
+inline Network make_network(Shape input, int classes, const std::string& spec) {
+  return Network(input, classes, make_layers(spec));
 }
 
 }  // namespace easgd::testing

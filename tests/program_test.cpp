@@ -458,6 +458,10 @@ TEST_CASE("replay of a free-running run with 4 workers gives the same center, by
       easgd(kTrain + "--set workers.devices=cpu --set center.order=replay --set center.replay=" +
             folder / "free/order.bin --out " + folder / "other"),
       3, "is of 4 workers");
+  check_one_line(
+      easgd(lenet + "--set evaluate.batch=7 --set center.order=replay --set center.replay=" +
+            folder / "free/order.bin --out " + folder / "other"),
+      2, "the recorded run had \"batch = 200\", this one has \"batch = 7\"");
   check_one_line(easgd(lenet + "--set seed=2 --set center.order=replay --set center.replay=" +
                        folder / "free/order.bin --out " + folder / "other"),
                  2, "the recorded run had \"seed = 1\", this one has \"seed = 2\"");
@@ -604,7 +608,7 @@ TEST_CASE("help of both kinds is the same, and tells the exit codes") {
 
 TEST_CASE("mistakes have one clear line and their exit code") {
   const Folder folder;
-  const std::string out = " --out " + folder / "run";
+  const std::string out = " --out " + folder / "deep/run";
   check_one_line(easgd("trian"), 2, "no such command: trian; did you mean \"train\"?");
   check_one_line(easgd("train"), 2, "config is required");
   check_one_line(easgd("train ''"), 2, "expected a configuration file");
@@ -670,7 +674,7 @@ TEST_CASE("damaged data end the program with exit code 3 and name the place") {
   check_one_line(easgd(train), 3, "data_batch_2.bin");
   fs::resize_file(set + "/data_batch_1.bin", 1024);
   check_one_line(easgd(train), 3, "data_batch_1.bin");
-  CHECK_FALSE(fs::exists(folder / "run"));
+  CHECK_FALSE(fs::exists(folder / "deep"));
 }
 
 TEST_CASE("a log that cannot be written costs the log, not the run") {
@@ -764,12 +768,17 @@ TEST_CASE("outside the stability region a run says so, with the numbers") {
   CHECK(run.text.find("alpha 1.95") != std::string::npos);
 }
 
-TEST_CASE("describe tells the paper's network") {
-  const Answer answer = easgd("describe configs/cifar10_eamsgd.toml");
-  CAPTURE(answer.text);
-  CHECK(answer.code == 0);
-  CHECK(answer.text.find("351946 parameters") != std::string::npos);
-  CHECK(answer.text.find("conv2") != std::string::npos);
+TEST_CASE("describe tells the networks of the papers") {
+  const std::pair<const char*, const char*> known[] = {{"cifar10_eamsgd", "351946"},
+                                                       {"cifar10_resnet20", "272474"},
+                                                       {"cifar10_resnet18", "11173962"}};
+  for (const auto& [config, parameters] : known) {
+    const Answer answer = easgd("describe configs/" + std::string(config) + ".toml");
+    CAPTURE(answer.text);
+    CHECK(answer.code == 0);
+    CHECK(answer.text.find(parameters) != std::string::npos);
+    CHECK(answer.text.find("softmax_cross_entropy") != std::string::npos);
+  }
 }
 
 TEST_CASE("every shipped configuration is understood") {

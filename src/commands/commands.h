@@ -1,7 +1,7 @@
-// The commands of the program, one file each.
+// The commands of the program, one file each. Each declares its options in `app`, and there sets
+// `result` once it has run.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,22 +14,27 @@ class App;
 namespace easgd {
 
 /// easgd train: see train/trainer.h.
-ExitCode train_command(const std::string& config, const std::vector<std::string>& overrides,
-                       const std::string& out);
+void declare_train(CLI::App& app, ExitCode& result);
 
 /// easgd evaluate: loss and error of a run folder or of a safetensors file over the test set. Data
 /// and network come from the folder's config.toml or, for a file, from the configuration it
-/// carries; `config` replaces either where it is not empty.
-ExitCode evaluate_command(const std::string& path, const std::string& config,
-                          const std::vector<std::string>& overrides);
+/// carries; --config replaces either.
+void declare_evaluate(CLI::App& app, ExitCode& result);
 
 /// easgd describe: layers, shapes, parameters, FLOPs and memory of a configuration.
-ExitCode describe_command(const std::string& config, const std::vector<std::string>& overrides);
+void declare_describe(CLI::App& app, ExitCode& result);
 
-/// easgd stability: declares its subcommands in `app`; each calls `done` once it has run.
-void declare_stability(CLI::App& app, std::function<void()> done);
+/// easgd locate: where a data set would be read from. The result is `data` where it is not to be
+/// found.
+void declare_locate(CLI::App& app, ExitCode& result);
 
-/// easgd locate: where a data set would be read from. Returns `data` where it is not to be found.
-ExitCode locate_command(const std::string& set, const std::string& dir);
+/// easgd stability: the paper's and the thesis's analysis, in subcommands of its own.
+void declare_stability(CLI::App& app, ExitCode& result);
+
+/// easgd help: the list of commands, or every key of a configuration.
+void declare_help(CLI::App& app, ExitCode& result);
+
+/// --set, of the commands that read a configuration.
+void declare_overrides(CLI::App& command, std::vector<std::string>& overrides);
 
 }  // namespace easgd

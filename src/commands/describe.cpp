@@ -1,7 +1,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <map>
+#include <CLI/CLI.hpp>
+#include <memory>
 
 #include "commands/commands.h"
 #include "train/devices.h"
@@ -38,9 +39,7 @@ void print_layers(const Network& network) {
   }
 }
 
-}  // namespace
-
-ExitCode describe_command(const std::string& path, const std::vector<std::string>& overrides) {
+void describe(const std::string& path, const std::vector<std::string>& overrides) {
   Config config = load_config(path, overrides);
   const Algorithm& algorithm = *Registry<Algorithm>::find(config.algorithm.name);
   const auto places = place_workers(config.workers, algorithm.single);
@@ -72,7 +71,24 @@ ExitCode describe_command(const std::string& path, const std::vector<std::string
         algorithm.elastic_region ? stability_warning(config.algorithm, e) : std::nullopt;
     if (warning) fmt::print("warning: {}\n", *warning);
   }
-  return ExitCode::done;
+}
+
+struct Arguments {
+  std::string config;
+  std::vector<std::string> overrides;
+};
+
+}  // namespace
+
+void declare_describe(CLI::App& app, ExitCode& result) {
+  const auto a = std::make_shared<Arguments>();
+  auto* command = app.add_subcommand("describe", "layers, shapes, parameters, FLOPs, memory");
+  command->add_option("config", a->config, "TOML file")->required();
+  declare_overrides(*command, a->overrides);
+  command->callback([a, &result] {
+    describe(a->config, a->overrides);
+    result = ExitCode::done;
+  });
 }
 
 }  // namespace easgd

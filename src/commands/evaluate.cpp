@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <filesystem>
+#include <memory>
 
 #include "commands/commands.h"
 #include "train/safetensors.h"
@@ -20,10 +22,8 @@ Config config_of(const safetensors::File& file, const std::filesystem::path& pat
   return parse_config(carried->second, path.string(), overrides);
 }
 
-}  // namespace
-
-ExitCode evaluate_command(const std::string& path, const std::string& given,
-                          const std::vector<std::string>& overrides) {
+void evaluate(const std::string& path, const std::string& given,
+              const std::vector<std::string>& overrides) {
   std::filesystem::path file_path = path;
   std::string source = given;
   std::error_code ignored;
@@ -42,7 +42,25 @@ ExitCode evaluate_command(const std::string& path, const std::string& given,
   const Tally tally = TestSet(config, data, network).evaluate(state);
   fmt::print("{}: {} test images, test loss {:.6f}, test error {:.4f} %\n", file_path.string(),
              tally.samples, tally.mean_loss(), 100 * tally.error());
-  return ExitCode::done;
+}
+
+struct Arguments {
+  std::string path, config;
+  std::vector<std::string> overrides;
+};
+
+}  // namespace
+
+void declare_evaluate(CLI::App& app, ExitCode& result) {
+  const auto a = std::make_shared<Arguments>();
+  auto* command = app.add_subcommand("evaluate", "test error of a run folder or safetensors file");
+  command->add_option("path", a->path, "run folder or safetensors file")->required();
+  command->add_option("--config", a->config, "instead of the configuration the file carries");
+  declare_overrides(*command, a->overrides);
+  command->callback([a, &result] {
+    evaluate(a->path, a->config, a->overrides);
+    result = ExitCode::done;
+  });
 }
 
 }  // namespace easgd

@@ -1,14 +1,30 @@
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
+#include <memory>
+
 #include "commands/commands.h"
 #include "data/location.h"
 
 namespace easgd {
+namespace {
 
-ExitCode locate_command(const std::string& set, const std::string& dir) {
-  const auto place = locate(set, dir);
-  fmt::print("{}\n", place.value_or(set + ": not found"));
-  return place ? ExitCode::done : ExitCode::data;
+struct Arguments {
+  std::string set, dir;
+};
+
+}  // namespace
+
+void declare_locate(CLI::App& app, ExitCode& result) {
+  const auto a = std::make_shared<Arguments>();
+  auto* command = app.add_subcommand("locate", "where a data set would be read from");
+  command->add_option("set", a->set, "name of the data set")->required();
+  command->add_option("--dir", a->dir, "its folder or its parent");
+  command->callback([a, &result] {
+    const auto place = locate(a->set, a->dir);
+    fmt::print("{}\n", place.value_or(a->set + ": not found"));
+    result = place ? ExitCode::done : ExitCode::data;
+  });
 }
 
 }  // namespace easgd

@@ -263,8 +263,8 @@ void check(const Arguments& a, bool curvature_given) {
     const Network network =
         make_network(config, data.split.train->shape(), data.split.train->classes());
     const Buffer state = initial_state(config, network);
-    const Curvature measured = measure_curvature(config, data, network,
-                                                 state.view().first(network.parameter_count()));
+    const Curvature measured =
+        measure_curvature(config, data, network, state.view().first(network.parameter_count()));
     curvature = measured.largest + config.algorithm.weight_decay;
     result["curvature_is"] =
         fmt::format("measured at {} by {} power iterations{}",
@@ -315,7 +315,7 @@ void add_method(CLI::App* command, Arguments& a) {
 
 }  // namespace
 
-void declare_stability(CLI::App& app, std::function<void()> done) {
+void declare_stability(CLI::App& app, ExitCode& result) {
   const auto a = std::make_shared<Arguments>();
   auto* stability = app.add_subcommand("stability", "the stability analysis of ADMM and EASGD");
   stability->require_subcommand(1);
@@ -323,9 +323,9 @@ void declare_stability(CLI::App& app, std::function<void()> done) {
     CLI::App* command = stability->add_subcommand(name, meaning);
     auto* json = command->add_flag("--json", a->json, "for programs, with all digits");
     command->add_flag("--csv", a->csv, "for tables and tools/plot")->excludes(json);
-    command->callback([run, a, command, done] {
+    command->callback([run, a, command, &result] {
       run(*a, *command);
-      done();
+      result = ExitCode::done;
     });
     return command;
   };

@@ -1,11 +1,28 @@
-#include "commands/commands.h"
 #include "train/trainer.h"
 
-namespace easgd {
+#include <CLI/CLI.hpp>
+#include <memory>
 
-ExitCode train_command(const std::string& config, const std::vector<std::string>& overrides,
-                       const std::string& out) {
-  return train(load_config(config, overrides), out);
+#include "commands/commands.h"
+
+namespace easgd {
+namespace {
+
+struct Arguments {
+  std::string config, out;
+  std::vector<std::string> overrides;
+};
+
+}  // namespace
+
+void declare_train(CLI::App& app, ExitCode& result) {
+  const auto a = std::make_shared<Arguments>();
+  auto* train = app.add_subcommand("train", "train as a configuration says, into a run folder");
+  train->add_option("config", a->config, "TOML file, see `easgd help config`")->required();
+  train->add_option("--out", a->out, "run folder (default: runs/<name>-<n>)");
+  declare_overrides(*train, a->overrides);
+  train->callback(
+      [a, &result] { result = easgd::train(load_config(a->config, a->overrides), a->out); });
 }
 
 }  // namespace easgd

@@ -35,8 +35,8 @@ Moments center_moments(const AdditiveNoise& m, double start, long t) {
   const double bias = gamma_t * start + (gamma_t - phi_t) / (gamma - phi) * m.alpha * u0;
   const auto geometric = [](double a, double a_t) { return (a - a_t) / (1.0 - a); };
   const double spread = geometric(gamma * gamma, gamma_t * gamma_t) +
-                         geometric(phi * phi, phi_t * phi_t) -
-                         2.0 * geometric(gamma * phi, gamma_t * phi_t);
+                        geometric(phi * phi, phi_t * phi_t) -
+                        2.0 * geometric(gamma * phi, gamma_t * phi_t);
   const double factor = m.beta() * m.beta() / ((gamma - phi) * (gamma - phi));
   return {bias, factor * spread * step_variance(m)};
 }

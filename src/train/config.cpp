@@ -33,10 +33,8 @@ void layer_fields(config::Fields& f, const char* key, std::vector<std::shared_pt
         if (i == list.size()) list.push_back((*Registry<LayerEntry>::find(kind))());
         Layer& layer = *list[i];
         layer.origin = element.place();
-        if (layer.name.empty()) layer.name = fmt::format("{}{}", kind, i + 1);
-        const std::string usual = layer.name;
         element.text("name", layer.name, kNameMeaning);
-        if (layer.name.empty()) layer.name = usual;
+        if (layer.name.empty()) layer.name = fmt::format("{}{}", kind, i + 1);
         element.text("from", layer.from, kFromMeaning);
         layer.fields(element);
       },
@@ -343,7 +341,9 @@ std::string dump_replay_config(Config config) {
   config.center = {};
   config.stop.seconds.reset();
   config.stop.test_error.reset();
-  config.evaluate = {};
+  EvaluateConfig evaluate;
+  evaluate.batch = config.evaluate.batch;  // recomputed running statistics depend on it
+  config.evaluate = evaluate;
   return dump_config(std::move(config));
 }
 

@@ -44,20 +44,29 @@ void check_free(const std::filesystem::path& folder) {
 
 RunFolder::RunFolder(const std::string& out, const std::string& name) : path_(out) {
   std::error_code error;
-  made_ = out.empty() || !std::filesystem::exists(path_, error);
-  error.clear();
   if (out.empty()) {
     path_ = make_numbered(name, error);
+    made_ = {path_};
   } else {
     check_free(path_);
+    for (auto p = std::filesystem::absolute(path_); !std::filesystem::exists(p, error);
+         p = p.parent_path()) {
+      made_.push_back(p);
+    }
     std::filesystem::create_directories(path_, error);
   }
   if (error) {
     throw DataError(fmt::format("{}: cannot make the run folder: {}; give another with --out",
                                 path_.string(), error.message()));
   }
-  metrics_.open(file("metrics.jsonl"), std::ios::trunc);
-  if (!metrics_) {
+  // The first file is made by one run only, should two have found the folder free.
+  std::FILE* mine = std::fopen(file("metrics.jsonl").c_str(), "wx");
+  if (!mine && errno == EEXIST) check_free(path_);
+  if (mine) {
+    std::fclose(mine);
+    metrics_.open(file("metrics.jsonl"));
+  }
+  if (!metrics_.is_open()) {
     throw DataError(fmt::format("{}: cannot write into the run folder: {}", path_.string(),
                                 std::strerror(errno)));
   }
@@ -71,7 +80,7 @@ RunFolder::~RunFolder() {
   if (kept_) return;
   std::error_code ignored;
   for (const char* name : kFiles) std::filesystem::remove(file(name), ignored);
-  if (made_) std::filesystem::remove(path_, ignored);
+  for (const auto& folder : made_) std::filesystem::remove(folder, ignored);
 }
 
 void RunFolder::log(const nlohmann::json& event) {

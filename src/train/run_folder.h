@@ -6,6 +6,7 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 namespace easgd {
 
@@ -37,7 +38,7 @@ class RunFolder {
   std::mutex mutex_;
   std::ofstream metrics_;
   bool warned_ = false;
-  bool made_ = false;  // the folder was not there before
+  std::vector<std::filesystem::path> made_;  // folders that were not there before, innermost first
   bool kept_ = false;
 };
 

@@ -21,10 +21,9 @@ std::string shown(const std::vector<std::int64_t>& dims) {
 }
 
 Tensor read_tensor(const json& entry, const std::vector<char>& data) {
-  if (entry.at("dtype") != "F32") {
-    throw DataError("expected dtype F32, found " + entry.at("dtype").dump());
-  }
-  Tensor tensor{entry.at("shape").get<std::vector<std::int64_t>>(), {}};
+  Tensor tensor{
+      entry.at("dtype").get<std::string>(), entry.at("shape").get<std::vector<std::int64_t>>(), {}};
+  if (tensor.dtype != "F32") return tensor;
   const auto begin = entry.at("data_offsets").at(0).get<std::uint64_t>();
   const auto end = entry.at("data_offsets").at(1).get<std::uint64_t>();
   std::uint64_t count = 1;
@@ -99,8 +98,6 @@ File read(const std::filesystem::path& path) {
       if (key == "__metadata__") {
         file.metadata = entry.get<std::map<std::string, std::string>>();
       } else {
-        // PyTorch's counters of batches, which nothing here needs.
-        if (entry.at("dtype") == "I64" && key.ends_with(".num_batches_tracked")) continue;
         file.tensors[key] = read_tensor(entry, data);
       }
     }
@@ -129,6 +126,10 @@ void load(const File& file, const std::filesystem::path& path, const Network& ne
     if (it == file.tensors.end()) {
       throw DataError(fmt::format("{}: has no tensor \"{}\" of {}", path.string(), slice.name,
                                   shown(slice.dims)));
+    }
+    if (it->second.dtype != "F32") {
+      throw DataError(fmt::format("{}: {}: expected dtype F32, found {}", path.string(), slice.name,
+                                  it->second.dtype));
     }
     if (it->second.dims != slice.dims) {
       throw DataError(fmt::format("{}: {}: expected {}, found {}", path.string(), slice.name,

@@ -16,8 +16,9 @@
 namespace easgd::safetensors {
 
 struct Tensor {
+  std::string dtype;
   std::vector<std::int64_t> dims;
-  std::vector<float> values;
+  std::vector<float> values;  ///< none where the dtype is not F32
 };
 
 struct File {
@@ -25,18 +26,18 @@ struct File {
   std::map<std::string, std::string> metadata;
 };
 
-/// Throws: DataError where the file is missing, damaged or holds anything but float32.
+/// Throws: DataError where the file is missing or damaged.
 File read(const std::filesystem::path& path);
 
-/// Writes the tensors of a state [P + S] under their names, beside the old file first and then over it, so
-/// that a reader or a crash never meets half a file.
+/// Writes the tensors of a state [P + S] under their names, beside the old file first and then over
+/// it, so that a reader or a crash never meets half a file.
 /// Throws: DataError.
 void write(const std::filesystem::path& path, const Network& network, ConstView state,
            const std::map<std::string, std::string>& metadata);
 
 /// Fills a state [P + S] from the tensors of `file` by name.
-/// Throws: DataError where one is missing or has other dimensions; `path` is for the message.
-void load(const File& file, const std::filesystem::path& path, const Network& network,
-          View state);
+/// Throws: DataError where one is missing, is not float32 or has other dimensions; `path` is for the
+/// message.
+void load(const File& file, const std::filesystem::path& path, const Network& network, View state);
 
 }  // namespace easgd::safetensors

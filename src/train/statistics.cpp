@@ -7,15 +7,14 @@
 namespace easgd {
 
 std::vector<std::string> statistics_policy_names() {
-  return {"average", "recompute", "keep"};
+  return {"average", "recompute", "keep"};  // in the order of the policies
 }
 
 StatisticsPolicy statistics_policy_named(const std::string& name) {
-  if (name == "average") return StatisticsPolicy::average;
-  if (name == "recompute") return StatisticsPolicy::recompute;
-  if (name == "keep") return StatisticsPolicy::keep;
-  throw ConfigError("network.statistics: expected average, recompute or keep; found \"" + name +
-                    "\"");
+  const auto names = statistics_policy_names();
+  const auto it = std::ranges::find(names, name);
+  if (it != names.end()) return StatisticsPolicy(it - names.begin());
+  throw ConfigError("network.statistics: no such policy: " + name);
 }
 
 void absorb_statistics(StatisticsPolicy policy, std::span<const ConstView> round,

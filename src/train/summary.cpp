@@ -76,8 +76,8 @@ nlohmann::json Summary::json(const Config& config, const ElasticRates& rates, co
   const auto of_last = [&evaluations](const auto& value) {
     return evaluations.empty() ? Json() : Json(value(evaluations.back()));
   };
-  const auto best = std::ranges::min_element(evaluations, {},
-                                             [](const Evaluation& e) { return e.test.error(); });
+  const auto best =
+      std::ranges::min_element(evaluations, {}, [](const Evaluation& e) { return e.test.error(); });
   return {{"name", config.name},
           {"algorithm", config.algorithm.name},
           {"exchange", config.algorithm.exchange},

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "train/devices.h"
 #include "train/safetensors.h"
 
@@ -14,6 +15,20 @@ constexpr std::uint32_t kOnlooker = 65533;  // a worker's number that no run has
 
 std::size_t limited(std::size_t size, std::int64_t limit) {
   return limit == 0 ? size : std::min(size, std::size_t(limit));
+}
+
+/// A batch that leaves a channel one value has no variance.
+void check_batches(const Config& config, const Network& network) {
+  const bool observes = config.network.statistics == "recompute";
+  const bool single = config.workers.batch == 1 || (observes && config.evaluate.batch == 1);
+  for (const Stage& stage : network.stages()) {
+    if (!single || stage.statistics.empty() || stage.input.height * stage.input.width > 1) continue;
+    const std::string& origin = stage.layer->origin;
+    throw ConfigError(fmt::format(
+        "{}: {}: a batch of 1 leaves each channel one value, which has no "
+        "variance; expected {} of 2 or more",
+        origin, stage.layer->name, config.workers.batch == 1 ? "workers.batch" : "evaluate.batch"));
+  }
 }
 
 }  // namespace
@@ -33,7 +48,9 @@ Data::Data(Config& config)
 }
 
 Network make_network(const Config& config, Shape image, int classes) {
-  return Network(cropped(image, int(config.data.crop)), classes, config.network.layers);
+  Network network(cropped(image, int(config.data.crop)), classes, config.network.layers);
+  check_batches(config, network);
+  return network;
 }
 
 Buffer initial_state(const Config& config, const Network& network) {
@@ -60,29 +77,28 @@ TestSet::TestSet(const Config& config, const Data& data, const Network& network)
                                          .precision = config.workers.precision,
                                          .seed = std::uint64_t(config.seed)})),
       state_(backend_->allocate(network.state_count())),
-      parameters_(network.parameter_count()) {
+      parameters_(network.parameter_count()),
+      train_(*data.split.train) {
+  const auto policy = statistics_policy_named(config.network.statistics);
+  if (network.statistic_count() == 0 || policy != StatisticsPolicy::recompute) return;
   const auto batch = std::size_t(config.evaluate.batch);
-  if (network.statistic_count() == 0 ||
-      statistics_policy_named(config.network.statistics) != StatisticsPolicy::recompute) {
-    return;
-  }
-  // As a worker sees them, but one that is not there: its own order, crops and mirror images.
-  observed_ = std::make_unique<Loader>(*data.split.train,
-                                       LoaderOptions{.batch = batch,
-                                                     .crop = int(config.data.crop),
-                                                     .pad = int(config.data.pad),
-                                                     .flip = config.data.flip,
-                                                     .limit = data.train_size,
-                                                     .seed = std::uint64_t(config.seed),
-                                                     .worker = kOnlooker,
-                                       .workers = kOnlooker + 1,
-                                                     .normalisation = data.normalisation});
   const auto samples = std::min(std::size_t(config.network.statistics_samples), data.train_size);
   observed_batches_ = std::max<std::size_t>(1, samples / batch);
+  // As a worker sees them, but one that is not there: its own order, crops and mirror images.
+  observed_options_.batch = batch;
+  observed_options_.crop = int(config.data.crop);
+  observed_options_.pad = int(config.data.pad);
+  observed_options_.flip = config.data.flip;
+  observed_options_.limit = data.train_size;
+  observed_options_.seed = std::uint64_t(config.seed);
+  observed_options_.worker = kOnlooker;
+  observed_options_.workers = kOnlooker + 1;
+  observed_options_.normalisation = data.normalisation;
 }
 
 void TestSet::prepare(View state) {
-  if (!observed_) return;
+  if (observed_batches_ == 0) return;
+  if (!observed_) observed_ = std::make_unique<Loader>(train_, observed_options_);
   backend_->upload(state, state_);
   const View statistics = state_.view().subspan(parameters_);  // the first batch replaces them
   for (std::size_t i = 0; i < observed_batches_; ++i) {

@@ -25,6 +25,7 @@ struct Data {
 };
 
 /// The network of a configuration on images of `image` and `classes`.
+/// Throws: ConfigError where layers do not fit each other, the images or the size of a batch.
 Network make_network(const Config& config, Shape image, int classes);
 
 /// The center's start [P + S]: network.init where it is given, else the seed's weights.
@@ -46,8 +47,10 @@ class TestSet final : public CenterTest {
   std::unique_ptr<Model> model_;
   Buffer state_;
   const std::size_t parameters_;
-  std::unique_ptr<Loader> observed_;  // nothing where statistics stay as they are
-  std::size_t observed_batches_ = 0;
+  const Dataset& train_;
+  std::size_t observed_batches_ = 0;  // 0 where statistics stay as they are
+  LoaderOptions observed_options_;
+  std::unique_ptr<Loader> observed_;  // made by the first prepare()
 };
 
 }  // namespace easgd

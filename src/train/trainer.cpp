@@ -353,7 +353,6 @@ json Run::summarise(const Team& team, const std::string& status, double seconds)
 
 void Run::write_summary(const Team& team, const std::string& status, double seconds) {
   const json summary = summarise(team, status, seconds);
-  folder_.write("summary.json", summary.dump(2) + "\n");
   std::string line = fmt::format("{}: {} in {:.1f} s, {:.0f} images/s", config_.name, status,
                                  seconds, summary["images_per_second"].get<double>());
   if (summary_.evaluated()) {
@@ -369,6 +368,7 @@ void Run::write_summary(const Team& team, const std::string& status, double seco
     line += fmt::format(", {} of {} workers failed", team.failed(), team.workers());
   }
   std::fputs(fmt::format("{}, {}\n", line, folder_.path().string()).c_str(), stdout);
+  folder_.write("summary.json", summary.dump(2) + "\n");
 }
 
 void Run::write_order(const Team& team) const {
