@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
+#include <thread>
+
 #include "quadratic.h"
 #include "train/virtual_order.h"
 
@@ -28,8 +31,9 @@ Config config_of(const std::string& name, std::int64_t tau, std::int64_t steps) 
 }
 
 Outcome run(const Config& config, std::size_t workers, const VirtualTimes& times,
-            bool synchronous = false) {
+            bool synchronous = false, quadratic::BeforeBatch before_batch = {}) {
   Toy toy;
+  toy.before_batch = std::move(before_batch);
   toy.config = config;
   toy.workers = workers;
   const Plan plan(config, workers, 1);
@@ -71,17 +75,24 @@ TEST_CASE("in virtual time a round waits for the last of its letters") {
 }
 
 TEST_CASE("the virtual order is a function of the times and the seed, not of the machine") {
-  const Config config = config_of("eamsgd", 3, 60);
-  const Outcome first = run(config, 8, {1, 0.05, 0.3, 5});
-  for (int i = 0; i < 5; ++i) {
-    const Outcome again = run(config, 8, {1, 0.05, 0.3, 5});
-    CHECK(again.order == first.order);
-    CHECK(again.center == first.center);
-    CHECK(again.seconds == first.seconds);
+  for (const char* name : {"eamsgd", "downpour", "easgd_gauss_seidel", "admm"}) {
+    CAPTURE(name);
+    const Config config = config_of(name, name == std::string("admm") ? 1 : 3, 60);
+    const Outcome first = run(config, 8, {1, 0.05, 0.3, 5});
+    for (std::uint32_t i = 0; i < 5; ++i) {
+      const auto dawdle = [i](std::uint32_t worker, std::uint64_t step) {
+        const kernels::Random random{i, kernels::Stream::virtual_time, worker};
+        std::this_thread::sleep_for(std::chrono::microseconds(random.at(step, 0).below(0, 200)));
+      };
+      const Outcome again = run(config, 8, {1, 0.05, 0.3, 5}, false, dawdle);
+      CHECK(again.order == first.order);
+      CHECK(again.center == first.center);
+      CHECK(again.seconds == first.seconds);
+    }
+    CHECK(run(config, 8, {1, 0.05, 0.3, 6}).order != first.order);
   }
-  CHECK(run(config, 8, {1, 0.05, 0.3, 6}).order != first.order);
   // Without jitter workers are equally fast: they come in turns.
-  const Outcome even = run(config, 4, {1, 0.05, 0, 5});
+  const Outcome even = run(config_of("eamsgd", 3, 60), 4, {1, 0.05, 0, 5});
   for (std::size_t i = 0; i < even.order.size(); ++i) CHECK(even.order[i] == i % 4);
 }
 
