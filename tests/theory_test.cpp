@@ -2,11 +2,15 @@
 
 #include <doctest/doctest.h>
 
+#include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <cmath>
 #include <random>
 
+#include "network_spec.h"
 #include "quadratic.h"
+#include "random_batch.h"
+#include "reference_network.h"
 #include "theory/additive_noise.h"
 #include "theory/double_well.h"
 #include "theory/multiplicative_noise.h"
@@ -332,4 +336,59 @@ TEST_CASE("the measured curvature of softmax regression at zero is that of its e
   CHECK(measured.settled);
   CHECK(exact > 1);
   CHECK(measured.largest == doctest::Approx(exact).epsilon(0.01));
+}
+
+namespace {
+
+/// Second differences of the mean loss in double, all pairs of parameters.
+Eigen::MatrixXd exact_hessian(const Network& network, const std::vector<float>& x,
+                              const Batch& batch) {
+  constexpr double kStep = 1e-4;
+  testing::Doubles at(x.begin(), x.end());
+  const auto moved = [&](std::size_t i, double by_i, std::size_t j, double by_j) {
+    testing::Doubles there = at;
+    there[i] += by_i;
+    there[j] += by_j;
+    return testing::reference_loss(network, there, batch, true, 1) / double(batch.size());
+  };
+  Eigen::MatrixXd h(x.size(), x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    for (std::size_t j = 0; j <= i; ++j) {
+      const double same = moved(i, kStep, j, kStep) + moved(i, -kStep, j, -kStep);
+      const double other = moved(i, kStep, j, -kStep) + moved(i, -kStep, j, kStep);
+      h(long(i), long(j)) = h(long(j), long(i)) = (same - other) / (4 * kStep * kStep);
+    }
+  }
+  return h;
+}
+
+}  // namespace
+
+TEST_CASE("the measured curvature is the highest, also where the lowest is farther from 0") {
+  constexpr std::size_t kSamples = 16;
+  Config config = load_config(EASGD_SOURCE_ROOT "/configs/synthetic_logistic.toml",
+                              {"data.limit=16", "data.test_limit=1", "workers.batch=16"});
+  const Data data(config);
+  const Network network = testing::make_network(
+      data.split.train->shape(), 10,
+      "avgpool kernel=16 stride=16; linear outputs=2; tanh; linear outputs=10");
+  Loader all(*data.split.train,
+             {.batch = kSamples, .limit = kSamples, .normalisation = data.normalisation});
+  const Batch& batch = all.next(0);
+  int negative = 0, positive = 0;
+  for (const std::uint64_t seed : {3, 4, 6}) {
+    CAPTURE(seed);
+    std::vector<float> x = testing::random_parameters(network, seed);
+    for (float& value : x) value *= 6;  // saturated: far from convex
+    const Eigen::VectorXd values =
+        Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>(exact_hessian(network, x, batch))
+            .eigenvalues();
+    const double lowest = values.minCoeff(), highest = values.maxCoeff();
+    ++(-lowest > highest ? negative : positive);
+    const Curvature measured = measure_curvature(config, data, network, x, 1000);
+    CHECK(measured.settled);
+    CHECK(measured.largest == doctest::Approx(highest).epsilon(0.02));
+  }
+  CHECK(negative > 0);
+  CHECK(positive > 0);
 }

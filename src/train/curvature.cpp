@@ -38,37 +38,72 @@ class BatchGradient {
   Loader loader_;
 };
 
+/// Products with the Hessian H at x.
+class Hessian {
+ public:
+  Hessian(BatchGradient& gradient, ConstView x)
+      : gradient_(gradient),
+        x_(x),
+        step_(kRelativeStep * std::max(1.0, std::sqrt(dot(x, x)))),
+        moved_(host_buffer(x.size())),
+        ahead_(host_buffer(x.size())),
+        behind_(host_buffer(x.size())) {}
+
+  /// y = H v, for v of length 1.
+  void times(ConstView v, View y) {
+    for (const auto& [step, g] : {std::pair{step_, ahead_.view()}, {-step_, behind_.view()}}) {
+      for (std::size_t i = 0; i < v.size(); ++i) {
+        moved_.view()[i] = float(double(x_[i]) + step * double(v[i]));
+      }
+      gradient_.at(moved_, g);
+    }
+    for (std::size_t i = 0; i < v.size(); ++i) {
+      y[i] = float((double(ahead_.view()[i]) - double(behind_.view()[i])) / (2 * step_));
+    }
+  }
+
+ private:
+  BatchGradient& gradient_;
+  ConstView x_;
+  const double step_;
+  Buffer moved_, ahead_, behind_;
+};
+
+/// The eigenvalue of H that is farthest from `shift`, by iterating v = (H - shift I) v.
+Curvature farthest_from(double shift, Hessian& hessian, ConstView start, int most) {
+  Buffer direction = host_buffer(start.size()), product = host_buffer(start.size());
+  const View v = direction, y = product;
+  std::ranges::copy(start, v.begin());
+  Curvature result;
+  while (result.iterations < most && !result.settled) {
+    const double length = std::sqrt(dot(v, v));
+    if (length == 0) return result;
+    for (float& value : v) value = float(value / length);
+    hessian.times(v, y);
+    const double before = result.largest;
+    result.largest = dot(v, y);
+    ++result.iterations;
+    for (std::size_t i = 0; i < v.size(); ++i) v[i] = float(double(y[i]) - shift * double(v[i]));
+    result.settled = std::abs(result.largest - before) < kSettled * std::abs(result.largest);
+  }
+  return result;
+}
+
 }  // namespace
 
 Curvature measure_curvature(const Config& config, const Data& data, const Network& network,
                             ConstView x, int most) {
-  const std::size_t count = x.size();
   BatchGradient gradient(config, data, network);
-  Buffer direction = host_buffer(count), point = host_buffer(count), ahead = host_buffer(count),
-         behind = host_buffer(count);
-  const View v = direction, moved = point, g_ahead = ahead, g_behind = behind;
-  gradient.at(x, v);  // a start that is not in the null space
-  const double step = kRelativeStep * std::max(1.0, std::sqrt(dot(x, x)));
-  Curvature result;
-  while (result.iterations < most) {
-    const double length = std::sqrt(dot(v, v));
-    if (length == 0) return result;
-    for (float& value : v) value = float(value / length);
-    for (const auto& [sign, g] : {std::pair{1.0, g_ahead}, {-1.0, g_behind}}) {
-      for (std::size_t i = 0; i < count; ++i) moved[i] = float(x[i] + sign * step * v[i]);
-      gradient.at(moved, g);
-    }
-    for (std::size_t i = 0; i < count; ++i) {
-      g_ahead[i] = float((double(g_ahead[i]) - double(g_behind[i])) / (2 * step));
-    }
-    const double before = result.largest;
-    result.largest = dot(v, g_ahead);
-    ++result.iterations;
-    std::ranges::copy(g_ahead, v.begin());
-    result.settled = std::abs(result.largest - before) < kSettled * std::abs(result.largest);
-    if (result.settled) break;
-  }
-  return result;
+  Hessian hessian(gradient, x);
+  const Buffer start = host_buffer(x.size());
+  gradient.at(x, start);  // a start that is not in the null space
+  const Curvature first = farthest_from(0, hessian, start, most);
+  if (first.largest >= 0) return first;
+  // The farthest from 0 is the lowest, and the one farthest from there is the highest.
+  Curvature second = farthest_from(first.largest, hessian, start, most);
+  second.iterations += first.iterations;
+  second.settled &= first.settled;
+  return second;
 }
 
 }  // namespace easgd
