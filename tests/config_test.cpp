@@ -154,6 +154,22 @@ TEST_CASE("a name is a word") {
   }
 }
 
+TEST_CASE("what is said against a key begins with where the key stands") {
+  const std::string text = "[algorithm]\nname = \"msgd\"\n[stop]\nepochs = 1\n[center]\n" + kLayers;
+  CHECK(
+      complaint("# the first line\n[algorithm]\nname = \"msgd\"\n\nrho = 1\n[stop]\nepochs = 1\n" +
+                kLayers)
+          .starts_with(":2: algorithm: msgd has no elastic force"));
+  CHECK(complaint(text, {"center.order=round_robin", "algorithm.exchange=synchronous"})
+            .starts_with("--set center.order=round_robin: center.order: "));
+  CHECK(complaint("[algorithm]\nname = \"msgd\"\n" + kLayers).starts_with(": stop: give"));
+  const Config config = loaded("seed = 2\n[data]\ncrop = 3\n" + text);
+  CHECK(config.places.keys.at("data.crop").ends_with(".toml:3"));
+  const auto late = [] { throw KeyError("data.crop", "too large"); };
+  CHECK_THROWS_WITH_AS(config::at_places(config.places, late),
+                       doctest::Contains(".toml:3: data.crop: too large"), ConfigError);
+}
+
 TEST_CASE("keys that need each other") {
   contains(complaint("[algorithm]\nname = \"msgd\"\n" + kLayers), "stop: give at least one");
   contains(

@@ -619,7 +619,7 @@ TEST_CASE("mistakes have one clear line and their exit code") {
   check_one_line(easgd("train configs"), 2, "configs: is a folder; expected a TOML file");
   check_one_line(easgd(kTrain + "--set algorithm.tua=3" + out), 2, "did you mean \"tau\"?");
   check_one_line(easgd(kTrain + "--set data.crop=40" + out), 2,
-                 "data.crop: 40 is larger than the images (32x32)");
+                 "--set data.crop=40: data.crop: 40 is larger than the images (32x32)");
   check_one_line(easgd(kTrain + "--set workers.devices=gpu" + out), 2, "workers.devices");
   check_one_line(easgd(kTrain + "--set workers.devices=[0]" + out), 4, "no CUDA device");
   check_one_line(easgd(kTrain + "--set algorithm.beta=5" + out), 2, "moving rate");

@@ -46,7 +46,8 @@ std::vector<float> prepared(std::int64_t statistics_samples, float before) {
 
 }  // namespace
 
-TEST_CASE("recomputed statistics are the data's: normalised, without dropout, nothing left of before") {
+TEST_CASE(
+    "recomputed statistics are the data's: normalised, without dropout, nothing left of before") {
   for (const float before : {0.0f, 1e6f}) {
     const std::vector<float> statistics = prepared(kSamples, before);
     REQUIRE(statistics.size() == 6);

@@ -35,6 +35,18 @@ class ConfigError : public Error {
   explicit ConfigError(const std::string& line) : Error(ExitCode::configuration, line) {}
 };
 
+/// What one key of a configuration makes impossible, found after it was read. Whoever knows the file
+/// puts the key's place in front: config::at_places.
+class KeyError : public ConfigError {
+ public:
+  KeyError(const std::string& key, const std::string& why)
+      : ConfigError(key + ": " + why), key_(key) {}
+  const std::string& key() const noexcept { return key_; }
+
+ private:
+  std::string key_;
+};
+
 /// The world's files: says the path, the offset or record, what was expected and what was found.
 class DataError : public Error {
  public:

@@ -39,8 +39,7 @@ void print_layers(const Network& network) {
   }
 }
 
-void describe(const std::string& path, const std::vector<std::string>& overrides) {
-  Config config = load_config(path, overrides);
+void describe(const Config& config) {
   const Algorithm& algorithm = *Registry<Algorithm>::find(config.algorithm.name);
   const auto places = place_workers(config.workers, algorithm.single);
   const DatasetFacts facts = facts_of(config.data);
@@ -86,7 +85,8 @@ void declare_describe(CLI::App& app, ExitCode& result) {
   command->add_option("config", a->config, "TOML file")->required();
   declare_overrides(*command, a->overrides);
   command->callback([a, &result] {
-    describe(a->config, a->overrides);
+    const Config config = load_config(a->config, a->overrides);
+    config::at_places(config.places, [&] { describe(config); });
     result = ExitCode::done;
   });
 }

@@ -22,6 +22,17 @@ Config config_of(const safetensors::File& file, const std::filesystem::path& pat
   return parse_config(carried->second, path.string(), overrides);
 }
 
+void evaluate(Config& config, const safetensors::File& file, const std::filesystem::path& path) {
+  const Data data(config);
+  const Network network =
+      make_network(config, data.split.test->shape(), data.split.test->classes());
+  Buffer state = host_buffer(network.state_count());
+  safetensors::load(file, path, network, state);
+  const Tally tally = TestSet(config, data, network).evaluate(state);
+  fmt::print("{}: {} test images, test loss {:.6f}, test error {:.4f} %\n", path.string(),
+             tally.samples, tally.mean_loss(), 100 * tally.error());
+}
+
 void evaluate(const std::string& path, const std::string& given,
               const std::vector<std::string>& overrides) {
   std::filesystem::path file_path = path;
@@ -34,14 +45,7 @@ void evaluate(const std::string& path, const std::string& given,
   }
   const safetensors::File file = safetensors::read(file_path);
   Config config = config_of(file, file_path, source, overrides);
-  const Data data(config);
-  const Network network =
-      make_network(config, data.split.test->shape(), data.split.test->classes());
-  Buffer state = host_buffer(network.state_count());
-  safetensors::load(file, file_path, network, state);
-  const Tally tally = TestSet(config, data, network).evaluate(state);
-  fmt::print("{}: {} test images, test loss {:.6f}, test error {:.4f} %\n", file_path.string(),
-             tally.samples, tally.mean_loss(), 100 * tally.error());
+  config::at_places(config.places, [&] { evaluate(config, file, file_path); });
 }
 
 struct Arguments {

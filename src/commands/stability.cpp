@@ -239,12 +239,11 @@ double largest_stable_curvature(const std::string& exchange, double eta, double 
   return std::max(0.0, eta_h / eta);
 }
 
-void check(const Arguments& a, bool curvature_given) {
-  Config config = load_config(a.config, a.overrides);
+void check(const Arguments& a, Config& config, bool curvature_given) {
   const Algorithm& algorithm = *Registry<Algorithm>::find(config.algorithm.name);
   if (!algorithm.elastic_region) {
-    throw ConfigError(fmt::format("{}: algorithm.name: the region is of easgd and eamsgd; found {}",
-                                  a.config, config.algorithm.name));
+    throw KeyError("algorithm.name",
+                   "the region is of easgd and eamsgd; found " + config.algorithm.name);
   }
   const std::size_t workers = place_workers(config.workers, false).size();
   const ElasticRates rates = derive(config.algorithm, workers);
@@ -397,9 +396,12 @@ void declare_stability(CLI::App& app, ExitCode& result) {
                 [](const Arguments& args, const CLI::App&) { double_well(args); });
   command->add_option("--rho", a->rho, "penalty")->check(within(0, 0.9999999));
 
-  command = add(
-      "check", "a configuration against the region of proven stability",
-      [](const Arguments& args, const CLI::App& c) { check(args, c.count("--curvature") > 0); });
+  command = add("check", "a configuration against the region of proven stability",
+                [](const Arguments& args, const CLI::App& c) {
+                  Config config = load_config(args.config, args.overrides);
+                  config::at_places(config.places,
+                                    [&] { check(args, config, c.count("--curvature") > 0); });
+                });
   command->add_option("config", a->config, "TOML file")->required();
   command->add_option("--curvature", a->curvature, "of the loss; else it is measured")
       ->check(within(0, 1e12));

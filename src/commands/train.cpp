@@ -21,8 +21,10 @@ void declare_train(CLI::App& app, ExitCode& result) {
   train->add_option("config", a->config, "TOML file, see `easgd help config`")->required();
   train->add_option("--out", a->out, "run folder (default: runs/<name>-<n>)");
   declare_overrides(*train, a->overrides);
-  train->callback(
-      [a, &result] { result = easgd::train(load_config(a->config, a->overrides), a->out); });
+  train->callback([a, &result] {
+    const Config config = load_config(a->config, a->overrides);
+    config::at_places(config.places, [&] { result = easgd::train(config, a->out); });
+  });
 }
 
 }  // namespace easgd

@@ -44,8 +44,8 @@ std::string in_range(Range range) {
 /// Visits the fields of one TOML table; `finish` reports the keys that no field has read.
 class TableReader final : public Fields {
  public:
-  TableReader(const toml::table& table, std::string prefix)
-      : table_(table), prefix_(std::move(prefix)) {}
+  TableReader(const toml::table& table, std::string prefix, Places& places)
+      : table_(table), prefix_(std::move(prefix)), places_(places) {}
 
   std::string place() const override { return place_of(table_.source()); }
 
@@ -128,7 +128,7 @@ class TableReader final : public Fields {
     const toml::node* node = take(key);
     if (node && !node->is_table()) wrong_type(*node, key, "a table");
     static const toml::table kEmpty;
-    TableReader inner(node ? *node->as_table() : kEmpty, full(key) + ".");
+    TableReader inner(node ? *node->as_table() : kEmpty, full(key) + ".", places_);
     fields(inner);
     inner.finish();
   }
@@ -142,7 +142,7 @@ class TableReader final : public Fields {
     for (std::size_t i = 0; i < list->size(); ++i) {
       const toml::table* item = list->get(i)->as_table();
       if (!item) wrong_type(*list->get(i), key, "a table");
-      TableReader inner(*item, fmt::format("{}[{}].", full(key), i));
+      TableReader inner(*item, fmt::format("{}[{}].", full(key), i), places_);
       element(inner, i);
       inner.finish();
     }
@@ -166,7 +166,9 @@ class TableReader final : public Fields {
 
   const toml::node* take(const char* key) {
     known_.push_back(key);
-    return table_.get(key);
+    const toml::node* node = table_.get(key);
+    if (node && node->source().begin) places_.keys[full(key)] = place_of(node->source());
+    return node;
   }
 
   [[noreturn]] void wrong_type(const toml::node& node, const char* key,
@@ -206,6 +208,7 @@ class TableReader final : public Fields {
 
   const toml::table& table_;
   std::string prefix_;
+  Places& places_;
   Words known_;
   // Key and message. Reported last: a mistyped key, which is reported first, may be the cause.
   std::optional<std::pair<std::string, std::string>> missing_;
@@ -276,9 +279,20 @@ void merge(toml::table& into, toml::table&& from) {
 
 }  // namespace
 
-void read_text(const std::string& text, const std::string& origin,
-               const std::vector<std::string>& overrides,
-               const std::function<void(Fields&)>& fields, const std::string& expected) {
+void at_places(const Places& places, const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const KeyError& e) {
+    const auto it = places.keys.find(e.key());
+    throw ConfigError(
+        fmt::format("{}: {}", it == places.keys.end() ? places.origin : it->second, e.what()));
+  }
+}
+
+Places read_text(const std::string& text, const std::string& origin,
+                 const std::vector<std::string>& overrides,
+                 const std::function<void(Fields&)>& fields, const std::string& expected) {
+  Places places{origin, {}};
   toml::table root;
   try {
     root = toml::parse(text, origin);
@@ -294,13 +308,14 @@ void read_text(const std::string& text, const std::string& origin,
   for (const std::string& change : overrides) {
     if (!remove_key(root, change)) merge(root, parse_override(change));
   }
-  TableReader reader(root, "");
+  TableReader reader(root, "", places);
   fields(reader);
   reader.finish();
+  return places;
 }
 
-void read_file(const std::string& path, const std::vector<std::string>& overrides,
-               const std::function<void(Fields&)>& fields, const std::string& expected) {
+Places read_file(const std::string& path, const std::vector<std::string>& overrides,
+                 const std::function<void(Fields&)>& fields, const std::string& expected) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) {
     throw ConfigError(path + ": is a folder; expected a TOML file");
@@ -309,7 +324,7 @@ void read_file(const std::string& path, const std::vector<std::string>& override
   if (!file) throw ConfigError(path + ": cannot be opened; expected a TOML file");
   std::ostringstream text;
   text << file.rdbuf();
-  read_text(text.str(), path, overrides, fields, expected);
+  return read_text(text.str(), path, overrides, fields, expected);
 }
 
 }  // namespace easgd::config

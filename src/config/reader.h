@@ -1,6 +1,8 @@
 // Fills option structs from a TOML file and `--set` overrides.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -8,16 +10,26 @@
 
 namespace easgd::config {
 
+/// Where keys stand.
+struct Places {
+  std::string origin;                       ///< the file, for keys that stand nowhere
+  std::map<std::string, std::string> keys;  ///< "algorithm.tau" -> "run.toml:12", or its override
+};
+
+/// Does `work`; what it says against a key begins with where the key stands.
+/// Throws: what `work` does, and ConfigError in the place of KeyError.
+void at_places(const Places& places, const std::function<void()>& work);
+
 /// Reads `path`, applies overrides ("algorithm.tau=4") in order, and fills what `fields` declares.
 /// Keys that nobody declares are errors, and so are values of a wrong type or out of range.
 /// `expected` says what an empty file should have held.
 /// Throws: ConfigError with file, line, key, what was expected and what was found.
-void read_file(const std::string& path, const std::vector<std::string>& overrides,
-               const std::function<void(Fields&)>& fields, const std::string& expected);
+Places read_file(const std::string& path, const std::vector<std::string>& overrides,
+                 const std::function<void(Fields&)>& fields, const std::string& expected);
 
 /// The same for TOML in memory; `origin` stands for the file in messages.
-void read_text(const std::string& text, const std::string& origin,
-               const std::vector<std::string>& overrides,
-               const std::function<void(Fields&)>& fields, const std::string& expected);
+Places read_text(const std::string& text, const std::string& origin,
+                 const std::vector<std::string>& overrides,
+                 const std::function<void(Fields&)>& fields, const std::string& expected);
 
 }  // namespace easgd::config

@@ -16,8 +16,8 @@ std::string sides(int height, int width) {
 
 Shape cropped(Shape image, int crop) {
   if (crop > image.height || crop > image.width)
-    throw ConfigError("data.crop: " + std::to_string(crop) + " is larger than the images (" +
-                      sides(image.height, image.width) + ")");
+    throw KeyError("data.crop", "" + std::to_string(crop) + " is larger than the images (" +
+                                    sides(image.height, image.width) + ")");
   return crop == 0 ? image : Shape{image.channels, crop, crop};
 }
 
@@ -25,15 +25,15 @@ Augmentation::Augmentation(Shape image, int crop, const Normalisation& normalisa
     : image_(image), output_(cropped(image, crop)), pad_(pad), level_(image.channels) {
   const std::size_t channels = normalisation.mean.size();
   if (channels != normalisation.deviation.size() || (channels && channels != level_.size()))
-    throw ConfigError("data.mean: " + std::to_string(channels) + " means and " +
-                      std::to_string(normalisation.deviation.size()) +
-                      " deviations for images of " + std::to_string(image.channels) + " channels");
+    throw KeyError("data.mean", "" + std::to_string(channels) + " means and " +
+                                    std::to_string(normalisation.deviation.size()) +
+                                    " deviations for images of " + std::to_string(image.channels) +
+                                    " channels");
   for (std::size_t c = 0; c < level_.size(); ++c) {
     const double mean = channels ? normalisation.mean[c] : 0.0;
     const double deviation = channels ? normalisation.deviation[c] : 1.0;
     if (!(deviation > 0))
-      throw ConfigError("data.deviation: that of channel " + std::to_string(c) +
-                        " is not positive");
+      throw KeyError("data.deviation", "that of channel " + std::to_string(c) + " is not positive");
     for (int pixel = 0; pixel < 256; ++pixel)
       level_[c][pixel] = static_cast<float>((pixel / 255.0 - mean) / deviation);
   }

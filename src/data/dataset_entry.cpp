@@ -9,7 +9,7 @@ DataSplit read_dataset(const std::string& name, const DatasetOptions& options) {
   std::string known;
   for (const auto& each : Registry<DatasetEntry>::names())
     known += (known.empty() ? "" : ", ") + each;
-  throw ConfigError("data.set: no data set is called \"" + name + "\"; there are " + known);
+  throw KeyError("data.set", "no data set is called \"" + name + "\"; there are " + known);
 }
 
 }  // namespace easgd

@@ -183,7 +183,7 @@ EvaluationLoader::EvaluationLoader(const Dataset& set, const EvaluationOptions& 
       augmentation_(set.shape(), options.crop, options.normalisation),
       batch_size_(options.batch),
       samples_(used_samples(set, options.limit)) {
-  if (batch_size_ == 0) throw ConfigError("evaluate.batch: expected at least 1, found 0");
+  if (batch_size_ == 0) throw KeyError("evaluate.batch", "expected at least 1, found 0");
   const std::size_t largest = std::min(batch_size_, samples_);
   images_ = host_buffer(largest * shape().size());
   labels_.resize(largest);

@@ -92,8 +92,8 @@ std::optional<std::string> locate(const std::string& set, const std::string& dir
   const DatasetFiles* wanted = Registry<DatasetFiles>::find(set);
   if (!wanted) {
     if (Registry<DatasetEntry>::find(set)) return "built in";
-    throw ConfigError("data.set: no data set is called \"" + set + "\"" +
-                      did_you_mean(set, Registry<DatasetEntry>::names()));
+    throw KeyError("data.set", "no data set is called \"" + set + "\"" +
+                                   did_you_mean(set, Registry<DatasetEntry>::names()));
   }
   const auto folder = folder_in(chosen_root(dir).path, *wanted);
   if (!folder) return std::nullopt;

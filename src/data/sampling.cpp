@@ -26,26 +26,26 @@ Partition partition_named(std::string_view name) {
   if (name == "whole") return Partition::whole;
   if (name == "shard") return Partition::shard;
   if (name == "chunks") return Partition::chunks;
-  throw ConfigError("data.partition: \"" + std::string(name) + "\" is not whole, shard or chunks");
+  throw KeyError("data.partition", "\"" + std::string(name) + "\" is not whole, shard or chunks");
 }
 
 Order order_named(std::string_view name) {
   if (name == "shuffled") return Order::shuffled;
   if (name == "sequential") return Order::sequential;
-  throw ConfigError("data.order: \"" + std::string(name) + "\" is not shuffled or sequential");
+  throw KeyError("data.order", "\"" + std::string(name) + "\" is not shuffled or sequential");
 }
 
 Sampling::Sampling(const SamplingOptions& options) : options_(options), count_(options.samples) {
   assert(options.samples > 0 && options.worker < options.workers && options.workers < kEveryone);
-  if (options.batch == 0) throw ConfigError("workers.batch: expected at least 1, found 0");
+  if (options.batch == 0) throw KeyError("workers.batch", "expected at least 1, found 0");
   if (options.partition == Partition::chunks && options.order == Order::sequential)
-    throw ConfigError(
-        "data.order: \"sequential\" does not go with data.partition = \"chunks\"; use \"whole\"");
+    throw KeyError("data.order",
+                   "\"sequential\" does not go with data.partition = \"chunks\"; use \"whole\"");
   if (options.partition != Partition::shard) return;
   if (options.workers > options.samples)
-    throw ConfigError("data.partition: \"shard\" leaves workers without data: " +
-                      std::to_string(options.workers) + " workers, " +
-                      std::to_string(options.samples) + " samples");
+    throw KeyError("data.partition",
+                   "\"shard\" leaves workers without data: " + std::to_string(options.workers) +
+                       " workers, " + std::to_string(options.samples) + " samples");
   first_ = options.samples * options.worker / options.workers;
   count_ = options.samples * (options.worker + 1) / options.workers - first_;
 }

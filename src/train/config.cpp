@@ -207,44 +207,45 @@ void check_algorithm(const AlgorithmConfig& algorithm) {
   if (algorithm.alpha) given.push_back("alpha");
   if (algorithm.beta) given.push_back("beta");
   if (entry.every_step && algorithm.tau != 1) {
-    throw ConfigError(fmt::format("algorithm.tau: {} exchanges in every step; expected 1, found {}",
-                                  algorithm.name, algorithm.tau));
+    throw KeyError("algorithm.tau", fmt::format("{} exchanges in every step; expected 1, found {}",
+                                                algorithm.name, algorithm.tau));
   }
   if (entry.every_step && algorithm.tau_schedule.kind != "constant") {
-    throw ConfigError(fmt::format("algorithm.tau_schedule: {} exchanges in every step; remove it",
-                                  algorithm.name));
+    throw KeyError("algorithm.tau_schedule",
+                   fmt::format("{} exchanges in every step; remove it", algorithm.name));
   }
   if (entry.fixed_rho && algorithm.rho_schedule.kind != "constant") {
-    throw ConfigError(
-        fmt::format("algorithm.rho_schedule: {} keeps its rho, which its multipliers are "
-                    "scaled by; remove it",
-                    algorithm.name));
+    throw KeyError("algorithm.rho_schedule",
+                   fmt::format("{} keeps its rho, which its multipliers are "
+                               "scaled by; remove it",
+                               algorithm.name));
   }
   if (entry.exchange == Exchange::asynchronous && algorithm.exchange != "asynchronous") {
-    throw ConfigError(
-        fmt::format("algorithm.exchange: {} is an asynchronous method; expected "
-                    "\"asynchronous\", found \"{}\"",
-                    algorithm.name, algorithm.exchange));
+    throw KeyError("algorithm.exchange", fmt::format("{} is an asynchronous method; expected "
+                                                     "\"asynchronous\", found \"{}\"",
+                                                     algorithm.name, algorithm.exchange));
   }
   if (entry.exchange == Exchange::synchronous && algorithm.exchange != "synchronous") {
-    throw ConfigError(
-        fmt::format("algorithm.exchange: {} is a synchronous method; expected "
-                    "\"synchronous\", found \"{}\"",
-                    algorithm.name, algorithm.exchange));
+    throw KeyError("algorithm.exchange", fmt::format("{} is a synchronous method; expected "
+                                                     "\"synchronous\", found \"{}\"",
+                                                     algorithm.name, algorithm.exchange));
   }
   if (entry.coupling == Coupling::alpha && (given.size() != 1 || !algorithm.alpha)) {
-    throw ConfigError(fmt::format(
-        "algorithm: {} needs alpha, its moving rate, and neither rho nor beta", algorithm.name));
+    throw KeyError(
+        "algorithm",
+        fmt::format("{} needs alpha, its moving rate, and neither rho nor beta", algorithm.name));
   }
   if (entry.coupling == Coupling::elastic && given.size() != 1) {
-    throw ConfigError(fmt::format(
-        "algorithm: {} needs exactly one of rho, alpha, beta; found {}{}", algorithm.name,
-        given.empty() ? "none" : fmt::format("{}", fmt::join(given, " and ")),
-        given.empty() ? "" : how_to_remove(given.back())));
+    throw KeyError(
+        "algorithm",
+        fmt::format("{} needs exactly one of rho, alpha, beta; found {}{}", algorithm.name,
+                    given.empty() ? "none" : fmt::format("{}", fmt::join(given, " and ")),
+                    given.empty() ? "" : how_to_remove(given.back())));
   }
   if (entry.coupling == Coupling::none && !given.empty()) {
-    throw ConfigError(fmt::format("algorithm: {} has no elastic force; found {}{}", algorithm.name,
-                                  fmt::join(given, " and "), how_to_remove(given.back())));
+    throw KeyError("algorithm",
+                   fmt::format("{} has no elastic force; found {}{}", algorithm.name,
+                               fmt::join(given, " and "), how_to_remove(given.back())));
   }
 }
 
@@ -255,45 +256,45 @@ bool no_letter_of_a_name(unsigned char c) {
 
 void check(Config& config) {
   if (config.name.empty() || std::ranges::any_of(config.name, no_letter_of_a_name)) {
-    throw ConfigError(
-        fmt::format("name: expected a word to name the run folder with; found {:?}", config.name));
+    throw KeyError("name", fmt::format("expected a word to name the run folder with; found {:?}",
+                                       config.name));
   }
   check_algorithm(config.algorithm);
   const StopConfig& stop = config.stop;
   if (!stop.epochs && !stop.steps && !stop.seconds && !stop.test_error) {
-    throw ConfigError("stop: give at least one of epochs, steps, seconds, test_error");
+    throw KeyError("stop", "give at least one of epochs, steps, seconds, test_error");
   }
   const bool length_known = stop.epochs || stop.steps;
   for (const auto& [key, schedule] : {std::pair{"schedule", &config.algorithm.schedule},
                                       {"tau_schedule", &config.algorithm.tau_schedule},
                                       {"rho_schedule", &config.algorithm.rho_schedule}}) {
     if ((schedule->kind == "steps") == schedule->at.empty()) {
-      throw ConfigError(
-          fmt::format("algorithm.{}: kind = \"steps\" and at = [...] go together", key));
+      throw KeyError(fmt::format("algorithm.{}", key),
+                     "kind = \"steps\" and at = [...] go together");
     }
     if (schedule->needs_length() && !length_known) {
-      throw ConfigError(
-          fmt::format("algorithm.{}: its fractions need a known length; give stop.epochs, "
-                      "stop.steps or {}.length",
-                      key, key));
+      throw KeyError(fmt::format("algorithm.{}", key),
+                     fmt::format("its fractions need a known length; give stop.epochs, "
+                                 "stop.steps or {}.length",
+                                 key));
     }
   }
   if ((config.center.order == "replay") != !config.center.replay.empty()) {
-    throw ConfigError("center: order = \"replay\" and replay = \"<order.bin>\" go together");
+    throw KeyError("center", "order = \"replay\" and replay = \"<order.bin>\" go together");
   }
   if (config.center.order == "virtual" && (stop.seconds || stop.test_error)) {
-    throw ConfigError(
-        "stop: a run in virtual time ends after epochs or steps; remove seconds and test_error");
+    throw KeyError(
+        "stop", "a run in virtual time ends after epochs or steps; remove seconds and test_error");
   }
   if (config.algorithm.exchange == "synchronous" && config.center.order != "free" &&
       config.center.order != "virtual") {
-    throw ConfigError(
-        fmt::format("center.order: a synchronous exchange has its own order; remove \"{}\"",
-                    config.center.order));
+    throw KeyError("center.order",
+                   fmt::format("a synchronous exchange has its own order; remove \"{}\"",
+                               config.center.order));
   }
   if (config.data.mean.size() != config.data.deviation.size()) {
-    throw ConfigError(
-        "data: mean and deviation must have one value a channel each, or both be empty");
+    throw KeyError("data",
+                   "mean and deviation must have one value a channel each, or both be empty");
   }
 }
 
@@ -307,24 +308,20 @@ void anchor(std::string& path) {
 Config load_config(const std::string& path, const std::vector<std::string>& overrides) {
   if (path.empty()) throw ConfigError("expected a configuration file; found an empty name");
   Config config;
-  config::read_file(
+  config.places = config::read_file(
       path, overrides, [&](config::Fields& f) { config.fields(f); }, kExpected);
   load_layers(config, path);
   anchor(config.data.dir);
   anchor(config.network.init);
   anchor(config.center.replay);
-  try {
-    check(config);
-  } catch (const ConfigError& e) {
-    throw ConfigError(fmt::format("{}: {}", path, e.what()));
-  }
+  config::at_places(config.places, [&] { check(config); });
   return config;
 }
 
 Config parse_config(const std::string& text, const std::string& origin,
                     const std::vector<std::string>& overrides) {
   Config config;
-  config::read_text(
+  config.places = config::read_text(
       text, origin, overrides, [&](config::Fields& f) { config.fields(f); }, kExpected);
   load_layers(config, origin);
   return config;

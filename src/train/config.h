@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "config/fields.h"
+#include "config/reader.h"
 #include "nn/layer.h"
 #include "train/schedule.h"
 
@@ -122,6 +123,7 @@ struct Config {
   VirtualConfig virtual_time;
   StopConfig stop;
   EvaluateConfig evaluate;
+  config::Places places;  ///< where its keys stand
 
   void fields(config::Fields& f);
 };

@@ -22,9 +22,9 @@ Placement parse_device(const std::string& word) {
   if (word == "cpu") return {"cpu", {}};
   const std::string number = word.starts_with("cuda:") ? word.substr(5) : word;
   if (!is_number(number)) {
-    throw ConfigError(
-        fmt::format("workers.devices: expected \"cpu\", \"cuda:<n>\" or a number; found \"{}\"{}",
-                    word, did_you_mean(word, {"cpu", "cuda:0", "auto"})));
+    throw KeyError("workers.devices",
+                   fmt::format("expected \"cpu\", \"cuda:<n>\" or a number; found \"{}\"{}", word,
+                               did_you_mean(word, {"cpu", "cuda:0", "auto"})));
   }
   return {"cuda", {.index = std::stoi(number), .threads = 1, .cores = {}}};
 }
@@ -33,8 +33,8 @@ Placement parse_device(const std::string& word) {
 void share_cores(std::vector<Placement>& places, std::size_t threads) {
   const std::vector<int> cores = allowed_cores();
   if (threads > cores.size()) {
-    throw ConfigError(fmt::format("workers.threads: {} is more than the {} cores there are",
-                                  threads, cores.size()));
+    throw KeyError("workers.threads",
+                   fmt::format("{} is more than the {} cores there are", threads, cores.size()));
   }
   const auto cpu_workers = std::size_t(
       std::ranges::count_if(places, [](const Placement& p) { return p.kind == "cpu"; }));
@@ -80,11 +80,11 @@ std::vector<Placement> place_workers(const WorkersConfig& workers, bool single_w
   } else {
     for (const std::string& word : workers.devices) places.push_back(parse_device(word));
   }
-  if (places.empty()) throw ConfigError("workers.devices: is empty; expected a device a worker");
-  if (places.size() > kMostWorkers) throw ConfigError("workers.devices: more than 65534 workers");
+  if (places.empty()) throw KeyError("workers.devices", "is empty; expected a device a worker");
+  if (places.size() > kMostWorkers) throw KeyError("workers.devices", "more than 65534 workers");
   if (single_worker && places.size() > 1) {
-    throw ConfigError(fmt::format(
-        "workers.devices: this algorithm has one worker; found {} devices", places.size()));
+    throw KeyError("workers.devices",
+                   fmt::format("this algorithm has one worker; found {} devices", places.size()));
   }
   for (const Placement& place : places) {
     if (!Registry<BackendEntry>::find(place.kind)) {

@@ -17,10 +17,10 @@ ElasticRates derive(const AlgorithmConfig& algorithm, std::size_t shares) {
   if (algorithm.alpha) alpha = *algorithm.alpha;
   if (algorithm.beta) alpha = *algorithm.beta / p;
   if (alpha > 2) {
-    throw ConfigError(
-        fmt::format("algorithm: rho, alpha or beta make a moving rate alpha = {} among {}; it "
-                    "must be at most 2",
-                    alpha, shares));
+    throw KeyError("algorithm",
+                   fmt::format("rho, alpha or beta make a moving rate alpha = {} among {}; it "
+                               "must be at most 2",
+                               alpha, shares));
   }
   return {alpha / eta, alpha, p * alpha};
 }

@@ -14,7 +14,7 @@ StatisticsPolicy statistics_policy_named(const std::string& name) {
   const auto names = statistics_policy_names();
   const auto it = std::ranges::find(names, name);
   if (it != names.end()) return StatisticsPolicy(it - names.begin());
-  throw ConfigError("network.statistics: no such policy: " + name);
+  throw KeyError("network.statistics", "no such policy: " + name);
 }
 
 void absorb_statistics(StatisticsPolicy policy, std::span<const ConstView> round,

@@ -44,16 +44,16 @@ void check_replays(const std::string& recorded, const std::string& here) {
   std::istringstream a(recorded), b(here);
   for (std::string was, is, table; std::getline(a, was) && std::getline(b, is);) {
     if (was != is) {
-      throw ConfigError(
-          fmt::format("center.replay: the recorded run had \"{}\", this one has \"{}\" in {}; a "
-                      "replay repeats a "
-                      "run from its own config.toml",
-                      was, is, table.empty() ? "the top table" : table));
+      throw KeyError("center.replay",
+                     fmt::format("the recorded run had \"{}\", this one has \"{}\" in {}; a "
+                                 "replay repeats a "
+                                 "run from its own config.toml",
+                                 was, is, table.empty() ? "the top table" : table));
     }
     if (is.starts_with('[')) table = is;
   }
   if (recorded.size() != here.size()) {
-    throw ConfigError("center.replay: the recorded run had other keys than this one");
+    throw KeyError("center.replay", "the recorded run had other keys than this one");
   }
 }
 

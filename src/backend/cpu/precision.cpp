@@ -53,16 +53,16 @@ Processor processor() {
 void check_precision(const std::string& precision) {
   if (precision == "f32") return;
   if (precision != "bf16") {
-    throw ConfigError(fmt::format(
-        "workers.precision: the CPU has no \"{}\": use \"f32\" or \"bf16\"", precision));
+    throw KeyError("workers.precision",
+                   fmt::format("the CPU has no \"{}\": use \"f32\" or \"bf16\"", precision));
   }
   const Processor here = processor();
   if (here.bf16) return;
-  throw ConfigError(
-      fmt::format("workers.precision: \"bf16\" needs a processor with AVX-512 BF16 or AMX; this "
-                  "one ({}) has {}: "
-                  "use \"f32\"",
-                  here.name, here.instructions));
+  throw KeyError("workers.precision",
+                 fmt::format("\"bf16\" needs a processor with AVX-512 BF16 or AMX; this "
+                             "one ({}) has {}: "
+                             "use \"f32\"",
+                             here.name, here.instructions));
 }
 
 }  // namespace easgd::cpu
