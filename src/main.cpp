@@ -29,6 +29,7 @@ void declare(CLI::App& app, ExitCode& result) {
   easgd::declare_train(app, result);
   easgd::declare_evaluate(app, result);
   easgd::declare_describe(app, result);
+  easgd::declare_devices(app, result);
   easgd::declare_locate(app, result);
   easgd::declare_stability(app, result);
   easgd::declare_help(app, result);

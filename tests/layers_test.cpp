@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "backend/backend.h"
+#include "backend/cuda_library.h"
 #include "base/error.h"
 #include "kernels/fft_conv2d.h"
 #include "network_spec.h"
@@ -157,11 +158,16 @@ int count_through_fft(const Network& network, std::size_t batch) {
 /// The backends that work on this machine.
 std::vector<std::unique_ptr<Backend>> backends() {
   std::vector<std::unique_ptr<Backend>> all;
+  try {
+    load_cuda();
+  } catch (const DeviceError& e) {
+    MESSAGE("without CUDA: " << std::string(e.what()));
+  }
   for (const std::string& name : Registry<BackendEntry>::names()) {
     try {
       all.push_back((*Registry<BackendEntry>::find(name))({}));
     } catch (const DeviceError& e) {
-      MESSAGE("without " << name << ": " << e.what());
+      MESSAGE("without " << name << ": " << std::string(e.what()));
     }
   }
   return all;

@@ -103,4 +103,11 @@ struct BackendOptions {
 /// Throws: DeviceError.
 using BackendEntry = std::function<std::unique_ptr<Backend>(const BackendOptions&)>;
 
+/// The devices of a kind that this machine has, each described for people. Registered beside the
+/// backend, under "cuda".
+/// Throws: DeviceError saying why there is none.
+struct DeviceList {
+  std::function<std::vector<std::string>()> list;
+};
+
 }  // namespace easgd

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "backend/cuda_library.h"
 #include "base/error.h"
 #include "base/nearest.h"
 
@@ -27,6 +28,19 @@ Placement parse_device(const std::string& word) {
                                did_you_mean(word, {"cpu", "cuda:0", "auto"})));
   }
   return {"cuda", {.index = std::stoi(number), .threads = 1, .cores = {}}};
+}
+
+void check_present(const Placement& place) {
+  try {
+    load_cuda();
+    const std::size_t count = Registry<DeviceList>::find(place.kind)->list().size();
+    if (std::size_t(place.options.index) >= count) {
+      throw DeviceError(fmt::format("no CUDA device of this number; there are {}, from 0", count));
+    }
+  } catch (const DeviceError& e) {
+    throw DeviceError(
+        fmt::format("{}: {}; use workers.devices = \"auto\" or \"cpu\"", place.name(), e.what()));
+  }
 }
 
 /// Gives each CPU worker `threads` cores of its own, where there are enough for all.
@@ -87,12 +101,7 @@ std::vector<Placement> place_workers(const WorkersConfig& workers, bool single_w
                    fmt::format("this algorithm has one worker; found {} devices", places.size()));
   }
   for (const Placement& place : places) {
-    if (!Registry<BackendEntry>::find(place.kind)) {
-      throw DeviceError(fmt::format(
-          "{}: no CUDA device: this program was built without CUDA; use workers.devices = \"auto\" "
-          "or \"cpu\"",
-          place.name()));
-    }
+    if (place.kind != "cpu") check_present(place);
   }
   share_cores(places, std::size_t(workers.threads));
   return places;

@@ -14,25 +14,10 @@
 #include "backend/cpu/elementwise_loops.h"
 #include "backend/cpu/layout.h"
 #include "kernels/philox.h"
+#include "nn/dropout_draws.h"
 
 namespace easgd::cpu {
 namespace {
-
-/// D and d_l of the formula.
-struct Draws {
-  std::uint32_t per_sample = 0, before = 0;
-};
-
-Draws count_draws(const Network& network, const Layer* layer) {
-  Draws draws;
-  for (const Stage& stage : network.stages()) {
-    if (stage.layer.get() == layer) draws.before = draws.per_sample;
-    if (stage.layer->kind() == layer->kind()) {
-      draws.per_sample += std::uint32_t((stage.input.size() + 3) / 4);
-    }
-  }
-  return draws;
-}
 
 /// Where an element lies: sample n's element i at n * sample_step + element[i].
 struct Places {
@@ -106,7 +91,7 @@ class DropoutLayer final : public CpuLayer {
   const float rate_;
   dnnl::stream stream_;
   std::uint64_t seed_ = 0;
-  Draws draws_;
+  DropoutDraws draws_;
   Places places_;
   Converted input_, gradient_;
   memory output_;

@@ -1,0 +1,19 @@
+// Elementwise kernels on a CUDA device.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+
+#include "kernels/elementwise.h"
+#include "kernels/layer_passes.h"
+
+namespace easgd::kernels {
+
+/// Runs kernel(i) for i in [0, count), in any order, as the next work of `stream`. All pointers are
+/// into the current device's memory.
+/// Throws: std::exception where the device refuses it.
+void launch(const Elementwise& kernel, std::size_t count, cudaStream_t stream);
+void launch(const LayerPass& kernel, std::size_t count, cudaStream_t stream);
+
+}  // namespace easgd::kernels

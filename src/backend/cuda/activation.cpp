@@ -1,0 +1,32 @@
+#include "nn/activation.h"
+
+#include "backend/cuda/cuda_layer.h"
+
+namespace easgd::cuda {
+namespace {
+
+template <class Forward, class Backward>
+class ActivationLayer final : public CudaLayer {
+ public:
+  ActivationLayer(const Workbench& bench, const Wiring& wiring)
+      : CudaLayer(wiring), count_(bench.options().batch * wiring.stage->input.size()) {}
+
+  void forward(const Workbench& bench, const Pass& pass) override {
+    bench.run(Forward{wiring_.output, wiring_.input(pass)}, count_);
+  }
+  void backward(const Workbench& bench, const Pass&) override {
+    const auto [to, add] = wiring_.gradients[0];
+    if (to) bench.run(Backward{to, wiring_.output_gradient, wiring_.output, add}, count_);
+  }
+
+ private:
+  const std::size_t count_;
+};
+
+using ReluLayer = ActivationLayer<kernels::ReluForward, kernels::ReluBackward>;
+using TanhLayer = ActivationLayer<kernels::TanhForward, kernels::TanhBackward>;
+const Registered<CudaLayerEntry> kRelu(Relu().kind(), cuda_layer<ReluLayer>());
+const Registered<CudaLayerEntry> kTanh(Tanh().kind(), cuda_layer<TanhLayer>());
+
+}  // namespace
+}  // namespace easgd::cuda

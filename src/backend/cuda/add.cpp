@@ -1,0 +1,29 @@
+#include "nn/add.h"
+
+#include "backend/cuda/cuda_layer.h"
+
+namespace easgd::cuda {
+namespace {
+
+class AddLayer final : public CudaLayer {
+ public:
+  AddLayer(const Workbench& bench, const Wiring& wiring)
+      : CudaLayer(wiring), count_(bench.options().batch * wiring.stage->input.size()) {}
+
+  void forward(const Workbench& bench, const Pass& pass) override {
+    bench.run(kernels::Sum{wiring_.output, wiring_.input(pass, 0), wiring_.input(pass, 1)}, count_);
+  }
+  void backward(const Workbench& bench, const Pass&) override {
+    for (const auto& [to, add] : wiring_.gradients) {
+      if (to) bench.run(kernels::Hand{to, wiring_.output_gradient, add}, count_);
+    }
+  }
+
+ private:
+  const std::size_t count_;
+};
+
+const Registered<CudaLayerEntry> kRegistered(Add().kind(), cuda_layer<AddLayer>());
+
+}  // namespace
+}  // namespace easgd::cuda

@@ -1,0 +1,32 @@
+#include "backend/cuda/check.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+
+namespace easgd::cuda {
+namespace {
+
+[[noreturn]] void fail(const char* call, const char* answer) {
+  int device = 0;
+  cudaGetDevice(&device);
+  throw DeviceError(fmt::format("cuda:{}: {}: {}", device, call, answer));
+}
+
+}  // namespace
+
+void check(cudaError_t answer, const char* call) {
+  if (answer == cudaSuccess) return;
+  cudaGetLastError();  // an error that can be mended is not to be met again by the next call
+  fail(call, cudaGetErrorString(answer));
+}
+
+void check(cudnnStatus_t answer, const char* call) {
+  if (answer != CUDNN_STATUS_SUCCESS) fail(call, cudnnGetErrorString(answer));
+}
+
+void check(cublasStatus_t answer, const char* call) {
+  if (answer != CUBLAS_STATUS_SUCCESS) fail(call, cublasLtGetStatusString(answer));
+}
+
+}  // namespace easgd::cuda

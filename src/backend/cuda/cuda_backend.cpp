@@ -1,0 +1,122 @@
+#include "backend/cuda/cuda_backend.h"
+
+#include <fmt/format.h>
+
+#include "backend/cuda/cuda_model.h"
+#include "base/error.h"
+#include "kernels/launch.h"
+
+namespace easgd::cuda {
+namespace {
+
+using Posted = std::function<void()>;
+
+/// On a thread of CUDA's, where nothing of CUDA may be called.
+void CUDART_CB call_posted(void* data) {
+  const std::unique_ptr<Posted> posted(static_cast<Posted*>(data));
+  (*posted)();
+}
+
+}  // namespace
+
+std::vector<std::string> list_devices() {
+  int count = 0;
+  const cudaError_t answer = cudaGetDeviceCount(&count);
+  if (answer == cudaErrorInsufficientDriver) {
+    throw DeviceError(fmt::format("no CUDA device: no NVIDIA driver for CUDA {}.{} or later",
+                                  CUDART_VERSION / 1000, CUDART_VERSION % 1000 / 10));
+  }
+  if (answer != cudaSuccess || count == 0) {
+    throw DeviceError(fmt::format("no CUDA device: {}", answer == cudaSuccess
+                                                            ? "the driver knows of none"
+                                                            : cudaGetErrorString(answer)));
+  }
+  std::vector<std::string> devices;
+  for (int i = 0; i < count; ++i) {
+    cudaDeviceProp properties;
+    check(cudaGetDeviceProperties(&properties, i), "cudaGetDeviceProperties");
+    devices.push_back(fmt::format("{}, {:.1f} GiB, compute capability {}.{}", properties.name,
+                                  double(properties.totalGlobalMem) / (1 << 30), properties.major,
+                                  properties.minor));
+  }
+  return devices;
+}
+
+CudaBackend::CudaBackend(const BackendOptions& options) : index_(options.index) {
+  if (const std::size_t count = list_devices().size(); std::size_t(index_) >= count) {
+    throw DeviceError(
+        fmt::format("cuda:{}: no CUDA device of this number; there are {}, from 0", index_, count));
+  }
+  check(cudaSetDevice(index_), "cudaSetDevice");
+  compute_ = make_stream();
+  transfer_ = make_stream();
+  computed_ = make_event();
+  arrived_ = make_event();
+}
+
+CudaBackend::~CudaBackend() {
+  // What is in flight still reads and writes what is about to be freed.
+  cudaStreamSynchronize(compute_);
+  cudaStreamSynchronize(transfer_);
+}
+
+std::string CudaBackend::device() const {
+  return fmt::format("cuda:{}", index_);
+}
+
+void CudaBackend::upload(ConstView host, View device) {
+  copy(host.data(), device.data(), host.size_bytes(), compute_);
+  check(cudaStreamSynchronize(compute_), "upload");
+}
+
+void CudaBackend::download(ConstView device, View host) {
+  copy(device.data(), host.data(), device.size_bytes(), compute_);
+  check(cudaStreamSynchronize(compute_), "download");
+}
+
+void CudaBackend::run(const kernels::Elementwise& kernel, std::size_t count) {
+  try {
+    kernels::launch(kernel, count, compute_);
+  } catch (const std::exception& e) {
+    throw DeviceError(fmt::format("{}: an elementwise kernel: {}", device(), e.what()));
+  }
+}
+
+void CudaBackend::post(ConstView x, ConstView statistics, View letter, Posted posted) {
+  if (statistics_.size() != statistics.size()) statistics_ = device_buffer(statistics.size());
+  copy(statistics.data(), statistics_.data(), statistics.size_bytes(), compute_);
+  check(cudaEventRecord(computed_, compute_), "cudaEventRecord");
+  check(cudaStreamWaitEvent(transfer_, computed_), "cudaStreamWaitEvent");
+  copy(x.data(), letter.data(), x.size_bytes(), transfer_);
+  copy(statistics_.data(), letter.data() + x.size(), statistics.size_bytes(), transfer_);
+  auto call = std::make_unique<Posted>(std::move(posted));
+  check(cudaLaunchHostFunc(transfer_, call_posted, call.get()), "cudaLaunchHostFunc");
+  call.release();  // call_posted's now
+}
+
+ConstView CudaBackend::fetch(ConstView reply) {
+  if (reply_.size() < reply.size()) reply_ = device_buffer(reply.size());
+  // Nobody reads the reply before any more: the transfer lane has waited for that in `post`.
+  copy(reply.data(), reply_.data(), reply.size_bytes(), transfer_);
+  check(cudaEventRecord(arrived_, transfer_), "cudaEventRecord");
+  check(cudaStreamWaitEvent(compute_, arrived_), "cudaStreamWaitEvent");
+  return reply_.view().first(reply.size());
+}
+
+void CudaBackend::finish() {
+  check(cudaStreamSynchronize(compute_), "compute stream");
+  check(cudaStreamSynchronize(transfer_), "transfer stream");
+}
+
+std::unique_ptr<Model> CudaBackend::compile(const Network& network, const ModelOptions& options) {
+  return std::make_unique<CudaModel>(network, options, compute_);
+}
+
+namespace {
+const Registered<BackendEntry> kRegistered("cuda", [](const BackendOptions& options) {
+  return std::make_unique<CudaBackend>(options);
+});
+const Registered<DeviceList> kListed("cuda", {list_devices});
+}  // namespace
+
+}  // namespace easgd::cuda

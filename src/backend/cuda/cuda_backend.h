@@ -1,0 +1,44 @@
+// One CUDA device as a worker sees it: two streams, and events between them.
+//
+//   compute    gradient, fused passes         transfer   letter out, reply in
+//   post:      [statistics aside] --event-->  letter -> host memory -> posted(), on a thread of CUDA's
+//   fetch:     ... waits     <--event--       reply -> device memory
+//
+// The host waits for neither.
+#pragma once
+
+#include "backend/backend.h"
+#include "backend/cuda/stream.h"
+
+namespace easgd::cuda {
+
+class CudaBackend final : public Backend {
+ public:
+  /// Throws: DeviceError where there is no such device.
+  explicit CudaBackend(const BackendOptions& options);
+  ~CudaBackend() override;
+
+  std::string device() const override;
+  Buffer allocate(std::size_t count) override { return device_buffer(count); }
+  Buffer allocate_mailbox(std::size_t count) override { return pinned_buffer(count); }
+  void upload(ConstView host, View device) override;
+  void download(ConstView device, View host) override;
+  void run(const kernels::Elementwise& kernel, std::size_t count) override;
+  void post(ConstView x, ConstView statistics, View letter, std::function<void()> posted) override;
+  ConstView fetch(ConstView reply) override;
+  void finish() override;
+  std::unique_ptr<Model> compile(const Network& network, const ModelOptions& options) override;
+
+ private:
+  const int index_;
+  Stream compute_, transfer_;
+  Event computed_, arrived_;
+  Buffer statistics_;  // of the letter that is on its way
+  Buffer reply_;
+};
+
+/// Name, memory and compute capability of each CUDA device.
+/// Throws: DeviceError saying why there is none.
+std::vector<std::string> list_devices();
+
+}  // namespace easgd::cuda

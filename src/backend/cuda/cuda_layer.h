@@ -1,0 +1,76 @@
+// A layer compiled for a CUDA device. Values lie as [N][C][H][W], float32.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "backend/cuda/workbench.h"
+
+namespace easgd::cuda {
+
+/// One pass over the network, at parameters x [P]. All memory is the device's.
+struct Pass {
+  const float* x = nullptr;
+  const float* images = nullptr;         ///< [N][C][H][W]
+  const std::int32_t* labels = nullptr;  ///< [N]
+  int samples = 0;                       ///< that count: in evaluation a batch may be short
+  std::uint32_t worker = 0;
+  std::uint64_t step = 0;
+  float* g = nullptr;                ///< [P], null where no backward pass follows
+  bool dropout = false;              ///< is on
+  const float* fixed = nullptr;      ///< [S] statistics to normalise with; null: the batch's
+  float* moved = nullptr;            ///< [S] statistics that move towards the batch's, or null
+  std::optional<float> weight = {};  ///< of the batch in those; else each layer's momentum
+};
+
+/// Where a stage reads and writes.
+struct Wiring {
+  /// Where the gradient with regard to one input goes.
+  struct Gradient {
+    float* to = nullptr;  ///< null where it is not wanted
+    bool add = false;     ///< to what another taker of the value has left there
+  };
+
+  const Stage* stage = nullptr;
+  std::vector<const float*> inputs;      ///< null: the images
+  float* output = nullptr;               ///< none of a loss
+  float* output_gradient = nullptr;      ///< in training
+  std::vector<Gradient> gradients = {};  ///< of the inputs, in training
+
+  const float* input(const Pass& pass, std::size_t i = 0) const {
+    return inputs[i] ? inputs[i] : pass.images;
+  }
+  /// A parameter of the stage, in x or g.
+  template <class Float>
+  Float* slice(Float* flat, std::size_t i) const {
+    return flat + stage->slices[i].offset;
+  }
+};
+
+class CudaLayer {
+ public:
+  explicit CudaLayer(Wiring wiring) : wiring_(std::move(wiring)) {}
+  virtual ~CudaLayer() = default;
+  CudaLayer(const CudaLayer&) = delete;
+
+  virtual void forward(const Workbench& bench, const Pass& pass) = 0;
+  virtual void backward(const Workbench& bench, const Pass& pass) = 0;
+
+ protected:
+  const Wiring wiring_;
+};
+
+/// The device's side of one kind of layer. Registered under Layer::kind.
+struct CudaLayerEntry {
+  std::function<std::unique_ptr<CudaLayer>(Workbench& bench, const Wiring& wiring)> make;
+};
+
+template <class L>
+CudaLayerEntry cuda_layer() {
+  return {
+      [](Workbench& bench, const Wiring& wiring) { return std::make_unique<L>(bench, wiring); }};
+}
+
+}  // namespace easgd::cuda

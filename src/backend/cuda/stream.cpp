@@ -1,0 +1,43 @@
+#include "backend/cuda/stream.h"
+
+#include <algorithm>
+
+namespace easgd::cuda {
+
+Stream make_stream() {
+  Stream stream;
+  check(cudaStreamCreateWithFlags(stream.place(), cudaStreamNonBlocking), "cudaStreamCreate");
+  return stream;
+}
+
+Event make_event() {
+  Event event;
+  check(cudaEventCreateWithFlags(event.place(), cudaEventDisableTiming), "cudaEventCreate");
+  return event;
+}
+
+Buffer device_buffer(std::size_t count) {
+  if (count == 0) return {};
+  void* data = nullptr;
+  check(cudaMalloc(&data, count * sizeof(float)), "cudaMalloc");
+  Buffer buffer(static_cast<float*>(data), count, [](float* p) { cudaFree(p); });
+  check(cudaMemset(data, 0, count * sizeof(float)), "cudaMemset");
+  check(cudaDeviceSynchronize(), "cudaMemset");  // which other streams do not wait for
+  return buffer;
+}
+
+Buffer pinned_buffer(std::size_t count) {
+  if (count == 0) return {};
+  void* data = nullptr;
+  check(cudaHostAlloc(&data, count * sizeof(float), cudaHostAllocPortable), "cudaHostAlloc");
+  Buffer buffer(static_cast<float*>(data), count, [](float* p) { cudaFreeHost(p); });
+  std::ranges::fill(buffer.view(), 0.0f);
+  return buffer;
+}
+
+void copy(const void* from, void* to, std::size_t bytes, cudaStream_t stream) {
+  if (bytes == 0) return;
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream), "cudaMemcpyAsync");
+}
+
+}  // namespace easgd::cuda
