@@ -288,6 +288,8 @@ TEST_CASE("a run leaves the files of the contract, and repeats from its own conf
                   summary["test_loss"].get<double>(), 100 * summary["test_error"].get<double>());
     const std::string config = " --config " + folder / "a/config.toml";
     CHECK(easgd("evaluate " + folder / "a").text == folder / "a/center.safetensors" + expected);
+    check_one_line(easgd("evaluate " + folder / "a" + " --set workers.devices=[99]"), 4,
+                   "cuda:99: no CUDA device");
     for (const std::string& arguments : {file, file + config}) {
       const Answer again = easgd("evaluate " + arguments);
       CHECK(again.code == 0);
@@ -621,7 +623,7 @@ TEST_CASE("mistakes have one clear line and their exit code") {
   check_one_line(easgd(kTrain + "--set data.crop=40" + out), 2,
                  "--set data.crop=40: data.crop: 40 is larger than the images (32x32)");
   check_one_line(easgd(kTrain + "--set workers.devices=gpu" + out), 2, "workers.devices");
-  check_one_line(easgd(kTrain + "--set workers.devices=[0]" + out), 4, "no CUDA device");
+  check_one_line(easgd(kTrain + "--set workers.devices=[99]" + out), 4, "cuda:99: no CUDA device");
   check_one_line(easgd(kTrain + "--set algorithm.beta=5" + out), 2, "moving rate");
   check_one_line(
       easgd("train configs/cifar10_eamsgd.toml --set data.dir=" + folder.path.string() + out), 3,

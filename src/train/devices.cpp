@@ -107,4 +107,16 @@ std::vector<Placement> place_workers(const WorkersConfig& workers, bool single_w
   return places;
 }
 
+Placement place_evaluation(const WorkersConfig& workers, const EvaluateConfig& evaluate) {
+  const std::string& first = workers.devices[0];
+  const Placement cpu{"cpu",
+                      {.index = 0,
+                       .threads = std::min(int(evaluate.threads), int(allowed_cores().size())),
+                       .cores = {}}};
+  if (first == "auto" || first == "cpu") return cpu;
+  const Placement place = parse_device(first);
+  check_present(place);
+  return place;
+}
+
 }  // namespace easgd

@@ -27,6 +27,10 @@ std::vector<int> allowed_cores();
 /// lacks.
 std::vector<Placement> place_workers(const WorkersConfig& workers, bool single_worker);
 
+/// Where centers are tested: on the first worker's GPU, or on evaluate.threads of the CPU.
+/// Throws: DeviceError where this machine lacks the GPU.
+Placement place_evaluation(const WorkersConfig& workers, const EvaluateConfig& evaluate);
+
 constexpr std::size_t kMostAutoWorkers = 16;
 constexpr std::size_t kMostWorkers = 65534;  // 0xffff ends the letters of an order.bin
 

@@ -31,6 +31,10 @@ void check_batches(const Config& config, const Network& network) {
   }
 }
 
+std::unique_ptr<Backend> make_backend(const Placement& place) {
+  return (*Registry<BackendEntry>::find(place.kind))(place.options);
+}
+
 }  // namespace
 
 Data::Data(Config& config)
@@ -68,10 +72,7 @@ TestSet::TestSet(const Config& config, const Data& data, const Network& network)
                                   .crop = int(config.data.crop),
                                   .limit = data.test_size,
                                   .normalisation = data.normalisation}),
-      backend_((*Registry<BackendEntry>::find("cpu"))(
-          {.index = 0,
-           .threads = std::min(int(config.evaluate.threads), int(allowed_cores().size())),
-           .cores = {}})),
+      backend_(make_backend(place_evaluation(config.workers, config.evaluate))),
       model_(backend_->compile(network, {.batch = std::size_t(config.evaluate.batch),
                                          .training = false,
                                          .precision = config.workers.precision,
