@@ -13,12 +13,12 @@
 
 namespace easgd::kernels {
 
-/// y = max(x, 0)
+/// y = max(x, 0); a NaN stays one
 struct ReluForward {
   float* y;
   const float* x;
 
-  EASGD_HD void operator()(std::size_t i) const { y[i] = x[i] > 0.0f ? x[i] : 0.0f; }
+  EASGD_HD void operator()(std::size_t i) const { y[i] = x[i] < 0.0f ? 0.0f : x[i]; }
 };
 
 /// dx = dy where y > 0
@@ -85,7 +85,7 @@ struct DropoutPass {
   EASGD_HD void operator()(std::size_t i) const {
     const auto n = std::uint32_t(i / size), e = std::uint32_t(i % size);
     const Random4 four = random.at(step, n * draws_per_sample + draws_before + e / 4);
-    const float kept = four.uniform(int(e % 4)) >= rate ? x[i] / (1.0f - rate) : 0.0f;
+    const float kept = x[i] * (four.uniform(int(e % 4)) >= rate ? 1.0f / (1.0f - rate) : 0.0f);
     y[i] = (add ? y[i] : 0.0f) + kept;
   }
 };

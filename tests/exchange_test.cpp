@@ -143,11 +143,16 @@ class FaultyBackend final : public Backend {
     if (fault) fault->strike(Place::after_post, posts_);
     ++posts_;
   }
+  void wait_posted() override { cpu_->wait_posted(); }
   ConstView fetch(ConstView reply) override {
     if (fault) fault->strike(Place::fetch, fetches_++);
     return cpu_->fetch(reply);
   }
-  void finish() override { cpu_->finish(); }
+  /// A device that has failed fails whatever it is asked.
+  void finish() override {
+    if (fault) throw std::runtime_error("burnt out");
+    cpu_->finish();
+  }
   std::unique_ptr<Model> compile(const Network& network, const ModelOptions& options) override {
     return cpu_->compile(network, options);
   }
@@ -157,6 +162,39 @@ class FaultyBackend final : public Backend {
  private:
   std::unique_ptr<Backend> cpu_ = (*Registry<BackendEntry>::find("cpu"))(BackendOptions{});
   std::uint64_t posts_ = 0, fetches_ = 0;
+};
+
+/// Whose letters leave late, on a thread of their own, as those of a GPU do.
+class LateBackend final : public Backend {
+ public:
+  ~LateBackend() override { LateBackend::wait_posted(); }
+  std::string device() const override { return cpu_->device(); }
+  Buffer allocate(std::size_t count) override { return cpu_->allocate(count); }
+  Buffer allocate_mailbox(std::size_t count) override { return cpu_->allocate_mailbox(count); }
+  void upload(ConstView host, View device) override { cpu_->upload(host, device); }
+  void download(ConstView device, View host) override { cpu_->download(device, host); }
+  void run(const kernels::Elementwise& kernel, std::size_t count) override {
+    cpu_->run(kernel, count);
+  }
+  void post(ConstView x, ConstView statistics, View letter, std::function<void()> posted) override {
+    wait_posted();
+    lane_ = std::thread([this, x, statistics, letter, posted = std::move(posted)] {
+      std::this_thread::sleep_for(std::chrono::microseconds(100));
+      cpu_->post(x, statistics, letter, posted);
+    });
+  }
+  void wait_posted() override {
+    if (lane_.joinable()) lane_.join();
+  }
+  ConstView fetch(ConstView reply) override { return cpu_->fetch(reply); }
+  void finish() override { wait_posted(); }
+  std::unique_ptr<Model> compile(const Network& network, const ModelOptions& options) override {
+    return cpu_->compile(network, options);
+  }
+
+ private:
+  std::unique_ptr<Backend> cpu_ = (*Registry<BackendEntry>::find("cpu"))(BackendOptions{});
+  std::thread lane_;
 };
 
 class FaultyWorkerRule final : public WorkerRule {
@@ -251,6 +289,27 @@ TEST_CASE("a free run replayed is the same bits") {
     CHECK(replayed.error == "");
     CHECK(replayed.order == recorded.order);
     CHECK(replayed.center == recorded.center);
+  }
+}
+
+TEST_CASE("letters that leave late are the same letters") {
+  for (const char* name : kTimings) {
+    const Algorithm& algorithm = *Registry<Algorithm>::find(name);
+    const MakeOrder in_turns = orders_of(algorithm)[1];
+    for (const MakeOrder order : {in_turns, MakeOrder(synchronous_order)}) {
+      CAPTURE(name);
+      Toy toy = toy_of(name, 40, order);
+      const Outcome prompt = outcome_of(toy);
+      toy.change = [](TeamOptions& options) {
+        for (WorkerParts& parts : options.workers) {
+          parts.backend = [] { return std::make_unique<LateBackend>(); };
+        }
+      };
+      const Outcome late = outcome_of(toy);
+      CHECK(late.error == "");
+      CHECK(late.version == prompt.version);
+      CHECK(late.center == prompt.center);
+    }
   }
 }
 

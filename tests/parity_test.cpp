@@ -96,6 +96,16 @@ TEST_CASE(
       });
 }
 
+TEST_CASE("parity: a NaN stays one") {
+  const float x = NAN;
+  float y = 0;
+  kernels::ReluForward{&y, &x}(0);
+  CHECK(std::isnan(y));
+  y = 0;
+  kernels::DropoutPass{&y, &x, false, {}, 0, 1, 0, 1, 0.999f}(0);
+  CHECK(std::isnan(y));
+}
+
 TEST_CASE("parity: dropout drops what every backend drops") {
   const Network network =
       make_network({6, 5, 5}, 4, "dropout rate=0.5; relu; dropout rate=0.3; linear outputs=4");

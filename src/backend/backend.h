@@ -84,6 +84,9 @@ class Backend {
   /// once.
   virtual void post(ConstView x, ConstView statistics, View letter,
                     std::function<void()> posted) = 0;
+  /// Returns once `posted` of the last letter has been called.
+  /// Throws: DeviceError where the device has failed and it never will be.
+  virtual void wait_posted() = 0;
   /// Makes a reply in mailbox memory readable by later work of the compute lane.
   virtual ConstView fetch(ConstView reply) = 0;
 

@@ -10,8 +10,8 @@ Worker::Worker(int index, const WorkerParts& parts, const Algorithm& algorithm, 
       telemetry_(telemetry),
       steps_(plan.steps(std::size_t(index))),
       backend_(parts.backend()),
-      model_(parts.model(*backend_)),
       batches_(parts.batches(*backend_)),
+      model_(parts.model(*backend_)),
       rule_(algorithm.worker(*backend_, state0.first(state0.size() - statistics))),
       gradient_(backend_->allocate(state0.size() - statistics)),
       statistics_(backend_->allocate(statistics)),
@@ -23,7 +23,10 @@ Worker::Worker(int index, const WorkerParts& parts, const Algorithm& algorithm, 
 }
 
 Worker::~Worker() {
-  backend_->finish();
+  try {
+    backend_->finish();
+  } catch (const std::exception&) {  // the failure that brought us here, once more
+  }
   mailbox_.leave();
 }
 
@@ -71,6 +74,7 @@ void Worker::post(bool pull, std::uint64_t steps) {
 ConstView Worker::wait_for_reply() {
   telemetry_.phase = Phase::exchange;
   const Timed timed(telemetry_.exchange_seconds);
+  backend_->wait_posted();
   const Mailbox::Reply kind = mailbox_.wait_for_reply();
   closed_ = kind == Mailbox::Reply::closed;
   refused_ = kind == Mailbox::Reply::restart;

@@ -17,14 +17,20 @@ using ConvolutionDescriptor =
 
 constexpr int kRanked = 10;
 
-/// The first usable one of cuDNN's ranking.
-template <class Ranked>
-Ranked first_deterministic(std::span<const Ranked> ranking, const char* call) {
+/// The first of cuDNN's ranking that gives the same bits every time and for which `workspace_of`
+/// answers how many bytes it needs, with this descriptor's kind of arithmetic.
+template <class Ranked, class WorkspaceOf>
+auto choose(Workbench& bench, std::span<const Ranked> ranking, const WorkspaceOf& workspace_of,
+            const char* call) {
   for (const Ranked& each : ranking) {
-    if (each.status == CUDNN_STATUS_SUCCESS && each.determinism == CUDNN_DETERMINISTIC) return each;
+    std::size_t bytes = 0;
+    if (each.status != CUDNN_STATUS_SUCCESS || each.determinism != CUDNN_DETERMINISTIC) continue;
+    if (workspace_of(each.algo, &bytes) != CUDNN_STATUS_SUCCESS) continue;
+    bench.reserve(bytes);
+    return each.algo;
   }
   check(CUDNN_STATUS_NOT_SUPPORTED, call);
-  return {};
+  return ranking.front().algo;  // not reached
 }
 
 /// Weights in the flat vector start wherever the layers before have left off; cuDNN wants them on a
@@ -104,10 +110,13 @@ void ConvLayer::choose_forward(Workbench& bench) {
   check(cudnnGetConvolutionForwardAlgorithm_v7(bench.cudnn(), input_, filter_, convolution_,
                                                output_, kRanked, &count, ranking),
         call);
-  const auto best = first_deterministic(
-      std::span<const cudnnConvolutionFwdAlgoPerf_t>(ranking, std::size_t(count)), call);
-  forward_ = best.algo;
-  bench.reserve(best.memory);
+  forward_ = choose(
+      bench, std::span<const cudnnConvolutionFwdAlgoPerf_t>(ranking, std::size_t(count)),
+      [&](auto algorithm, std::size_t* bytes) {
+        return cudnnGetConvolutionForwardWorkspaceSize(bench.cudnn(), input_, filter_, convolution_,
+                                                       output_, algorithm, bytes);
+      },
+      call);
 }
 
 void ConvLayer::choose_backward(Workbench& bench) {
@@ -117,20 +126,26 @@ void ConvLayer::choose_backward(Workbench& bench) {
   check(cudnnGetConvolutionBackwardDataAlgorithm_v7(bench.cudnn(), filter_, output_, convolution_,
                                                     input_, kRanked, &count, data),
         call);
-  const auto best_data = first_deterministic(
-      std::span<const cudnnConvolutionBwdDataAlgoPerf_t>(data, std::size_t(count)), call);
-  backward_data_ = best_data.algo;
-  bench.reserve(best_data.memory);
+  backward_data_ = choose(
+      bench, std::span<const cudnnConvolutionBwdDataAlgoPerf_t>(data, std::size_t(count)),
+      [&](auto algorithm, std::size_t* bytes) {
+        return cudnnGetConvolutionBackwardDataWorkspaceSize(bench.cudnn(), filter_, output_,
+                                                            convolution_, input_, algorithm, bytes);
+      },
+      call);
 
   call = "cudnnGetConvolutionBackwardFilterAlgorithm";
   cudnnConvolutionBwdFilterAlgoPerf_t filter[kRanked];
   check(cudnnGetConvolutionBackwardFilterAlgorithm_v7(bench.cudnn(), input_, output_, convolution_,
                                                       filter_, kRanked, &count, filter),
         call);
-  const auto best_filter = first_deterministic(
-      std::span<const cudnnConvolutionBwdFilterAlgoPerf_t>(filter, std::size_t(count)), call);
-  backward_filter_ = best_filter.algo;
-  bench.reserve(best_filter.memory);
+  backward_filter_ = choose(
+      bench, std::span<const cudnnConvolutionBwdFilterAlgoPerf_t>(filter, std::size_t(count)),
+      [&](auto algorithm, std::size_t* bytes) {
+        return cudnnGetConvolutionBackwardFilterWorkspaceSize(
+            bench.cudnn(), input_, output_, convolution_, filter_, algorithm, bytes);
+      },
+      call);
 }
 
 void ConvLayer::forward(const Workbench& bench, const Pass& pass) {

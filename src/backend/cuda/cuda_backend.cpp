@@ -91,7 +91,11 @@ void CudaBackend::post(ConstView x, ConstView statistics, View letter, Posted po
   copy(statistics_.data(), letter.data() + x.size(), statistics.size_bytes(), transfer_);
   auto call = std::make_unique<Posted>(std::move(posted));
   check(cudaLaunchHostFunc(transfer_, call_posted, call.get()), "cudaLaunchHostFunc");
-  call.release();  // call_posted's now
+  call.release();  // call_posted's now; lost where the device fails before
+}
+
+void CudaBackend::wait_posted() {
+  check(cudaStreamSynchronize(transfer_), "a letter on its way");
 }
 
 ConstView CudaBackend::fetch(ConstView reply) {

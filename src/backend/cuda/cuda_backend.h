@@ -4,7 +4,8 @@
 //   post:      [statistics aside] --event-->  letter -> host memory -> posted(), on a thread of CUDA's
 //   fetch:     ... waits     <--event--       reply -> device memory
 //
-// The host waits for neither.
+// The host waits for neither, but, before it looks for the reply to a letter, for the letter to have
+// left: a device that has failed calls nobody.
 #pragma once
 
 #include "backend/backend.h"
@@ -25,6 +26,7 @@ class CudaBackend final : public Backend {
   void download(ConstView device, View host) override;
   void run(const kernels::Elementwise& kernel, std::size_t count) override;
   void post(ConstView x, ConstView statistics, View letter, std::function<void()> posted) override;
+  void wait_posted() override;
   ConstView fetch(ConstView reply) override;
   void finish() override;
   std::unique_ptr<Model> compile(const Network& network, const ModelOptions& options) override;

@@ -71,7 +71,7 @@ void CudaModel::make_layers() {
     }
   }
   const Wiring& loss = wirings.back();
-  scores_gradient_ = training
+  scores_gradient_ = training && loss.gradients[0].to
                          ? loss.gradients[0].to
                          : bench_.make_floats(bench_.options().batch * loss.stage->input.size());
   for (std::size_t i = 0; i + 1 < stages.size(); ++i) {
@@ -110,8 +110,9 @@ void CudaModel::forward(const Pass& pass) {
 /// Loss, hits and the gradient of the loss.
 void CudaModel::count(const Pass& pass) {
   const auto classes = int(bench_.network().stages().back().input.size());
-  bench_.run(kernels::SoftmaxCrossEntropyPass{loss_input_, pass.labels, scores_gradient_, losses_,
-                                              hits_, classes, 1.0f / float(pass.samples)},
+  bench_.run(kernels::SoftmaxCrossEntropyPass{loss_input_ ? loss_input_ : pass.images, pass.labels,
+                                              scores_gradient_, losses_, hits_, classes,
+                                              1.0f / float(pass.samples)},
              std::size_t(pass.samples));
   bench_.run(kernels::TallyPass{losses_, hits_, pass.samples, sums_, sums_ + 1}, 1);
   harvest(in_flight_.size() >= kMostInFlight);

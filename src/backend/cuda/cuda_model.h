@@ -48,7 +48,7 @@ class CudaModel final : public Model {
 
   Workbench bench_;
   std::vector<std::unique_ptr<CudaLayer>> layers_;
-  const float* loss_input_ = nullptr;  ///< the scores
+  const float* loss_input_ = nullptr;  ///< the scores; null: the images
   float* scores_gradient_ = nullptr;
   double* losses_ = nullptr;  ///< [N]
   std::int32_t* hits_ = nullptr;

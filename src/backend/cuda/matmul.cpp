@@ -21,26 +21,14 @@ void set(cublasLtMatmulDesc_t descriptor, cublasLtMatmulDescAttributes_t attribu
         "cublasLtMatmulDescSetAttribute");
 }
 
-cublasLtEpilogue_t epilogue_of(Matmul::Epilogue epilogue) {
-  switch (epilogue) {
-    case Matmul::Epilogue::bias:
-      return CUBLASLT_EPILOGUE_BIAS;
-    case Matmul::Epilogue::bias_gradient:
-      return CUBLASLT_EPILOGUE_BGRADB;
-    default:
-      return CUBLASLT_EPILOGUE_DEFAULT;
-  }
-}
-
 }  // namespace
 
-Matmul::Matmul(Workbench& bench, Matrix a, Matrix b, Epilogue epilogue, bool add) : add_(add) {
+Matmul::Matmul(Workbench& bench, Matrix a, Matrix b, bool add) : add_(add) {
   check(cublasLtMatmulDescCreate(descriptor_.place(), CUBLAS_COMPUTE_32F, CUDA_R_32F),
         "cublasLtMatmulDescCreate");
   const auto operation = [](const Matrix& m) { return m.transposed ? CUBLAS_OP_T : CUBLAS_OP_N; };
   set(descriptor_, CUBLASLT_MATMUL_DESC_TRANSA, operation(a));
   set(descriptor_, CUBLASLT_MATMUL_DESC_TRANSB, operation(b));
-  set(descriptor_, CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue_of(epilogue));
   const Matrix c{a.transposed ? a.columns : a.rows, b.transposed ? b.rows : b.columns};
   a_ = layout_of(a);
   b_ = layout_of(b);
@@ -70,9 +58,7 @@ Matmul::Matmul(Workbench& bench, Matrix a, Matrix b, Epilogue epilogue, bool add
   algorithm_ = best.algo;
 }
 
-void Matmul::operator()(const Workbench& bench, const float* a, const float* b, float* c,
-                        const float* vector) {
-  if (vector) set(descriptor_, CUBLASLT_MATMUL_DESC_BIAS_POINTER, vector);
+void Matmul::operator()(const Workbench& bench, const float* a, const float* b, float* c) const {
   check(cublasLtMatmul(bench.cublas(), descriptor_, &kOne, a, a_, b, b_, kept(add_), c, c_, c, c_,
                        &algorithm_, bench.workspace(), bench.workspace_bytes(), bench.stream()),
         "cublasLtMatmul");

@@ -16,19 +16,10 @@ struct Matrix {
 
 class Matmul {
  public:
-  enum class Epilogue {
-    none,
-    bias,          ///< adds a vector [rows of c] to every column
-    bias_gradient  ///< writes the sums of the rows of b beside the product
-  };
-
   /// c = a b, or c + a b where `add`.
-  Matmul(Workbench& bench, Matrix a, Matrix b, Epilogue epilogue = Epilogue::none,
-         bool add = false);
+  Matmul(Workbench& bench, Matrix a, Matrix b, bool add = false);
 
-  /// `vector`: of the epilogue, null where there is none.
-  void operator()(const Workbench& bench, const float* a, const float* b, float* c,
-                  const float* vector = nullptr);
+  void operator()(const Workbench& bench, const float* a, const float* b, float* c) const;
 
  private:
   MatmulDescriptor descriptor_;
