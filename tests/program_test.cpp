@@ -778,7 +778,7 @@ TEST_CASE("describe tells the networks of the papers") {
     const Answer answer = easgd("describe configs/" + std::string(config) + ".toml");
     CAPTURE(answer.text);
     CHECK(answer.code == 0);
-    CHECK(answer.text.find(parameters) != std::string::npos);
+    CHECK(answer.text.find(parameters + std::string(" parameters")) != std::string::npos);
     CHECK(answer.text.find("softmax_cross_entropy") != std::string::npos);
   }
 }

@@ -16,7 +16,7 @@ std::string sides(int height, int width) {
 
 Shape cropped(Shape image, int crop) {
   if (crop > image.height || crop > image.width)
-    throw KeyError("data.crop", "" + std::to_string(crop) + " is larger than the images (" +
+    throw KeyError("data.crop", std::to_string(crop) + " is larger than the images (" +
                                     sides(image.height, image.width) + ")");
   return crop == 0 ? image : Shape{image.channels, crop, crop};
 }
@@ -25,7 +25,7 @@ Augmentation::Augmentation(Shape image, int crop, const Normalisation& normalisa
     : image_(image), output_(cropped(image, crop)), pad_(pad), level_(image.channels) {
   const std::size_t channels = normalisation.mean.size();
   if (channels != normalisation.deviation.size() || (channels && channels != level_.size()))
-    throw KeyError("data.mean", "" + std::to_string(channels) + " means and " +
+    throw KeyError("data.mean", std::to_string(channels) + " means and " +
                                     std::to_string(normalisation.deviation.size()) +
                                     " deviations for images of " + std::to_string(image.channels) +
                                     " channels");
