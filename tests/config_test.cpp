@@ -159,7 +159,7 @@ TEST_CASE("what is said against a key begins with where the key stands") {
   CHECK(
       complaint("# the first line\n[algorithm]\nname = \"msgd\"\n\nrho = 1\n[stop]\nepochs = 1\n" +
                 kLayers)
-          .starts_with(":2: algorithm: msgd has no elastic force"));
+          .starts_with(":5: algorithm.rho: msgd has no elastic force"));
   CHECK(complaint(text, {"center.order=round_robin", "algorithm.exchange=synchronous"})
             .starts_with("--set center.order=round_robin: center.order: "));
   CHECK(complaint("[algorithm]\nname = \"msgd\"\n" + kLayers).starts_with(": stop: give"));

@@ -15,30 +15,14 @@
 #include "data/dataset_entry.h"
 #include "data/location.h"
 #include "data/normalisation.h"
+#include "temporary_folder.h"
 
 using namespace easgd;
 namespace fs = std::filesystem;
 
 namespace {
 
-/// A new folder that goes away with the test.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (fs::temp_directory_path() / "easgd-data-XXXXXX").string();
-    if (!mkdtemp(name.data())) throw std::runtime_error("mkdtemp " + name);
-    path_ = name;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  const fs::path& path() const { return path_; }
-  std::string string() const { return path_.string(); }
-
- private:
-  fs::path path_;
-};
+using testing::TemporaryFolder;
 
 /// $EASGD_DATA has another value for a while.
 class Variable {

@@ -20,20 +20,14 @@
 #include <sstream>
 #include <thread>
 
+#include "temporary_folder.h"
+
 using nlohmann::json;
 namespace fs = std::filesystem;
 
 namespace {
 
-struct Folder {
-  Folder() : path(fs::temp_directory_path() / ("easgd_program_test_" + std::to_string(getpid()))) {
-    fs::remove_all(path);
-    fs::create_directories(path);
-  }
-  ~Folder() { fs::remove_all(path); }
-  std::string operator/(const std::string& name) const { return (path / name).string(); }
-  fs::path path;
-};
+using Folder = easgd::testing::TemporaryFolder;
 
 struct Answer {
   int code;
@@ -45,7 +39,7 @@ struct Answer {
 };
 
 /// `before` is what the shell does first, as in "cd folder; ".
-Answer easgd(const std::string& arguments, const std::string& before = "") {
+Answer program(const std::string& arguments, const std::string& before = "") {
   const std::string command = before + EASGD_PROGRAM " " + arguments + " 2>&1";
   FILE* pipe = popen(command.c_str(), "r");
   REQUIRE(pipe);
@@ -164,12 +158,12 @@ Run run_small(const Folder& folder, std::size_t count, const std::string& sets) 
   const std::string out = folder / ("run" + std::to_string(number++));
   std::string devices;
   for (std::size_t i = 0; i < count; ++i) devices += i ? ",\"cpu\"" : "\"cpu\"";
-  const Answer answer =
-      easgd("train configs/mnist_logistic.toml --set data.dir=" + folder.path.string() +
-            " --set workers.batch=20 --set workers.threads=1 --set stop.epochs= --set stop.steps=12"
-            " --set evaluate.every= --set evaluate.every.versions=2 --set algorithm.momentum=0.9"
-            " --set algorithm.learning_rate=0.05 --set algorithm.beta= --set 'workers.devices=[" +
-            devices + "]' " + sets + " --out " + out);
+  const Answer answer = program(
+      "train configs/mnist_logistic.toml --set data.dir=" + folder.path().string() +
+      " --set workers.batch=20 --set workers.threads=1 --set stop.epochs= --set stop.steps=12"
+      " --set evaluate.every= --set evaluate.every.versions=2 --set algorithm.momentum=0.9"
+      " --set algorithm.learning_rate=0.05 --set algorithm.beta= --set 'workers.devices=[" +
+      devices + "]' " + sets + " --out " + out);
   CAPTURE(sets);
   CAPTURE(answer.text);
   REQUIRE(answer.code == 0);
@@ -241,7 +235,7 @@ void check_one_line(const Answer& answer, int code, const std::string& part) {
 
 TEST_CASE("a run leaves the files of the contract, and repeats from its own config.toml") {
   const Folder folder;
-  const Answer first = easgd(kTrain + "--set workers.devices=cpu --out " + folder / "a");
+  const Answer first = program(kTrain + "--set workers.devices=cpu --out " + folder / "a");
   CAPTURE(first.text);
   REQUIRE(first.code == 0);
   const json summary = json::parse(bytes_of(folder / "a/summary.json"));
@@ -275,7 +269,7 @@ TEST_CASE("a run leaves the files of the contract, and repeats from its own conf
   CHECK(events.back()["test_error"] == summary["test_error"]);
   CHECK(summary["test_error"] < 0.89);  // it learns
 
-  REQUIRE(easgd("train " + folder / "a/config.toml --out " + folder / "b").code == 0);
+  REQUIRE(program("train " + folder / "a/config.toml --out " + folder / "b").code == 0);
   CHECK(bytes_of(folder / "a/center.safetensors") == bytes_of(folder / "b/center.safetensors"));
 
   SUBCASE("evaluate gives the logged digits from folder, from file, and with a configuration") {
@@ -287,30 +281,30 @@ TEST_CASE("a run leaves the files of the contract, and repeats from its own conf
                   ": 500 test images, test loss %.6f, test error %.4f %%\n",
                   summary["test_loss"].get<double>(), 100 * summary["test_error"].get<double>());
     const std::string config = " --config " + folder / "a/config.toml";
-    CHECK(easgd("evaluate " + folder / "a").text == folder / "a/center.safetensors" + expected);
-    check_one_line(easgd("evaluate " + folder / "a" + " --set workers.devices=[99]"), 4,
+    CHECK(program("evaluate " + folder / "a").text == folder / "a/center.safetensors" + expected);
+    check_one_line(program("evaluate " + folder / "a" + " --set workers.devices=[99]"), 4,
                    "cuda:99: no CUDA device");
     for (const std::string& arguments : {file, file + config}) {
-      const Answer again = easgd("evaluate " + arguments);
+      const Answer again = program("evaluate " + arguments);
       CHECK(again.code == 0);
       CHECK(again.text == file + expected);
     }
 
     strip_metadata(file);
-    check_one_line(easgd("evaluate " + file), 2, file + ": carries no configuration");
-    const Answer again = easgd("evaluate " + file + config);
+    check_one_line(program("evaluate " + file), 2, file + ": carries no configuration");
+    const Answer again = program("evaluate " + file + config);
     CHECK(again.code == 0);
     CHECK(again.text == file + expected);
   }
   SUBCASE("a run starts from another's center") {
-    const Answer next = easgd(kTrain + "--set stop.steps=1 --set network.init=" +
-                              folder / "a/center.safetensors --out " + folder / "c");
+    const Answer next = program(kTrain + "--set stop.steps=1 --set network.init=" +
+                                folder / "a/center.safetensors --out " + folder / "c");
     CHECK(next.code == 0);
     const json later = json::parse(bytes_of(folder / "c/summary.json"));
     CHECK(later["test_error"] == summary["test_error"]);
   }
   SUBCASE("an earlier run is not overwritten") {
-    check_one_line(easgd(kTrain + "--out " + folder / "a"), 2, "holds an earlier run");
+    check_one_line(program(kTrain + "--out " + folder / "a"), 2, "holds an earlier run");
   }
 }
 
@@ -446,26 +440,27 @@ TEST_CASE("replay of a free-running run with 4 workers gives the same center, by
       "train configs/synthetic_eamsgd.toml " + workers +
       "--set data.limit=3000 --set data.test_limit=200 --set algorithm.tau=2 --set stop.epochs=0.6 "
       "--set workers.batch=16 ";
-  const Answer first = easgd(lenet + "--out " + folder / "free");
+  const Answer first = program(lenet + "--out " + folder / "free");
   CAPTURE(first.text);
   REQUIRE(first.code == 0);
-  const Answer second = easgd(lenet + "--set center.order=replay --set center.replay=" +
-                              folder / "free/order.bin --out " + folder / "replay");
+  const Answer second = program(lenet + "--set center.order=replay --set center.replay=" +
+                                folder / "free/order.bin --out " + folder / "replay");
   CAPTURE(second.text);
   REQUIRE(second.code == 0);
   CHECK(bytes_of(folder / "free/order.bin") == bytes_of(folder / "replay/order.bin"));
   CHECK(bytes_of(folder / "free/center.safetensors") ==
         bytes_of(folder / "replay/center.safetensors"));
   check_one_line(
-      easgd(kTrain + "--set workers.devices=cpu --set center.order=replay --set center.replay=" +
-            folder / "free/order.bin --out " + folder / "other"),
+      program(kTrain + "--set workers.devices=cpu --set center.order=replay --set center.replay=" +
+              folder / "free/order.bin --out " + folder / "other"),
       3, "is of 4 workers");
-  check_one_line(
-      easgd(lenet + "--set evaluate.batch=7 --set center.order=replay --set center.replay=" +
-            folder / "free/order.bin --out " + folder / "other"),
-      2, "the recorded run had \"batch = 200\", this one has \"batch = 7\"");
-  check_one_line(easgd(lenet + "--set seed=2 --set center.order=replay --set center.replay=" +
-                       folder / "free/order.bin --out " + folder / "other"),
+  const Answer otherwise_evaluated =
+      program(lenet + "--set evaluate.batch=7 --set center.order=replay --set center.replay=" +
+              folder / "free/order.bin --out " + folder / "evaluated");
+  CAPTURE(otherwise_evaluated.text);
+  REQUIRE(otherwise_evaluated.code == 0);  // there are no statistics that evaluation recomputes
+  check_one_line(program(lenet + "--set seed=2 --set center.order=replay --set center.replay=" +
+                         folder / "free/order.bin --out " + folder / "other"),
                  2, "the recorded run had \"seed = 1\", this one has \"seed = 2\"");
 }
 
@@ -485,7 +480,7 @@ TEST_CASE("Ctrl-C ends a run with exit code 130 and keeps what was reached") {
   REQUIRE(WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 130);
   CHECK(json::parse(bytes_of(out + "/summary.json"))["status"] == "interrupted");
-  CHECK(easgd("evaluate " + out).code == 0);
+  CHECK(program("evaluate " + out).code == 0);
   CHECK(fs::exists(out + "/order.bin"));
 }
 
@@ -549,21 +544,21 @@ TEST_CASE("a folder keeps what is not of this run") {
        {"metrics.jsonl", "summary.json", "center.safetensors", "order.bin", "config.toml"}) {
     fs::create_directories(out);
     std::ofstream(out + "/" + name) << "mine";
-    check_one_line(easgd(kTrain + "--out " + out), 2, std::string("or another's ") + name);
+    check_one_line(program(kTrain + "--out " + out), 2, std::string("or another's ") + name);
     CHECK(bytes_of(out + "/" + name) == "mine");
     fs::remove_all(out);
   }
   // A run that cannot begin takes back what it has made.
   fs::create_directories(out + "/config.toml.new/taken");
   std::ofstream(out + "/notes.txt") << "mine";
-  CHECK(easgd(kTrain + "--out " + out).code == 3);
+  CHECK(program(kTrain + "--out " + out).code == 3);
   CHECK(fs::exists(out + "/notes.txt"));
   CHECK_FALSE(fs::exists(out + "/metrics.jsonl"));
   CHECK_FALSE(fs::exists(out + "/center.safetensors"));
 
   const std::string config = fs::absolute("configs/synthetic_logistic.toml").string();
   std::ofstream(folder / "runs") << "a file";
-  check_one_line(easgd("train " + config, "cd " + folder.path.string() + "; "), 3,
+  check_one_line(program("train " + config, "cd " + folder.path().string() + "; "), 3,
                  "runs: cannot make the run folder: Not a directory; give another with --out");
 }
 
@@ -572,92 +567,93 @@ TEST_CASE("a run tells where its data were, so that it repeats from any folder")
   write_small_set(folder / "data/mnist");
   const std::string config = fs::absolute("configs/mnist_logistic.toml").string();
   const Answer run =
-      easgd("train " + config + " --set stop.epochs=1 --set workers.batch=20 --out run",
-            "unset EASGD_DATA; cd " + folder.path.string() + "; ");
+      program("train " + config + " --set stop.epochs=1 --set workers.batch=20 --out run",
+              "unset EASGD_DATA; cd " + folder.path().string() + "; ");
   CAPTURE(run.text);
   REQUIRE(run.code == 0);
   const std::string elsewhere = "unset EASGD_DATA; cd /; ";
-  CHECK(easgd("evaluate " + folder / "run", elsewhere).code == 0);
-  CHECK(easgd("train " + folder / "run/config.toml --out " + folder / "again", elsewhere).code ==
+  CHECK(program("evaluate " + folder / "run", elsewhere).code == 0);
+  CHECK(program("train " + folder / "run/config.toml --out " + folder / "again", elsewhere).code ==
         0);
 }
 
 TEST_CASE("a run whose center never moved has diverged, and one that cannot is warned of") {
   const Folder folder;
   const std::string steps = kTrain + "--set stop.epochs= --set algorithm.tau=20 ";
-  const Answer run = easgd(steps +
-                           "--set algorithm.weight_decay=10 --set algorithm.learning_rate=1000 "
-                           "--set stop.steps=100 --out " +
-                           folder / "run");
+  const Answer run = program(steps +
+                             "--set algorithm.weight_decay=10 --set algorithm.learning_rate=1000 "
+                             "--set stop.steps=100 --out " +
+                             folder / "run");
   CAPTURE(run.text);
   CHECK(run.code == 0);
   const json summary = json::parse(bytes_of(folder / "run/summary.json"));
   CHECK(summary["refused_letters"] > 0);
   CHECK(summary["status"] == "diverged");
   CHECK(run.text.find("leaves the center one letter") == std::string::npos);
-  const Answer brief = easgd(steps + "--set stop.steps=10 --out " + folder / "brief");
+  const Answer brief = program(steps + "--set stop.steps=10 --out " + folder / "brief");
   CHECK(
       brief.text.find("warning: tau 20 leaves the center one letter of each worker, which takes 10 "
                       "steps") != std::string::npos);
 }
 
 TEST_CASE("help of both kinds is the same, and tells the exit codes") {
-  const Answer help = easgd("help");
+  const Answer help = program("help");
   CHECK(help.code == 0);
-  CHECK(help.text == easgd("--help").text);
+  CHECK(help.text == program("--help").text);
   CHECK(help.text.find("131 interrupted once more") != std::string::npos);
 }
 
 TEST_CASE("mistakes have one clear line and their exit code") {
   const Folder folder;
   const std::string out = " --out " + folder / "deep/run";
-  check_one_line(easgd("trian"), 2, "no such command: trian; did you mean \"train\"?");
-  check_one_line(easgd("train"), 2, "config is required");
-  check_one_line(easgd("train ''"), 2, "expected a configuration file");
-  check_one_line(easgd("-x"), 2, "no such option: -x; expected one of train, evaluate");
-  check_one_line(easgd("train a.toml --sett algorithm.tau=4 --foo"), 2,
+  check_one_line(program("trian"), 2, "no such command: trian; did you mean \"train\"?");
+  check_one_line(program("train"), 2, "config is required");
+  check_one_line(program("train ''"), 2, "expected a configuration file");
+  check_one_line(program("-x"), 2, "no such option: -x; expected one of train, evaluate");
+  check_one_line(program("train a.toml --sett algorithm.tau=4 --foo"), 2,
                  "train: not expected: --sett algorithm.tau=4 --foo; did you mean \"--set\"?");
-  check_one_line(easgd("train nowhere.toml"), 2, "nowhere.toml: cannot be opened");
-  check_one_line(easgd("train configs"), 2, "configs: is a folder; expected a TOML file");
-  check_one_line(easgd(kTrain + "--set algorithm.tua=3" + out), 2, "did you mean \"tau\"?");
-  check_one_line(easgd(kTrain + "--set data.crop=40" + out), 2,
+  check_one_line(program("train nowhere.toml"), 2, "nowhere.toml: cannot be opened");
+  check_one_line(program("train configs"), 2, "configs: is a folder; expected a TOML file");
+  check_one_line(program(kTrain + "--set algorithm.tua=3" + out), 2, "did you mean \"tau\"?");
+  check_one_line(program(kTrain + "--set data.crop=40" + out), 2,
                  "--set data.crop=40: data.crop: 40 is larger than the images (32x32)");
-  check_one_line(easgd(kTrain + "--set workers.devices=gpu" + out), 2, "workers.devices");
-  check_one_line(easgd(kTrain + "--set workers.devices=[99]" + out), 4, "cuda:99: no CUDA device");
-  check_one_line(easgd(kTrain + "--set algorithm.beta=5" + out), 2, "moving rate");
+  check_one_line(program(kTrain + "--set workers.devices=gpu" + out), 2, "workers.devices");
+  check_one_line(program(kTrain + "--set workers.devices=[99]" + out), 4,
+                 "cuda:99: no CUDA device");
+  check_one_line(program(kTrain + "--set algorithm.beta=5" + out), 2, "moving rate");
   check_one_line(
-      easgd("train configs/cifar10_eamsgd.toml --set data.dir=" + folder.path.string() + out), 3,
-      "cifar10");
+      program("train configs/cifar10_eamsgd.toml --set data.dir=" + folder.path().string() + out),
+      3, "cifar10");
   check_one_line(
-      easgd("train configs/mnist_lenet.toml --set data.set=synthetic --set data.crop=4" + out), 2,
+      program("train configs/mnist_lenet.toml --set data.set=synthetic --set data.crop=4" + out), 2,
       "a 5x5 kernel does not fit an input of 4x4");
-  check_one_line(easgd("evaluate " + folder.path.string()), 3,
+  check_one_line(program("evaluate " + folder.path().string()), 3,
                  "center.safetensors: cannot be opened");
-  check_one_line(easgd(kTrain + "--set name=a/b" + out), 2, "name: expected a word");
-  check_one_line(easgd(kTrain + "--set algorithm.schedule.kind=steps" + out), 2,
+  check_one_line(program(kTrain + "--set name=a/b" + out), 2, "name: expected a word");
+  check_one_line(program(kTrain + "--set algorithm.schedule.kind=steps" + out), 2,
                  "kind = \"steps\" and at = [...] go together");
-  check_one_line(easgd(kTrain + "--set stop.steps=99999999999999999999" + out), 2,
+  check_one_line(program(kTrain + "--set stop.steps=99999999999999999999" + out), 2,
                  "stop.steps: expected an integer in 1..");
   std::ofstream(folder / "layers.toml") << "[[layer]]\ntype = \"linear\"\noutputs = 7\n"
                                            "[[layer]]\ntype = \"softmax_cross_entropy\"\n";
   check_one_line(
-      easgd(kTrain + "--set network.file=" + folder / "layers.toml" + out), 2,
+      program(kTrain + "--set network.file=" + folder / "layers.toml" + out), 2,
       "layers.toml:4: layer 2 \"softmax_cross_entropy2\" (softmax_cross_entropy): it sees "
       "7x1x1 values, but the data set has 10 classes");
   std::ofstream(folder / "single.toml") << "[layer]\ntype = \"linear\"\n";
-  check_one_line(easgd(kTrain + "--set network.file=" + folder / "single.toml" + out), 2,
+  check_one_line(program(kTrain + "--set network.file=" + folder / "single.toml" + out), 2,
                  "single.toml:1: layer: expected tables, each headed [[layer]]");
-  check_one_line(easgd("help me"), 2, "no such topic");
-  check_one_line(easgd("locate mnits"), 2, "did you mean \"mnist\"?");
-  check_one_line(easgd("evaluate /dev/null"), 3, "/dev/null: ");
-  check_one_line(easgd(kTrain + "--set \"a b=3\"" + out), 2, "--set a b=3: expected key=value");
-  check_one_line(easgd(kTrain + "--set algorithm..tau=4" + out), 2, "expected key=value");
-  CHECK(easgd("train " + std::string(5000, 'x')).code == 2);
-  CHECK(easgd("evaluate " + std::string(5000, 'x')).code == 3);
-  check_one_line(easgd(kTrain + "--out /dev/null/run"), 3, "cannot make the run folder");
+  check_one_line(program("help me"), 2, "no such topic");
+  check_one_line(program("locate mnits"), 2, "did you mean \"mnist\"?");
+  check_one_line(program("evaluate /dev/null"), 3, "/dev/null: ");
+  check_one_line(program(kTrain + "--set \"a b=3\"" + out), 2, "--set a b=3: expected key=value");
+  check_one_line(program(kTrain + "--set algorithm..tau=4" + out), 2, "expected key=value");
+  CHECK(program("train " + std::string(5000, 'x')).code == 2);
+  CHECK(program("evaluate " + std::string(5000, 'x')).code == 3);
+  check_one_line(program(kTrain + "--out /dev/null/run"), 3, "cannot make the run folder");
 
   std::ofstream(folder / "bad.safetensors") << "not at all";
-  check_one_line(easgd(kTrain + "--set network.init=" + folder / "bad.safetensors" + out), 3,
+  check_one_line(program(kTrain + "--set network.init=" + folder / "bad.safetensors" + out), 3,
                  "safetensors");
 }
 
@@ -670,12 +666,12 @@ TEST_CASE("damaged data end the program with exit code 3 and name the place") {
     std::ofstream(set + "/" + name + ".bin") << std::string(30730000, '\0');
   }
   const std::string train =
-      "train configs/cifar10_msgd.toml --set data.dir=" + folder.path.string() + " --out " +
+      "train configs/cifar10_msgd.toml --set data.dir=" + folder.path().string() + " --out " +
       folder / "run";
   std::fstream(set + "/data_batch_2.bin", std::ios::in | std::ios::out).seekp(3073 * 7).put('\x0b');
-  check_one_line(easgd(train), 3, "data_batch_2.bin");
+  check_one_line(program(train), 3, "data_batch_2.bin");
   fs::resize_file(set + "/data_batch_1.bin", 1024);
-  check_one_line(easgd(train), 3, "data_batch_1.bin");
+  check_one_line(program(train), 3, "data_batch_1.bin");
   CHECK_FALSE(fs::exists(folder / "deep"));
 }
 
@@ -690,7 +686,7 @@ TEST_CASE("a log that cannot be written costs the log, not the run") {
 TEST_CASE("an answer that cannot be written is a failure") {
   const Folder folder;
   const auto into_full = [](const std::string& arguments) {
-    return easgd(arguments + " 2>&1 >/dev/full )", "( ");
+    return program(arguments + " 2>&1 >/dev/full )", "( ");
   };
   const std::string line = "standard output: cannot be written: No space left on device";
   for (const char* arguments :
@@ -710,7 +706,7 @@ TEST_CASE("a full disk loses nothing else: no empty file in the place of a resul
   const Folder folder;
   // A folder in the place where summary.json is to be written stands for a disk that takes no more.
   fs::create_directories(folder / "run/summary.json.new/taken");
-  const Answer run = easgd(kTrain + "--out " + folder / "run");
+  const Answer run = program(kTrain + "--out " + folder / "run");
   CAPTURE(run.text);
   CHECK(run.code == 3);
   CHECK(run.text.find("summary.json: cannot be written") != std::string::npos);
@@ -721,7 +717,7 @@ TEST_CASE("a full disk loses nothing else: no empty file in the place of a resul
 
 TEST_CASE("a limit on the size of files is told like a full disk") {
   const Folder folder;
-  const Answer run = easgd(kTrain + "--out " + folder / "run", "ulimit -f 32; ");
+  const Answer run = program(kTrain + "--out " + folder / "run", "ulimit -f 32; ");
   CAPTURE(run.text);
   CHECK(run.code == 3);
   CHECK(
@@ -750,9 +746,9 @@ TEST_CASE("a signal while a run is being set up ends it, and its folder can be u
     if (saved) CHECK(has_center);
     if (killed) CHECK_FALSE(fs::exists(out));
     if (has_center) {
-      check_one_line(easgd(kTrain + "--out " + out), 2, "holds an earlier run");
+      check_one_line(program(kTrain + "--out " + out), 2, "holds an earlier run");
     } else {
-      CHECK(easgd(kTrain + "--out " + out).code == 0);
+      CHECK(program(kTrain + "--out " + out).code == 0);
     }
   }
 }
@@ -760,10 +756,10 @@ TEST_CASE("a signal while a run is being set up ends it, and its folder can be u
 TEST_CASE("outside the stability region a run says so, with the numbers") {
   const Folder folder;
   const Answer run =
-      easgd(kTrain +
-            "--set algorithm.beta=3.9 --set workers.devices=[\"\\\"cpu\\\",\\\"cpu\\\"\"] --set "
-            "stop.steps=2 --out " +
-            folder / "run");
+      program(kTrain +
+              "--set algorithm.beta=3.9 --set workers.devices=[\"\\\"cpu\\\",\\\"cpu\\\"\"] --set "
+              "stop.steps=2 --out " +
+              folder / "run");
   CAPTURE(run.text);
   CHECK(run.code == 0);
   CHECK(run.text.find("outside the stability region") != std::string::npos);
@@ -775,7 +771,7 @@ TEST_CASE("describe tells the networks of the papers") {
                                                        {"cifar10_resnet20", "272474"},
                                                        {"cifar10_resnet18", "11173962"}};
   for (const auto& [config, parameters] : known) {
-    const Answer answer = easgd("describe configs/" + std::string(config) + ".toml");
+    const Answer answer = program("describe configs/" + std::string(config) + ".toml");
     CAPTURE(answer.text);
     CHECK(answer.code == 0);
     CHECK(answer.text.find(parameters + std::string(" parameters")) != std::string::npos);
@@ -786,7 +782,7 @@ TEST_CASE("describe tells the networks of the papers") {
 TEST_CASE("every shipped configuration is understood") {
   for (const auto& entry : fs::directory_iterator("configs")) {
     if (entry.path().extension() != ".toml") continue;
-    const Answer answer = easgd("describe " + entry.path().string());
+    const Answer answer = program("describe " + entry.path().string());
     CAPTURE(answer.text);
     CHECK(answer.code == 0);
   }
@@ -794,31 +790,32 @@ TEST_CASE("every shipped configuration is understood") {
 
 TEST_CASE("easgd stability prints what people and programs can read") {
   const json admm = json::parse(
-      easgd("stability point --method admm --workers 3 --learning-rate 0.001 --rho 2.5 --json")
+      program("stability point --method admm --workers 3 --learning-rate 0.001 --rho 2.5 --json")
           .text);
   CHECK(admm["stable"] == false);
   CHECK(admm["single_map_stable"] == true);
-  const json easgd_point = json::parse(easgd("stability point --method easgd --json").text);
+  const json easgd_point = json::parse(program("stability point --method easgd --json").text);
   CHECK(easgd_point["inside_proven_region"] == true);
   const std::string map =
-      easgd(
+      program(
           "stability map --method admm --workers 3 --learning-rates 0.0001:0.001:2 "
           "--rhos 0.5:10:3 --csv")
           .text;
   CHECK(map.starts_with("learning_rate,rho,spectral_radius\n0.0001,0.5,1.00036"));
   CHECK(std::ranges::count(map, '\n') == 7);
-  CHECK(json::parse(easgd("stability moments --json").text)["stable"] == true);
-  CHECK(json::parse(easgd("stability double-well --rho 0.7 --json").text)["trapped"] == false);
+  CHECK(json::parse(program("stability moments --json").text)["stable"] == true);
+  CHECK(json::parse(program("stability double-well --rho 0.7 --json").text)["trapped"] == false);
 
-  check_one_line(easgd("stability point --rho nan"), 2, "--rho: expected a value in 0..");
-  check_one_line(easgd("stability point --workers 0"), 2, "--workers: expected a value in 1..256");
-  check_one_line(easgd("stability map --learning-rate 1"), 2, "--learning-rate");
-  check_one_line(easgd("stability map --rhos 1:x:2"), 2, "--rhos: expected FROM:TO:COUNT");
-  check_one_line(easgd("stability point --method sgd"), 2, "sgd not in");
-  check_one_line(easgd("stability point --json --csv"), 2, "excludes");
-  check_one_line(easgd("stability"), 2, "stability: no command; expected one of point, map");
-  check_one_line(easgd("stability pint"), 2, "no such command: pint; did you mean \"point\"?");
-  CHECK(easgd("stability moments").text.find("  step_x_variance") != std::string::npos);
+  check_one_line(program("stability point --rho nan"), 2, "--rho: expected a value in 0..");
+  check_one_line(program("stability point --workers 0"), 2,
+                 "--workers: expected a value in 1..256");
+  check_one_line(program("stability map --learning-rate 1"), 2, "--learning-rate");
+  check_one_line(program("stability map --rhos 1:x:2"), 2, "--rhos: expected FROM:TO:COUNT");
+  check_one_line(program("stability point --method sgd"), 2, "sgd not in");
+  check_one_line(program("stability point --json --csv"), 2, "excludes");
+  check_one_line(program("stability"), 2, "stability: no command; expected one of point, map");
+  check_one_line(program("stability pint"), 2, "no such command: pint; did you mean \"point\"?");
+  CHECK(program("stability moments").text.find("  step_x_variance") != std::string::npos);
 }
 
 namespace {
@@ -928,14 +925,14 @@ const Oracle kOracles[] = {
 
 }  // namespace
 
-TEST_CASE("easgd stability gives the numbers of the paper and its thesis") {
+TEST_CASE("easgd stability gives the numbers that the formulas of the paper and its thesis have") {
   std::map<std::string, json> answers;  // several oracles ask for one
   for (const Oracle& oracle : kOracles) {
     CAPTURE(oracle.arguments);
     CAPTURE(oracle.pointer);
     json& answer = answers[oracle.arguments];
     if (answer.is_null()) {
-      answer = json::parse(easgd("stability " + std::string(oracle.arguments) + " --json").text);
+      answer = json::parse(program("stability " + std::string(oracle.arguments) + " --json").text);
     }
     const double found = answer.at(json::json_pointer(oracle.pointer)).get<double>();
     CHECK(std::abs(found - oracle.value) <= oracle.tolerance);
@@ -945,10 +942,11 @@ TEST_CASE("easgd stability gives the numbers of the paper and its thesis") {
 TEST_CASE(
     "easgd stability map: ADMM on the paper's grid is stable for two workers, not for three") {
   const auto map_of = [](const std::string& workers) {
-    return json::parse(easgd("stability map --method admm --learning-rates 0.0001:0.01:100 --rhos "
-                             "0.1:10:100 --json --workers " +
-                             workers)
-                           .text);
+    return json::parse(
+        program("stability map --method admm --learning-rates 0.0001:0.01:100 --rhos "
+                "0.1:10:100 --json --workers " +
+                workers)
+            .text);
   };
   for (const json& point : map_of("2")) CHECK(point["spectral_radius"].get<double>() < 0.9999423);
   double largest = 0;
@@ -964,15 +962,15 @@ TEST_CASE(
 TEST_CASE("easgd stability check measures the curvature of a network") {
   // Softmax regression on inputs x: the Hessian is at most |x|^2 / 2, with the bias's 1 in |x|^2.
   const std::string check = "stability check configs/synthetic_logistic.toml --set data.limit=500 ";
-  const json measured = json::parse(easgd(check + "--json").text);
+  const json measured = json::parse(program(check + "--json").text);
   const double curvature = measured["curvature"];
   CHECK(curvature > 1);
   CHECK(curvature < 3072);
-  const json again = json::parse(easgd(check + "--json").text);
+  const json again = json::parse(program(check + "--json").text);
   CHECK(again["curvature"] == measured["curvature"]);
-  const json given = json::parse(easgd(check + "--curvature 1000 --json").text);
+  const json given = json::parse(program(check + "--curvature 1000 --json").text);
   CHECK(given["inside_proven_region"] == false);
-  check_one_line(easgd(check + "--set algorithm.name=msgd --set algorithm.beta="), 2,
+  check_one_line(program(check + "--set algorithm.name=msgd --set algorithm.beta="), 2,
                  "the region is of easgd and eamsgd");
 }
 
@@ -987,10 +985,10 @@ TEST_CASE("a run in virtual time is the same on every machine: bytes, seconds, e
   for (const char* method : {"", "--set algorithm.name=downpour --set algorithm.beta= "}) {
     const std::string first = folder / (*method ? "downpour-1" : "easgd-1");
     const std::string second = folder / (*method ? "downpour-2" : "easgd-2");
-    const Answer answer = easgd(run + method + "--out " + first);
+    const Answer answer = program(run + method + "--out " + first);
     CAPTURE(answer.text);
     REQUIRE(answer.code == 0);
-    REQUIRE(easgd(run + method + "--out " + second).code == 0);
+    REQUIRE(program(run + method + "--out " + second).code == 0);
     CHECK(bytes_of(first + "/center.safetensors") == bytes_of(second + "/center.safetensors"));
     CHECK(bytes_of(first + "/order.bin") == bytes_of(second + "/order.bin"));
     const auto evaluations = [](const std::string& out) {
@@ -1008,7 +1006,7 @@ TEST_CASE("a run in virtual time is the same on every machine: bytes, seconds, e
     CHECK(evaluations(first).back()["time"] == summary["virtual_seconds"]);
   }
   check_one_line(
-      easgd(kTrain + "--set center.order=virtual --set stop.seconds=1 --out " + folder / "c"), 2,
+      program(kTrain + "--set center.order=virtual --set stop.seconds=1 --out " + folder / "c"), 2,
       "virtual time ends after epochs or steps");
 }
 
@@ -1016,21 +1014,22 @@ TEST_CASE("what an algorithm does not take is said") {
   const Folder folder;
   const std::string out = " --out " + folder / "run";
   const std::string bare = kTrain + "--set algorithm.beta= ";
-  check_one_line(easgd(bare + "--set algorithm.name=mdownpour" + out), 2, "expected 1, found 10");
-  check_one_line(easgd(bare + "--set algorithm.name=local_sgd" + out), 2,
+  check_one_line(program(bare + "--set algorithm.name=mdownpour" + out), 2, "expected 1, found 10");
+  check_one_line(program(bare + "--set algorithm.name=local_sgd" + out), 2,
                  "expected \"synchronous\"");
-  check_one_line(easgd(bare + "--set algorithm.name=mvasgd" + out), 2, "needs alpha");
-  check_one_line(easgd(kTrain + "--set algorithm.name=downpour" + out), 2, "no elastic force");
-  check_one_line(easgd(bare + "--set algorithm.name=eamsgd_tree" + out), 2, "exactly one of");
-  check_one_line(easgd(kTrain + "--set algorithm.name=eamsgd_tree --set tree.fanout=1" + out), 2,
+  check_one_line(program(bare + "--set algorithm.name=mvasgd" + out), 2, "needs alpha");
+  check_one_line(program(kTrain + "--set algorithm.name=downpour" + out), 2, "no elastic force");
+  check_one_line(program(bare + "--set algorithm.name=eamsgd_tree" + out), 2, "exactly one of");
+  check_one_line(program(kTrain + "--set algorithm.name=eamsgd_tree --set tree.fanout=1" + out), 2,
                  "expected a value in 2..65534");
   check_one_line(
-      easgd(kTrain + "--set algorithm.name=easgd_tree --set algorithm.exchange=synchronous" + out),
+      program(kTrain + "--set algorithm.name=easgd_tree --set algorithm.exchange=synchronous" +
+              out),
       2, "easgd_tree is an asynchronous method");
-  check_one_line(easgd(bare +
-                       "--set algorithm.name=mdownpour --set algorithm.tau=1 "
-                       "--set algorithm.tau_schedule.kind=power" +
-                       out),
+  check_one_line(program(bare +
+                         "--set algorithm.name=mdownpour --set algorithm.tau=1 "
+                         "--set algorithm.tau_schedule.kind=power" +
+                         out),
                  2, "exchanges in every step; remove it");
 }
 
@@ -1056,7 +1055,7 @@ TEST_CASE("a network with batch normalisation: each policy's run is evaluated an
         "workers.batch=20"
         " --set workers.threads=1 --set center.order=round_robin --set stop.epochs=30"
         " --set algorithm.learning_rate=0.1 --set algorithm.tau=7 ";
-    const Answer answer = easgd(settings + "--out " + run);
+    const Answer answer = program(settings + "--out " + run);
     CAPTURE(answer.text);
     REQUIRE(answer.code == 0);
     const json summary = json::parse(bytes_of(run + "/summary.json"));
@@ -1064,11 +1063,20 @@ TEST_CASE("a network with batch normalisation: each policy's run is evaluated an
     CHECK(summary["test_error"] < 0.5);
     char expected[60];
     std::snprintf(expected, sizeof expected, "test loss %.6f", losses[policy]);
-    CHECK(easgd("evaluate " + run).text.find(expected) != std::string::npos);
+    CHECK(program("evaluate " + run).text.find(expected) != std::string::npos);
     tensors[policy] = bytes_of(run + "/center.safetensors");
     CHECK(tensors[policy].find("block.downsample.1.running_var") != std::string::npos);
-    REQUIRE(easgd("train " + run + "/config.toml --out " + run + "2").code == 0);
+    REQUIRE(program("train " + run + "/config.toml --out " + run + "2").code == 0);
     CHECK(bytes_of(run + "2/center.safetensors") == tensors[policy]);
+    const std::string replay = settings + "--set center.order=replay --set center.replay=" + run +
+                               "/order.bin --set evaluate.batch=7 --out " + run + "3";
+    if (policy == "recompute") {  // by batches of evaluation
+      check_one_line(program(replay), 2,
+                     "the recorded run had \"batch = 200\", this one has \"batch = 7\"");
+      continue;
+    }
+    REQUIRE(program(replay).code == 0);
+    CHECK(bytes_of(run + "3/center.safetensors").find("running_mean") != std::string::npos);
   }
   // The parameters are the same; what they are evaluated with is not.
   CHECK(losses["average"] != losses["recompute"]);
@@ -1080,12 +1088,12 @@ TEST_CASE("all-reduce with p workers and batch b is one worker with batch p b") 
   write_small_set(folder / "set");
   const auto run = [&](const std::string& name, const std::string& settings) {
     const Answer answer =
-        easgd("train configs/mnist_logistic.toml --set data.dir=" + folder / "set" +
-              " --set data.order=sequential --set stop.epochs= --set stop.steps=60"
-              " --set algorithm.beta= --set algorithm.learning_rate=0.1"
-              " --set algorithm.schedule.kind=constant --set algorithm.tau=1"
-              " --set workers.threads=1 --out " +
-              folder / name + " " + settings);
+        program("train configs/mnist_logistic.toml --set data.dir=" + folder / "set" +
+                " --set data.order=sequential --set stop.epochs= --set stop.steps=60"
+                " --set algorithm.beta= --set algorithm.learning_rate=0.1"
+                " --set algorithm.schedule.kind=constant --set algorithm.tau=1"
+                " --set workers.threads=1 --out " +
+                folder / name + " " + settings);
     CAPTURE(answer.text);
     REQUIRE(answer.code == 0);
     return json::parse(bytes_of(folder / name + "/summary.json"));

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "network_spec.h"
+#include "temporary_folder.h"
 #include "train/safetensors.h"
 
 using namespace easgd;
@@ -77,28 +78,31 @@ TEST_CASE("statistics that are kept or averaged are left as they came") {
   }
 }
 
+TEST_CASE("recomputed statistics are of whole batches, at least one") {
+  CHECK(prepared(199, 0) == prepared(100, 0));
+  CHECK(prepared(1, 0) == prepared(100, 0));
+  CHECK(prepared(200, 0) != prepared(100, 0));
+}
+
 TEST_CASE("a batch of one has no variance where an image has one pixel") {
-  Config config;
-  config.network.layers = testing::make_layers("batchnorm; linear outputs=4");
-  config.workers.batch = 1;
-  CHECK_THROWS_WITH_AS(make_network(config, {3, 1, 1}, 4),
-                       doctest::Contains("expected workers.batch of 2 or more"), ConfigError);
-  CHECK_NOTHROW(make_network(config, {3, 2, 1}, 4));
-  config.workers.batch = 2;
-  config.evaluate.batch = 1;
-  CHECK_THROWS_WITH_AS(make_network(config, {3, 1, 1}, 4),
-                       doctest::Contains("expected evaluate.batch of 2 or more"), ConfigError);
-  config.network.statistics = "average";
-  CHECK_NOTHROW(make_network(config, {3, 1, 1}, 4));
+  const auto network = [](Shape shape) {
+    return testing::make_network(shape, 4, "batchnorm; linear outputs=4");
+  };
+  CHECK_THROWS_WITH_AS(check_batch("evaluate.batch", 1, network({3, 1, 1})),
+                       doctest::Contains("evaluate.batch: a batch of 1 leaves each channel of "
+                                         "batchnorm1"),
+                       KeyError);
+  CHECK_NOTHROW(check_batch("evaluate.batch", 2, network({3, 1, 1})));
+  CHECK_NOTHROW(check_batch("evaluate.batch", 1, network({3, 2, 1})));
 }
 
 namespace {
 
 /// A file with one tensor "linear1.weight" [1][1] of `dtype`, which is `bytes` long, and the others
 /// of a network of one linear layer.
-std::filesystem::path safetensors_file(const std::string& dtype, const std::string& bytes,
-                                       const std::string& more = "") {
-  const auto path = std::filesystem::temp_directory_path() / "easgd_task_test.safetensors";
+std::string safetensors_file(const testing::TemporaryFolder& folder, const std::string& dtype,
+                             const std::string& bytes, const std::string& more = "") {
+  const std::string path = folder / (dtype + ".safetensors");
   const std::string begin = std::to_string(bytes.size()), end = std::to_string(bytes.size() + 4);
   std::string header = R"({"linear1.weight":{"dtype":")" + dtype +
                        R"(","shape":[1,1],"data_offsets":[0,)" + begin +
@@ -117,13 +121,14 @@ TEST_CASE("tensors of other types are passed over, unless they are wanted") {
   const Network network = testing::make_network({1, 1, 1}, 1, "linear outputs=1");
   std::vector<float> state(2, 5);
   const std::string one("\0\0\x80\x3f", 4);
+  const testing::TemporaryFolder folder;
   const auto counted = safetensors_file(
-      "F32", one, R"(,"norm.num_batches_tracked":{"dtype":"I64","shape":[],"data_offsets":[0,8]})");
+      folder, "F32", one,
+      R"(,"norm.num_batches_tracked":{"dtype":"I64","shape":[],"data_offsets":[0,8]})");
   safetensors::load(safetensors::read(counted), counted, network, state);
   CHECK(state == std::vector<float>{1, 0});
-  const auto half = safetensors_file("F16", "ab");
+  const auto half = safetensors_file(folder, "F16", "ab");
   CHECK_THROWS_WITH_AS(safetensors::load(safetensors::read(half), half, network, state),
                        doctest::Contains("linear1.weight: expected dtype F32, found F16"),
                        DataError);
-  std::filesystem::remove(half);
 }

@@ -2,9 +2,8 @@
 // keep its own layouts, streams and libraries.
 //
 // A backend belongs to the thread that made it, and so does everything it makes. Work is ordered in
-// two lanes: the compute lane (run, gradient, evaluate,
-// observe) and the transfer lane (post, fetch). A call
-// may return before its work is done; each lane keeps its order, and `fetch` joins them.
+// two lanes: the compute lane (run, gradient, evaluate, observe) and the transfer lane (post, fetch).
+// A call may return before its work is done; each lane keeps its order, and `fetch` joins them.
 #pragma once
 
 #include <cstdint>

@@ -19,7 +19,7 @@ Config config_of(const safetensors::File& file, const std::filesystem::path& pat
     throw ConfigError(path.string() +
                       ": carries no configuration; give one with --config CONFIG.toml");
   }
-  return parse_config(carried->second, path.string(), overrides);
+  return parse_config(carried->second, path.string() + " (its easgd.config)", overrides);
 }
 
 void evaluate(Config& config, const safetensors::File& file, const std::filesystem::path& path) {

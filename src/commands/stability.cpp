@@ -261,6 +261,7 @@ void check(const Arguments& a, Config& config, bool curvature_given) {
     const Data data(config);
     const Network network =
         make_network(config, data.split.train->shape(), data.split.train->classes());
+    check_batch("workers.batch", config.workers.batch, network);
     const Buffer state = initial_state(config, network);
     const Curvature measured =
         measure_curvature(config, data, network, state.view().first(network.parameter_count()));
@@ -268,7 +269,7 @@ void check(const Arguments& a, Config& config, bool curvature_given) {
     result["curvature_is"] =
         fmt::format("measured at {} by {} power iterations{}",
                     config.network.init.empty() ? "the initial parameters" : config.network.init,
-                    measured.iterations, measured.settled ? "" : " (not settled)");
+                    measured.iterations, measured.settled ? "" : " (not settled: a lower bound)");
   }
   // Where a schedule raises a rate, the highest counts.
   const double eta = config.algorithm.learning_rate * config.algorithm.schedule.largest();
@@ -405,7 +406,7 @@ void declare_stability(CLI::App& app, ExitCode& result) {
   command->add_option("config", a->config, "TOML file")->required();
   command->add_option("--curvature", a->curvature, "of the loss; else it is measured")
       ->check(within(0, 1e12));
-  command->add_option("--set", a->overrides, "override a key")->allow_extra_args(false);
+  declare_overrides(*command, a->overrides);
 }
 
 }  // namespace easgd

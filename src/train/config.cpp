@@ -67,8 +67,9 @@ void NetworkConfig::fields(config::Fields& f) {
   f.choice("statistics", statistics, statistics_policy_names(),
            "running statistics of batch normalisation in the center: average of the workers', "
            "recompute at the center before each evaluation, keep those of the last letter");
-  f.integer("statistics_samples", statistics_samples, {1, 1e9},
-            "training samples of a recomputation");
+  f.integer(
+      "statistics_samples", statistics_samples, {1, 1e9},
+      "training samples of a recomputation, in whole batches of evaluate.batch, at least one");
   layer_fields(f, "layer", layers);
 }
 
@@ -98,6 +99,14 @@ void AlgorithmConfig::fields(config::Fields& f) {
   f.table(
       "rho_schedule", [this](config::Fields& t) { rho_schedule.fields(t); },
       "factor on alpha (alpha does not follow the learning rate's schedule)");
+}
+
+std::vector<std::string> AlgorithmConfig::given_coupling() const {
+  std::vector<std::string> given;
+  if (rho) given.push_back("rho");
+  if (alpha) given.push_back("alpha");
+  if (beta) given.push_back("beta");
+  return given;
 }
 
 void WorkersConfig::fields(config::Fields& f) {
@@ -202,10 +211,8 @@ std::string how_to_remove(const std::string& key) {
 
 void check_algorithm(const AlgorithmConfig& algorithm) {
   const Algorithm& entry = *Registry<Algorithm>::find(algorithm.name);
-  std::vector<std::string> given;
-  if (algorithm.rho) given.push_back("rho");
-  if (algorithm.alpha) given.push_back("alpha");
-  if (algorithm.beta) given.push_back("beta");
+  const std::vector<std::string> given = algorithm.given_coupling();
+  const std::string last = given.empty() ? "algorithm" : "algorithm." + given.back();
   if (entry.every_step && algorithm.tau != 1) {
     throw KeyError("algorithm.tau", fmt::format("{} exchanges in every step; expected 1, found {}",
                                                 algorithm.name, algorithm.tau));
@@ -231,21 +238,18 @@ void check_algorithm(const AlgorithmConfig& algorithm) {
                                                      algorithm.name, algorithm.exchange));
   }
   if (entry.coupling == Coupling::alpha && (given.size() != 1 || !algorithm.alpha)) {
-    throw KeyError(
-        "algorithm",
-        fmt::format("{} needs alpha, its moving rate, and neither rho nor beta", algorithm.name));
+    throw KeyError(last, fmt::format("{} needs alpha, its moving rate, and neither rho nor beta",
+                                     algorithm.name));
   }
   if (entry.coupling == Coupling::elastic && given.size() != 1) {
     throw KeyError(
-        "algorithm",
-        fmt::format("{} needs exactly one of rho, alpha, beta; found {}{}", algorithm.name,
-                    given.empty() ? "none" : fmt::format("{}", fmt::join(given, " and ")),
-                    given.empty() ? "" : how_to_remove(given.back())));
+        last, fmt::format("{} needs exactly one of rho, alpha, beta; found {}{}", algorithm.name,
+                          given.empty() ? "none" : fmt::format("{}", fmt::join(given, " and ")),
+                          given.empty() ? "" : how_to_remove(given.back())));
   }
   if (entry.coupling == Coupling::none && !given.empty()) {
-    throw KeyError("algorithm",
-                   fmt::format("{} has no elastic force; found {}{}", algorithm.name,
-                               fmt::join(given, " and "), how_to_remove(given.back())));
+    throw KeyError(last, fmt::format("{} has no elastic force; found {}{}", algorithm.name,
+                                     fmt::join(given, " and "), how_to_remove(given.back())));
   }
 }
 
@@ -280,11 +284,12 @@ void check(Config& config) {
     }
   }
   if ((config.center.order == "replay") != !config.center.replay.empty()) {
-    throw KeyError("center", "order = \"replay\" and replay = \"<order.bin>\" go together");
+    throw KeyError(config.center.replay.empty() ? "center.order" : "center.replay",
+                   "order = \"replay\" and replay = \"<order.bin>\" go together");
   }
   if (config.center.order == "virtual" && (stop.seconds || stop.test_error)) {
-    throw KeyError(
-        "stop", "a run in virtual time ends after epochs or steps; remove seconds and test_error");
+    throw KeyError(stop.seconds ? "stop.seconds" : "stop.test_error",
+                   "a run in virtual time ends after epochs or steps; remove it");
   }
   if (config.algorithm.exchange == "synchronous" && config.center.order != "free" &&
       config.center.order != "virtual") {
@@ -293,7 +298,7 @@ void check(Config& config) {
                                config.center.order));
   }
   if (config.data.mean.size() != config.data.deviation.size()) {
-    throw KeyError("data",
+    throw KeyError(config.data.mean.empty() ? "data.deviation" : "data.mean",
                    "mean and deviation must have one value a channel each, or both be empty");
   }
 }
@@ -331,7 +336,7 @@ std::string dump_config(Config config) {
   return config::to_toml([&](config::Fields& f) { config.fields(f); });
 }
 
-std::string dump_replay_config(Config config) {
+std::string dump_replay_config(Config config, bool recomputes) {
   config.name.clear();
   config.data.dir.clear();
   config.workers.devices.clear();
@@ -339,7 +344,10 @@ std::string dump_replay_config(Config config) {
   config.stop.seconds.reset();
   config.stop.test_error.reset();
   EvaluateConfig evaluate;
-  evaluate.batch = config.evaluate.batch;  // recomputed running statistics depend on it
+  if (recomputes) {
+    evaluate.batch = config.evaluate.batch;
+    evaluate.threads = config.evaluate.threads;
+  }
   config.evaluate = evaluate;
   return dump_config(std::move(config));
 }

@@ -53,6 +53,8 @@ struct AlgorithmConfig {
   Schedule schedule, tau_schedule, rho_schedule;
 
   void fields(config::Fields& f);
+  /// Which of "rho", "alpha", "beta" are given.
+  std::vector<std::string> given_coupling() const;
 };
 
 struct WorkersConfig {
@@ -140,8 +142,9 @@ Config parse_config(const std::string& text, const std::string& origin,
 /// The TOML text that repeats the run.
 std::string dump_config(Config config);
 
-/// What the result of a run depends on beside the order of absorption.
-std::string dump_replay_config(Config config);
+/// What the result of a run depends on beside the order of absorption. Evaluation is part of it
+/// where it `recomputes` running statistics, which are saved with the center.
+std::string dump_replay_config(Config config, bool recomputes);
 
 /// What evaluation depends on and nothing else: the data, without where it lay, and the network.
 std::string dump_evaluation_config(Config config);

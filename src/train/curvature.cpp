@@ -9,7 +9,8 @@ namespace {
 /// Length of a step for a difference, relative to that of the parameters: far above rounding, far
 /// below where the loss is no longer quadratic.
 constexpr double kRelativeStep = 1e-3;
-constexpr double kSettled = 0.001;
+/// Of the distance to the eigenvalue: what H v may have across v.
+constexpr double kSettled = 0.01;
 
 double dot(ConstView a, ConstView b) {
   return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
@@ -69,24 +70,32 @@ class Hessian {
   Buffer moved_, ahead_, behind_;
 };
 
+/// One power iteration.
+struct Pass {
+  Curvature found;
+  double norm = 0;  ///< |H v|: at most that of H, and near it where v is of its first eigenvectors
+};
+
 /// The eigenvalue of H that is farthest from `shift`, by iterating v = (H - shift I) v.
-Curvature farthest_from(double shift, Hessian& hessian, ConstView start, int most) {
+Pass farthest_from(double shift, Hessian& hessian, ConstView start, int most) {
   Buffer direction = host_buffer(start.size()), product = host_buffer(start.size());
   const View v = direction, y = product;
   std::ranges::copy(start, v.begin());
-  Curvature result;
-  while (result.iterations < most && !result.settled) {
+  Pass pass;
+  Curvature& found = pass.found;
+  while (found.iterations < most && !found.settled) {
     const double length = std::sqrt(dot(v, v));
-    if (length == 0) return result;
+    if (length == 0) break;
     for (float& value : v) value = float(value / length);
     hessian.times(v, y);
-    const double before = result.largest;
-    result.largest = dot(v, y);
-    ++result.iterations;
+    ++found.iterations;
+    found.largest = dot(v, y);
+    pass.norm = std::sqrt(dot(y, y));
+    const double across = std::sqrt(std::max(0.0, dot(y, y) - found.largest * found.largest));
+    found.settled = across <= kSettled * std::abs(found.largest - shift);
     for (std::size_t i = 0; i < v.size(); ++i) v[i] = float(double(y[i]) - shift * double(v[i]));
-    result.settled = std::abs(result.largest - before) < kSettled * std::abs(result.largest);
   }
-  return result;
+  return pass;
 }
 
 }  // namespace
@@ -97,12 +106,12 @@ Curvature measure_curvature(const Config& config, const Data& data, const Networ
   Hessian hessian(gradient, x);
   const Buffer start = host_buffer(x.size());
   gradient.at(x, start);  // a start that is not in the null space
-  const Curvature first = farthest_from(0, hessian, start, most);
-  if (first.largest >= 0) return first;
-  // The farthest from 0 is the lowest, and the one farthest from there is the highest.
-  Curvature second = farthest_from(first.largest, hessian, start, most);
-  second.iterations += first.iterations;
-  second.settled &= first.settled;
+  const Pass first = farthest_from(0, hessian, start, most);
+  if (first.found.settled && first.found.largest >= 0) return first.found;
+  // Seen from below the spectrum, the farthest is the highest.
+  Curvature second = farthest_from(-first.norm, hessian, start, most).found;
+  if (!second.settled) second.largest = std::max(second.largest, first.found.largest);
+  second.iterations += first.found.iterations;
   return second;
 }
 

@@ -95,7 +95,9 @@ std::vector<Placement> place_workers(const WorkersConfig& workers, bool single_w
     for (const std::string& word : workers.devices) places.push_back(parse_device(word));
   }
   if (places.empty()) throw KeyError("workers.devices", "is empty; expected a device a worker");
-  if (places.size() > kMostWorkers) throw KeyError("workers.devices", "more than 65534 workers");
+  if (places.size() > kMostWorkers) {
+    throw KeyError("workers.devices", fmt::format("more than {} workers", kMostWorkers));
+  }
   if (single_worker && places.size() > 1) {
     throw KeyError("workers.devices",
                    fmt::format("this algorithm has one worker; found {} devices", places.size()));

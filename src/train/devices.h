@@ -32,6 +32,8 @@ std::vector<Placement> place_workers(const WorkersConfig& workers, bool single_w
 Placement place_evaluation(const WorkersConfig& workers, const EvaluateConfig& evaluate);
 
 constexpr std::size_t kMostAutoWorkers = 16;
-constexpr std::size_t kMostWorkers = 65534;  // 0xffff ends the letters of an order.bin
+constexpr std::size_t kMostWorkers =
+    65533;  // two more numbers have meanings: kOnlooker in task.cpp,
+            // and 0xffff, which ends the letters of an order.bin
 
 }  // namespace easgd

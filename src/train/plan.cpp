@@ -17,9 +17,8 @@ ElasticRates derive(const AlgorithmConfig& algorithm, std::size_t shares) {
   if (algorithm.alpha) alpha = *algorithm.alpha;
   if (algorithm.beta) alpha = *algorithm.beta / p;
   if (alpha > 2) {
-    throw KeyError("algorithm",
-                   fmt::format("rho, alpha or beta make a moving rate alpha = {} among {}; it "
-                               "must be at most 2",
+    throw KeyError("algorithm." + algorithm.given_coupling().back(),
+                   fmt::format("makes a moving rate alpha = {} among {}; it must be at most 2",
                                alpha, shares));
   }
   return {alpha / eta, alpha, p * alpha};

@@ -43,6 +43,15 @@ void check_free(const std::filesystem::path& folder) {
 }  // namespace
 
 RunFolder::RunFolder(const std::string& out, const std::string& name) : path_(out) {
+  try {
+    make(out, name);
+  } catch (...) {
+    remove_folders();
+    throw;
+  }
+}
+
+void RunFolder::make(const std::string& out, const std::string& name) {
   std::error_code error;
   if (out.empty()) {
     path_ = make_numbered(name, error);
@@ -61,14 +70,16 @@ RunFolder::RunFolder(const std::string& out, const std::string& name) : path_(ou
   }
   // The first file is made by one run only, should two have found the folder free.
   std::FILE* mine = std::fopen(file("metrics.jsonl").c_str(), "wx");
-  if (!mine && errno == EEXIST) check_free(path_);
-  if (mine) {
-    std::fclose(mine);
-    metrics_.open(file("metrics.jsonl"));
-  }
-  if (!metrics_.is_open()) {
+  const int why = errno;
+  if (!mine && why == EEXIST) check_free(path_);
+  if (!mine) {
     throw DataError(fmt::format("{}: cannot write into the run folder: {}", path_.string(),
-                                std::strerror(errno)));
+                                std::strerror(why)));
+  }
+  std::fclose(mine);
+  metrics_.open(file("metrics.jsonl"));
+  if (!metrics_.is_open()) {
+    throw DataError(file("metrics.jsonl").string() + ": cannot be opened again");
   }
 }
 
@@ -80,6 +91,12 @@ RunFolder::~RunFolder() {
   if (kept_) return;
   std::error_code ignored;
   for (const char* name : kFiles) std::filesystem::remove(file(name), ignored);
+  remove_folders();
+}
+
+/// Those that are empty.
+void RunFolder::remove_folders() const {
+  std::error_code ignored;
   for (const auto& folder : made_) std::filesystem::remove(folder, ignored);
 }
 

@@ -34,6 +34,9 @@ class RunFolder {
   void log(const nlohmann::json& event);
 
  private:
+  void make(const std::string& out, const std::string& name);
+  void remove_folders() const;
+
   std::filesystem::path path_;
   std::mutex mutex_;
   std::ofstream metrics_;

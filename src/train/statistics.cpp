@@ -1,20 +1,31 @@
 #include "train/statistics.h"
 
 #include <algorithm>
+#include <map>
 
 #include "base/error.h"
 
 namespace easgd {
 
+namespace {
+
+const std::map<std::string, StatisticsPolicy> kPolicies = {
+    {"average", StatisticsPolicy::average},
+    {"recompute", StatisticsPolicy::recompute},
+    {"keep", StatisticsPolicy::keep}};
+
+}  // namespace
+
 std::vector<std::string> statistics_policy_names() {
-  return {"average", "recompute", "keep"};  // in the order of the policies
+  std::vector<std::string> names;
+  for (const auto& [name, policy] : kPolicies) names.push_back(name);
+  return names;
 }
 
 StatisticsPolicy statistics_policy_named(const std::string& name) {
-  const auto names = statistics_policy_names();
-  const auto it = std::ranges::find(names, name);
-  if (it != names.end()) return StatisticsPolicy(it - names.begin());
-  throw KeyError("network.statistics", "no such policy: " + name);
+  const auto it = kPolicies.find(name);
+  if (it == kPolicies.end()) throw KeyError("network.statistics", "no such policy: " + name);
+  return it->second;
 }
 
 void absorb_statistics(StatisticsPolicy policy, std::span<const ConstView> round,

@@ -17,20 +17,6 @@ std::size_t limited(std::size_t size, std::int64_t limit) {
   return limit == 0 ? size : std::min(size, std::size_t(limit));
 }
 
-/// A batch that leaves a channel one value has no variance.
-void check_batches(const Config& config, const Network& network) {
-  const bool observes = config.network.statistics == "recompute";
-  const bool single = config.workers.batch == 1 || (observes && config.evaluate.batch == 1);
-  for (const Stage& stage : network.stages()) {
-    if (!single || stage.statistics.empty() || stage.input.height * stage.input.width > 1) continue;
-    const std::string& origin = stage.layer->origin;
-    throw ConfigError(fmt::format(
-        "{}: {}: a batch of 1 leaves each channel one value, which has no "
-        "variance; expected {} of 2 or more",
-        origin, stage.layer->name, config.workers.batch == 1 ? "workers.batch" : "evaluate.batch"));
-  }
-}
-
 std::unique_ptr<Backend> make_backend(const Placement& place) {
   return (*Registry<BackendEntry>::find(place.kind))(place.options);
 }
@@ -52,9 +38,22 @@ Data::Data(Config& config)
 }
 
 Network make_network(const Config& config, Shape image, int classes) {
-  Network network(cropped(image, int(config.data.crop)), classes, config.network.layers);
-  check_batches(config, network);
-  return network;
+  return Network(cropped(image, int(config.data.crop)), classes, config.network.layers);
+}
+
+void check_batch(const char* key, std::int64_t batch, const Network& network) {
+  if (batch > 1) return;
+  for (const Stage& stage : network.stages()) {
+    if (stage.statistics.empty() || stage.input.height * stage.input.width > 1) continue;
+    throw KeyError(key, fmt::format("a batch of 1 leaves each channel of {} ({}) one value, which "
+                                    "has no variance; expected 2 or more",
+                                    stage.layer->name, stage.layer->origin));
+  }
+}
+
+bool recomputes_statistics(const Config& config, const Network& network) {
+  return network.statistic_count() > 0 &&
+         statistics_policy_named(config.network.statistics) == StatisticsPolicy::recompute;
 }
 
 Buffer initial_state(const Config& config, const Network& network) {
@@ -80,8 +79,7 @@ TestSet::TestSet(const Config& config, const Data& data, const Network& network)
       state_(backend_->allocate(network.state_count())),
       parameters_(network.parameter_count()),
       train_(*data.split.train) {
-  const auto policy = statistics_policy_named(config.network.statistics);
-  if (network.statistic_count() == 0 || policy != StatisticsPolicy::recompute) return;
+  if (!recomputes_statistics(config, network)) return;
   const auto batch = std::size_t(config.evaluate.batch);
   const auto samples = std::min(std::size_t(config.network.statistics_samples), data.train_size);
   observed_batches_ = std::max<std::size_t>(1, samples / batch);

@@ -25,14 +25,22 @@ struct Data {
 };
 
 /// The network of a configuration on images of `image` and `classes`.
-/// Throws: ConfigError where layers do not fit each other, the images or the size of a batch.
+/// Throws: ConfigError where layers do not fit each other or the images.
 Network make_network(const Config& config, Shape image, int classes);
+
+/// Throws: KeyError against `key` where a batch of that size leaves a channel of a batch
+/// normalisation one value, which has no variance.
+void check_batch(const char* key, std::int64_t batch, const Network& network);
+
+/// There are running statistics, and they are taken anew before an evaluation.
+bool recomputes_statistics(const Config& config, const Network& network);
 
 /// The center's start [P + S]: network.init where it is given, else the seed's weights.
 Buffer initial_state(const Config& config, const Network& network);
 
 /// The test set, and where network.statistics = "recompute" the training batches whose statistics
-/// a state is given before it is evaluated: the means over network.statistics_samples of them.
+/// a state is given before it is evaluated: the means over as many whole batches as
+/// network.statistics_samples has, at least one.
 /// Thread: belongs to the one that made it.
 class TestSet final : public CenterTest {
  public:

@@ -57,10 +57,21 @@ void check_replays(const std::string& recorded, const std::string& here) {
   }
 }
 
-/// The number of threads that "0" stood for: the bits of a run depend on it.
+/// The numbers of threads that there are: the bits of a run depend on them.
 Config& resolve_threads(Config& config, const std::vector<Placement>& places) {
   config.workers.threads = places[0].options.threads;
+  config.evaluate.threads = place_evaluation(config.workers, config.evaluate).options.threads;
   return config;
+}
+
+/// The network of a run that is to train and test it.
+Network network_of(const Config& config, const Data& data) {
+  Network network = make_network(config, data.split.train->shape(), data.split.train->classes());
+  check_batch("workers.batch", config.workers.batch, network);
+  if (recomputes_statistics(config, network)) {
+    check_batch("evaluate.batch", config.evaluate.batch, network);
+  }
+  return network;
 }
 
 /// Where the files of the set were found, so that the run repeats from another folder.
@@ -77,6 +88,9 @@ class Run {
 
  private:
   std::unique_ptr<OrderPolicy> make_order();
+  std::string replay_config() const {
+    return dump_replay_config(config_, recomputes_statistics(config_, network_));
+  }
   RunFolder make_folder(const std::string& out);
   TeamOptions team_options();
   EvaluatorOptions evaluator_options();
@@ -118,7 +132,7 @@ Run::Run(Config config, const std::string& out)
       algorithm_(*Registry<Algorithm>::find(config_.algorithm.name)),
       places_(place_workers(config_.workers, algorithm_.single)),
       data_(resolve_threads(config_, places_)),
-      network_(make_network(config_, data_.split.train->shape(), data_.split.train->classes())),
+      network_(network_of(config_, data_)),
       plan_(config_, places_.size(), data_.train_size),
       state0_(initial_state(config_, network_)),
       order_(make_order()),
@@ -144,7 +158,7 @@ std::unique_ptr<OrderPolicy> Run::make_order() {
   }
   if (config_.center.order == "free") return free_order();
   Recording recording = Recording::read(config_.center.replay, places_.size());
-  check_replays(recording.config, dump_replay_config(config_));
+  check_replays(recording.config, replay_config());
   plan_.set_steps(recording.steps);
   return replay_order(std::move(recording), ending_);
 }
@@ -373,7 +387,7 @@ void Run::write_summary(const Team& team, const std::string& status, double seco
 
 void Run::write_order(const Team& team) const {
   if (config_.algorithm.exchange == "synchronous") return;
-  Recording recording{team.center().order(), {}, dump_replay_config(config_)};
+  Recording recording{team.center().order(), {}, replay_config()};
   for (std::size_t i = 0; i < team.workers(); ++i) {
     recording.steps.push_back(team.telemetry(i).clock);
   }

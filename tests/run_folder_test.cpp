@@ -1,0 +1,74 @@
+// Who gets a run folder, and what is left where nobody does. That a run's files stay, and those of an
+// earlier one, is in the program's tests.
+#include "train/run_folder.h"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <fstream>
+#include <optional>
+#include <thread>
+
+#include "base/error.h"
+#include "temporary_folder.h"
+
+using namespace easgd;
+namespace fs = std::filesystem;
+
+TEST_CASE("of runs that want one folder at the same time, one gets it and the others are told") {
+  constexpr int kRuns = 4;
+  for (int round = 0; round < 200; ++round) {
+    const testing::TemporaryFolder folder;
+    const std::string out = folder / "deep/run";
+    std::atomic<int> ready{0}, made{0}, told{0};
+    {
+      std::vector<std::jthread> runs;
+      for (int i = 0; i < kRuns; ++i) {
+        runs.emplace_back([&] {
+          ++ready;
+          while (ready < kRuns) std::this_thread::yield();
+          try {
+            RunFolder mine(out, "run");
+            mine.log({{"event", "mine"}});
+            mine.keep();
+            ++made;
+          } catch (const ConfigError&) {
+            ++told;
+          }
+        });
+      }
+    }
+    REQUIRE(made == 1);
+    REQUIRE(told == kRuns - 1);
+    std::ifstream metrics(out + "/metrics.jsonl");
+    std::string line;
+    REQUIRE(std::getline(metrics, line));
+    CHECK(line == R"({"event":"mine"})");
+    CHECK_FALSE(std::getline(metrics, line));
+  }
+}
+
+TEST_CASE("a run that does not begin leaves no folder it made") {
+  const testing::TemporaryFolder folder;
+  { const RunFolder mine(folder / "a/b", "run"); }
+  CHECK(fs::is_empty(folder.path()));
+}
+
+TEST_CASE("a folder that can be made only in part is not left behind") {
+  const testing::TemporaryFolder folder;
+  const std::string too_long(300, 'x');
+  CHECK_THROWS_WITH_AS(RunFolder(folder / "a/b" + "/" + too_long, "run"),
+                       doctest::Contains("cannot make the run folder: File name too long"),
+                       DataError);
+  CHECK(fs::is_empty(folder.path()));
+}
+
+TEST_CASE("what others have put into a folder made for a run stays") {
+  const testing::TemporaryFolder folder;
+  {
+    const RunFolder mine(folder / "a", "run");
+    std::ofstream(folder / "a/notes.txt") << "theirs";
+  }
+  CHECK(fs::exists(folder.path() / "a/notes.txt"));
+  CHECK_FALSE(fs::exists(folder.path() / "a/metrics.jsonl"));
+}
