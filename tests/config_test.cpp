@@ -170,6 +170,20 @@ TEST_CASE("what is said against a key begins with where the key stands") {
                        doctest::Contains(".toml:3: data.crop: too large"), ConfigError);
 }
 
+TEST_CASE("a method's own momentum and rate of the center stand where none are given") {
+  const auto of = [](const char* name, const std::vector<std::string>& sets) {
+    return loaded(std::string("[algorithm]\nname = \"") + name +
+                      "\"\nexchange = \"synchronous\"\n[stop]\nepochs = 1\n" + kLayers,
+                  sets)
+        .algorithm;
+  };
+  CHECK(of("diloco", {}).center_momentum == 0.9);
+  CHECK(of("diloco", {}).center_learning_rate == 0.7);
+  CHECK(of("diloco", {"algorithm.center_momentum=0"}).center_momentum == 0);
+  CHECK(of("local_sgd", {}).center_momentum == 0);
+  CHECK(of("local_sgd", {}).center_learning_rate == 1);
+}
+
 TEST_CASE("keys that need each other") {
   contains(complaint("[algorithm]\nname = \"msgd\"\n" + kLayers), "stop: give at least one");
   contains(
@@ -232,6 +246,7 @@ TEST_CASE("help lists every key once, with its default, and no other") {
   Config config;
   const Keys defaults = keys_of(dump_config(config));
   for (auto* number : {&config.algorithm.rho, &config.algorithm.alpha, &config.algorithm.beta,
+                       &config.algorithm.center_momentum, &config.algorithm.center_learning_rate,
                        &config.stop.epochs, &config.stop.seconds, &config.stop.test_error,
                        &config.evaluate.every.seconds, &config.evaluate.every.epochs}) {
     *number = 1;

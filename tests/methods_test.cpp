@@ -266,7 +266,7 @@ struct Simulation {
     if (name == "mvasgd") return averaged_sgd(false);
     if (name == "easgd") return elastic(false);
     if (name == "eamsgd") return elastic(true);
-    if (name == "sma") return elastic(true, a.center_momentum);
+    if (name == "sma") return elastic(true, *a.center_momentum);
     if (name == "easgd_gauss_seidel") return gauss_seidel(false);
     if (name == "eamsgd_gauss_seidel") return gauss_seidel(true);
     if (name == "easgd_tree") return tree(false);
@@ -278,7 +278,7 @@ struct Simulation {
     if (name == "allreduce") return center_momentum(true);
     if (name == "admm") return admm();
     if (name == "local_sgd") return outer(1, 0);
-    if (name == "diloco") return outer(a.center_learning_rate, a.center_momentum);
+    if (name == "diloco") return outer(*a.center_learning_rate, *a.center_momentum);
     if (name == "lookahead") return lookahead();
     FAIL("no formula for algorithm " << name);
     return 0;

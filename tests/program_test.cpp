@@ -1083,6 +1083,39 @@ TEST_CASE("a network with batch normalisation: each policy's run is evaluated an
   CHECK(losses["average"] != losses["keep"]);
 }
 
+TEST_CASE("profilers see the names of threads and what each does when") {
+  const Folder folder;
+  const std::string run =
+      kTrain +
+      "--set workers.devices=[\"\\\"cpu\\\",\\\"cpu\\\"\"] --set workers.threads=1 --set "
+      "stop.epochs= "
+      "--set stop.steps=20 --set algorithm.tau=2 --set profile.steps=[5,9] --out " +
+      folder / "run";
+  const std::string listener = EASGD_RANGE_LISTENER;
+  if (listener.empty()) {
+    check_one_line(program(run), 2, "this program was built without NVTX");
+    return;
+  }
+  const Answer answer = program(
+      run, "NVTX_INJECTION64_PATH=" + listener + " RANGE_LOG=" + folder / "ranges.json" + " ");
+  CAPTURE(answer.text);
+  REQUIRE(answer.code == 0);
+  const json seen = json::parse(bytes_of(folder / "ranges.json"));
+  CHECK(seen["threads"] == json({"evaluator", "master", "worker 0", "worker 1"}));
+  const json& ranges = seen["ranges"];
+  for (const std::string part : {"", "/wait for batch", "/gradient", "/update"}) {
+    CAPTURE(part);
+    CHECK(ranges["easgd:profile/step" + part] == 4);  // of worker 0: 5, 6, 7, 8
+    CHECK(ranges["easgd:step" + part] == 36);         // the rest of both
+  }
+  CHECK(ranges["easgd:profile/step/post letter"] == 2);
+  CHECK(ranges["easgd:profile/step/wait for reply"] == 2);
+  CHECK(ranges["easgd:absorb"] == 20);
+  CHECK(ranges["easgd:evaluate"] >= 1);
+  check_one_line(program(run + "2 --set profile.steps=[9,5]"), 2,
+                 "expected two steps, the first before the last, as in [100, 200]; found [9, 5]");
+}
+
 TEST_CASE("all-reduce with p workers and batch b is one worker with batch p b") {
   const Folder folder;
   write_small_set(folder / "set");

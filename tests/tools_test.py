@@ -308,5 +308,87 @@ class Shell(unittest.TestCase):
                 self.assertIn(argument, done.stderr)
 
 
+@unittest.skipUnless((ROOT / "build/easgd").exists(), "the release kind is not built")
+class Bundle(unittest.TestCase):
+    """The program on a machine that has nothing but glibc: no packages, no NVIDIA driver or library."""
+    GLIBC = ("/lib64/ld-linux-x86-64.so.2", "/lib/x86_64-linux-gnu/libc.so.6", "/lib/x86_64-linux-gnu/libm.so.6")
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.root = Path(folder.name)
+        cls.bundle = cls.root / "easgd-bundle"
+        cls.made = subprocess.run([ROOT / "tools/bundle", cls.bundle], capture_output=True, text=True)
+
+    def test_brings_every_library_but_glibc(self):
+        self.assertEqual(self.made.returncode, 0, self.made.stderr)
+        self.assertRegex(self.made.stdout, r"needs glibc 2\.\d+ or later\n$")
+        listed = subprocess.run(["ldd", self.bundle / "easgd"], capture_output=True, text=True, env={}).stdout
+        places = re.findall(r"=> (\S+)", listed)
+        self.assertGreater(len(places), 6)
+        for place in places:
+            glibc = Path(place).name in ("libc.so.6", "libm.so.6")
+            self.assertTrue(glibc or place.startswith(str(self.bundle / "lib")), place)
+        if Path("/var/lib/dpkg").exists():
+            self.assertGreaterEqual(len(list((self.bundle / "licenses").iterdir())), 6)
+
+    def test_overwrites_nothing(self):
+        again = subprocess.run([ROOT / "tools/bundle", self.bundle], capture_output=True, text=True)
+        self.assertEqual((again.returncode, again.stderr.count("\n")), (2, 1))
+        self.assertIn("is there already", again.stderr)
+
+    @unittest.skipUnless(os.geteuid() == 0 and all(map(os.path.exists, GLIBC)), "needs root and Debian's glibc")
+    def test_trains_where_there_is_nothing_else(self):
+        for place in self.GLIBC:
+            copy = self.root / place[1:]
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(Path(place).read_bytes())
+            copy.chmod(0o755)
+        (self.root / "proc/self").mkdir(parents=True)  # all of /proc that a program needs to find itself
+        (self.root / "proc/self/exe").symlink_to("/easgd-bundle/easgd")
+        train = ["/usr/sbin/chroot", self.root, "/easgd-bundle/easgd", "train", "/easgd-bundle/configs/synthetic_eamsgd.toml"]
+        for setting in ("data.limit=400", "data.test_limit=100", "workers.batch=50", "stop.epochs=1"):
+            train += ["--set", setting]
+        done = subprocess.run([*train, "--out", "/run"], capture_output=True, text=True, env={})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(json.loads((self.root / "run/summary.json").read_text())["status"], "done")
+        gpu = subprocess.run([*train, "--set", "workers.devices=[0]"], capture_output=True, text=True, env={})
+        self.assertEqual((gpu.returncode, gpu.stderr.count("\n")), (4, 1), gpu.stderr)
+        self.assertIn("no CUDA device", gpu.stderr)
+
+
+class Profile(unittest.TestCase):
+    def profile(self, *arguments: str, path: str | None = None) -> subprocess.CompletedProcess:
+        return subprocess.run([ROOT / "tools/profile", *arguments], capture_output=True, text=True,
+                              env=os.environ | ({"PATH": path} if path else {}))
+
+    def test_tells_the_profiler_which_steps(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for tool in ("nsys", "ncu"):
+                Path(folder, tool).write_text('#!/bin/sh\nprintf "%s\\n" "$0" "$@"\n')
+                Path(folder, tool).chmod(0o755)
+            path = f"{folder}:{os.environ['PATH']}"
+            for tool, range_, steps in (("nsys", "--nvtx-capture=profile@easgd", "[100,200]"),
+                                        ("ncu", "easgd@profile/", "[100,102]")):
+                with self.subTest(tool):
+                    words = self.profile(tool, "a.toml", "--out", "b", path=path).stdout.split("\n")
+                    self.assertEqual(words[0], f"{folder}/{tool}")
+                    self.assertIn(range_, words)
+                    train = words[words.index(f"{ROOT}/build/easgd"):-1]
+                    self.assertEqual(train[1:], ["train", "a.toml", "--set", f"profile.steps={steps}", "--out", "b"])
+            own = self.profile("nsys", "a.toml", "--set", "profile.steps=[1,2]", path=path).stdout
+            self.assertEqual(own.count("profile.steps"), 1)
+
+    def test_says_what_is_missing(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("bash", "dirname", "sed", "env"):
+                Path(folder, name).symlink_to(f"/usr/bin/{name}")
+            done = self.profile("nsys", "a.toml", path=folder)
+        self.assertEqual((done.returncode, done.stderr), (
+            2, "tools/profile: no nsys on the PATH; it comes with the CUDA toolkit\n"))
+        self.assertEqual(self.profile("gprof", "a.toml").returncode, 2)
+
+
 if __name__ == "__main__":
     unittest.main(testRunner=unittest.TextTestRunner(stream=sys.stdout, verbosity=1))

@@ -113,6 +113,9 @@ struct Algorithm {
   bool elastic_region = false;
   /// Workers are in a tree of centers.
   bool tree = false;
+  /// Of the center, where a configuration does not say.
+  double center_momentum = 0;
+  double center_learning_rate = 1;
 };
 
 }  // namespace easgd

@@ -5,8 +5,8 @@
 //                        x_i = c
 //   every step:          Nesterov SGD in each worker, its momentum kept
 //
-// mu is algorithm.center_momentum, eta_o algorithm.center_learning_rate. mu = 0 and eta_o = 1 are
-// local SGD.
+// mu is algorithm.center_momentum, eta_o algorithm.center_learning_rate; 0.9 and 0.7 as in that work
+// where they are not given. mu = 0 and eta_o = 1 are local SGD.
 
 #include "algorithms/center_rules.h"
 #include "algorithms/local_rules.h"
@@ -44,6 +44,8 @@ const Registered<Algorithm> kRegistered("diloco", {
                                                       .timing = Timing::before,
                                                       .exchange = Exchange::synchronous,
                                                       .last_letter = true,
+                                                      .center_momentum = 0.9,
+                                                      .center_learning_rate = 0.7,
                                                   });
 
 }  // namespace

@@ -5,9 +5,10 @@
 //   every tau_up letters of a node c:    parent = parent + alpha (c - parent)
 //   every tau_down letters of a node c:  c = c + alpha (parent - c)
 //
-// The thesis sends both ways by the clock of each node, leaves too; here a worker and its group meet
-// as in EASGD, and a node counts the letters that it has absorbed. A node's letters are those that it has absorbed, from workers or from the nodes below. beta is
-// (fanout + 1) alpha: one share for each child and the parent. All nodes live with the master.
+// A node's letters are those that it has absorbed, from workers or from the nodes below. beta is
+// (fanout + 1) alpha: one share for each child and the parent. All nodes live with the master. The
+// thesis sends both ways by the clock of each node, leaves too; here a worker and its group meet as in
+// EASGD, by the worker's tau.
 
 #include <algorithm>
 

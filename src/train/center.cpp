@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/range.h"
 #include "kernels/elastic.h"
 
 namespace easgd {
@@ -65,6 +66,7 @@ bool Center::is_torn() const {
 }
 
 void Center::absorb(std::span<const int> round) {
+  const Range range("absorb");
   accepted_.clear();
   letters_.clear();
   letter_statistics_.clear();

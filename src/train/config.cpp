@@ -4,11 +4,13 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 #include "algorithms/algorithm.h"
 #include "base/error.h"
 #include "base/nearest.h"
+#include "base/range.h"
 #include "config/reader.h"
 #include "config/writer.h"
 #include "data/dataset_entry.h"
@@ -88,9 +90,10 @@ void AlgorithmConfig::fields(config::Fields& f) {
            "Nesterov momentum delta, where the algorithm has one");
   f.number("weight_decay", weight_decay, {0, 10},
            "l2 coefficient, taken where the gradient is taken");
-  f.number("center_momentum", center_momentum, {0, 0.99999}, "momentum mu of sma and diloco");
+  f.number("center_momentum", center_momentum, {0, 0.99999},
+           "momentum mu of sma and diloco; not given: 0, or the method's own (diloco: 0.9)");
   f.number("center_learning_rate", center_learning_rate, {1e-6, 1e3},
-           "outer learning rate eta_o of diloco");
+           "outer learning rate eta_o of diloco; not given: 0.7");
   f.table(
       "schedule", [this](config::Fields& t) { schedule.fields(t); },
       "factor on the learning rate, by the worker's own clock");
@@ -163,6 +166,11 @@ void EvaluateConfig::fields(config::Fields& f) {
             "CPU threads of the evaluator, beside the workers'; at most one a core");
 }
 
+void ProfileConfig::fields(config::Fields& f) {
+  f.numbers("steps", steps, {0, kManySteps},
+            "first and last step of worker 0 that lie in the range \"profile\" (tools/profile)");
+}
+
 void Config::fields(config::Fields& f) {
   f.text("name", name, "names the run folder runs/<name>-<n>");
   f.integer("seed", seed, {0, 9.2e18}, "of all random numbers");
@@ -185,6 +193,8 @@ void Config::fields(config::Fields& f) {
       "stop", [this](config::Fields& t) { stop.fields(t); }, "what ends a run: the first of these");
   f.table(
       "evaluate", [this](config::Fields& t) { evaluate.fields(t); }, "watching the center");
+  f.table(
+      "profile", [this](config::Fields& t) { profile.fields(t); }, "for profilers");
 }
 
 namespace {
@@ -253,6 +263,30 @@ void check_algorithm(const AlgorithmConfig& algorithm) {
   }
 }
 
+/// What the method takes where it is not given, so that config.toml holds it.
+void complete(AlgorithmConfig& algorithm) {
+  const Algorithm& entry = *Registry<Algorithm>::find(algorithm.name);
+  if (!algorithm.center_momentum) algorithm.center_momentum = entry.center_momentum;
+  if (!algorithm.center_learning_rate) {
+    algorithm.center_learning_rate = entry.center_learning_rate;
+  }
+}
+
+void check_profile(const ProfileConfig& profile) {
+  const std::vector<double>& steps = profile.steps;
+  if (steps.empty()) return;
+  if (!has_ranges()) {
+    throw KeyError("profile.steps",
+                   "this program was built without NVTX, which profilers listen to");
+  }
+  const auto whole = [](double step) { return step == std::floor(step); };
+  if (steps.size() != 2 || !std::ranges::all_of(steps, whole) || steps[0] >= steps[1]) {
+    throw KeyError("profile.steps", fmt::format("expected two steps, the first before the last, as "
+                                                "in [100, 200]; found [{}]",
+                                                fmt::join(steps, ", ")));
+  }
+}
+
 /// A separator of paths, or a control character.
 bool no_letter_of_a_name(unsigned char c) {
   return c == '/' || c < 0x20 || c == 0x7f;
@@ -264,6 +298,7 @@ void check(Config& config) {
                                        config.name));
   }
   check_algorithm(config.algorithm);
+  complete(config.algorithm);
   const StopConfig& stop = config.stop;
   if (!stop.epochs && !stop.steps && !stop.seconds && !stop.test_error) {
     throw KeyError("stop", "give at least one of epochs, steps, seconds, test_error");
@@ -297,6 +332,7 @@ void check(Config& config) {
                    fmt::format("a synchronous exchange has its own order; remove \"{}\"",
                                config.center.order));
   }
+  check_profile(config.profile);
   if (config.data.mean.size() != config.data.deviation.size()) {
     throw KeyError(config.data.mean.empty() ? "data.deviation" : "data.mean",
                    "mean and deviation must have one value a channel each, or both be empty");
@@ -343,6 +379,7 @@ std::string dump_replay_config(Config config, bool recomputes) {
   config.center = {};
   config.stop.seconds.reset();
   config.stop.test_error.reset();
+  config.profile = {};
   EvaluateConfig evaluate;
   if (recomputes) {
     evaluate.batch = config.evaluate.batch;

@@ -48,8 +48,7 @@ struct AlgorithmConfig {
   double learning_rate = 0.05;
   double momentum = 0.9;
   double weight_decay = 0;
-  double center_momentum = 0;
-  double center_learning_rate = 1;
+  std::optional<double> center_momentum, center_learning_rate;
   Schedule schedule, tau_schedule, rho_schedule;
 
   void fields(config::Fields& f);
@@ -113,6 +112,13 @@ struct EvaluateConfig {
   void fields(config::Fields& f);
 };
 
+/// For tools/profile.
+struct ProfileConfig {
+  std::vector<double> steps;
+
+  void fields(config::Fields& f);
+};
+
 struct Config {
   std::string name = "run";
   std::int64_t seed = 1;
@@ -125,6 +131,7 @@ struct Config {
   VirtualConfig virtual_time;
   StopConfig stop;
   EvaluateConfig evaluate;
+  ProfileConfig profile;
   config::Places places;  ///< where its keys stand
 
   void fields(config::Fields& f);

@@ -1,7 +1,6 @@
 #include "train/evaluator.h"
 
-#include <pthread.h>
-
+#include "base/range.h"
 #include "train/progress.h"
 
 namespace easgd {
@@ -29,7 +28,7 @@ void Evaluator::finish(const CenterView& last, double seconds) {
 }
 
 void Evaluator::live() {
-  pthread_setname_np(pthread_self(), "evaluator");
+  name_thread("evaluator");
   while (Snapshot* snapshot = slot_.take()) {
     attempt([&] {
       if (!test_) test_ = options_.make_test();
@@ -55,6 +54,7 @@ void Evaluator::attempt(const Part& part) {
 }
 
 void Evaluator::save(const Snapshot& snapshot) {
+  const Range range("save");
   saved_ = snapshot.version;
   save_error_ = nullptr;
   try {
@@ -68,6 +68,7 @@ void Evaluator::save(const Snapshot& snapshot) {
 }
 
 void Evaluator::evaluate(const Snapshot& snapshot) {
+  const Range range("evaluate");
   Evaluation result{snapshot.seconds, snapshot.version, snapshot.steps, snapshot.train, {}};
   result.train -= train_before_;
   result.test = test_->evaluate(snapshot.center);

@@ -54,8 +54,8 @@ std::optional<std::string> stability_warning(const AlgorithmConfig& algorithm,
 
 CenterOptions center_options(const Config& config) {
   return {.workers = 1,
-          .momentum = float(config.algorithm.center_momentum),
-          .learning_rate = float(config.algorithm.center_learning_rate),
+          .momentum = float(config.algorithm.center_momentum.value_or(0)),
+          .learning_rate = float(config.algorithm.center_learning_rate.value_or(1)),
           .fanout = std::size_t(config.tree.fanout),
           .tau_up = std::uint64_t(config.tree.tau_up),
           .tau_down = std::uint64_t(config.tree.tau_down)};
@@ -74,6 +74,8 @@ Plan::Plan(const Config& config, std::size_t workers, std::size_t train_size)
   }
   if (config.stop.steps) longest = std::min(longest, std::uint64_t(*config.stop.steps));
   steps_.assign(workers, longest);
+  const std::vector<double>& profiled = config.profile.steps;
+  if (!profiled.empty()) profiled_ = {std::uint64_t(profiled[0]), std::uint64_t(profiled[1])};
   for (Schedule* schedule :
        {&algorithm_.schedule, &algorithm_.tau_schedule, &algorithm_.rho_schedule}) {
     if (schedule->length == 0 && longest != kEndless) schedule->length = std::int64_t(longest);

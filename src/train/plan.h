@@ -33,6 +33,11 @@ std::optional<std::string> stability_warning(const AlgorithmConfig& algorithm,
 /// What a configuration tells the master's side; the team fills in the workers.
 CenterOptions center_options(const Config& config);
 
+/// From the clock `first` to `last`; none where they are the same.
+struct Steps {
+  std::uint64_t first = 0, last = 0;
+};
+
 class Plan {
  public:
   static constexpr std::uint64_t kEndless = std::numeric_limits<std::uint64_t>::max();
@@ -44,6 +49,8 @@ class Plan {
   std::uint64_t tau(std::uint64_t clock) const;
   /// Steps after which a worker ends, kEndless where only time or error ends the run.
   std::uint64_t steps(std::size_t worker) const { return steps_[worker]; }
+  /// What the first worker shows a profiler.
+  Steps profiled() const { return profiled_; }
   const ElasticRates& elastic() const { return elastic_; }
   /// A replayed worker ends where the recorded one did.
   void set_steps(std::vector<std::uint64_t> steps) { steps_ = std::move(steps); }
@@ -52,6 +59,7 @@ class Plan {
   AlgorithmConfig algorithm_;
   ElasticRates elastic_;
   std::vector<std::uint64_t> steps_;
+  Steps profiled_;
 };
 
 }  // namespace easgd

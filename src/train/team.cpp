@@ -1,10 +1,9 @@
 #include "train/team.h"
 
-#include <pthread.h>
-
 #include <system_error>
 
 #include "base/error.h"
+#include "base/range.h"
 
 namespace easgd {
 namespace {
@@ -27,10 +26,6 @@ CenterOptions for_workers(const TeamOptions& team) {
   CenterOptions result = team.center;
   result.workers = team.workers.size();
   return result;
-}
-
-void name_thread(const std::string& name) {
-  pthread_setname_np(pthread_self(), name.c_str());
 }
 
 }  // namespace

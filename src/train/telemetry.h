@@ -5,6 +5,8 @@
 #include <chrono>
 #include <cstdint>
 
+#include "base/range.h"
+
 namespace easgd {
 
 /// What a worker is doing, for the watchdog.
@@ -30,12 +32,14 @@ struct WorkerTelemetry {
       0};  ///< ||x - center|| at its last exchange; of a change, its length
 };
 
-/// Adds the time from its birth to its death to a telemetry counter that only this thread writes.
+/// Adds the time from its birth to its death to a telemetry counter that only this thread writes, and
+/// tells profilers its name.
 class Timed {
  public:
   using Clock = std::chrono::steady_clock;
 
-  explicit Timed(std::atomic<double>& total) : total_(total), start_(Clock::now()) {}
+  Timed(std::atomic<double>& total, const char* name)
+      : range_(name), total_(total), start_(Clock::now()) {}
   ~Timed() {
     const std::chrono::duration<double> spent = Clock::now() - start_;
     total_.store(total_.load(std::memory_order_relaxed) + spent.count(), std::memory_order_relaxed);
@@ -44,6 +48,7 @@ class Timed {
   Timed& operator=(const Timed&) = delete;
 
  private:
+  const Range range_;
   std::atomic<double>& total_;
   Clock::time_point start_;
 };

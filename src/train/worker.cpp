@@ -9,6 +9,7 @@ Worker::Worker(int index, const WorkerParts& parts, const Algorithm& algorithm, 
       plan_(plan),
       telemetry_(telemetry),
       steps_(plan.steps(std::size_t(index))),
+      profiled_(index == 0 ? plan.profiled() : Steps{}),
       backend_(parts.backend()),
       batches_(parts.batches(*backend_)),
       model_(parts.model(*backend_)),
@@ -31,16 +32,23 @@ Worker::~Worker() {
 }
 
 void Worker::run(std::stop_token stop) {
-  while (clock_ < steps_ && !closed_ && !stop.stop_requested()) step();
+  std::optional<Range> profiled;
+  while (clock_ < steps_ && !closed_ && !stop.stop_requested()) {
+    if (clock_ == profiled_.first) profiled.emplace("profile");
+    if (clock_ == profiled_.last) profiled.reset();
+    step();
+  }
+  profiled.reset();
   if (algorithm_.last_letter && !closed_) push(clock_);  // so that no step is lost
   telemetry_.phase = Phase::ended;
 }
 
 void Worker::step() {
+  const Range range("step");
   telemetry_.phase = Phase::data;
   const Batch* batch = nullptr;
   {
-    const Timed timed(telemetry_.data_seconds);
+    const Timed timed(telemetry_.data_seconds, "wait for batch");
     batch = &batches_->next(clock_);
   }
   const bool exchange = clock_ == next_exchange_;
@@ -52,7 +60,7 @@ void Worker::step() {
   }
   {
     telemetry_.phase = Phase::gradient;
-    const Timed timed(telemetry_.gradient_seconds);
+    const Timed timed(telemetry_.gradient_seconds, "gradient");
     model_->gradient(rule_->gradient_point(), *batch, gradient_, statistics_);
   }
   if (finish_step(exchange)) telemetry_.clock = ++clock_;
@@ -61,7 +69,7 @@ void Worker::step() {
 /// Hands a letter of so many steps, or a pull, to the master.
 void Worker::post(bool pull, std::uint64_t steps) {
   telemetry_.phase = Phase::exchange;
-  const Timed timed(telemetry_.exchange_seconds);
+  const Timed timed(telemetry_.exchange_seconds, "post letter");
   mailbox_.note() = {plan_.rates(clock_), steps, pull ? Tally() : model_->take_tally(), pull};
   if (pull) {
     mailbox_.post();
@@ -73,7 +81,7 @@ void Worker::post(bool pull, std::uint64_t steps) {
 /// Sleeps until the master has answered; empty where the answer holds nothing.
 ConstView Worker::wait_for_reply() {
   telemetry_.phase = Phase::exchange;
-  const Timed timed(telemetry_.exchange_seconds);
+  const Timed timed(telemetry_.exchange_seconds, "wait for reply");
   backend_->wait_posted();
   const Mailbox::Reply kind = mailbox_.wait_for_reply();
   closed_ = kind == Mailbox::Reply::closed;
@@ -85,7 +93,7 @@ ConstView Worker::wait_for_reply() {
 /// The reply of an exchange that comes before the gradient.
 void Worker::receive() {
   pulled_ = wait_for_reply();
-  const Timed timed(telemetry_.gradient_seconds);
+  const Timed timed(telemetry_.gradient_seconds, "receive");
   if (refused_) {
     restart(pulled_);
   } else if (!closed_) {
@@ -110,7 +118,7 @@ bool Worker::finish_step(bool exchange) {
   if (closed_) return false;
   telemetry_.phase = Phase::gradient;
   {
-    const Timed timed(telemetry_.gradient_seconds);
+    const Timed timed(telemetry_.gradient_seconds, "update");
     if (refused_) {
       restart(reply);
     } else {

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 
 #include "algorithms/algorithm.h"
@@ -46,6 +47,7 @@ class Worker {
   const Plan& plan_;
   WorkerTelemetry& telemetry_;
   const std::uint64_t steps_;
+  const Steps profiled_;
 
   // In order of need: a backend outlives what it made.
   std::unique_ptr<Backend> backend_;

@@ -48,8 +48,8 @@ CudaBackend::CudaBackend(const BackendOptions& options) : index_(options.index) 
         fmt::format("cuda:{}: no CUDA device of this number; there are {}, from 0", index_, count));
   }
   check(cudaSetDevice(index_), "cudaSetDevice");
-  compute_ = make_stream();
-  transfer_ = make_stream();
+  compute_ = make_stream("compute");
+  transfer_ = make_stream("transfer");
   computed_ = make_event();
   arrived_ = make_event();
 }

@@ -22,7 +22,7 @@ const CudaLayerEntry& entry_of(const Stage& stage) {
 }  // namespace
 
 CudaModel::CudaModel(const Network& network, const ModelOptions& options, cudaStream_t stream)
-    : bench_(network, options, stream), input_stream_(make_stream()), loaded_(make_event()) {
+    : bench_(network, options, stream), input_stream_(make_stream("input")), loaded_(make_event()) {
   if (options.precision != "f32") {
     throw KeyError("workers.precision",
                    fmt::format("CUDA has no \"{}\" yet: use \"f32\"", options.precision));

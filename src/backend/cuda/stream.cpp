@@ -1,12 +1,15 @@
 #include "backend/cuda/stream.h"
 
+#include <nvtx3/nvToolsExtCudaRt.h>
+
 #include <algorithm>
 
 namespace easgd::cuda {
 
-Stream make_stream() {
+Stream make_stream(const char* name) {
   Stream stream;
   check(cudaStreamCreateWithFlags(stream.place(), cudaStreamNonBlocking), "cudaStreamCreate");
+  nvtxNameCudaStreamA(stream, name);
   return stream;
 }
 

@@ -10,8 +10,8 @@ namespace easgd::cuda {
 using Stream = Handle<cudaStream_t, cudaStreamDestroy>;
 using Event = Handle<cudaEvent_t, cudaEventDestroy>;
 
-/// One that does not wait for the default stream.
-Stream make_stream();
+/// One that does not wait for the default stream; profilers show the name.
+Stream make_stream(const char* name);
 /// One that carries no time.
 Event make_event();
 
