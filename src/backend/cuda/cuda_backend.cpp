@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "backend/cuda/cuda_model.h"
 #include "base/error.h"
 #include "kernels/launch.h"
 
@@ -110,10 +109,6 @@ ConstView CudaBackend::fetch(ConstView reply) {
 void CudaBackend::finish() {
   check(cudaStreamSynchronize(compute_), "compute stream");
   check(cudaStreamSynchronize(transfer_), "transfer stream");
-}
-
-std::unique_ptr<Model> CudaBackend::compile(const Network& network, const ModelOptions& options) {
-  return std::make_unique<CudaModel>(network, options, compute_);
 }
 
 namespace {

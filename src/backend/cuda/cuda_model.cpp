@@ -5,6 +5,7 @@
 #include <cassert>
 #include <utility>
 
+#include "backend/cuda/cuda_backend.h"
 #include "base/error.h"
 #include "base/registry.h"
 
@@ -178,6 +179,10 @@ void CudaModel::observe(ConstView x, const Batch& batch, float weight, View stat
 Tally CudaModel::take_tally() {
   harvest(false);
   return std::exchange(tally_, {});
+}
+
+std::unique_ptr<Model> CudaBackend::compile(const Network& network, const ModelOptions& options) {
+  return std::make_unique<CudaModel>(network, options, compute_);
 }
 
 }  // namespace easgd::cuda

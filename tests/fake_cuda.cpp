@@ -1,0 +1,214 @@
+#include "fake_cuda.h"
+
+#include <cublasLt.h>
+#include <cudnn.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <thread>
+#include <variant>
+
+#include "kernels/launch.h"
+
+namespace {
+
+// No mutex, no std::atomic::wait: either would order what a stream has done before what its owner does
+// next, which a real stream does not.
+void wait_a_little() {
+  std::this_thread::sleep_for(std::chrono::microseconds(5));
+}
+
+std::atomic<bool> copies_held{false};
+
+using Flag = std::shared_ptr<std::atomic<bool>>;
+
+/// Of the thread's device, which cudaSetDevice makes whole.
+thread_local Flag broken;
+
+bool is_set(const Flag& flag) {
+  return flag && flag->load(std::memory_order_acquire);
+}
+
+cudaError_t answer() {
+  return is_set(broken) ? cudaErrorLaunchFailure : cudaSuccess;
+}
+
+}  // namespace
+
+/// One thread that does the work of a list to which the stream's owner appends.
+struct CUstream_st {
+  struct Work {
+    std::function<void()> run;
+    std::atomic<Work*> next{nullptr};
+  };
+
+  CUstream_st() : thread([this] { live(); }) {}
+  ~CUstream_st() {
+    append({});
+    thread.join();
+    for (Work* work = first; work;) delete std::exchange(work, work->next.load());
+  }
+
+  void append(std::function<void()> run) {
+    last->next.store(new Work{std::move(run)}, std::memory_order_release);
+    last = last->next.load(std::memory_order_relaxed);
+    ++appended;
+  }
+
+  void live() {
+    std::minstd_rand random(unsigned(std::uintptr_t(this) >> 4));
+    for (Work* work = first;;) {
+      Work* next = nullptr;
+      while (!(next = work->next.load(std::memory_order_acquire))) wait_a_little();
+      work = next;
+      if (!work->run) return;
+      std::this_thread::sleep_for(std::chrono::microseconds(random() % 60));
+      if (!is_set(broken_device)) work->run();
+      done.fetch_add(1, std::memory_order_release);
+    }
+  }
+
+  const Flag broken_device = broken;
+  Work* const first = new Work;  // nothing: where the list begins
+  Work* last = first;
+  std::uint64_t appended = 0;
+  std::atomic<std::uint64_t> done{0};
+  std::thread thread;
+};
+
+struct CUevent_st {
+  Flag recorded;
+};
+
+namespace easgd::fake_cuda {
+
+void enqueue(cudaStream_t stream, std::function<void()> work) {
+  stream->append(std::move(work));
+}
+
+void break_device(cudaStream_t stream) {
+  stream->append([stream] { stream->broken_device->store(true, std::memory_order_release); });
+}
+
+void hold_copies(bool held) {
+  copies_held = held;
+}
+
+}  // namespace easgd::fake_cuda
+
+namespace easgd::kernels {
+
+void launch(const Elementwise& kernel, std::size_t count, cudaStream_t stream) {
+  std::visit(
+      [=](const auto& formula) {
+        stream->append([=] {
+          for (std::size_t i = 0; i < count; ++i) formula(i);
+        });
+      },
+      kernel);
+}
+
+}  // namespace easgd::kernels
+
+cudaError_t cudaGetDeviceCount(int* count) {
+  *count = 1;
+  return cudaSuccess;
+}
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
+  *properties = {};
+  std::strcpy(properties->name, "fake");
+  return cudaSuccess;
+}
+cudaError_t cudaSetDevice(int) {
+  broken = std::make_shared<std::atomic<bool>>(false);
+  return cudaSuccess;
+}
+cudaError_t cudaGetDevice(int* device) {
+  *device = 0;
+  return cudaSuccess;
+}
+cudaError_t cudaGetLastError() {
+  return cudaSuccess;
+}
+const char* cudaGetErrorString(cudaError_t) {
+  return "an error";
+}
+const char* cudnnGetErrorString(cudnnStatus_t) {
+  return "an error";
+}
+const char* cublasLtGetStatusString(cublasStatus_t) {
+  return "an error";
+}
+
+cudaError_t cudaMalloc(void** data, std::size_t bytes) {
+  *data = std::malloc(bytes);
+  return cudaSuccess;
+}
+cudaError_t cudaHostAlloc(void** data, std::size_t bytes, unsigned int) {
+  return cudaMalloc(data, bytes);
+}
+cudaError_t cudaFree(void* data) {
+  std::free(data);
+  return cudaSuccess;
+}
+cudaError_t cudaFreeHost(void* data) {
+  return cudaFree(data);
+}
+cudaError_t cudaMemset(void* data, int value, std::size_t bytes) {
+  std::memset(data, value, bytes);
+  return cudaSuccess;
+}
+cudaError_t cudaDeviceSynchronize() {
+  return cudaSuccess;  // for cudaMemset, which is done on return
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned int) {
+  *stream = new CUstream_st;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  delete stream;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  while (stream->done.load(std::memory_order_acquire) < stream->appended && !is_set(broken)) {
+    wait_a_little();
+  }
+  return answer();
+}
+cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t call, void* data) {
+  stream->append([=] { call(data); });
+  return answer();
+}
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind,
+                            cudaStream_t stream) {
+  stream->append([=] {
+    while (copies_held) wait_a_little();
+    std::memcpy(to, from, bytes);
+  });
+  return answer();
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned int) {
+  *event = new CUevent_st;
+  return cudaSuccess;
+}
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  delete event;
+  return cudaSuccess;
+}
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  event->recorded = std::make_shared<std::atomic<bool>>(false);
+  stream->append([flag = event->recorded] { flag->store(true, std::memory_order_release); });
+  return answer();
+}
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned int) {
+  stream->append([flag = event->recorded, stream] {
+    while (!is_set(flag) && !is_set(stream->broken_device)) wait_a_little();
+  });
+  return answer();
+}

@@ -1,0 +1,197 @@
+// Is the exchange of a CUDA worker in order? The real CudaBackend on a device of threads (fake_cuda.h):
+// what two streams, two events and a callback leave unordered comes out wrong here, or as a race under
+// the thread sanitizer.
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <thread>
+
+#include "backend/cuda/cuda_backend.h"
+#include "fake_cuda.h"
+#include "network_spec.h"
+#include "quadratic.h"
+
+using namespace easgd;
+
+namespace {
+
+constexpr std::size_t kParameters = 16, kStatistics = 3;
+
+using Enqueue = std::function<void(std::function<void()>)>;
+
+/// The toy's gradient as work of a stream, and statistics that it moves. At step 5 worker 1 gets a
+/// gradient that makes its next letter one that is refused.
+class StreamModel final : public Model {
+ public:
+  explicit StreamModel(Enqueue enqueue, std::function<void()> break_device = {})
+      : enqueue_(std::move(enqueue)), break_device_(std::move(break_device)) {}
+
+  std::uint64_t breaks_at = Plan::kEndless;  ///< step of worker 1 in which its device does
+
+  void gradient(ConstView x, const Batch& batch, View g, View statistics) override {
+    if (batch.worker == 1 && batch.step == breaks_at) break_device_();
+    enqueue_([=, worker = batch.worker, step = batch.step] {
+      for (std::size_t j = 0; j < x.size(); ++j) {
+        g[j] = float(quadratic::curvature(j) * double(x[j]) - quadratic::noise(worker, step, j));
+      }
+      if (worker == 1 && step == 5) g[3] = std::numeric_limits<float>::quiet_NaN();
+      for (float& s : statistics) s += float(worker + 1);
+    });
+  }
+  void evaluate(ConstView, const Batch&) override {}
+  void observe(ConstView, const Batch&, float, View) override {}
+  Tally take_tally() override { return {0, 1, 1}; }
+  std::size_t memory() const override { return 0; }
+
+ private:
+  Enqueue enqueue_;
+  std::function<void()> break_device_;
+};
+
+struct Outcome {
+  std::vector<float> center;  ///< and its statistics
+  std::uint64_t version = 0, refused = 0;
+};
+
+Outcome run(const std::string& algorithm, std::unique_ptr<OrderPolicy> (*order)(), bool on_cuda) {
+  constexpr std::size_t kWorkers = 3;
+  quadratic::Toy toy;
+  toy.workers = kWorkers;
+  toy.order = order;
+  toy.config.algorithm.name = algorithm;
+  toy.config.algorithm.tau = Registry<Algorithm>::find(algorithm)->every_step ? 1 : 2;
+  toy.config.algorithm.learning_rate = 0.02;
+  if (Registry<Algorithm>::find(algorithm)->coupling != Coupling::none) {
+    toy.config.algorithm.alpha = 0.2;
+  }
+  toy.config.stop.steps = 30;
+  toy.change = [on_cuda](TeamOptions& options) {
+    options.statistics = {kStatistics, StatisticsPolicy::average};
+    for (WorkerParts& parts : options.workers) {
+      if (on_cuda) {
+        parts.backend = [] { return std::make_unique<cuda::CudaBackend>(BackendOptions{}); };
+        parts.model = [](Backend& b) {
+          return b.compile(testing::make_network({1, 1, 1}, 2, "linear outputs=2"), {});
+        };
+      } else {
+        parts.model = [](Backend&) {
+          return std::make_unique<StreamModel>([](const std::function<void()>& work) { work(); });
+        };
+      }
+    }
+  };
+  const Buffer state0 = quadratic::start_vector(kParameters + kStatistics);
+  const Plan plan(toy.config, kWorkers, 1);
+  Team team(toy.options(plan, state0));
+  team.start();
+  team.join();
+  const CenterView view = team.center().view();
+  Outcome result{{view.center.begin(), view.center.end()}, view.version, 0};
+  result.center.insert(result.center.end(), view.statistics.begin(), view.statistics.end());
+  for (std::size_t i = 0; i < kWorkers; ++i) result.refused += team.telemetry(i).refused;
+  return result;
+}
+
+}  // namespace
+
+namespace easgd::cuda {
+
+/// In the place of a network of cuDNN's.
+std::unique_ptr<Model> CudaBackend::compile(const Network&, const ModelOptions&) {
+  return std::make_unique<StreamModel>(
+      [stream = compute_.get()](std::function<void()> work) {
+        fake_cuda::enqueue(stream, std::move(work));
+      },
+      [stream = compute_.get()] { fake_cuda::break_device(stream); });
+}
+
+}  // namespace easgd::cuda
+
+TEST_CASE("workers on streams end where workers on the CPU do, whenever they meet the master") {
+  // Letters with the gradient, before it and around it; restarts after a refused letter.
+  for (const std::string algorithm :
+       {"easgd", "eamsgd", "downpour", "easgd_gauss_seidel", "admm"}) {
+    const bool pairs = Registry<Algorithm>::find(algorithm)->timing == Timing::around;
+    for (const auto order : {pairs ? round_robin_pairs : round_robin_order, synchronous_order}) {
+      CAPTURE(algorithm);
+      const Outcome cpu = run(algorithm, order, false);
+      CHECK(cpu.refused >= 1);
+      for (int round = 0; round < 3; ++round) {
+        const Outcome cuda = run(algorithm, order, true);
+        CHECK(cuda.version == cpu.version);
+        CHECK(cuda.refused == cpu.refused);
+        REQUIRE(cuda.center.size() == kParameters + kStatistics);
+        for (std::size_t j = 0; j < cpu.center.size(); ++j) {
+          CAPTURE(j);
+          CHECK(cuda.center[j] == doctest::Approx(cpu.center[j]).epsilon(1e-5));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("a worker whose device breaks ends alone, wherever that meets it") {
+  constexpr std::size_t kWorkers = 3;
+  for (const char* name : {"eamsgd", "downpour", "easgd_gauss_seidel"}) {
+    for (const std::uint64_t step : {0, 4, 5}) {
+      CAPTURE(name);
+      CAPTURE(step);
+      quadratic::Toy toy;
+      toy.workers = kWorkers;
+      toy.order = free_order;
+      toy.config.algorithm.name = name;
+      toy.config.algorithm.tau = 2;
+      toy.config.algorithm.learning_rate = 0.01;
+      if (Registry<Algorithm>::find(name)->coupling != Coupling::none) {
+        toy.config.algorithm.alpha = 0.2;
+      }
+      toy.config.stop.steps = 30;
+      std::string told;
+      toy.on_failure = [&told](int worker, const std::string& why) {
+        told += std::to_string(worker) + ": " + why;
+      };
+      toy.change = [step](TeamOptions& options) {
+        for (WorkerParts& parts : options.workers) {
+          parts.backend = [] { return std::make_unique<cuda::CudaBackend>(BackendOptions{}); };
+          parts.model = [step](Backend& b) {
+            auto model = b.compile(testing::make_network({1, 1, 1}, 2, "linear outputs=2"), {});
+            dynamic_cast<StreamModel&>(*model).breaks_at = step;
+            return model;
+          };
+        }
+      };
+      const Buffer state0 = quadratic::start_vector(kParameters);
+      const Plan plan(toy.config, kWorkers, 1);
+      Team team(toy.options(plan, state0));
+      team.start();
+      team.join();
+      CHECK(team.failed() == 1);
+      CHECK(told.starts_with("1: cuda:0: "));
+      CHECK(team.telemetry(1).clock <= step + 3);
+      CHECK(team.telemetry(0).clock == 30);
+      CHECK(team.telemetry(2).clock == 30);
+    }
+  }
+}
+
+TEST_CASE("a letter and a reply leave the worker free while they are on their way") {
+  cuda::CudaBackend backend(BackendOptions{});
+  const Buffer x = backend.allocate(kParameters), letter = backend.allocate_mailbox(kParameters);
+  const Buffer reply = backend.allocate_mailbox(kParameters);
+  std::ranges::fill(reply.view(), 2.0f);
+  std::atomic<bool> posted = false;
+  fake_cuda::hold_copies(true);
+  backend.post(x, {}, letter, [&] { posted = true; });  // would hang here if it waited
+  const ConstView fetched = backend.fetch(reply);
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  CHECK_FALSE(posted);
+  fake_cuda::hold_copies(false);
+  backend.wait_posted();
+  CHECK(posted);
+  std::vector<float> arrived(kParameters);
+  backend.download(fetched, arrived);
+  CHECK(arrived == std::vector<float>(kParameters, 2.0f));
+}
