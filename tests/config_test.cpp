@@ -137,17 +137,24 @@ TEST_CASE("wrong types and values out of range") {
 TEST_CASE("exactly one of rho, alpha, beta") {
   contains(complaint("[algorithm]\nname = \"easgd\"\nrho = 1\nbeta = 0.9\n[stop]\nepochs = 1\n" +
                      kLayers),
-           "found rho and beta; --set algorithm.beta= takes beta away");
+           "found rho and beta; as in --set algorithm.beta=");
   contains(complaint(kRest + kLayers, {"algorithm.beta=", "algorithm.rho=1", "algorithm.alpha=1"}),
-           "found rho and alpha; --set algorithm.alpha= takes alpha away");
+           "found rho and alpha; as in --set algorithm.alpha=");
   contains(complaint("[algorithm]\nname = \"easgd\"\n[stop]\nepochs = 1\n" + kLayers),
            "found none");
   contains(complaint("[algorithm]\nname = \"msgd\"\nrho = 1\n[stop]\nepochs = 1\n" + kLayers),
-           "no elastic force; found rho; --set algorithm.rho= takes rho away");
+           "no elastic force: found rho; as in --set algorithm.rho=");
+  // All that is amiss at once.
+  contains(
+      complaint(kRest + kLayers, {"algorithm.name=allreduce", "algorithm.tau=10"}),
+      "--set algorithm.tau=10: algorithm.tau: allreduce exchanges in every step: expected tau 1, "
+      "found 10, is synchronous: found exchange \"asynchronous\", has no elastic force: found "
+      "beta; as in --set algorithm.tau=1 --set algorithm.exchange=synchronous --set "
+      "algorithm.beta=");
 }
 
 TEST_CASE("a name is a word") {
-  for (const char* name : {"", "a/b", "\\u0000x", "x\\ny", "\\u007f"}) {
+  for (const char* name : {"", "  ", "a/b", "\\u0000x", "x\\ny", "\\u007f"}) {
     CAPTURE(name);
     contains(complaint(std::string("name = \"") + name + "\"\n" + kRest + kLayers),
              "name: expected a word");
@@ -198,7 +205,7 @@ TEST_CASE("keys that need each other") {
   contains(complaint(kRest + "[data]\nmean = [0.5]\n" + kLayers), "mean and deviation");
   contains(complaint(kRest), "has no layers");
   contains(complaint(kRest + "[network]\nfile = \"nowhere.toml\"\n"),
-           "nowhere.toml: cannot be opened");
+           "nowhere.toml is not there; expected a TOML file of layers");
 }
 
 TEST_CASE("files that are no configuration") {

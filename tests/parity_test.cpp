@@ -261,32 +261,57 @@ TEST_CASE("parity: a letter leaves a device while x is read, and a reply comes b
   }
 }
 
-TEST_CASE("parity: gradients of the paper's network, and a run's worth of steps") {
+namespace {
+
+struct Course {
+  std::vector<double> losses;
+  std::vector<float> statistics;  ///< running, at the end
+};
+
+/// Twenty steps of SGD from the same start on the same batches.
+Course train(Backend& backend, const Network& network) {
+  const auto model = backend.compile(network, {.batch = 32, .seed = 5});
+  const Buffer state = backend.allocate(network.state_count());
+  const Buffer g = backend.allocate(network.parameter_count());
+  const View x = state.view().first(g.size()), statistics = state.view().subspan(g.size());
+  backend.upload(random_parameters(network), state);
+  Course course;
+  for (std::uint64_t step = 0; step < 20; ++step) {
+    const RandomBatch data(network, 32, step);
+    model->gradient(x, data.batch, g, statistics);
+    backend.run(kernels::SgdStep{x.data(), g.data(), nullptr, 0.05f, 0}, x.size());
+    backend.finish();
+    course.losses.push_back(model->take_tally().mean_loss());
+  }
+  course.statistics.resize(network.statistic_count());
+  backend.download(statistics, course.statistics);
+  return course;
+}
+
+}  // namespace
+
+TEST_CASE("parity: a run's worth of steps of the paper's network, and of a residual one") {
   const auto gpu = device();
-  if (!gpu) return;
   const auto host = cpu();
-  const Network network = make_network(
-      {3, 28, 28}, 10,
-      "conv channels=64 kernel=5; relu; maxpool; conv channels=128 kernel=5; relu; maxpool; "
-      "conv channels=64 kernel=3; relu; dropout rate=0.5; linear outputs=256; relu; "
-      "dropout rate=0.5; linear outputs=10");
-  const auto train = [&](Backend& backend) {
-    const auto model = backend.compile(network, {.batch = 32, .seed = 5});
-    const Buffer x = backend.allocate(network.parameter_count()), g = backend.allocate(x.size());
-    backend.upload(random_parameters(network), x);
-    std::vector<double> losses;
-    for (std::uint64_t step = 0; step < 20; ++step) {
-      const RandomBatch data(network, 32, step);
-      model->gradient(x, data.batch, g, {});
-      backend.run(kernels::SgdStep{x.data(), g.data(), nullptr, 0.05f, 0}, x.size());
-      backend.finish();
-      losses.push_back(model->take_tally().mean_loss());
+  for (const char* layers :
+       {"conv channels=64 kernel=5; relu; maxpool; conv channels=128 kernel=5; relu; maxpool; "
+        "conv channels=64 kernel=3; relu; dropout rate=0.5; linear outputs=256; relu; "
+        "dropout rate=0.5; linear outputs=10",
+        "conv channels=16 kernel=3 pad=1 use_bias=false; batchnorm; relu; residual "
+        "channels=16; "
+        "residual channels=32 stride=2; avgpool kernel=14 stride=14; linear outputs=10"}) {
+    CAPTURE(std::string(layers));
+    const Network network = make_network({3, 28, 28}, 10, layers);
+    const Course wanted = train(*host, network);
+    CHECK(std::ranges::all_of(wanted.losses, [](double loss) { return std::isfinite(loss); }));
+    if (!gpu) continue;
+    const Course found = train(*gpu, network);
+    for (std::size_t i = 0; i < wanted.losses.size(); ++i) {
+      CHECK(found.losses[i] == doctest::Approx(wanted.losses[i]).epsilon(1e-4));
     }
-    return losses;
-  };
-  const std::vector<double> wanted = train(*host), found = train(*gpu);
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
-    CHECK(found[i] == doctest::Approx(wanted[i]).epsilon(1e-4));
+    for (std::size_t i = 0; i < wanted.statistics.size(); ++i) {
+      CHECK(found.statistics[i] == doctest::Approx(wanted.statistics[i]).epsilon(1e-3));
+    }
   }
 }
 

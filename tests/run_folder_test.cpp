@@ -63,6 +63,17 @@ TEST_CASE("a folder that can be made only in part is not left behind") {
   CHECK(fs::is_empty(folder.path()));
 }
 
+TEST_CASE("a folder of runs does not become a run") {
+  const testing::TemporaryFolder folder;
+  {
+    RunFolder first(folder / "runs/first", "run");
+    first.keep();
+  }
+  CHECK_THROWS_WITH_AS(RunFolder(folder / "runs", "run"),
+                       doctest::Contains("runs: holds runs; give a folder in it"), ConfigError);
+  CHECK_FALSE(fs::exists(folder.path() / "runs/metrics.jsonl"));
+}
+
 TEST_CASE("what others have put into a folder made for a run stays") {
   const testing::TemporaryFolder folder;
   {

@@ -132,3 +132,16 @@ TEST_CASE("tensors of other types are passed over, unless they are wanted") {
                        doctest::Contains("linear1.weight: expected dtype F32, found F16"),
                        DataError);
 }
+
+TEST_CASE("a damaged header of a safetensors file is told with its place") {
+  const testing::TemporaryFolder folder;
+  const std::string path = folder / "damaged.safetensors";
+  const std::string header = R"({"linear1.bias":{"dtype":"F32",,"shape":[1]}})";
+  std::ofstream stream(path, std::ios::binary);
+  const std::uint64_t length = header.size();
+  stream.write(reinterpret_cast<const char*>(&length), 8);
+  stream << header << std::flush;
+  CHECK_THROWS_WITH_AS(safetensors::read(path),
+                       doctest::Contains("the header is damaged: expected JSON"), DataError);
+  CHECK_THROWS_WITH_AS(safetensors::read(path), doctest::Contains("at byte 40"), DataError);
+}

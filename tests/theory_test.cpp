@@ -254,12 +254,18 @@ TEST_CASE("the trainer's own synchronous EASGD has the variance of Lemma 7.1") {
   toy.config.algorithm.exchange = "synchronous";
   toy.config.algorithm.tau = 1;
   toy.config.algorithm.learning_rate = 0.1;
-  toy.config.algorithm.alpha = 0.225;
-  toy.workers = 4;
   toy.count = kCount;
   toy.order = synchronous_order;
-  const AdditiveNoise model{4, 0.1, 0.225, 1, 1 / std::sqrt(3.0)};  // uniform in -1..1
-  for (const long steps : {2L, 10L, 60L}) {
+  struct Case {
+    int workers;
+    double alpha;
+    long steps;
+  };
+  for (const auto& [workers, alpha, steps] :
+       {Case{4, 0.225, 2}, {4, 0.225, 10}, {4, 0.225, 60}, {7, 0.05, 2}, {7, 0.05, 40}}) {
+    toy.workers = std::size_t(workers);
+    toy.config.algorithm.alpha = alpha;
+    const AdditiveNoise model{workers, 0.1, alpha, 1, 1 / std::sqrt(3.0)};  // uniform in -1..1
     toy.config.stop.steps = steps;
     const std::vector<float> center = toy.run();
     double sum = 0, squares = 0;
@@ -270,9 +276,13 @@ TEST_CASE("the trainer's own synchronous EASGD has the variance of Lemma 7.1") {
     }
     const double mean = sum / kSamples, variance = squares / kSamples - mean * mean;
     const double expected = center_moments(model, 1, steps).variance;
+    CAPTURE(workers);
     CAPTURE(steps);
-    CHECK(std::abs(mean) < 4 * std::sqrt(expected / kSamples));
-    CHECK(std::abs(variance - expected) < 4 * expected * std::sqrt(2.0 / kSamples));
+    // In standard errors, of which two are passed once in twenty cases; the noise is always the same.
+    MESSAGE("mean ", mean / std::sqrt(expected / kSamples), ", variance ",
+            (variance - expected) / (expected * std::sqrt(2.0 / kSamples)));
+    CHECK(std::abs(mean) < 2.5 * std::sqrt(expected / kSamples));
+    CHECK(std::abs(variance - expected) < 2.5 * expected * std::sqrt(2.0 / kSamples));
   }
 }
 
@@ -385,10 +395,9 @@ TEST_CASE("the measured curvature is the highest, also where the lowest is farth
             .eigenvalues();
     const double lowest = values.minCoeff(), highest = values.maxCoeff();
     ++(-lowest > highest ? negative : positive);
-    const Curvature measured = measure_curvature(config, data, network, x);
+    const Curvature measured = measure_curvature(config, data, network, x, 200);
     CHECK(measured.settled);
-    const double distance = highest - std::min(0.0, lowest);  // from where it was looked for
-    CHECK(std::abs(measured.largest - highest) < 0.02 * distance);
+    CHECK(measured.largest == doctest::Approx(highest).epsilon(0.02));
     const Curvature brief = measure_curvature(config, data, network, x, 1);
     CHECK_FALSE(brief.settled);
     CHECK(brief.largest < highest);

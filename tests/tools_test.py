@@ -207,6 +207,40 @@ def make_summary(folder: Path, **values) -> Path:
     return folder
 
 
+class PlotStability(unittest.TestCase):
+    """Of tables as `easgd stability ... --csv` prints them."""
+    MAP = "learning_rate,rho,spectral_radius\n" + "".join(
+        f"{eta},{rho},{0.99 + eta * rho}\n" for eta in (0.001, 0.002) for rho in (1, 5, 10))
+    TRAJECTORY = "activation,center\n0,1000\n10,-5\n20,1e12\n"
+    MOMENTS = "step,bias,variance\n1,1,0\n10,0.5,0.8\n100,0.0003,1.05\n"
+
+    def draw(self, **tables: str) -> subprocess.CompletedProcess:
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in tables.items():
+                Path(folder, name + ".csv").write_text(text)
+            done = subprocess.run([ROOT / "tools/plot", *sorted(Path(folder).iterdir()), "-o", Path(folder, "p.png")],
+                                  capture_output=True, text=True)
+            picture = Path(folder, "p.png")
+            self.size = struct.unpack(">II", picture.read_bytes()[16:24]) if picture.exists() else None
+        return done
+
+    def test_draws_a_panel_for_each(self):
+        widths = []
+        for tables in ({"map": self.MAP}, {"map": self.MAP, "path": self.TRAJECTORY, "moments": self.MOMENTS}):
+            done = self.draw(**tables)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            widths.append(self.size[0])
+        self.assertEqual(widths[1], 3 * widths[0])
+
+    def test_says_what_is_no_table(self):
+        for text, complaint in (("a,b\n1,2\n", "neither a map"), ("step,bias\nx,1\n", "expected numbers"),
+                                ("", "no rows")):
+            with self.subTest(text):
+                done = self.draw(odd=text)
+                self.assertEqual((done.returncode, done.stderr.count("\n"), self.size), (3, 1, None))
+                self.assertIn(complaint, done.stderr)
+
+
 class Table(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -379,10 +413,13 @@ class Profile(unittest.TestCase):
                     self.assertEqual(train[1:], ["train", "a.toml", "--set", f"profile.steps={steps}", "--out", "b"])
             own = self.profile("nsys", "a.toml", "--set", "profile.steps=[1,2]", path=path).stdout
             self.assertEqual(own.count("profile.steps"), 1)
+            Path(folder, "own.toml").write_text("[profile]\nsteps = [3, 7]\n")
+            own = self.profile("nsys", f"{folder}/own.toml", path=path).stdout
+            self.assertEqual(own.count("profile.steps"), 0)
 
     def test_says_what_is_missing(self):
         with tempfile.TemporaryDirectory() as folder:
-            for name in ("bash", "dirname", "sed", "env"):
+            for name in ("bash", "dirname", "sed", "env", "grep"):
                 Path(folder, name).symlink_to(f"/usr/bin/{name}")
             done = self.profile("nsys", "a.toml", path=folder)
         self.assertEqual((done.returncode, done.stderr), (

@@ -69,9 +69,9 @@ class Backend {
   virtual Buffer allocate(std::size_t count) = 0;
   /// Zeroed host memory that letters and replies travel through at full speed.
   virtual Buffer allocate_mailbox(std::size_t count) = 0;
-  /// Host to device, done on return.
+  /// Host to device, of equal sizes, done on return.
   virtual void upload(ConstView host, View device) = 0;
-  /// Device to host, done on return.
+  /// Device to host, of equal sizes, done on return.
   virtual void download(ConstView device, View host) = 0;
 
   /// One fused pass over flat vectors, on the compute lane.

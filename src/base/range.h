@@ -12,7 +12,7 @@ bool has_ranges();
 void name_thread(const std::string& name);
 
 /// A stretch of the calling thread's time from birth to death, which may lie within another of that
-/// thread. Where no profiler listens it costs a load and a branch.
+/// thread. Where no profiler listens it costs some nanoseconds.
 class Range {
  public:
   explicit Range(const char* name);

@@ -178,10 +178,11 @@ void moments(const Arguments& a, bool alpha_given) {
       {"stable", stable},
       {"stationary_variance", if_stable(stationary_center_variance(model))},
       {"stationary_variance_of_workers_mean", if_stable(stationary_mean_variance(model))},
-      {"many_workers_limit",
-       many_workers_limit(model.learning_rate, model.beta(), model.curvature, model.sigma)},
+      {"many_workers_limit", if_stable(many_workers_limit(model.learning_rate, model.beta(),
+                                                          model.curvature, model.sigma))},
       {"fastest_alpha", best.alpha},
-      {"fastest_rate", best.rate}};
+      {"fastest_rate", best.rate},
+      {"fastest_factor_of_differences", 1 - model.learning_rate * model.curvature - best.alpha}};
   if (a.format() == Format::csv) return print(rows, a.format());
   if (a.format() == Format::json) {
     result["steps"] = rows;
@@ -319,10 +320,11 @@ void declare_stability(CLI::App& app, ExitCode& result) {
   const auto a = std::make_shared<Arguments>();
   auto* stability = app.add_subcommand("stability", "the stability analysis of ADMM and EASGD");
   stability->require_subcommand(1);
+  stability->option_defaults()->always_capture_default();
   const auto add = [&](const char* name, const char* meaning, auto run) {
     CLI::App* command = stability->add_subcommand(name, meaning);
     auto* json = command->add_flag("--json", a->json, "for programs, with all digits");
-    command->add_flag("--csv", a->csv, "for tables and tools/plot")->excludes(json);
+    command->add_flag("--csv", a->csv, "the table alone, for tools/plot")->excludes(json);
     command->callback([run, a, command, &result] {
       run(*a, *command);
       result = ExitCode::done;
@@ -391,7 +393,10 @@ void declare_stability(CLI::App& app, ExitCode& result) {
       ->check(within(1e-9, 1e9));
   command->add_option("--omega", a->omega, "its rate")->check(within(1e-9, 1e9));
   add_steps(command, *a);
-  command->add_flag("--optimum", a->optimum, "look for the best eta, alpha and beta");
+  command->add_flag("--optimum", a->optimum, "look for the best eta, alpha and beta")
+      ->excludes("--learning-rate")
+      ->excludes("--alpha")
+      ->excludes("--beta");
 
   command = add("double-well", "when EASGD is trapped between two minima",
                 [](const Arguments& args, const CLI::App&) { double_well(args); });

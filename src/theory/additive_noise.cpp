@@ -39,7 +39,8 @@ Moments center_moments(const AdditiveNoise& m, double start, long t) {
                         geometric(phi * phi, phi_t * phi_t) -
                         2.0 * geometric(gamma * phi, gamma_t * phi_t);
   const double factor = m.beta() * m.beta() / ((gamma - phi) * (gamma - phi));
-  return {bias, std::max(factor * spread * step_variance(m), 0.0)};  // not below by rounding; a NaN stays one
+  return {bias, std::max(factor * spread * step_variance(m),
+                         0.0)};  // not below by rounding; a NaN stays one
 }
 
 bool is_stable(const AdditiveNoise& m) {

@@ -10,7 +10,6 @@
 #include "algorithms/algorithm.h"
 #include "base/error.h"
 #include "base/nearest.h"
-#include "base/range.h"
 #include "config/reader.h"
 #include "config/writer.h"
 #include "data/dataset_entry.h"
@@ -47,7 +46,9 @@ void layer_fields(config::Fields& f, const char* key, std::vector<std::shared_pt
 
 void DataConfig::fields(config::Fields& f) {
   f.choice("set", set, Registry<DatasetEntry>::names(), "data set to train on");
-  f.text("dir", dir, "its folder or its parent; empty: $EASGD_DATA, else data/");
+  f.text(
+      "dir", dir,
+      "its folder or its parent, relative to the current folder; empty: $EASGD_DATA, else data/");
   f.integer("crop", crop, {0, 4096},
             "side of the crop, random in training, center in evaluation; 0 = none");
   f.integer("pad", pad, {0, 4096}, "black pixels on each side that a random crop may reach into");
@@ -65,7 +66,9 @@ void DataConfig::fields(config::Fields& f) {
 
 void NetworkConfig::fields(config::Fields& f) {
   f.text("file", file, "TOML file with the [[layer]] tables; relative to this file");
-  f.text("init", init, "safetensors file to start from; empty: random weights of the seed");
+  f.text("init", init,
+         "safetensors file to start from, relative to the current folder; empty: random weights of "
+         "the seed");
   f.choice("statistics", statistics, statistics_policy_names(),
            "running statistics of batch normalisation in the center: average of the workers', "
            "recompute at the center before each evaluation, keep those of the last letter");
@@ -91,7 +94,7 @@ void AlgorithmConfig::fields(config::Fields& f) {
   f.number("weight_decay", weight_decay, {0, 10},
            "l2 coefficient, taken where the gradient is taken");
   f.number("center_momentum", center_momentum, {0, 0.99999},
-           "momentum mu of sma and diloco; not given: 0, or the method's own (diloco: 0.9)");
+           "momentum mu of sma and diloco; not given: 0.3 and 0.9");
   f.number("center_learning_rate", center_learning_rate, {1e-6, 1e3},
            "outer learning rate eta_o of diloco; not given: 0.7");
   f.table(
@@ -127,11 +130,12 @@ void CenterConfig::fields(config::Fields& f) {
   f.choice("place", place, {"pinned"}, "memory that holds the center variable");
   f.choice("order", order, {"free", "round_robin", "replay", "virtual"},
            "order in which letters are absorbed");
-  f.text("replay", replay, "order.bin of the run to repeat, for order = \"replay\"");
+  f.text("replay", replay,
+         "order.bin of the run to repeat, for order = \"replay\"; relative to the current folder");
 }
 
 void TreeConfig::fields(config::Fields& f) {
-  f.integer("fanout", fanout, {2, 65534}, "workers of a group, and groups of a group");
+  f.integer("fanout", fanout, {2, 65533}, "workers of a group, and groups of a group");
   f.integer("tau_up", tau_up, {1, 1e9}, "letters a group absorbs between two to its parent");
   f.integer("tau_down", tau_down, {1, 1e9},
             "letters a group absorbs between two pulls of its parent");
@@ -168,7 +172,8 @@ void EvaluateConfig::fields(config::Fields& f) {
 
 void ProfileConfig::fields(config::Fields& f) {
   f.numbers("steps", steps, {0, kManySteps},
-            "first and last step of worker 0 that lie in the range \"profile\" (tools/profile)");
+            "[A, B]: worker 0's steps from A up to, not with, B lie in the range \"profile\" "
+            "(tools/profile)");
 }
 
 void Config::fields(config::Fields& f) {
@@ -207,60 +212,87 @@ void load_layers(Config& config, const std::filesystem::path& origin) {
   };
   if (!network.file.empty()) {
     if (!network.layers.empty()) fail("give file or [[network.layer]] tables, not both");
-    config::read_file((origin.parent_path() / network.file).string(), {},
-                      [&](config::Fields& f) { layer_fields(f, "layer", network.layers); },
-                      "[[layer]] tables, from the input to the loss");
+    const std::string file = (origin.parent_path() / network.file).string();
+    if (!std::filesystem::exists(file)) {
+      throw KeyError("network.file", file +
+                                         " is not there; expected a TOML file of layers, relative "
+                                         "to the configuration's folder");
+    }
+    config::read_file(
+        file, {}, [&](config::Fields& f) { layer_fields(f, "layer", network.layers); },
+        "[[layer]] tables, from the input to the loss");
     network.file.clear();
   }
   if (network.layers.empty()) fail("has no layers; give network.file or [[network.layer]] tables");
 }
 
-std::string how_to_remove(const std::string& key) {
-  return fmt::format("; --set algorithm.{0}= takes {0} away", key);
-}
+/// What an algorithm does not take as it is configured, and the overrides that mend it.
+struct Mistake {
+  std::string key, why;
+  std::vector<std::string> remedies;
+};
 
-void check_algorithm(const AlgorithmConfig& algorithm) {
+std::vector<Mistake> mistakes_of(const AlgorithmConfig& algorithm) {
   const Algorithm& entry = *Registry<Algorithm>::find(algorithm.name);
-  const std::vector<std::string> given = algorithm.given_coupling();
-  const std::string last = given.empty() ? "algorithm" : "algorithm." + given.back();
+  std::vector<Mistake> found;
   if (entry.every_step && algorithm.tau != 1) {
-    throw KeyError("algorithm.tau", fmt::format("{} exchanges in every step; expected 1, found {}",
-                                                algorithm.name, algorithm.tau));
+    found.push_back(
+        {"algorithm.tau",
+         fmt::format("exchanges in every step: expected tau 1, found {}", algorithm.tau),
+         {"algorithm.tau=1"}});
   }
   if (entry.every_step && algorithm.tau_schedule.kind != "constant") {
-    throw KeyError("algorithm.tau_schedule",
-                   fmt::format("{} exchanges in every step; remove it", algorithm.name));
+    found.push_back({"algorithm.tau_schedule",
+                     "exchanges in every step: its tau has no schedule",
+                     {"algorithm.tau_schedule="}});
   }
   if (entry.fixed_rho && algorithm.rho_schedule.kind != "constant") {
-    throw KeyError("algorithm.rho_schedule",
-                   fmt::format("{} keeps its rho, which its multipliers are "
-                               "scaled by; remove it",
-                               algorithm.name));
+    found.push_back({"algorithm.rho_schedule",
+                     "scales its multipliers by rho, which therefore has no schedule",
+                     {"algorithm.rho_schedule="}});
   }
   if (entry.exchange == Exchange::asynchronous && algorithm.exchange != "asynchronous") {
-    throw KeyError("algorithm.exchange", fmt::format("{} is an asynchronous method; expected "
-                                                     "\"asynchronous\", found \"{}\"",
-                                                     algorithm.name, algorithm.exchange));
+    found.push_back({"algorithm.exchange",
+                     fmt::format("is asynchronous: found exchange \"{}\"", algorithm.exchange),
+                     {"algorithm.exchange=asynchronous"}});
   }
   if (entry.exchange == Exchange::synchronous && algorithm.exchange != "synchronous") {
-    throw KeyError("algorithm.exchange", fmt::format("{} is a synchronous method; expected "
-                                                     "\"synchronous\", found \"{}\"",
-                                                     algorithm.name, algorithm.exchange));
+    found.push_back({"algorithm.exchange",
+                     fmt::format("is synchronous: found exchange \"{}\"", algorithm.exchange),
+                     {"algorithm.exchange=synchronous"}});
   }
-  if (entry.coupling == Coupling::alpha && (given.size() != 1 || !algorithm.alpha)) {
-    throw KeyError(last, fmt::format("{} needs alpha, its moving rate, and neither rho nor beta",
-                                     algorithm.name));
+  const std::vector<std::string> given = algorithm.given_coupling();
+  const std::string last = given.empty() ? "algorithm" : "algorithm." + given.back();
+  const std::string names = given.empty() ? "none" : fmt::format("{}", fmt::join(given, " and "));
+  std::vector<std::string> remedies;
+  for (const std::string& key : given) remedies.push_back("algorithm." + key + "=");
+  if (entry.coupling == Coupling::none && !given.empty()) {
+    found.push_back({last, "has no elastic force: found " + names, remedies});
   }
   if (entry.coupling == Coupling::elastic && given.size() != 1) {
-    throw KeyError(
-        last, fmt::format("{} needs exactly one of rho, alpha, beta; found {}{}", algorithm.name,
-                          given.empty() ? "none" : fmt::format("{}", fmt::join(given, " and ")),
-                          given.empty() ? "" : how_to_remove(given.back())));
+    remedies = {given.empty() ? "algorithm.beta=0.9" : remedies.back()};
+    found.push_back({last, "takes exactly one of rho, alpha, beta: found " + names, remedies});
   }
-  if (entry.coupling == Coupling::none && !given.empty()) {
-    throw KeyError(last, fmt::format("{} has no elastic force; found {}{}", algorithm.name,
-                                     fmt::join(given, " and "), how_to_remove(given.back())));
+  if (entry.coupling == Coupling::alpha && (given.size() != 1 || !algorithm.alpha)) {
+    std::erase(remedies, "algorithm.alpha=");
+    const std::string wrong =
+        remedies.empty() ? "algorithm" : remedies[0].substr(0, remedies[0].size() - 1);
+    if (!algorithm.alpha) remedies.push_back("algorithm.alpha=0.01");
+    found.push_back({wrong, "takes alpha alone, a moving rate: found " + names, remedies});
   }
+  return found;
+}
+
+/// Tells all of them, with the place of the first.
+void check_algorithm(const AlgorithmConfig& algorithm) {
+  const std::vector<Mistake> found = mistakes_of(algorithm);
+  if (found.empty()) return;
+  std::string why, remedies;
+  for (const Mistake& mistake : found) {
+    why += (why.empty() ? " " : ", ") + mistake.why;
+    for (const std::string& remedy : mistake.remedies) remedies += " --set " + remedy;
+  }
+  throw KeyError(found[0].key, fmt::format("{}{}; as in{}", algorithm.name, why, remedies));
 }
 
 /// What the method takes where it is not given, so that config.toml holds it.
@@ -275,10 +307,6 @@ void complete(AlgorithmConfig& algorithm) {
 void check_profile(const ProfileConfig& profile) {
   const std::vector<double>& steps = profile.steps;
   if (steps.empty()) return;
-  if (!has_ranges()) {
-    throw KeyError("profile.steps",
-                   "this program was built without NVTX, which profilers listen to");
-  }
   const auto whole = [](double step) { return step == std::floor(step); };
   if (steps.size() != 2 || !std::ranges::all_of(steps, whole) || steps[0] >= steps[1]) {
     throw KeyError("profile.steps", fmt::format("expected two steps, the first before the last, as "
@@ -293,7 +321,9 @@ bool no_letter_of_a_name(unsigned char c) {
 }
 
 void check(Config& config) {
-  if (config.name.empty() || std::ranges::any_of(config.name, no_letter_of_a_name)) {
+  const auto is_space = [](char c) { return c == ' '; };
+  if (std::ranges::all_of(config.name, is_space) ||
+      std::ranges::any_of(config.name, no_letter_of_a_name)) {
     throw KeyError("name", fmt::format("expected a word to name the run folder with; found {:?}",
                                        config.name));
   }
@@ -351,11 +381,13 @@ Config load_config(const std::string& path, const std::vector<std::string>& over
   Config config;
   config.places = config::read_file(
       path, overrides, [&](config::Fields& f) { config.fields(f); }, kExpected);
-  load_layers(config, path);
+  config::at_places(config.places, [&] {
+    load_layers(config, path);
+    check(config);
+  });
   anchor(config.data.dir);
   anchor(config.network.init);
   anchor(config.center.replay);
-  config::at_places(config.places, [&] { check(config); });
   return config;
 }
 
@@ -364,7 +396,7 @@ Config parse_config(const std::string& text, const std::string& origin,
   Config config;
   config.places = config::read_text(
       text, origin, overrides, [&](config::Fields& f) { config.fields(f); }, kExpected);
-  load_layers(config, origin);
+  config::at_places(config.places, [&] { load_layers(config, origin); });
   return config;
 }
 

@@ -9,7 +9,7 @@ namespace {
 /// Length of a step for a difference, relative to that of the parameters: far above rounding, far
 /// below where the loss is no longer quadratic.
 constexpr double kRelativeStep = 1e-3;
-/// Of the distance to the eigenvalue: what H v may have across v.
+/// Of the eigenvalue: what H v may have across v.
 constexpr double kSettled = 0.01;
 
 double dot(ConstView a, ConstView b) {
@@ -92,7 +92,7 @@ Pass farthest_from(double shift, Hessian& hessian, ConstView start, int most) {
     found.largest = dot(v, y);
     pass.norm = std::sqrt(dot(y, y));
     const double across = std::sqrt(std::max(0.0, dot(y, y) - found.largest * found.largest));
-    found.settled = across <= kSettled * std::abs(found.largest - shift);
+    found.settled = across <= kSettled * std::abs(found.largest);
     for (std::size_t i = 0; i < v.size(); ++i) v[i] = float(double(y[i]) - shift * double(v[i]));
   }
   return pass;
@@ -110,8 +110,11 @@ Curvature measure_curvature(const Config& config, const Data& data, const Networ
   if (first.found.settled && first.found.largest >= 0) return first.found;
   // Seen from below the spectrum, the farthest is the highest.
   Curvature second = farthest_from(-first.norm, hessian, start, most).found;
-  if (!second.settled) second.largest = std::max(second.largest, first.found.largest);
   second.iterations += first.found.iterations;
+  if (first.found.largest > second.largest) {  // each is a lower bound
+    second.largest = first.found.largest;
+    second.settled = false;
+  }
   return second;
 }
 

@@ -100,7 +100,9 @@ std::vector<Placement> place_workers(const WorkersConfig& workers, bool single_w
   }
   if (single_worker && places.size() > 1) {
     throw KeyError("workers.devices",
-                   fmt::format("this algorithm has one worker; found {} devices", places.size()));
+                   fmt::format("this algorithm has one worker; found {} devices; as in --set "
+                               "workers.devices=cpu",
+                               places.size()));
   }
   for (const Placement& place : places) {
     if (place.kind != "cpu") check_present(place);

@@ -32,8 +32,7 @@ std::vector<Placement> place_workers(const WorkersConfig& workers, bool single_w
 Placement place_evaluation(const WorkersConfig& workers, const EvaluateConfig& evaluate);
 
 constexpr std::size_t kMostAutoWorkers = 16;
-constexpr std::size_t kMostWorkers =
-    65533;  // two more numbers have meanings: kOnlooker in task.cpp,
-            // and 0xffff, which ends the letters of an order.bin
+/// Two more numbers have meanings: task.cpp has a worker that is none, 0xffff ends an order.bin.
+constexpr std::size_t kMostWorkers = 65533;
 
 }  // namespace easgd

@@ -40,6 +40,18 @@ void check_free(const std::filesystem::path& folder) {
   }
 }
 
+/// A folder of runs is not to become one: programs that look for runs in it would see but that one.
+void check_holds_no_runs(const std::filesystem::path& folder) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    std::error_code ignored;
+    if (std::filesystem::exists(entry.path() / "metrics.jsonl", ignored)) {
+      throw ConfigError(fmt::format("{}: holds runs; give a folder in it, as in --out {}",
+                                    folder.string(), (folder / "another").string()));
+    }
+  }
+}
+
 }  // namespace
 
 RunFolder::RunFolder(const std::string& out, const std::string& name) : path_(out) {
@@ -58,6 +70,7 @@ void RunFolder::make(const std::string& out, const std::string& name) {
     made_ = {path_};
   } else {
     check_free(path_);
+    check_holds_no_runs(path_);
     for (auto p = std::filesystem::absolute(path_); !std::filesystem::exists(p, error);
          p = p.parent_path()) {
       made_.push_back(p);

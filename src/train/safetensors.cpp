@@ -51,6 +51,12 @@ std::vector<Slice> tensors_of(const Network& network) {
   return all;
 }
 
+/// Where in the text parsing failed; 0 where it is JSON of another kind.
+std::size_t byte_of(const json::exception& error) {
+  const auto* parsing = dynamic_cast<const json::parse_error*>(&error);
+  return parsing ? parsing->byte : 0;
+}
+
 /// Header with padded length, as the format likes its data aligned to 8 bytes.
 std::string header_of(const Network& network, const std::map<std::string, std::string>& metadata) {
   json header = json::object();
@@ -102,7 +108,10 @@ File read(const std::filesystem::path& path) {
       }
     }
   } catch (const json::exception& e) {
-    throw DataError(fmt::format("{}: {}: damaged header: {}", path.string(), name, e.what()));
+    throw DataError(
+        fmt::format("{}: {}: the header is damaged: expected JSON as safetensors files "
+                    "have it, found something else at byte {}",
+                    path.string(), name, sizeof header_size + byte_of(e)));
   } catch (const DataError& e) {
     throw DataError(fmt::format("{}: {}: {}", path.string(), name, e.what()));
   }

@@ -11,7 +11,7 @@
 namespace easgd {
 namespace {
 
-constexpr std::uint32_t kOnlooker = 65533;  // a worker's number that no run has
+constexpr std::uint32_t kOnlooker = kMostWorkers;  // a worker's number that no run has
 
 std::size_t limited(std::size_t size, std::int64_t limit) {
   return limit == 0 ? size : std::min(size, std::size_t(limit));

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/interrupt.h"
+#include "base/range.h"
 #include "data/location.h"
 #include "train/devices.h"
 #include "train/evaluation_clock.h"
@@ -98,6 +99,7 @@ class Run {
   void announce() const;
   void warn(const std::string& message);
   void warn_of_plan();
+  void warn_of_refusals(const Team& team);
   void report(const Evaluation& evaluation);
   void log_progress(const Team& team);
   ProgressState progress_of(const Team& team) const;
@@ -125,6 +127,7 @@ class Run {
   std::optional<std::uint64_t> saved_;  // version; the evaluator's until it has finished
   Summary summary_;
   double next_progress_event_ = kProgressEventSeconds;
+  bool refusals_told_ = false;
 };
 
 Run::Run(Config config, const std::string& out)
@@ -236,9 +239,29 @@ void Run::warn_of_plan() {
     if (warning) warn(*warning);
   }
   const std::uint64_t tau = plan_.tau(0), steps = plan_.steps(0);
+  const Steps profiled = plan_.profiled();
+  if (profiled.first < profiled.last && !has_ranges()) {
+    warn("profile.steps: this program was built without NVTX, which profilers listen to");
+  }
+  if (profiled.first < profiled.last && profiled.first >= steps) {
+    warn(fmt::format("profile.steps begins at {}, but a worker takes {} steps", profiled.first,
+                     steps));
+  }
   if (!algorithm_.last_letter && tau > 1 && tau >= steps) {
     warn(fmt::format("tau {} leaves the center one letter of each worker, which takes {} steps",
                      tau, steps));
+  }
+}
+
+/// Once: where it begins to go wrong.
+void Run::warn_of_refusals(const Team& team) {
+  for (std::size_t i = 0; i < team.workers() && !refusals_told_; ++i) {
+    if (team.telemetry(i).refused == 0) continue;
+    warn(fmt::format(
+        "a letter of worker {} was not finite, at about step {}: it is refused, and the "
+        "worker starts again from the center (a lower learning rate?)",
+        i, team.telemetry(i).clock.load()));
+    refusals_told_ = true;
   }
 }
 
@@ -345,7 +368,8 @@ void Run::watch(Team& team, const Evaluator& evaluator) {
     const bool time_is_up = config_.stop.seconds && team.seconds() >= *config_.stop.seconds;
     const bool reached = !replaying && (time_is_up || good_enough_);
     if (interrupted() && !ending_) {
-      Progress::line("stopping and saving; once more quits without saving");
+      Progress::line(
+          "stopping, saving and testing the center; once more, after a second, quits without");
     }
     if (reached || evaluator.failed() || interrupted()) {
       ending_ = true;
@@ -356,6 +380,7 @@ void Run::watch(Team& team, const Evaluator& evaluator) {
     for (const std::string& complaint : watchdog.look(team)) {
       warn(complaint);
     }
+    warn_of_refusals(team);
   }
 }
 
@@ -367,8 +392,11 @@ json Run::summarise(const Team& team, const std::string& status, double seconds)
 
 void Run::write_summary(const Team& team, const std::string& status, double seconds) {
   const json summary = summarise(team, status, seconds);
-  std::string line = fmt::format("{}: {} in {:.1f} s, {:.0f} images/s", config_.name, status,
-                                 seconds, summary["images_per_second"].get<double>());
+  const auto virtual_seconds = team.center().view().seconds;
+  std::string line =
+      fmt::format("{}: {} in {:.1f} s{}, {:.0f} images/s", config_.name, status, seconds,
+                  virtual_seconds ? fmt::format(" ({:.1f} virtual s)", *virtual_seconds) : "",
+                  summary["images_per_second"].get<double>());
   if (summary_.evaluated()) {
     line += fmt::format(", test error {:.2f} % (best {:.2f} %)",
                         100 * summary["test_error"].get<double>(),

@@ -34,8 +34,8 @@ Worker::~Worker() {
 void Worker::run(std::stop_token stop) {
   std::optional<Range> profiled;
   while (clock_ < steps_ && !closed_ && !stop.stop_requested()) {
-    if (clock_ == profiled_.first) profiled.emplace("profile");
     if (clock_ == profiled_.last) profiled.reset();
+    if (clock_ == profiled_.first && profiled_.first < profiled_.last) profiled.emplace("profile");
     step();
   }
   profiled.reset();

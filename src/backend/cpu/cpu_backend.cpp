@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <cassert>
 #include <cerrno>
 #include <cstring>
 
@@ -35,9 +36,11 @@ CpuBackend::CpuBackend(const BackendOptions& options) {
 }
 
 void CpuBackend::upload(ConstView host, View device) {
+  assert(host.size() == device.size());
   std::ranges::copy(host, device.begin());
 }
 void CpuBackend::download(ConstView device, View host) {
+  assert(device.size() == host.size());
   std::ranges::copy(device, host.begin());
 }
 

@@ -42,12 +42,16 @@ std::string instruction_name(dnnl::cpu_isa isa) {
   }
 }
 
+/// oneDNN's names are sets of bits: a later one holds those that it extends.
+bool extends(dnnl::cpu_isa isa, dnnl::cpu_isa base) {
+  return (unsigned(isa) & unsigned(base)) == unsigned(base);
+}
+
 }  // namespace
 
 Processor processor() {
   const dnnl::cpu_isa isa = dnnl::get_effective_cpu_isa();
-  return {processor_name(), instruction_name(isa),
-          isa == dnnl::cpu_isa::avx512_core_bf16 || isa == dnnl::cpu_isa::avx512_core_amx};
+  return {processor_name(), instruction_name(isa), extends(isa, dnnl::cpu_isa::avx512_core_bf16)};
 }
 
 void check_precision(const std::string& precision) {
