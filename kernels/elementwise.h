@@ -7,11 +7,13 @@
 
 #include <variant>
 
+#include "kernels/center_step.h"
 #include "kernels/local_step.h"
 
 namespace easgd::kernels {
 
 using Elementwise = std::variant<SgdStep, NesterovStep, ElasticPull, AccumulatedStep, AdmmStep, Add,
-                                 Average, Move, Restart>;
+                                 Average, Move, Restart, Absorb, Copy, AddPart, CenterMomentum,
+                                 OuterStep, KeepMoving, SquaredDistance>;
 
 }  // namespace easgd::kernels

@@ -118,23 +118,7 @@ struct SoftmaxCrossEntropyPass {
   }
 };
 
-/// Of one batch. Run for one element.
-struct TallyPass {
-  const double* losses;
-  const std::int32_t* hits;
-  int samples;
-  double* loss;
-  double* hit;
-
-  EASGD_HD void operator()(std::size_t) const {
-    double sum = 0, count = 0;
-    for (int n = 0; n < samples; ++n) sum += losses[n], count += hits[n];
-    *loss = sum;
-    *hit = count;
-  }
-};
-
 using LayerPass = std::variant<ReluForward, ReluBackward, TanhForward, TanhBackward, Sum, Hand,
-                               DropoutPass, SoftmaxCrossEntropyPass, TallyPass>;
+                               DropoutPass, SoftmaxCrossEntropyPass>;
 
 }  // namespace easgd::kernels

@@ -4,8 +4,8 @@
 
 #include <cmath>
 
-#include "kernels/elastic.h"
 #include "kernels/local_step.h"
+#include "kernels/squared_distance.h"
 #include "quadratic.h"
 
 using namespace easgd;
@@ -110,11 +110,11 @@ TEST_CASE("an exchange conserves x + center") {
     center[i] = float(quadratic::noise(1, 0, i));
   }
   const std::vector<float> before = center, x_before = x;
-  const kernels::ElasticLetter letter{x.data(), pull.data(), 0.3f};
-  kernels::elastic(&letter, 1, center.data(), kCount);
+  const kernels::Absorb absorb{pull.data(), center.data(), x.data(), center.data(), 0.3f};
   const std::vector<float> zero(kCount, 0.0f);
   const kernels::SgdStep step{x.data(), zero.data(), pull.data(), 0.1f, 0.0f};
   for (std::size_t i = 0; i < kCount; ++i) {
+    absorb(i);
     step(i);
     CHECK(pull[i] == 0.3f * (x_before[i] - before[i]));
     const double gained = double(center[i]) - double(before[i]);
@@ -155,9 +155,14 @@ TEST_CASE("an exchange of a whole team conserves x + center where the gradient i
 
 TEST_CASE("letters of a round meet the same center") {
   const float x[2] = {1.0f, 3.0f};
-  float pull[2], center = 0;
-  const kernels::ElasticLetter letters[2] = {{&x[0], &pull[0], 0.5f}, {&x[1], &pull[1], 0.25f}};
-  kernels::elastic(letters, 2, &center, 1);
+  float pull[2], start = 0;
+  const auto backend = host_place();
+  const Algorithm& easgd = *Registry<Algorithm>::find("easgd");
+  const auto rule = easgd.center(*backend, {}, {&start, 1});
+  float center = start;
+  const Letter letters[2] = {{{&x[0], 1}, {&pull[0], 1}, {.alpha = 0.5f}, 0},
+                             {{&x[1], 1}, {&pull[1], 1}, {.alpha = 0.25f}, 1}};
+  rule->absorb(letters, {&center, 1});
   CHECK(pull[0] == 0.5f);
   CHECK(pull[1] == 0.75f);
   CHECK(center == 1.25f);

@@ -23,7 +23,12 @@ struct Fixture {
   float saved_statistic = 0;
 
   CenterView at(std::uint64_t version) const {
-    return {center, {}, version, steps, {2.0 * double(version), 0, std::int64_t(version)}};
+    CenterView view;
+    view.center = center;
+    view.version = version;
+    view.steps = steps;
+    view.train = {2.0 * double(version), 0, std::int64_t(version)};
+    return view;
   }
 
   struct Test final : CenterTest {

@@ -124,11 +124,9 @@ struct Fault {
   }
 };
 
-/// The CPU, with a fault in its lane of letters.
-class FaultyBackend final : public Backend {
+/// The CPU, for those who want some of it otherwise.
+class OnCpu : public Backend {
  public:
-  explicit FaultyBackend(std::optional<Fault> fault) : fault(fault) {}
-
   std::string device() const override { return cpu_->device(); }
   Buffer allocate(std::size_t count) override { return cpu_->allocate(count); }
   Buffer allocate_mailbox(std::size_t count) override { return cpu_->allocate_mailbox(count); }
@@ -137,13 +135,34 @@ class FaultyBackend final : public Backend {
   void run(const kernels::Elementwise& kernel, std::size_t count) override {
     cpu_->run(kernel, count);
   }
+  double squared_distance(ConstView x, ConstView c) override {
+    return cpu_->squared_distance(x, c);
+  }
+  void post(ConstView x, ConstView statistics, View letter, std::function<void()> posted) override {
+    cpu_->post(x, statistics, letter, std::move(posted));
+  }
+  void wait_posted() override { cpu_->wait_posted(); }
+  ConstView fetch(ConstView reply) override { return cpu_->fetch(reply); }
+  void finish() override { cpu_->finish(); }
+  std::unique_ptr<Model> compile(const Network& network, const ModelOptions& options) override {
+    return cpu_->compile(network, options);
+  }
+
+ protected:
+  std::unique_ptr<Backend> cpu_ = (*Registry<BackendEntry>::find("cpu"))(BackendOptions{});
+};
+
+/// With a fault in its lane of letters.
+class FaultyBackend final : public OnCpu {
+ public:
+  explicit FaultyBackend(std::optional<Fault> fault) : fault(fault) {}
+
   void post(ConstView x, ConstView statistics, View letter, std::function<void()> posted) override {
     if (fault) fault->strike(Place::post, posts_);
     cpu_->post(x, statistics, letter, std::move(posted));
     if (fault) fault->strike(Place::after_post, posts_);
     ++posts_;
   }
-  void wait_posted() override { cpu_->wait_posted(); }
   ConstView fetch(ConstView reply) override {
     if (fault) fault->strike(Place::fetch, fetches_++);
     return cpu_->fetch(reply);
@@ -153,29 +172,17 @@ class FaultyBackend final : public Backend {
     if (fault) throw std::runtime_error("burnt out");
     cpu_->finish();
   }
-  std::unique_ptr<Model> compile(const Network& network, const ModelOptions& options) override {
-    return cpu_->compile(network, options);
-  }
 
   const std::optional<Fault> fault;
 
  private:
-  std::unique_ptr<Backend> cpu_ = (*Registry<BackendEntry>::find("cpu"))(BackendOptions{});
   std::uint64_t posts_ = 0, fetches_ = 0;
 };
 
 /// Whose letters leave late, on a thread of their own, as those of a GPU do.
-class LateBackend final : public Backend {
+class LateBackend final : public OnCpu {
  public:
   ~LateBackend() override { LateBackend::wait_posted(); }
-  std::string device() const override { return cpu_->device(); }
-  Buffer allocate(std::size_t count) override { return cpu_->allocate(count); }
-  Buffer allocate_mailbox(std::size_t count) override { return cpu_->allocate_mailbox(count); }
-  void upload(ConstView host, View device) override { cpu_->upload(host, device); }
-  void download(ConstView device, View host) override { cpu_->download(device, host); }
-  void run(const kernels::Elementwise& kernel, std::size_t count) override {
-    cpu_->run(kernel, count);
-  }
   void post(ConstView x, ConstView statistics, View letter, std::function<void()> posted) override {
     wait_posted();
     lane_ = std::thread([this, x, statistics, letter, posted = std::move(posted)] {
@@ -186,15 +193,27 @@ class LateBackend final : public Backend {
   void wait_posted() override {
     if (lane_.joinable()) lane_.join();
   }
-  ConstView fetch(ConstView reply) override { return cpu_->fetch(reply); }
   void finish() override { wait_posted(); }
-  std::unique_ptr<Model> compile(const Network& network, const ModelOptions& options) override {
-    return cpu_->compile(network, options);
+
+ private:
+  std::thread lane_;
+};
+
+/// A center's device that fails after so many letters.
+class DyingBackend final : public OnCpu {
+ public:
+  explicit DyingBackend(int letters) : letters_(letters) {}
+  double squared_distance(ConstView x, ConstView c) override {
+    if (--letters_ < 0) throw DeviceError("cuda:0: gone");
+    return cpu_->squared_distance(x, c);
+  }
+  void download(ConstView device, View host) override {
+    if (letters_ < 0) throw DeviceError("cuda:0: gone");
+    cpu_->download(device, host);
   }
 
  private:
-  std::unique_ptr<Backend> cpu_ = (*Registry<BackendEntry>::find("cpu"))(BackendOptions{});
-  std::thread lane_;
+  int letters_;
 };
 
 class FaultyWorkerRule final : public WorkerRule {
@@ -552,8 +571,9 @@ TEST_CASE("a failure at any place of an exchange stops the others where that is 
 TEST_CASE("a center rule that breaks in the middle of a round lets every worker go") {
   for (const auto order : kOrders) {
     Algorithm algorithm = *Registry<Algorithm>::find("eamsgd");
-    algorithm.center = [sound = algorithm.center](const CenterOptions& options, ConstView x0) {
-      return std::make_unique<BreakingCenterRule>(sound(options, x0));
+    algorithm.center = [sound = algorithm.center](Backend& backend, const CenterOptions& options,
+                                                  ConstView x0) {
+      return std::make_unique<BreakingCenterRule>(sound(backend, options, x0));
     };
     Toy toy = toy_of(1'000'000'000, order);
     toy.change = [&](TeamOptions& options) { options.algorithm = &algorithm; };
@@ -563,6 +583,56 @@ TEST_CASE("a center rule that breaks in the middle of a round lets every worker 
     CHECK(run.failed == 0);
     // Letters of whole rounds only are counted.
     CHECK(run.version == 39 * (order == synchronous_order ? kWorkers : 1));
+  }
+}
+
+TEST_CASE("a center whose device fails lets every worker go, and says that it is lost") {
+  for (const Route route : {Route::peer, Route::staged}) {
+    Toy toy = toy_of(1'000'000'000, free_order);
+    toy.change = [route](TeamOptions& options) {
+      options.place.backend = [] { return std::make_unique<DyingBackend>(100); };
+      options.place.routes.assign(options.workers.size(), route);
+    };
+    const Buffer x0 = quadratic::start_vector(toy.count);
+    const Plan plan(toy.config, toy.workers, 1);
+    Team team(toy.options(plan, x0));
+    team.start();
+    CHECK_THROWS_WITH_AS(team.join(), "cuda:0: gone", DeviceError);
+    CHECK(team.center().lost());
+    CHECK(team.center().view().version == 100);
+    CHECK(team.failed() == 0);
+  }
+}
+
+TEST_CASE("a center that cannot be made is told before any worker is") {
+  Toy toy = toy_of(10, free_order);
+  toy.change = [](TeamOptions& options) {
+    options.place.backend = []() -> std::unique_ptr<Backend> { throw DeviceError("no memory"); };
+    for (WorkerParts& parts : options.workers) {
+      parts.backend = []() -> std::unique_ptr<Backend> { throw DeviceError("a worker was made"); };
+    }
+  };
+  const Buffer x0 = quadratic::start_vector(toy.count);
+  const Plan plan(toy.config, toy.workers, 1);
+  Team team(toy.options(plan, x0));
+  CHECK_THROWS_WITH_AS(team.start(), "no memory", DeviceError);
+}
+
+TEST_CASE("letters by every route bring the center to the same bits") {
+  for (const char* name : {"eamsgd", "downpour", "easgd_gauss_seidel"}) {
+    const bool pairs = Registry<Algorithm>::find(name)->timing == Timing::around;
+    std::vector<std::vector<float>> centers;
+    for (const Route route : {Route::host, Route::peer, Route::staged}) {
+      Toy toy = toy_of(name, 20, pairs ? round_robin_pairs : round_robin_order);
+      toy.change = [route](TeamOptions& options) {
+        options.place.routes.assign(options.workers.size(), route);
+      };
+      centers.push_back(toy.run());
+    }
+    CAPTURE(name);
+    CHECK(all_finite(centers[0]));
+    CHECK(centers[1] == centers[0]);
+    CHECK(centers[2] == centers[0]);
   }
 }
 

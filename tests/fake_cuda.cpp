@@ -5,11 +5,16 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
+#include <map>
 #include <memory>
 #include <random>
+#include <set>
 #include <thread>
+#include <utility>
 #include <variant>
 
 #include "kernels/launch.h"
@@ -23,6 +28,20 @@ void wait_a_little() {
 }
 
 std::atomic<bool> copies_held{false};
+
+// Which device there are, and what is wrong between them: for tests on one thread.
+using Path = std::pair<int, int>;
+int devices = 1;
+std::set<Path> denied, spoilt, opened;
+std::map<const char*, int> device_of;  // only while there is more than one
+
+thread_local int current = 0;
+
+/// The device that has this address, or -1.
+int owner_of(const void* address) {
+  const auto it = device_of.upper_bound(static_cast<const char*>(address));
+  return it == device_of.begin() ? -1 : std::prev(it)->second;
+}
 
 using Flag = std::shared_ptr<std::atomic<bool>>;
 
@@ -98,6 +117,23 @@ void hold_copies(bool held) {
   copies_held = held;
 }
 
+void set_devices(int count) {
+  devices = count;
+}
+
+void deny_peer(int from, int to) {
+  denied.insert({from, to});
+}
+
+void spoil_path(int from, int to) {
+  spoilt.insert({from, to});
+}
+
+void mend() {
+  devices = 1;
+  denied.clear(), spoilt.clear(), opened.clear(), device_of.clear();
+}
+
 }  // namespace easgd::fake_cuda
 
 namespace easgd::kernels {
@@ -115,7 +151,7 @@ void launch(const Elementwise& kernel, std::size_t count, cudaStream_t stream) {
 }  // namespace easgd::kernels
 
 cudaError_t cudaGetDeviceCount(int* count) {
-  *count = 1;
+  *count = devices;
   return cudaSuccess;
 }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
@@ -123,12 +159,13 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   std::strcpy(properties->name, "fake");
   return cudaSuccess;
 }
-cudaError_t cudaSetDevice(int) {
+cudaError_t cudaSetDevice(int device) {
   broken = std::make_shared<std::atomic<bool>>(false);
+  current = device;
   return cudaSuccess;
 }
 cudaError_t cudaGetDevice(int* device) {
-  *device = 0;
+  *device = current;
   return cudaSuccess;
 }
 cudaError_t cudaGetLastError() {
@@ -146,10 +183,27 @@ const char* cublasLtGetStatusString(cublasStatus_t) {
 
 cudaError_t cudaMalloc(void** data, std::size_t bytes) {
   *data = std::malloc(bytes);
+  if (devices > 1) device_of[static_cast<char*>(*data)] = current;
   return cudaSuccess;
 }
 cudaError_t cudaHostAlloc(void** data, std::size_t bytes, unsigned int) {
-  return cudaMalloc(data, bytes);
+  *data = std::malloc(bytes);
+  if (devices > 1) device_of[static_cast<char*>(*data)] = -1;
+  return cudaSuccess;
+}
+cudaError_t cudaDeviceGetPCIBusId(char* slot, int size, int device) {
+  std::snprintf(slot, std::size_t(size), "0000:%02X:00.0", device);
+  return cudaSuccess;
+}
+cudaError_t cudaDeviceCanAccessPeer(int* can, int device, int peer) {
+  *can = !denied.contains({device, peer});
+  return cudaSuccess;
+}
+cudaError_t cudaDeviceEnablePeerAccess(int peer, unsigned int) {
+  return opened.insert({current, peer}).second ? cudaSuccess : cudaErrorPeerAccessAlreadyEnabled;
+}
+cudaError_t cudaDeviceDisablePeerAccess(int peer) {
+  return opened.erase({current, peer}) ? cudaSuccess : cudaErrorPeerAccessNotEnabled;
 }
 cudaError_t cudaFree(void* data) {
   std::free(data);
@@ -186,9 +240,13 @@ cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t call, void* dat
 }
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind,
                             cudaStream_t stream) {
+  // A path is only bad where one device reaches into another.
+  const bool spoil = devices > 1 && opened.contains({owner_of(from), owner_of(to)}) &&
+                     spoilt.contains({owner_of(from), owner_of(to)});
   stream->append([=] {
     while (copies_held) wait_a_little();
     std::memcpy(to, from, bytes);
+    if (spoil) static_cast<unsigned char*>(to)[bytes - 1] ^= 0x40;
   });
   return answer();
 }

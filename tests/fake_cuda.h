@@ -19,4 +19,12 @@ void break_device(cudaStream_t stream);
 /// While held, no copy begins.
 void hold_copies(bool held);
 
+/// How many there are.
+void set_devices(int count);
+/// From now on `from` is told that it may not access `to`, or copies between the two lose a bit.
+void deny_peer(int from, int to);
+void spoil_path(int from, int to);
+/// Undoes these three.
+void mend();
+
 }  // namespace easgd::fake_cuda

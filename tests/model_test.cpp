@@ -310,7 +310,9 @@ TEST_CASE("model: bf16 is close to f32, or refused with a reason") {
   const RandomBatch data(network, 16);
   const std::vector<float> x = random_parameters(network);
   on_cpu(1, [&](Backend& cpu) {
-    CHECK_THROWS_AS(cpu.compile(network, {.batch = 16, .precision = "f8"}), ConfigError);
+    CHECK_THROWS_WITH_AS(cpu.compile(network, {.batch = 16, .precision = "tf32"}),
+                         "workers.precision: the CPU has no \"tf32\": use \"f32\" or \"bf16\"",
+                         ConfigError);
     try {
       const Answer narrow =
           gradient_of(cpu, network, {.batch = 16, .precision = "bf16"}, data.batch, x);

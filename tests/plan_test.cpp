@@ -81,7 +81,12 @@ TEST_CASE("evaluations are due at the multiples of their periods") {
   EvaluationClock clock(every, 50, 1000);
   const std::vector<std::uint64_t> steps = {10, 30};
   CHECK(clock.epoch(steps) == doctest::Approx(2));
-  const auto at = [&](std::uint64_t version) { return CenterView{{}, {}, version, steps, {}}; };
+  const auto at = [&](std::uint64_t version) {
+    CenterView view;
+    view.version = version;
+    view.steps = steps;
+    return view;
+  };
   CHECK_FALSE(clock.due(at(3), 9.9));
   CHECK(clock.due(at(3), 10.1));
   CHECK(clock.due(at(4), 0));

@@ -624,6 +624,9 @@ TEST_CASE("mistakes have one clear line and their exit code") {
                  "train: not expected: --sett algorithm.tau=4 --foo; did you mean \"--set\"?");
   check_one_line(program("train nowhere.toml"), 2, "nowhere.toml: cannot be opened");
   check_one_line(program("train configs"), 2, "configs: is a folder; expected a TOML file");
+  std::filesystem::create_directory(folder / "run");
+  std::ofstream(folder / "run/config.toml") << "name = \"run\"\n";
+  check_one_line(program("train " + folder / "run"), 2, "as the config.toml in it");
   check_one_line(program(kTrain + "--set algorithm.tua=3" + out), 2, "did you mean \"tau\"?");
   check_one_line(program(kTrain + "--set data.crop=40" + out), 2,
                  "--set data.crop=40: data.crop: 40 is larger than the images (32x32)");
@@ -653,7 +656,7 @@ TEST_CASE("mistakes have one clear line and their exit code") {
   std::ofstream(folder / "single.toml") << "[layer]\ntype = \"linear\"\n";
   check_one_line(program(kTrain + "--set network.file=" + folder / "single.toml" + out), 2,
                  "single.toml:1: layer: expected tables, each headed [[layer]]");
-  check_one_line(program("help me"), 2, "no such topic");
+  check_one_line(program("help me"), 2, "there is \"config\"");
   check_one_line(program("locate mnits"), 2, "did you mean \"mnist\"?");
   check_one_line(program("evaluate /dev/null"), 3, "/dev/null: ");
   check_one_line(program(kTrain + "--set \"a b=3\"" + out), 2, "--set a b=3: expected key=value");

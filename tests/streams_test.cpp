@@ -56,7 +56,10 @@ struct Outcome {
   std::uint64_t version = 0, refused = 0;
 };
 
-Outcome run(const std::string& algorithm, std::unique_ptr<OrderPolicy> (*order)(), bool on_cuda) {
+/// Where a run's workers are, and its center.
+enum class Where { cpu, cuda, cuda_and_center };
+
+Outcome run(const std::string& algorithm, std::unique_ptr<OrderPolicy> (*order)(), Where where) {
   constexpr std::size_t kWorkers = 3;
   quadratic::Toy toy;
   toy.workers = kWorkers;
@@ -68,10 +71,14 @@ Outcome run(const std::string& algorithm, std::unique_ptr<OrderPolicy> (*order)(
     toy.config.algorithm.alpha = 0.2;
   }
   toy.config.stop.steps = 30;
-  toy.change = [on_cuda](TeamOptions& options) {
+  toy.change = [where](TeamOptions& options) {
     options.statistics = {kStatistics, StatisticsPolicy::average};
+    if (where == Where::cuda_and_center) {
+      options.place.backend = [] { return std::make_unique<cuda::CudaBackend>(BackendOptions{}); };
+      options.place.routes = {Route::peer, Route::staged, Route::peer};
+    }
     for (WorkerParts& parts : options.workers) {
-      if (on_cuda) {
+      if (where != Where::cpu) {
         parts.backend = [] { return std::make_unique<cuda::CudaBackend>(BackendOptions{}); };
         parts.model = [](Backend& b) {
           return b.compile(testing::make_network({1, 1, 1}, 2, "linear outputs=2"), {});
@@ -111,16 +118,24 @@ std::unique_ptr<Model> CudaBackend::compile(const Network&, const ModelOptions&)
 }  // namespace easgd::cuda
 
 TEST_CASE("workers on streams end where workers on the CPU do, whenever they meet the master") {
-  // Letters with the gradient, before it and around it; restarts after a refused letter.
+  // Letters with the gradient, before it and around it; restarts after a refused letter; a center on
+  // a device, which some workers reach themselves and some through the host.
   for (const std::string algorithm :
-       {"easgd", "eamsgd", "downpour", "easgd_gauss_seidel", "admm"}) {
-    const bool pairs = Registry<Algorithm>::find(algorithm)->timing == Timing::around;
+       {"easgd", "eamsgd", "downpour", "easgd_gauss_seidel", "admm", "mdownpour", "adownpour",
+        "easgd_tree", "sma", "diloco", "local_sgd", "lookahead", "allreduce"}) {
+    const Algorithm& entry = *Registry<Algorithm>::find(algorithm);
+    const bool pairs = entry.timing == Timing::around;
     for (const auto order : {pairs ? round_robin_pairs : round_robin_order, synchronous_order}) {
+      const bool synchronous = order == synchronous_order;
+      if (entry.exchange == (synchronous ? Exchange::asynchronous : Exchange::synchronous))
+        continue;
       CAPTURE(algorithm);
-      const Outcome cpu = run(algorithm, order, false);
+      CAPTURE(synchronous);
+      const Outcome cpu = run(algorithm, order, Where::cpu);
       CHECK(cpu.refused >= 1);
-      for (int round = 0; round < 3; ++round) {
-        const Outcome cuda = run(algorithm, order, true);
+      for (const Where where :
+           {Where::cuda, Where::cuda, Where::cuda_and_center, Where::cuda_and_center}) {
+        const Outcome cuda = run(algorithm, order, where);
         CHECK(cuda.version == cpu.version);
         CHECK(cuda.refused == cpu.refused);
         REQUIRE(cuda.center.size() == kParameters + kStatistics);
@@ -194,4 +209,30 @@ TEST_CASE("a letter and a reply leave the worker free while they are on their wa
   std::vector<float> arrived(kParameters);
   backend.download(fetched, arrived);
   CHECK(arrived == std::vector<float>(kParameters, 2.0f));
+}
+
+TEST_CASE("peer access is used only where what is sent arrives") {
+  fake_cuda::set_devices(3);
+  fake_cuda::deny_peer(0, 1);
+  fake_cuda::spoil_path(0, 2);
+  fake_cuda::spoil_path(1, 2);
+  const DevicePaths& paths = *Registry<DevicePaths>::find("cuda");
+  CHECK(paths.open_peer(1, 0));
+  CHECK(paths.open_peer(1, 0));  // again: it is open
+  CHECK(paths.open_peer(2, 0));
+  CHECK_FALSE(paths.open_peer(0, 1));
+  CHECK_FALSE(paths.open_peer(0, 2));
+  CHECK(paths.open_peer(1, 1));
+
+  const std::vector<DevicePath> all = paths.measure();
+  CHECK(all.size() == 12);
+  for (const DevicePath& path : all) {
+    CAPTURE(path.from + " to " + path.to);
+    CHECK(path.speed > 0);
+    CHECK(path.exact);  // what does not work by peer access works through the host
+    const bool works = (path.from == "cuda:1" && path.to == "cuda:0") ||
+                       (path.from == "cuda:2" && path.to != "host");
+    CHECK(path.peer == works);
+  }
+  fake_cuda::mend();
 }

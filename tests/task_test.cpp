@@ -133,6 +133,15 @@ TEST_CASE("tensors of other types are passed over, unless they are wanted") {
                        DataError);
 }
 
+TEST_CASE("a safetensors file that is longer than its tensors is told") {
+  const testing::TemporaryFolder folder;
+  const std::string path = safetensors_file(folder, "F32", std::string("\0\0\x80\x3f", 4));
+  CHECK_NOTHROW(safetensors::read(path));
+  std::ofstream(path, std::ios::binary | std::ios::app) << "more";
+  CHECK_THROWS_WITH_AS(safetensors::read(path),
+                       doctest::Contains("data: 4 bytes follow the last tensor"), DataError);
+}
+
 TEST_CASE("a damaged header of a safetensors file is told with its place") {
   const testing::TemporaryFolder folder;
   const std::string path = folder / "damaged.safetensors";

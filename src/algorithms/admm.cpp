@@ -55,19 +55,18 @@ class AdmmRule final : public WorkerRule {
   bool pushed_ = false;  // u is on its way
 };
 
-const Registered<Algorithm> kRegistered("admm", {
-                                                    .worker = make_worker_rule<AdmmRule>,
-                                                    .center =
-                                                        [](const CenterOptions& o, ConstView) {
-                                                          return std::make_unique<AddingCenter>(
-                                                              float(o.workers));
-                                                        },
-                                                    .timing = Timing::around,
-                                                    .coupling = Coupling::elastic,
-                                                    .every_step = true,
-                                                    .sends_change = true,
-                                                    .fixed_rho = true,
-                                                });
+const Registered<Algorithm> kRegistered(
+    "admm",
+    {
+        .worker = make_worker_rule<AdmmRule>,
+        .center = [](Backend& b, const CenterOptions& o,
+                     ConstView) { return std::make_unique<AddingCenter>(b, float(o.workers)); },
+        .timing = Timing::around,
+        .coupling = Coupling::elastic,
+        .every_step = true,
+        .sends_change = true,
+        .fixed_rho = true,
+    });
 
 }  // namespace
 }  // namespace easgd

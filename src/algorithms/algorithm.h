@@ -42,7 +42,7 @@ class WorkerRule {
   virtual void restart(ConstView center) = 0;
 };
 
-/// One letter as the master sees it, in host memory.
+/// One letter as the master sees it, where the center is.
 struct Letter {
   ConstView values;  ///< [P]
   View reply;        ///< [P] to be written
@@ -50,7 +50,7 @@ struct Letter {
   std::size_t worker = 0;
 };
 
-/// The master's side. Belongs to the master's thread.
+/// The master's side. Belongs to the master's thread; its vectors are where the center is.
 class CenterRule {
  public:
   virtual ~CenterRule() = default;
@@ -93,7 +93,7 @@ enum class Exchange { any, asynchronous, synchronous };
 /// What the registry holds of an algorithm. `x0` is the initial parameter vector in host memory.
 struct Algorithm {
   std::function<std::unique_ptr<WorkerRule>(Backend&, ConstView x0)> worker;
-  std::function<std::unique_ptr<CenterRule>(const CenterOptions&, ConstView x0)> center;
+  std::function<std::unique_ptr<CenterRule>(Backend&, const CenterOptions&, ConstView x0)> center;
   Timing timing = Timing::overlapped;
   Coupling coupling = Coupling::none;
   Exchange exchange = Exchange::any;

@@ -11,18 +11,17 @@
 namespace easgd {
 namespace {
 
-const Registered<Algorithm> kRegistered("allreduce",
-                                        {
-                                            .worker = make_worker_rule<AccumulatingRule>,
-                                            .center =
-                                                [](const CenterOptions&, ConstView x0) {
-                                                  return std::make_unique<MomentumCenter>(x0, true);
-                                                },
-                                            .timing = Timing::around,
-                                            .exchange = Exchange::synchronous,
-                                            .every_step = true,
-                                            .sends_change = true,
-                                        });
+const Registered<Algorithm> kRegistered(
+    "allreduce",
+    {
+        .worker = make_worker_rule<AccumulatingRule>,
+        .center = [](Backend& b, const CenterOptions&,
+                     ConstView x0) { return std::make_unique<MomentumCenter>(b, x0, true); },
+        .timing = Timing::around,
+        .exchange = Exchange::synchronous,
+        .every_step = true,
+        .sends_change = true,
+    });
 
 }  // namespace
 }  // namespace easgd

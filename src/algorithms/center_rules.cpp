@@ -1,41 +1,45 @@
 #include "algorithms/center_rules.h"
 
-#include <algorithm>
-
-#include "kernels/local_step.h"
-
 namespace easgd {
 
 void ElasticCenter::absorb(std::span<const Letter> round, View center) {
-  letters_.clear();
-  for (const Letter& letter : round) {
-    letters_.push_back({letter.values.data(), letter.reply.data(), letter.rates.alpha});
+  const float* start = center.data();
+  if (round.size() > 1) {
+    if (start_.size() == 0) start_ = backend_.allocate(center.size());
+    backend_.run(kernels::Copy{start_.data(), center.data()}, center.size());
+    start = start_.data();
   }
-  kernels::elastic(letters_.data(), letters_.size(), center.data(), center.size());
+  for (const Letter& letter : round) {
+    backend_.run(kernels::Absorb{letter.reply.data(), center.data(), letter.values.data(), start,
+                                 letter.rates.alpha},
+                 center.size());
+  }
 }
 
 void PublishedCenter::absorb(std::span<const Letter> round, View center) {
-  std::ranges::copy(round.back().values, center.begin());
+  backend_.run(kernels::Copy{center.data(), round.back().values.data()}, center.size());
 }
 
 void AddingCenter::absorb(std::span<const Letter> round, View center) {
   for (const Letter& letter : round) {
-    for (std::size_t i = 0; i < center.size(); ++i) center[i] += letter.values[i] / parts_;
+    backend_.run(kernels::AddPart{center.data(), letter.values.data(), parts_, false},
+                 center.size());
   }
-  reply_with(center, round);
+  reply_with(backend_, center, round);
 }
 
-MomentumCenter::MomentumCenter(ConstView x0, bool mean)
-    : mean_(mean),
-      v_(host_buffer(x0.size())),
-      y_(host_buffer(x0.size())),
-      sum_(host_buffer(mean ? x0.size() : 0)) {
-  std::ranges::copy(x0, y_.view().begin());
+MomentumCenter::MomentumCenter(Backend& backend, ConstView x0, bool mean)
+    : backend_(backend),
+      mean_(mean),
+      v_(backend.allocate(x0.size())),
+      y_(backend.allocate(x0.size())),
+      sum_(backend.allocate(mean ? x0.size() : 0)) {
+  backend_.upload(x0, y_);
 }
 
 void MomentumCenter::absorb(std::span<const Letter> round, View center) {
   if (mean_) {
-    mean_of(round, sum_);
+    mean_of(backend_, round, sum_);
     step(sum_, round[0].rates.momentum, center);
   } else {
     for (const Letter& letter : round) step(letter.values, letter.rates.momentum, center);
@@ -43,34 +47,33 @@ void MomentumCenter::absorb(std::span<const Letter> round, View center) {
 }
 
 void MomentumCenter::step(ConstView u, float delta, View center) {
-  const View v = v_, y = y_;
-  for (std::size_t i = 0; i < center.size(); ++i) {
-    v[i] = delta * v[i] + u[i];
-    center[i] += v[i];
-    y[i] = center[i] + delta * v[i];
-  }
+  backend_.run(kernels::CenterMomentum{center.data(), v_.data(), y_.data(), u.data(), delta},
+               center.size());
 }
 
-AveragedCenter::AveragedCenter(std::unique_ptr<CenterRule> rule, ConstView x0, Average kind)
-    : rule_(std::move(rule)), weight_(kind), z_(host_buffer(x0.size())) {
-  std::ranges::copy(x0, z_.view().begin());
+AveragedCenter::AveragedCenter(Backend& backend, std::unique_ptr<CenterRule> rule, ConstView x0,
+                               Average kind)
+    : backend_(backend), rule_(std::move(rule)), weight_(kind), z_(backend.allocate(x0.size())) {
+  backend_.upload(x0, z_);
 }
 
 void AveragedCenter::absorb(std::span<const Letter> round, View center) {
-  const kernels::Average average{z_.data(), center.data(), weight_.next(round.back().rates)};
-  for (std::size_t i = 0; i < center.size(); ++i) average(i);
+  backend_.run(kernels::Average{z_.data(), center.data(), weight_.next(round.back().rates)},
+               center.size());
   rule_->absorb(round, center);
 }
 
-void reply_with(ConstView center, std::span<const Letter> round) {
-  for (const Letter& letter : round) std::ranges::copy(center, letter.reply.begin());
+void reply_with(Backend& backend, ConstView center, std::span<const Letter> round) {
+  for (const Letter& letter : round) {
+    backend.run(kernels::Copy{letter.reply.data(), center.data()}, center.size());
+  }
 }
 
-void mean_of(std::span<const Letter> round, View target) {
-  const float part = 1.0f / float(round.size());
-  std::ranges::fill(target, 0.0f);
+void mean_of(Backend& backend, std::span<const Letter> round, View target) {
   for (const Letter& letter : round) {
-    for (std::size_t i = 0; i < target.size(); ++i) target[i] += part * letter.values[i];
+    backend.run(kernels::AddPart{target.data(), letter.values.data(), float(round.size()),
+                                 &letter == &round.front()},
+                target.size());
   }
 }
 

@@ -1,39 +1,44 @@
 // What the master does with letters, where more than one algorithm does it.
 #pragma once
 
-#include <vector>
-
 #include "algorithms/algorithm.h"
 #include "algorithms/running_average.h"
-#include "kernels/elastic.h"
 
 namespace easgd {
 
 /// reply = alpha (x - c);  c = c + reply. What the center gains is what the worker loses.
 class ElasticCenter : public CenterRule {
  public:
-  ElasticCenter(const CenterOptions&, ConstView /*x0*/) {}
+  ElasticCenter(Backend& backend, const CenterOptions&, ConstView /*x0*/) : backend_(backend) {}
   void absorb(std::span<const Letter> round, View center) override;
 
+ protected:
+  Backend& backend_;
+
  private:
-  std::vector<kernels::ElasticLetter> letters_;
+  Buffer start_;  // the center of before a round of more than one letter
 };
 
 /// c = x: a single worker's variable, published to be evaluated. No reply.
 class PublishedCenter final : public CenterRule {
  public:
-  PublishedCenter(const CenterOptions&, ConstView /*x0*/) {}
+  PublishedCenter(Backend& backend, const CenterOptions&, ConstView /*x0*/) : backend_(backend) {}
   void absorb(std::span<const Letter> round, View center) override;
+
+ private:
+  Backend& backend_;
 };
 
 /// c = c + u / parts for every letter u of a round; reply = c.
 class AddingCenter final : public CenterRule {
  public:
-  explicit AddingCenter(float parts) : parts_(parts) {}
-  AddingCenter(const CenterOptions&, ConstView /*x0*/) : AddingCenter(1) {}
+  AddingCenter(Backend& backend, float parts) : backend_(backend), parts_(parts) {}
+  AddingCenter(Backend& backend, const CenterOptions&, ConstView /*x0*/)
+      : AddingCenter(backend, 1) {}
   void absorb(std::span<const Letter> round, View center) override;
 
  private:
+  Backend& backend_;
   float parts_;
 };
 
@@ -42,13 +47,14 @@ class AddingCenter final : public CenterRule {
 /// `mean`: u is the mean of a round's letters; else each letter of it is a step.
 class MomentumCenter final : public CenterRule {
  public:
-  MomentumCenter(ConstView x0, bool mean);
+  MomentumCenter(Backend& backend, ConstView x0, bool mean);
   void absorb(std::span<const Letter> round, View center) override;
   ConstView pulled(ConstView) const override { return y_; }
 
  private:
   void step(ConstView u, float delta, View center);
 
+  Backend& backend_;
   bool mean_;
   Buffer v_, y_, sum_;
 };
@@ -57,13 +63,14 @@ class MomentumCenter final : public CenterRule {
 ///   z = (1 - a) z + a c, with the c of before each change;  z_0 = c_0.
 class AveragedCenter final : public CenterRule {
  public:
-  AveragedCenter(std::unique_ptr<CenterRule> rule, ConstView x0, Average kind);
+  AveragedCenter(Backend& backend, std::unique_ptr<CenterRule> rule, ConstView x0, Average kind);
 
   void absorb(std::span<const Letter> round, View center) override;
   ConstView pulled(ConstView center) const override { return rule_->pulled(center); }
   ConstView evaluated(ConstView) const override { return z_; }
 
  private:
+  Backend& backend_;
   std::unique_ptr<CenterRule> rule_;
   AverageWeight weight_;
   Buffer z_;
@@ -71,14 +78,15 @@ class AveragedCenter final : public CenterRule {
 
 /// The factory that a registration wants.
 template <class Rule>
-std::unique_ptr<CenterRule> make_center_rule(const CenterOptions& options, ConstView x0) {
-  return std::make_unique<Rule>(options, x0);
+std::unique_ptr<CenterRule> make_center_rule(Backend& backend, const CenterOptions& options,
+                                             ConstView x0) {
+  return std::make_unique<Rule>(backend, options, x0);
 }
 
 /// Every reply of a round = the center.
-void reply_with(ConstView center, std::span<const Letter> round);
+void reply_with(Backend& backend, ConstView center, std::span<const Letter> round);
 
 /// target = the mean of the letters of a round, in their order.
-void mean_of(std::span<const Letter> round, View target);
+void mean_of(Backend& backend, std::span<const Letter> round, View target);
 
 }  // namespace easgd

@@ -16,24 +16,22 @@ namespace {
 
 class OuterNesterov final : public CenterRule {
  public:
-  OuterNesterov(const CenterOptions& options, ConstView x0)
-      : mu_(options.momentum),
+  OuterNesterov(Backend& backend, const CenterOptions& options, ConstView x0)
+      : backend_(backend),
+        mu_(options.momentum),
         rate_(options.learning_rate),
-        v_(host_buffer(x0.size())),
-        mean_(host_buffer(x0.size())) {}
+        v_(backend.allocate(x0.size())),
+        mean_(backend.allocate(x0.size())) {}
 
   void absorb(std::span<const Letter> round, View center) override {
-    mean_of(round, mean_);
-    const View v = v_, mean = mean_;
-    for (std::size_t i = 0; i < center.size(); ++i) {
-      const float d = center[i] - mean[i];
-      v[i] = mu_ * v[i] + d;
-      center[i] -= rate_ * (d + mu_ * v[i]);
-    }
-    reply_with(center, round);
+    mean_of(backend_, round, mean_);
+    backend_.run(kernels::OuterStep{center.data(), v_.data(), mean_.data(), rate_, mu_},
+                 center.size());
+    reply_with(backend_, center, round);
   }
 
  private:
+  Backend& backend_;
   float mu_, rate_;
   Buffer v_, mean_;
 };

@@ -27,8 +27,9 @@ Algorithm downpour() {
 
 Algorithm averaged(Average kind) {
   Algorithm algorithm = downpour();
-  algorithm.center = [kind](const CenterOptions&, ConstView x0) {
-    return std::make_unique<AveragedCenter>(std::make_unique<AddingCenter>(1.0f), x0, kind);
+  algorithm.center = [kind](Backend& backend, const CenterOptions&, ConstView x0) {
+    return std::make_unique<AveragedCenter>(backend, std::make_unique<AddingCenter>(backend, 1.0f),
+                                            x0, kind);
   };
   algorithm.coupling = coupling_of(kind);
   return algorithm;

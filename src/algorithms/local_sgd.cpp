@@ -14,11 +14,14 @@ namespace {
 
 class MeanCenter final : public CenterRule {
  public:
-  MeanCenter(const CenterOptions&, ConstView /*x0*/) {}
+  MeanCenter(Backend& backend, const CenterOptions&, ConstView /*x0*/) : backend_(backend) {}
   void absorb(std::span<const Letter> round, View center) override {
-    mean_of(round, center);
-    reply_with(center, round);
+    mean_of(backend_, round, center);
+    reply_with(backend_, center, round);
   }
+
+ private:
+  Backend& backend_;
 };
 
 const Registered<Algorithm> kRegistered("local_sgd",

@@ -14,7 +14,7 @@ class SlowWeights final : public ElasticCenter {
   using ElasticCenter::ElasticCenter;
   void absorb(std::span<const Letter> round, View center) override {
     ElasticCenter::absorb(round, center);
-    reply_with(center, round);
+    reply_with(backend_, center, round);
   }
 };
 

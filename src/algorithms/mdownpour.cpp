@@ -16,8 +16,8 @@ const Registered<Algorithm> kRegistered(
     "mdownpour",
     {
         .worker = make_worker_rule<AccumulatingRule>,
-        .center = [](const CenterOptions&,
-                     ConstView x0) { return std::make_unique<MomentumCenter>(x0, false); },
+        .center = [](Backend& b, const CenterOptions&,
+                     ConstView x0) { return std::make_unique<MomentumCenter>(b, x0, false); },
         .timing = Timing::around,
         .every_step = true,
         .sends_change = true,

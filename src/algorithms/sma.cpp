@@ -17,25 +17,22 @@ namespace {
 
 class SmaCenter final : public ElasticCenter {
  public:
-  SmaCenter(const CenterOptions& options, ConstView x0)
-      : ElasticCenter(options, x0),
+  SmaCenter(Backend& backend, const CenterOptions& options, ConstView x0)
+      : ElasticCenter(backend, options, x0),
         mu_(options.momentum),
-        start_(host_buffer(x0.size())),
-        motion_(host_buffer(x0.size())) {}
+        before_(backend.allocate(x0.size())),
+        motion_(backend.allocate(x0.size())) {}
 
   void absorb(std::span<const Letter> round, View center) override {
-    const View start = start_, motion = motion_;
-    std::ranges::copy(center, start.begin());
+    backend_.run(kernels::Copy{before_.data(), center.data()}, center.size());
     ElasticCenter::absorb(round, center);
-    for (std::size_t i = 0; i < center.size(); ++i) {
-      center[i] += mu_ * motion[i];
-      motion[i] = center[i] - start[i];
-    }
+    backend_.run(kernels::KeepMoving{center.data(), motion_.data(), before_.data(), mu_},
+                 center.size());
   }
 
  private:
   float mu_;
-  Buffer start_, motion_;  // the center of before this round; its last change
+  Buffer before_, motion_;  // the center of before this round; its last change
 };
 
 const Registered<Algorithm> kRegistered("sma", {

@@ -20,8 +20,11 @@ namespace {
 
 class Tree final : public CenterRule {
  public:
-  Tree(const CenterOptions& options, ConstView x0)
-      : fanout_(options.fanout), tau_up_(options.tau_up), tau_down_(options.tau_down) {
+  Tree(Backend& backend, const CenterOptions& options, ConstView x0)
+      : backend_(backend),
+        fanout_(options.fanout),
+        tau_up_(options.tau_up),
+        tau_down_(options.tau_down) {
     std::size_t count = options.workers;
     do {
       count = (count + fanout_ - 1) / fanout_;
@@ -29,8 +32,8 @@ class Tree final : public CenterRule {
     } while (count > 1);
     for (auto& level : levels_) {
       for (Node& node : level) {
-        node.center = host_buffer(x0.size());
-        std::ranges::copy(x0, node.center.view().begin());
+        node.center = backend_.allocate(x0.size());
+        backend_.upload(x0, node.center);
       }
     }
   }
@@ -38,12 +41,13 @@ class Tree final : public CenterRule {
   void absorb(std::span<const Letter> round, View center) override {
     for (const Letter& letter : round) {
       const std::size_t group = letter.worker / fanout_;
-      const kernels::ElasticLetter values{letter.values.data(), letter.reply.data(),
-                                          letter.rates.alpha};
-      kernels::elastic(&values, 1, levels_[0][group].center.data(), center.size());
+      float* c = levels_[0][group].center.data();
+      backend_.run(
+          kernels::Absorb{letter.reply.data(), c, letter.values.data(), c, letter.rates.alpha},
+          center.size());
       pass_on(0, group, letter.rates.alpha);
     }
-    std::ranges::copy(levels_.back()[0].center.view(), center.begin());
+    backend_.run(kernels::Copy{center.data(), levels_.back()[0].center.data()}, center.size());
   }
 
  private:
@@ -66,10 +70,11 @@ class Tree final : public CenterRule {
   }
 
   /// x = x + alpha (towards - x)
-  static void move(View x, ConstView towards, float alpha) {
-    for (std::size_t i = 0; i < x.size(); ++i) x[i] += alpha * (towards[i] - x[i]);
+  void move(View x, ConstView towards, float alpha) {
+    backend_.run(kernels::Average{x.data(), towards.data(), alpha}, x.size());
   }
 
+  Backend& backend_;
   std::size_t fanout_;
   std::uint64_t tau_up_, tau_down_;
   std::vector<std::vector<Node>> levels_;  // from the groups of workers to the root

@@ -67,7 +67,8 @@ class Backend {
 
   /// Zeroed device memory.
   virtual Buffer allocate(std::size_t count) = 0;
-  /// Zeroed host memory that letters and replies travel through at full speed.
+  /// Zeroed host memory that letters and replies travel through at full speed. Where a center is on
+  /// a device, the memory of that device may stand for it in post, fetch and upload.
   virtual Buffer allocate_mailbox(std::size_t count) = 0;
   /// Host to device, of equal sizes, done on return.
   virtual void upload(ConstView host, View device) = 0;
@@ -77,10 +78,14 @@ class Backend {
   /// One fused pass over flat vectors, on the compute lane.
   virtual void run(const kernels::Elementwise& kernel, std::size_t count) = 0;
 
+  /// Of x [P] to c [P], or to zero where c is empty, in double; not finite if an element of x is not.
+  /// Done on return.
+  virtual double squared_distance(ConstView x, ConstView c) = 0;
+
   /// Copies x [P] and after it the statistics [S] to a letter [P + S] in mailbox memory on the
-  /// transfer lane, then calls `posted`, on any thread. Later work of the compute lane may read x
-  /// while that goes on, but `fetch` must come before x is written; statistics may be written at
-  /// once.
+  /// transfer lane, then calls `posted`, on any thread; one letter at a time. Later work of the
+  /// compute lane may read x while that goes on, but `fetch` must come before x is written;
+  /// statistics may be written at once.
   virtual void post(ConstView x, ConstView statistics, View letter,
                     std::function<void()> posted) = 0;
   /// Returns once `posted` of the last letter has been called.
@@ -110,6 +115,24 @@ using BackendEntry = std::function<std::unique_ptr<Backend>(const BackendOptions
 /// Throws: DeviceError saying why there is none.
 struct DeviceList {
   std::function<std::vector<std::string>()> list;
+};
+
+/// A way from one memory to another.
+struct DevicePath {
+  std::string from, to;  ///< "host", "cuda:0"
+  bool peer = false;     ///< without the host in between
+  bool exact = false;    ///< what was sent arrived, to the last bit
+  double speed = 0;      ///< bytes a second
+};
+
+/// The ways between the devices of a kind and the host, found by trying them. Registered beside the
+/// backend, under "cuda". From one thread at a time.
+/// Throws: DeviceError.
+struct DevicePaths {
+  std::function<std::vector<DevicePath>()> measure;
+  /// Whether device `from` may write and read the memory of device `to` itself: what both say, and a
+  /// trial confirms. From then on it may.
+  std::function<bool(int from, int to)> open_peer;
 };
 
 }  // namespace easgd

@@ -34,6 +34,7 @@ bool has_ranges() {
 
 void name_thread(const std::string& name) {
   name_for_system(name);
+  domain();  // NVTX sets itself up with its first call, and two first calls at once would race
   nvtxNameOsThreadA(std::uint32_t(gettid()), name.c_str());
 }
 

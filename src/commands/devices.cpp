@@ -9,6 +9,30 @@
 namespace easgd {
 namespace {
 
+std::string cell(const DevicePath& path) {
+  if (!path.exact) return "WRONG BITS";
+  return fmt::format("{:.1f} {}", path.speed / 1e9, path.peer ? "peer" : "host");
+}
+
+/// A row for each place that sends, a column for each that receives.
+void print_paths(const std::vector<DevicePath>& paths, std::size_t places) {
+  fmt::print(
+      "\nGB/s from (row) to (column), by peer access or through the host; every path was tried "
+      "bit by bit\n{:<8}",
+      "");
+  // Each place sends to all others, in one order.
+  const std::size_t others = places - 1;
+  for (std::size_t i = 0; i < places; ++i) fmt::print(" {:>11}", paths[i * others].from);
+  for (std::size_t from = 0; from < places; ++from) {
+    fmt::print("\n{:<8}", paths[from * others].from);
+    for (std::size_t to = 0; to < places; ++to) {
+      const std::size_t path = from * others + (to < from ? to : to - 1);
+      fmt::print(" {:>11}", to == from ? "-" : cell(paths[path]));
+    }
+  }
+  fmt::print("\n");
+}
+
 void print_devices() {
   fmt::print("{:<8} {} cores\n", "cpu", allowed_cores().size());
   try {
@@ -17,6 +41,7 @@ void print_devices() {
     for (std::size_t i = 0; i < devices.size(); ++i) {
       fmt::print("{:<8} {}\n", fmt::format("cuda:{}", i), devices[i]);
     }
+    print_paths(Registry<DevicePaths>::find("cuda")->measure(), devices.size() + 1);
   } catch (const DeviceError& e) {
     fmt::print("{:<8} {}\n", "cuda", e.what());
   }
@@ -25,7 +50,8 @@ void print_devices() {
 }  // namespace
 
 void declare_devices(CLI::App& app, ExitCode& result) {
-  auto* command = app.add_subcommand("devices", "what workers.devices can name on this machine");
+  auto* command = app.add_subcommand(
+      "devices", "what workers.devices and center.place can name here, and the paths between them");
   command->callback([&result] {
     print_devices();
     result = ExitCode::done;

@@ -2,7 +2,6 @@
 #include <cstdio>
 #include <memory>
 
-#include "base/nearest.h"
 #include "commands/commands.h"
 #include "train/config.h"
 
@@ -14,7 +13,8 @@ void declare_help(CLI::App& app, ExitCode& result) {
   help->add_option("topic", *topic, "config, or nothing for this list");
   help->callback([topic, &app, &result] {
     if (!topic->empty() && *topic != "config") {
-      throw ConfigError("help: no such topic: " + *topic + did_you_mean(*topic, {"config"}));
+      throw ConfigError("help: no topic \"" + *topic +
+                        "\"; there is \"config\", and every command has --help");
     }
     // Not app.help(), which would tell of this subcommand only.
     const std::string list =

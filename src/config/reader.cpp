@@ -318,7 +318,9 @@ Places read_file(const std::string& path, const std::vector<std::string>& overri
                  const std::function<void(Fields&)>& fields, const std::string& expected) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) {
-    throw ConfigError(path + ": is a folder; expected a TOML file");
+    const bool of_run = std::filesystem::exists(std::filesystem::path(path) / "config.toml", ignored);
+    throw ConfigError(path + ": is a folder; expected a TOML file" +
+                      (of_run ? ", as the config.toml in it" : ""));
   }
   std::ifstream file(path, std::ios::binary);
   if (!file) throw ConfigError(path + ": cannot be opened; expected a TOML file");

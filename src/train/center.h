@@ -18,23 +18,46 @@
 
 namespace easgd {
 
+/// Which way letters and replies go between a worker and the center.
+enum class Route {
+  host,    ///< both are in host memory, as the center is
+  peer,    ///< both are in the memory of the center's device, and the worker's copies there
+  staged,  ///< both are in host memory, from where the master copies to the center's device
+};
+
+/// In host memory.
+std::unique_ptr<Backend> host_place();
+
+/// Where the center is.
+struct CenterPlace {
+  /// Makes the backend that has its vectors, on the master's thread.
+  std::function<std::unique_ptr<Backend>()> backend = host_place;
+  std::vector<Route> routes;  ///< of each worker; empty: host
+};
+
 /// The center at a version, for those who want to copy it.
 struct CenterView {
-  ConstView center;                      ///< [P] as it is evaluated
-  ConstView statistics;                  ///< [S]
+  ConstView center;                      ///< [P] as it is evaluated, with the backend `place`
+  Backend* place = nullptr;              ///< null: in host memory
+  ConstView statistics;                  ///< [S] in host memory
   std::uint64_t version = 0;             ///< letters absorbed
   std::span<const std::uint64_t> steps;  ///< of each worker, when its last letter was posted
   Tally train;                           ///< training loss of all letters absorbed so far
   std::optional<double> seconds = {};    ///< virtual time, where the order keeps one
+
+  /// state [P + S] in host memory
+  void copy_to(View state) const;
 };
 
-/// Thread: run() is the master's; the rest is for after it.
+/// Thread: the master's, until run() has ended; then anybody's.
 class Center {
  public:
   /// `state0` [P + S]: where it starts, of which `statistics` says how much the algorithm moves.
-  Center(ConstView state0, const Statistics& statistics, const Algorithm& algorithm,
-         const CenterOptions& options, std::unique_ptr<OrderPolicy> order,
-         std::vector<Mailbox*> mailboxes, std::vector<WorkerTelemetry*> telemetry, Bell& bell);
+  /// Mailboxes get memory of the center's device where that is their route.
+  Center(const CenterPlace& place, ConstView state0, const Statistics& statistics,
+         const Algorithm& algorithm, const CenterOptions& options,
+         std::unique_ptr<OrderPolicy> order, std::vector<Mailbox*> mailboxes,
+         std::vector<WorkerTelemetry*> telemetry, Bell& bell);
 
   /// Called by the master between rounds, after each that changed the center; may copy; in
   /// virtual time it may wait, else it must not.
@@ -44,29 +67,44 @@ class Center {
   /// absorbed. On an exception closes every mailbox and throws it.
   void run(std::stop_token stop);
 
-  CenterView view() const {
-    return {rule_->evaluated(center_), statistics_, version_, steps_, train_, order_->seconds()};
-  }
+  CenterView view() const;
+  /// After run(): its device has failed, and there is nothing to view.
+  bool lost() const { return lost_; }
   /// The order in which letters were absorbed or refused, and pulls answered.
   const std::vector<std::uint16_t>& order() const { return absorbed_; }
 
  private:
+  /// A worker's letter and reply [P] where the center is, and its statistics [S] in host memory.
+  struct Desk {
+    Route route = Route::host;
+    Buffer lent;  ///< to the mailbox, or to copy to and from it
+    View letter, reply;
+    Buffer statistics;
+  };
+
+  void make_desks(const std::vector<Route>& routes);
   void serve(const std::stop_token& stop);
+  void bring_home();
   bool is_torn() const;
+  void take_in(std::size_t worker);
+  void send_out(std::size_t worker);
   void absorb(std::span<const int> round);
   bool refuse_if_not_finite(int worker);
   void answer_pull(int worker);
   void note_exchange(int worker);
 
   const Algorithm& algorithm_;
-  Buffer state_;
-  View center_;      // [P], the head of the state
-  View statistics_;  // [S], its tail
+  std::unique_ptr<Backend> place_;
+  Buffer center_;      // [P] there
+  Buffer statistics_;  // [S] in host memory
+  Buffer last_;        // [P + S] in host memory: what is left when run() has ended
+  bool lost_ = false;
   const StatisticsPolicy policy_;
   std::unique_ptr<CenterRule> rule_;
   std::unique_ptr<OrderPolicy> order_;
   std::vector<Mailbox*> mailboxes_;
   std::vector<WorkerTelemetry*> telemetry_;
+  std::vector<Desk> desks_;
   Bell& bell_;
 
   std::uint64_t version_ = 0;

@@ -120,14 +120,16 @@ void WorkersConfig::fields(config::Fields& f) {
           "a device for each worker, as [\"cpu\", \"cpu\"] or [0, 1] for CUDA; or \"auto\"");
   f.integer("batch", batch, {1, 65536}, "samples in a step of one worker");
   f.integer("threads", threads, {0, 1024}, "CPU threads of each worker; 0 = cores / workers");
-  f.choice("precision", precision, {"f32", "bf16"},
-           "of activations and products; parameters stay f32");
+  f.choice("precision", precision, {"f32", "bf16", "tf32"},
+           "of activations and products; parameters stay f32; \"bf16\" on CPUs, \"tf32\" on CUDA");
   f.choice("on_failure", on_failure, {"continue", "stop"},
            "what the others do when a worker fails");
 }
 
 void CenterConfig::fields(config::Fields& f) {
-  f.choice("place", place, {"pinned"}, "memory that holds the center variable");
+  f.text("place", place,
+         "memory that holds the center variable: \"pinned\", of the host, or \"cuda:<n>\", of a "
+         "device");
   f.choice("order", order, {"free", "round_robin", "replay", "virtual"},
            "order in which letters are absorbed");
   f.text("replay", replay,

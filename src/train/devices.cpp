@@ -13,9 +13,15 @@
 namespace easgd {
 namespace {
 
+constexpr const char* kWithoutDevice = "workers.devices = \"auto\" or \"cpu\"";
+
 bool is_number(const std::string& text) {
   return !text.empty() && text.size() < 4 &&
          std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+Placement cuda_device(const std::string& number) {
+  return {"cuda", {.index = std::stoi(number), .threads = 1, .cores = {}}};
 }
 
 /// "cpu", "cuda:1", or "1" for the same.
@@ -27,10 +33,10 @@ Placement parse_device(const std::string& word) {
                    fmt::format("expected \"cpu\", \"cuda:<n>\" or a number; found \"{}\"{}", word,
                                did_you_mean(word, {"cpu", "cuda:0", "auto"})));
   }
-  return {"cuda", {.index = std::stoi(number), .threads = 1, .cores = {}}};
+  return cuda_device(number);
 }
 
-void check_present(const Placement& place) {
+void check_present(const Placement& place, const char* remedy) {
   try {
     load_cuda();
     const std::size_t count = Registry<DeviceList>::find(place.kind)->list().size();
@@ -38,8 +44,7 @@ void check_present(const Placement& place) {
       throw DeviceError(fmt::format("no CUDA device of this number; there are {}, from 0", count));
     }
   } catch (const DeviceError& e) {
-    throw DeviceError(
-        fmt::format("{}: {}; use workers.devices = \"auto\" or \"cpu\"", place.name(), e.what()));
+    throw DeviceError(fmt::format("{}: {}; use {}", place.name(), e.what(), remedy));
   }
 }
 
@@ -105,7 +110,7 @@ std::vector<Placement> place_workers(const WorkersConfig& workers, bool single_w
                                places.size()));
   }
   for (const Placement& place : places) {
-    if (place.kind != "cpu") check_present(place);
+    if (place.kind != "cpu") check_present(place, kWithoutDevice);
   }
   share_cores(places, std::size_t(workers.threads));
   return places;
@@ -119,8 +124,28 @@ Placement place_evaluation(const WorkersConfig& workers, const EvaluateConfig& e
                        .cores = {}}};
   if (first == "auto" || first == "cpu") return cpu;
   const Placement place = parse_device(first);
-  check_present(place);
+  check_present(place, kWithoutDevice);
   return place;
+}
+
+CenterPlace place_center(const std::string& place, const std::vector<Placement>& workers) {
+  CenterPlace result;
+  if (place == "pinned") return result;
+  if (!place.starts_with("cuda:") || !is_number(place.substr(5))) {
+    throw KeyError("center.place",
+                   fmt::format("expected \"pinned\" or \"cuda:<n>\", found \"{}\"", place));
+  }
+  const Placement device = cuda_device(place.substr(5));
+  check_present(device, "center.place = \"pinned\"");
+  result.backend = [device] {
+    return (*Registry<BackendEntry>::find(device.kind))(device.options);
+  };
+  for (const Placement& worker : workers) {
+    const bool peer = worker.kind == device.kind && Registry<DevicePaths>::find("cuda")->open_peer(
+                                                        worker.options.index, device.options.index);
+    result.routes.push_back(peer ? Route::peer : Route::staged);
+  }
+  return result;
 }
 
 }  // namespace easgd

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "train/center.h"
 #include "train/config.h"
 
 namespace easgd {
@@ -30,6 +31,10 @@ std::vector<Placement> place_workers(const WorkersConfig& workers, bool single_w
 /// Where centers are tested: on the first worker's GPU, or on evaluate.threads of the CPU.
 /// Throws: DeviceError where this machine lacks the GPU.
 Placement place_evaluation(const WorkersConfig& workers, const EvaluateConfig& evaluate);
+
+/// Where the center is: center.place.
+/// Throws: ConfigError for a place that is none; DeviceError for one that this machine lacks.
+CenterPlace place_center(const std::string& place, const std::vector<Placement>& workers);
 
 constexpr std::size_t kMostAutoWorkers = 16;
 /// Two more numbers have meanings: task.cpp has a worker that is none, 0xffff ends an order.bin.

@@ -57,8 +57,11 @@ class Mailbox {
 
   // The worker's side. post() may come from any thread that the backend chooses.
 
-  /// Lends the worker's memory [P + S] each, from before the first letter until leave() returns.
+  /// Lends memory [P + S] each, from before the first letter until leave() returns: the worker's own,
+  /// or, before the worker is made, that of a center on a device.
   void attach(View letter, View reply) { letter_ = letter, reply_ = reply; }
+  View letter() const { return letter_; }
+  ConstView reply() const { return reply_; }
   LetterNote& note() { return note_; }
   void post();
   /// Sleeps until the master has answered. Returns at once with `none` where no letter is out.

@@ -95,6 +95,7 @@ File read(const std::filesystem::path& path) {
   stream.read(data.data(), std::streamsize(data.size()));
   File file;
   std::string name = "header";
+  std::uint64_t used = 0;  // bytes of the data up to the end of the last tensor
   try {
     const json header = json::parse(text);
     if (!header.is_object())
@@ -105,7 +106,13 @@ File read(const std::filesystem::path& path) {
         file.metadata = entry.get<std::map<std::string, std::string>>();
       } else {
         file.tensors[key] = read_tensor(entry, data);
+        used = std::max(used, entry.at("data_offsets").at(1).get<std::uint64_t>());
       }
+    }
+    name = "data";
+    if (used < data.size()) {
+      throw DataError(fmt::format("{} bytes follow the last tensor; a safetensors file ends with it",
+                                  data.size() - used));
     }
   } catch (const json::exception& e) {
     throw DataError(

@@ -1,13 +1,10 @@
 #include "train/snapshot.h"
 
-#include <algorithm>
-
 namespace easgd {
 
 bool SnapshotSlot::offer(const CenterView& view, double seconds) {
   if (state_.load(std::memory_order_acquire) != State::empty) return false;
-  std::ranges::copy(view.statistics,
-                    std::ranges::copy(view.center, snapshot_.center.view().begin()).out);
+  view.copy_to(snapshot_.center);
   snapshot_.version = view.version;
   snapshot_.steps.assign(view.steps.begin(), view.steps.end());
   snapshot_.train = view.train;

@@ -34,23 +34,22 @@ Team::Team(TeamOptions options)
     : options_(std::move(options)),
       telemetry_(make_each<WorkerTelemetry>(options_.workers.size())),
       mailboxes_(make_each<Mailbox>(options_.workers.size(), bell_)),
-      center_(options_.state0, options_.statistics, *options_.algorithm, for_workers(options_),
-              std::move(options_.order), pointers(mailboxes_), pointers(telemetry_), bell_),
-      made_(std::ptrdiff_t(options_.workers.size())) {
-  center_.on_version = options_.on_version;
-}
+      made_(std::ptrdiff_t(options_.workers.size())) {}
 
 Team::~Team() {
   request_stop();
-  if (!gone_) go_.count_down();
-  if (!master_.joinable()) {
-    for (const auto& mailbox : mailboxes_) mailbox->close();  // nobody would answer
+  if (!gone_) {
+    for (const auto& mailbox : mailboxes_) mailbox->close();  // nobody will answer
+    go_.count_down();
   }
   for (std::thread& thread : threads_) thread.join();
   if (master_.joinable()) master_.join();
 }
 
 void Team::start() {
+  master_ = std::thread([this] { lead(); });
+  center_made_.wait();
+  making_error_.rethrow_if_any();
   for (std::size_t i = 0; i < options_.workers.size(); ++i) {
     try {
       threads_.emplace_back([this, i] { live(int(i)); });
@@ -63,18 +62,31 @@ void Team::start() {
   made_.wait();
   if (making_error_.get()) request_stop();
   started_ = std::chrono::steady_clock::now();
-  master_ = std::thread([this] {
-    name_thread("master");
-    try {
-      center_.run(stop_.get_token());
-    } catch (...) {
-      master_error_.record();
-    }
-    ended_ = true;
-  });
   gone_ = true;
   go_.count_down();
   making_error_.rethrow_if_any();
+}
+
+/// The master's whole life, on its own thread.
+void Team::lead() {
+  name_thread("master");
+  try {
+    center_ = std::make_unique<Center>(options_.place, options_.state0, options_.statistics,
+                                       *options_.algorithm, for_workers(options_),
+                                       std::move(options_.order), pointers(mailboxes_),
+                                       pointers(telemetry_), bell_);
+    center_->on_version = options_.on_version;
+  } catch (...) {
+    making_error_.record();
+  }
+  center_made_.count_down();
+  go_.wait();
+  try {
+    if (gone_) center_->run(stop_.get_token());
+  } catch (...) {
+    master_error_.record();
+  }
+  ended_ = true;
 }
 
 /// A worker's whole life, on its own thread.

@@ -21,6 +21,7 @@ struct TeamOptions {
   const Algorithm* algorithm = nullptr;
   const Plan* plan = nullptr;
   CenterOptions center = {};  ///< workers are filled in
+  CenterPlace place = {};
   std::vector<WorkerParts> workers;
   std::unique_ptr<OrderPolicy> order;
   ConstView state0;  ///< [P + S], the start of the center and of every worker, in host memory
@@ -39,8 +40,9 @@ class Team {
   /// Stops and joins.
   ~Team();
 
-  /// Makes every worker on its own thread, waits until all are ready, and lets them run.
-  /// Throws: what the making of a worker threw; nobody runs then.
+  /// Makes the center and then every worker, each on its own thread, waits until all are ready, and
+  /// lets them run.
+  /// Throws: what the making of the center or of a worker threw; nobody runs then.
   void start();
   /// From any thread. Workers end after the step they are in.
   void request_stop() { stop_.request_stop(); }
@@ -57,20 +59,21 @@ class Team {
   std::size_t workers() const { return telemetry_.size(); }
   std::size_t failed() const { return failed_; }
   /// After join().
-  const Center& center() const { return center_; }
+  const Center& center() const { return *center_; }
 
  private:
   void live(int index);
+  void lead();
 
   TeamOptions options_;
   std::vector<std::unique_ptr<WorkerTelemetry>> telemetry_;
   Bell bell_;
   std::vector<std::unique_ptr<Mailbox>> mailboxes_;
-  Center center_;
+  std::unique_ptr<Center> center_;
   std::stop_source stop_;
   std::chrono::steady_clock::time_point started_;
-  std::latch made_, go_{1};
-  bool gone_ = false;  // go_ has been counted down
+  std::latch center_made_{1}, made_, go_{1};
+  bool gone_ = false;  // go_ has been counted down, with all threads there
   std::atomic<std::size_t> failed_{0};
   std::atomic<bool> ended_{false};
   FirstError making_error_, worker_error_, master_error_;

@@ -116,6 +116,7 @@ class Run {
   Config config_;
   const Algorithm& algorithm_;
   std::vector<Placement> places_;
+  CenterPlace place_;
   Data data_;
   Network network_;
   Plan plan_;
@@ -134,6 +135,7 @@ Run::Run(Config config, const std::string& out)
     : config_(std::move(config)),
       algorithm_(*Registry<Algorithm>::find(config_.algorithm.name)),
       places_(place_workers(config_.workers, algorithm_.single)),
+      place_(place_center(config_.center.place, places_)),
       data_(resolve_threads(config_, places_)),
       network_(network_of(config_, data_)),
       plan_(config_, places_.size(), data_.train_size),
@@ -269,6 +271,7 @@ TeamOptions Run::team_options() {
   TeamOptions options{.algorithm = &algorithm_,
                       .plan = &plan_,
                       .center = center_options(config_),
+                      .place = place_,
                       .workers = {},
                       .order = std::move(order_),
                       .state0 = state0_,
@@ -472,8 +475,10 @@ ExitCode Run::run() {
   attempt([&] { team.join(); });
   attempt([&] { write_order(team); });
   attempt([&] { folder_.write("summary.json", summarise(team, "interrupted", seconds).dump(2)); });
-  const CenterView last = team.center().view();
-  attempt([&] { finish(evaluator, last, last.seconds.value_or(seconds)); });
+  if (!team.center().lost()) {
+    const CenterView last = team.center().view();
+    attempt([&] { finish(evaluator, last, last.seconds.value_or(seconds)); });
+  }
   const char* status = failure.get()    ? "failed"
                        : cut_short      ? "interrupted"
                        : diverged(team) ? "diverged"

@@ -16,11 +16,13 @@ Worker::Worker(int index, const WorkerParts& parts, const Algorithm& algorithm, 
       rule_(algorithm.worker(*backend_, state0.first(state0.size() - statistics))),
       gradient_(backend_->allocate(state0.size() - statistics)),
       statistics_(backend_->allocate(statistics)),
-      letter_(backend_->allocate_mailbox(state0.size())),
-      reply_(backend_->allocate_mailbox(state0.size())),
       mailbox_(mailbox) {
   backend_->upload(state0.last(statistics), statistics_);
-  mailbox_.attach(letter_, reply_);
+  if (mailbox_.letter().empty()) {
+    letter_ = backend_->allocate_mailbox(state0.size());
+    reply_ = backend_->allocate_mailbox(state0.size());
+    mailbox_.attach(letter_, reply_);
+  }
 }
 
 Worker::~Worker() {
@@ -74,7 +76,7 @@ void Worker::post(bool pull, std::uint64_t steps) {
   if (pull) {
     mailbox_.post();
   } else {
-    backend_->post(rule_->letter(), statistics_, letter_, [this] { mailbox_.post(); });
+    backend_->post(rule_->letter(), statistics_, mailbox_.letter(), [this] { mailbox_.post(); });
   }
 }
 
@@ -87,7 +89,7 @@ ConstView Worker::wait_for_reply() {
   closed_ = kind == Mailbox::Reply::closed;
   refused_ = kind == Mailbox::Reply::restart;
   if (kind != Mailbox::Reply::pull && !refused_) return {};
-  return backend_->fetch(reply_.view().first(gradient_.size()));
+  return backend_->fetch(mailbox_.reply().first(gradient_.size()));
 }
 
 /// The reply of an exchange that comes before the gradient.
@@ -105,7 +107,7 @@ void Worker::receive() {
 /// After a letter that was refused: from the center [P] that came instead, and its statistics.
 void Worker::restart(ConstView center) {
   rule_->restart(center);
-  backend_->upload(reply_.view().subspan(gradient_.size()), statistics_);
+  backend_->upload(mailbox_.reply().subspan(gradient_.size()), statistics_);
   refused_ = false;
 }
 

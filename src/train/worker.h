@@ -56,7 +56,7 @@ class Worker {
   std::unique_ptr<WorkerRule> rule_;
   Buffer gradient_;        // [P]
   Buffer statistics_;      // [S]
-  Buffer letter_, reply_;  // [P + S]
+  Buffer letter_, reply_;  // [P + S], where the mailbox has no memory of the center's device
   Mailbox& mailbox_;
 
   std::uint64_t clock_ = 0;  // t^i of the paper

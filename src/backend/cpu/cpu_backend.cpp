@@ -11,6 +11,7 @@
 #include "backend/cpu/cpu_model.h"
 #include "backend/cpu/elementwise_loops.h"
 #include "base/error.h"
+#include "kernels/squared_distance.h"
 
 namespace easgd::cpu {
 namespace {
@@ -46,6 +47,10 @@ void CpuBackend::download(ConstView device, View host) {
 
 void CpuBackend::run(const kernels::Elementwise& kernel, std::size_t count) {
   std::visit([count](const auto& formula) { for_each_element(count, formula); }, kernel);
+}
+
+double CpuBackend::squared_distance(ConstView x, ConstView c) {
+  return kernels::squared_distance(x.data(), c.data(), x.size());
 }
 
 void CpuBackend::post(ConstView x, ConstView statistics, View letter,

@@ -18,6 +18,7 @@ class CpuBackend final : public Backend {
   void upload(ConstView host, View device) override;
   void download(ConstView device, View host) override;
   void run(const kernels::Elementwise& kernel, std::size_t count) override;
+  double squared_distance(ConstView x, ConstView c) override;
   void post(ConstView x, ConstView statistics, View letter, std::function<void()> posted) override;
   void wait_posted() override {}  // post has called it
   ConstView fetch(ConstView reply) override { return reply; }

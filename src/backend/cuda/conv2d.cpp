@@ -1,5 +1,5 @@
 // Convolution by cuDNN. The algorithms are the first of its own ranking that give the same bits
-// every time; sums are float32 throughout (no TF32).
+// every time; factors of products are float32 too, but for precision = "tf32".
 #include "nn/conv2d.h"
 
 #include <span>
@@ -96,7 +96,9 @@ ConvLayer::ConvLayer(Workbench& bench, const Wiring& wiring)
   check(cudnnSetConvolution2dDescriptor(convolution_, pad, pad, stride, stride, 1, 1,
                                         CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT),
         "cudnnSetConvolution2dDescriptor");
-  check(cudnnSetConvolutionMathType(convolution_, CUDNN_FMA_MATH), "cudnnSetConvolutionMathType");
+  check(cudnnSetConvolutionMathType(convolution_,
+                                    bench.tf32() ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH),
+        "cudnnSetConvolutionMathType");
   choose_forward(bench);
   if (!bench.options().training) return;
   weight_gradient_ = AlignedSlice(bench, wiring.stage->slices[0]);

@@ -2,18 +2,34 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
+#include <fstream>
+#include <numeric>
+
 #include "base/error.h"
 #include "kernels/launch.h"
 
 namespace easgd::cuda {
 namespace {
 
-using Posted = std::function<void()>;
+constexpr std::size_t kParts = 8192;  // of a squared distance, summed by a thread each
 
 /// On a thread of CUDA's, where nothing of CUDA may be called.
-void CUDART_CB call_posted(void* data) {
-  const std::unique_ptr<Posted> posted(static_cast<Posted*>(data));
-  (*posted)();
+void CUDART_CB call_posted(void* posted) {
+  (*static_cast<std::function<void()>*>(posted))();
+}
+
+/// Which slot it is in, and which processor that belongs to.
+std::string place_on_bus(int index) {
+  char slot[16] = "";
+  check(cudaDeviceGetPCIBusId(slot, sizeof slot, index), "cudaDeviceGetPCIBusId");
+  std::string path = slot;
+  std::ranges::transform(path, path.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::ifstream file("/sys/bus/pci/devices/" + path + "/numa_node");
+  int node = -1;
+  file >> node;
+  return node < 0 ? fmt::format("PCI {}", slot) : fmt::format("PCI {}, NUMA node {}", slot, node);
 }
 
 }  // namespace
@@ -34,9 +50,9 @@ std::vector<std::string> list_devices() {
   for (int i = 0; i < count; ++i) {
     cudaDeviceProp properties;
     check(cudaGetDeviceProperties(&properties, i), "cudaGetDeviceProperties");
-    devices.push_back(fmt::format("{}, {:.1f} GiB, compute capability {}.{}", properties.name,
+    devices.push_back(fmt::format("{}, {:.1f} GiB, compute capability {}.{}, {}", properties.name,
                                   double(properties.totalGlobalMem) / (1 << 30), properties.major,
-                                  properties.minor));
+                                  properties.minor, place_on_bus(i)));
   }
   return devices;
 }
@@ -81,16 +97,26 @@ void CudaBackend::run(const kernels::Elementwise& kernel, std::size_t count) {
   }
 }
 
-void CudaBackend::post(ConstView x, ConstView statistics, View letter, Posted posted) {
+double CudaBackend::squared_distance(ConstView x, ConstView c) {
+  if (sums_.size() == 0) sums_ = device_buffer(2 * kParts);
+  auto* sums = reinterpret_cast<double*>(sums_.data());
+  run(kernels::SquaredDistance{sums, x.data(), c.data(), x.size(), kParts}, kParts);
+  std::vector<double> parts(kParts);
+  copy(sums, parts.data(), kParts * sizeof(double), compute_);
+  check(cudaStreamSynchronize(compute_), "a squared distance");
+  return std::accumulate(parts.begin(), parts.end(), 0.0);
+}
+
+void CudaBackend::post(ConstView x, ConstView statistics, View letter,
+                       std::function<void()> posted) {
   if (statistics_.size() != statistics.size()) statistics_ = device_buffer(statistics.size());
   copy(statistics.data(), statistics_.data(), statistics.size_bytes(), compute_);
   check(cudaEventRecord(computed_, compute_), "cudaEventRecord");
   check(cudaStreamWaitEvent(transfer_, computed_), "cudaStreamWaitEvent");
   copy(x.data(), letter.data(), x.size_bytes(), transfer_);
   copy(statistics_.data(), letter.data() + x.size(), statistics.size_bytes(), transfer_);
-  auto call = std::make_unique<Posted>(std::move(posted));
-  check(cudaLaunchHostFunc(transfer_, call_posted, call.get()), "cudaLaunchHostFunc");
-  call.release();  // call_posted's now; lost where the device fails before
+  posted_ = std::move(posted);  // that of the letter before has been called: its reply has come
+  check(cudaLaunchHostFunc(transfer_, call_posted, &posted_), "cudaLaunchHostFunc");
 }
 
 void CudaBackend::wait_posted() {

@@ -25,6 +25,7 @@ class CudaBackend final : public Backend {
   void upload(ConstView host, View device) override;
   void download(ConstView device, View host) override;
   void run(const kernels::Elementwise& kernel, std::size_t count) override;
+  double squared_distance(ConstView x, ConstView c) override;
   void post(ConstView x, ConstView statistics, View letter, std::function<void()> posted) override;
   void wait_posted() override;
   ConstView fetch(ConstView reply) override;
@@ -36,7 +37,9 @@ class CudaBackend final : public Backend {
   Stream compute_, transfer_;
   Event computed_, arrived_;
   Buffer statistics_;  // of the letter that is on its way
+  std::function<void()> posted_;  // of the same
   Buffer reply_;
+  Buffer sums_;  // of parts of a squared distance
 };
 
 /// Name, memory and compute capability of each CUDA device.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cassert>
+#include <numeric>
 #include <utility>
 
 #include "backend/cuda/cuda_backend.h"
@@ -14,6 +15,13 @@ namespace {
 
 constexpr std::size_t kMostInFlight = 64;  // batches whose loss nobody has asked for
 
+double* losses_of(float* counts) {
+  return reinterpret_cast<double*>(counts);
+}
+std::int32_t* hits_of(float* counts, std::size_t batch) {
+  return reinterpret_cast<std::int32_t*>(counts + 2 * batch);
+}
+
 const CudaLayerEntry& entry_of(const Stage& stage) {
   const CudaLayerEntry* entry = Registry<CudaLayerEntry>::find(stage.layer->kind());
   if (entry) return *entry;
@@ -24,18 +32,17 @@ const CudaLayerEntry& entry_of(const Stage& stage) {
 
 CudaModel::CudaModel(const Network& network, const ModelOptions& options, cudaStream_t stream)
     : bench_(network, options, stream), input_stream_(make_stream("input")), loaded_(make_event()) {
-  if (options.precision != "f32") {
-    throw KeyError("workers.precision",
-                   fmt::format("CUDA has no \"{}\" yet: use \"f32\"", options.precision));
+  if (options.precision != "f32" && options.precision != "tf32") {
+    throw KeyError(
+        "workers.precision",
+        fmt::format("CUDA has no \"{}\" yet: use \"f32\" or \"tf32\"", options.precision));
   }
   for (Input& input : inputs_) {
     input.images = bench_.make_floats(options.batch * network.input().size());
     input.labels = reinterpret_cast<std::int32_t*>(bench_.make_floats(options.batch));
     input.read = make_event();
   }
-  losses_ = reinterpret_cast<double*>(bench_.make_floats(2 * options.batch));
-  hits_ = reinterpret_cast<std::int32_t*>(bench_.make_floats(options.batch));
-  sums_ = reinterpret_cast<double*>(bench_.make_floats(4));
+  counts_ = bench_.make_floats(3 * options.batch);
   make_layers();
   bench_.finish();
 }
@@ -111,17 +118,18 @@ void CudaModel::forward(const Pass& pass) {
 /// Loss, hits and the gradient of the loss.
 void CudaModel::count(const Pass& pass) {
   const auto classes = int(bench_.network().stages().back().input.size());
+  const std::size_t batch = bench_.options().batch;
   bench_.run(kernels::SoftmaxCrossEntropyPass{loss_input_ ? loss_input_ : pass.images, pass.labels,
-                                              scores_gradient_, losses_, hits_, classes,
+                                              scores_gradient_, losses_of(counts_),
+                                              hits_of(counts_, batch), classes,
                                               1.0f / float(pass.samples)},
              std::size_t(pass.samples));
-  bench_.run(kernels::TallyPass{losses_, hits_, pass.samples, sums_, sums_ + 1}, 1);
   harvest(in_flight_.size() >= kMostInFlight);
-  if (idle_.empty()) idle_.push_back({pinned_buffer(4), make_event(), 0});
+  if (idle_.empty()) idle_.push_back({pinned_buffer(3 * batch), make_event(), 0});
   Count& count = in_flight_.emplace_back(std::move(idle_.back()));
   idle_.pop_back();
   count.samples = pass.samples;
-  copy(sums_, count.pinned.data(), 2 * sizeof(double), bench_.stream());
+  copy(counts_, count.pinned.data(), 3 * batch * sizeof(float), bench_.stream());
   check(cudaEventRecord(count.arrived, bench_.stream()), "cudaEventRecord");
 }
 
@@ -136,8 +144,10 @@ void CudaModel::harvest(bool wait) {
       if (answer == cudaErrorNotReady) return;
       check(answer, "the loss of a batch");
     }
-    const auto* sums = reinterpret_cast<const double*>(count.pinned.data());
-    tally_ += {sums[0], std::int64_t(sums[1]), count.samples};
+    const double* losses = losses_of(count.pinned.data());
+    const std::int32_t* hits = hits_of(count.pinned.data(), bench_.options().batch);
+    tally_ += {std::accumulate(losses, losses + count.samples, 0.0),
+               std::accumulate(hits, hits + count.samples, std::int64_t{0}), count.samples};
     idle_.push_back(std::move(count));
     in_flight_.pop_front();
   }

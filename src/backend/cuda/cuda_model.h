@@ -2,7 +2,8 @@
 //
 // Images and labels come through two device buffers in turn, on a stream of their own, so that a
 // batch crosses while the step before it computes. What the host waits for is that the batch has
-// left the loader's memory. Loss and hits come back the same way, some batches late.
+// left the loader's memory. Loss and hits of each sample come back the same way, some batches late, and
+// are added up here.
 #pragma once
 
 #include <array>
@@ -34,7 +35,7 @@ class CudaModel final : public Model {
   };
   /// Loss and hits of a batch on their way to the host.
   struct Count {
-    Buffer pinned;  ///< two doubles
+    Buffer pinned;  ///< as counts_
     Event arrived;
     std::int64_t samples = 0;
   };
@@ -50,9 +51,7 @@ class CudaModel final : public Model {
   std::vector<std::unique_ptr<CudaLayer>> layers_;
   const float* loss_input_ = nullptr;  ///< the scores; null: the images
   float* scores_gradient_ = nullptr;
-  double* losses_ = nullptr;  ///< [N]
-  std::int32_t* hits_ = nullptr;
-  double* sums_ = nullptr;  ///< loss and hits of a batch
+  float* counts_ = nullptr;  ///< of each sample: losses, [N] doubles, and hits, [N] 32-bit integers
   Stream input_stream_;
   Event loaded_;
   std::array<Input, 2> inputs_;

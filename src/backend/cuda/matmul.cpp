@@ -24,7 +24,8 @@ void set(cublasLtMatmulDesc_t descriptor, cublasLtMatmulDescAttributes_t attribu
 }  // namespace
 
 Matmul::Matmul(Workbench& bench, Matrix a, Matrix b, bool add) : add_(add) {
-  check(cublasLtMatmulDescCreate(descriptor_.place(), CUBLAS_COMPUTE_32F, CUDA_R_32F),
+  const auto products = bench.tf32() ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+  check(cublasLtMatmulDescCreate(descriptor_.place(), products, CUDA_R_32F),
         "cublasLtMatmulDescCreate");
   const auto operation = [](const Matrix& m) { return m.transposed ? CUBLAS_OP_T : CUBLAS_OP_N; };
   set(descriptor_, CUBLASLT_MATMUL_DESC_TRANSA, operation(a));

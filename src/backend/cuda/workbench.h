@@ -20,6 +20,8 @@ class Workbench {
   const Network& network() const { return network_; }
   const ModelOptions& options() const { return options_; }
   int batch() const { return int(options_.batch); }
+  /// Products may be rounded to ten bits of mantissa before they are added up in float32.
+  bool tf32() const { return options_.precision == "tf32"; }
   cudnnHandle_t cudnn() const { return cudnn_; }
   cublasLtHandle_t cublas() const { return cublas_; }
   cudaStream_t stream() const { return stream_; }

@@ -1,0 +1,126 @@
+// The ways between devices and host, found by trying: drivers and virtual machines exist that say of a
+// path between two devices that it works and send other bits than were given.
+#include <chrono>
+#include <cstring>
+#include <vector>
+
+#include "backend/cuda/cuda_backend.h"
+#include "kernels/philox.h"
+
+namespace easgd::cuda {
+namespace {
+
+constexpr std::size_t kProbe = (std::size_t{4} << 20) / sizeof(float) + 1;  // floats
+constexpr std::size_t kTimed = (std::size_t{64} << 20) / sizeof(float);
+constexpr int kCopies = 8;
+
+/// The calling thread's device, for a while.
+class OnDevice {
+ public:
+  explicit OnDevice(int index) {
+    check(cudaGetDevice(&before_), "cudaGetDevice");
+    check(cudaSetDevice(index), "cudaSetDevice");
+  }
+  ~OnDevice() { cudaSetDevice(before_); }
+  OnDevice(const OnDevice&) = delete;
+
+ private:
+  int before_ = 0;
+};
+
+/// A piece of memory, and the stream that copies from it.
+struct Place {
+  int device = -1;  ///< -1: the host
+  Buffer memory;
+  Stream stream;
+
+  Place(int index, std::size_t count) : device(index) {
+    const OnDevice on(index < 0 ? 0 : index);
+    memory = index < 0 ? pinned_buffer(count) : device_buffer(count);
+    stream = make_stream("probe");
+  }
+  std::string name() const { return device < 0 ? "host" : "cuda:" + std::to_string(device); }
+};
+
+void send(const Place& by, const Buffer& from, const Buffer& to) {
+  const OnDevice on(by.device < 0 ? 0 : by.device);
+  copy(from.data(), to.data(), from.size() * sizeof(float), by.stream);
+  check(cudaStreamSynchronize(by.stream), "a copy between devices");
+}
+
+bool same_bits(const Buffer& a, const Buffer& b) {
+  return std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+/// Bits of every kind there and back, by `from`'s stream; read at `to` by its own as well.
+bool is_exact(int from, int to) {
+  const Place here(from, kProbe), there(to, kProbe);
+  const Place back(from, kProbe);
+  const Buffer sent = pinned_buffer(kProbe), seen = pinned_buffer(kProbe),
+               returned = pinned_buffer(kProbe);
+  const kernels::Random random{1, kernels::Stream::synthetic_data};
+  for (std::size_t i = 0; i < kProbe; ++i) {
+    const std::uint32_t bits = random.at(0, std::uint32_t(i / 4)).value[i % 4];
+    std::memcpy(sent.data() + i, &bits, sizeof bits);
+  }
+  send(here, sent, here.memory);
+  send(here, here.memory, there.memory);
+  send(there, there.memory, seen);
+  send(here, there.memory, back.memory);
+  send(here, back.memory, returned);
+  return same_bits(sent, seen) && same_bits(sent, returned);
+}
+
+double speed_of(const Place& from, const Place& to) {
+  const Place& by = from.device < 0 ? to : from;
+  send(by, from.memory, to.memory);  // warm
+  const auto start = std::chrono::steady_clock::now();
+  {
+    const OnDevice on(by.device);
+    for (int i = 0; i < kCopies; ++i) {
+      copy(from.memory.data(), to.memory.data(), from.memory.size() * sizeof(float), by.stream);
+    }
+    check(cudaStreamSynchronize(by.stream), "a copy between devices");
+  }
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  return kCopies * double(from.memory.size() * sizeof(float)) / took.count();
+}
+
+bool can_access(int from, int to) {
+  int can = 0;
+  check(cudaDeviceCanAccessPeer(&can, from, to), "cudaDeviceCanAccessPeer");
+  return can != 0;
+}
+
+bool open_peer(int from, int to) {
+  if (from == to) return true;
+  if (!can_access(from, to)) return false;
+  const OnDevice on(from);
+  const cudaError_t answer = cudaDeviceEnablePeerAccess(to, 0);
+  if (answer != cudaErrorPeerAccessAlreadyEnabled) check(answer, "cudaDeviceEnablePeerAccess");
+  cudaGetLastError();
+  if (is_exact(from, to)) return true;
+  check(cudaDeviceDisablePeerAccess(to), "cudaDeviceDisablePeerAccess");
+  return false;
+}
+
+std::vector<DevicePath> measure() {
+  const int count = int(list_devices().size());
+  std::vector<DevicePath> paths;
+  for (int from = -1; from < count; ++from) {
+    for (int to = -1; to < count; ++to) {
+      if (from == to) continue;
+      const bool peer = from >= 0 && to >= 0 && open_peer(from, to);
+      const Place source(from, kTimed), target(to, kTimed);
+      paths.push_back({source.name(), target.name(), peer,
+                       peer || is_exact(from < 0 ? to : from, from < 0 ? -1 : to),
+                       speed_of(source, target)});
+    }
+  }
+  return paths;
+}
+
+const Registered<DevicePaths> kRegistered("cuda", {measure, open_peer});
+
+}  // namespace
+}  // namespace easgd::cuda
