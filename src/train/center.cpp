@@ -89,7 +89,12 @@ void Center::run(std::stop_token stop) {
     bring_home();
   } catch (...) {
     for (Mailbox* mailbox : mailboxes_) mailbox->close();
-    if (last_.size() == 0) bring_home();
+    try {
+      if (last_.size() == 0) bring_home();
+    } catch (const DeviceError&) {  // the failure that brought us here, once more
+      lost_ = true;
+      last_ = host_buffer(center_.size() + statistics_.size());
+    }
     throw;
   }
 }
@@ -97,11 +102,7 @@ void Center::run(std::stop_token stop) {
 /// Leaves the center in host memory, for whoever comes after the master.
 void Center::bring_home() {
   Buffer last = host_buffer(center_.size() + statistics_.size());
-  try {
-    view().copy_to(last);
-  } catch (const DeviceError&) {
-    lost_ = true;
-  }
+  view().copy_to(last);
   last_ = std::move(last);
 }
 

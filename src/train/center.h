@@ -68,7 +68,7 @@ class Center {
   void run(std::stop_token stop);
 
   CenterView view() const;
-  /// After run(): its device has failed, and there is nothing to view.
+  /// After run(): its device has failed, and what is left to view is zeros.
   bool lost() const { return lost_; }
   /// The order in which letters were absorbed or refused, and pulls answered.
   const std::vector<std::uint16_t>& order() const { return absorbed_; }
