@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <variant>
 
+#include "kernels/cut.h"
 #include "kernels/host_device.h"
 #include "kernels/philox.h"
 
@@ -77,14 +78,14 @@ struct DropoutPass {
   const float* x;
   bool add;
   Random random;
-  std::uint64_t step;
+  const std::uint64_t* step;
   std::uint32_t draws_per_sample, draws_before;
   std::size_t size;  ///< of a sample
   float rate;
 
   EASGD_HD void operator()(std::size_t i) const {
     const auto n = std::uint32_t(i / size), e = std::uint32_t(i % size);
-    const Random4 four = random.at(step, n * draws_per_sample + draws_before + e / 4);
+    const Random4 four = random.at(*step, n * draws_per_sample + draws_before + e / 4);
     const float kept = x[i] * (four.uniform(int(e % 4)) >= rate ? 1.0f / (1.0f - rate) : 0.0f);
     y[i] = (add ? y[i] : 0.0f) + kept;
   }
@@ -119,6 +120,6 @@ struct SoftmaxCrossEntropyPass {
 };
 
 using LayerPass = std::variant<ReluForward, ReluBackward, TanhForward, TanhBackward, Sum, Hand,
-                               DropoutPass, SoftmaxCrossEntropyPass>;
+                               DropoutPass, SoftmaxCrossEntropyPass, CutPass>;
 
 }  // namespace easgd::kernels

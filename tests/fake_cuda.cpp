@@ -16,6 +16,7 @@
 #include <thread>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "kernels/launch.h"
 
@@ -58,6 +59,12 @@ cudaError_t answer() {
 
 }  // namespace
 
+/// Work that was recorded.
+struct CUgraph_st {
+  std::vector<std::function<void()>> work;
+};
+struct CUgraphExec_st : CUgraph_st {};
+
 /// One thread that does the work of a list to which the stream's owner appends.
 struct CUstream_st {
   struct Work {
@@ -73,6 +80,7 @@ struct CUstream_st {
   }
 
   void append(std::function<void()> run) {
+    if (recording) return recording->work.push_back(std::move(run));
     last->next.store(new Work{std::move(run)}, std::memory_order_release);
     last = last->next.load(std::memory_order_relaxed);
     ++appended;
@@ -95,12 +103,14 @@ struct CUstream_st {
   Work* const first = new Work;  // nothing: where the list begins
   Work* last = first;
   std::uint64_t appended = 0;
+  std::unique_ptr<CUgraph_st> recording;
   std::atomic<std::uint64_t> done{0};
   std::thread thread;
 };
 
 struct CUevent_st {
-  Flag recorded;
+  Flag recorded =
+      std::make_shared<std::atomic<bool>>(true);  // one that never was is waited for by nobody
 };
 
 namespace easgd::fake_cuda {
@@ -137,8 +147,10 @@ void mend() {
 }  // namespace easgd::fake_cuda
 
 namespace easgd::kernels {
+namespace {
 
-void launch(const Elementwise& kernel, std::size_t count, cudaStream_t stream) {
+template <class Kernels>
+void launch_any(const Kernels& kernel, std::size_t count, cudaStream_t stream) {
   std::visit(
       [=](const auto& formula) {
         stream->append([=] {
@@ -146,6 +158,16 @@ void launch(const Elementwise& kernel, std::size_t count, cudaStream_t stream) {
         });
       },
       kernel);
+}
+
+}  // namespace
+
+void launch(const Elementwise& kernel, std::size_t count, cudaStream_t stream) {
+  launch_any(kernel, count, stream);
+}
+
+void launch(const LayerPass& kernel, std::size_t count, cudaStream_t stream) {
+  launch_any(kernel, count, stream);
 }
 
 }  // namespace easgd::kernels
@@ -184,6 +206,10 @@ const char* cublasLtGetStatusString(cublasStatus_t) {
 cudaError_t cudaMalloc(void** data, std::size_t bytes) {
   *data = std::malloc(bytes);
   if (devices > 1) device_of[static_cast<char*>(*data)] = current;
+  return cudaSuccess;
+}
+cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* all) {
+  *free = *all = 4000;
   return cudaSuccess;
 }
 cudaError_t cudaHostAlloc(void** data, std::size_t bytes, unsigned int) {
@@ -269,4 +295,38 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
     while (!is_set(flag) && !is_set(stream->broken_device)) wait_a_little();
   });
   return answer();
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  while (!is_set(event->recorded) && !is_set(broken)) wait_a_little();
+  return answer();
+}
+cudaError_t cudaEventQuery(cudaEvent_t event) {
+  return is_set(event->recorded) || is_set(broken) ? answer() : cudaErrorNotReady;
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  stream->recording = std::make_unique<CUgraph_st>();
+  return cudaSuccess;
+}
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  *graph = stream->recording.release();
+  return cudaSuccess;
+}
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long) {
+  *exec = new CUgraphExec_st{*graph};
+  return cudaSuccess;
+}
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
+  stream->append([work = exec->work] {
+    for (const auto& each : work) each();
+  });
+  return answer();
+}
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  delete graph;
+  return cudaSuccess;
+}
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
+  delete exec;
+  return cudaSuccess;
 }

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <numeric>
@@ -216,7 +217,7 @@ struct Simulation {
     return c;
   }
 
-  /// Two levels of groups of two, up to eight workers: leaves 0..3, inner nodes 0..1, root.
+  /// Groups of `fanout`, and groups of those, up to one root: node {level, index}.
   double tree(bool momentum) {
     const auto fanout = std::size_t(config.tree.fanout);
     std::map<std::pair<int, std::size_t>, double> node;
@@ -373,6 +374,33 @@ TEST_CASE("exchanges follow a schedule of tau: post-local SGD, and others") {
     if (name == "local_sgd")
       continue;  // on a quadratic the workers' mean is the same for every tau
     CHECK(distance(toy_of(config, 4).run(), without) > 1e-4);
+  }
+}
+
+TEST_CASE(
+    "local SGD: workers part between exchanges and meet at them, later at every seventh step") {
+  // On a quadratic the center does not tell: the workers' mean is the same for every tau.
+  for (const std::string name : {"local_sgd", "diloco"}) {
+    CAPTURE(name);
+    Config config = config_of(name, "synchronous", 1, 56);
+    config.algorithm.momentum = 0;  // gradients are taken at x
+    config.algorithm.tau_schedule.kind = "steps";
+    config.algorithm.tau_schedule.at = {0.5};
+    config.algorithm.tau_schedule.factor = 7;
+    Toy toy = toy_of(config, 3);
+    std::array<std::array<double, 3>, 56> points{};
+    toy.after_gradient = [&](std::uint32_t worker, std::uint64_t step, View g) {
+      points[step][worker] =
+          (double(g[0]) + quadratic::noise(worker, step, 0)) / quadratic::curvature(0);
+    };
+    toy.run();
+    for (std::uint64_t step = 0; step < 56; ++step) {
+      CAPTURE(step);
+      const auto [low, high] = std::ranges::minmax(points[step]);
+      const bool meet = step < 28 || step % 7 == 0;
+      if (meet) CHECK(high - low < 1e-5);
+      if (!meet) CHECK(high - low > 1e-3);
+    }
   }
 }
 

@@ -107,7 +107,8 @@ TEST_CASE("parity: a NaN stays one") {
   kernels::ReluForward{&y, &x}(0);
   CHECK(std::isnan(y));
   y = 0;
-  kernels::DropoutPass{&y, &x, false, {}, 0, 1, 0, 1, 0.999f}(0);
+  const std::uint64_t step = 0;
+  kernels::DropoutPass{&y, &x, false, {}, &step, 1, 0, 1, 0.999f}(0);
   CHECK(std::isnan(y));
 }
 
@@ -122,7 +123,7 @@ TEST_CASE("parity: dropout drops what every backend drops") {
   std::vector<float> x, y(3 * stage.input.size(), 1);
   for (const Doubles& sample : outputs[1]) x.insert(x.end(), sample.begin(), sample.end());
   const kernels::Random random{11, kernels::Stream::dropout, data.batch.worker};
-  run(kernels::DropoutPass{y.data(), x.data(), false, random, data.batch.step, draws.per_sample,
+  run(kernels::DropoutPass{y.data(), x.data(), false, random, &data.batch.step, draws.per_sample,
                            draws.before, stage.input.size(), 0.3f},
       y.size());
   std::size_t dropped = 0;
@@ -195,7 +196,7 @@ TEST_CASE("parity: every elementwise kernel is the same on a device") {
   const auto gpu = device();
   if (!gpu) return;
   const auto host = cpu();
-  // Four vectors each, which the kernels take in the places of their pointers.
+  // Six vectors, which the kernels take in the places of their pointers.
   const auto trial = [](Backend& backend, int kind) {
     std::vector<Buffer> v;
     for (std::uint32_t k = 0; k < 6; ++k) {
@@ -300,8 +301,10 @@ struct Course {
 };
 
 /// Twenty steps of SGD from the same start on the same batches.
-Course train(Backend& backend, const Network& network, const char* precision = "f32") {
-  const auto model = backend.compile(network, {.batch = 32, .precision = precision, .seed = 5});
+Course train(Backend& backend, const Network& network, const char* precision = "f32",
+             bool graphs = true) {
+  const auto model =
+      backend.compile(network, {.batch = 32, .graphs = graphs, .precision = precision, .seed = 5});
   const Buffer state = backend.allocate(network.state_count());
   const Buffer g = backend.allocate(network.parameter_count());
   const View x = state.view().first(g.size()), statistics = state.view().subspan(g.size());
@@ -343,6 +346,7 @@ TEST_CASE("parity: a run's worth of steps of the paper's network, and of a resid
     for (std::size_t i = 0; i < wanted.statistics.size(); ++i) {
       CHECK(found.statistics[i] == doctest::Approx(wanted.statistics[i]).epsilon(1e-3));
     }
+    CHECK(train(*gpu, network, "f32", false).losses == found.losses);
     const Course rounded = train(*gpu, network, "tf32");
     for (std::size_t i = 0; i < wanted.losses.size(); ++i) {
       CHECK(rounded.losses[i] == doctest::Approx(wanted.losses[i]).epsilon(2e-2));

@@ -4,12 +4,17 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <limits>
 #include <thread>
 
+#include "backend/cuda/counts.h"
 #include "backend/cuda/cuda_backend.h"
+#include "backend/cuda/graphs.h"
+#include "backend/cuda/input.h"
+#include "data/loader.h"
 #include "fake_cuda.h"
 #include "network_spec.h"
 #include "quadratic.h"
@@ -235,4 +240,120 @@ TEST_CASE("peer access is used only where what is sent arrives") {
     CHECK(path.peer == works);
   }
   fake_cuda::mend();
+}
+
+TEST_CASE("batches arrive whole, as images or cut on the device out of a set that it keeps") {
+  constexpr std::size_t kBatch = 5;
+  constexpr std::uint64_t kSteps = 80;
+  const Shape shape{3, 6, 7};
+  std::vector<std::uint8_t> pixels(30 * shape.size()), classes(30);
+  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = std::uint8_t(i * 37 % 251);
+  for (std::size_t i = 0; i < classes.size(); ++i) classes[i] = std::uint8_t(i % 10);
+  const ImageTable set(shape, 10, pixels, classes);
+  LoaderOptions options{.batch = kBatch, .crop = 5, .pad = 2, .flip = true, .limit = 27};
+  options.normalisation = {{0.4f, 0.5f, 0.6f}, {0.2f, 0.3f, 0.4f}};
+  options.spawn = [](const std::function<void()>& task) { task(); };
+  Loader wanted(set, options);
+  for (const bool cuts : {false, true}) {
+    CAPTURE(cuts);
+    options.cuts = cuts;
+    Loader batches(set, options);
+    const auto stream = cuda::make_stream("test");
+    struct Seen {
+      std::vector<float> images;
+      std::vector<std::int32_t> labels;
+      std::uint64_t step = 0;
+    };
+    std::vector<Seen> seen(kSteps);
+    {
+      cuda::Input input(batches.shape(), kBatch, stream);
+      for (std::uint64_t step = 0; step < kSteps; ++step) {
+        const Batch& batch = batches.next(step);
+        CHECK(batch.images.empty() == cuts);
+        const cuda::Arrived there = input.load(batch);
+        fake_cuda::enqueue(stream, [=, &to = seen[step], size = batches.shape().size()] {
+          to.images.assign(there.images, there.images + kBatch * size);
+          to.labels.assign(there.labels, there.labels + kBatch);
+          to.step = *there.step;
+        });
+        input.unload();
+      }
+    }
+    std::size_t over_the_edge = 0;
+    for (std::uint64_t step = 0; step < kSteps; ++step) {
+      const Batch& batch = wanted.next(step);
+      CHECK(std::ranges::equal(seen[step].images, batch.images));
+      CHECK(std::ranges::equal(seen[step].labels, batch.labels));
+      CHECK(seen[step].step == step);
+      over_the_edge += std::ranges::count(batch.images, -2.0f);  // level 0 of the first channel
+    }
+    CHECK(over_the_edge > 100);
+  }
+  CHECK(cuda::can_keep(1000));  // a quarter of the 4000 bytes that are free there
+  CHECK_FALSE(cuda::can_keep(1001));
+}
+
+TEST_CASE("losses and hits arrive in order, however late they are asked for") {
+  const auto stream = cuda::make_stream("test");
+  cuda::Counts counts(3, stream);
+  Tally sum;
+  std::int64_t hits = 0, samples = 0;
+  double loss = 0;
+  for (int step = 0; step < 300; ++step) {
+    const int count = step % 3 + 1;
+    fake_cuda::enqueue(stream, [=, losses = counts.losses(), hit = counts.hits()] {
+      for (int i = 0; i < 3; ++i) losses[i] = step + 0.25 * i, hit[i] = (step + i) % 2;
+    });
+    counts.send(count);
+    for (int i = 0; i < count; ++i) loss += step + 0.25 * i, hits += (step + i) % 2;
+    samples += count;
+    if (step % 100 == 50) sum += counts.take();
+  }
+  cudaStreamSynchronize(stream);
+  sum += counts.take();
+  CHECK(sum.loss == loss);
+  CHECK(sum.hits == hits);
+  CHECK(sum.samples == samples);
+  CHECK(counts.take().samples == 0);
+}
+
+TEST_CASE("work is called once, recorded once and then repeated, each key's for itself") {
+  const auto stream = cuda::make_stream("test");
+  cuda::Graphs graphs(stream);
+  int calls[12] = {}, runs[12] = {};
+  const auto run = [&](int k) {
+    graphs.run({&calls[k], nullptr, nullptr, nullptr}, [&] {
+      ++calls[k];
+      fake_cuda::enqueue(stream, [&runs, k] { ++runs[k]; });
+      fake_cuda::enqueue(stream, [&runs, k] { runs[k] += 100; });
+    });
+  };
+  for (int round = 0; round < 5; ++round) {
+    for (int k = 0; k < 12; ++k) run(k);
+  }
+  cudaStreamSynchronize(stream);
+  for (int k = 0; k < 12; ++k) {
+    CAPTURE(k);
+    CHECK(calls[k] == (k < 8 ? 2 : 5));  // no more than eight are kept
+    CHECK(runs[k] == 5 * 101);
+  }
+}
+
+TEST_CASE("work that fails while it is recorded leaves the stream as it was") {
+  const auto stream = cuda::make_stream("test");
+  cuda::Graphs graphs(stream);
+  int runs = 0;
+  bool fails = false;
+  const auto work = [&] {
+    fake_cuda::enqueue(stream, [&runs] { ++runs; });
+    if (fails) throw std::runtime_error("a test");
+  };
+  graphs.run({}, work);
+  fails = true;
+  CHECK_THROWS_WITH(graphs.run({}, work), "a test");
+  fails = false;
+  graphs.run({}, work);
+  graphs.run({}, work);
+  cudaStreamSynchronize(stream);
+  CHECK(runs == 3);
 }

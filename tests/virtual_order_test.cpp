@@ -72,6 +72,22 @@ TEST_CASE("in virtual time a round waits for the last of its letters") {
   CHECK(free.version == 84);
   CHECK(rounds.version == 84);
   CHECK(rounds.seconds > free.seconds);
+  // Three workers, no jitter: as one worker alone, asynchronous or not.
+  CHECK(run(config_of("downpour", 2, 6), 3, {1, 0.1, 0, 1}, true).seconds == doctest::Approx(6.7));
+  CHECK(run(config_of("eamsgd", 2, 6), 3, {1, 0.1, 0, 1}, true).seconds == doctest::Approx(4.1));
+  CHECK(run(config_of("allreduce", 1, 3), 3, {1, 0.1, 0, 1}, true).seconds == doctest::Approx(3.7));
+  // With jitter each round of one step lasts as long as its slowest worker's, and 0.2.
+  const auto seconds_of_step = [&](std::uint32_t worker, std::uint64_t step) {
+    const kernels::Random random{times.seed, kernels::Stream::virtual_time, worker};
+    return 1 + 0.5 * (2 * double(random.at(step, 0).uniform(0)) - 1);
+  };
+  double expected = 0.1;  // the first letter, before any step
+  for (std::uint64_t step = 0; step < 20; ++step) {
+    double slowest = 0;
+    for (std::uint32_t w = 0; w < 4; ++w) slowest = std::max(slowest, seconds_of_step(w, step));
+    expected += 0.1 + slowest + 0.1;  // reply, step, letter
+  }
+  CHECK(rounds.seconds == doctest::Approx(expected).epsilon(1e-12));
 }
 
 TEST_CASE("the virtual order is a function of the times and the seed, not of the machine") {

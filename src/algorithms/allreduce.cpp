@@ -1,5 +1,5 @@
 // Synchronous SGD: the gradients of all workers are averaged in every step; with momentum it is
-// Nesterov's.
+// Nesterov's [Sutskever et al. 2013]. As in [Chen et al. 2016], without their backup workers.
 //
 //   u = mean of -eta g_i(y);   v = delta v + u;   x = x + v;   y = x + delta v
 //

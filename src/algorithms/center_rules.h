@@ -66,7 +66,6 @@ class AveragedCenter final : public CenterRule {
   AveragedCenter(Backend& backend, std::unique_ptr<CenterRule> rule, ConstView x0, Average kind);
 
   void absorb(std::span<const Letter> round, View center) override;
-  ConstView pulled(ConstView center) const override { return rule_->pulled(center); }
   ConstView evaluated(ConstView) const override { return z_; }
 
  private:

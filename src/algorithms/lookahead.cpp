@@ -1,4 +1,5 @@
-// Lookahead [Zhang et al. 2019]: slow weights that follow fast ones.
+// Lookahead [Zhang et al. 2019]: slow weights that follow fast ones. One worker in that work; here
+// any number, which move the same slow weights one after another.
 //
 //   when tau divides t:  c = c + alpha (x - c);   x = c
 //   every step:          Nesterov SGD, its momentum kept

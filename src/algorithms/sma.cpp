@@ -4,10 +4,8 @@
 //   when tau divides t:  e_i = alpha (x_i - c);   c = c + sum of e_i + mu (c - c_before)
 //   every step:          x_i = x_i - eta g(x_i) - e_i       (with momentum: x_i + v_i - e_i)
 //
-// mu = 0 is synchronous EAMSGD. Where it is not given it is 0.3: beside the workers' own momentum, the
-// 0.9 of that work, whose workers have none, is too much.
-
-#include <algorithm>
+// mu = 0 is synchronous EAMSGD. Where it is not given it is 0.3; that work, whose workers have no
+// momentum of their own, has 0.9.
 
 #include "algorithms/center_rules.h"
 #include "algorithms/local_rules.h"

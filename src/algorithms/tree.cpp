@@ -10,8 +10,6 @@
 // thesis sends both ways by the clock of each node, leaves too; here a worker and its group meet as in
 // EASGD, by the worker's tau.
 
-#include <algorithm>
-
 #include "algorithms/center_rules.h"
 #include "algorithms/local_rules.h"
 

@@ -55,6 +55,7 @@ class Model {
 struct ModelOptions {
   std::size_t batch = 0;
   bool training = true;  ///< false: `evaluate` only, no memory for gradients
+  bool graphs = true;    ///< CUDA: a step is recorded once and then launched as one piece of work
   std::string precision = "f32";
   std::uint64_t seed = 0;  ///< of the dropout masks
 };
@@ -70,6 +71,9 @@ class Backend {
   /// Zeroed host memory that letters and replies travel through at full speed. Where a center is on
   /// a device, the memory of that device may stand for it in post, fetch and upload.
   virtual Buffer allocate_mailbox(std::size_t count) = 0;
+  /// Whether the device can keep so many bytes of a training set: models then take batches that say how
+  /// they are cut out of it.
+  virtual bool can_keep(std::size_t /*bytes*/) const { return false; }
   /// Host to device, of equal sizes, done on return.
   virtual void upload(ConstView host, View device) = 0;
   /// Device to host, of equal sizes, done on return.

@@ -170,6 +170,8 @@ void moments(const Arguments& a, bool alpha_given) {
                     {"step_x_variance_of_average", averaged_variance(model, t)}});
   }
   const FastestRate best = fastest_moving_rate(model.learning_rate, model.beta(), model.curvature);
+  const double limit =
+      model.sigma * model.sigma / (model.workers * model.curvature * model.curvature);
   Json result = {
       {"alpha", alpha},
       {"beta", model.beta()},
@@ -180,6 +182,7 @@ void moments(const Arguments& a, bool alpha_given) {
       {"stationary_variance_of_workers_mean", if_stable(stationary_mean_variance(model))},
       {"many_workers_limit", if_stable(many_workers_limit(model.learning_rate, model.beta(),
                                                           model.curvature, model.sigma))},
+      {"step_x_variance_limit_of_average", if_stable(limit)},
       {"fastest_alpha", best.alpha},
       {"fastest_rate", best.rate},
       {"fastest_factor_of_differences", 1 - model.learning_rate * model.curvature - best.alpha}};
@@ -231,15 +234,6 @@ void double_well(const Arguments& a) {
         a.format());
 }
 
-/// The largest curvature for which eta and alpha lie in the proven region; 0 where none does.
-double largest_stable_curvature(const std::string& exchange, double eta, double alpha,
-                                double beta) {
-  const bool synchronous = exchange == "synchronous";
-  if (alpha >= 2 || (synchronous && beta >= 2)) return 0;
-  const double eta_h = synchronous ? 2 - 2 * alpha / (2 - beta) : 4 * (1 - alpha) / (2 - alpha);
-  return std::max(0.0, eta_h / eta);
-}
-
 void check(const Arguments& a, Config& config, bool curvature_given) {
   const Algorithm& algorithm = *Registry<Algorithm>::find(config.algorithm.name);
   if (!algorithm.elastic_region) {
@@ -275,14 +269,16 @@ void check(const Arguments& a, Config& config, bool curvature_given) {
   // Where a schedule raises a rate, the highest counts.
   const double eta = config.algorithm.learning_rate * config.algorithm.schedule.largest();
   const double rise = config.algorithm.rho_schedule.largest();
-  const double limit = largest_stable_curvature(config.algorithm.exchange, eta, rise * rates.alpha,
-                                                rise * rates.beta);
+  const double limit = (config.algorithm.exchange == "synchronous"
+                            ? synchronous_easgd_largest_eta_h(rise * rates.alpha, rise * rates.beta)
+                            : easgd_largest_eta_h(rise * rates.alpha)) /
+                       eta;
   result["curvature"] = curvature;
   result["largest_stable_curvature"] = limit;
-  result["inside_proven_region"] = 0 <= curvature && curvature <= limit && limit > 0;
-  result["note"] = config.algorithm.tau == 1 && config.algorithm.name == "easgd"
-                       ? "proven for a quadratic"
-                       : "proven for a quadratic with tau = 1 and no momentum";
+  result["inside_region"] = 0 <= curvature && curvature <= limit && limit > 0;
+  const bool applies = config.algorithm.tau == 1 && config.algorithm.name == "easgd";
+  result["region"] = fmt::format("of easgd with tau = 1, proven for a quadratic{}",
+                                 applies ? "" : "; with momentum or a longer tau nothing is");
   print(result, a.format());
 }
 

@@ -318,7 +318,8 @@ Places read_file(const std::string& path, const std::vector<std::string>& overri
                  const std::function<void(Fields&)>& fields, const std::string& expected) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) {
-    const bool of_run = std::filesystem::exists(std::filesystem::path(path) / "config.toml", ignored);
+    const bool of_run =
+        std::filesystem::exists(std::filesystem::path(path) / "config.toml", ignored);
     throw ConfigError(path + ": is a folder; expected a TOML file" +
                       (of_run ? ", as the config.toml in it" : ""));
   }

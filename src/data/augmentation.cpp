@@ -22,20 +22,21 @@ Shape cropped(Shape image, int crop) {
 }
 
 Augmentation::Augmentation(Shape image, int crop, const Normalisation& normalisation, int pad)
-    : image_(image), output_(cropped(image, crop)), pad_(pad), level_(image.channels) {
+    : image_(image), output_(cropped(image, crop)), pad_(pad) {
   const std::size_t channels = normalisation.mean.size();
-  if (channels != normalisation.deviation.size() || (channels && channels != level_.size()))
+  const auto wanted = std::size_t(image.channels);
+  if (channels != normalisation.deviation.size() || (channels && channels != wanted))
     throw KeyError("data.mean", std::to_string(channels) + " means and " +
                                     std::to_string(normalisation.deviation.size()) +
                                     " deviations for images of " + std::to_string(image.channels) +
                                     " channels");
-  for (std::size_t c = 0; c < level_.size(); ++c) {
+  for (std::size_t c = 0; c < wanted; ++c) {
     const double mean = channels ? normalisation.mean[c] : 0.0;
     const double deviation = channels ? normalisation.deviation[c] : 1.0;
     if (!(deviation > 0))
       throw KeyError("data.deviation", "that of channel " + std::to_string(c) + " is not positive");
     for (int pixel = 0; pixel < 256; ++pixel)
-      level_[c][pixel] = static_cast<float>((pixel / 255.0 - mean) / deviation);
+      levels_.push_back(static_cast<float>((pixel / 255.0 - mean) / deviation));
   }
 }
 
@@ -60,7 +61,7 @@ void Augmentation::apply(std::span<const std::uint8_t> image, Window window, Vie
   const int first = std::clamp(-window.left, 0, width);
   const int last = std::clamp(image_.width - window.left, first, width);
   for (int c = 0; c < image_.channels; ++c) {
-    const float* level = level_[c].data();
+    const float* level = levels_.data() + 256 * c;
     for (int y = 0; y < output_.height; ++y, out += width) {
       const int line = window.top + y;
       if (first > 0 || last < width || line < 0 || line >= image_.height) {

@@ -1,7 +1,6 @@
 // What happens to an image between the data set and the network: pad, crop, flip, normalise.
 #pragma once
 
-#include <array>
 #include <span>
 #include <vector>
 
@@ -42,6 +41,9 @@ class Augmentation {
   Window random(const kernels::Random& random, std::uint64_t step, std::uint32_t index,
                 bool flip) const;
 
+  /// [C][256]: the normalised value of each pixel level.
+  std::span<const float> levels() const { return levels_; }
+
   /// image: [C][H][W], 0..255. to: [C][crop][crop], normalised.
   void apply(std::span<const std::uint8_t> image, Window window, View to) const;
 
@@ -49,7 +51,7 @@ class Augmentation {
   Shape image_;
   Shape output_;
   int pad_;
-  std::vector<std::array<float, 256>> level_;  ///< [C], the normalised value of each pixel level
+  std::vector<float> levels_;
 };
 
 }  // namespace easgd

@@ -38,6 +38,7 @@ struct Loader::Slot {
   std::atomic<std::uint32_t> state{free_slot};
   Batch batch;
   Buffer images;
+  std::vector<kernels::Cut> cuts;
   std::vector<std::int32_t> labels;
   std::vector<std::size_t> indices;
   std::vector<std::uint8_t> scratch;
@@ -58,10 +59,12 @@ class Loader::Assembly {
                    options.order, options.seed, options.worker, options.workers}),
         augmentation_(set.shape(), options.crop, options.normalisation, options.pad),
         random_{options.seed, kernels::Stream::augmentation, options.worker},
-        flip_(options.flip) {}
+        flip_(options.flip),
+        kept_{&set, used_samples(set, options.limit), augmentation_.output(),
+              augmentation_.levels()} {}
 
   const Sampling& sampling() const { return sampling_; }
-  Shape shape() const { return augmentation_.output(); }
+  const KeptSet& kept() const { return kept_; }
 
   void build(Slot& slot) const {
     sampling_.fill(slot.batch.step, slot.indices);
@@ -70,9 +73,13 @@ class Loader::Assembly {
       const std::size_t sample = slot.indices[i];
       const auto index = static_cast<std::uint32_t>(i);
       slot.labels[i] = set_.label(sample);
-      augmentation_.apply(set_.image(sample, slot.scratch),
-                          augmentation_.random(random_, slot.batch.step, index, flip_),
-                          slot.images.view().subspan(i * size, size));
+      const Window window = augmentation_.random(random_, slot.batch.step, index, flip_);
+      if (!slot.cuts.empty()) {
+        slot.cuts[i] = {std::uint32_t(sample), window.top, window.left, window.mirrored};
+      } else {
+        augmentation_.apply(set_.image(sample, slot.scratch), window,
+                            slot.images.view().subspan(i * size, size));
+      }
     }
   }
 
@@ -82,6 +89,7 @@ class Loader::Assembly {
   Augmentation augmentation_;
   kernels::Random random_;
   bool flip_;
+  KeptSet kept_;
 };
 
 /// Slot s % kSlots holds step s. Belongs to the step loop; its tasks only build queued slots.
@@ -90,11 +98,15 @@ class Loader::Ring {
   Ring(const Dataset& set, const LoaderOptions& options)
       : assembly_(set, options), spawn_(options.spawn) {
     for (Slot& slot : slots_) {
-      slot.images = options.allocate(options.batch * assembly_.shape().size());
+      if (options.cuts) {
+        slot.cuts.resize(options.batch);
+      } else {
+        slot.images = options.allocate(options.batch * assembly_.kept().output.size());
+        slot.scratch.resize(set.shape().size());
+      }
       slot.labels.resize(options.batch);
       slot.indices.resize(options.batch);
-      slot.scratch.resize(set.shape().size());
-      slot.batch = {slot.images, slot.labels, options.worker, 0};
+      slot.batch = {slot.images, slot.labels, options.worker, 0, slot.cuts, &assembly_.kept()};
     }
   }
 
@@ -155,7 +167,7 @@ Loader::Loader(const Dataset& set, const LoaderOptions& options)
 Loader::~Loader() = default;
 
 Shape Loader::shape() const {
-  return ring_->assembly().shape();
+  return ring_->assembly().kept().output;
 }
 
 std::size_t Loader::samples_in_pass() const {

@@ -43,9 +43,18 @@ Moments center_moments(const AdditiveNoise& m, double start, long t) {
                          0.0)};  // not below by rounding; a NaN stays one
 }
 
+bool synchronous_easgd_is_stable(double eta_h, double alpha, double beta) {
+  const double e = 2 - eta_h, b = 2 - beta;
+  return e * b > 2 * alpha && e + b > alpha;
+}
+
+double synchronous_easgd_largest_eta_h(double alpha, double beta) {
+  return beta < 2 ? std::max(0.0, 2 - 2 * alpha / (2 - beta)) : 0;
+}
+
 bool is_stable(const AdditiveNoise& m) {
-  const double e = 2 - m.learning_rate * m.curvature, b = 2 - m.beta();
-  return m.learning_rate > 0 && m.alpha > 0 && e * b > 2 * m.alpha && e + b > m.alpha;
+  return m.learning_rate > 0 && m.alpha > 0 &&
+         synchronous_easgd_is_stable(m.learning_rate * m.curvature, m.alpha, m.beta());
 }
 
 double stationary_center_variance(const AdditiveNoise& m) {

@@ -60,9 +60,17 @@ double easgd_spectral_radius(const RoundRobin& scheme) {
   return cycle_radius(scheme, activate_easgd, scheme.workers + 1);
 }
 
+double easgd_largest_alpha(double eta_h) {
+  return (4 - 2 * eta_h) / (4 - eta_h);
+}
+
+double easgd_largest_eta_h(double alpha) {
+  return alpha < 1 ? 4 * (1 - alpha) / (2 - alpha) : 0;
+}
+
 bool easgd_is_proven_stable(const RoundRobin& s) {
-  const double eta = s.learning_rate * s.curvature;
-  return 0 <= eta && eta <= 2 && 0 <= s.alpha() && s.alpha() <= (4 - 2 * eta) / (4 - eta);
+  const double eta_h = s.learning_rate * s.curvature;
+  return 0 <= eta_h && eta_h <= 2 && 0 <= s.alpha() && s.alpha() <= easgd_largest_alpha(eta_h);
 }
 
 bool admm_single_map_is_stable(const RoundRobin& s) {

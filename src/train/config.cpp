@@ -53,6 +53,9 @@ void DataConfig::fields(config::Fields& f) {
             "side of the crop, random in training, center in evaluation; 0 = none");
   f.integer("pad", pad, {0, 4096}, "black pixels on each side that a random crop may reach into");
   f.flag("flip", flip, "mirror every second training image, at random");
+  f.flag("resident", resident,
+         "GPUs keep the training set, as bytes, where it takes at most a quarter of their free "
+         "memory");
   f.choice("partition", partition, {"whole", "shard", "chunks"},
            "what a worker samples: the whole set, its share, or chunks as in the paper");
   f.choice("order", order, {"shuffled", "sequential"}, "order of the samples in a pass");
@@ -122,6 +125,7 @@ void WorkersConfig::fields(config::Fields& f) {
   f.integer("threads", threads, {0, 1024}, "CPU threads of each worker; 0 = cores / workers");
   f.choice("precision", precision, {"f32", "bf16", "tf32"},
            "of activations and products; parameters stay f32; \"bf16\" on CPUs, \"tf32\" on CUDA");
+  f.flag("graphs", graphs, "CUDA: a step's kernels are recorded once and launched as one graph");
   f.choice("on_failure", on_failure, {"continue", "stop"},
            "what the others do when a worker fails");
 }

@@ -20,6 +20,7 @@ struct DataConfig {
   std::int64_t crop = 0;
   std::int64_t pad = 0;
   bool flip = false;
+  bool resident = true;
   std::string partition = "whole";
   std::string order = "shuffled";
   std::int64_t limit = 0;
@@ -61,6 +62,7 @@ struct WorkersConfig {
   std::int64_t batch = 128;
   std::int64_t threads = 0;
   std::string precision = "f32";
+  bool graphs = true;
   std::string on_failure = "continue";
 
   void fields(config::Fields& f);

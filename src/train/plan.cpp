@@ -6,6 +6,8 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "theory/additive_noise.h"
+#include "theory/round_robin.h"
 
 namespace easgd {
 
@@ -34,17 +36,15 @@ std::optional<std::string> stability_warning(const AlgorithmConfig& algorithm,
   const double rise = algorithm.rho_schedule.largest();
   const ElasticRates rates = {rise * initial.rho, rise * initial.alpha, rise * initial.beta};
   if (algorithm.exchange == "synchronous") {
-    const double product = (2 - eta) * (2 - rates.beta);
-    const double sum = (2 - eta) + (2 - rates.beta);
-    if (product > 2 * rates.alpha && sum > rates.alpha) return std::nullopt;
+    if (theory::synchronous_easgd_is_stable(eta, rates.alpha, rates.beta)) return std::nullopt;
     return fmt::format(
-        "outside the stability region of synchronous EASGD at curvature 1: learning_rate {}, alpha "
-        "{}, "
-        "beta {} need (2 - learning_rate)(2 - beta) = {:.4g} > 2 alpha = {:.4g}, "
+        "outside the stability region of synchronous EASGD at curvature 1: learning_rate {}, "
+        "alpha {}, beta {} need (2 - learning_rate)(2 - beta) = {:.4g} > 2 alpha = {:.4g}, "
         "(2 - learning_rate) + (2 - beta) = {:.4g} > alpha",
-        eta, rates.alpha, rates.beta, product, 2 * rates.alpha, sum);
+        eta, rates.alpha, rates.beta, (2 - eta) * (2 - rates.beta), 2 * rates.alpha,
+        (2 - eta) + (2 - rates.beta));
   }
-  const double limit = (4 - 2 * eta) / (4 - eta);
+  const double limit = theory::easgd_largest_alpha(eta);
   if (rates.alpha <= limit) return std::nullopt;
   return fmt::format(
       "outside the stability region of asynchronous EASGD at curvature 1: alpha {} must be at "

@@ -111,8 +111,8 @@ File read(const std::filesystem::path& path) {
     }
     name = "data";
     if (used < data.size()) {
-      throw DataError(fmt::format("{} bytes follow the last tensor; a safetensors file ends with it",
-                                  data.size() - used));
+      throw DataError(fmt::format(
+          "{} bytes follow the last tensor; a safetensors file ends with it", data.size() - used));
     }
   } catch (const json::exception& e) {
     throw DataError(

@@ -185,6 +185,7 @@ WorkerParts Run::worker_parts(std::size_t index) {
           [this, seed](Backend& backend) {
             return backend.compile(network_, {.batch = std::size_t(config_.workers.batch),
                                               .training = true,
+                                              .graphs = config_.workers.graphs,
                                               .precision = config_.workers.precision,
                                               .seed = seed});
           },
@@ -204,6 +205,8 @@ WorkerParts Run::worker_parts(std::size_t index) {
                     .worker = std::uint32_t(index),
                     .workers = std::uint32_t(places_.size()),
                     .normalisation = data_.normalisation,
+                    .cuts = config_.data.resident &&
+                            backend.can_keep(data_.train_size * data_.split.train->shape().size()),
                     .allocate = [&backend](std::size_t n) { return backend.allocate_mailbox(n); }});
           },
   };

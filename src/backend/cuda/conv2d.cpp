@@ -96,9 +96,9 @@ ConvLayer::ConvLayer(Workbench& bench, const Wiring& wiring)
   check(cudnnSetConvolution2dDescriptor(convolution_, pad, pad, stride, stride, 1, 1,
                                         CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT),
         "cudnnSetConvolution2dDescriptor");
-  check(cudnnSetConvolutionMathType(convolution_,
-                                    bench.tf32() ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH),
-        "cudnnSetConvolutionMathType");
+  check(
+      cudnnSetConvolutionMathType(convolution_, bench.tf32() ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH),
+      "cudnnSetConvolutionMathType");
   choose_forward(bench);
   if (!bench.options().training) return;
   weight_gradient_ = AlignedSlice(bench, wiring.stage->slices[0]);

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <numeric>
 
+#include "backend/cuda/input.h"
 #include "base/error.h"
 #include "kernels/launch.h"
 
@@ -77,6 +78,10 @@ CudaBackend::~CudaBackend() {
 
 std::string CudaBackend::device() const {
   return fmt::format("cuda:{}", index_);
+}
+
+bool CudaBackend::can_keep(std::size_t bytes) const {
+  return cuda::can_keep(bytes);
 }
 
 void CudaBackend::upload(ConstView host, View device) {

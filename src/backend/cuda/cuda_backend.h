@@ -22,6 +22,7 @@ class CudaBackend final : public Backend {
   std::string device() const override;
   Buffer allocate(std::size_t count) override { return device_buffer(count); }
   Buffer allocate_mailbox(std::size_t count) override { return pinned_buffer(count); }
+  bool can_keep(std::size_t bytes) const override;
   void upload(ConstView host, View device) override;
   void download(ConstView device, View host) override;
   void run(const kernels::Elementwise& kernel, std::size_t count) override;
@@ -36,7 +37,7 @@ class CudaBackend final : public Backend {
   const int index_;
   Stream compute_, transfer_;
   Event computed_, arrived_;
-  Buffer statistics_;  // of the letter that is on its way
+  Buffer statistics_;             // of the letter that is on its way
   std::function<void()> posted_;  // of the same
   Buffer reply_;
   Buffer sums_;  // of parts of a squared distance

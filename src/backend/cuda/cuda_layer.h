@@ -17,7 +17,7 @@ struct Pass {
   const std::int32_t* labels = nullptr;  ///< [N]
   int samples = 0;                       ///< that count: in evaluation a batch may be short
   std::uint32_t worker = 0;
-  std::uint64_t step = 0;
+  const std::uint64_t* step = nullptr;
   float* g = nullptr;                ///< [P], null where no backward pass follows
   bool dropout = false;              ///< is on
   const float* fixed = nullptr;      ///< [S] statistics to normalise with; null: the batch's

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <cassert>
-#include <numeric>
-#include <utility>
 
 #include "backend/cuda/cuda_backend.h"
 #include "base/error.h"
@@ -12,15 +10,6 @@
 
 namespace easgd::cuda {
 namespace {
-
-constexpr std::size_t kMostInFlight = 64;  // batches whose loss nobody has asked for
-
-double* losses_of(float* counts) {
-  return reinterpret_cast<double*>(counts);
-}
-std::int32_t* hits_of(float* counts, std::size_t batch) {
-  return reinterpret_cast<std::int32_t*>(counts + 2 * batch);
-}
 
 const CudaLayerEntry& entry_of(const Stage& stage) {
   const CudaLayerEntry* entry = Registry<CudaLayerEntry>::find(stage.layer->kind());
@@ -31,24 +20,20 @@ const CudaLayerEntry& entry_of(const Stage& stage) {
 }  // namespace
 
 CudaModel::CudaModel(const Network& network, const ModelOptions& options, cudaStream_t stream)
-    : bench_(network, options, stream), input_stream_(make_stream("input")), loaded_(make_event()) {
+    : bench_(network, options, stream),
+      input_(network.input(), options.batch, stream),
+      counts_(options.batch, stream),
+      graphs_(stream) {
   if (options.precision != "f32" && options.precision != "tf32") {
     throw KeyError(
         "workers.precision",
         fmt::format("CUDA has no \"{}\" yet: use \"f32\" or \"tf32\"", options.precision));
   }
-  for (Input& input : inputs_) {
-    input.images = bench_.make_floats(options.batch * network.input().size());
-    input.labels = reinterpret_cast<std::int32_t*>(bench_.make_floats(options.batch));
-    input.read = make_event();
-  }
-  counts_ = bench_.make_floats(3 * options.batch);
   make_layers();
   bench_.finish();
 }
 
 CudaModel::~CudaModel() {
-  cudaStreamSynchronize(input_stream_);
   cudaStreamSynchronize(bench_.stream());
 }
 
@@ -88,27 +73,14 @@ void CudaModel::make_layers() {
   loss_input_ = loss.inputs[0];
 }
 
-/// The batch on its way to the device, and the pass that reads it there.
+/// The batch, and the pass that reads it on the device.
 Pass CudaModel::load(const Batch& batch) {
-  Input& input = inputs_[turn_];
-  check(cudaStreamWaitEvent(input_stream_, input.read), "cudaStreamWaitEvent");
-  copy(batch.images.data(), input.images, batch.images.size_bytes(), input_stream_);
-  copy(batch.labels.data(), input.labels, batch.labels.size_bytes(), input_stream_);
-  check(cudaEventRecord(loaded_, input_stream_), "cudaEventRecord");
-  check(cudaStreamWaitEvent(bench_.stream(), loaded_), "cudaStreamWaitEvent");
-  return {.images = input.images,
-          .labels = input.labels,
+  const Arrived there = input_.load(batch);
+  return {.images = there.images,
+          .labels = there.labels,
           .samples = int(batch.size()),
           .worker = batch.worker,
-          .step = batch.step};
-}
-
-/// After the pass that has read the batch: its device memory is free for the one after the next,
-/// and the loader's as soon as the copy is done.
-void CudaModel::unload() {
-  check(cudaEventRecord(inputs_[turn_].read, bench_.stream()), "cudaEventRecord");
-  turn_ = (turn_ + 1) % inputs_.size();
-  check(cudaEventSynchronize(loaded_), "a batch on its way to the device");
+          .step = there.step};
 }
 
 void CudaModel::forward(const Pass& pass) {
@@ -116,41 +88,12 @@ void CudaModel::forward(const Pass& pass) {
 }
 
 /// Loss, hits and the gradient of the loss.
-void CudaModel::count(const Pass& pass) {
+void CudaModel::tell_loss(const Pass& pass) {
   const auto classes = int(bench_.network().stages().back().input.size());
-  const std::size_t batch = bench_.options().batch;
   bench_.run(kernels::SoftmaxCrossEntropyPass{loss_input_ ? loss_input_ : pass.images, pass.labels,
-                                              scores_gradient_, losses_of(counts_),
-                                              hits_of(counts_, batch), classes,
-                                              1.0f / float(pass.samples)},
+                                              scores_gradient_, counts_.losses(), counts_.hits(),
+                                              classes, 1.0f / float(pass.samples)},
              std::size_t(pass.samples));
-  harvest(in_flight_.size() >= kMostInFlight);
-  if (idle_.empty()) idle_.push_back({pinned_buffer(3 * batch), make_event(), 0});
-  Count& count = in_flight_.emplace_back(std::move(idle_.back()));
-  idle_.pop_back();
-  count.samples = pass.samples;
-  copy(counts_, count.pinned.data(), 3 * batch * sizeof(float), bench_.stream());
-  check(cudaEventRecord(count.arrived, bench_.stream()), "cudaEventRecord");
-}
-
-/// Adds up what has arrived; `wait`: the first at least.
-void CudaModel::harvest(bool wait) {
-  while (!in_flight_.empty()) {
-    Count& count = in_flight_.front();
-    if (std::exchange(wait, false)) {
-      check(cudaEventSynchronize(count.arrived), "the loss of a batch");
-    } else {
-      const cudaError_t answer = cudaEventQuery(count.arrived);
-      if (answer == cudaErrorNotReady) return;
-      check(answer, "the loss of a batch");
-    }
-    const double* losses = losses_of(count.pinned.data());
-    const std::int32_t* hits = hits_of(count.pinned.data(), bench_.options().batch);
-    tally_ += {std::accumulate(losses, losses + count.samples, 0.0),
-               std::accumulate(hits, hits + count.samples, std::int64_t{0}), count.samples};
-    idle_.push_back(std::move(count));
-    in_flight_.pop_front();
-  }
 }
 
 void CudaModel::gradient(ConstView x, const Batch& batch, View g, View statistics) {
@@ -160,10 +103,18 @@ void CudaModel::gradient(ConstView x, const Batch& batch, View g, View statistic
   pass.g = g.data();
   pass.dropout = true;
   pass.moved = statistics.data();
-  forward(pass);
-  count(pass);
-  for (std::size_t i = layers_.size(); i-- > 0;) layers_[i]->backward(bench_, pass);
-  unload();
+  const auto work = [&] {
+    forward(pass);
+    tell_loss(pass);
+    for (std::size_t i = layers_.size(); i-- > 0;) layers_[i]->backward(bench_, pass);
+  };
+  if (bench_.options().graphs) {
+    graphs_.run({pass.images, pass.x, pass.g, pass.moved}, work);
+  } else {
+    work();
+  }
+  counts_.send(pass.samples);
+  input_.unload();
 }
 
 void CudaModel::evaluate(ConstView state, const Batch& batch) {
@@ -172,8 +123,9 @@ void CudaModel::evaluate(ConstView state, const Batch& batch) {
   pass.x = state.data();
   pass.fixed = state.data() + bench_.network().parameter_count();
   forward(pass);
-  count(pass);
-  unload();
+  tell_loss(pass);
+  counts_.send(pass.samples);
+  input_.unload();
 }
 
 void CudaModel::observe(ConstView x, const Batch& batch, float weight, View statistics) {
@@ -183,12 +135,11 @@ void CudaModel::observe(ConstView x, const Batch& batch, float weight, View stat
   pass.moved = statistics.data();
   pass.weight = weight;
   forward(pass);
-  unload();
+  input_.unload();
 }
 
 Tally CudaModel::take_tally() {
-  harvest(false);
-  return std::exchange(tally_, {});
+  return counts_.take();
 }
 
 std::unique_ptr<Model> CudaBackend::compile(const Network& network, const ModelOptions& options) {

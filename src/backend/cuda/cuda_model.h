@@ -1,17 +1,15 @@
 // A network compiled for a CUDA device: layers in their order, on the backend's compute stream.
-//
-// Images and labels come through two device buffers in turn, on a stream of their own, so that a
-// batch crosses while the step before it computes. What the host waits for is that the batch has
-// left the loader's memory. Loss and hits of each sample come back the same way, some batches late, and
-// are added up here.
+// Batches come in through an Input, loss and hits go out through Counts; what lies between, the forward
+// and the backward pass, is the same work in every step, and launched as a graph.
 #pragma once
 
-#include <array>
-#include <deque>
 #include <memory>
 #include <vector>
 
+#include "backend/cuda/counts.h"
 #include "backend/cuda/cuda_layer.h"
+#include "backend/cuda/graphs.h"
+#include "backend/cuda/input.h"
 
 namespace easgd::cuda {
 
@@ -25,40 +23,21 @@ class CudaModel final : public Model {
   void evaluate(ConstView state, const Batch& batch) override;
   void observe(ConstView x, const Batch& batch, float weight, View statistics) override;
   Tally take_tally() override;
-  std::size_t memory() const override { return bench_.bytes(); }
+  std::size_t memory() const override { return bench_.bytes() + input_.bytes(); }
 
  private:
-  struct Input {
-    float* images = nullptr;
-    std::int32_t* labels = nullptr;
-    Event read;  ///< by the pass that it was for
-  };
-  /// Loss and hits of a batch on their way to the host.
-  struct Count {
-    Buffer pinned;  ///< as counts_
-    Event arrived;
-    std::int64_t samples = 0;
-  };
-
   void make_layers();
   void forward(const Pass& pass);
-  void count(const Pass& pass);
+  void tell_loss(const Pass& pass);
   Pass load(const Batch& batch);
-  void unload();
-  void harvest(bool wait);
 
   Workbench bench_;
   std::vector<std::unique_ptr<CudaLayer>> layers_;
   const float* loss_input_ = nullptr;  ///< the scores; null: the images
   float* scores_gradient_ = nullptr;
-  float* counts_ = nullptr;  ///< of each sample: losses, [N] doubles, and hits, [N] 32-bit integers
-  Stream input_stream_;
-  Event loaded_;
-  std::array<Input, 2> inputs_;
-  std::size_t turn_ = 0;
-  std::deque<Count> in_flight_;
-  std::vector<Count> idle_;
-  Tally tally_;
+  Input input_;
+  Counts counts_;
+  Graphs graphs_;
 };
 
 }  // namespace easgd::cuda

@@ -1,0 +1,40 @@
+// Work that is the same every time, launched as one piece: recorded once as a CUDA graph.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <vector>
+
+#include "backend/cuda/check.h"
+#include "backend/cuda/handle.h"
+
+namespace easgd::cuda {
+
+using Graph = Handle<cudaGraph_t, cudaGraphDestroy>;
+using GraphExec = Handle<cudaGraphExec_t, cudaGraphExecDestroy>;
+
+class Graphs {
+ public:
+  /// The addresses that decide what the work does.
+  using Key = std::array<const void*, 4>;
+
+  explicit Graphs(cudaStream_t stream) : stream_(stream) {}
+
+  /// Gives the stream `work`, which for the same key is always the same and gives it to nobody else:
+  /// the first time by calling it, which lets libraries load what they need; then it is recorded, and
+  /// from then on launched without a call. Of more than a few keys only the first are.
+  /// Throws: DeviceError; what `work` throws.
+  void run(const Key& key, const std::function<void()>& work);
+
+ private:
+  struct Recorded {
+    Key key;
+    GraphExec graph;  ///< empty before the second time
+  };
+  GraphExec record(const std::function<void()>& work) const;
+
+  const cudaStream_t stream_;
+  std::vector<Recorded> recorded_;
+};
+
+}  // namespace easgd::cuda

@@ -1,0 +1,142 @@
+#include "backend/cuda/input.h"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <tuple>
+#include <vector>
+
+#include "base/error.h"
+#include "kernels/launch.h"
+
+namespace easgd::cuda {
+namespace {
+
+constexpr std::size_t kChunk = std::size_t{16} << 20;  // bytes of a set on their way at a time
+
+// A parcel: the step, room for alignment, the cuts, the labels.
+constexpr std::size_t kCuts = 16;
+std::size_t labels_of(std::size_t batch) {
+  return kCuts + batch * sizeof(kernels::Cut);
+}
+std::size_t parcel_bytes(std::size_t batch) {
+  return labels_of(batch) + batch * sizeof(std::int32_t);
+}
+
+std::size_t floats_for(std::size_t bytes) {
+  return (bytes + sizeof(float) - 1) / sizeof(float);
+}
+
+/// Pixels [samples][C][h][w] of a set in device memory.
+Buffer send_set(const KeptSet& kept, cudaStream_t stream) {
+  const std::size_t size = kept.set->shape().size();
+  Buffer there = device_buffer(floats_for(kept.bytes()));
+  auto* to = reinterpret_cast<std::uint8_t*>(there.data());
+  const std::size_t together = std::clamp<std::size_t>(kChunk / size, 1, kept.samples);
+  std::vector<std::uint8_t> chunk(together * size), scratch(size);
+  for (std::size_t first = 0; first < kept.samples; first += together) {
+    const std::size_t count = std::min(together, kept.samples - first);
+    for (std::size_t i = 0; i < count; ++i) {
+      std::ranges::copy(kept.set->image(first + i, scratch),
+                        chunk.begin() + std::ptrdiff_t(i * size));
+    }
+    copy(chunk.data(), to + first * size, count * size, stream);
+    check(cudaStreamSynchronize(stream), "a training set on its way to the device");
+  }
+  return there;
+}
+
+/// The set on the current device: once for all models there, while one of them lives.
+std::shared_ptr<const Buffer> keep(const KeptSet& kept, cudaStream_t stream) {
+  static std::mutex mutex;
+  static std::map<std::tuple<int, const Dataset*, std::size_t>, std::weak_ptr<const Buffer>> sets;
+  int device = 0;
+  check(cudaGetDevice(&device), "cudaGetDevice");
+  const std::lock_guard lock(mutex);
+  std::weak_ptr<const Buffer>& known = sets[{device, kept.set, kept.samples}];
+  std::shared_ptr<const Buffer> set = known.lock();
+  if (!set) known = set = std::make_shared<const Buffer>(send_set(kept, stream));
+  return set;
+}
+
+}  // namespace
+
+bool can_keep(std::size_t bytes) {
+  std::size_t free = 0, all = 0;
+  check(cudaMemGetInfo(&free, &all), "cudaMemGetInfo");
+  return bytes <= free / 4;
+}
+
+Input::Input(Shape image, std::size_t batch, cudaStream_t stream)
+    : image_(image), batch_(batch), stream_(stream), crossing_(make_stream("input")) {
+  for (Place& place : places_) {
+    place.images = device_buffer(batch * image.size());
+    place.parcel = device_buffer(floats_for(parcel_bytes(batch)));
+    place.packed = pinned_buffer(place.parcel.size());
+    place.loaded = make_event();
+    place.read = make_event();
+  }
+}
+
+Input::~Input() {
+  cudaStreamSynchronize(crossing_);
+  cudaStreamSynchronize(stream_);
+}
+
+std::size_t Input::bytes() const {
+  return 2 * (places_[0].images.size() + places_[0].parcel.size()) * sizeof(float);
+}
+
+void Input::pack(const Batch& batch, std::byte* parcel) const {
+  std::memcpy(parcel, &batch.step, sizeof batch.step);
+  if (!batch.cuts.empty()) std::memcpy(parcel + kCuts, batch.cuts.data(), batch.cuts.size_bytes());
+  std::memcpy(parcel + labels_of(batch_), batch.labels.data(), batch.labels.size_bytes());
+}
+
+/// Images out of the kept set, on the stream that reads them.
+void Input::cut(const Batch& batch, Place& place) {
+  if (kept_ != batch.kept) {
+    kept_ = batch.kept;
+    set_ = keep(*kept_, crossing_);
+    levels_ = device_buffer(kept_->levels.size());
+    copy(kept_->levels.data(), levels_.data(), kept_->levels.size_bytes(), crossing_);
+    check(cudaStreamSynchronize(crossing_), "pixel levels on their way to the device");
+  }
+  const Shape whole = kept_->set->shape();
+  const auto* parcel = reinterpret_cast<const std::byte*>(place.parcel.data());
+  try {
+    kernels::launch(
+        kernels::CutPass{place.images.data(), reinterpret_cast<const std::uint8_t*>(set_->data()),
+                         levels_.data(), reinterpret_cast<const kernels::Cut*>(parcel + kCuts),
+                         whole.channels, whole.height, whole.width, image_.height, image_.width},
+        batch.size() * image_.size(), stream_);
+  } catch (const std::exception& e) {
+    throw DeviceError(std::string("cuda: cutting images out of a set: ") + e.what());
+  }
+}
+
+Arrived Input::load(const Batch& batch) {
+  Place& place = places_[turn_];
+  has_images_ = batch.cuts.empty();
+  check(cudaEventSynchronize(place.loaded), "the batch before the last on its way to the device");
+  pack(batch, reinterpret_cast<std::byte*>(place.packed.data()));
+  check(cudaStreamWaitEvent(crossing_, place.read), "cudaStreamWaitEvent");
+  copy(place.packed.data(), place.parcel.data(), parcel_bytes(batch_), crossing_);
+  copy(batch.images.data(), place.images.data(), batch.images.size_bytes(), crossing_);
+  check(cudaEventRecord(place.loaded, crossing_), "cudaEventRecord");
+  check(cudaStreamWaitEvent(stream_, place.loaded), "cudaStreamWaitEvent");
+  if (!has_images_) cut(batch, place);
+  const auto* parcel = reinterpret_cast<const std::byte*>(place.parcel.data());
+  return {place.images.data(), reinterpret_cast<const std::int32_t*>(parcel + labels_of(batch_)),
+          reinterpret_cast<const std::uint64_t*>(parcel)};
+}
+
+void Input::unload() {
+  Place& place = places_[turn_];
+  check(cudaEventRecord(place.read, stream_), "cudaEventRecord");
+  turn_ = (turn_ + 1) % places_.size();
+  if (has_images_) check(cudaEventSynchronize(place.loaded), "a batch on its way to the device");
+}
+
+}  // namespace easgd::cuda

@@ -1,0 +1,64 @@
+// How batches come to a device: through two places in turn, on a stream of their own, so that one
+// crosses while the step before it computes.
+//
+// A batch comes as images, whose memory is free again once they have crossed, or as cuts of a training
+// set that the device keeps: then only their places and labels cross, and the host waits for nothing.
+#pragma once
+
+#include <array>
+#include <memory>
+
+#include "backend/cuda/stream.h"
+#include "data/batch.h"
+
+namespace easgd::cuda {
+
+/// A batch on the device.
+struct Arrived {
+  const float* images = nullptr;         ///< [N][C][H][W]
+  const std::int32_t* labels = nullptr;  ///< [N]
+  const std::uint64_t* step = nullptr;   ///< its clock
+};
+
+class Input {
+ public:
+  /// For batches of up to `batch` images, read by work of `stream`, which outlives this.
+  Input(Shape image, std::size_t batch, cudaStream_t stream);
+  ~Input();
+
+  /// The batch, for what is given to the stream next.
+  Arrived load(const Batch& batch);
+  /// After that: its place may be filled again once the work is done. On return the batch's own memory
+  /// may be written.
+  void unload();
+
+  /// Of device memory, without the kept set, which models share.
+  std::size_t bytes() const;
+
+ private:
+  /// Where every other batch lies. A parcel is the step, cuts [N] and labels [N].
+  struct Place {
+    Buffer images, parcel;
+    Buffer packed;  ///< the parcel, pinned
+    Event loaded, read;
+  };
+
+  void pack(const Batch& batch, std::byte* parcel) const;
+  void cut(const Batch& batch, Place& place);
+
+  const Shape image_;
+  const std::size_t batch_;
+  const cudaStream_t stream_;
+  Stream crossing_;
+  std::array<Place, 2> places_;
+  std::size_t turn_ = 0;
+  bool has_images_ = false;  // the batch that was loaded last
+  const KeptSet* kept_ = nullptr;
+  std::shared_ptr<const Buffer> set_;  // its bytes
+  Buffer levels_;
+};
+
+/// Whether a training set of so many bytes takes at most a quarter of what is free on the current device.
+bool can_keep(std::size_t bytes);
+
+}  // namespace easgd::cuda
