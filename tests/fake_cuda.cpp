@@ -109,6 +109,7 @@ struct CUstream_st {
 };
 
 struct CUevent_st {
+  std::atomic<double> time{0};  ///< seconds
   Flag recorded =
       std::make_shared<std::atomic<bool>>(true);  // one that never was is waited for by nobody
 };
@@ -287,7 +288,16 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   event->recorded = std::make_shared<std::atomic<bool>>(false);
-  stream->append([flag = event->recorded] { flag->store(true, std::memory_order_release); });
+  stream->append([event, flag = event->recorded] {
+    const std::chrono::duration<double> now = std::chrono::steady_clock::now().time_since_epoch();
+    event->time.store(now.count(), std::memory_order_relaxed);
+    flag->store(true, std::memory_order_release);
+  });
+  return answer();
+}
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {
+  if (!is_set(from->recorded) || !is_set(to->recorded)) return cudaErrorNotReady;
+  *milliseconds = float(1e3 * (to->time - from->time));
   return answer();
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned int) {

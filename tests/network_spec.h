@@ -28,21 +28,21 @@ class SpecFields final : public config::Fields {
   void choice(const char* key, std::string& value, const Words&, const char*) override {
     set(key, value);
   }
-  void integer(const char* key, std::int64_t& value, config::Range, const char*) override {
+  void integer(const char* key, std::int64_t& value, config::Bounds, const char*) override {
     set(key, value);
   }
-  void integer(const char* key, std::optional<std::int64_t>& value, config::Range,
+  void integer(const char* key, std::optional<std::int64_t>& value, config::Bounds,
                const char*) override {
     if (given_.contains(key)) set(key, value.emplace());
   }
-  void number(const char* key, double& value, config::Range, const char*) override {
+  void number(const char* key, double& value, config::Bounds, const char*) override {
     set(key, value);
   }
-  void number(const char* key, std::optional<double>& value, config::Range, const char*) override {
+  void number(const char* key, std::optional<double>& value, config::Bounds, const char*) override {
     if (given_.contains(key)) set(key, value.emplace());
   }
   void flag(const char* key, bool& value, const char*) override { set(key, value); }
-  void numbers(const char*, std::vector<double>&, config::Range, const char*) override {}
+  void numbers(const char*, std::vector<double>&, config::Bounds, const char*) override {}
   void words(const char*, Words&, const char*) override {}
   void table(const char*, const std::function<void(Fields&)>&, const char*) override {}
   void tables(const char*, std::size_t, const std::function<void(Fields&, std::size_t)>&,

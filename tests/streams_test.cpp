@@ -34,6 +34,7 @@ class StreamModel final : public Model {
   explicit StreamModel(Enqueue enqueue, std::function<void()> break_device = {})
       : enqueue_(std::move(enqueue)), break_device_(std::move(break_device)) {}
 
+  void enqueue(std::function<void()> work) { enqueue_(std::move(work)); }
   std::uint64_t breaks_at = Plan::kEndless;  ///< step of worker 1 in which its device does
 
   void gradient(ConstView x, const Batch& batch, View g, View statistics) override {
@@ -214,6 +215,31 @@ TEST_CASE("a letter and a reply leave the worker free while they are on their wa
   std::vector<float> arrived(kParameters);
   backend.download(fetched, arrived);
   CHECK(arrived == std::vector<float>(kParameters, 2.0f));
+}
+
+TEST_CASE("a worker's wait for a reply is the time for which its compute stream stands still") {
+  using std::chrono::milliseconds;
+  cuda::CudaBackend backend(BackendOptions{});
+  const Buffer x = backend.allocate(kParameters);
+  const Buffer letter = backend.allocate_mailbox(kParameters),
+               reply = backend.allocate_mailbox(kParameters);
+  const auto model = backend.compile(testing::make_network({1, 1, 1}, 2, "linear outputs=2"), {});
+  const auto exchange = [&](milliseconds gradient, milliseconds master) {
+    backend.post(x, {}, letter, [] {});
+    static_cast<StreamModel&>(*model).enqueue([=] { std::this_thread::sleep_for(gradient); });
+    backend.wait_posted();
+    std::this_thread::sleep_for(master);
+    backend.fetch(reply);
+  };
+  for (int i = 0; i < 4; ++i) exchange(milliseconds(60), milliseconds(5));  // hidden
+  backend.finish();
+  const double hidden = *backend.stood_still();
+  CHECK(hidden < 0.1);
+  for (int i = 0; i < 4; ++i) exchange(milliseconds(5), milliseconds(60));
+  backend.finish();
+  const double seen = *backend.stood_still() - hidden;
+  CHECK(seen > 4 * 0.05);
+  CHECK(seen < 4 * 0.5);
 }
 
 TEST_CASE("peer access is used only where what is sent arrives") {

@@ -3,8 +3,7 @@
 //   worker:  pulls y;  pushes u = -eta g(y)
 //   master:  v = delta v + u;  c = c + v;  y = c + delta v
 //
-// The exact recursion of Nesterov's y (the paper's pseudo-code, as it is recalled, lacks the last
-// term), so that one worker is MSGD. What is evaluated is c, as in MSGD.
+// The exact recursion of Nesterov's y, so that one worker is MSGD. What is evaluated is c, as there.
 
 #include "algorithms/center_rules.h"
 #include "algorithms/local_rules.h"

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -97,6 +98,9 @@ class Backend {
   virtual void wait_posted() = 0;
   /// Makes a reply in mailbox memory readable by later work of the compute lane.
   virtual ConstView fetch(ConstView reply) = 0;
+  /// Seconds for which the compute lane has had no work because a reply was late, some exchanges ago;
+  /// nothing where the lane is the calling thread, which can see for itself.
+  virtual std::optional<double> stood_still() const { return std::nullopt; }
 
   /// Waits for both lanes.
   virtual void finish() = 0;
@@ -113,6 +117,12 @@ struct BackendOptions {
 /// Makes a backend for the calling thread. Registered under "cpu", "cuda".
 /// Throws: DeviceError.
 using BackendEntry = std::function<std::unique_ptr<Backend>(const BackendOptions&)>;
+
+/// One of a kind that is registered.
+inline std::unique_ptr<Backend> make_backend(const std::string& kind,
+                                             const BackendOptions& options = {}) {
+  return (*Registry<BackendEntry>::find(kind))(options);
+}
 
 /// The devices of a kind that this machine has, each described for people. Registered beside the
 /// backend, under "cuda".

@@ -2,6 +2,7 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 
 #include "commands/commands.h"
@@ -28,12 +29,14 @@ DatasetFacts facts_of(const DataConfig& data) {
 }
 
 void print_layers(const Network& network) {
-  fmt::print("{:<12} {:<22} {:<12} {:<12} {:>12} {:>12}\n", "layer", "type", "input", "output",
-             "parameters", "MFLOP");
+  std::size_t widest = 12;
+  for (const Stage& stage : network.stages()) widest = std::max(widest, stage.layer->name.size());
+  fmt::print("{:<{}} {:<22} {:<12} {:<12} {:>12} {:>12}\n", "layer", widest, "type", "input",
+             "output", "parameters", "MFLOP");
   for (const Stage& stage : network.stages()) {
     std::size_t parameters = 0;
     for (const Slice& slice : stage.slices) parameters += slice.count;
-    fmt::print("{:<12} {:<22} {:<12} {:<12} {:>12} {:>12.3f}\n", stage.layer->name,
+    fmt::print("{:<{}} {:<22} {:<12} {:<12} {:>12} {:>12.3f}\n", stage.layer->name, widest,
                stage.layer->kind(), shown(stage.input), shown(stage.output), parameters,
                stage.layer->forward_flops(stage.input) / 1e6);
   }
@@ -45,7 +48,7 @@ void describe(const Config& config) {
   const DatasetFacts facts = facts_of(config.data);
   const Network network = make_network(config, facts.shape, facts.classes);
   const auto batch = std::size_t(config.workers.batch);
-  const auto backend = (*Registry<BackendEntry>::find("cpu"))(BackendOptions{});
+  const auto backend = places[0].make_backend();
   const auto model = backend->compile(
       network, {.batch = batch, .training = true, .precision = config.workers.precision});
   print_layers(network);
@@ -57,7 +60,8 @@ void describe(const Config& config) {
     fmt::print("{} running statistics of batch normalisation: {}\n", network.statistic_count(),
                config.network.statistics);
   }
-  fmt::print("activations and workspaces of a worker: {}\n", shown_bytes(double(model->memory())));
+  fmt::print("activations and workspaces of a worker on {}: {}\n", places[0].name(),
+             shown_bytes(double(model->memory())));
   fmt::print("{} worker(s): {}; algorithm {}, {}\n", places.size(),
              config.workers.devices[0] == "auto" ? "auto" : "as given", config.algorithm.name,
              config.algorithm.exchange);

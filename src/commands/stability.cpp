@@ -299,9 +299,13 @@ void add_rho(CLI::App* command, Arguments& a) {
   command->add_option("--rho", a.scheme.rho, "penalty; alpha = eta rho")->check(within(0, 1e9));
 }
 
-/// Steps at which moments are told.
+void add_start(CLI::App* command, Arguments& a, double start) {
+  a.start = start;
+  command->add_option("--start", a.start, "of all variables; multipliers start at 0")
+      ->check(within(-1e9, 1e9));
+}
+
 void add_steps(CLI::App* command, Arguments& a) {
-  command->add_option("--start", a.start, "of all variables (1)")->check(within(-1e9, 1e9));
   command->add_option("--steps", a.steps, "steps to tell")->check(within(1, 1e9));
 }
 
@@ -310,104 +314,132 @@ void add_method(CLI::App* command, Arguments& a) {
       ->check(CLI::IsMember({"admm", "easgd"}));
 }
 
-}  // namespace
+/// Where subcommands are declared.
+struct Parent {
+  CLI::App& app;
+  ExitCode& result;
 
-void declare_stability(CLI::App& app, ExitCode& result) {
-  const auto a = std::make_shared<Arguments>();
-  auto* stability = app.add_subcommand("stability", "the stability analysis of ADMM and EASGD");
-  stability->require_subcommand(1);
-  stability->option_defaults()->always_capture_default();
-  const auto add = [&](const char* name, const char* meaning, auto run) {
-    CLI::App* command = stability->add_subcommand(name, meaning);
+  /// One with arguments of its own, which calls run(arguments, command).
+  template <class Run>
+  std::pair<CLI::App*, Arguments&> add(const char* name, const char* meaning, Run run) const {
+    const auto a = std::make_shared<Arguments>();
+    CLI::App* command = app.add_subcommand(name, meaning);
     auto* json = command->add_flag("--json", a->json, "for programs, with all digits");
     command->add_flag("--csv", a->csv, "the table alone, for tools/plot")->excludes(json);
-    command->callback([run, a, command, &result] {
+    command->callback([run, a, command, &result = result] {
+      std::ranges::sort(a->steps);
       run(*a, *command);
       result = ExitCode::done;
     });
-    return command;
-  };
+    return {command, *a};
+  }
+};
 
-  auto* command = add("point", "spectral radius of one round-robin cycle",
-                      [](const Arguments& args, const CLI::App&) { point(args); });
-  add_workers(command, *a, 256);
-  add_learning_rate(command, *a);
-  add_curvature(command, *a);
-  add_method(command, *a);
-  add_rho(command, *a);
+void declare_point(const Parent& parent) {
+  const auto [command, a] = parent.add("point", "spectral radius of one round-robin cycle",
+                                       [](const Arguments& args, const CLI::App&) { point(args); });
+  add_workers(command, a, 256);
+  add_learning_rate(command, a);
+  add_curvature(command, a);
+  add_method(command, a);
+  add_rho(command, a);
+}
 
-  command = add("map", "spectral radius over a grid of eta and rho (the paper's first figure)",
-                [](const Arguments& args, const CLI::App&) { map(args); });
-  add_workers(command, *a, 256);
-  add_curvature(command, *a);
-  add_method(command, *a);
-  command->add_option("--learning-rates", a->learning_rates, "FROM:TO:COUNT");
-  command->add_option("--rhos", a->rhos, "FROM:TO:COUNT");
+void declare_map(const Parent& parent) {
+  const auto [command, a] =
+      parent.add("map", "spectral radius over a grid of eta and rho (the paper's first figure)",
+                 [](const Arguments& args, const CLI::App&) { map(args); });
+  add_workers(command, a, 256);
+  add_curvature(command, a);
+  add_method(command, a);
+  command->add_option("--learning-rates", a.learning_rates, "FROM:TO:COUNT");
+  command->add_option("--rhos", a.rhos, "FROM:TO:COUNT");
+}
 
-  command = add("trajectory", "the center after each activation, from a start far away",
-                [](const Arguments& args, const CLI::App&) { trajectory(args); });
-  add_workers(command, *a, 256);
-  add_learning_rate(command, *a);
-  add_curvature(command, *a);
-  add_method(command, *a);
-  add_rho(command, *a);
-  command->add_option("--start", a->start, "of all variables; multipliers start at 0")
-      ->check(within(-1e9, 1e9));
-  command->add_option("--activations", a->activations, "how many")->check(within(1, 1e9));
-  command->add_option("--every", a->every, "print every n-th")->check(within(1, 1e9));
+void declare_trajectory(const Parent& parent) {
+  const auto [command, a] =
+      parent.add("trajectory", "the center after each activation, from a start far away",
+                 [](const Arguments& args, const CLI::App&) { trajectory(args); });
+  add_workers(command, a, 256);
+  add_learning_rate(command, a);
+  add_curvature(command, a);
+  add_method(command, a);
+  add_rho(command, a);
+  add_start(command, a, 1000);
+  command->add_option("--activations", a.activations, "how many")->check(within(1, 1e9));
+  command->add_option("--every", a.every, "print every n-th")->check(within(1, 1e9));
+}
 
-  command = add("moments", "bias and variance of the synchronous center under additive noise",
-                [](const Arguments& args, const CLI::App& c) {
-                  Arguments with_start = args;
-                  if (c.count("--start") == 0) with_start.start = 1;
-                  std::ranges::sort(with_start.steps);
-                  moments(with_start, c.count("--alpha") > 0);
-                });
-  add_workers(command, *a, 1e9);
-  add_learning_rate(command, *a);
-  add_curvature(command, *a);
-  auto* alpha = command->add_option("--alpha", a->alpha, "moving rate")->check(within(1e-12, 1e6));
-  command->add_option("--beta", a->beta, "workers x alpha")
+void declare_moments(const Parent& parent) {
+  const auto [command, a] = parent.add(
+      "moments", "bias and variance of the synchronous center under additive noise",
+      [](const Arguments& args, const CLI::App& c) { moments(args, c.count("--alpha") > 0); });
+  add_workers(command, a, 1e9);
+  add_learning_rate(command, a);
+  add_curvature(command, a);
+  auto* alpha = command->add_option("--alpha", a.alpha, "moving rate")->check(within(1e-12, 1e6));
+  command->add_option("--beta", a.beta, "workers x alpha")
       ->check(within(1e-12, 1e6))
       ->excludes(alpha);
-  command->add_option("--sigma", a->sigma, "standard deviation of the gradient noise")
+  command->add_option("--sigma", a.sigma, "standard deviation of the gradient noise")
       ->check(within(0, 1e9));
-  add_steps(command, *a);
+  add_start(command, a, 1);
+  add_steps(command, a);
+}
 
-  command = add("multiplicative", "second moments under multiplicative (Gamma) noise",
-                [](const Arguments& args, const CLI::App& c) {
-                  Arguments with_start = args;
-                  if (c.count("--start") == 0) with_start.start = 1;
-                  std::ranges::sort(with_start.steps);
-                  multiplicative(with_start);
-                });
-  add_workers(command, *a, 1e9);
-  add_learning_rate(command, *a);
-  command->add_option("--alpha", a->alpha, "moving rate")->check(within(-1e6, 1e6));
-  command->add_option("--beta", a->beta, "of the center")->check(within(-1e6, 1e6));
-  command->add_option("--lambda", a->lambda, "shape of the Gamma distribution")
+void declare_multiplicative(const Parent& parent) {
+  const auto [command, a] =
+      parent.add("multiplicative", "second moments under multiplicative (Gamma) noise",
+                 [](const Arguments& args, const CLI::App&) { multiplicative(args); });
+  add_workers(command, a, 1e9);
+  add_learning_rate(command, a);
+  command->add_option("--alpha", a.alpha, "moving rate")->check(within(-1e6, 1e6));
+  command->add_option("--beta", a.beta, "of the center")->check(within(-1e6, 1e6));
+  command->add_option("--lambda", a.lambda, "shape of the Gamma distribution")
       ->check(within(1e-9, 1e9));
-  command->add_option("--omega", a->omega, "its rate")->check(within(1e-9, 1e9));
-  add_steps(command, *a);
-  command->add_flag("--optimum", a->optimum, "look for the best eta, alpha and beta")
+  command->add_option("--omega", a.omega, "its rate")->check(within(1e-9, 1e9));
+  add_start(command, a, 1);
+  add_steps(command, a);
+  command->add_flag("--optimum", a.optimum, "look for the best eta, alpha and beta")
       ->excludes("--learning-rate")
       ->excludes("--alpha")
       ->excludes("--beta");
+}
 
-  command = add("double-well", "when EASGD is trapped between two minima",
-                [](const Arguments& args, const CLI::App&) { double_well(args); });
-  command->add_option("--rho", a->rho, "penalty")->check(within(0, 0.9999999));
+void declare_double_well(const Parent& parent) {
+  const auto [command, a] =
+      parent.add("double-well", "when EASGD is trapped between two minima",
+                 [](const Arguments& args, const CLI::App&) { double_well(args); });
+  command->add_option("--rho", a.rho, "penalty")->check(within(0, 0.9999999));
+}
 
-  command = add("check", "a configuration against the region of proven stability",
-                [](const Arguments& args, const CLI::App& c) {
-                  Config config = load_config(args.config, args.overrides);
-                  config::at_places(config.places,
-                                    [&] { check(args, config, c.count("--curvature") > 0); });
-                });
-  command->add_option("config", a->config, "TOML file")->required();
-  command->add_option("--curvature", a->curvature, "of the loss; else it is measured")
+void declare_check(const Parent& parent) {
+  const auto [command, a] = parent.add(
+      "check", "a configuration against the region of proven stability",
+      [](const Arguments& args, const CLI::App& c) {
+        Config config = load_config(args.config, args.overrides);
+        config::at_places(config.places, [&] { check(args, config, c.count("--curvature") > 0); });
+      });
+  command->add_option("config", a.config, "TOML file")->required();
+  command->add_option("--curvature", a.curvature, "of the loss; else it is measured")
       ->check(within(0, 1e12));
-  declare_overrides(*command, a->overrides);
+  declare_overrides(*command, a.overrides);
+}
+
+}  // namespace
+
+void declare_stability(CLI::App& app, ExitCode& result) {
+  auto* stability = app.add_subcommand("stability", "the stability analysis of ADMM and EASGD");
+  stability->require_subcommand(1);
+  stability->option_defaults()->always_capture_default();
+  const Parent parent{*stability, result};
+  declare_point(parent);
+  declare_map(parent);
+  declare_trajectory(parent);
+  declare_moments(parent);
+  declare_multiplicative(parent);
+  declare_double_well(parent);
+  declare_check(parent);
 }
 
 }  // namespace easgd

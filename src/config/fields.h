@@ -16,7 +16,7 @@
 namespace easgd::config {
 
 /// Closed interval of allowed values, in the unit of the value.
-struct Range {
+struct Bounds {
   double low = -std::numeric_limits<double>::infinity();
   double high = std::numeric_limits<double>::infinity();
 };
@@ -33,14 +33,15 @@ class Fields {
   virtual void text(const char* key, std::string& value, const char* meaning) = 0;
   virtual void choice(const char* key, std::string& value, const Words& allowed,
                       const char* meaning) = 0;
-  virtual void integer(const char* key, std::int64_t& value, Range range, const char* meaning) = 0;
-  virtual void integer(const char* key, std::optional<std::int64_t>& value, Range range,
+  virtual void integer(const char* key, std::int64_t& value, Bounds bounds,
                        const char* meaning) = 0;
-  virtual void number(const char* key, double& value, Range range, const char* meaning) = 0;
-  virtual void number(const char* key, std::optional<double>& value, Range range,
+  virtual void integer(const char* key, std::optional<std::int64_t>& value, Bounds bounds,
+                       const char* meaning) = 0;
+  virtual void number(const char* key, double& value, Bounds bounds, const char* meaning) = 0;
+  virtual void number(const char* key, std::optional<double>& value, Bounds bounds,
                       const char* meaning) = 0;
   virtual void flag(const char* key, bool& value, const char* meaning) = 0;
-  virtual void numbers(const char* key, std::vector<double>& value, Range range,
+  virtual void numbers(const char* key, std::vector<double>& value, Bounds bounds,
                        const char* meaning) = 0;
   /// A list of words or integers; a lone one stands for a list of one.
   virtual void words(const char* key, Words& value, const char* meaning) = 0;

@@ -37,8 +37,8 @@ std::string place_of(const toml::source_region& source) {
   throw ConfigError(fmt::format("{}: {}: {}", place_of(source), key, message));
 }
 
-std::string in_range(Range range) {
-  return fmt::format("in {}..{}", range.low, range.high);
+std::string in_bounds(Bounds bounds) {
+  return fmt::format("in {}..{}", bounds.low, bounds.high);
 }
 
 /// Visits the fields of one TOML table; `finish` reports the keys that no field has read.
@@ -75,25 +75,25 @@ class TableReader final : public Fields {
     value = word;
   }
 
-  void integer(const char* key, std::int64_t& value, Range range, const char*) override {
+  void integer(const char* key, std::int64_t& value, Bounds bounds, const char*) override {
     if (const toml::node* node = take(key)) {
-      value = checked_integer(*node, key, range);
-    } else if (double(value) < range.low) {
-      missing_ = {full(key), "missing; expected an integer " + in_range(range)};
+      value = checked_integer(*node, key, bounds);
+    } else if (double(value) < bounds.low) {
+      missing_ = {full(key), "missing; expected an integer " + in_bounds(bounds)};
     }
   }
 
-  void integer(const char* key, std::optional<std::int64_t>& value, Range range,
+  void integer(const char* key, std::optional<std::int64_t>& value, Bounds bounds,
                const char*) override {
-    if (const toml::node* node = take(key)) value = checked_integer(*node, key, range);
+    if (const toml::node* node = take(key)) value = checked_integer(*node, key, bounds);
   }
 
-  void number(const char* key, double& value, Range range, const char*) override {
-    if (const toml::node* node = take(key)) value = checked_number(*node, key, range);
+  void number(const char* key, double& value, Bounds bounds, const char*) override {
+    if (const toml::node* node = take(key)) value = checked_number(*node, key, bounds);
   }
 
-  void number(const char* key, std::optional<double>& value, Range range, const char*) override {
-    if (const toml::node* node = take(key)) value = checked_number(*node, key, range);
+  void number(const char* key, std::optional<double>& value, Bounds bounds, const char*) override {
+    if (const toml::node* node = take(key)) value = checked_number(*node, key, bounds);
   }
 
   void flag(const char* key, bool& value, const char*) override {
@@ -103,12 +103,12 @@ class TableReader final : public Fields {
     }
   }
 
-  void numbers(const char* key, std::vector<double>& value, Range range, const char*) override {
+  void numbers(const char* key, std::vector<double>& value, Bounds bounds, const char*) override {
     if (const toml::node* node = take(key)) {
       if (!node->is_array()) wrong_type(*node, key, "a list of numbers");
       value.clear();
       for (const toml::node& item : *node->as_array()) {
-        value.push_back(checked_number(item, key, range));
+        value.push_back(checked_number(item, key, bounds));
       }
     }
   }
@@ -179,24 +179,24 @@ class TableReader final : public Fields {
          fmt::format("expected {}; found the {} {}", expected, type.str(), shown(node)));
   }
 
-  std::int64_t checked_integer(const toml::node& node, const char* key, Range range) const {
-    if (!node.is_integer()) wrong_type(node, key, "an integer " + in_range(range));
+  std::int64_t checked_integer(const toml::node& node, const char* key, Bounds bounds) const {
+    if (!node.is_integer()) wrong_type(node, key, "an integer " + in_bounds(bounds));
     const std::int64_t value = **node.as_integer();
-    check_range(node, key, double(value), range);
+    check_bounds(node, key, double(value), bounds);
     return value;
   }
 
-  double checked_number(const toml::node& node, const char* key, Range range) const {
-    if (!node.is_number()) wrong_type(node, key, "a number " + in_range(range));
+  double checked_number(const toml::node& node, const char* key, Bounds bounds) const {
+    if (!node.is_number()) wrong_type(node, key, "a number " + in_bounds(bounds));
     const double value = node.value<double>().value();
-    check_range(node, key, value, range);
+    check_bounds(node, key, value, bounds);
     return value;
   }
 
-  void check_range(const toml::node& node, const char* key, double value, Range range) const {
-    if (!(value >= range.low && value <= range.high)) {
+  void check_bounds(const toml::node& node, const char* key, double value, Bounds bounds) const {
+    if (!(value >= bounds.low && value <= bounds.high)) {
       fail(node.source(), full(key),
-           fmt::format("expected a value {}; found {}", in_range(range), shown(node)));
+           fmt::format("expected a value {}; found {}", in_bounds(bounds), shown(node)));
     }
   }
 

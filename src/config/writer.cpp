@@ -39,22 +39,22 @@ class TomlWriter final : public Fields {
   void choice(const char* key, std::string& value, const Words&, const char*) override {
     put(key, quoted(value));
   }
-  void integer(const char* key, std::int64_t& value, Range, const char*) override {
+  void integer(const char* key, std::int64_t& value, Bounds, const char*) override {
     put(key, std::to_string(value));
   }
-  void integer(const char* key, std::optional<std::int64_t>& value, Range, const char*) override {
+  void integer(const char* key, std::optional<std::int64_t>& value, Bounds, const char*) override {
     if (value) put(key, std::to_string(*value));
   }
-  void number(const char* key, double& value, Range, const char*) override {
+  void number(const char* key, double& value, Bounds, const char*) override {
     put(key, fmt::format("{}", value));
   }
-  void number(const char* key, std::optional<double>& value, Range, const char*) override {
+  void number(const char* key, std::optional<double>& value, Bounds, const char*) override {
     if (value) put(key, fmt::format("{}", *value));
   }
   void flag(const char* key, bool& value, const char*) override {
     put(key, value ? "true" : "false");
   }
-  void numbers(const char* key, std::vector<double>& value, Range, const char*) override {
+  void numbers(const char* key, std::vector<double>& value, Bounds, const char*) override {
     put(key, bracketed(value));
   }
   void words(const char* key, Words& value, const char*) override { put(key, quoted(value)); }
@@ -100,27 +100,27 @@ class HelpWriter final : public Fields {
     put(key, fmt::format("{}", fmt::join(allowed, " | ")), value.empty() ? "" : quoted(value),
         meaning);
   }
-  void integer(const char* key, std::int64_t& value, Range range, const char* meaning) override {
-    put(key, "integer " + shown(range), double(value) < range.low ? "" : std::to_string(value),
+  void integer(const char* key, std::int64_t& value, Bounds bounds, const char* meaning) override {
+    put(key, "integer " + shown(bounds), double(value) < bounds.low ? "" : std::to_string(value),
         meaning);
   }
-  void integer(const char* key, std::optional<std::int64_t>& value, Range range,
+  void integer(const char* key, std::optional<std::int64_t>& value, Bounds bounds,
                const char* meaning) override {
-    put(key, "integer " + shown(range), value ? std::to_string(*value) : "not given", meaning);
+    put(key, "integer " + shown(bounds), value ? std::to_string(*value) : "not given", meaning);
   }
-  void number(const char* key, double& value, Range range, const char* meaning) override {
-    put(key, "number " + shown(range), fmt::format("{}", value), meaning);
+  void number(const char* key, double& value, Bounds bounds, const char* meaning) override {
+    put(key, "number " + shown(bounds), fmt::format("{}", value), meaning);
   }
-  void number(const char* key, std::optional<double>& value, Range range,
+  void number(const char* key, std::optional<double>& value, Bounds bounds,
               const char* meaning) override {
-    put(key, "number " + shown(range), value ? fmt::format("{}", *value) : "not given", meaning);
+    put(key, "number " + shown(bounds), value ? fmt::format("{}", *value) : "not given", meaning);
   }
   void flag(const char* key, bool& value, const char* meaning) override {
     put(key, "true | false", value ? "true" : "false", meaning);
   }
-  void numbers(const char* key, std::vector<double>& value, Range range,
+  void numbers(const char* key, std::vector<double>& value, Bounds bounds,
                const char* meaning) override {
-    put(key, "list of numbers " + shown(range), bracketed(value), meaning);
+    put(key, "list of numbers " + shown(bounds), bracketed(value), meaning);
   }
   void words(const char* key, Words& value, const char* meaning) override {
     put(key, "word or list of words", value.size() == 1 ? quoted(value[0]) : quoted(value),
@@ -141,7 +141,7 @@ class HelpWriter final : public Fields {
   const std::string& result() const { return text_; }
 
  private:
-  static std::string shown(Range range) { return fmt::format("{}..{}", range.low, range.high); }
+  static std::string shown(Bounds bounds) { return fmt::format("{}..{}", bounds.low, bounds.high); }
 
   void put(const char* key, const std::string& type, const std::string& value,
            const char* meaning) {

@@ -15,7 +15,7 @@ constexpr double kFarthest = 1e38;  // a pull over more is no finite float
 }  // namespace
 
 std::unique_ptr<Backend> host_place() {
-  return (*Registry<BackendEntry>::find("cpu"))(BackendOptions{});
+  return make_backend("cpu");
 }
 
 void CenterView::copy_to(View state) const {
@@ -152,7 +152,7 @@ void Center::absorb(std::span<const int> round) {
   rule_->absorb(letters_, center_);
   absorb_statistics(policy_, letter_statistics_, mailboxes_.size(), statistics_);
   const bool holds_reply = algorithm_.replies && algorithm_.timing != Timing::around;
-  const auto kind = holds_reply ? Mailbox::Reply::pull : Mailbox::Reply::none;
+  const auto kind = holds_reply ? Mailbox::Reply::values : Mailbox::Reply::none;
   for (const int worker : accepted_) note_exchange(worker);
   for (const int worker : accepted_) {
     if (holds_reply) send_out(std::size_t(worker));
@@ -185,7 +185,7 @@ void Center::answer_pull(int worker) {
   place_->run(kernels::Copy{desks_[w].reply.data(), rule_->pulled(center_).data()}, center_.size());
   send_out(w);
   place_->finish();
-  mailboxes_[w]->answer(Mailbox::Reply::pull);
+  mailboxes_[w]->answer(Mailbox::Reply::values);
 }
 
 /// A letter that is not finite, or too far, leaves the center clean, and its worker starts anew.

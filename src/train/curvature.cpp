@@ -20,10 +20,9 @@ double dot(ConstView a, ConstView b) {
 class BatchGradient {
  public:
   BatchGradient(const Config& config, const Data& data, const Network& network)
-      : backend_((*Registry<BackendEntry>::find("cpu"))(BackendOptions{})),
+      : backend_(make_backend("cpu")),
         model_(backend_->compile(network, {.batch = std::size_t(config.workers.batch),
                                            .training = true,
-                                           .precision = config.workers.precision,
                                            .seed = std::uint64_t(config.seed)})),
         loader_(*data.split.train, {.batch = std::size_t(config.workers.batch),
                                     .crop = int(config.data.crop),

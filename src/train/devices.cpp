@@ -137,9 +137,7 @@ CenterPlace place_center(const std::string& place, const std::vector<Placement>&
   }
   const Placement device = cuda_device(place.substr(5));
   check_present(device, "center.place = \"pinned\"");
-  result.backend = [device] {
-    return (*Registry<BackendEntry>::find(device.kind))(device.options);
-  };
+  result.backend = [device] { return device.make_backend(); };
   for (const Placement& worker : workers) {
     const bool peer = worker.kind == device.kind && Registry<DevicePaths>::find("cuda")->open_peer(
                                                         worker.options.index, device.options.index);

@@ -16,6 +16,8 @@ struct Placement {
   BackendOptions options;
 
   std::string name() const;
+  /// For the calling thread.
+  std::unique_ptr<Backend> make_backend() const { return easgd::make_backend(kind, options); }
 };
 
 /// The cores this process may run on.

@@ -1,7 +1,6 @@
 #include "train/evaluator.h"
 
 #include "base/range.h"
-#include "train/progress.h"
 
 namespace easgd {
 
@@ -48,7 +47,7 @@ void Evaluator::attempt(const Part& part) {
   try {
     part();
   } catch (const std::exception& e) {
-    Progress::line(std::string("warning: evaluation: ") + e.what());
+    options_.warn(std::string("evaluation: ") + e.what());
     error_.record();
   }
 }
@@ -60,8 +59,7 @@ void Evaluator::save(const Snapshot& snapshot) {
   try {
     options_.save(snapshot);
   } catch (const std::exception& e) {
-    if (save_told_ != e.what())
-      Progress::line(std::string("warning: ") + e.what() + "; the run goes on");
+    if (save_told_ != e.what()) options_.warn(std::string(e.what()) + "; the run goes on");
     save_told_ = e.what();
     save_error_ = std::current_exception();
   }

@@ -40,6 +40,8 @@ struct EvaluatorOptions {
   std::function<void(const Snapshot&)> save;
   /// Called after each evaluation, on the evaluator's thread.
   std::function<void(const Evaluation&)> report;
+  /// Called with what goes wrong while the run goes on, on the evaluator's thread.
+  std::function<void(const std::string&)> warn = [](const std::string&) {};
 };
 
 class Evaluator {

@@ -50,8 +50,11 @@ struct LetterNote {
 
 class Mailbox {
  public:
+  /// The worker's turn, the master's, the worker's again; then for good: its worker or its master has gone.
   enum class State : int { idle, posted, answered, left, closed };
-  enum class Reply { none, pull, restart, closed };
+  /// What the answer holds: nothing, a reply, the center to start again from after a letter that was
+  /// refused, or that there will be no more.
+  enum class Reply { none, values, restart, closed };
 
   explicit Mailbox(Bell& bell) : bell_(bell) {}
 

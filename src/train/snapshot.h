@@ -18,8 +18,8 @@ struct Snapshot {
   double seconds = 0;                ///< training time when it was taken
 };
 
-/// Room for one snapshot. The master fills it when it is empty and never waits; the evaluator
-/// empties it.
+/// Room for one snapshot. The master fills it when it is empty and, but in virtual time, never
+/// waits; the evaluator empties it.
 class SnapshotSlot {
  public:
   /// `state`: P + S

@@ -67,7 +67,7 @@ nlohmann::json Summary::json(const Config& config, const ElasticRates& rates, co
     const WorkerTelemetry& t = team.telemetry(i);
     exchange += t.exchange_seconds;
     data += t.data_seconds;
-    all += t.data_seconds + t.gradient_seconds + t.exchange_seconds;
+    all += t.run_seconds;
     exchanges += t.exchanges;
     refused += t.refused;
     steps.push_back(t.clock.load());

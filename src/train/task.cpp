@@ -17,10 +17,6 @@ std::size_t limited(std::size_t size, std::int64_t limit) {
   return limit == 0 ? size : std::min(size, std::size_t(limit));
 }
 
-std::unique_ptr<Backend> make_backend(const Placement& place) {
-  return (*Registry<BackendEntry>::find(place.kind))(place.options);
-}
-
 }  // namespace
 
 Data::Data(Config& config)
@@ -71,7 +67,7 @@ TestSet::TestSet(const Config& config, const Data& data, const Network& network)
                                   .crop = int(config.data.crop),
                                   .limit = data.test_size,
                                   .normalisation = data.normalisation}),
-      backend_(make_backend(place_evaluation(config.workers, config.evaluate))),
+      backend_(place_evaluation(config.workers, config.evaluate).make_backend()),
       model_(backend_->compile(network, {.batch = std::size_t(config.evaluate.batch),
                                          .training = false,
                                          .precision = config.workers.precision,

@@ -23,7 +23,9 @@ struct WorkerTelemetry {
   std::atomic<Phase> phase{Phase::preparing};
   std::atomic<double> data_seconds{0};      ///< waiting for a batch
   std::atomic<double> gradient_seconds{0};  ///< gradient and step
-  std::atomic<double> exchange_seconds{0};  ///< posting letters and waiting for replies
+  std::atomic<double> exchange_seconds{
+      0};  ///< posting letters and waiting for replies; of a GPU: idle for them
+  std::atomic<double> run_seconds{0};  ///< all of that and what is between, told at the end
   // Written by the master.
   std::atomic<std::uint64_t> exchanges{0};
   std::atomic<std::uint64_t> refused{0};    ///< letters that were not finite
@@ -32,14 +34,12 @@ struct WorkerTelemetry {
       0};  ///< ||x - center|| at its last exchange; of a change, its length
 };
 
-/// Adds the time from its birth to its death to a telemetry counter that only this thread writes, and
-/// tells profilers its name.
+/// Adds the time from its birth to its death to a telemetry counter that only this thread writes.
 class Timed {
  public:
   using Clock = std::chrono::steady_clock;
 
-  Timed(std::atomic<double>& total, const char* name)
-      : range_(name), total_(total), start_(Clock::now()) {}
+  explicit Timed(std::atomic<double>& total) : total_(total), start_(Clock::now()) {}
   ~Timed() {
     const std::chrono::duration<double> spent = Clock::now() - start_;
     total_.store(total_.load(std::memory_order_relaxed) + spent.count(), std::memory_order_relaxed);
@@ -48,9 +48,18 @@ class Timed {
   Timed& operator=(const Timed&) = delete;
 
  private:
-  const Range range_;
   std::atomic<double>& total_;
   Clock::time_point start_;
+};
+
+/// The same, and profilers are told its name.
+class TimedRange {
+ public:
+  TimedRange(std::atomic<double>& total, const char* name) : range_(name), timed_(total) {}
+
+ private:
+  const Range range_;
+  const Timed timed_;
 };
 
 }  // namespace easgd

@@ -177,10 +177,7 @@ RunFolder Run::make_folder(const std::string& out) {
 WorkerParts Run::worker_parts(std::size_t index) {
   const auto seed = std::uint64_t(config_.seed);
   return {
-      .backend =
-          [this, index] {
-            return (*Registry<BackendEntry>::find(places_[index].kind))(places_[index].options);
-          },
+      .backend = [this, index] { return places_[index].make_backend(); },
       .model =
           [this, seed](Backend& backend) {
             return backend.compile(network_, {.batch = std::size_t(config_.workers.batch),
@@ -304,6 +301,7 @@ EvaluatorOptions Run::evaluator_options() {
             saved_ = snapshot.version;
           },
       .report = [this](const Evaluation& evaluation) { report(evaluation); },
+      .warn = [this](const std::string& message) { warn(message); },
   };
 }
 

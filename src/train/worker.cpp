@@ -34,6 +34,7 @@ Worker::~Worker() {
 }
 
 void Worker::run(std::stop_token stop) {
+  const Timed timed(telemetry_.run_seconds);
   std::optional<Range> profiled;
   while (clock_ < steps_ && !closed_ && !stop.stop_requested()) {
     if (clock_ == profiled_.last) profiled.reset();
@@ -50,7 +51,7 @@ void Worker::step() {
   telemetry_.phase = Phase::data;
   const Batch* batch = nullptr;
   {
-    const Timed timed(telemetry_.data_seconds, "wait for batch");
+    const TimedRange timed(telemetry_.data_seconds, "wait for batch");
     batch = &batches_->next(clock_);
   }
   const bool exchange = clock_ == next_exchange_;
@@ -62,16 +63,17 @@ void Worker::step() {
   }
   {
     telemetry_.phase = Phase::gradient;
-    const Timed timed(telemetry_.gradient_seconds, "gradient");
+    const TimedRange timed(telemetry_.gradient_seconds, "gradient");
     model_->gradient(rule_->gradient_point(), *batch, gradient_, statistics_);
   }
   if (finish_step(exchange)) telemetry_.clock = ++clock_;
+  if (const auto seconds = backend_->stood_still()) telemetry_.exchange_seconds = *seconds;
 }
 
 /// Hands a letter of so many steps, or a pull, to the master.
 void Worker::post(bool pull, std::uint64_t steps) {
   telemetry_.phase = Phase::exchange;
-  const Timed timed(telemetry_.exchange_seconds, "post letter");
+  const TimedRange timed(telemetry_.exchange_seconds, "post letter");
   mailbox_.note() = {plan_.rates(clock_), steps, pull ? Tally() : model_->take_tally(), pull};
   if (pull) {
     mailbox_.post();
@@ -83,19 +85,19 @@ void Worker::post(bool pull, std::uint64_t steps) {
 /// Sleeps until the master has answered; empty where the answer holds nothing.
 ConstView Worker::wait_for_reply() {
   telemetry_.phase = Phase::exchange;
-  const Timed timed(telemetry_.exchange_seconds, "wait for reply");
+  const TimedRange timed(telemetry_.exchange_seconds, "wait for reply");
   backend_->wait_posted();
   const Mailbox::Reply kind = mailbox_.wait_for_reply();
   closed_ = kind == Mailbox::Reply::closed;
   refused_ = kind == Mailbox::Reply::restart;
-  if (kind != Mailbox::Reply::pull && !refused_) return {};
+  if (kind != Mailbox::Reply::values && !refused_) return {};
   return backend_->fetch(mailbox_.reply().first(gradient_.size()));
 }
 
 /// The reply of an exchange that comes before the gradient.
 void Worker::receive() {
   pulled_ = wait_for_reply();
-  const Timed timed(telemetry_.gradient_seconds, "receive");
+  const TimedRange timed(telemetry_.gradient_seconds, "receive");
   if (refused_) {
     restart(pulled_);
   } else if (!closed_) {
@@ -120,7 +122,7 @@ bool Worker::finish_step(bool exchange) {
   if (closed_) return false;
   telemetry_.phase = Phase::gradient;
   {
-    const Timed timed(telemetry_.gradient_seconds, "update");
+    const TimedRange timed(telemetry_.gradient_seconds, "update");
     if (refused_) {
       restart(reply);
     } else {

@@ -6,6 +6,7 @@
 #include <cctype>
 #include <fstream>
 #include <numeric>
+#include <utility>
 
 #include "backend/cuda/input.h"
 #include "base/error.h"
@@ -68,6 +69,7 @@ CudaBackend::CudaBackend(const BackendOptions& options) : index_(options.index) 
   transfer_ = make_stream("transfer");
   computed_ = make_event();
   arrived_ = make_event();
+  for (Pause& pause : pauses_) pause = {make_timed_event(), make_timed_event()};
 }
 
 CudaBackend::~CudaBackend() {
@@ -125,7 +127,18 @@ void CudaBackend::post(ConstView x, ConstView statistics, View letter,
 }
 
 void CudaBackend::wait_posted() {
+  // The pause before the last is over: the letter in between has waited for the work that follows it.
+  turn_ = (turn_ + 1) % pauses_.size();
+  measure(pauses_[turn_]);
+  check(cudaEventRecord(pauses_[turn_].from, compute_), "cudaEventRecord");
   check(cudaStreamSynchronize(transfer_), "a letter on its way");
+}
+
+void CudaBackend::measure(Pause& pause) {
+  if (!std::exchange(pause.ended, false)) return;
+  float milliseconds = 0;
+  check(cudaEventElapsedTime(&milliseconds, pause.from, pause.to), "cudaEventElapsedTime");
+  stood_still_ += 1e-3 * double(milliseconds);
 }
 
 ConstView CudaBackend::fetch(ConstView reply) {
@@ -134,12 +147,15 @@ ConstView CudaBackend::fetch(ConstView reply) {
   copy(reply.data(), reply_.data(), reply.size_bytes(), transfer_);
   check(cudaEventRecord(arrived_, transfer_), "cudaEventRecord");
   check(cudaStreamWaitEvent(compute_, arrived_), "cudaStreamWaitEvent");
+  check(cudaEventRecord(pauses_[turn_].to, compute_), "cudaEventRecord");
+  pauses_[turn_].ended = true;
   return reply_.view().first(reply.size());
 }
 
 void CudaBackend::finish() {
   check(cudaStreamSynchronize(compute_), "compute stream");
   check(cudaStreamSynchronize(transfer_), "transfer stream");
+  for (Pause& pause : pauses_) measure(pause);
 }
 
 namespace {

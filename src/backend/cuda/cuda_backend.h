@@ -8,6 +8,8 @@
 // left: a device that has failed calls nobody.
 #pragma once
 
+#include <array>
+
 #include "backend/backend.h"
 #include "backend/cuda/stream.h"
 
@@ -30,6 +32,7 @@ class CudaBackend final : public Backend {
   void post(ConstView x, ConstView statistics, View letter, std::function<void()> posted) override;
   void wait_posted() override;
   ConstView fetch(ConstView reply) override;
+  std::optional<double> stood_still() const override { return stood_still_; }
   void finish() override;
   std::unique_ptr<Model> compile(const Network& network, const ModelOptions& options) override;
 
@@ -37,6 +40,15 @@ class CudaBackend final : public Backend {
   const int index_;
   Stream compute_, transfer_;
   Event computed_, arrived_;
+  /// When the compute stream had done all it could without a reply, and when it went on.
+  struct Pause {
+    Event from, to;
+    bool ended = false;  ///< `to` is recorded
+  };
+  void measure(Pause& pause);
+  std::array<Pause, 2> pauses_;  // of this exchange and the one before
+  std::size_t turn_ = 0;
+  double stood_still_ = 0;        // seconds
   Buffer statistics_;             // of the letter that is on its way
   std::function<void()> posted_;  // of the same
   Buffer reply_;

@@ -19,6 +19,12 @@ Event make_event() {
   return event;
 }
 
+Event make_timed_event() {
+  Event event;
+  check(cudaEventCreateWithFlags(event.place(), cudaEventDefault), "cudaEventCreate");
+  return event;
+}
+
 Buffer device_buffer(std::size_t count) {
   if (count == 0) return {};
   void* data = nullptr;

@@ -14,6 +14,8 @@ using Event = Handle<cudaEvent_t, cudaEventDestroy>;
 Stream make_stream(const char* name);
 /// One that carries no time.
 Event make_event();
+/// One that does.
+Event make_timed_event();
 
 /// Device memory, zeroed.
 Buffer device_buffer(std::size_t count);
