@@ -12,8 +12,8 @@
 
 namespace easgd::kernels {
 
-/// e = alpha (x - start);  c = c + e: what the center gains is what the worker loses. `start` is the
-/// center of before the round: c itself for a round of one.
+/// e = alpha (x - start);  c = c + e: what the center gains is what the worker loses. `start` is
+/// the center of before the round: c itself for a round of one.
 /// Source: [EASGD15] Algorithm 1, lines a and b; for p letters of one start, equation (6).
 struct Absorb {
   float* e;
@@ -89,8 +89,8 @@ struct KeepMoving {
   }
 };
 
-/// sums[k] = sum of (x - c)^2 over every `parts`-th element from the k-th; not finite if an element of x
-/// is not. c may be null, for zero. Run for `parts` elements.
+/// sums[k] = sum of (x - c)^2 over every `parts`-th element from the k-th; not finite if an element
+/// of x is not. c may be null, for zero. Run for `parts` elements.
 struct SquaredDistance {
   double* sums;
   const float* x;

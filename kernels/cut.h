@@ -1,4 +1,5 @@
-// A batch cut out of a training set that lies on the device: what Augmentation::apply is on the host.
+// A batch cut out of a training set that lies on the device: what Augmentation::apply is on the
+// host.
 #pragma once
 
 #include <cstddef>
@@ -8,16 +9,16 @@
 
 namespace easgd::kernels {
 
-/// Which image of a set becomes a sample, and which window of it: its first line and column, which may
-/// lie over the image's edges, and whether it is mirrored left to right.
+/// Which image of a set becomes a sample, and which window of it: its first line and column, which
+/// may lie over the image's edges, and whether it is mirrored left to right.
 struct Cut {
   std::uint32_t image = 0;
   std::int32_t top = 0, left = 0;
   std::int32_t mirrored = 0;
 };
 
-/// Element i of the images [N][C][height][width]: the normalised value of a pixel's level, of level 0
-/// over the edges.
+/// Element i of the images [N][C][height][width]: the normalised value of a pixel's level, of level
+/// 0 over the edges.
 struct CutPass {
   float* images;
   const std::uint8_t* set;  ///< [samples][C][set_height][set_width]

@@ -726,7 +726,8 @@ TEST_CASE("a letter that is not finite is refused, and its worker starts again f
 }
 
 TEST_CASE("after a refused letter the master of ADMM still has the mean of all x - lambda") {
-  // Without noise everything ends in 0; a center that is off by d would end off by d rho / (h + rho).
+  // Without noise everything ends in 0; a center that is off by d would end off by d rho / (h +
+  // rho).
   Toy toy = toy_of("admm", 4000, round_robin_pairs);
   toy.workers = 2;
   toy.noise_scale = 0;

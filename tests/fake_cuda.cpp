@@ -22,8 +22,8 @@
 
 namespace {
 
-// No mutex, no std::atomic::wait: either would order what a stream has done before what its owner does
-// next, which a real stream does not.
+// No mutex, no std::atomic::wait: either would order what a stream has done before what its owner
+// does next, which a real stream does not.
 void wait_a_little() {
   std::this_thread::sleep_for(std::chrono::microseconds(5));
 }

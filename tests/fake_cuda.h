@@ -1,6 +1,7 @@
-// A CUDA device that is none: streams are threads, events are flags, device memory is host memory, and
-// every piece of work takes a random while. What is ordered by a stream or an event alone is ordered by
-// nothing else here, so the thread sanitizer sees a missing event as the race that it would be.
+// A CUDA device that is none: streams are threads, events are flags, device memory is host memory,
+// and every piece of work takes a random while. What is ordered by a stream or an event alone is
+// ordered by nothing else here, so the thread sanitizer sees a missing event as the race that it
+// would be.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -12,8 +13,8 @@ namespace easgd::fake_cuda {
 /// As the next work of `stream`. From the thread that owns the stream.
 void enqueue(cudaStream_t stream, std::function<void()> work);
 
-/// As work of `stream`: from then on the device of the thread that made the stream answers everything with
-/// an error, does no more work and calls nobody.
+/// As work of `stream`: from then on the device of the thread that made the stream answers
+/// everything with an error, does no more work and calls nobody.
 void break_device(cudaStream_t stream);
 
 /// While held, no copy begins.

@@ -102,8 +102,9 @@ const Case kCases[] = {
      1},
 };
 
-// Batch normalisation, alone and before a ReLU, behind each kind of layer and in each layout; values
-// that several layers take; sums of values that nothing else takes, of the images, of themselves.
+// Batch normalisation, alone and before a ReLU, behind each kind of layer and in each layout;
+// values that several layers take; sums of values that nothing else takes, of the images, of
+// themselves.
 const Case kBranchedCases[] = {
     {{3, 7, 7}, 4, 5, "conv channels=5 kernel=3 use_bias=0; batchnorm; relu; linear outputs=4"},
     {{3, 7, 7},

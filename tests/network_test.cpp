@@ -1,5 +1,5 @@
-// Networks whose layers are fed by any earlier layer: wiring, parts, the places of tensors, and what
-// is said of mistakes.
+// Networks whose layers are fed by any earlier layer: wiring, parts, the places of tensors, and
+// what is said of mistakes.
 #include "nn/network.h"
 
 #include <doctest/doctest.h>

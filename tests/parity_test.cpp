@@ -1,6 +1,7 @@
 // Does a CUDA device compute what the CPU computes? The passes of kernels/ are the same source on
-// both: they are run here on the host, against formulas, and on a device, where there is one, against
-// the host. Layers on a device are asked by layers_test, which takes every backend there is.
+// both: they are run here on the host, against formulas, and on a device, where there is one,
+// against the host. Layers on a device are asked by layers_test, which takes every backend there
+// is.
 #include <doctest/doctest.h>
 
 #include <cmath>

@@ -1,5 +1,6 @@
-// What a profiler does: loaded into the program through $NVTX_INJECTION64_PATH, it counts ranges by the
-// path of their names, and leaves the counts and the names of threads in $RANGE_LOG when the program ends.
+// What a profiler does: loaded into the program through $NVTX_INJECTION64_PATH, it counts ranges by
+// the path of their names, and leaves the counts and the names of threads in $RANGE_LOG when the
+// program ends.
 
 #include <nvtx3/nvToolsExt.h>
 

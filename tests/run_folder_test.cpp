@@ -1,5 +1,5 @@
-// Who gets a run folder, and what is left where nobody does. That a run's files stay, and those of an
-// earlier one, is in the program's tests.
+// Who gets a run folder, and what is left where nobody does. That a run's files stay, and those of
+// an earlier one, is in the program's tests.
 #include "train/run_folder.h"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,5 @@
-// Running statistics on their way from the workers to the center: the tail of every letter, which no
-// algorithm moves.
+// Running statistics on their way from the workers to the center: the tail of every letter, which
+// no algorithm moves.
 #include "train/statistics.h"
 
 #include <doctest/doctest.h>

@@ -1,6 +1,6 @@
-// Is the exchange of a CUDA worker in order? The real CudaBackend on a device of threads (fake_cuda.h):
-// what two streams, two events and a callback leave unordered comes out wrong here, or as a race under
-// the thread sanitizer.
+// Is the exchange of a CUDA worker in order? The real CudaBackend on a device of threads
+// (fake_cuda.h): what two streams, two events and a callback leave unordered comes out wrong here,
+// or as a race under the thread sanitizer.
 
 #include <doctest/doctest.h>
 
@@ -124,8 +124,8 @@ std::unique_ptr<Model> CudaBackend::compile(const Network&, const ModelOptions&)
 }  // namespace easgd::cuda
 
 TEST_CASE("workers on streams end where workers on the CPU do, whenever they meet the master") {
-  // Letters with the gradient, before it and around it; restarts after a refused letter; a center on
-  // a device, which some workers reach themselves and some through the host.
+  // Letters with the gradient, before it and around it; restarts after a refused letter; a center
+  // on a device, which some workers reach themselves and some through the host.
   for (const std::string algorithm :
        {"easgd", "eamsgd", "downpour", "easgd_gauss_seidel", "admm", "mdownpour", "adownpour",
         "easgd_tree", "sma", "diloco", "local_sgd", "lookahead", "allreduce"}) {

@@ -1,5 +1,5 @@
 // What a configuration stands for: the network on its data, and how a center is tested.
-#include "train/task.h"
+#include "train/test_set.h"
 
 #include <doctest/doctest.h>
 

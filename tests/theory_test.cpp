@@ -278,7 +278,8 @@ TEST_CASE("the trainer's own synchronous EASGD has the variance of Lemma 7.1") {
     const double expected = center_moments(model, 1, steps).variance;
     CAPTURE(workers);
     CAPTURE(steps);
-    // In standard errors, of which two are passed once in twenty cases; the noise is always the same.
+    // In standard errors, of which two are passed once in twenty cases; the noise is always the
+    // same.
     MESSAGE("mean ", mean / std::sqrt(expected / kSamples), ", variance ",
             (variance - expected) / (expected * std::sqrt(2.0 / kSamples)));
     CHECK(std::abs(mean) < 2.5 * std::sqrt(expected / kSamples));

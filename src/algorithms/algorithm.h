@@ -105,7 +105,8 @@ struct Algorithm {
   bool every_step = false;
   /// A last letter ends the run, so that no step is lost.
   bool last_letter = false;
-  /// Letters carry a change, not a place: their length, not their distance from the center, is told.
+  /// Letters carry a change, not a place: their length, not their distance from the center, is
+  /// told.
   bool sends_change = false;
   /// rho may not follow a schedule.
   bool fixed_rho = false;

@@ -3,7 +3,8 @@
 //   worker:  pulls y;  pushes u = -eta g(y)
 //   master:  v = delta v + u;  c = c + v;  y = c + delta v
 //
-// The exact recursion of Nesterov's y, so that one worker is MSGD. What is evaluated is c, as there.
+// The exact recursion of Nesterov's y, so that one worker is MSGD. What is evaluated is c, as
+// there.
 
 #include "algorithms/center_rules.h"
 #include "algorithms/local_rules.h"

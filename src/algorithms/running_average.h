@@ -1,5 +1,5 @@
-// The average z = (1 - a) z + a x that is evaluated in place of x, on a worker (asgd, mvasgd) or on the
-// center (adownpour, mvadownpour).
+// The average z = (1 - a) z + a x that is evaluated in place of x, on a worker (asgd, mvasgd) or on
+// the center (adownpour, mvadownpour).
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 
 namespace easgd {
 
-/// Which a: 1 / (t + 1) at the t-th change, so that z is the mean of all x so far [Polyak and Juditsky
-/// 1992], or the constant alpha.
+/// Which a: 1 / (t + 1) at the t-th change, so that z is the mean of all x so far [Polyak and
+/// Juditsky 1992], or the constant alpha.
 enum class Average { mean, moving };
 
 class AverageWeight {

@@ -7,8 +7,8 @@
 //
 // A node's letters are those that it has absorbed, from workers or from the nodes below. beta is
 // (fanout + 1) alpha: one share for each child and the parent. All nodes live with the master. The
-// thesis sends both ways by the clock of each node, leaves too; here a worker and its group meet as in
-// EASGD, by the worker's tau.
+// thesis sends both ways by the clock of each node, leaves too; here a worker and its group meet as
+// in EASGD, by the worker's tau.
 
 #include "algorithms/center_rules.h"
 #include "algorithms/local_rules.h"

@@ -2,8 +2,9 @@
 // keep its own layouts, streams and libraries.
 //
 // A backend belongs to the thread that made it, and so does everything it makes. Work is ordered in
-// two lanes: the compute lane (run, gradient, evaluate, observe) and the transfer lane (post, fetch).
-// A call may return before its work is done; each lane keeps its order, and `fetch` joins them.
+// two lanes: the compute lane (run, gradient, evaluate, observe) and the transfer lane (post,
+// fetch). A call may return before its work is done; each lane keeps its order, and `fetch` joins
+// them.
 #pragma once
 
 #include <cstdint>
@@ -72,8 +73,8 @@ class Backend {
   /// Zeroed host memory that letters and replies travel through at full speed. Where a center is on
   /// a device, the memory of that device may stand for it in post, fetch and upload.
   virtual Buffer allocate_mailbox(std::size_t count) = 0;
-  /// Whether the device can keep so many bytes of a training set: models then take batches that say how
-  /// they are cut out of it.
+  /// Whether the device can keep so many bytes of a training set: models then take batches that say
+  /// how they are cut out of it.
   virtual bool can_keep(std::size_t /*bytes*/) const { return false; }
   /// Host to device, of equal sizes, done on return.
   virtual void upload(ConstView host, View device) = 0;
@@ -83,8 +84,8 @@ class Backend {
   /// One fused pass over flat vectors, on the compute lane.
   virtual void run(const kernels::Elementwise& kernel, std::size_t count) = 0;
 
-  /// Of x [P] to c [P], or to zero where c is empty, in double; not finite if an element of x is not.
-  /// Done on return.
+  /// Of x [P] to c [P], or to zero where c is empty, in double; not finite if an element of x is
+  /// not. Done on return.
   virtual double squared_distance(ConstView x, ConstView c) = 0;
 
   /// Copies x [P] and after it the statistics [S] to a letter [P + S] in mailbox memory on the
@@ -98,8 +99,8 @@ class Backend {
   virtual void wait_posted() = 0;
   /// Makes a reply in mailbox memory readable by later work of the compute lane.
   virtual ConstView fetch(ConstView reply) = 0;
-  /// Seconds for which the compute lane has had no work because a reply was late, some exchanges ago;
-  /// nothing where the lane is the calling thread, which can see for itself.
+  /// Seconds for which the compute lane has had no work because a reply was late, some exchanges
+  /// ago; nothing where the lane is the calling thread, which can see for itself.
   virtual std::optional<double> stood_still() const { return std::nullopt; }
 
   /// Waits for both lanes.
@@ -144,8 +145,8 @@ struct DevicePath {
 /// Throws: DeviceError.
 struct DevicePaths {
   std::function<std::vector<DevicePath>()> measure;
-  /// Whether device `from` may write and read the memory of device `to` itself: what both say, and a
-  /// trial confirms. From then on it may.
+  /// Whether device `from` may write and read the memory of device `to` itself: what both say, and
+  /// a trial confirms. From then on it may.
   std::function<bool(int from, int to)> open_peer;
 };
 

@@ -4,8 +4,8 @@
 
 namespace easgd {
 
-/// Loads the library, where that has not been done; it registers the backend "cuda". From one thread
-/// at a time.
+/// Loads the library, where that has not been done; it registers the backend "cuda". From one
+/// thread at a time.
 /// Throws: DeviceError saying why it cannot be loaded.
 void load_cuda();
 

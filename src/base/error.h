@@ -35,8 +35,8 @@ class ConfigError : public Error {
   explicit ConfigError(const std::string& line) : Error(ExitCode::configuration, line) {}
 };
 
-/// What one key of a configuration makes impossible, found after it was read. Whoever knows the file
-/// puts the key's place in front: config::at_places.
+/// What one key of a configuration makes impossible, found after it was read. Whoever knows the
+/// file puts the key's place in front: config::at_places.
 class KeyError : public ConfigError {
  public:
   KeyError(const std::string& key, const std::string& why)

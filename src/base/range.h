@@ -8,7 +8,8 @@ namespace easgd {
 /// The program was built with NVTX.
 bool has_ranges();
 
-/// Names the calling thread for debuggers, top and profilers; only the first 15 bytes for the first two.
+/// Names the calling thread for debuggers, top and profilers; only the first 15 bytes for the first
+/// two.
 void name_thread(const std::string& name);
 
 /// A stretch of the calling thread's time from birth to death, which may lie within another of that

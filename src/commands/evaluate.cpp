@@ -6,7 +6,7 @@
 
 #include "commands/commands.h"
 #include "train/safetensors.h"
-#include "train/task.h"
+#include "train/test_set.h"
 
 namespace easgd {
 namespace {

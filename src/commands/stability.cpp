@@ -234,6 +234,26 @@ void double_well(const Arguments& a) {
         a.format());
 }
 
+struct KnownCurvature {
+  double value = 0;
+  std::string from = "given";
+};
+
+/// Of the loss at the start of a run, with its weight decay.
+KnownCurvature measured_curvature(Config& config) {
+  const Data data(config);
+  const Network network =
+      make_network(config, data.split.train->shape(), data.split.train->classes());
+  check_batch("workers.batch", config.workers.batch, network);
+  const Buffer state = initial_state(config, network);
+  const Curvature found =
+      measure_curvature(config, data, network, state.view().first(network.parameter_count()));
+  return {found.largest + config.algorithm.weight_decay,
+          fmt::format("measured at {} by {} power iterations{}",
+                      config.network.init.empty() ? "the initial parameters" : config.network.init,
+                      found.iterations, found.settled ? "" : " (not settled: a lower bound)")};
+}
+
 void check(const Arguments& a, Config& config, bool curvature_given) {
   const Algorithm& algorithm = *Registry<Algorithm>::find(config.algorithm.name);
   if (!algorithm.elastic_region) {
@@ -249,23 +269,8 @@ void check(const Arguments& a, Config& config, bool curvature_given) {
                  {"alpha", rates.alpha},
                  {"beta", rates.beta},
                  {"rho", rates.rho}};
-  double curvature = a.curvature;
-  if (curvature_given) {
-    result["curvature_is"] = "given";
-  } else {
-    const Data data(config);
-    const Network network =
-        make_network(config, data.split.train->shape(), data.split.train->classes());
-    check_batch("workers.batch", config.workers.batch, network);
-    const Buffer state = initial_state(config, network);
-    const Curvature measured =
-        measure_curvature(config, data, network, state.view().first(network.parameter_count()));
-    curvature = measured.largest + config.algorithm.weight_decay;
-    result["curvature_is"] =
-        fmt::format("measured at {} by {} power iterations{}",
-                    config.network.init.empty() ? "the initial parameters" : config.network.init,
-                    measured.iterations, measured.settled ? "" : " (not settled: a lower bound)");
-  }
+  const KnownCurvature curvature =
+      curvature_given ? KnownCurvature{a.curvature} : measured_curvature(config);
   // Where a schedule raises a rate, the highest counts.
   const double eta = config.algorithm.learning_rate * config.algorithm.schedule.largest();
   const double rise = config.algorithm.rho_schedule.largest();
@@ -273,9 +278,10 @@ void check(const Arguments& a, Config& config, bool curvature_given) {
                             ? synchronous_easgd_largest_eta_h(rise * rates.alpha, rise * rates.beta)
                             : easgd_largest_eta_h(rise * rates.alpha)) /
                        eta;
-  result["curvature"] = curvature;
+  result["curvature_is"] = curvature.from;
+  result["curvature"] = curvature.value;
   result["largest_stable_curvature"] = limit;
-  result["inside_region"] = 0 <= curvature && curvature <= limit && limit > 0;
+  result["inside_region"] = 0 <= curvature.value && curvature.value <= limit && limit > 0;
   const bool applies = config.algorithm.tau == 1 && config.algorithm.name == "easgd";
   result["region"] = fmt::format("of easgd with tau = 1, proven for a quadratic{}",
                                  applies ? "" : "; with momentum or a longer tau nothing is");

@@ -11,8 +11,8 @@
 
 namespace easgd {
 
-/// The part of an image that is used, and whether it is mirrored left to right. It may reach over the
-/// image's edge, where pixels are black.
+/// The part of an image that is used, and whether it is mirrored left to right. It may reach over
+/// the image's edge, where pixels are black.
 struct Window {
   int top = 0;
   int left = 0;
@@ -36,8 +36,8 @@ class Augmentation {
 
   /// Rounded down where the margin is odd.
   Window center() const;
-  /// The window of sample `index` of a step: every place equally likely, up to `pad` pixels over the
-  /// edges; mirrored every other time where `flip` is set.
+  /// The window of sample `index` of a step: every place equally likely, up to `pad` pixels over
+  /// the edges; mirrored every other time where `flip` is set.
   Window random(const kernels::Random& random, std::uint64_t step, std::uint32_t index,
                 bool flip) const;
 

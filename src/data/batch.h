@@ -20,8 +20,8 @@ struct KeptSet {
   std::size_t bytes() const { return samples * set->shape().size(); }
 };
 
-/// Normalised images and labels in host memory; or, instead of images, how they are cut out of a set
-/// that the device keeps.
+/// Normalised images and labels in host memory; or, instead of images, how they are cut out of a
+/// set that the device keeps.
 struct Batch {
   ConstView images;                      ///< [N][C][H][W], pixel / 255 normalised per channel
   std::span<const std::int32_t> labels;  ///< [N]

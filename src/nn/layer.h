@@ -61,7 +61,8 @@ class Layer {
 
   /// Names the layer's tensors: "<name>.weight". Given by the user, or kind and number.
   std::string name;
-  /// Name of the layer whose output this one takes, kImagesName for the images; empty: the one before.
+  /// Name of the layer whose output this one takes, kImagesName for the images; empty: the one
+  /// before.
   std::string from;
   /// "file:line" of the table that describes it; empty where there is none.
   std::string origin;

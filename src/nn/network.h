@@ -42,9 +42,11 @@ struct Stage {
 
 class Network {
  public:
-  /// Puts composite layers' parts in their place and infers shapes from the first layer to the last.
-  /// Throws: ConfigError naming the layer whose input does not fit it or is no earlier layer, a name
-  /// used twice, an output that nothing takes, or a last layer that is no loss over `classes` classes.
+  /// Puts composite layers' parts in their place and infers shapes from the first layer to the
+  /// last.
+  /// Throws: ConfigError naming the layer whose input does not fit it or is no earlier layer, a
+  /// name used twice, an output that nothing takes, or a last layer that is no loss over `classes`
+  /// classes.
   Network(Shape input, int classes, std::vector<std::shared_ptr<Layer>> layers);
 
   Shape input() const { return input_; }

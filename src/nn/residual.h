@@ -10,8 +10,7 @@ namespace easgd {
 /// where conv1 has the stride, and shortcut(x) is x where the shapes agree, else a 1x1 convolution
 /// with batch normalisation ("downsample.0", "downsample.1"). Parts are named as in torchvision:
 /// "<name>.conv1.weight".
-/// Source: [He16] figure 5 left, shortcuts
-/// of type B.
+/// Source: [He16] figure 5 left, shortcuts of type B.
 struct Residual final : Layer {
   std::int64_t channels = 0;
   std::int64_t stride = 1;

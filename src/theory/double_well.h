@@ -7,7 +7,8 @@
 namespace easgd::theory {
 
 /// Eigenvalues, ascending, of the Hessian of sum_i F(x_i) + (rho / 2)(x_i - c)^2 at that point, for
-/// 0 <= rho < 1. The smallest is positive for rho < 2/3, where EASGD is trapped, and negative above.
+/// 0 <= rho < 1. The smallest is positive for rho < 2/3, where EASGD is trapped, and negative
+/// above.
 std::array<double, 3> double_well_eigenvalues(double rho);
 
 }  // namespace easgd::theory

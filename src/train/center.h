@@ -63,8 +63,8 @@ class Center {
   /// virtual time it may wait, else it must not.
   std::function<void(const CenterView&)> on_version;
 
-  /// Absorbs until every worker has left. After `stop` a synchronous round that some have left is not
-  /// absorbed. On an exception closes every mailbox and throws it.
+  /// Absorbs until every worker has left. After `stop` a synchronous round that some have left is
+  /// not absorbed. On an exception closes every mailbox and throws it.
   void run(std::stop_token stop);
 
   CenterView view() const;

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "backend/backend.h"
+
 namespace easgd {
 namespace {
 
@@ -24,11 +26,7 @@ class BatchGradient {
         model_(backend_->compile(network, {.batch = std::size_t(config.workers.batch),
                                            .training = true,
                                            .seed = std::uint64_t(config.seed)})),
-        loader_(*data.split.train, {.batch = std::size_t(config.workers.batch),
-                                    .crop = int(config.data.crop),
-                                    .limit = data.train_size,
-                                    .seed = std::uint64_t(config.seed),
-                                    .normalisation = data.normalisation}) {}
+        loader_(*data.split.train, loader_options(config, data)) {}
 
   void at(ConstView x, View g) { model_->gradient(x, loader_.next(0), g, {}); }
 

@@ -13,10 +13,10 @@ struct Curvature {
 
 /// Power iteration at parameters x [P] on Hessian-vector products, each a central difference of two
 /// gradients of the mean loss over one batch of config.workers.batch samples (dropout masks fixed).
-/// Settles where H v is lambda v but for 1 % of |lambda|, or ends after `most` products. Where it has
-/// not settled, or on a negative eigenvalue, which is then the farthest from 0, a second iteration with
-/// H + |H| I finds the highest. What has not settled is a lower bound: the curvature along v. So it is
-/// where relu or maxpool bend the loss between the two gradients.
+/// Settles where H v is lambda v but for 1 % of |lambda|, or ends after `most` products. Where it
+/// has not settled, or on a negative eigenvalue, which is then the farthest from 0, a second
+/// iteration with H + |H| I finds the highest. What has not settled is a lower bound: the curvature
+/// along v. So it is where relu or maxpool bend the loss between the two gradients.
 Curvature measure_curvature(const Config& config, const Data& data, const Network& network,
                             ConstView x, int most = 50);
 

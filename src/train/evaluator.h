@@ -35,8 +35,8 @@ class CenterTest {
 struct EvaluatorOptions {
   /// Called on the evaluator's thread, where the test then lives.
   std::function<std::unique_ptr<CenterTest>()> make_test;
-  /// Stores the snapshot before it is evaluated. What it throws is logged where it is new, and thrown
-  /// by finish() if it was the last.
+  /// Stores the snapshot before it is evaluated. What it throws is logged where it is new, and
+  /// thrown by finish() if it was the last.
   std::function<void(const Snapshot&)> save;
   /// Called after each evaluation, on the evaluator's thread.
   std::function<void(const Evaluation&)> report;

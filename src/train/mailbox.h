@@ -50,18 +50,19 @@ struct LetterNote {
 
 class Mailbox {
  public:
-  /// The worker's turn, the master's, the worker's again; then for good: its worker or its master has gone.
+  /// The worker's turn, the master's, the worker's again; then for good: its worker or its master
+  /// has gone.
   enum class State : int { idle, posted, answered, left, closed };
-  /// What the answer holds: nothing, a reply, the center to start again from after a letter that was
-  /// refused, or that there will be no more.
+  /// What the answer holds: nothing, a reply, the center to start again from after a letter that
+  /// was refused, or that there will be no more.
   enum class Reply { none, values, restart, closed };
 
   explicit Mailbox(Bell& bell) : bell_(bell) {}
 
   // The worker's side. post() may come from any thread that the backend chooses.
 
-  /// Lends memory [P + S] each, from before the first letter until leave() returns: the worker's own,
-  /// or, before the worker is made, that of a center on a device.
+  /// Lends memory [P + S] each, from before the first letter until leave() returns: the worker's
+  /// own, or, before the worker is made, that of a center on a device.
   void attach(View letter, View reply) { letter_ = letter, reply_ = reply; }
   View letter() const { return letter_; }
   ConstView reply() const { return reply_; }

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstring>
 #include <fstream>
+#include <sstream>
 
 #include "base/error.h"
 #include "base/write_file.h"
@@ -167,6 +168,22 @@ Recording Recording::read(const std::filesystem::path& path, std::size_t workers
     throw DataError(path.string() + ": is cut short or damaged");
   }
   return result;
+}
+
+void Recording::check_repeats(const std::string& here) const {
+  std::istringstream a(config), b(here);
+  for (std::string was, is, table; std::getline(a, was) && std::getline(b, is);) {
+    if (was != is) {
+      throw KeyError("center.replay",
+                     fmt::format("the recorded run had \"{}\", this one has \"{}\" in {}; a "
+                                 "replay repeats a run from its own config.toml",
+                                 was, is, table.empty() ? "the top table" : table));
+    }
+    if (is.starts_with('[')) table = is;
+  }
+  if (config.size() != here.size()) {
+    throw KeyError("center.replay", "the recorded run had other keys than this one");
+  }
 }
 
 void Recording::write(const std::filesystem::path& path, std::size_t workers) const {

@@ -25,8 +25,8 @@ class OrderPolicy {
   /// Fills `round` with the workers to absorb now, given the state of every mailbox; leaves it
   /// empty where the master has to wait. Letters of one round meet the same center.
   virtual void next(std::span<const Mailbox::State> mailboxes, std::vector<int>& round) = 0;
-  /// A round is of all workers or, once the run is being stopped, of none: letters of some alone would
-  /// pass for the mean of all.
+  /// A round is of all workers or, once the run is being stopped, of none: letters of some alone
+  /// would pass for the mean of all.
   virtual bool all_or_none() const { return false; }
   /// Virtual time of the last round, where the order keeps one.
   virtual std::optional<double> seconds() const { return {}; }
@@ -55,6 +55,9 @@ struct Recording {
   /// Throws: DataError if the file is not an order.bin of `workers` workers.
   static Recording read(const std::filesystem::path& path, std::size_t workers);
   void write(const std::filesystem::path& path, std::size_t workers) const;
+  /// Throws: KeyError against center.replay, with the first key that differs, where a run of this
+  /// configuration would not repeat the recorded one.
+  void check_repeats(const std::string& here) const;
 };
 
 /// As recorded. Throws DataError from `next` if a worker that is due has left, or one posts a

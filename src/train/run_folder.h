@@ -13,7 +13,8 @@ namespace easgd {
 class RunFolder {
  public:
   /// Makes the folder; an empty `out` stands for runs/<name>-<n> with the first n that is free.
-  /// Throws: DataError where it cannot be made, ConfigError where it holds a file that a run writes.
+  /// Throws: DataError where it cannot be made, ConfigError where it holds a file that a run
+  /// writes.
   RunFolder(const std::string& out, const std::string& name);
   /// Removes what this object has made, unless the run began.
   ~RunFolder();

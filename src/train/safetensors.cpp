@@ -7,6 +7,7 @@
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/error.h"
 #include "base/write_file.h"
@@ -72,9 +73,8 @@ std::string header_of(const Network& network, const std::map<std::string, std::s
   return text;
 }
 
-}  // namespace
-
-File read(const std::filesystem::path& path) {
+/// The header's text and the bytes behind it.
+std::pair<std::string, std::vector<char>> halves_of(const std::filesystem::path& path) {
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) {
     throw DataError(path.string() + ": is a folder; expected a safetensors file");
@@ -93,6 +93,13 @@ File read(const std::filesystem::path& path) {
   stream.read(text.data(), std::streamsize(header_size));
   std::vector<char> data(file_size - sizeof header_size - header_size);
   stream.read(data.data(), std::streamsize(data.size()));
+  return {std::move(text), std::move(data)};
+}
+
+}  // namespace
+
+File read(const std::filesystem::path& path) {
+  const auto [text, data] = halves_of(path);
   File file;
   std::string name = "header";
   std::uint64_t used = 0;  // bytes of the data up to the end of the last tensor
@@ -118,7 +125,7 @@ File read(const std::filesystem::path& path) {
     throw DataError(
         fmt::format("{}: {}: the header is damaged: expected JSON as safetensors files "
                     "have it, found something else at byte {}",
-                    path.string(), name, sizeof header_size + byte_of(e)));
+                    path.string(), name, sizeof(std::uint64_t) + byte_of(e)));
   } catch (const DataError& e) {
     throw DataError(fmt::format("{}: {}: {}", path.string(), name, e.what()));
   }

@@ -36,8 +36,8 @@ void write(const std::filesystem::path& path, const Network& network, ConstView 
            const std::map<std::string, std::string>& metadata);
 
 /// Fills a state [P + S] from the tensors of `file` by name.
-/// Throws: DataError where one is missing, is not float32 or has other dimensions; `path` is for the
-/// message.
+/// Throws: DataError where one is missing, is not float32 or has other dimensions; `path` is for
+/// the message.
 void load(const File& file, const std::filesystem::path& path, const Network& network, View state);
 
 }  // namespace easgd::safetensors

@@ -4,12 +4,11 @@
 #include <memory>
 #include <string>
 
-#include "backend/backend.h"
+#include "base/view.h"
 #include "data/dataset_entry.h"
 #include "data/loader.h"
 #include "nn/network.h"
 #include "train/config.h"
-#include "train/evaluator.h"
 
 namespace easgd {
 
@@ -38,27 +37,7 @@ bool recomputes_statistics(const Config& config, const Network& network);
 /// The center's start [P + S]: network.init where it is given, else the seed's weights.
 Buffer initial_state(const Config& config, const Network& network);
 
-/// The test set, and where network.statistics = "recompute" the training batches whose statistics
-/// a state is given before it is evaluated: the means over as many whole batches as
-/// network.statistics_samples has, at least one.
-/// Thread: belongs to the one that made it.
-class TestSet final : public CenterTest {
- public:
-  /// `config.evaluate` says how many samples at a time, on how many threads.
-  TestSet(const Config& config, const Data& data, const Network& network);
-  void prepare(View state) override;
-  Tally evaluate(ConstView state) override;
-
- private:
-  EvaluationLoader batches_;
-  std::unique_ptr<Backend> backend_;
-  std::unique_ptr<Model> model_;
-  Buffer state_;
-  const std::size_t parameters_;
-  const Dataset& train_;
-  std::size_t observed_batches_ = 0;  // 0 where statistics stay as they are
-  LoaderOptions observed_options_;
-  std::unique_ptr<Loader> observed_;  // made by the first prepare()
-};
+/// What a training batch is: data.* and workers.batch, for worker 0 of one.
+LoaderOptions loader_options(const Config& config, const Data& data);
 
 }  // namespace easgd

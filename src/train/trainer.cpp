@@ -1,21 +1,19 @@
 #include "train/trainer.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <map>
-#include <sstream>
 #include <thread>
 
 #include "base/interrupt.h"
-#include "base/range.h"
 #include "data/location.h"
 #include "train/devices.h"
 #include "train/evaluation_clock.h"
 #include "train/evaluator.h"
+#include "train/journal.h"
 #include "train/plan.h"
 #include "train/progress.h"
 #include "train/run_folder.h"
@@ -23,6 +21,7 @@
 #include "train/summary.h"
 #include "train/task.h"
 #include "train/team.h"
+#include "train/test_set.h"
 #include "train/virtual_order.h"
 #include "train/watchdog.h"
 
@@ -32,31 +31,6 @@ namespace {
 using nlohmann::json;
 
 constexpr auto kLook = std::chrono::milliseconds(50);
-constexpr double kProgressEventSeconds = 5;
-
-std::string loss_text(const Tally& tally) {
-  if (tally.samples == 0) return "-";
-  const double loss = tally.mean_loss();
-  return loss < 1e4 ? fmt::format("{:.4f}", loss) : fmt::format("{:.3e}", loss);
-}
-
-/// Two configurations line by line: the first key that differs is told.
-void check_replays(const std::string& recorded, const std::string& here) {
-  std::istringstream a(recorded), b(here);
-  for (std::string was, is, table; std::getline(a, was) && std::getline(b, is);) {
-    if (was != is) {
-      throw KeyError("center.replay",
-                     fmt::format("the recorded run had \"{}\", this one has \"{}\" in {}; a "
-                                 "replay repeats a "
-                                 "run from its own config.toml",
-                                 was, is, table.empty() ? "the top table" : table));
-    }
-    if (is.starts_with('[')) table = is;
-  }
-  if (recorded.size() != here.size()) {
-    throw KeyError("center.replay", "the recorded run had other keys than this one");
-  }
-}
 
 /// The numbers of threads that there are: the bits of a run depend on them.
 Config& resolve_threads(Config& config, const std::vector<Placement>& places) {
@@ -96,12 +70,7 @@ class Run {
   TeamOptions team_options();
   EvaluatorOptions evaluator_options();
   WorkerParts worker_parts(std::size_t index);
-  void announce() const;
-  void warn(const std::string& message);
-  void warn_of_plan();
-  void warn_of_refusals(const Team& team);
   void report(const Evaluation& evaluation);
-  void log_progress(const Team& team);
   ProgressState progress_of(const Team& team) const;
   std::uint64_t steps_taken(const Team& team) const;
   bool diverged(const Team& team) const;
@@ -123,12 +92,11 @@ class Run {
   Buffer state0_;
   std::unique_ptr<OrderPolicy> order_;
   RunFolder folder_;  // last of what may fail: a mistake leaves no folder behind
+  Journal journal_;
   EvaluationClock clock_;
   std::map<std::string, std::string> metadata_;
   std::optional<std::uint64_t> saved_;  // version; the evaluator's until it has finished
   Summary summary_;
-  double next_progress_event_ = kProgressEventSeconds;
-  bool refusals_told_ = false;
 };
 
 Run::Run(Config config, const std::string& out)
@@ -142,6 +110,7 @@ Run::Run(Config config, const std::string& out)
       state0_(initial_state(config_, network_)),
       order_(make_order()),
       folder_(make_folder(out)),
+      journal_(config_, folder_),
       clock_(config_.evaluate.every, std::size_t(config_.workers.batch), data_.train_size) {
   resolve_folder(config_.data, data_.split.source);
   config_.workers.devices.clear();
@@ -163,7 +132,7 @@ std::unique_ptr<OrderPolicy> Run::make_order() {
   }
   if (config_.center.order == "free") return free_order();
   Recording recording = Recording::read(config_.center.replay, places_.size());
-  check_replays(recording.config, replay_config());
+  recording.check_repeats(replay_config());
   plan_.set_steps(recording.steps);
   return replay_order(std::move(recording), ending_);
 }
@@ -187,84 +156,16 @@ WorkerParts Run::worker_parts(std::size_t index) {
                                               .seed = seed});
           },
       .batches =
-          [this, index, seed](Backend& backend) {
-            return std::make_unique<Loader>(
-                *data_.split.train,
-                LoaderOptions{
-                    .batch = std::size_t(config_.workers.batch),
-                    .crop = int(config_.data.crop),
-                    .pad = int(config_.data.pad),
-                    .flip = config_.data.flip,
-                    .partition = partition_named(config_.data.partition),
-                    .order = order_named(config_.data.order),
-                    .limit = data_.train_size,
-                    .seed = seed,
-                    .worker = std::uint32_t(index),
-                    .workers = std::uint32_t(places_.size()),
-                    .normalisation = data_.normalisation,
-                    .cuts = config_.data.resident &&
-                            backend.can_keep(data_.train_size * data_.split.train->shape().size()),
-                    .allocate = [&backend](std::size_t n) { return backend.allocate_mailbox(n); }});
+          [this, index](Backend& backend) {
+            LoaderOptions options = loader_options(config_, data_);
+            options.worker = std::uint32_t(index);
+            options.workers = std::uint32_t(places_.size());
+            options.cuts = config_.data.resident &&
+                           backend.can_keep(data_.train_size * data_.split.train->shape().size());
+            options.allocate = [&backend](std::size_t n) { return backend.allocate_mailbox(n); };
+            return std::make_unique<Loader>(*data_.split.train, options);
           },
   };
-}
-
-void Run::announce() const {
-  const AlgorithmConfig& a = config_.algorithm;
-  Progress::line(fmt::format("{}: {} training and {} test images of {} classes ({})",
-                             config_.data.set, data_.train_size, data_.test_size,
-                             network_.classes(), data_.split.source));
-  Progress::line(fmt::format("network: {} parameters, {:.4g} MFLOP a sample forward",
-                             network_.parameter_count(), network_.forward_flops() / 1e6));
-  Progress::line(fmt::format("workers: {}, batch {}, {} thread(s) each, {}",
-                             fmt::join(config_.workers.devices, " "), config_.workers.batch,
-                             config_.workers.threads, config_.workers.precision));
-  if (algorithm_.coupling != Coupling::none) {
-    const ElasticRates& e = plan_.elastic();
-    Progress::line(fmt::format("{}, {}: tau {}, alpha {:.6g}, beta {:.6g}, rho {:.6g}", a.name,
-                               a.exchange, a.tau, e.alpha, e.beta, e.rho));
-  } else {
-    Progress::line(
-        fmt::format("{}{}: tau {}", a.name, algorithm_.single ? "" : ", " + a.exchange, a.tau));
-  }
-}
-
-void Run::warn(const std::string& message) {
-  Progress::line("warning: " + message);
-  folder_.log({{"event", "warning"}, {"message", message}});
-}
-
-/// What can be said against the plan before the run.
-void Run::warn_of_plan() {
-  if (algorithm_.elastic_region) {
-    const auto warning = stability_warning(config_.algorithm, plan_.elastic());
-    if (warning) warn(*warning);
-  }
-  const std::uint64_t tau = plan_.tau(0), steps = plan_.steps(0);
-  const Steps profiled = plan_.profiled();
-  if (profiled.first < profiled.last && !has_ranges()) {
-    warn("profile.steps: this program was built without NVTX, which profilers listen to");
-  }
-  if (profiled.first < profiled.last && profiled.first >= steps) {
-    warn(fmt::format("profile.steps begins at {}, but a worker takes {} steps", profiled.first,
-                     steps));
-  }
-  if (!algorithm_.last_letter && tau > 1 && tau >= steps) {
-    warn(fmt::format("tau {} leaves the center one letter of each worker, which takes {} steps",
-                     tau, steps));
-  }
-}
-
-/// Once: where it begins to go wrong.
-void Run::warn_of_refusals(const Team& team) {
-  for (std::size_t i = 0; i < team.workers() && !refusals_told_; ++i) {
-    if (team.telemetry(i).refused == 0) continue;
-    warn(fmt::format(
-        "a letter of worker {} was not finite, at about step {}: it is refused, and the "
-        "worker starts again from the center (a lower learning rate?)",
-        i, team.telemetry(i).clock.load()));
-    refusals_told_ = true;
-  }
 }
 
 TeamOptions Run::team_options() {
@@ -282,9 +183,7 @@ TeamOptions Run::team_options() {
                       .on_failure = {}};
   for (std::size_t i = 0; i < places_.size(); ++i) options.workers.push_back(worker_parts(i));
   options.on_failure = [this](int worker, const std::string& why) {
-    Progress::line(fmt::format("warning: worker {} on {} failed: {}", worker,
-                               places_[std::size_t(worker)].name(), why));
-    folder_.log({{"event", "warning"}, {"worker", worker}, {"message", why}});
+    journal_.warn_of_failure(worker, why);
   };
   return options;
 }
@@ -301,25 +200,14 @@ EvaluatorOptions Run::evaluator_options() {
             saved_ = snapshot.version;
           },
       .report = [this](const Evaluation& evaluation) { report(evaluation); },
-      .warn = [this](const std::string& message) { warn(message); },
+      .warn = [this](const std::string& message) { journal_.warn(message); },
   };
 }
 
 void Run::report(const Evaluation& e) {
-  const double epoch = clock_.epoch(e.steps);
   summary_.add(e);
   if (config_.stop.test_error && e.test.error() <= *config_.stop.test_error) good_enough_ = true;
-  folder_.log({{"event", "evaluation"},
-               {"time", e.seconds},
-               {"version", e.version},
-               {"steps", e.steps},
-               {"epoch", epoch},
-               {"train_loss", e.train.mean_loss()},
-               {"test_loss", e.test.mean_loss()},
-               {"test_error", e.test.error()}});
-  Progress::line(
-      fmt::format("{:7.1f} s | epoch {:6.2f} | train loss {} | test loss {} | test error {:.2f} %",
-                  e.seconds, epoch, loss_text(e.train), loss_text(e.test), 100 * e.test.error()));
+  journal_.tell(e, clock_.epoch(e.steps));
 }
 
 std::uint64_t Run::steps_taken(const Team& team) const {
@@ -350,18 +238,6 @@ ProgressState Run::progress_of(const Team& team) const {
   return {std::min(1.0, fraction), seconds, images / double(data_.train_size), images / seconds};
 }
 
-void Run::log_progress(const Team& team) {
-  const ProgressState state = progress_of(team);
-  if (state.seconds < next_progress_event_) return;
-  next_progress_event_ = state.seconds + kProgressEventSeconds;
-  const bool is_virtual = config_.center.order == "virtual";  // "time" is that of evaluations
-  folder_.log({{"event", "progress"},
-               {is_virtual ? "wall_time" : "time", state.seconds},
-               {"epoch", state.epoch},
-               {"images_per_second", state.images_per_second},
-               {"workers", telemetry_json(team)}});
-}
-
 /// Main's part while the others work: progress, time limit, signals, watchdog.
 void Run::watch(Team& team, const Evaluator& evaluator) {
   Progress progress;
@@ -379,12 +255,11 @@ void Run::watch(Team& team, const Evaluator& evaluator) {
       ending_ = true;
       team.request_stop();
     }
-    progress.show(progress_of(team));
-    log_progress(team);
-    for (const std::string& complaint : watchdog.look(team)) {
-      warn(complaint);
-    }
-    warn_of_refusals(team);
+    const ProgressState state = progress_of(team);
+    progress.show(state);
+    journal_.log_progress(state, team);
+    for (const std::string& complaint : watchdog.look(team)) journal_.warn(complaint);
+    journal_.warn_of_refusals(team);
   }
 }
 
@@ -396,24 +271,7 @@ json Run::summarise(const Team& team, const std::string& status, double seconds)
 
 void Run::write_summary(const Team& team, const std::string& status, double seconds) {
   const json summary = summarise(team, status, seconds);
-  const auto virtual_seconds = team.center().view().seconds;
-  std::string line =
-      fmt::format("{}: {} in {:.1f} s{}, {:.0f} images/s", config_.name, status, seconds,
-                  virtual_seconds ? fmt::format(" ({:.1f} virtual s)", *virtual_seconds) : "",
-                  summary["images_per_second"].get<double>());
-  if (summary_.evaluated()) {
-    line += fmt::format(", test error {:.2f} % (best {:.2f} %)",
-                        100 * summary["test_error"].get<double>(),
-                        100 * summary["best_test_error"].get<double>());
-  }
-  if (const auto refused = summary["refused_letters"].get<std::uint64_t>(); refused > 0) {
-    line +=
-        fmt::format(", {} letters refused for not being finite (a lower learning rate?)", refused);
-  }
-  if (team.failed() > 0) {
-    line += fmt::format(", {} of {} workers failed", team.failed(), team.workers());
-  }
-  std::fputs(fmt::format("{}, {}\n", line, folder_.path().string()).c_str(), stdout);
+  journal_.conclude(summary);
   folder_.write("summary.json", summary.dump(2) + "\n");
 }
 
@@ -441,8 +299,8 @@ void Run::finish(Evaluator& evaluator, const CenterView& last, double seconds) {
 }
 
 ExitCode Run::run() {
-  announce();
-  warn_of_plan();
+  journal_.announce(data_, network_, plan_);
+  journal_.warn_of_plan(plan_);
   TeamOptions options = team_options();
   Evaluator evaluator(evaluator_options(), network_.state_count());
   const Team* seen_team = nullptr;

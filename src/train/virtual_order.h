@@ -5,8 +5,7 @@
 //   master:  absorbs letters in the order of their virtual arrival, in no time
 //
 // Where no worker fails or is stopped, times follow from the plan alone: the order does not depend
-// on the machine. Workers
-// compute side by side as far as their letters' order lets them.
+// on the machine. Workers compute side by side as far as their letters' order lets them.
 #pragma once
 
 #include "train/order.h"

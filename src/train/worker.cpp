@@ -113,8 +113,8 @@ void Worker::restart(ConstView center) {
   refused_ = false;
 }
 
-/// The step, with what of an exchange belongs to it or follows it; false where the master has closed
-/// before it.
+/// The step, with what of an exchange belongs to it or follows it; false where the master has
+/// closed before it.
 bool Worker::finish_step(bool exchange) {
   ConstView reply;
   if (exchange && algorithm_.timing == Timing::overlapped) reply = wait_for_reply();

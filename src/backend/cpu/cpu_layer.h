@@ -2,8 +2,8 @@
 //
 // A model is a list of these, each fed by earlier ones. Forward layouts are settled from the first
 // layer to the last: each takes its input in whatever layout it comes and says in which it leaves
-// its output. Then the gradients' layouts are settled from the last layer to the first. A layer that
-// needs another layout converts.
+// its output. Then the gradients' layouts are settled from the last layer to the first. A layer
+// that needs another layout converts.
 #pragma once
 
 #include <functional>

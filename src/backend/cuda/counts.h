@@ -1,5 +1,5 @@
-// Loss and hits of each sample of a batch on their way to the host, where they are added up in a fixed
-// order, some batches late.
+// Loss and hits of each sample of a batch on their way to the host, where they are added up in a
+// fixed order, some batches late.
 #pragma once
 
 #include <deque>

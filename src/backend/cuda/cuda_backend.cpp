@@ -127,7 +127,8 @@ void CudaBackend::post(ConstView x, ConstView statistics, View letter,
 }
 
 void CudaBackend::wait_posted() {
-  // The pause before the last is over: the letter in between has waited for the work that follows it.
+  // The pause before the last is over: the letter in between has waited for the work that follows
+  // it.
   turn_ = (turn_ + 1) % pauses_.size();
   measure(pauses_[turn_]);
   check(cudaEventRecord(pauses_[turn_].from, compute_), "cudaEventRecord");

@@ -4,8 +4,8 @@
 //   post:      [statistics aside] --event-->  letter -> host memory -> posted(), on a thread of CUDA's
 //   fetch:     ... waits     <--event--       reply -> device memory
 //
-// The host waits for neither, but, before it looks for the reply to a letter, for the letter to have
-// left: a device that has failed calls nobody.
+// The host waits for neither, but, before it looks for the reply to a letter, for the letter to
+// have left: a device that has failed calls nobody.
 #pragma once
 
 #include <array>

@@ -1,6 +1,6 @@
 // A network compiled for a CUDA device: layers in their order, on the backend's compute stream.
-// Batches come in through an Input, loss and hits go out through Counts; what lies between, the forward
-// and the backward pass, is the same work in every step, and launched as a graph.
+// Batches come in through an Input, loss and hits go out through Counts; what lies between, the
+// forward and the backward pass, is the same work in every step, and launched as a graph.
 #pragma once
 
 #include <memory>

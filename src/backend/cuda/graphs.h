@@ -20,9 +20,10 @@ class Graphs {
 
   explicit Graphs(cudaStream_t stream) : stream_(stream) {}
 
-  /// Gives the stream `work`, which for the same key is always the same and gives it to nobody else:
-  /// the first time by calling it, which lets libraries load what they need; then it is recorded, and
-  /// from then on launched without a call. Of more than a few keys only the first are.
+  /// Gives the stream `work`, which for the same key is always the same and gives it to nobody
+  /// else: the first time by calling it, which lets libraries load what they need; then it is
+  /// recorded, and from then on launched without a call. Of more than a few keys only the first
+  /// are.
   /// Throws: DeviceError; what `work` throws.
   void run(const Key& key, const std::function<void()>& work);
 

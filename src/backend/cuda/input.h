@@ -1,8 +1,9 @@
 // How batches come to a device: through two places in turn, on a stream of their own, so that one
 // crosses while the step before it computes.
 //
-// A batch comes as images, whose memory is free again once they have crossed, or as cuts of a training
-// set that the device keeps: then only their places and labels cross, and the host waits for nothing.
+// A batch comes as images, whose memory is free again once they have crossed, or as cuts of a
+// training set that the device keeps: then only their places and labels cross, and the host waits
+// for nothing.
 #pragma once
 
 #include <array>
@@ -28,8 +29,8 @@ class Input {
 
   /// The batch, for what is given to the stream next.
   Arrived load(const Batch& batch);
-  /// After that: its place may be filled again once the work is done. On return the batch's own memory
-  /// may be written.
+  /// After that: its place may be filled again once the work is done. On return the batch's own
+  /// memory may be written.
   void unload();
 
   /// Of device memory, without the kept set, which models share.
@@ -58,7 +59,8 @@ class Input {
   Buffer levels_;
 };
 
-/// Whether a training set of so many bytes takes at most a quarter of what is free on the current device.
+/// Whether a training set of so many bytes takes at most a quarter of what is free on the current
+/// device.
 bool can_keep(std::size_t bytes);
 
 }  // namespace easgd::cuda

@@ -5,8 +5,8 @@
 //   dW [inputs x outputs]  = x dy^T
 //   dx [inputs x N]        = W dy
 //
-// The bias is cuDNN's, as that of a convolution is: cuBLASLt's epilogues want it better aligned than
-// a slice of the parameters is.
+// The bias is cuDNN's, as that of a convolution is: cuBLASLt's epilogues want it better aligned
+// than a slice of the parameters is.
 #include "nn/linear.h"
 
 #include <optional>

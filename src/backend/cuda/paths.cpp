@@ -1,5 +1,5 @@
-// The ways between devices and host, found by trying: drivers and virtual machines exist that say of a
-// path between two devices that it works and send other bits than were given.
+// The ways between devices and host, found by trying: drivers and virtual machines exist that say
+// of a path between two devices that it works and send other bits than were given.
 #include <chrono>
 #include <cstring>
 #include <vector>
