@@ -37,6 +37,7 @@ std::set<Path> denied, spoilt, opened;
 std::map<const char*, int> device_of;  // only while there is more than one
 
 thread_local int current = 0;
+thread_local int records_to_ruin = 0;
 
 /// The device that has this address, or -1.
 int owner_of(const void* address) {
@@ -126,6 +127,10 @@ void break_device(cudaStream_t stream) {
 
 void hold_copies(bool held) {
   copies_held = held;
+}
+
+void ruin_records(int count) {
+  records_to_ruin = count;
 }
 
 void set_devices(int count) {
@@ -239,12 +244,11 @@ cudaError_t cudaFree(void* data) {
 cudaError_t cudaFreeHost(void* data) {
   return cudaFree(data);
 }
-cudaError_t cudaMemset(void* data, int value, std::size_t bytes) {
+// Nobody waits for the whole device: that would ruin what other threads record.
+cudaError_t cudaMemsetAsync(void* data, int value, std::size_t bytes, cudaStream_t stream) {
+  if (stream != cudaStreamPerThread) return cudaErrorNotSupported;
   std::memset(data, value, bytes);
   return cudaSuccess;
-}
-cudaError_t cudaDeviceSynchronize() {
-  return cudaSuccess;  // for cudaMemset, which is done on return
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned int) {
@@ -256,6 +260,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   return cudaSuccess;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  if (stream == cudaStreamPerThread) return answer();
   while (stream->done.load(std::memory_order_acquire) < stream->appended && !is_set(broken)) {
     wait_a_little();
   }
@@ -319,7 +324,12 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   return cudaSuccess;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
-  *graph = stream->recording.release();
+  std::unique_ptr<CUgraph_st> recorded = std::move(stream->recording);
+  if (records_to_ruin > 0) {
+    --records_to_ruin;
+    return cudaErrorStreamCaptureInvalidated;
+  }
+  *graph = recorded.release();
   return cudaSuccess;
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long) {

@@ -20,6 +20,9 @@ void break_device(cudaStream_t stream);
 /// While held, no copy begins.
 void hold_copies(bool held);
 
+/// What the thread's streams record next is ruined, so many times.
+void ruin_records(int count);
+
 /// How many there are.
 void set_devices(int count);
 /// From now on `from` is told that it may not access `to`, or copies between the two lose a bit.

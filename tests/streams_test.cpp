@@ -14,6 +14,7 @@
 #include "backend/cuda/cuda_backend.h"
 #include "backend/cuda/graphs.h"
 #include "backend/cuda/input.h"
+#include "base/error.h"
 #include "data/loader.h"
 #include "fake_cuda.h"
 #include "network_spec.h"
@@ -362,6 +363,31 @@ TEST_CASE("work is called once, recorded once and then repeated, each key's for 
     CAPTURE(k);
     CHECK(calls[k] == (k < 8 ? 2 : 5));  // no more than eight are kept
     CHECK(runs[k] == 5 * 101);
+  }
+}
+
+TEST_CASE("a record that is ruined is made again, three times") {
+  const auto stream = cuda::make_stream("test");
+  for (const int ruined : {1, 3, 4}) {
+    CAPTURE(ruined);
+    cuda::Graphs graphs(stream);
+    int runs = 0, calls = 0;
+    const auto work = [&] {
+      ++calls;
+      fake_cuda::enqueue(stream, [&runs] { ++runs; });
+    };
+    fake_cuda::ruin_records(ruined);
+    graphs.run({}, work);
+    for (int k = 0; k < std::min(ruined, 3); ++k) graphs.run({}, work);
+    if (ruined == 4) {
+      CHECK_THROWS_AS(graphs.run({}, work), DeviceError);
+      continue;
+    }
+    const int before = calls;
+    for (int k = 0; k < 3; ++k) graphs.run({}, work);
+    CHECK(calls == before + 1);
+    cudaStreamSynchronize(stream);
+    CHECK(runs == 1 + ruined + 3);
   }
 }
 

@@ -1,6 +1,7 @@
 #include "backend/cuda_library.h"
 
 #include <dlfcn.h>
+#include <stdlib.h>
 
 #include <filesystem>
 
@@ -27,6 +28,8 @@ void load_cuda() {
   if (Registry<BackendEntry>::find("cuda")) return;
   const std::filesystem::path path = find_library();
   if (path.empty()) throw DeviceError("no CUDA device: this program was built without CUDA");
+  // As many queues as CUDA has: streams that share one wait for each other, and a worker has three.
+  setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", 0);
   // Never unloaded: what it has registered lies in it.
   if (!dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)) {
     throw DeviceError(std::string("no CUDA device: ") + dlerror());

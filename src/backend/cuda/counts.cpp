@@ -46,7 +46,10 @@ void Counts::harvest(bool wait) {
       check(cudaEventSynchronize(flight.arrived), "the loss of a batch");
     } else {
       const cudaError_t answer = cudaEventQuery(flight.arrived);
-      if (answer == cudaErrorNotReady) return;
+      if (answer == cudaErrorNotReady) {
+        cudaGetLastError();  // no error
+        return;
+      }
       check(answer, "the loss of a batch");
     }
     const double* losses = losses_in(flight.pinned.data());

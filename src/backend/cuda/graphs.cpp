@@ -6,21 +6,35 @@ namespace easgd::cuda {
 namespace {
 
 constexpr std::size_t kMost = 8;  // a model has one for each place of its input
+constexpr int kMostRuined = 3;
 
 }  // namespace
 
+std::mutex& recording() {
+  static std::mutex mutex;
+  return mutex;
+}
+
+/// Empty where the record was ruined.
 GraphExec Graphs::record(const std::function<void()>& work) const {
+  const std::lock_guard lock(recording());
   check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal),
         "cudaStreamBeginCapture");
   Graph graph;
   try {
     work();
   } catch (...) {
-    cudaStreamEndCapture(stream_, graph.place());
+    const cudaError_t end = cudaStreamEndCapture(stream_, graph.place());
     cudaGetLastError();
+    if (end == cudaErrorStreamCaptureInvalidated) return {};
     throw;
   }
-  check(cudaStreamEndCapture(stream_, graph.place()), "cudaStreamEndCapture");
+  const cudaError_t end = cudaStreamEndCapture(stream_, graph.place());
+  if (end == cudaErrorStreamCaptureInvalidated) {
+    cudaGetLastError();
+    return {};
+  }
+  check(end, "cudaStreamEndCapture");
   GraphExec result;
   check(cudaGraphInstantiate(result.place(), graph, 0), "cudaGraphInstantiate");
   return result;
@@ -34,6 +48,13 @@ void Graphs::run(const Key& key, const std::function<void()>& work) {
     return;
   }
   if (!known->graph) known->graph = record(work);
+  if (!known->graph) {
+    if (++known->ruined > kMostRuined) {
+      check(cudaErrorStreamCaptureInvalidated,
+            "a CUDA graph (workers.graphs = false does without)");
+    }
+    return work();
+  }
   check(cudaGraphLaunch(known->graph, stream_), "cudaGraphLaunch");
 }
 

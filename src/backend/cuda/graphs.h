@@ -3,6 +3,7 @@
 
 #include <array>
 #include <functional>
+#include <mutex>
 #include <vector>
 
 #include "backend/cuda/check.h"
@@ -12,6 +13,10 @@ namespace easgd::cuda {
 
 using Graph = Handle<cudaGraph_t, cudaGraphDestroy>;
 using GraphExec = Handle<cudaGraphExec_t, cudaGraphExecDestroy>;
+
+/// Held while a thread records a graph, and for calls that wait for the whole device: those would
+/// ruin the record.
+std::mutex& recording();
 
 class Graphs {
  public:
@@ -23,7 +28,7 @@ class Graphs {
   /// Gives the stream `work`, which for the same key is always the same and gives it to nobody
   /// else: the first time by calling it, which lets libraries load what they need; then it is
   /// recorded, and from then on launched without a call. Of more than a few keys only the first
-  /// are.
+  /// are. A record that something else in the process has ruined is tried again the next time.
   /// Throws: DeviceError; what `work` throws.
   void run(const Key& key, const std::function<void()>& work);
 
@@ -31,6 +36,7 @@ class Graphs {
   struct Recorded {
     Key key;
     GraphExec graph;  ///< empty before the second time
+    int ruined = 0;   ///< records
   };
   GraphExec record(const std::function<void()>& work) const;
 

@@ -30,8 +30,9 @@ Buffer device_buffer(std::size_t count) {
   void* data = nullptr;
   check(cudaMalloc(&data, count * sizeof(float)), "cudaMalloc");
   Buffer buffer(static_cast<float*>(data), count, [](float* p) { cudaFree(p); });
-  check(cudaMemset(data, 0, count * sizeof(float)), "cudaMemset");
-  check(cudaDeviceSynchronize(), "cudaMemset");  // which other streams do not wait for
+  // Not with the whole device, which may be recording a graph for another thread.
+  check(cudaMemsetAsync(data, 0, count * sizeof(float), cudaStreamPerThread), "cudaMemsetAsync");
+  check(cudaStreamSynchronize(cudaStreamPerThread), "cudaMemsetAsync");
   return buffer;
 }
 

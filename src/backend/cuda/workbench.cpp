@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "backend/cuda/graphs.h"
 #include "base/error.h"
 #include "kernels/launch.h"
 
@@ -11,9 +12,17 @@ namespace easgd::cuda {
 
 Workbench::Workbench(const Network& network, const ModelOptions& options, cudaStream_t stream)
     : network_(network), options_(options), stream_(stream) {
+  const std::lock_guard lock(
+      recording());  // libraries wait for the device where they begin and end
   check(cudnnCreate(cudnn_.place()), "cudnnCreate");
   check(cudnnSetStream(cudnn_, stream_), "cudnnSetStream");
   check(cublasLtCreate(cublas_.place()), "cublasLtCreate");
+}
+
+Workbench::~Workbench() {
+  const std::lock_guard lock(recording());
+  cudnn_ = {};
+  cublas_ = {};
 }
 
 float* Workbench::make_floats(std::size_t count) {

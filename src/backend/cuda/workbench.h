@@ -16,6 +16,7 @@ using CublasLt = Handle<cublasLtHandle_t, cublasLtDestroy>;
 class Workbench {
  public:
   Workbench(const Network& network, const ModelOptions& options, cudaStream_t stream);
+  ~Workbench();
 
   const Network& network() const { return network_; }
   const ModelOptions& options() const { return options_; }
