@@ -187,8 +187,8 @@ TEST_CASE("a method's own momentum and rate of the center stand where none are g
   CHECK(of("diloco", {}).center_momentum == 0.9);
   CHECK(of("diloco", {}).center_learning_rate == 0.7);
   CHECK(of("diloco", {"algorithm.center_momentum=0"}).center_momentum == 0);
-  CHECK(of("local_sgd", {}).center_momentum == 0);
-  CHECK(of("local_sgd", {}).center_learning_rate == 1);
+  CHECK_FALSE(of("local_sgd", {}).center_momentum);
+  CHECK_FALSE(of("local_sgd", {}).center_learning_rate);
 }
 
 TEST_CASE("keys that need each other") {
@@ -240,6 +240,28 @@ TEST_CASE("overrides: typed, bare words, and their mistakes") {
   contains(complaint(kRest + kLayers, {"algorithm.tua="}), "no such key to take away");
   contains(complaint(kRest + kLayers, {"name.x=4"}),
            "--set name.x=4: name: expected a string; found the table");
+}
+
+TEST_CASE("an override of an inline table replaces the table, of a dotted key one value") {
+  const std::string text = "evaluate.every = {seconds = 7, epochs = 2}\n" + kRest + kLayers;
+  const auto every = loaded(text, {"evaluate.every={seconds=3}"}).evaluate.every;
+  CHECK(every.seconds == 3.0);
+  CHECK_FALSE(every.epochs);
+  const auto one = loaded(text, {"evaluate.every.seconds=3"}).evaluate.every;
+  CHECK(one.seconds == 3.0);
+  CHECK(one.epochs == 2.0);
+}
+
+TEST_CASE("settings of the center are those of methods that have them") {
+  CHECK_FALSE(loaded(kRest + kLayers).algorithm.center_momentum);
+  const std::vector<std::string> diloco = {"algorithm.name=diloco",
+                                           "algorithm.beta=", "algorithm.exchange=synchronous"};
+  CHECK(loaded(kRest + kLayers, diloco).algorithm.center_momentum == 0.9);
+  CHECK(loaded(kRest + kLayers, diloco).algorithm.center_learning_rate == 0.7);
+  contains(complaint(kRest + kLayers, {"algorithm.center_momentum=0.5"}),
+           "has no such momentum on the center; as in --set algorithm.center_momentum=");
+  contains(complaint(kRest + kLayers, {"algorithm.center_learning_rate=0.5"}),
+           "has no learning rate of the center");
 }
 
 TEST_CASE("an override takes a key away, so that another may stand for it") {

@@ -29,6 +29,15 @@ TEST_CASE("easgd stability prints what people and programs can read") {
   CHECK(json::parse(program("stability moments --json").text)["stable"] == true);
   CHECK(json::parse(program("stability double-well --rho 0.7 --json").text)["trapped"] == false);
 
+  const std::string checked =
+      program(
+          "stability check configs/synthetic_eamsgd.toml --set 'workers.devices=[\"cpu\",\"cpu\"]' "
+          "--curvature 1 --csv")
+          .text;
+  CHECK(checked.find(",\"of easgd with tau = 1, proven for a quadratic; with momentum or a longer "
+                     "tau nothing is\"\n") != std::string::npos);
+
+  check_one_line(program("stability map --rhos -1:2:2"), 2, "--rhos: expected FROM:TO:COUNT of 0");
   check_one_line(program("stability point --rho nan"), 2, "--rho: expected a value in 0..");
   check_one_line(program("stability point --workers 0"), 2,
                  "--workers: expected a value in 1..256");

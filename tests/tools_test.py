@@ -251,6 +251,11 @@ class Table(unittest.TestCase):
         done = subprocess.run([ROOT / "tools/table", *folders], capture_output=True, text=True)
         return done.returncode, [re.split(r"  +", line.strip()) for line in done.stdout.splitlines()], done.stderr
 
+    def test_marks_virtual_seconds(self):
+        _, lines, _ = self.run_table(make_summary(self.root / "real"),
+                                     make_summary(self.root / "virtual", virtual_seconds=130.0))
+        self.assertEqual([line[5] for line in lines[2:]], ["3.2 s", "3.2 v s"])
+
     def test_sets_runs_side_by_side(self):
         code, lines, complaint = self.run_table(
             make_summary(self.root / "fast"),

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "backend/backend.h"
@@ -114,9 +115,8 @@ struct Algorithm {
   bool elastic_region = false;
   /// Workers are in a tree of centers.
   bool tree = false;
-  /// Of the center, where a configuration does not say.
-  double center_momentum = 0;
-  double center_learning_rate = 1;
+  /// Of the center, where a configuration does not say; nothing where it has none.
+  std::optional<double> center_momentum = {}, center_learning_rate = {};
 };
 
 }  // namespace easgd

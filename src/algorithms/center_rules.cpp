@@ -51,16 +51,15 @@ void MomentumCenter::step(ConstView u, float delta, View center) {
                center.size());
 }
 
-AveragedCenter::AveragedCenter(Backend& backend, std::unique_ptr<CenterRule> rule, ConstView x0,
-                               Average kind)
-    : backend_(backend), rule_(std::move(rule)), weight_(kind), z_(backend.allocate(x0.size())) {
+AveragedAddingCenter::AveragedAddingCenter(Backend& backend, ConstView x0, Average kind)
+    : AddingCenter(backend, 1), weight_(kind), z_(backend.allocate(x0.size())) {
   backend_.upload(x0, z_);
 }
 
-void AveragedCenter::absorb(std::span<const Letter> round, View center) {
+void AveragedAddingCenter::absorb(std::span<const Letter> round, View center) {
   backend_.run(kernels::Average{z_.data(), center.data(), weight_.next(round.back().rates)},
                center.size());
-  rule_->absorb(round, center);
+  AddingCenter::absorb(round, center);
 }
 
 void reply_with(Backend& backend, ConstView center, std::span<const Letter> round) {

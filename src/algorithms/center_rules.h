@@ -30,16 +30,32 @@ class PublishedCenter final : public CenterRule {
 };
 
 /// c = c + u / parts for every letter u of a round; reply = c.
-class AddingCenter final : public CenterRule {
+class AddingCenter : public CenterRule {
  public:
   AddingCenter(Backend& backend, float parts) : backend_(backend), parts_(parts) {}
   AddingCenter(Backend& backend, const CenterOptions&, ConstView /*x0*/)
       : AddingCenter(backend, 1) {}
   void absorb(std::span<const Letter> round, View center) override;
 
- private:
+ protected:
   Backend& backend_;
+
+ private:
   float parts_;
+};
+
+/// The same, and keeps the average z of the center, which is evaluated:
+///   z = (1 - a) z + a c, with the c of before each change;  z_0 = c_0.
+class AveragedAddingCenter final : public AddingCenter {
+ public:
+  AveragedAddingCenter(Backend& backend, ConstView x0, Average kind);
+
+  void absorb(std::span<const Letter> round, View center) override;
+  ConstView evaluated(ConstView) const override { return z_; }
+
+ private:
+  AverageWeight weight_;
+  Buffer z_;
 };
 
 /// Nesterov momentum on the center, with the steps u = -eta g that the letters carry:
@@ -57,22 +73,6 @@ class MomentumCenter final : public CenterRule {
   Backend& backend_;
   bool mean_;
   Buffer v_, y_, sum_;
-};
-
-/// Keeps the average z of another rule's center, and lets z be evaluated:
-///   z = (1 - a) z + a c, with the c of before each change;  z_0 = c_0.
-class AveragedCenter final : public CenterRule {
- public:
-  AveragedCenter(Backend& backend, std::unique_ptr<CenterRule> rule, ConstView x0, Average kind);
-
-  void absorb(std::span<const Letter> round, View center) override;
-  ConstView evaluated(ConstView) const override { return z_; }
-
- private:
-  Backend& backend_;
-  std::unique_ptr<CenterRule> rule_;
-  AverageWeight weight_;
-  Buffer z_;
 };
 
 /// The factory that a registration wants.

@@ -28,8 +28,7 @@ Algorithm downpour() {
 Algorithm averaged(Average kind) {
   Algorithm algorithm = downpour();
   algorithm.center = [kind](Backend& backend, const CenterOptions&, ConstView x0) {
-    return std::make_unique<AveragedCenter>(backend, std::make_unique<AddingCenter>(backend, 1.0f),
-                                            x0, kind);
+    return std::make_unique<AveragedAddingCenter>(backend, x0, kind);
   };
   algorithm.coupling = coupling_of(kind);
   return algorithm;

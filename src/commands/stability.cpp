@@ -43,6 +43,15 @@ std::string cell(const Json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
+/// As a field of CSV.
+std::string field(const Json& value) {
+  const std::string text = cell(value);
+  if (text.find_first_of(",\"\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + '"';
+}
+
 /// An object: "key  value" lines, JSON, or a CSV of one row.
 void print(const Json& object, Format format) {
   if (format == Format::json) return fmt::print("{}\n", object.dump());
@@ -50,7 +59,7 @@ void print(const Json& object, Format format) {
   for (const auto& [key, value] : object.items()) {
     if (format == Format::text) fmt::print("{:<36} {}\n", key, cell(value));
     head += (head.empty() ? "" : ",") + key;
-    row += (row.empty() ? "" : ",") + cell(value);
+    row += (row.empty() ? "" : ",") + field(value);
   }
   if (format == Format::csv) fmt::print("{}\n{}\n", head, row);
 }
@@ -64,11 +73,11 @@ void print(const std::vector<Json>& rows, Format format) {
     for (const auto& [key, value] : row.items()) {
       if (format == Format::csv) {
         head += (head.empty() ? "" : ",") + key;
-        line += (line.empty() ? "" : ",") + cell(value);
+        line += (line.empty() ? "" : ",") + field(value);
       } else {
         const std::size_t width = std::max<std::size_t>(24, key.size() + 2);
         head += fmt::format("{:>{}}", key, width);
-        line += fmt::format("{:>{}}", cell(value), width);
+        line += fmt::format(" {:>{}}", cell(value), width - 1);
       }
     }
     if (first) fmt::print("{}\n", head);
@@ -77,15 +86,15 @@ void print(const std::vector<Json>& rows, Format format) {
   }
 }
 
-/// "0.1:10:100": from, to, count.
+/// "0.1:10:100": from, to, count; no value is negative.
 std::vector<double> range_of(const std::string& text, const char* option) {
   double low = 0, high = 0;
   int count = 0, used = 0;
   const int read = std::sscanf(text.c_str(), "%lf:%lf:%d%n", &low, &high, &count, &used);
-  if (read != 3 || std::size_t(used) != text.size() || !(low <= high) || count < 1 ||
+  if (read != 3 || std::size_t(used) != text.size() || !(0 <= low && low <= high) || count < 1 ||
       count > 10000) {
-    throw ConfigError(
-        fmt::format("{}: expected FROM:TO:COUNT, as in 0.1:10:100; found \"{}\"", option, text));
+    throw ConfigError(fmt::format(
+        "{}: expected FROM:TO:COUNT of 0 or more, as in 0.1:10:100; found \"{}\"", option, text));
   }
   std::vector<double> values;
   for (int i = 0; i < count; ++i) {
@@ -195,8 +204,9 @@ void moments(const Arguments& a, bool alpha_given) {
   print(rows, a.format());
 }
 
-void multiplicative(const Arguments& a) {
-  MultiplicativeNoise model{a.scheme.workers, a.scheme.learning_rate, a.alpha, a.beta, a.lambda,
+void multiplicative(const Arguments& a, bool alpha_given) {
+  const double alpha = alpha_given ? a.alpha : a.beta / a.scheme.workers;
+  MultiplicativeNoise model{a.scheme.workers, a.scheme.learning_rate, alpha, a.beta, a.lambda,
                             a.omega};
   if (a.optimum) model = fastest(model);
   Json result = {{"workers", model.workers},
@@ -292,8 +302,14 @@ void add_workers(CLI::App* command, Arguments& a, double most) {
   command->add_option("--workers", a.scheme.workers, "p")->check(within(1, most));
 }
 
-void add_learning_rate(CLI::App* command, Arguments& a) {
-  command->add_option("--learning-rate", a.scheme.learning_rate, "eta")->check(within(0, 1e6));
+void add_learning_rate(CLI::App* command, Arguments& a, double least = 0) {
+  command->add_option("--learning-rate", a.scheme.learning_rate, "eta")->check(within(least, 1e6));
+}
+
+CLI::Option* add_alpha(CLI::App* command, Arguments& a, double least) {
+  return command->add_option("--alpha", a.alpha, "moving rate")
+      ->check(within(least, 1e6))
+      ->default_str("beta / workers");
 }
 
 void add_curvature(CLI::App* command, Arguments& a) {
@@ -307,7 +323,7 @@ void add_rho(CLI::App* command, Arguments& a) {
 
 void add_start(CLI::App* command, Arguments& a, double start) {
   a.start = start;
-  command->add_option("--start", a.start, "of all variables; multipliers start at 0")
+  command->add_option("--start", a.start, "of all variables, but multipliers, which start at 0")
       ->check(within(-1e9, 1e9));
 }
 
@@ -381,9 +397,9 @@ void declare_moments(const Parent& parent) {
       "moments", "bias and variance of the synchronous center under additive noise",
       [](const Arguments& args, const CLI::App& c) { moments(args, c.count("--alpha") > 0); });
   add_workers(command, a, 1e9);
-  add_learning_rate(command, a);
+  add_learning_rate(command, a, 1e-12);
   add_curvature(command, a);
-  auto* alpha = command->add_option("--alpha", a.alpha, "moving rate")->check(within(1e-12, 1e6));
+  auto* alpha = add_alpha(command, a, 1e-12);
   command->add_option("--beta", a.beta, "workers x alpha")
       ->check(within(1e-12, 1e6))
       ->excludes(alpha);
@@ -396,10 +412,12 @@ void declare_moments(const Parent& parent) {
 void declare_multiplicative(const Parent& parent) {
   const auto [command, a] =
       parent.add("multiplicative", "second moments under multiplicative (Gamma) noise",
-                 [](const Arguments& args, const CLI::App&) { multiplicative(args); });
+                 [](const Arguments& args, const CLI::App& c) {
+                   multiplicative(args, c.count("--alpha") > 0);
+                 });
   add_workers(command, a, 1e9);
   add_learning_rate(command, a);
-  command->add_option("--alpha", a.alpha, "moving rate")->check(within(-1e6, 1e6));
+  add_alpha(command, a, -1e6);
   command->add_option("--beta", a.beta, "of the center")->check(within(-1e6, 1e6));
   command->add_option("--lambda", a.lambda, "shape of the Gamma distribution")
       ->check(within(1e-9, 1e9));

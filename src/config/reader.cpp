@@ -265,11 +265,12 @@ toml::table parse_override(const std::string& text) {
   }
 }
 
-/// Nodes are moved, not copied: a moved node keeps the place that errors point to.
+/// A dotted key changes one value of a table, an inline table takes its place. Nodes are moved, not
+/// copied: a moved node keeps the place that errors point to.
 void merge(toml::table& into, toml::table&& from) {
   for (auto&& [key, node] : from) {
     toml::table* old = into[key.str()].as_table();
-    if (old && node.is_table()) {
+    if (old && node.is_table() && !node.as_table()->is_inline()) {
       merge(*old, std::move(*node.as_table()));
     } else {
       into.insert_or_assign(key.str(), std::move(node));

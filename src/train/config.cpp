@@ -253,8 +253,8 @@ Config load_config(const std::string& path, const std::vector<std::string>& over
       path, overrides, [&](config::Fields& f) { config.fields(f); }, kExpected);
   config::at_places(config.places, [&] {
     load_layers(config, path);
-    complete(config.algorithm);
     check(config);
+    complete(config.algorithm);
   });
   anchor(config.data.dir);
   anchor(config.network.init);

@@ -74,12 +74,28 @@ void check_coupling(const Algorithm& entry, const AlgorithmConfig& algorithm,
   }
 }
 
+/// A momentum of 0 and a rate of 1 are what those methods do that have none.
+void check_center(const Algorithm& entry, const AlgorithmConfig& algorithm,
+                  std::vector<Mistake>& found) {
+  if (algorithm.center_momentum.value_or(0) != 0 && !entry.center_momentum) {
+    found.push_back({"algorithm.center_momentum",
+                     "has no such momentum on the center",
+                     {"algorithm.center_momentum="}});
+  }
+  if (algorithm.center_learning_rate.value_or(1) != 1 && !entry.center_learning_rate) {
+    found.push_back({"algorithm.center_learning_rate",
+                     "has no learning rate of the center",
+                     {"algorithm.center_learning_rate="}});
+  }
+}
+
 /// Tells all of them, with the place of the first.
 void check_algorithm(const AlgorithmConfig& algorithm) {
   const Algorithm& entry = *Registry<Algorithm>::find(algorithm.name);
   std::vector<Mistake> found;
   check_exchange(entry, algorithm, found);
   check_coupling(entry, algorithm, found);
+  check_center(entry, algorithm, found);
   if (found.empty()) return;
   std::string why, remedies;
   for (const Mistake& mistake : found) {

@@ -47,8 +47,8 @@ void Evaluator::attempt(const Part& part) {
   try {
     part();
   } catch (const std::exception& e) {
-    options_.warn(std::string("evaluation: ") + e.what());
     error_.record();
+    options_.warn(std::string("evaluation: ") + e.what());
   }
 }
 
@@ -59,9 +59,9 @@ void Evaluator::save(const Snapshot& snapshot) {
   try {
     options_.save(snapshot);
   } catch (const std::exception& e) {
+    save_error_ = std::current_exception();
     if (save_told_ != e.what()) options_.warn(std::string(e.what()) + "; the run goes on");
     save_told_ = e.what();
-    save_error_ = std::current_exception();
   }
 }
 

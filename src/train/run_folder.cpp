@@ -115,7 +115,9 @@ void RunFolder::remove_folders() const {
 
 void RunFolder::log(const nlohmann::json& event) {
   const std::lock_guard lock(mutex_);
-  metrics_ << event.dump() << '\n' << std::flush;
+  // Paths and what a system says of them may be no UTF-8.
+  metrics_ << event.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n'
+           << std::flush;
   if (!metrics_ && !warned_) {
     Progress::line(fmt::format("warning: {}: cannot be written: {}; the run goes on",
                                file("metrics.jsonl").string(), std::strerror(errno)));

@@ -26,8 +26,8 @@ class Summary {
   /// The last center's test loss is not finite.
   bool diverged() const;
 
-  /// The object of the contract. `seconds` is the training time, `images` how many were trained on.
-  /// What was never evaluated is null.
+  /// The object of the contract. `seconds` is the training time, `images` how many were trained on,
+  /// `epochs` how often they are the training set. What was never evaluated is null.
   nlohmann::json json(const Config& config, const ElasticRates& rates, const Team& team,
                       const std::string& status, double seconds, double images,
                       double epochs) const;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 #include "train/safetensors.h"
@@ -56,6 +57,11 @@ Buffer initial_state(const Config& config, const Network& network) {
     initialise(network, std::uint64_t(config.seed), state);
   } else {
     safetensors::load(safetensors::read(config.network.init), config.network.init, network, state);
+    if (!std::ranges::all_of(state.view(), [](float value) { return std::isfinite(value); })) {
+      throw DataError(config.network.init +
+                      ": holds a value that is not finite; expected the center of a run that did "
+                      "not diverge");
+    }
   }
   return state;
 }

@@ -23,8 +23,9 @@ struct WorkerTelemetry {
   std::atomic<Phase> phase{Phase::preparing};
   std::atomic<double> data_seconds{0};      ///< waiting for a batch
   std::atomic<double> gradient_seconds{0};  ///< gradient and step
-  std::atomic<double> exchange_seconds{
-      0};  ///< posting letters and waiting for replies; of a GPU: idle for them
+  /// Posting letters and waiting for replies; on a GPU, for which its compute stream had no work
+  /// because a reply was late.
+  std::atomic<double> exchange_seconds{0};
   std::atomic<double> run_seconds{0};  ///< all of that and what is between, told at the end
   // Written by the master.
   std::atomic<std::uint64_t> exchanges{0};
