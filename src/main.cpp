@@ -43,7 +43,7 @@ int fail(ExitCode code, const char* line) {
 }  // namespace
 
 int main(int argc, char** argv) try {
-  CLI::App app("Elastic Averaging SGD on one machine");
+  CLI::App app("Elastic Averaging SGD on one machine", "easgd");
   ExitCode result = ExitCode::done;
   declare(app, result);
   try {
