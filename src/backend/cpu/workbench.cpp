@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "backend/cpu/precision.h"
+
 namespace easgd::cpu {
 
 Workbench::Workbench(const Network& network, const ModelOptions& options)
@@ -9,7 +11,8 @@ Workbench::Workbench(const Network& network, const ModelOptions& options)
       options_(options),
       engine_(dnnl::engine::kind::cpu, 0),
       stream_(engine_),
-      type_(options.precision == "bf16" ? memory::data_type::bf16 : memory::data_type::f32) {}
+      type_(options.precision == "bf16" ? memory::data_type::bf16 : memory::data_type::f32),
+      own_convolutions_(type_ == memory::data_type::f32 || !processor().bf16_tiles) {}
 
 memory::dims Workbench::dims(Shape shape) const {
   return {memory::dim(options_.batch), shape.channels, shape.height, shape.width};
