@@ -162,7 +162,7 @@ TEST_CASE("letters of a round meet the same center") {
   float center = start;
   const Letter letters[2] = {{{&x[0], 1}, {&pull[0], 1}, {.alpha = 0.5f}, 0},
                              {{&x[1], 1}, {&pull[1], 1}, {.alpha = 0.25f}, 1}};
-  rule->absorb(letters, {&center, 1});
+  rule->absorb(Round(letters), {&center, 1});
   CHECK(pull[0] == 0.5f);
   CHECK(pull[1] == 0.75f);
   CHECK(center == 1.25f);

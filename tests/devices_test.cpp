@@ -114,6 +114,45 @@ TEST_CASE("devices: words that are no device are told, with what was meant") {
   CHECK(failure<ConfigError>({"cpu", "auto"}).starts_with("workers.devices: expected"));
 }
 
+TEST_CASE("devices: a center is on every worker's device only where that can be") {
+  Config config;
+  config.algorithm.name = "easgd";
+  config.algorithm.exchange = "synchronous";
+  const auto gpus = [](std::initializer_list<int> indices) {
+    std::vector<Placement> places;
+    for (const int index : indices) places.push_back({"cuda", {.index = index}});
+    return places;
+  };
+  const auto complaint = [&config](const char* where, const std::vector<Placement>& workers) {
+    config.center.place = where;
+    try {
+      return "none: " + place_center(config, workers).name;
+    } catch (const KeyError& error) {
+      return std::string(error.what());
+    } catch (const DeviceError& error) {
+      return "device: " + std::string(error.what());
+    }
+  };
+  CHECK(complaint("auto", place({"cpu", "cpu"})) == "none: pinned");
+  CHECK(complaint("auto", gpus({0, 0})) == "none: pinned");
+  CHECK(complaint("workers", place({"cpu", "cpu"})) ==
+        "center.place: \"workers\" needs two workers or more, each with a CUDA device of its own; "
+        "found cpu cpu");
+  for (const auto& workers : {gpus({0}), gpus({1, 1}), gpus({0, 1, 0})}) {
+    CHECK(complaint("workers", workers).find("a CUDA device of its own") != std::string::npos);
+  }
+  config.algorithm.exchange = "asynchronous";
+  CHECK(complaint("auto", gpus({0, 1})) == "none: pinned");
+  CHECK(complaint("workers", gpus({0, 1})) ==
+        "center.place: \"workers\" needs algorithm.exchange = \"synchronous\"");
+  config.algorithm.name = "mdownpour";
+  config.algorithm.exchange = "synchronous";
+  CHECK(complaint("workers", gpus({0, 1})) ==
+        "center.place: \"workers\" is not for mdownpour, whose center needs more of a round than a "
+        "sum");
+  CHECK(complaint("worker", gpus({0, 1})).ends_with("found \"worker\"; did you mean \"workers\"?"));
+}
+
 TEST_CASE("devices: a device that this program lacks is named") {
   if (Registry<BackendEntry>::find("cuda")) {
     MESSAGE("skipped: this program has CUDA");
@@ -155,5 +194,23 @@ TEST_CASE("watchdog: complains once about who has not moved, never about who has
   for (int i = 0; i < 3; ++i) {
     CHECK(hasty.look(team).empty());
     CHECK(late.look(team).empty());
+  }
+}
+
+// Last, because what it loads stays.
+TEST_CASE("devices: where there are no sums over devices the center is in host memory, and told") {
+  Config config;
+  config.algorithm.name = "easgd";
+  config.algorithm.exchange = "synchronous";
+  const CenterPlace center = place_center(config, {{"cuda", {.index = 0}}, {"cuda", {.index = 1}}});
+  if (Registry<CollectiveEntry>::find("cuda")) {
+    CHECK(center.name == "workers");
+    CHECK(center.sites.size() == 2);
+    CHECK(center.routes == std::vector(2, Route::peer));
+    CHECK(center.remark.empty());
+  } else {
+    CHECK(center.name == "pinned");
+    CHECK(center.sites.size() == 1);
+    CHECK(center.remark.ends_with("; letters are added up in host memory instead"));
   }
 }

@@ -263,9 +263,9 @@ struct FaultyTeam {
 class BreakingCenterRule final : public CenterRule {
  public:
   explicit BreakingCenterRule(std::unique_ptr<CenterRule> inner) : inner_(std::move(inner)) {}
-  void absorb(std::span<const Letter> round, View center) override {
+  void absorb(const Round& round, View center) override {
     if (++rounds_ < 40) return inner_->absorb(round, center);
-    inner_->absorb(round.first((round.size() + 1) / 2), center);
+    inner_->absorb(Round(round.letters.first((round.size + 1) / 2)), center);
     throw DataError("the rule broke");
   }
 
@@ -590,7 +590,7 @@ TEST_CASE("a center whose device fails lets every worker go, and says that it is
   for (const Route route : {Route::peer, Route::staged}) {
     Toy toy = toy_of(1'000'000'000, free_order);
     toy.change = [route](TeamOptions& options) {
-      options.place.backend = [] { return std::make_unique<DyingBackend>(100); };
+      options.place.sites = {[] { return std::make_unique<DyingBackend>(100); }};
       options.place.routes.assign(options.workers.size(), route);
     };
     const Buffer x0 = quadratic::start_vector(toy.count);
@@ -607,7 +607,7 @@ TEST_CASE("a center whose device fails lets every worker go, and says that it is
 TEST_CASE("a center that cannot be made is told before any worker is") {
   Toy toy = toy_of(10, free_order);
   toy.change = [](TeamOptions& options) {
-    options.place.backend = []() -> std::unique_ptr<Backend> { throw DeviceError("no memory"); };
+    options.place.sites = {[]() -> std::unique_ptr<Backend> { throw DeviceError("no memory"); }};
     for (WorkerParts& parts : options.workers) {
       parts.backend = []() -> std::unique_ptr<Backend> { throw DeviceError("a worker was made"); };
     }

@@ -2,7 +2,9 @@
 
 #include <cublasLt.h>
 #include <cudnn.h>
+#include <nccl.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -30,14 +32,15 @@ void wait_a_little() {
 
 std::atomic<bool> copies_held{false};
 
-// Which device there are, and what is wrong between them: for tests on one thread.
+// How many devices there are; and what is wrong between them, for tests on one thread.
 using Path = std::pair<int, int>;
 int devices = 1;
 std::set<Path> denied, spoilt, opened;
-std::map<const char*, int> device_of;  // only while there is more than one
+std::map<const char*, int> device_of;  // only while a path is spoilt
 
 thread_local int current = 0;
 thread_local int records_to_ruin = 0;
+thread_local cudaStream_t breaks_in_sum = nullptr;
 
 /// The device that has this address, or -1.
 int owner_of(const void* address) {
@@ -47,15 +50,19 @@ int owner_of(const void* address) {
 
 using Flag = std::shared_ptr<std::atomic<bool>>;
 
-/// Of the thread's device, which cudaSetDevice makes whole.
+/// Of the thread's current device. Another thread's device of the same number is another one.
+thread_local std::map<int, Flag> broken_devices;
 thread_local Flag broken;
 
 bool is_set(const Flag& flag) {
   return flag && flag->load(std::memory_order_acquire);
 }
 
+cudaError_t answer_of(const Flag& device) {
+  return is_set(device) ? cudaErrorLaunchFailure : cudaSuccess;
+}
 cudaError_t answer() {
-  return is_set(broken) ? cudaErrorLaunchFailure : cudaSuccess;
+  return answer_of(broken);
 }
 
 }  // namespace
@@ -125,6 +132,10 @@ void break_device(cudaStream_t stream) {
   stream->append([stream] { stream->broken_device->store(true, std::memory_order_release); });
 }
 
+void break_device_in_sum(cudaStream_t stream) {
+  breaks_in_sum = stream;
+}
+
 void hold_copies(bool held) {
   copies_held = held;
 }
@@ -188,7 +199,9 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   return cudaSuccess;
 }
 cudaError_t cudaSetDevice(int device) {
-  broken = std::make_shared<std::atomic<bool>>(false);
+  Flag& flag = broken_devices[device];
+  if (!flag) flag = std::make_shared<std::atomic<bool>>(false);
+  broken = flag;
   current = device;
   return cudaSuccess;
 }
@@ -211,7 +224,7 @@ const char* cublasLtGetStatusString(cublasStatus_t) {
 
 cudaError_t cudaMalloc(void** data, std::size_t bytes) {
   *data = std::malloc(bytes);
-  if (devices > 1) device_of[static_cast<char*>(*data)] = current;
+  if (!spoilt.empty()) device_of[static_cast<char*>(*data)] = current;
   return cudaSuccess;
 }
 cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* all) {
@@ -220,7 +233,7 @@ cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* all) {
 }
 cudaError_t cudaHostAlloc(void** data, std::size_t bytes, unsigned int) {
   *data = std::malloc(bytes);
-  if (devices > 1) device_of[static_cast<char*>(*data)] = -1;
+  if (!spoilt.empty()) device_of[static_cast<char*>(*data)] = -1;
   return cudaSuccess;
 }
 cudaError_t cudaDeviceGetPCIBusId(char* slot, int size, int device) {
@@ -246,9 +259,12 @@ cudaError_t cudaFreeHost(void* data) {
 }
 // Nobody waits for the whole device: that would ruin what other threads record.
 cudaError_t cudaMemsetAsync(void* data, int value, std::size_t bytes, cudaStream_t stream) {
-  if (stream != cudaStreamPerThread) return cudaErrorNotSupported;
-  std::memset(data, value, bytes);
-  return cudaSuccess;
+  if (stream == cudaStreamPerThread) {
+    std::memset(data, value, bytes);
+    return cudaSuccess;
+  }
+  stream->append([=] { std::memset(data, value, bytes); });
+  return answer();
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned int) {
@@ -261,26 +277,29 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   if (stream == cudaStreamPerThread) return answer();
-  while (stream->done.load(std::memory_order_acquire) < stream->appended && !is_set(broken)) {
-    wait_a_little();
-  }
-  return answer();
+  while (cudaStreamQuery(stream) == cudaErrorNotReady) wait_a_little();
+  return cudaStreamQuery(stream);
+}
+cudaError_t cudaStreamQuery(cudaStream_t stream) {
+  const bool done = stream->done.load(std::memory_order_acquire) == stream->appended;
+  return done || is_set(stream->broken_device) ? answer_of(stream->broken_device)
+                                               : cudaErrorNotReady;
 }
 cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t call, void* data) {
   stream->append([=] { call(data); });
-  return answer();
+  return answer_of(stream->broken_device);
 }
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind,
                             cudaStream_t stream) {
   // A path is only bad where one device reaches into another.
-  const bool spoil = devices > 1 && opened.contains({owner_of(from), owner_of(to)}) &&
+  const bool spoil = !spoilt.empty() && opened.contains({owner_of(from), owner_of(to)}) &&
                      spoilt.contains({owner_of(from), owner_of(to)});
   stream->append([=] {
     while (copies_held) wait_a_little();
     std::memcpy(to, from, bytes);
     if (spoil) static_cast<unsigned char*>(to)[bytes - 1] ^= 0x40;
   });
-  return answer();
+  return answer_of(stream->broken_device);
 }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned int) {
@@ -298,7 +317,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
     event->time.store(now.count(), std::memory_order_relaxed);
     flag->store(true, std::memory_order_release);
   });
-  return answer();
+  return answer_of(stream->broken_device);
 }
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {
   if (!is_set(from->recorded) || !is_set(to->recorded)) return cudaErrorNotReady;
@@ -349,4 +368,99 @@ cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
   delete exec;
   return cudaSuccess;
+}
+
+// Sums over devices: a stream that comes to one waits there for all others.
+namespace {
+
+/// One sum.
+struct Meeting {
+  explicit Meeting(std::size_t ranks) : terms(ranks) {}
+  std::vector<const float*> terms;
+  std::atomic<std::size_t> arrived{0}, read{0};
+};
+
+struct World {
+  std::size_t ranks = 0;
+  std::vector<cudaStream_t> streams;
+  std::atomic<bool> aborted{false};
+};
+
+struct Call {
+  ncclComm_t communicator;
+  const float* term;
+  float* sum;
+  std::size_t count;
+  cudaStream_t stream;
+};
+thread_local std::vector<Call> group;
+
+}  // namespace
+
+struct ncclComm {
+  std::shared_ptr<World> world;
+  std::size_t rank = 0;
+};
+
+ncclResult_t ncclCommInitAll(ncclComm_t* communicators, int count, const int*) {
+  const auto world = std::make_shared<World>();
+  world->ranks = std::size_t(count);
+  for (int i = 0; i < count; ++i) communicators[i] = new ncclComm{world, std::size_t(i)};
+  return ncclSuccess;
+}
+ncclResult_t ncclCommAbort(ncclComm_t communicator) {
+  communicator->world->aborted = true;
+  delete communicator;
+  return ncclSuccess;
+}
+ncclResult_t ncclCommGetAsyncError(ncclComm_t communicator, ncclResult_t* state) {
+  const auto& streams = communicator->world->streams;
+  *state = std::ranges::any_of(streams, [](cudaStream_t s) { return is_set(s->broken_device); })
+               ? ncclUnhandledCudaError
+               : ncclSuccess;
+  return ncclSuccess;
+}
+ncclResult_t ncclGroupStart() {
+  group.clear();
+  return ncclSuccess;
+}
+ncclResult_t ncclAllReduce(const void* term, void* sum, std::size_t count, ncclDataType_t,
+                           ncclRedOp_t, ncclComm_t communicator, cudaStream_t stream) {
+  group.push_back(
+      {communicator, static_cast<const float*>(term), static_cast<float*>(sum), count, stream});
+  return ncclSuccess;
+}
+ncclResult_t ncclGroupEnd() {
+  const std::shared_ptr<World> world = group[0].communicator->world;
+  if (group.size() != world->ranks) return ncclInvalidUsage;  // the others would wait for ever
+  const auto meeting = std::make_shared<Meeting>(world->ranks);
+  world->streams.clear();
+  for (const Call& call : group) {
+    meeting->terms[call.communicator->rank] = call.term;
+    world->streams.push_back(call.stream);
+  }
+  for (const Call& call : group) {
+    if (call.stream == breaks_in_sum) easgd::fake_cuda::break_device(call.stream);
+    call.stream->append([=] {
+      const auto all = [&](std::atomic<std::size_t>& count) {
+        count.fetch_add(1, std::memory_order_acq_rel);
+        while (count.load(std::memory_order_acquire) < world->ranks) {
+          if (world->aborted) return false;
+          wait_a_little();
+        }
+        return true;
+      };
+      if (!all(meeting->arrived)) return;
+      std::vector<float> sums(call.count);
+      for (const float* term : meeting->terms) {
+        for (std::size_t i = 0; i < call.count; ++i) sums[i] += term[i];
+      }
+      if (!all(meeting->read)) return;
+      std::ranges::copy(sums, call.sum);
+    });
+  }
+  return ncclSuccess;
+}
+const char* ncclGetErrorString(ncclResult_t) {
+  return "an error";
 }

@@ -17,6 +17,9 @@ void enqueue(cudaStream_t stream, std::function<void()> work);
 /// everything with an error, does no more work and calls nobody.
 void break_device(cudaStream_t stream);
 
+/// The same, once this thread adds up over devices.
+void break_device_in_sum(cudaStream_t stream);
+
 /// While held, no copy begins.
 void hold_copies(bool held);
 

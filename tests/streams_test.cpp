@@ -64,11 +64,37 @@ struct Outcome {
 };
 
 /// Where a run's workers are, and its center.
-enum class Where { cpu, cuda, cuda_and_center };
+enum class Where { cpu, cuda, cuda_and_center, cuda_everywhere };
 
-Outcome run(const std::string& algorithm, std::unique_ptr<OrderPolicy> (*order)(), Where where) {
+MakeBackend on_device(int index) {
+  return [index] { return std::make_unique<cuda::CudaBackend>(BackendOptions{.index = index}); };
+}
+
+std::unique_ptr<Model> stream_model(Backend& backend) {
+  return backend.compile(testing::make_network({1, 1, 1}, 2, "linear outputs=2"), {});
+}
+
+/// A device for each worker, and a copy of the center there.
+void place_everywhere(TeamOptions& options) {
+  options.place.sites.clear();
+  for (std::size_t i = 0; i < options.workers.size(); ++i) {
+    options.place.sites.push_back(on_device(int(i)));
+    options.workers[i].backend = on_device(int(i));
+    options.workers[i].model = stream_model;
+  }
+  options.place.routes.assign(options.workers.size(), Route::peer);
+  options.place.collective = Registry<CollectiveEntry>::find("cuda")->make;
+}
+
+/// Worker 2 fails before its batch of step `fails_at`.
+Outcome run(const std::string& algorithm, std::unique_ptr<OrderPolicy> (*order)(), Where where,
+            std::uint64_t fails_at = Plan::kEndless) {
   constexpr std::size_t kWorkers = 3;
+  fake_cuda::set_devices(where == Where::cuda_everywhere ? kWorkers : 1);
   quadratic::Toy toy;
+  toy.before_batch = [fails_at](std::uint32_t worker, std::uint64_t step) {
+    if (worker == 2 && step == fails_at) throw DataError("no batch");
+  };
   toy.workers = kWorkers;
   toy.order = order;
   toy.config.algorithm.name = algorithm;
@@ -81,15 +107,14 @@ Outcome run(const std::string& algorithm, std::unique_ptr<OrderPolicy> (*order)(
   toy.change = [where](TeamOptions& options) {
     options.statistics = {kStatistics, StatisticsPolicy::average};
     if (where == Where::cuda_and_center) {
-      options.place.backend = [] { return std::make_unique<cuda::CudaBackend>(BackendOptions{}); };
+      options.place.sites = {on_device(0)};
       options.place.routes = {Route::peer, Route::staged, Route::peer};
     }
+    if (where == Where::cuda_everywhere) return place_everywhere(options);
     for (WorkerParts& parts : options.workers) {
       if (where != Where::cpu) {
-        parts.backend = [] { return std::make_unique<cuda::CudaBackend>(BackendOptions{}); };
-        parts.model = [](Backend& b) {
-          return b.compile(testing::make_network({1, 1, 1}, 2, "linear outputs=2"), {});
-        };
+        parts.backend = on_device(0);
+        parts.model = stream_model;
       } else {
         parts.model = [](Backend&) {
           return std::make_unique<StreamModel>([](const std::function<void()>& work) { work(); });
@@ -106,7 +131,18 @@ Outcome run(const std::string& algorithm, std::unique_ptr<OrderPolicy> (*order)(
   Outcome result{{view.center.begin(), view.center.end()}, view.version, 0};
   result.center.insert(result.center.end(), view.statistics.begin(), view.statistics.end());
   for (std::size_t i = 0; i < kWorkers; ++i) result.refused += team.telemetry(i).refused;
+  fake_cuda::set_devices(1);
   return result;
+}
+
+void check_same(const Outcome& cuda, const Outcome& cpu) {
+  CHECK(cuda.version == cpu.version);
+  CHECK(cuda.refused == cpu.refused);
+  REQUIRE(cuda.center.size() == kParameters + kStatistics);
+  for (std::size_t j = 0; j < cpu.center.size(); ++j) {
+    CAPTURE(j);
+    CHECK(cuda.center[j] == doctest::Approx(cpu.center[j]).epsilon(1e-5));
+  }
 }
 
 }  // namespace
@@ -142,16 +178,68 @@ TEST_CASE("workers on streams end where workers on the CPU do, whenever they mee
       CHECK(cpu.refused >= 1);
       for (const Where where :
            {Where::cuda, Where::cuda, Where::cuda_and_center, Where::cuda_and_center}) {
-        const Outcome cuda = run(algorithm, order, where);
-        CHECK(cuda.version == cpu.version);
-        CHECK(cuda.refused == cpu.refused);
-        REQUIRE(cuda.center.size() == kParameters + kStatistics);
-        for (std::size_t j = 0; j < cpu.center.size(); ++j) {
-          CAPTURE(j);
-          CHECK(cuda.center[j] == doctest::Approx(cpu.center[j]).epsilon(1e-5));
-        }
+        check_same(run(algorithm, order, where), cpu);
       }
     }
+  }
+}
+
+TEST_CASE("a center on every worker's device ends where one in host memory does") {
+  int algorithms = 0;
+  for (const std::string& name : Registry<Algorithm>::names()) {
+    if (!Registry<Algorithm>::find(name)->absorbs_sums) continue;
+    CAPTURE(name);
+    ++algorithms;
+    for (const std::uint64_t fails_at : {Plan::kEndless, std::uint64_t{13}}) {
+      CAPTURE(fails_at);
+      const Outcome cpu = run(name, synchronous_order, Where::cpu, fails_at);
+      CHECK(cpu.refused >= 1);
+      check_same(run(name, synchronous_order, Where::cuda_everywhere, fails_at), cpu);
+    }
+  }
+  CHECK(algorithms == 11);
+}
+
+TEST_CASE("a device that breaks in a sum lets everybody go, and the center is still whole") {
+  constexpr std::size_t kWorkers = 3;
+  for (const int breaks : {0, 2}) {
+    CAPTURE(breaks);
+    fake_cuda::set_devices(kWorkers);
+    quadratic::Toy toy;
+    toy.workers = kWorkers;
+    toy.order = synchronous_order;
+    toy.config.algorithm.name = "easgd";
+    toy.config.algorithm.tau = 2;
+    toy.config.algorithm.learning_rate = 0.02;
+    toy.config.algorithm.alpha = 0.2;
+    toy.config.stop.steps = 1'000'000'000;
+    std::vector<cuda::CudaBackend*> sites;
+    std::vector<float> last(kParameters);
+    toy.on_version = [&](const CenterView& view) {
+      view.copy_to(last);
+      if (view.version == 29) fake_cuda::break_device_in_sum(sites[std::size_t(breaks)]->compute());
+    };
+    toy.change = [&](TeamOptions& options) {
+      place_everywhere(options);
+      for (std::size_t i = 0; i < kWorkers; ++i) {
+        options.place.sites[i] = [&sites, i] {
+          auto backend = std::make_unique<cuda::CudaBackend>(BackendOptions{.index = int(i)});
+          sites.push_back(backend.get());
+          return backend;
+        };
+      }
+    };
+    const Buffer state0 = quadratic::start_vector(kParameters);
+    const Plan plan(toy.config, kWorkers, 1);
+    Team team(toy.options(plan, state0));
+    team.start();
+    CHECK_THROWS_AS(team.join(), DeviceError);
+    CHECK(team.failed() == 0);
+    CHECK_FALSE(team.center().lost());
+    const CenterView view = team.center().view();
+    CHECK(view.version == 29);  // one letter was refused
+    CHECK(std::vector<float>(view.center.begin(), view.center.end()) == last);
+    fake_cuda::set_devices(1);
   }
 }
 

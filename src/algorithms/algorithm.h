@@ -51,13 +51,28 @@ struct Letter {
   std::size_t worker = 0;
 };
 
+/// Letters that meet the same center. An asynchronous exchange is a round of one.
+struct Round {
+  explicit Round(std::span<const Letter> all)
+      : letters(all), size(all.size()), rates(all.back().rates) {}
+  /// As it is seen on one of several devices that have the center.
+  Round(std::span<const Letter> here, std::size_t everywhere, const Rates& r, ConstView added)
+      : letters(here), size(everywhere), rates(r), sum(added) {}
+
+  std::span<const Letter> letters;  ///< whose replies are written here
+  std::size_t size;                 ///< of the whole round
+  Rates rates;                      ///< of the last letter
+  ConstView sum = {};  ///< [P] of all letters' summands, where they are on several devices
+};
+
 /// The master's side. Belongs to the master's thread; its vectors are where the center is.
 class CenterRule {
  public:
   virtual ~CenterRule() = default;
-  /// Absorbs the letters of a round against the same center [P] and writes their replies. An
-  /// asynchronous exchange is a round of one.
-  virtual void absorb(std::span<const Letter> round, View center) = 0;
+  /// Absorbs the letters of a round against the same center [P] and writes their replies.
+  virtual void absorb(const Round& round, View center) = 0;
+  /// What is added up [P] of a letter that is not where all others are. May write its reply.
+  virtual ConstView summand(const Letter& letter, ConstView /*center*/) { return letter.values; }
   /// What a worker pulls (Timing::around) [P].
   virtual ConstView pulled(ConstView center) const { return center; }
   /// What is evaluated and saved [P].
@@ -111,6 +126,8 @@ struct Algorithm {
   bool sends_change = false;
   /// rho may not follow a schedule.
   bool fixed_rho = false;
+  /// Of a synchronous round the center needs the sum of the summands only.
+  bool absorbs_sums = false;
   /// The moving rate is bounded by the stability region of EASGD.
   bool elastic_region = false;
   /// Workers are in a tree of centers.

@@ -21,6 +21,7 @@ const Registered<Algorithm> kRegistered(
         .exchange = Exchange::synchronous,
         .every_step = true,
         .sends_change = true,
+        .absorbs_sums = true,
     });
 
 }  // namespace

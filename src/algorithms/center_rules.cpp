@@ -2,28 +2,42 @@
 
 namespace easgd {
 
-void ElasticCenter::absorb(std::span<const Letter> round, View center) {
+void ElasticCenter::absorb(const Round& round, View center) {
+  if (!round.sum.empty()) {  // of pulls, which the replies hold
+    return backend_.run(kernels::AddPart{center.data(), round.sum.data(), 1, false}, center.size());
+  }
   const float* start = center.data();
-  if (round.size() > 1) {
+  if (round.size > 1) {
     if (start_.size() == 0) start_ = backend_.allocate(center.size());
     backend_.run(kernels::Copy{start_.data(), center.data()}, center.size());
     start = start_.data();
   }
-  for (const Letter& letter : round) {
+  for (const Letter& letter : round.letters) {
     backend_.run(kernels::Absorb{letter.reply.data(), center.data(), letter.values.data(), start,
                                  letter.rates.alpha},
                  center.size());
   }
 }
 
-void PublishedCenter::absorb(std::span<const Letter> round, View center) {
-  backend_.run(kernels::Copy{center.data(), round.back().values.data()}, center.size());
+ConstView ElasticCenter::summand(const Letter& letter, ConstView center) {
+  backend_.run(kernels::ElasticPull{letter.reply.data(), letter.values.data(), center.data(),
+                                    letter.rates.alpha},
+               center.size());
+  return letter.reply;
 }
 
-void AddingCenter::absorb(std::span<const Letter> round, View center) {
-  for (const Letter& letter : round) {
-    backend_.run(kernels::AddPart{center.data(), letter.values.data(), parts_, false},
-                 center.size());
+void PublishedCenter::absorb(const Round& round, View center) {
+  backend_.run(kernels::Copy{center.data(), round.letters.back().values.data()}, center.size());
+}
+
+void AddingCenter::absorb(const Round& round, View center) {
+  const auto add = [&](ConstView u) {
+    backend_.run(kernels::AddPart{center.data(), u.data(), parts_, false}, center.size());
+  };
+  if (!round.sum.empty()) {
+    add(round.sum);
+  } else {
+    for (const Letter& letter : round.letters) add(letter.values);
   }
   reply_with(backend_, center, round);
 }
@@ -37,12 +51,12 @@ MomentumCenter::MomentumCenter(Backend& backend, ConstView x0, bool mean)
   backend_.upload(x0, y_);
 }
 
-void MomentumCenter::absorb(std::span<const Letter> round, View center) {
+void MomentumCenter::absorb(const Round& round, View center) {
   if (mean_) {
     mean_of(backend_, round, sum_);
-    step(sum_, round[0].rates.momentum, center);
+    step(sum_, round.rates.momentum, center);
   } else {
-    for (const Letter& letter : round) step(letter.values, letter.rates.momentum, center);
+    for (const Letter& letter : round.letters) step(letter.values, letter.rates.momentum, center);
   }
 }
 
@@ -56,24 +70,26 @@ AveragedAddingCenter::AveragedAddingCenter(Backend& backend, ConstView x0, Avera
   backend_.upload(x0, z_);
 }
 
-void AveragedAddingCenter::absorb(std::span<const Letter> round, View center) {
-  backend_.run(kernels::Average{z_.data(), center.data(), weight_.next(round.back().rates)},
+void AveragedAddingCenter::absorb(const Round& round, View center) {
+  backend_.run(kernels::Average{z_.data(), center.data(), weight_.next(round.rates)},
                center.size());
   AddingCenter::absorb(round, center);
 }
 
-void reply_with(Backend& backend, ConstView center, std::span<const Letter> round) {
-  for (const Letter& letter : round) {
+void reply_with(Backend& backend, ConstView center, const Round& round) {
+  for (const Letter& letter : round.letters) {
     backend.run(kernels::Copy{letter.reply.data(), center.data()}, center.size());
   }
 }
 
-void mean_of(Backend& backend, std::span<const Letter> round, View target) {
-  for (const Letter& letter : round) {
-    backend.run(kernels::AddPart{target.data(), letter.values.data(), float(round.size()),
-                                 &letter == &round.front()},
-                target.size());
-  }
+void mean_of(Backend& backend, const Round& round, View target) {
+  bool first = true;
+  const auto add = [&](ConstView x) {
+    backend.run(kernels::AddPart{target.data(), x.data(), float(round.size), first}, target.size());
+    first = false;
+  };
+  if (!round.sum.empty()) return add(round.sum);
+  for (const Letter& letter : round.letters) add(letter.values);
 }
 
 }  // namespace easgd

@@ -10,7 +10,9 @@ namespace easgd {
 class ElasticCenter : public CenterRule {
  public:
   ElasticCenter(Backend& backend, const CenterOptions&, ConstView /*x0*/) : backend_(backend) {}
-  void absorb(std::span<const Letter> round, View center) override;
+  void absorb(const Round& round, View center) override;
+  /// The reply.
+  ConstView summand(const Letter& letter, ConstView center) override;
 
  protected:
   Backend& backend_;
@@ -23,7 +25,7 @@ class ElasticCenter : public CenterRule {
 class PublishedCenter final : public CenterRule {
  public:
   PublishedCenter(Backend& backend, const CenterOptions&, ConstView /*x0*/) : backend_(backend) {}
-  void absorb(std::span<const Letter> round, View center) override;
+  void absorb(const Round& round, View center) override;
 
  private:
   Backend& backend_;
@@ -35,7 +37,7 @@ class AddingCenter : public CenterRule {
   AddingCenter(Backend& backend, float parts) : backend_(backend), parts_(parts) {}
   AddingCenter(Backend& backend, const CenterOptions&, ConstView /*x0*/)
       : AddingCenter(backend, 1) {}
-  void absorb(std::span<const Letter> round, View center) override;
+  void absorb(const Round& round, View center) override;
 
  protected:
   Backend& backend_;
@@ -50,7 +52,7 @@ class AveragedAddingCenter final : public AddingCenter {
  public:
   AveragedAddingCenter(Backend& backend, ConstView x0, Average kind);
 
-  void absorb(std::span<const Letter> round, View center) override;
+  void absorb(const Round& round, View center) override;
   ConstView evaluated(ConstView) const override { return z_; }
 
  private:
@@ -64,7 +66,7 @@ class AveragedAddingCenter final : public AddingCenter {
 class MomentumCenter final : public CenterRule {
  public:
   MomentumCenter(Backend& backend, ConstView x0, bool mean);
-  void absorb(std::span<const Letter> round, View center) override;
+  void absorb(const Round& round, View center) override;
   ConstView pulled(ConstView) const override { return y_; }
 
  private:
@@ -83,9 +85,9 @@ std::unique_ptr<CenterRule> make_center_rule(Backend& backend, const CenterOptio
 }
 
 /// Every reply of a round = the center.
-void reply_with(Backend& backend, ConstView center, std::span<const Letter> round);
+void reply_with(Backend& backend, ConstView center, const Round& round);
 
 /// target = the mean of the letters of a round, in their order.
-void mean_of(Backend& backend, std::span<const Letter> round, View target);
+void mean_of(Backend& backend, const Round& round, View target);
 
 }  // namespace easgd

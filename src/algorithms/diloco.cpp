@@ -24,7 +24,7 @@ class OuterNesterov final : public CenterRule {
         v_(backend.allocate(x0.size())),
         mean_(backend.allocate(x0.size())) {}
 
-  void absorb(std::span<const Letter> round, View center) override {
+  void absorb(const Round& round, View center) override {
     mean_of(backend_, round, mean_);
     backend_.run(kernels::OuterStep{center.data(), v_.data(), mean_.data(), rate_, mu_},
                  center.size());
@@ -43,6 +43,7 @@ const Registered<Algorithm> kRegistered("diloco", {
                                                       .timing = Timing::before,
                                                       .exchange = Exchange::synchronous,
                                                       .last_letter = true,
+                                                      .absorbs_sums = true,
                                                       .center_momentum = 0.9,
                                                       .center_learning_rate = 0.7,
                                                   });

@@ -22,6 +22,7 @@ Algorithm downpour() {
       .timing = Timing::before,
       .last_letter = true,
       .sends_change = true,
+      .absorbs_sums = true,
   };
 }
 

@@ -17,6 +17,7 @@ const Registered<Algorithm> kRegistered("eamsgd", {
                                                       .worker = make_worker_rule<NesterovRule>,
                                                       .center = make_center_rule<ElasticCenter>,
                                                       .coupling = Coupling::elastic,
+                                                      .absorbs_sums = true,
                                                       .elastic_region = true,
                                                   });
 

@@ -16,6 +16,7 @@ const Registered<Algorithm> kRegistered("easgd", {
                                                      .worker = make_worker_rule<SgdRule>,
                                                      .center = make_center_rule<ElasticCenter>,
                                                      .coupling = Coupling::elastic,
+                                                     .absorbs_sums = true,
                                                      .elastic_region = true,
                                                  });
 

@@ -38,6 +38,7 @@ Algorithm gauss_seidel() {
       .center = make_center_rule<ElasticCenter>,
       .timing = Timing::around,
       .coupling = Coupling::elastic,
+      .absorbs_sums = true,
   };
 }
 

@@ -15,7 +15,7 @@ namespace {
 class MeanCenter final : public CenterRule {
  public:
   MeanCenter(Backend& backend, const CenterOptions&, ConstView /*x0*/) : backend_(backend) {}
-  void absorb(std::span<const Letter> round, View center) override {
+  void absorb(const Round& round, View center) override {
     mean_of(backend_, round, center);
     reply_with(backend_, center, round);
   }
@@ -31,6 +31,7 @@ const Registered<Algorithm> kRegistered("local_sgd",
                                             .timing = Timing::before,
                                             .exchange = Exchange::synchronous,
                                             .last_letter = true,
+                                            .absorbs_sums = true,
                                         });
 
 }  // namespace

@@ -13,7 +13,7 @@ namespace {
 class SlowWeights final : public ElasticCenter {
  public:
   using ElasticCenter::ElasticCenter;
-  void absorb(std::span<const Letter> round, View center) override {
+  void absorb(const Round& round, View center) override {
     ElasticCenter::absorb(round, center);
     reply_with(backend_, center, round);
   }

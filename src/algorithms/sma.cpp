@@ -21,7 +21,7 @@ class SmaCenter final : public ElasticCenter {
         before_(backend.allocate(x0.size())),
         motion_(backend.allocate(x0.size())) {}
 
-  void absorb(std::span<const Letter> round, View center) override {
+  void absorb(const Round& round, View center) override {
     backend_.run(kernels::Copy{before_.data(), center.data()}, center.size());
     ElasticCenter::absorb(round, center);
     backend_.run(kernels::KeepMoving{center.data(), motion_.data(), before_.data(), mu_},
@@ -38,6 +38,7 @@ const Registered<Algorithm> kRegistered("sma", {
                                                    .center = make_center_rule<SmaCenter>,
                                                    .coupling = Coupling::elastic,
                                                    .exchange = Exchange::synchronous,
+                                                   .absorbs_sums = true,
                                                    .center_momentum = 0.3,
                                                });
 

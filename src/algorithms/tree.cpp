@@ -36,8 +36,8 @@ class Tree final : public CenterRule {
     }
   }
 
-  void absorb(std::span<const Letter> round, View center) override {
-    for (const Letter& letter : round) {
+  void absorb(const Round& round, View center) override {
+    for (const Letter& letter : round.letters) {
       const std::size_t group = letter.worker / fanout_;
       float* c = levels_[0][group].center.data();
       backend_.run(

@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -107,6 +108,27 @@ class Backend {
   virtual void finish() = 0;
 
   virtual std::unique_ptr<Model> compile(const Network& network, const ModelOptions& options) = 0;
+};
+
+/// Adds up over devices. Belongs to the thread that made it; the backends it was made for outlive
+/// it.
+class Collective {
+ public:
+  /// Gives up what is under way.
+  virtual ~Collective() = default;
+  /// sums[i] [P] = terms[0] + terms[1] + ..., the same bits in each i, as the next work of the i-th
+  /// backend's compute lane. An empty term is zeros.
+  virtual void sum(std::span<const ConstView> terms, std::span<const View> sums) = 0;
+  /// Waits for the compute lanes of all.
+  /// Throws: DeviceError where a device has failed, though others wait for its terms.
+  virtual void finish() = 0;
+};
+
+/// Makes one for backends of one kind, each with a device of its own. Registered beside the
+/// backend, under "cuda".
+/// Throws: DeviceError.
+struct CollectiveEntry {
+  std::function<std::unique_ptr<Collective>(std::span<Backend* const>)> make;
 };
 
 struct BackendOptions {

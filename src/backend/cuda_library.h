@@ -1,5 +1,7 @@
 // The CUDA side of the program is a library of its own, libeasgd_cuda.so, loaded when a device is
 // asked for: the program starts where neither a driver nor NVIDIA's libraries are.
+//
+// Its sums over devices, which need NCCL besides, are another one: libeasgd_nccl.so.
 #pragma once
 
 namespace easgd {
@@ -8,5 +10,8 @@ namespace easgd {
 /// thread at a time.
 /// Throws: DeviceError saying why it cannot be loaded.
 void load_cuda();
+
+/// The same of the sums over devices, which register as the collective "cuda".
+void load_nccl();
 
 }  // namespace easgd

@@ -1,6 +1,7 @@
 #include "train/center.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 
 #include "base/error.h"
@@ -33,11 +34,9 @@ Center::Center(const CenterPlace& place, ConstView state0, const Statistics& sta
                std::unique_ptr<OrderPolicy> order, std::vector<Mailbox*> mailboxes,
                std::vector<WorkerTelemetry*> telemetry, Bell& bell)
     : algorithm_(algorithm),
-      place_(place.backend()),
-      center_(place_->allocate(state0.size() - statistics.count)),
+      parameters_(state0.size() - statistics.count),
       statistics_(host_buffer(statistics.count)),
       policy_(statistics.policy),
-      rule_(algorithm.center(*place_, options, state0.first(center_.size()))),
       order_(std::move(order)),
       mailboxes_(std::move(mailboxes)),
       telemetry_(std::move(telemetry)),
@@ -46,32 +45,54 @@ Center::Center(const CenterPlace& place, ConstView state0, const Statistics& sta
       steps_(mailboxes_.size()),
       last_version_(mailboxes_.size()),
       states_(mailboxes_.size()) {
-  place_->upload(state0.first(center_.size()), center_);
+  make_sites(place, options, state0.first(parameters_));
   std::ranges::copy(state0.last(statistics.count), statistics_.view().begin());
   make_desks(place.routes);
 }
 
+void Center::make_sites(const CenterPlace& place, const CenterOptions& options, ConstView center0) {
+  std::vector<Backend*> places;
+  for (const MakeBackend& make : place.sites) {
+    Site& site = sites_.emplace_back();
+    site.place = make();
+    site.center = site.place->allocate(parameters_);
+    site.place->upload(center0, site.center);
+    site.rule = algorithm_.center(*site.place, options, center0);
+    places.push_back(site.place.get());
+  }
+  if (sites_.size() == 1) return;
+  assert(algorithm_.absorbs_sums && sites_.size() == desks_.size());
+  for (Site& site : sites_) {
+    site.sum = site.place->allocate(parameters_);
+    sums_.push_back(site.sum);
+  }
+  terms_.resize(sites_.size());
+  collective_ = place.collective(places);
+}
+
 void Center::make_desks(const std::vector<Route>& routes) {
-  const std::size_t parameters = center_.size(), state = parameters + statistics_.size();
+  const std::size_t state = parameters_ + statistics_.size();
   for (std::size_t i = 0; i < desks_.size(); ++i) {
     Desk& desk = desks_[i];
+    desk.site = &sites_[sites_.size() == 1 ? 0 : i];
     if (i < routes.size()) desk.route = routes[i];
     desk.statistics = host_buffer(statistics_.size());
     if (desk.route == Route::host) continue;
-    desk.lent = place_->allocate(2 * state);
+    desk.lent = desk.site->place->allocate(2 * state);
     const View letter = desk.lent.view().first(state), reply = desk.lent.view().last(state);
-    desk.letter = letter.first(parameters);
-    desk.reply = reply.first(parameters);
+    desk.letter = letter.first(parameters_);
+    desk.reply = reply.first(parameters_);
     if (desk.route == Route::peer) mailboxes_[i]->attach(letter, reply);
   }
 }
 
-CenterView Center::view() const {
+CenterView Center::view(std::size_t index) const {
+  const Site& site = sites_[index];
   const bool home = last_.size() > 0;
   const ConstView last = last_;
-  return {.center = home ? last.first(center_.size()) : rule_->evaluated(center_),
-          .place = home ? nullptr : place_.get(),
-          .statistics = home ? last.subspan(center_.size()) : ConstView(statistics_),
+  return {.center = home ? last.first(parameters_) : site.rule->evaluated(site.center),
+          .place = home ? nullptr : site.place.get(),
+          .statistics = home ? last.subspan(parameters_) : ConstView(statistics_),
           .version = version_,
           .steps = steps_,
           .train = train_,
@@ -81,29 +102,38 @@ CenterView Center::view() const {
 void Center::run(std::stop_token stop) {
   for (std::size_t i = 0; i < desks_.size(); ++i) {
     if (desks_[i].route != Route::host || mailboxes_[i]->letter().empty()) continue;
-    desks_[i].letter = mailboxes_[i]->letter().first(center_.size());
-    desks_[i].reply = mailboxes_[i]->reply_to_write().first(center_.size());
+    desks_[i].letter = mailboxes_[i]->letter().first(parameters_);
+    desks_[i].reply = mailboxes_[i]->reply_to_write().first(parameters_);
   }
   try {
     serve(stop);
-    bring_home();
+    bring_home(0);
   } catch (...) {
+    collective_.reset();  // devices that wait for one that has failed wait no more
     for (Mailbox* mailbox : mailboxes_) mailbox->close();
-    try {
-      if (last_.size() == 0) bring_home();
-    } catch (const DeviceError&) {  // the failure that brought us here, once more
-      lost_ = true;
-      last_ = host_buffer(center_.size() + statistics_.size());
-    }
+    lost_ = !rescue();
     throw;
   }
 }
 
 /// Leaves the center in host memory, for whoever comes after the master.
-void Center::bring_home() {
-  Buffer last = host_buffer(center_.size() + statistics_.size());
-  view().copy_to(last);
+void Center::bring_home(std::size_t site) {
+  Buffer last = host_buffer(parameters_ + statistics_.size());
+  view(site).copy_to(last);
   last_ = std::move(last);
+}
+
+/// After a failure: the center from the first site that still answers. Else zeros.
+bool Center::rescue() {
+  for (std::size_t i = 0; i < sites_.size() && last_.size() == 0; ++i) {
+    try {
+      bring_home(i);
+    } catch (const DeviceError&) {  // the failure that brought us here, once more
+    }
+  }
+  if (last_.size() > 0) return true;
+  last_ = host_buffer(parameters_ + statistics_.size());
+  return false;
 }
 
 void Center::serve(const std::stop_token& stop) {
@@ -149,7 +179,7 @@ void Center::absorb(std::span<const int> round) {
     letter_statistics_.push_back(desks_[w].statistics);
   }
   if (accepted_.empty()) return;
-  rule_->absorb(letters_, center_);
+  absorb_accepted();
   absorb_statistics(policy_, letter_statistics_, mailboxes_.size(), statistics_);
   const bool holds_reply = algorithm_.replies && algorithm_.timing != Timing::around;
   const auto kind = holds_reply ? Mailbox::Reply::values : Mailbox::Reply::none;
@@ -157,34 +187,64 @@ void Center::absorb(std::span<const int> round) {
   for (const int worker : accepted_) {
     if (holds_reply) send_out(std::size_t(worker));
   }
-  place_->finish();
+  finish();
   for (const int worker : accepted_) {
     mailboxes_[std::size_t(worker)]->answer(kind);
   }
   if (on_version) on_version(view());
 }
 
+void Center::absorb_accepted() {
+  if (collective_) return absorb_sum();
+  sites_[0].rule->absorb(Round(letters_), sites_[0].center);
+}
+
+/// Where a worker has left, or its letter was refused, its site adds nothing and absorbs the sum
+/// of the others' like every site.
+void Center::absorb_sum() {
+  std::ranges::fill(terms_, ConstView());
+  for (const Letter& letter : letters_) {
+    Site& site = sites_[letter.worker];
+    terms_[letter.worker] = site.rule->summand(letter, site.center);
+  }
+  collective_->sum(terms_, sums_);
+  collective_->finish();  // a sum that fails is not absorbed anywhere
+  for (std::size_t i = 0; i < sites_.size(); ++i) {
+    const auto own = std::ranges::find(letters_, i, &Letter::worker);
+    const std::span here(own, own == letters_.end() ? 0 : 1);
+    const Round round(here, letters_.size(), letters_.back().rates, sums_[i]);
+    sites_[i].rule->absorb(round, sites_[i].center);
+  }
+}
+
+void Center::finish() {
+  if (collective_) return collective_->finish();
+  sites_[0].place->finish();
+}
+
 /// A letter to where the center is, and its statistics to the host.
 void Center::take_in(std::size_t worker) {
   Desk& desk = desks_[worker];
   const ConstView letter = mailboxes_[worker]->letter_to_read();
-  const ConstView parameters = letter.first(center_.size());
-  if (desk.route == Route::staged) place_->upload(parameters, desk.letter);
-  place_->download(letter.subspan(center_.size()), desk.statistics);
+  Backend& place = *desk.site->place;
+  if (desk.route == Route::staged) place.upload(letter.first(parameters_), desk.letter);
+  place.download(letter.subspan(parameters_), desk.statistics);
 }
 
 /// What is in the desk's reply to where the worker finds it.
 void Center::send_out(std::size_t worker) {
   const Desk& desk = desks_[worker];
   if (desk.route != Route::staged) return;
-  place_->download(desk.reply, mailboxes_[worker]->reply_to_write().first(center_.size()));
+  desk.site->place->download(desk.reply, mailboxes_[worker]->reply_to_write().first(parameters_));
 }
 
 void Center::answer_pull(int worker) {
   const auto w = std::size_t(worker);
-  place_->run(kernels::Copy{desks_[w].reply.data(), rule_->pulled(center_).data()}, center_.size());
+  const Desk& desk = desks_[w];
+  const ConstView pulled = desk.site->rule->pulled(desk.site->center);
+  desk.site->place->run(kernels::Copy{desk.reply.data(), pulled.data()}, parameters_);
   send_out(w);
-  place_->finish();
+  desk.site->place->finish();
   mailboxes_[w]->answer(Mailbox::Reply::values);
 }
 
@@ -192,10 +252,12 @@ void Center::answer_pull(int worker) {
 bool Center::refuse_if_not_finite(int worker) {
   const auto w = std::size_t(worker);
   const Desk& desk = desks_[w];
+  Backend& place = *desk.site->place;
+  const ConstView center = desk.site->center;
   Mailbox& mailbox = *mailboxes_[w];
   WorkerTelemetry& telemetry = *telemetry_[w];
-  const double squared = place_->squared_distance(
-      desk.letter, algorithm_.sends_change ? ConstView() : ConstView(center_));
+  const double squared =
+      place.squared_distance(desk.letter, algorithm_.sends_change ? ConstView() : center);
   const double of_statistics =
       kernels::squared_distance(desk.statistics.data(), nullptr, desk.statistics.size());
   if (squared < kFarthest * kFarthest && of_statistics < kFarthest * kFarthest) {
@@ -203,10 +265,10 @@ bool Center::refuse_if_not_finite(int worker) {
     return false;
   }
   ++telemetry.refused;
-  place_->run(kernels::Copy{desk.reply.data(), center_.data()}, center_.size());
+  place.run(kernels::Copy{desk.reply.data(), center.data()}, parameters_);
   send_out(w);
-  place_->upload(statistics_, mailbox.reply_to_write().subspan(center_.size()));
-  place_->finish();
+  place.upload(statistics_, mailbox.reply_to_write().subspan(parameters_));
+  place.finish();
   mailbox.answer(Mailbox::Reply::restart);
   return true;
 }

@@ -25,14 +25,21 @@ enum class Route {
   staged,  ///< both are in host memory, from where the master copies to the center's device
 };
 
+using MakeBackend = std::function<std::unique_ptr<Backend>()>;
+
 /// In host memory.
 std::unique_ptr<Backend> host_place();
 
-/// Where the center is.
+/// Where the center is: in one place, or, where rounds are synchronous, on the device of every
+/// worker. The copies are the same, because each absorbs the same sum of letters.
 struct CenterPlace {
-  /// Makes the backend that has its vectors, on the master's thread.
-  std::function<std::unique_ptr<Backend>()> backend = host_place;
-  std::vector<Route> routes;  ///< of each worker; empty: host
+  std::string name = "pinned";  ///< in a configuration
+  /// Make the backends that have its vectors, on the master's thread: one, or one for each worker.
+  std::vector<MakeBackend> sites = {host_place};
+  std::vector<Route> routes = {};  ///< of each worker; empty: host
+  std::string remark = {};         ///< what people should know of the choice, or nothing
+  /// Adds up over the sites, where there are several.
+  std::function<std::unique_ptr<Collective>(std::span<Backend* const>)> collective = {};
 };
 
 /// The center at a version, for those who want to copy it.
@@ -67,40 +74,55 @@ class Center {
   /// not absorbed. On an exception closes every mailbox and throws it.
   void run(std::stop_token stop);
 
-  CenterView view() const;
+  CenterView view() const { return view(0); }
   /// After run(): its device has failed, and what is left to view is zeros.
   bool lost() const { return lost_; }
   /// The order in which letters were absorbed or refused, and pulls answered.
   const std::vector<std::uint16_t>& order() const { return absorbed_; }
 
  private:
+  /// A copy of the center, and what the algorithm keeps beside it.
+  struct Site {
+    std::unique_ptr<Backend> place;
+    Buffer center;  ///< [P]
+    Buffer sum;     ///< [P] of a round, where there are several sites
+    std::unique_ptr<CenterRule> rule;
+  };
+
   /// A worker's letter and reply [P] where the center is, and its statistics [S] in host memory.
   struct Desk {
     Route route = Route::host;
+    Site* site = nullptr;
     Buffer lent;  ///< to the mailbox, or to copy to and from it
     View letter, reply;
     Buffer statistics;
   };
 
+  CenterView view(std::size_t site) const;
+  void make_sites(const CenterPlace& place, const CenterOptions& options, ConstView center0);
   void make_desks(const std::vector<Route>& routes);
   void serve(const std::stop_token& stop);
-  void bring_home();
+  void bring_home(std::size_t site);
+  bool rescue();
   bool is_torn() const;
   void take_in(std::size_t worker);
   void send_out(std::size_t worker);
   void absorb(std::span<const int> round);
+  void absorb_accepted();
+  void absorb_sum();
+  void finish();
   bool refuse_if_not_finite(int worker);
   void answer_pull(int worker);
   void note_exchange(int worker);
 
   const Algorithm& algorithm_;
-  std::unique_ptr<Backend> place_;
-  Buffer center_;      // [P] there
-  Buffer statistics_;  // [S] in host memory
-  Buffer last_;        // [P + S] in host memory: what is left when run() has ended
+  const std::size_t parameters_;  // P
+  std::vector<Site> sites_;
+  std::unique_ptr<Collective> collective_;  // of several sites
+  Buffer statistics_;                       // [S] in host memory
+  Buffer last_;  // [P + S] in host memory: what is left when run() has ended
   bool lost_ = false;
   const StatisticsPolicy policy_;
-  std::unique_ptr<CenterRule> rule_;
   std::unique_ptr<OrderPolicy> order_;
   std::vector<Mailbox*> mailboxes_;
   std::vector<WorkerTelemetry*> telemetry_;
@@ -119,6 +141,8 @@ class Center {
   std::vector<int> accepted_;
   std::vector<Letter> letters_;
   std::vector<ConstView> letter_statistics_;
+  std::vector<ConstView> terms_;  // of each site
+  std::vector<View> sums_;
 };
 
 }  // namespace easgd

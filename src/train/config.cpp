@@ -130,8 +130,9 @@ void WorkersConfig::fields(config::Fields& f) {
 
 void CenterConfig::fields(config::Fields& f) {
   f.text("place", place,
-         "memory that holds the center variable: \"pinned\", of the host, or \"cuda:<n>\", of a "
-         "device");
+         "memory that holds the center variable: \"pinned\", of the host; \"cuda:<n>\", of a "
+         "device; \"workers\", of every worker's device, for synchronous exchanges through NCCL; "
+         "\"auto\" is the last where that can be, else the first");
   f.choice("order", order, {"free", "round_robin", "replay", "virtual"},
            "order in which letters are absorbed");
   f.text("replay", replay,

@@ -87,7 +87,7 @@ struct VirtualConfig {
 };
 
 struct CenterConfig {
-  std::string place = "pinned";
+  std::string place = "auto";
   std::string order = "free";
   std::string replay;
 

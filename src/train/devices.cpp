@@ -5,6 +5,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <set>
 
 #include "backend/cuda_library.h"
 #include "base/error.h"
@@ -73,6 +74,12 @@ void share_cores(std::vector<Placement>& places, std::size_t threads) {
 
 }  // namespace
 
+std::vector<std::string> names_of(const std::vector<Placement>& places) {
+  std::vector<std::string> names;
+  for (const Placement& place : places) names.push_back(place.name());
+  return names;
+}
+
 std::string Placement::name() const {
   return kind == "cpu" ? kind : fmt::format("{}:{}", kind, options.index);
 }
@@ -128,22 +135,79 @@ Placement place_evaluation(const WorkersConfig& workers, const EvaluateConfig& e
   return place;
 }
 
-CenterPlace place_center(const std::string& place, const std::vector<Placement>& workers) {
-  CenterPlace result;
-  if (place == "pinned") return result;
-  if (!place.starts_with("cuda:") || !is_number(place.substr(5))) {
-    throw KeyError("center.place",
-                   fmt::format("expected \"pinned\" or \"cuda:<n>\", found \"{}\"", place));
+namespace {
+
+constexpr const char* kOnWorkers = "workers";
+
+/// Why the center cannot be on every worker's device, or nothing.
+std::optional<std::string> why_not_on_workers(const AlgorithmConfig& algorithm,
+                                              const std::vector<Placement>& workers) {
+  if (algorithm.exchange != "synchronous") {
+    return "needs algorithm.exchange = \"synchronous\"";
   }
-  const Placement device = cuda_device(place.substr(5));
+  if (!Registry<Algorithm>::find(algorithm.name)->absorbs_sums) {
+    return fmt::format("is not for {}, whose center needs more of a round than a sum",
+                       algorithm.name);
+  }
+  std::set<int> devices;
+  for (const Placement& worker : workers) {
+    if (worker.kind == "cuda") devices.insert(worker.options.index);
+  }
+  if (devices.size() < workers.size() || devices.size() < 2) {
+    return fmt::format("needs two workers or more, each with a CUDA device of its own; found {}",
+                       fmt::join(names_of(workers), " "));
+  }
+  return std::nullopt;
+}
+
+CenterPlace on_workers(const std::vector<Placement>& workers) {
+  load_nccl();
+  CenterPlace place{.name = kOnWorkers,
+                    .sites = {},
+                    .routes = std::vector(workers.size(), Route::peer),
+                    .collective = Registry<CollectiveEntry>::find("cuda")->make};
+  for (const Placement& worker : workers) {
+    place.sites.push_back([worker] { return worker.make_backend(); });
+  }
+  return place;
+}
+
+CenterPlace on_workers_if_there(const std::vector<Placement>& workers) {
+  try {
+    return on_workers(workers);
+  } catch (const DeviceError& e) {
+    return {.remark = fmt::format("{}; letters are added up in host memory instead", e.what())};
+  }
+}
+
+CenterPlace on_device(const std::string& name, const std::vector<Placement>& workers) {
+  const Placement device = cuda_device(name.substr(5));
   check_present(device, "center.place = \"pinned\"");
-  result.backend = [device] { return device.make_backend(); };
+  CenterPlace place{.name = name, .sites = {[device] { return device.make_backend(); }}};
   for (const Placement& worker : workers) {
     const bool peer = worker.kind == device.kind && Registry<DevicePaths>::find("cuda")->open_peer(
                                                         worker.options.index, device.options.index);
-    result.routes.push_back(peer ? Route::peer : Route::staged);
+    place.routes.push_back(peer ? Route::peer : Route::staged);
   }
-  return result;
+  return place;
+}
+
+}  // namespace
+
+CenterPlace place_center(const Config& config, const std::vector<Placement>& workers) {
+  const std::string& place = config.center.place;
+  if (place == "pinned") return {};
+  if (place.starts_with("cuda:") && is_number(place.substr(5))) return on_device(place, workers);
+  if (place != "auto" && place != kOnWorkers) {
+    throw KeyError("center.place",
+                   fmt::format("expected \"auto\", \"pinned\", \"workers\" or "
+                               "\"cuda:<n>\", found \"{}\"{}",
+                               place, did_you_mean(place, {"auto", "pinned", kOnWorkers})));
+  }
+  const auto why_not = why_not_on_workers(config.algorithm, workers);
+  if (place == "auto") return why_not ? CenterPlace{} : on_workers_if_there(workers);
+  if (!why_not) return on_workers(workers);
+  throw KeyError("center.place", fmt::format("\"{}\" {}", place, *why_not));
 }
 
 }  // namespace easgd

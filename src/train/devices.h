@@ -20,6 +20,8 @@ struct Placement {
   std::unique_ptr<Backend> make_backend() const { return easgd::make_backend(kind, options); }
 };
 
+std::vector<std::string> names_of(const std::vector<Placement>& places);
+
 /// The cores this process may run on.
 std::vector<int> allowed_cores();
 
@@ -34,9 +36,11 @@ std::vector<Placement> place_workers(const WorkersConfig& workers, bool single_w
 /// Throws: DeviceError where this machine lacks the GPU.
 Placement place_evaluation(const WorkersConfig& workers, const EvaluateConfig& evaluate);
 
-/// Where the center is: center.place.
-/// Throws: ConfigError for a place that is none; DeviceError for one that this machine lacks.
-CenterPlace place_center(const std::string& place, const std::vector<Placement>& workers);
+/// Where the center is: center.place. "auto" is on every worker's device where that can be, for a
+/// synchronous exchange between GPUs, else in pinned memory.
+/// Throws: ConfigError for a place that is none, or not for this algorithm or these workers;
+/// DeviceError for one that this machine lacks.
+CenterPlace place_center(const Config& config, const std::vector<Placement>& workers);
 
 constexpr std::size_t kMostAutoWorkers = 16;
 /// Two more numbers have meanings: task.cpp has a worker that is none, 0xffff ends an order.bin.

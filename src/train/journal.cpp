@@ -31,6 +31,9 @@ void Journal::announce(const Data& data, const Network& network, const Plan& pla
   Progress::line(fmt::format("workers: {}, batch {}, {} thread(s) each, {}",
                              fmt::join(config_.workers.devices, " "), config_.workers.batch,
                              config_.workers.threads, config_.workers.precision));
+  if (config_.center.place != "pinned") {
+    Progress::line(fmt::format("center: {}", config_.center.place));
+  }
   if (algorithm.coupling != Coupling::none) {
     const ElasticRates& e = plan.elastic();
     Progress::line(fmt::format("{}, {}: tau {}, alpha {:.6g}, beta {:.6g}, rho {:.6g}", a.name,

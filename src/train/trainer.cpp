@@ -103,7 +103,7 @@ Run::Run(Config config, const std::string& out)
     : config_(std::move(config)),
       algorithm_(*Registry<Algorithm>::find(config_.algorithm.name)),
       places_(place_workers(config_.workers, algorithm_.single)),
-      place_(place_center(config_.center.place, places_)),
+      place_(place_center(config_, places_)),
       data_(resolve_threads(config_, places_)),
       network_(network_of(config_, data_)),
       plan_(config_, places_.size(), data_.train_size),
@@ -113,8 +113,8 @@ Run::Run(Config config, const std::string& out)
       journal_(config_, folder_),
       clock_(config_.evaluate.every, std::size_t(config_.workers.batch), data_.train_size) {
   resolve_folder(config_.data, data_.split.source);
-  config_.workers.devices.clear();
-  for (const Placement& place : places_) config_.workers.devices.push_back(place.name());
+  config_.workers.devices = names_of(places_);
+  config_.center.place = place_.name;
   metadata_ = {{"easgd.config", dump_evaluation_config(config_)}};
 }
 
@@ -300,6 +300,7 @@ void Run::finish(Evaluator& evaluator, const CenterView& last, double seconds) {
 
 ExitCode Run::run() {
   journal_.announce(data_, network_, plan_);
+  if (!place_.remark.empty()) journal_.warn(place_.remark);
   journal_.warn_of_plan(plan_);
   TeamOptions options = team_options();
   Evaluator evaluator(evaluator_options(), network_.state_count());

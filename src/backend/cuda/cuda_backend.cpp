@@ -64,7 +64,7 @@ CudaBackend::CudaBackend(const BackendOptions& options) : index_(options.index) 
     throw DeviceError(
         fmt::format("cuda:{}: no CUDA device of this number; there are {}, from 0", index_, count));
   }
-  check(cudaSetDevice(index_), "cudaSetDevice");
+  enter();
   compute_ = make_stream("compute");
   transfer_ = make_stream("transfer");
   computed_ = make_event();
@@ -97,6 +97,7 @@ void CudaBackend::download(ConstView device, View host) {
 }
 
 void CudaBackend::run(const kernels::Elementwise& kernel, std::size_t count) {
+  enter();
   try {
     kernels::launch(kernel, count, compute_);
   } catch (const std::exception& e) {
@@ -105,7 +106,7 @@ void CudaBackend::run(const kernels::Elementwise& kernel, std::size_t count) {
 }
 
 double CudaBackend::squared_distance(ConstView x, ConstView c) {
-  if (sums_.size() == 0) sums_ = device_buffer(2 * kParts);
+  if (sums_.size() == 0) sums_ = allocate(2 * kParts);
   auto* sums = reinterpret_cast<double*>(sums_.data());
   run(kernels::SquaredDistance{sums, x.data(), c.data(), x.size(), kParts}, kParts);
   std::vector<double> parts(kParts);

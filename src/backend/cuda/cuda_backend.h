@@ -22,7 +22,16 @@ class CudaBackend final : public Backend {
   ~CudaBackend() override;
 
   std::string device() const override;
-  Buffer allocate(std::size_t count) override { return device_buffer(count); }
+  int index() const { return index_; }
+  cudaStream_t compute() const { return compute_; }
+  /// Makes the device the thread's current one, on which memory, kernels and events are made: a
+  /// thread may have several backends.
+  void enter() const { check(cudaSetDevice(index_), "cudaSetDevice"); }
+
+  Buffer allocate(std::size_t count) override {
+    enter();
+    return device_buffer(count);
+  }
   Buffer allocate_mailbox(std::size_t count) override { return pinned_buffer(count); }
   bool can_keep(std::size_t bytes) const override;
   void upload(ConstView host, View device) override;

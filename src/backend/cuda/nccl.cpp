@@ -1,0 +1,91 @@
+// Sums over devices by NCCL. The master alone starts them, for all devices at once, so no worker is
+// ever inside one; and what a device that has failed will never send is given up together with the
+// communicator.
+#include <fmt/format.h>
+#include <nccl.h>
+
+#include <thread>
+#include <vector>
+
+#include "backend/cuda/cuda_backend.h"
+#include "base/error.h"
+
+namespace easgd::cuda {
+namespace {
+
+/// Aborting a communicator stops what is under way and destroys it.
+using Communicator = Handle<ncclComm_t, ncclCommAbort>;
+
+void check(ncclResult_t answer, const char* call) {
+  if (answer == ncclSuccess || answer == ncclInProgress) return;
+  throw DeviceError(fmt::format("NCCL: {}: {}", call, ncclGetErrorString(answer)));
+}
+
+class NcclCollective final : public Collective {
+ public:
+  explicit NcclCollective(std::span<Backend* const> backends) {
+    std::vector<int> devices;
+    for (Backend* backend : backends) {
+      backends_.push_back(dynamic_cast<CudaBackend*>(backend));
+      devices.push_back(backends_.back()->index());
+    }
+    std::vector<ncclComm_t> made(devices.size());
+    check(ncclCommInitAll(made.data(), int(devices.size()), devices.data()), "ncclCommInitAll");
+    for (const ncclComm_t communicator : made)
+      *communicators_.emplace_back().place() = communicator;
+  }
+
+  void sum(std::span<const ConstView> terms, std::span<const View> sums) override {
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      if (!terms[i].empty()) continue;
+      backends_[i]->enter();
+      cuda::check(cudaMemsetAsync(sums[i].data(), 0, sums[i].size_bytes(), backends_[i]->compute()),
+                  "cudaMemsetAsync");
+    }
+    check(ncclGroupStart(), "ncclGroupStart");
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      const float* term = terms[i].empty() ? sums[i].data() : terms[i].data();
+      check(ncclAllReduce(term, sums[i].data(), sums[i].size(), ncclFloat, ncclSum,
+                          communicators_[i], backends_[i]->compute()),
+            "ncclAllReduce");
+    }
+    check(ncclGroupEnd(), "ncclGroupEnd");
+  }
+
+  void finish() override {
+    while (!ready()) {
+      for (const Communicator& communicator : communicators_) {
+        ncclResult_t state = ncclSuccess;
+        check(ncclCommGetAsyncError(communicator, &state), "ncclCommGetAsyncError");
+        check(state, "a sum over devices");
+      }
+      std::this_thread::yield();
+    }
+  }
+
+ private:
+  bool ready() const {
+    bool all = true;
+    for (const CudaBackend* backend : backends_) {
+      backend->enter();
+      const cudaError_t answer = cudaStreamQuery(backend->compute());
+      if (answer != cudaErrorNotReady) {
+        cuda::check(answer, "a sum over devices");
+      } else {
+        cudaGetLastError();
+        all = false;
+      }
+    }
+    return all;
+  }
+
+  std::vector<CudaBackend*> backends_;
+  std::vector<Communicator> communicators_;
+};
+
+const Registered<CollectiveEntry> kRegistered("cuda", {[](std::span<Backend* const> backends) {
+                                                return std::make_unique<NcclCollective>(backends);
+                                              }});
+
+}  // namespace
+}  // namespace easgd::cuda
