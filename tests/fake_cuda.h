@@ -6,6 +6,7 @@
 
 #include <cuda_runtime_api.h>
 
+#include <cstddef>
 #include <functional>
 
 namespace easgd::fake_cuda {
@@ -33,5 +34,24 @@ void deny_peer(int from, int to);
 void spoil_path(int from, int to);
 /// Undoes these three.
 void mend();
+
+/// A matrix as it lies: how far apart its rows are, and its columns.
+struct Strided {
+  const float* data;
+  std::ptrdiff_t row, column;
+
+  const float* at(std::size_t i, std::size_t j) const {
+    return data + std::ptrdiff_t(i) * row + std::ptrdiff_t(j) * column;
+  }
+};
+struct ProductSize {
+  std::size_t rows, columns, depth;
+};
+
+/// c [rows][columns] += a b. Each sum is taken in order of depth.
+void add_product(float* c, Strided a, Strided b, ProductSize size);
+
+/// To 10 bits after the point, as tensor cores take floats.
+float to_tf32(float value);
 
 }  // namespace easgd::fake_cuda

@@ -106,6 +106,12 @@ const Case kCases[] = {
 // values that several layers take; sums of values that nothing else takes, of the images, of
 // themselves.
 const Case kBranchedCases[] = {
+    {{6, 1, 1}, 4, 3, "linear outputs=9; tanh; linear outputs=9; add with=tanh2; linear outputs=4"},
+    {{3, 4, 4},
+     4,
+     3,
+     "conv channels=5 kernel=1; tanh; linear outputs=9; linear outputs=9 from=tanh2; "
+     "add with=linear3; linear outputs=4"},
     {{3, 7, 7}, 4, 5, "conv channels=5 kernel=3 use_bias=0; batchnorm; relu; linear outputs=4"},
     {{3, 7, 7},
      4,
@@ -205,7 +211,7 @@ Slopes reference_slopes(const Network& network, const std::vector<float>& x, con
 }
 
 void check_case(Backend& backend, const Case& c) {
-  CAPTURE(c.layers);
+  CAPTURE(std::string(c.layers));
   const Network network = make_network(c.input, c.classes, c.layers);
   CHECK(count_through_fft(network, c.batch) == c.through_fft);
   const RandomBatch data(network, c.batch);
@@ -252,10 +258,57 @@ TEST_CASE("layers: loss and gradient are those of the formulas in double") {
   }
 }
 
+struct Computed {
+  double loss = 0;
+  std::vector<float> gradient;
+};
+
+Computed compute(Backend& backend, const Case& c, const char* precision) {
+  const Network network = make_network(c.input, c.classes, c.layers);
+  const RandomBatch data(network, c.batch);
+  const Buffer state = backend.allocate(network.state_count());
+  const Buffer g = backend.allocate(network.parameter_count());
+  backend.upload(random_parameters(network), state);
+  const auto model =
+      backend.compile(network, {.batch = c.batch, .precision = precision, .seed = kSeed});
+  model->gradient(state.view().first(g.size()), data.batch, g, {});
+  backend.finish();
+  Computed result{model->take_tally().loss, std::vector<float>(g.size())};
+  backend.download(g, result.gradient);
+  return result;
+}
+
+/// |a - b| / |b|
+double distance(const std::vector<float>& a, const std::vector<float>& b) {
+  double apart = 0, length = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    apart += (double(a[i]) - double(b[i])) * (double(a[i]) - double(b[i]));
+    length += double(b[i]) * double(b[i]);
+  }
+  return std::sqrt(apart / length);
+}
+
+TEST_CASE("layers: in rounded precisions loss and gradient are near those in float32") {
+  for (const auto& backend : backends()) {
+    if (backend->device() == "cpu") continue;  // model_test has it
+    for (const std::span<const Case> cases : {std::span<const Case>(kCases), {kBranchedCases}}) {
+      for (const Case& c : cases) {
+        CAPTURE(std::string(c.layers));
+        const Computed exact = compute(*backend, c, "f32");
+        const Computed tf32 = compute(*backend, c, "tf32"), bf16 = compute(*backend, c, "bf16");
+        CHECK(relative_difference(tf32.loss, exact.loss) < 2e-3);
+        CHECK(distance(tf32.gradient, exact.gradient) < 3e-2);
+        CHECK(relative_difference(bf16.loss, exact.loss) < 2e-2);
+        CHECK(distance(bf16.gradient, exact.gradient) < 0.15);
+      }
+    }
+  }
+}
+
 /// Running statistics after gradients at x are their exponential average; after `observe` with
 /// weight 1 they are the batch's, without dropout.
 void check_statistics(Backend& backend, const Case& c) {
-  CAPTURE(c.layers);
+  CAPTURE(std::string(c.layers));
   const Network network = make_network(c.input, c.classes, c.layers);
   const RandomBatch data(network, c.batch);
   const std::vector<float> start = random_parameters(network);

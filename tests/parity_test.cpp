@@ -80,36 +80,36 @@ TEST_CASE(
   };
   check(
       [](float* y, const float* v) {
-        run(kernels::ReluForward{y, v}, kCount);
+        run(kernels::ReluForward<float>{y, v}, kCount);
       },
       [](float* dx, const float* d, const float* y, bool add) {
-        run(kernels::ReluBackward{dx, d, y, add}, kCount);
+        run(kernels::ReluBackward<float>{dx, d, y, add}, kCount);
       });
   check(
       [](float* y, const float* v) {
-        run(kernels::TanhForward{y, v}, kCount);
+        run(kernels::TanhForward<float>{y, v}, kCount);
       },
       [](float* dx, const float* d, const float* y, bool add) {
-        run(kernels::TanhBackward{dx, d, y, add}, kCount);
+        run(kernels::TanhBackward<float>{dx, d, y, add}, kCount);
       });
   check(
       [](float* y, const float* v) {
-        run(kernels::Sum{y, v, v}, kCount);
+        run(kernels::Sum<float>{y, v, v}, kCount);
       },
       [](float* dx, const float* d, const float*, bool add) {
-        run(kernels::Hand{dx, d, add}, kCount);
-        run(kernels::Hand{dx, d, true}, kCount);
+        run(kernels::Hand<float>{dx, d, add}, kCount);
+        run(kernels::Hand<float>{dx, d, true}, kCount);
       });
 }
 
 TEST_CASE("parity: a NaN stays one") {
   const float x = NAN;
   float y = 0;
-  kernels::ReluForward{&y, &x}(0);
+  kernels::ReluForward<float>{&y, &x}(0);
   CHECK(std::isnan(y));
   y = 0;
   const std::uint64_t step = 0;
-  kernels::DropoutPass{&y, &x, false, {}, &step, 1, 0, 1, 0.999f}(0);
+  kernels::DropoutPass<float>{&y, &x, false, {}, &step, 1, 0, {1, 1, false}, 0.999f}(0);
   CHECK(std::isnan(y));
 }
 
@@ -124,8 +124,16 @@ TEST_CASE("parity: dropout drops what every backend drops") {
   std::vector<float> x, y(3 * stage.input.size(), 1);
   for (const Doubles& sample : outputs[1]) x.insert(x.end(), sample.begin(), sample.end());
   const kernels::Random random{11, kernels::Stream::dropout, data.batch.worker};
-  run(kernels::DropoutPass{y.data(), x.data(), false, random, &data.batch.step, draws.per_sample,
-                           draws.before, stage.input.size(), 0.3f},
+  run(kernels::DropoutPass<float>{y.data(),
+                                  x.data(),
+                                  false,
+                                  random,
+                                  &data.batch.step,
+                                  draws.per_sample,
+                                  draws.before,
+                                  {stage.input.channels, stage.input.height * stage.input.width,
+                                   false},
+                                  0.3f},
       y.size());
   std::size_t dropped = 0;
   for (std::size_t i = 0; i < y.size(); ++i) {
@@ -147,8 +155,9 @@ TEST_CASE("parity: the loss, its hits and its gradient") {
   scores[8 * kClasses] = scores[8 * kClasses + 1] = 500;  // no overflow
   std::vector<float> gradient(scores.size());
   std::vector<double> losses(kSamples);
-  run(kernels::SoftmaxCrossEntropyPass{scores.data(), labels.data(), gradient.data(), losses.data(),
-                                       hits.data(), kClasses, 1.0f / kSamples},
+  run(kernels::SoftmaxCrossEntropyPass<float>{scores.data(), labels.data(), gradient.data(),
+                                              losses.data(), hits.data(), kClasses,
+                                              1.0f / kSamples},
       kSamples);
   for (std::size_t n = 0; n < kSamples; ++n) {
     CAPTURE(n);

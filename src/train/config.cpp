@@ -122,7 +122,8 @@ void WorkersConfig::fields(config::Fields& f) {
   f.integer("batch", batch, {1, 65536}, "samples in a step of one worker");
   f.integer("threads", threads, {0, 1024}, "CPU threads of each worker; 0 = cores / workers");
   f.choice("precision", precision, {"f32", "bf16", "tf32"},
-           "of activations and products; parameters stay f32; \"bf16\" on CPUs, \"tf32\" on CUDA");
+           "of activations and products; parameters stay f32; \"bf16\" where the processor or GPU has "
+           "it, \"tf32\" on CUDA: float activations, rounded factors");
   f.flag("graphs", graphs, "CUDA: a step's kernels are recorded once and launched as one graph");
   f.choice("on_failure", on_failure, {"continue", "stop"},
            "what the others do when a worker fails");

@@ -5,18 +5,25 @@
 namespace easgd::cuda {
 namespace {
 
-template <class Forward, class Backward>
+template <template <class> class Forward, template <class> class Backward>
 class ActivationLayer final : public CudaLayer {
  public:
   ActivationLayer(const Workbench& bench, const Wiring& wiring)
       : CudaLayer(wiring), count_(bench.options().batch * wiring.stage->input.size()) {}
 
   void forward(const Workbench& bench, const Pass& pass) override {
-    bench.run(Forward{wiring_.output, wiring_.input(pass)}, count_);
+    bench.with_type([&]<class T>(T) {
+      bench.run(Forward<T>{values<T>(wiring_.output), values<T>(wiring_.input(pass))}, count_);
+    });
   }
   void backward(const Workbench& bench, const Pass&) override {
     const auto [to, add] = wiring_.gradients[0];
-    if (to) bench.run(Backward{to, wiring_.output_gradient, wiring_.output, add}, count_);
+    if (!to) return;
+    bench.with_type([&, to = to, add = add]<class T>(T) {
+      bench.run(Backward<T>{values<T>(to), values<T>(wiring_.output_gradient),
+                            values<T>(wiring_.output), add},
+                count_);
+    });
   }
 
  private:

@@ -11,12 +11,19 @@ class AddLayer final : public CudaLayer {
       : CudaLayer(wiring), count_(bench.options().batch * wiring.stage->input.size()) {}
 
   void forward(const Workbench& bench, const Pass& pass) override {
-    bench.run(kernels::Sum{wiring_.output, wiring_.input(pass, 0), wiring_.input(pass, 1)}, count_);
+    bench.with_type([&]<class T>(T) {
+      bench.run(kernels::Sum<T>{values<T>(wiring_.output), values<T>(wiring_.input(pass, 0)),
+                                values<T>(wiring_.input(pass, 1))},
+                count_);
+    });
   }
   void backward(const Workbench& bench, const Pass&) override {
-    for (const auto& [to, add] : wiring_.gradients) {
-      if (to) bench.run(kernels::Hand{to, wiring_.output_gradient, add}, count_);
-    }
+    bench.with_type([&]<class T>(T) {
+      const T* dy = values<T>(wiring_.output_gradient);
+      for (const auto& [to, add] : wiring_.gradients) {
+        if (to) bench.run(kernels::Hand<T>{values<T>(to), dy, add}, count_);
+      }
+    });
   }
 
  private:

@@ -1,68 +1,89 @@
-// Batch normalisation by cuDNN: nn/batch_norm.h has the formula, cuDNN's running variance is the
-// unbiased one too.
+// Batch normalisation in passes of our own (nn/batch_norm.h has the formula): the mean, the variance
+// about it, and then every value; backward two sums a channel, and then every value.
 #include "nn/batch_norm.h"
 
 #include "backend/cuda/cuda_layer.h"
-#include "backend/cuda/descriptor.h"
 
 namespace easgd::cuda {
 namespace {
-
-constexpr auto kMode = CUDNN_BATCHNORM_SPATIAL;
 
 class BatchNormLayer final : public CudaLayer {
  public:
   BatchNormLayer(Workbench& bench, const Wiring& wiring)
       : CudaLayer(wiring),
         options_(dynamic_cast<const BatchNorm&>(*wiring.stage->layer)),
-        values_(describe(bench.batch(), wiring.stage->input)),
-        channels_(describe(1, {wiring.stage->input.channels, 1, 1})),
-        mean_(wiring.stage->statistics[0].offset - bench.network().parameter_count()),
-        variance_(wiring.stage->statistics[1].offset - bench.network().parameter_count()),
-        batch_mean_(bench.make_floats(wiring.stage->slices[0].count)),
-        batch_deviation_(bench.make_floats(wiring.stage->slices[0].count)) {
-    if (bench.options().training && !wiring.gradients[0].to) {
-      unwanted_ = bench.make_floats(bench.options().batch * wiring.stage->input.size());
-    }
-  }
+        rows_(bench.rows(wiring.stage->input)),
+        channels_(std::size_t(rows_.layout.channels)),
+        threads_(channels_ * std::size_t(rows_.parts)),
+        values_(bench.options().batch * wiring.stage->input.size()),
+        rows_of_channel_(double(bench.batch()) * rows_.layout.pixels),
+        running_mean_(wiring.stage->statistics[0].offset - bench.network().parameter_count()),
+        running_variance_(wiring.stage->statistics[1].offset - bench.network().parameter_count()),
+        mean_(bench.make_floats(channels_)),
+        deviation_(bench.make_floats(channels_)),
+        sums_(bench.make_doubles(2 * threads_)) {}
 
   void forward(const Workbench& bench, const Pass& pass) override {
-    const float *weight = wiring_.slice(pass.x, 0), *bias = wiring_.slice(pass.x, 1);
+    const float* mean = pass.fixed ? pass.fixed + running_mean_ : mean_;
     if (pass.fixed) {
-      check(cudnnBatchNormalizationForwardInference(bench.cudnn(), kMode, &kOne, &kZero, values_,
-                                                    wiring_.input(pass), values_, wiring_.output,
-                                                    channels_, weight, bias, pass.fixed + mean_,
-                                                    pass.fixed + variance_, options_.epsilon),
-            "cudnnBatchNormalizationForwardInference");
-      return;
+      bench.run(kernels::DeviationOf{deviation_, pass.fixed + running_variance_, options_.epsilon},
+                channels_);
+    } else {
+      take_moments(bench, pass);
     }
-    check(cudnnBatchNormalizationForwardTraining(
-              bench.cudnn(), kMode, &kOne, &kZero, values_, wiring_.input(pass), values_,
-              wiring_.output, channels_, weight, bias,
-              double(pass.weight.value_or(float(options_.momentum))),
-              pass.moved ? pass.moved + mean_ : nullptr,
-              pass.moved ? pass.moved + variance_ : nullptr, options_.epsilon, batch_mean_,
-              batch_deviation_),
-          "cudnnBatchNormalizationForwardTraining");
+    bench.with_type([&]<class T>(T) {
+      bench.run(
+          kernels::BatchNormForward<T>{values<T>(wiring_.output), values<T>(wiring_.input(pass)),
+                                       mean, deviation_, wiring_.slice(pass.x, 0),
+                                       wiring_.slice(pass.x, 1), rows_.layout},
+          values_);
+    });
   }
 
   void backward(const Workbench& bench, const Pass& pass) override {
-    const auto [to, add] = wiring_.gradients[0];
-    check(cudnnBatchNormalizationBackward(
-              bench.cudnn(), kMode, &kOne, kept(add), &kOne, &kZero, values_, wiring_.input(pass),
-              values_, wiring_.output_gradient, values_, to ? to : unwanted_, channels_,
-              wiring_.slice(pass.x, 0), wiring_.slice(pass.g, 0), wiring_.slice(pass.g, 1),
-              options_.epsilon, batch_mean_, batch_deviation_),
-          "cudnnBatchNormalizationBackward");
+    float *dweight = wiring_.slice(pass.g, 0), *dbias = wiring_.slice(pass.g, 1);
+    bench.with_type([&]<class T>(T) {
+      const T *x = values<T>(wiring_.input(pass)), *dy = values<T>(wiring_.output_gradient);
+      bench.run(kernels::BatchNormSums<T>{sums_, dy, x, mean_, deviation_, rows_}, threads_);
+      add_up(bench, sums_, dbias, 1);
+      add_up(bench, sums_ + threads_, dweight, 1);
+      const auto [to, add] = wiring_.gradients[0];
+      if (!to) return;
+      bench.run(kernels::BatchNormBackward<T>{values<T>(to), dy, x, mean_, deviation_,
+                                              wiring_.slice(pass.x, 0), dbias, dweight,
+                                              float(rows_of_channel_), rows_.layout, add},
+                values_);
+    });
   }
 
  private:
+  /// Of the batch; moves the running ones towards them.
+  void take_moments(const Workbench& bench, const Pass& pass) const {
+    bench.with_type([&]<class T>(T) {
+      const T* x = values<T>(wiring_.input(pass));
+      bench.run(kernels::MeanSums<T>{sums_, x, rows_}, threads_);
+      add_up(bench, sums_, mean_, 1 / rows_of_channel_);
+      bench.run(kernels::VarianceSums<T>{sums_, x, mean_, rows_}, threads_);
+    });
+    bench.run(
+        kernels::FinishVariance{deviation_, pass.moved ? pass.moved + running_mean_ : nullptr,
+                                pass.moved ? pass.moved + running_variance_ : nullptr, mean_, sums_,
+                                int(channels_), rows_.parts, rows_of_channel_, options_.epsilon,
+                                pass.weight.value_or(float(options_.momentum))},
+        channels_);
+  }
+
+  void add_up(const Workbench& bench, const double* sums, float* to, double scale) const {
+    bench.run(kernels::SumParts{to, sums, int(channels_), rows_.parts, scale}, channels_);
+  }
+
   const BatchNorm& options_;
-  TensorDescriptor values_, channels_;
-  const std::size_t mean_, variance_;  // where they lie in the statistics [S]
-  float* unwanted_ = nullptr;          // gradient of the input, which cuDNN has to put somewhere
-  float *batch_mean_,
-      *batch_deviation_;  // of the batch; the latter as 1 / sqrt(variance + epsilon)
+  const kernels::Rows rows_;
+  const std::size_t channels_, threads_, values_;
+  const double rows_of_channel_;                       // N H W
+  const std::size_t running_mean_, running_variance_;  // where they lie in the statistics [S]
+  float *mean_, *deviation_;  // of the batch; the latter as 1 / sqrt(variance + epsilon)
+  double* sums_;              // [2][parts][C]
 };
 
 const Registered<CudaLayerEntry> kRegistered(BatchNorm().kind(), cuda_layer<BatchNormLayer>());

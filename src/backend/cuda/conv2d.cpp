@@ -1,61 +1,16 @@
-// Convolution by cuDNN. The algorithms are the first of its own ranking that give the same bits
-// every time; factors of products are float32 too, but for precision = "tf32".
+// Convolution by cuDNN, with its bias and the ReLU after it in one kernel where tensor cores compute
+// it; else these two are one pass of our own. So is the backward side of both.
+//
+// Where channels are last, the weights are copied to [K][kh][kw][C] of the format's type before they
+// are used, and their gradient comes back from there. Tensor cores want channels in multiples of 16
+// bytes: others are filled up with zeros on the way in and cut off on the way out.
 #include "nn/conv2d.h"
 
-#include <span>
-
+#include "backend/cuda/aligned_slice.h"
 #include "backend/cuda/cuda_layer.h"
-#include "backend/cuda/descriptor.h"
-#include "base/error.h"
 
 namespace easgd::cuda {
 namespace {
-
-using FilterDescriptor = Handle<cudnnFilterDescriptor_t, cudnnDestroyFilterDescriptor>;
-using ConvolutionDescriptor =
-    Handle<cudnnConvolutionDescriptor_t, cudnnDestroyConvolutionDescriptor>;
-
-constexpr int kRanked = 10;
-
-/// The first of cuDNN's ranking that gives the same bits every time and for which `workspace_of`
-/// answers how many bytes it needs, with this descriptor's kind of arithmetic.
-template <class Ranked, class WorkspaceOf>
-auto choose(Workbench& bench, std::span<const Ranked> ranking, const WorkspaceOf& workspace_of,
-            const char* call) {
-  for (const Ranked& each : ranking) {
-    std::size_t bytes = 0;
-    if (each.status != CUDNN_STATUS_SUCCESS || each.determinism != CUDNN_DETERMINISTIC) continue;
-    if (workspace_of(each.algo, &bytes) != CUDNN_STATUS_SUCCESS) continue;
-    bench.reserve(bytes);
-    return each.algo;
-  }
-  check(CUDNN_STATUS_NOT_SUPPORTED, call);
-  return ranking.front().algo;  // not reached
-}
-
-/// Weights in the flat vector start wherever the layers before have left off; cuDNN wants them on a
-/// boundary of 16 bytes. Where they are not, they are copied.
-class AlignedSlice {
- public:
-  AlignedSlice() = default;
-  AlignedSlice(Workbench& bench, const Slice& slice)
-      : bytes_(slice.count * sizeof(float)),
-        copy_(slice.offset % 4 == 0 ? nullptr : bench.make_floats(slice.count)) {}
-
-  const float* read(const Workbench& bench, const float* values) const {
-    if (copy_) copy(values, copy_, bytes_, bench.stream());
-    return copy_ ? copy_ : values;
-  }
-  float* place(float* values) const { return copy_ ? copy_ : values; }
-  /// After place() has been written.
-  void write(const Workbench& bench, float* values) const {
-    if (copy_) copy(copy_, values, bytes_, bench.stream());
-  }
-
- private:
-  std::size_t bytes_ = 0;
-  float* copy_ = nullptr;
-};
 
 class ConvLayer final : public CudaLayer {
  public:
@@ -65,125 +20,216 @@ class ConvLayer final : public CudaLayer {
   void backward(const Workbench& bench, const Pass& pass) override;
 
  private:
-  void choose_forward(Workbench& bench);
-  void choose_backward(Workbench& bench);
+  ConvolutionPlan plan(Workbench& bench, Role role) const;
+  void make_channels_last(Workbench& bench);
+  void make_backward(Workbench& bench);
+
+  void take_weights(const Workbench& bench, const Pass& pass);
+  void take_bias_gradient(const Workbench& bench, const Pass& pass) const;
+  void give_weight_gradient(const Workbench& bench, const Pass& pass) const;
+  void give_input_gradient(const Workbench& bench, const void* dy) const;
+  const void* widened(const Workbench& bench, const void* from, int channels, void* to,
+                      int padded) const;
 
   const Conv2d& options_;
-  AlignedSlice weights_, weight_gradient_;
-  const float* weights_read_ = nullptr;
-  TensorDescriptor input_, output_, bias_;
-  FilterDescriptor filter_;
-  ConvolutionDescriptor convolution_;
-  cudnnConvolutionFwdAlgo_t forward_{};
-  cudnnConvolutionBwdDataAlgo_t backward_data_{};
-  cudnnConvolutionBwdFilterAlgo_t backward_filter_{};
+  const Shape in_, out_;
+  Convolution convolution_;
+  std::optional<ConvolutionPlan> forward_, fused_, data_, filter_;
+  kernels::Rows rows_;
+
+  AlignedSlice weights_, weight_gradient_;  // where channels are not last
+  AlignedSlice bias_;
+  void *w_ = nullptr, *dw_ = nullptr;  // where they are: of the format's type
+  float* padded_bias_ = nullptr;       // of the fused plan, where there are more channels
+  const void* weights_read_ = nullptr;
+  void *padded_input_ = nullptr, *padded_output_ = nullptr;  // where there are more channels
+  void* input_gradient_ = nullptr;  // before it is cut, or added to what is there
+  double* sums_ = nullptr;
 };
 
 ConvLayer::ConvLayer(Workbench& bench, const Wiring& wiring)
     : CudaLayer(wiring),
       options_(dynamic_cast<const Conv2d&>(*wiring.stage->layer)),
-      weights_(bench, wiring.stage->slices[0]),
-      input_(describe(bench.batch(), wiring.stage->input)),
-      output_(describe(bench.batch(), wiring.stage->output)),
-      bias_(describe(1, {wiring.stage->output.channels, 1, 1})) {
-  const int k = int(options_.kernel), stride = int(options_.stride), pad = int(options_.pad);
-  check(cudnnCreateFilterDescriptor(filter_.place()), "cudnnCreateFilterDescriptor");
-  check(
-      cudnnSetFilter4dDescriptor(filter_, CUDNN_DATA_FLOAT, CUDNN_TENSOR_NCHW,
-                                 wiring.stage->output.channels, wiring.stage->input.channels, k, k),
-      "cudnnSetFilter4dDescriptor");
-  check(cudnnCreateConvolutionDescriptor(convolution_.place()), "cudnnCreateConvolutionDescriptor");
-  check(cudnnSetConvolution2dDescriptor(convolution_, pad, pad, stride, stride, 1, 1,
-                                        CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT),
-        "cudnnSetConvolution2dDescriptor");
-  check(
-      cudnnSetConvolutionMathType(convolution_, bench.tf32() ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH),
-      "cudnnSetConvolutionMathType");
-  choose_forward(bench);
-  if (!bench.options().training) return;
-  weight_gradient_ = AlignedSlice(bench, wiring.stage->slices[0]);
-  choose_backward(bench);
+      in_(wiring.stage->input),
+      out_(wiring.stage->output),
+      convolution_{.samples = bench.batch(),
+                   .input = filled_up(in_, bench.format()),
+                   .output = filled_up(out_, bench.format()),
+                   .kernel = int(options_.kernel),
+                   .stride = int(options_.stride),
+                   .pad = int(options_.pad),
+                   .format = bench.format(),
+                   .tensor_cores = bench.tensor_cores()},
+      rows_(bench.rows(out_)) {
+  if (options_.use_bias) bias_ = AlignedSlice(bench, wiring.stage->slices[1]);
+  if (bench.format().channels_last) {
+    make_channels_last(bench);
+  } else {
+    weights_ = AlignedSlice(bench, wiring.stage->slices[0]);
+  }
+  if (!fused_) forward_ = plan(bench, Role::forward);
+  if (bench.options().training) make_backward(bench);
 }
 
-void ConvLayer::choose_forward(Workbench& bench) {
-  const char* call = "cudnnGetConvolutionForwardAlgorithm";
-  cudnnConvolutionFwdAlgoPerf_t ranking[kRanked];
-  int count = 0;
-  check(cudnnGetConvolutionForwardAlgorithm_v7(bench.cudnn(), input_, filter_, convolution_,
-                                               output_, kRanked, &count, ranking),
-        call);
-  forward_ = choose(
-      bench, std::span<const cudnnConvolutionFwdAlgoPerf_t>(ranking, std::size_t(count)),
-      [&](auto algorithm, std::size_t* bytes) {
-        return cudnnGetConvolutionForwardWorkspaceSize(bench.cudnn(), input_, filter_, convolution_,
-                                                       output_, algorithm, bytes);
-      },
-      call);
+ConvolutionPlan ConvLayer::plan(Workbench& bench, Role role) const {
+  auto result = ConvolutionPlan::make({bench.cudnn()}, convolution_, role);
+  if (!result) check(CUDNN_STATUS_NOT_SUPPORTED, "a plan of a convolution");
+  bench.reserve(result->workspace());
+  return std::move(*result);
 }
 
-void ConvLayer::choose_backward(Workbench& bench) {
-  const char* call = "cudnnGetConvolutionBackwardDataAlgorithm";
-  cudnnConvolutionBwdDataAlgoPerf_t data[kRanked];
-  int count = 0;
-  check(cudnnGetConvolutionBackwardDataAlgorithm_v7(bench.cudnn(), filter_, output_, convolution_,
-                                                    input_, kRanked, &count, data),
-        call);
-  backward_data_ = choose(
-      bench, std::span<const cudnnConvolutionBwdDataAlgoPerf_t>(data, std::size_t(count)),
-      [&](auto algorithm, std::size_t* bytes) {
-        return cudnnGetConvolutionBackwardDataWorkspaceSize(bench.cudnn(), filter_, output_,
-                                                            convolution_, input_, algorithm, bytes);
-      },
-      call);
-
-  call = "cudnnGetConvolutionBackwardFilterAlgorithm";
-  cudnnConvolutionBwdFilterAlgoPerf_t filter[kRanked];
-  check(cudnnGetConvolutionBackwardFilterAlgorithm_v7(bench.cudnn(), input_, output_, convolution_,
-                                                      filter_, kRanked, &count, filter),
-        call);
-  backward_filter_ = choose(
-      bench, std::span<const cudnnConvolutionBwdFilterAlgoPerf_t>(filter, std::size_t(count)),
-      [&](auto algorithm, std::size_t* bytes) {
-        return cudnnGetConvolutionBackwardFilterWorkspaceSize(
-            bench.cudnn(), input_, output_, convolution_, filter_, algorithm, bytes);
-      },
-      call);
+void ConvLayer::make_channels_last(Workbench& bench) {
+  const Shape &in = convolution_.input, &out = convolution_.output;
+  const auto filter = std::size_t(options_.kernel) * std::size_t(options_.kernel);
+  const std::size_t weights = std::size_t(out.channels) * filter * std::size_t(in.channels);
+  w_ = bench.make_values(weights);
+  if (bench.options().training) dw_ = bench.make_values(weights);
+  if (in.channels != in_.channels) {
+    padded_input_ = bench.make_values(bench.options().batch * in.size());
+  }
+  if (out.channels != out_.channels) {
+    padded_output_ = bench.make_values(bench.options().batch * out.size());
+  }
+  if (!wiring_.relu || !options_.use_bias) return;
+  fused_ = ConvolutionPlan::make({bench.cudnn()}, convolution_, Role::forward_bias_relu);
+  if (!fused_) return;
+  bench.reserve(fused_->workspace());
+  if (padded_output_) padded_bias_ = bench.make_floats(std::size_t(out.channels));
 }
 
-void ConvLayer::forward(const Workbench& bench, const Pass& pass) {
-  weights_read_ = weights_.read(bench, wiring_.slice(pass.x, 0));
-  check(cudnnConvolutionForward(bench.cudnn(), &kOne, input_, wiring_.input(pass), filter_,
-                                weights_read_, convolution_, forward_, bench.workspace(),
-                                bench.workspace_bytes(), &kZero, output_, wiring_.output),
-        "cudnnConvolutionForward");
-  if (!options_.use_bias) return;
-  check(cudnnAddTensor(bench.cudnn(), &kOne, bias_, wiring_.slice(pass.x, 1), &kOne, output_,
-                       wiring_.output),
-        "cudnnAddTensor");
-}
-
-void ConvLayer::backward(const Workbench& bench, const Pass& pass) {
-  check(cudnnConvolutionBackwardFilter(bench.cudnn(), &kOne, input_, wiring_.input(pass), output_,
-                                       wiring_.output_gradient, convolution_, backward_filter_,
-                                       bench.workspace(), bench.workspace_bytes(), &kZero, filter_,
-                                       weight_gradient_.place(wiring_.slice(pass.g, 0))),
-        "cudnnConvolutionBackwardFilter");
-  weight_gradient_.write(bench, wiring_.slice(pass.g, 0));
+void ConvLayer::make_backward(Workbench& bench) {
+  filter_ = plan(bench, Role::filter);
+  if (!w_) weight_gradient_ = AlignedSlice(bench, wiring_.stage->slices[0]);
   if (options_.use_bias) {
-    check(cudnnConvolutionBackwardBias(bench.cudnn(), &kOne, output_, wiring_.output_gradient,
-                                       &kZero, bias_, wiring_.slice(pass.g, 1)),
-          "cudnnConvolutionBackwardBias");
+    sums_ = bench.make_doubles(std::size_t(rows_.parts) * std::size_t(out_.channels));
   }
   const auto [to, add] = wiring_.gradients[0];
   if (!to) return;
-  check(cudnnConvolutionBackwardData(bench.cudnn(), &kOne, filter_, weights_read_, output_,
-                                     wiring_.output_gradient, convolution_, backward_data_,
-                                     bench.workspace(), bench.workspace_bytes(), kept(add), input_,
-                                     to),
-        "cudnnConvolutionBackwardData");
+  data_ = plan(bench, Role::data);
+  if (add || padded_input_) {
+    input_gradient_ = bench.make_values(bench.options().batch * convolution_.input.size());
+  }
 }
 
-const Registered<CudaLayerEntry> kRegistered(Conv2d().kind(), cuda_layer<ConvLayer>());
+void ConvLayer::take_weights(const Workbench& bench, const Pass& pass) {
+  const float* weights = wiring_.slice(pass.x, 0);
+  if (!w_) {
+    weights_read_ = weights_.read(bench, weights);
+    return;
+  }
+  const int filter = int(options_.kernel * options_.kernel), channels = convolution_.input.channels;
+  bench.with_type([&]<class T>(T) {
+    bench.run(kernels::ToChannelsLast<float, T>{values<T>(w_), weights, in_.channels, filter,
+                                                channels, false},
+              std::size_t(out_.channels) * std::size_t(filter) * std::size_t(channels));
+  });
+  weights_read_ = w_;
+}
+
+/// The values themselves, or, where there is such a place, in rows of more channels.
+const void* ConvLayer::widened(const Workbench& bench, const void* from, int channels, void* to,
+                               int padded) const {
+  if (!to) return from;
+  const Shape shape = to == padded_input_ ? in_ : out_;
+  const std::size_t rows = bench.options().batch * std::size_t(shape.height * shape.width);
+  bench.with_type([&]<class T>(T) {
+    bench.run(
+        kernels::ToChannelsLast<T, T>{values<T>(to), values<T>(from), channels, 1, padded, false},
+        rows * std::size_t(padded));
+  });
+  return to;
+}
+
+void ConvLayer::forward(const Workbench& bench, const Pass& pass) {
+  take_weights(bench, pass);
+  const void* x =
+      widened(bench, wiring_.input(pass), in_.channels, padded_input_, convolution_.input.channels);
+  void* y = padded_output_ ? padded_output_ : wiring_.output;
+  if (fused_) {
+    const float* bias = bias_.read(bench, wiring_.slice(pass.x, 1));
+    if (padded_bias_) {
+      copy(bias, padded_bias_, std::size_t(out_.channels) * sizeof(float), bench.stream());
+      bias = padded_bias_;
+    }
+    fused_->run(bench.cudnn(), x, weights_read_, bias, y, bench.workspace());
+  } else {
+    forward_->run(bench.cudnn(), x, weights_read_, nullptr, y, bench.workspace());
+  }
+  const std::size_t count = bench.options().batch * out_.size();
+  bench.with_type([&]<class T>(T) {
+    T* output = values<T>(wiring_.output);
+    if (padded_output_) {
+      bench.run(kernels::FromChannelsLast<T, T>{output, values<T>(y), out_.channels, 1,
+                                                convolution_.output.channels, false},
+                count);
+    }
+    if (fused_) return;
+    if (options_.use_bias) {
+      bench.run(kernels::AddBias<T>{output, wiring_.slice(pass.x, 1), rows_.layout, wiring_.relu},
+                count);
+    } else if (wiring_.relu) {
+      bench.run(kernels::ReluForward<T>{output, output}, count);
+    }
+  });
+}
+
+void ConvLayer::backward(const Workbench& bench, const Pass& pass) {
+  take_bias_gradient(bench, pass);
+  const void* x = padded_input_ ? padded_input_ : wiring_.input(pass);
+  const void* dy = widened(bench, wiring_.output_gradient, out_.channels, padded_output_,
+                           convolution_.output.channels);
+  void* dw = dw_ ? dw_ : weight_gradient_.place(wiring_.slice(pass.g, 0));
+  filter_->run(bench.cudnn(), x, dw, nullptr, dy, bench.workspace());
+  give_weight_gradient(bench, pass);
+  if (data_) give_input_gradient(bench, dy);
+}
+
+/// From here on the output's gradient is that of before the ReLU.
+void ConvLayer::take_bias_gradient(const Workbench& bench, const Pass& pass) const {
+  bench.with_type([&]<class T>(T) {
+    T* dy = values<T>(wiring_.output_gradient);
+    const T* y = wiring_.relu ? values<T>(wiring_.output) : nullptr;
+    if (sums_) {
+      const auto channels = std::size_t(out_.channels);
+      bench.run(kernels::BiasSums<T>{sums_, dy, y, rows_}, channels * std::size_t(rows_.parts));
+      bench.run(kernels::SumParts{wiring_.slice(pass.g, 1), sums_, out_.channels, rows_.parts, 1},
+                channels);
+    } else if (y) {
+      bench.run(kernels::ReluBackward<T>{dy, dy, y, false}, bench.options().batch * out_.size());
+    }
+  });
+}
+
+void ConvLayer::give_weight_gradient(const Workbench& bench, const Pass& pass) const {
+  float* g = wiring_.slice(pass.g, 0);
+  if (!dw_) return weight_gradient_.write(bench, g);
+  bench.with_type([&]<class T>(T) {
+    bench.run(kernels::FromChannelsLast<T, float>{g, values<T>(dw_), in_.channels,
+                                                  int(options_.kernel * options_.kernel),
+                                                  convolution_.input.channels, false},
+              wiring_.stage->slices[0].count);
+  });
+}
+
+void ConvLayer::give_input_gradient(const Workbench& bench, const void* dy) const {
+  const auto [to, add] = wiring_.gradients[0];
+  void* dx = input_gradient_ ? input_gradient_ : to;
+  data_->run(bench.cudnn(), dx, weights_read_, nullptr, dy, bench.workspace());
+  if (!input_gradient_) return;
+  const std::size_t count = bench.options().batch * in_.size();
+  bench.with_type([&, to = to, add = add]<class T>(T) {
+    if (padded_input_) {
+      bench.run(kernels::FromChannelsLast<T, T>{values<T>(to), values<T>(dx), in_.channels, 1,
+                                                convolution_.input.channels, add},
+                count);
+    } else {
+      bench.run(kernels::Hand<T>{values<T>(to), values<T>(dx), add}, count);
+    }
+  });
+}
+
+const Registered<CudaLayerEntry> kRegistered(Conv2d().kind(),
+                                             cuda_layer<ConvLayer>(/*absorbs_relu=*/true));
 
 }  // namespace
 }  // namespace easgd::cuda

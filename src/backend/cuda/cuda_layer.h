@@ -1,4 +1,5 @@
-// A layer compiled for a CUDA device. Values lie as [N][C][H][W], float32.
+// A layer compiled for a CUDA device. Values are of the workbench's format; parameters and
+// statistics are float32.
 #pragma once
 
 #include <functional>
@@ -13,7 +14,8 @@ namespace easgd::cuda {
 /// One pass over the network, at parameters x [P]. All memory is the device's.
 struct Pass {
   const float* x = nullptr;
-  const float* images = nullptr;         ///< [N][C][H][W]
+  const float* arrived = nullptr;        ///< the images as they came, [N][C][H][W]
+  const void* images = nullptr;          ///< the same as values
   const std::int32_t* labels = nullptr;  ///< [N]
   int samples = 0;                       ///< that count: in evaluation a batch may be short
   std::uint32_t worker = 0;
@@ -29,17 +31,18 @@ struct Pass {
 struct Wiring {
   /// Where the gradient with regard to one input goes.
   struct Gradient {
-    float* to = nullptr;  ///< null where it is not wanted
-    bool add = false;     ///< to what another taker of the value has left there
+    void* to = nullptr;  ///< null where it is not wanted
+    bool add = false;    ///< to what another taker of the value has left there
   };
 
   const Stage* stage = nullptr;
-  std::vector<const float*> inputs;      ///< null: the images
-  float* output = nullptr;               ///< none of a loss
-  float* output_gradient = nullptr;      ///< in training
+  bool relu = false;                     ///< the output is that of the ReLU which follows
+  std::vector<const void*> inputs;       ///< null: the images
+  void* output = nullptr;                ///< none of a loss
+  void* output_gradient = nullptr;       ///< in training
   std::vector<Gradient> gradients = {};  ///< of the inputs, in training
 
-  const float* input(const Pass& pass, std::size_t i = 0) const {
+  const void* input(const Pass& pass, std::size_t i = 0) const {
     return inputs[i] ? inputs[i] : pass.images;
   }
   /// A parameter of the stage, in x or g.
@@ -48,6 +51,16 @@ struct Wiring {
     return flat + stage->slices[i].offset;
   }
 };
+
+/// Values as what they are.
+template <class T>
+T* values(void* p) {
+  return static_cast<T*>(p);
+}
+template <class T>
+const T* values(const void* p) {
+  return static_cast<const T*>(p);
+}
 
 class CudaLayer {
  public:
@@ -65,12 +78,14 @@ class CudaLayer {
 /// The device's side of one kind of layer. Registered under Layer::kind.
 struct CudaLayerEntry {
   std::function<std::unique_ptr<CudaLayer>(Workbench& bench, const Wiring& wiring)> make;
+  /// Does the ReLU that follows it, where nobody else takes what is in between.
+  bool absorbs_relu = false;
 };
 
 template <class L>
-CudaLayerEntry cuda_layer() {
-  return {
-      [](Workbench& bench, const Wiring& wiring) { return std::make_unique<L>(bench, wiring); }};
+CudaLayerEntry cuda_layer(bool absorbs_relu = false) {
+  return {[](Workbench& bench, const Wiring& wiring) { return std::make_unique<L>(bench, wiring); },
+          absorbs_relu};
 }
 
 }  // namespace easgd::cuda

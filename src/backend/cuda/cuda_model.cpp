@@ -7,6 +7,7 @@
 #include "backend/cuda/cuda_backend.h"
 #include "base/error.h"
 #include "base/registry.h"
+#include "nn/activation.h"
 
 namespace easgd::cuda {
 namespace {
@@ -24,11 +25,6 @@ CudaModel::CudaModel(const Network& network, const ModelOptions& options, cudaSt
       input_(network.input(), options.batch, stream),
       counts_(options.batch, stream),
       graphs_(stream) {
-  if (options.precision != "f32" && options.precision != "tf32") {
-    throw KeyError(
-        "workers.precision",
-        fmt::format("CUDA has no \"{}\" yet: use \"f32\" or \"tf32\"", options.precision));
-  }
   make_layers();
   bench_.finish();
 }
@@ -37,23 +33,50 @@ CudaModel::~CudaModel() {
   cudaStreamSynchronize(bench_.stream());
 }
 
+/// For each stage the one that does its work: itself, or, for a ReLU, the one before.
+std::vector<std::size_t> CudaModel::fuse() const {
+  const auto& stages = bench_.network().stages();
+  std::vector<std::size_t> takers(stages.size()), done_by;
+  for (const Stage& stage : stages) {
+    for (const std::size_t from : stage.inputs) {
+      if (from != Stage::kImages) ++takers[from];
+    }
+  }
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    const std::size_t from = stages[i].inputs[0];
+    const bool absorbed = stages[i].layer->kind() == Relu().kind() && from != Stage::kImages &&
+                          takers[from] == 1 && done_by[from] == from &&
+                          entry_of(stages[from]).absorbs_relu;
+    done_by.push_back(absorbed ? from : i);
+  }
+  return done_by;
+}
+
 void CudaModel::make_layers() {
   const auto& stages = bench_.network().stages();
   const bool training = bench_.options().training;
+  const std::vector<std::size_t> done_by = fuse();
   std::vector<Wiring> wirings(stages.size());
   std::vector<bool> taken(stages.size());  // from the last stage: a gradient is there already
   for (std::size_t i = 0; i < stages.size(); ++i) {
+    Wiring& wiring = wirings[i];
+    if (const std::size_t doer = done_by[i]; doer != i) {
+      wirings[doer].relu = true;
+      wiring.output = wirings[doer].output;
+      wiring.output_gradient = wirings[doer].output_gradient;
+      continue;
+    }
     const std::size_t size = bench_.options().batch * stages[i].output.size();
     const bool loss = i + 1 == stages.size();
-    Wiring& wiring = wirings[i];
     wiring.stage = &stages[i];
-    if (!loss) wiring.output = bench_.make_floats(size);
-    if (!loss && training) wiring.output_gradient = bench_.make_floats(size);
+    if (!loss) wiring.output = bench_.make_values(size);
+    if (!loss && training) wiring.output_gradient = bench_.make_values(size);
     for (const std::size_t from : stages[i].inputs) {
       wiring.inputs.push_back(from == Stage::kImages ? nullptr : wirings[from].output);
     }
   }
   for (std::size_t i = stages.size(); i-- > 0;) {
+    if (done_by[i] != i) continue;
     for (const std::size_t from : stages[i].inputs) {
       if (from == Stage::kImages || !training) {
         wirings[i].gradients.emplace_back();
@@ -64,19 +87,29 @@ void CudaModel::make_layers() {
     }
   }
   const Wiring& loss = wirings.back();
+  const Shape scores = loss.stage->input;
+  if (bench_.format().channels_last && scores.channels > 1 && scores.height * scores.width > 1) {
+    throw KeyError("workers.precision",
+                   fmt::format("\"{}\" on CUDA wants scores of one pixel: put a linear layer last",
+                               bench_.options().precision));
+  }
   scores_gradient_ = training && loss.gradients[0].to
                          ? loss.gradients[0].to
-                         : bench_.make_floats(bench_.options().batch * loss.stage->input.size());
+                         : bench_.make_values(bench_.options().batch * loss.stage->input.size());
   for (std::size_t i = 0; i + 1 < stages.size(); ++i) {
-    layers_.push_back(entry_of(stages[i]).make(bench_, wirings[i]));
+    if (done_by[i] == i) layers_.push_back(entry_of(stages[i]).make(bench_, wirings[i]));
   }
   loss_input_ = loss.inputs[0];
+  if (bench_.format().channels_last) {
+    images_ = bench_.make_values(bench_.options().batch * bench_.network().input().size());
+  }
 }
 
 /// The batch, and the pass that reads it on the device.
 Pass CudaModel::load(const Batch& batch) {
   const Arrived there = input_.load(batch);
-  return {.images = there.images,
+  return {.arrived = there.images,
+          .images = images_ ? images_ : there.images,
           .labels = there.labels,
           .samples = int(batch.size()),
           .worker = batch.worker,
@@ -84,16 +117,29 @@ Pass CudaModel::load(const Batch& batch) {
 }
 
 void CudaModel::forward(const Pass& pass) {
+  if (images_) {
+    const kernels::Layout layout = bench_.layout(bench_.network().input());
+    bench_.with_type([&]<class T>(T) {
+      bench_.run(
+          kernels::ToChannelsLast<float, T>{values<T>(images_), pass.arrived, layout.channels,
+                                            layout.pixels, layout.channels, false},
+          bench_.options().batch * bench_.network().input().size());
+    });
+  }
   for (const auto& layer : layers_) layer->forward(bench_, pass);
 }
 
 /// Loss, hits and the gradient of the loss.
 void CudaModel::tell_loss(const Pass& pass) {
   const auto classes = int(bench_.network().stages().back().input.size());
-  bench_.run(kernels::SoftmaxCrossEntropyPass{loss_input_ ? loss_input_ : pass.images, pass.labels,
-                                              scores_gradient_, counts_.losses(), counts_.hits(),
-                                              classes, 1.0f / float(pass.samples)},
-             std::size_t(pass.samples));
+  bench_.with_type([&]<class T>(T) {
+    bench_.run(
+        kernels::SoftmaxCrossEntropyPass<T>{values<T>(loss_input_ ? loss_input_ : pass.images),
+                                            pass.labels, values<T>(scores_gradient_),
+                                            counts_.losses(), counts_.hits(), classes,
+                                            1.0f / float(pass.samples)},
+        std::size_t(pass.samples));
+  });
 }
 
 void CudaModel::gradient(ConstView x, const Batch& batch, View g, View statistics) {
@@ -109,7 +155,7 @@ void CudaModel::gradient(ConstView x, const Batch& batch, View g, View statistic
     for (std::size_t i = layers_.size(); i-- > 0;) layers_[i]->backward(bench_, pass);
   };
   if (bench_.options().graphs) {
-    graphs_.run({pass.images, pass.x, pass.g, pass.moved}, work);
+    graphs_.run({pass.arrived, pass.x, pass.g, pass.moved}, work);
   } else {
     work();
   }

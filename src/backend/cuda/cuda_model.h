@@ -27,14 +27,16 @@ class CudaModel final : public Model {
 
  private:
   void make_layers();
+  std::vector<std::size_t> fuse() const;
   void forward(const Pass& pass);
   void tell_loss(const Pass& pass);
   Pass load(const Batch& batch);
 
   Workbench bench_;
   std::vector<std::unique_ptr<CudaLayer>> layers_;
-  const float* loss_input_ = nullptr;  ///< the scores; null: the images
-  float* scores_gradient_ = nullptr;
+  const void* loss_input_ = nullptr;  ///< the scores; null: the images
+  void* scores_gradient_ = nullptr;
+  void* images_ = nullptr;  ///< in the format, where they do not come so
   Input input_;
   Counts counts_;
   Graphs graphs_;

@@ -25,13 +25,16 @@ class DropoutLayer final : public CudaLayer {
   }
 
  private:
-  void run(const Workbench& bench, const Pass& pass, Wiring::Gradient to, const float* from,
+  void run(const Workbench& bench, const Pass& pass, Wiring::Gradient to, const void* from,
            float rate) const {
-    const std::size_t size = wiring_.stage->input.size();
+    const Shape shape = wiring_.stage->input;
     const kernels::Random random{bench.options().seed, kernels::Stream::dropout, pass.worker};
-    bench.run(kernels::DropoutPass{to.to, from, to.add, random, pass.step, draws_.per_sample,
-                                   draws_.before, size, rate},
-              bench.options().batch * size);
+    bench.with_type([&]<class T>(T) {
+      bench.run(
+          kernels::DropoutPass<T>{values<T>(to.to), values<T>(from), to.add, random, pass.step,
+                                  draws_.per_sample, draws_.before, bench.layout(shape), rate},
+          bench.options().batch * shape.size());
+    });
   }
 
   const DropoutDraws draws_;

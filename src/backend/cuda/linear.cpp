@@ -1,18 +1,18 @@
-// y = W x + b. To cuBLAS, which counts columns first, the weights [outputs][inputs] are a matrix of
-// inputs x outputs, and a batch [N][inputs] one of inputs x N:
+// y = W x + b, and the ReLU after it. To cuBLAS, which counts columns first, the weights
+// [outputs][inputs] are a matrix of inputs x outputs, and a batch [N][inputs] one of inputs x N:
 //
 //   y  [outputs x N]       = W^T x
 //   dW [inputs x outputs]  = x dy^T
 //   dx [inputs x N]        = W dy
 //
-// The bias is cuDNN's, as that of a convolution is: cuBLASLt's epilogues want it better aligned
-// than a slice of the parameters is.
+// Bias and ReLU are a pass of our own, as those of a convolution may be: cuBLASLt's epilogues want
+// a bias better aligned than a slice of the parameters is. Inputs count as [C][H][W]: where
+// channels are last, several pixels are brought into that order.
 #include "nn/linear.h"
 
 #include <optional>
 
 #include "backend/cuda/cuda_layer.h"
-#include "backend/cuda/descriptor.h"
 #include "backend/cuda/matmul.h"
 
 namespace easgd::cuda {
@@ -22,48 +22,100 @@ class LinearLayer final : public CudaLayer {
  public:
   LinearLayer(Workbench& bench, const Wiring& wiring)
       : CudaLayer(wiring),
-        forward_(bench, weights(true), x(bench)),
-        values_(describe(bench.batch(), {outputs(), 1, 1})),
-        bias_(describe(1, {outputs(), 1, 1})) {
+        in_(bench.layout(wiring.stage->input)),
+        inputs_(bench.options().batch * wiring.stage->input.size()),
+        rows_(bench.rows({outputs(), 1, 1})),
+        forward_(bench, weights(bench, true), x(bench), values_of(bench)),
+        w_(bench.format().bf16 ? bench.make_values(weight_count()) : nullptr),
+        ordered_(needs_order() ? bench.make_values(inputs_) : nullptr) {
     if (!bench.options().training) return;
     Matrix dy_transposed = dy(bench);
     dy_transposed.transposed = true;
-    weight_gradient_.emplace(bench, x(bench), dy_transposed);
+    weight_gradient_.emplace(bench, x(bench), dy_transposed, Result{.aligned = false});
+    sums_ = bench.make_doubles(std::size_t(rows_.parts) * std::size_t(outputs()));
     const auto [to, add] = wiring.gradients[0];
-    if (to) input_gradient_.emplace(bench, weights(false), dy(bench), add);
+    if (!to) return;
+    Result dx = values_of(bench);
+    dx.add = add && !ordered_;
+    input_gradient_.emplace(bench, weights(bench, false), dy(bench), dx);
+    if (ordered_) ordered_gradient_ = bench.make_values(inputs_);
   }
 
   void forward(const Workbench& bench, const Pass& pass) override {
-    forward_(bench, wiring_.slice(pass.x, 0), wiring_.input(pass), wiring_.output);
-    check(cudnnAddTensor(bench.cudnn(), &kOne, bias_, wiring_.slice(pass.x, 1), &kOne, values_,
-                         wiring_.output),
-          "cudnnAddTensor");
+    take_weights(bench, pass);
+    bench.with_type([&]<class T>(T) {
+      if (ordered_) {
+        bench.run(
+            kernels::FromChannelsLast<T, T>{values<T>(ordered_), values<T>(wiring_.input(pass)),
+                                            in_.channels, in_.pixels, in_.channels, false},
+            inputs_);
+      }
+      forward_(bench, weights_read_, input(pass), wiring_.output);
+      bench.run(kernels::AddBias<T>{values<T>(wiring_.output), wiring_.slice(pass.x, 1),
+                                    rows_.layout, wiring_.relu},
+                bench.options().batch * std::size_t(outputs()));
+    });
   }
 
   void backward(const Workbench& bench, const Pass& pass) override {
-    (*weight_gradient_)(bench, wiring_.input(pass), wiring_.output_gradient,
-                        wiring_.slice(pass.g, 0));
-    check(cudnnConvolutionBackwardBias(bench.cudnn(), &kOne, values_, wiring_.output_gradient,
-                                       &kZero, bias_, wiring_.slice(pass.g, 1)),
-          "cudnnConvolutionBackwardBias");
-    if (!input_gradient_) return;
-    (*input_gradient_)(bench, wiring_.slice(pass.x, 0), wiring_.output_gradient,
-                       wiring_.gradients[0].to);
+    bench.with_type([&]<class T>(T) {
+      T* dy = values<T>(wiring_.output_gradient);
+      const T* y = wiring_.relu ? values<T>(wiring_.output) : nullptr;
+      const auto channels = std::size_t(outputs());
+      bench.run(kernels::BiasSums<T>{sums_, dy, y, rows_}, channels * std::size_t(rows_.parts));
+      bench.run(kernels::SumParts{wiring_.slice(pass.g, 1), sums_, outputs(), rows_.parts, 1},
+                channels);
+      (*weight_gradient_)(bench, input(pass), dy, wiring_.slice(pass.g, 0));
+      if (!input_gradient_) return;
+      const auto [to, add] = wiring_.gradients[0];
+      (*input_gradient_)(bench, weights_read_, dy, ordered_ ? ordered_gradient_ : to);
+      if (!ordered_) return;
+      bench.run(kernels::ToChannelsLast<T, T>{values<T>(to), values<T>(ordered_gradient_),
+                                              in_.channels, in_.pixels, in_.channels, add},
+                inputs_);
+    });
   }
 
  private:
   int inputs() const { return int(wiring_.stage->input.size()); }
   int outputs() const { return int(wiring_.stage->output.size()); }
-  Matrix weights(bool transposed) const { return {inputs(), outputs(), transposed}; }
+  std::size_t weight_count() const { return wiring_.stage->slices[0].count; }
+  bool needs_order() const { return in_.channels_last && in_.channels > 1 && in_.pixels > 1; }
+  const void* input(const Pass& pass) const { return ordered_ ? ordered_ : wiring_.input(pass); }
+
+  /// In bf16 they are a copy, else the parameters themselves.
+  Matrix weights(const Workbench& bench, bool transposed) const {
+    return {inputs(), outputs(), transposed, bench.format().bf16};
+  }
   Matrix x(const Workbench& bench) const { return {inputs(), bench.batch()}; }
   Matrix dy(const Workbench& bench) const { return {outputs(), bench.batch()}; }
+  static Result values_of(const Workbench& bench) { return {.bf16 = bench.format().bf16}; }
 
+  void take_weights(const Workbench& bench, const Pass& pass) {
+    const float* weights = wiring_.slice(pass.x, 0);
+    weights_read_ = weights;
+    if (!w_) return;
+    const int count = int(weight_count());
+    bench.run(kernels::ToChannelsLast<float, kernels::Bf16>{values<kernels::Bf16>(w_), weights,
+                                                            count, 1, count, false},
+              weight_count());
+    weights_read_ = w_;
+  }
+
+  const kernels::Layout in_;
+  const std::size_t inputs_;  // values of a batch
+  const kernels::Rows rows_;  // of the output
   const Matmul forward_;
   std::optional<Matmul> weight_gradient_, input_gradient_;
-  TensorDescriptor values_, bias_;  // of the output
+  void* const w_;        // bf16
+  void* const ordered_;  // the input as [N][C][H][W], where it does not come so
+  void* ordered_gradient_ = nullptr;
+  const void* weights_read_ = nullptr;
+  double* sums_ = nullptr;
 };
 
-const Registered<CudaLayerEntry> kRegistered(Linear().kind(), cuda_layer<LinearLayer>());
+const Registered<CudaLayerEntry> kRegistered(Linear().kind(),
+                                             cuda_layer<LinearLayer>(/*absorbs_relu=*/true));
 
 }  // namespace
 }  // namespace easgd::cuda

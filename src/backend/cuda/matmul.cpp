@@ -1,15 +1,14 @@
 #include "backend/cuda/matmul.h"
 
-#include "backend/cuda/descriptor.h"
-
 namespace easgd::cuda {
 namespace {
 
 constexpr std::size_t kWorkspace = std::size_t{32} << 20;  // bytes; what NVIDIA advises for Hopper
 
-MatrixLayout layout_of(const Matrix& m) {
+MatrixLayout layout_of(const Matrix& m, bool bf16) {
   MatrixLayout layout;
-  check(cublasLtMatrixLayoutCreate(layout.place(), CUDA_R_32F, std::uint64_t(m.rows),
+  const auto type = bf16 ? CUDA_R_16BF : CUDA_R_32F;
+  check(cublasLtMatrixLayoutCreate(layout.place(), type, std::uint64_t(m.rows),
                                    std::uint64_t(m.columns), m.rows),
         "cublasLtMatrixLayoutCreate");
   return layout;
@@ -21,34 +20,40 @@ void set(cublasLtMatmulDesc_t descriptor, cublasLtMatmulDescAttributes_t attribu
         "cublasLtMatmulDescSetAttribute");
 }
 
+void set(cublasLtMatmulPreference_t preference, cublasLtMatmulPreferenceAttributes_t attribute,
+         auto value) {
+  check(cublasLtMatmulPreferenceSetAttribute(preference, attribute, &value, sizeof value),
+        "cublasLtMatmulPreferenceSetAttribute");
+}
+
+/// In bytes. Parameters lie in a flat vector, wherever the layers before have left off.
+std::uint32_t alignment(bool aligned) {
+  return aligned ? 16 : sizeof(float);
+}
+
 }  // namespace
 
-Matmul::Matmul(Workbench& bench, Matrix a, Matrix b, bool add) : add_(add) {
-  const auto products = bench.tf32() ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+Matmul::Matmul(Workbench& bench, Matrix a, Matrix b, Result result) : add_(result.add) {
+  const bool bf16 = bench.format().bf16;
+  const auto products =
+      bench.tensor_cores() && !bf16 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
   check(cublasLtMatmulDescCreate(descriptor_.place(), products, CUDA_R_32F),
         "cublasLtMatmulDescCreate");
   const auto operation = [](const Matrix& m) { return m.transposed ? CUBLAS_OP_T : CUBLAS_OP_N; };
   set(descriptor_, CUBLASLT_MATMUL_DESC_TRANSA, operation(a));
   set(descriptor_, CUBLASLT_MATMUL_DESC_TRANSB, operation(b));
   const Matrix c{a.transposed ? a.columns : a.rows, b.transposed ? b.rows : b.columns};
-  a_ = layout_of(a);
-  b_ = layout_of(b);
-  c_ = layout_of(c);
+  a_ = layout_of(a, bf16);
+  b_ = layout_of(b, bf16);
+  c_ = layout_of(c, result.bf16);
 
   Handle<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy> preference;
   check(cublasLtMatmulPreferenceCreate(preference.place()), "cublasLtMatmulPreferenceCreate");
-  check(cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
-                                             &kWorkspace, sizeof kWorkspace),
-        "cublasLtMatmulPreferenceSetAttribute");
-  // Parameters lie in a flat vector, wherever the layers before have left off.
-  constexpr std::uint32_t kAlignment = sizeof(float);
-  for (const auto alignment :
-       {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
-        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES}) {
-    check(
-        cublasLtMatmulPreferenceSetAttribute(preference, alignment, &kAlignment, sizeof kAlignment),
-        "cublasLtMatmulPreferenceSetAttribute");
-  }
+  set(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, std::uint64_t{kWorkspace});
+  set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment(a.aligned));
+  set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment(b.aligned));
+  set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment(result.aligned));
+  set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment(result.aligned));
   bench.reserve(kWorkspace);
   cublasLtMatmulHeuristicResult_t best{};
   int found = 0;
@@ -59,8 +64,9 @@ Matmul::Matmul(Workbench& bench, Matrix a, Matrix b, bool add) : add_(add) {
   algorithm_ = best.algo;
 }
 
-void Matmul::operator()(const Workbench& bench, const float* a, const float* b, float* c) const {
-  check(cublasLtMatmul(bench.cublas(), descriptor_, &kOne, a, a_, b, b_, kept(add_), c, c_, c, c_,
+void Matmul::operator()(const Workbench& bench, const void* a, const void* b, void* c) const {
+  const float one = 1, kept = add_ ? 1 : 0;
+  check(cublasLtMatmul(bench.cublas(), descriptor_, &one, a, a_, b, b_, &kept, c, c_, c, c_,
                        &algorithm_, bench.workspace(), bench.workspace_bytes(), bench.stream()),
         "cublasLtMatmul");
 }

@@ -8,18 +8,26 @@ namespace easgd::cuda {
 using MatmulDescriptor = Handle<cublasLtMatmulDesc_t, cublasLtMatmulDescDestroy>;
 using MatrixLayout = Handle<cublasLtMatrixLayout_t, cublasLtMatrixLayoutDestroy>;
 
-/// A matrix in column-major order, as cuBLAS sees it, and whether the product takes it transposed.
+/// A matrix in column-major order, as cuBLAS sees it, of the format's type, and whether the product
+/// takes it transposed.
 struct Matrix {
   int rows = 0, columns = 0;
   bool transposed = false;
+  bool aligned = true;  ///< begins on a boundary of 16 bytes; parameters begin on one of 4
+};
+
+/// What becomes of a product: c = a b, or c + a b where `add`.
+struct Result {
+  bool bf16 = false;  ///< else float
+  bool add = false;
+  bool aligned = true;
 };
 
 class Matmul {
  public:
-  /// c = a b, or c + a b where `add`.
-  Matmul(Workbench& bench, Matrix a, Matrix b, bool add = false);
+  Matmul(Workbench& bench, Matrix a, Matrix b, Result c);
 
-  void operator()(const Workbench& bench, const float* a, const float* b, float* c) const;
+  void operator()(const Workbench& bench, const void* a, const void* b, void* c) const;
 
  private:
   MatmulDescriptor descriptor_;

@@ -1,51 +1,71 @@
 #include "nn/pool2d.h"
 
 #include "backend/cuda/cuda_layer.h"
-#include "backend/cuda/descriptor.h"
 
 namespace easgd::cuda {
 namespace {
 
-using PoolingDescriptor = Handle<cudnnPoolingDescriptor_t, cudnnDestroyPoolingDescriptor>;
-
-template <cudnnPoolingMode_t kMode>
-class PoolLayer final : public CudaLayer {
- public:
-  PoolLayer(const Workbench& bench, const Wiring& wiring)
-      : CudaLayer(wiring),
-        input_(describe(bench.batch(), wiring.stage->input)),
-        output_(describe(bench.batch(), wiring.stage->output)) {
+class PoolLayer : public CudaLayer {
+ protected:
+  PoolLayer(const Workbench& bench, const Wiring& wiring) : CudaLayer(wiring) {
     const auto& pool = dynamic_cast<const Pool2d&>(*wiring.stage->layer);
-    const int k = int(pool.kernel), s = int(pool.stride);
-    check(cudnnCreatePoolingDescriptor(pooling_.place()), "cudnnCreatePoolingDescriptor");
-    check(cudnnSetPooling2dDescriptor(pooling_, kMode, CUDNN_PROPAGATE_NAN, k, k, 0, 0, s, s),
-          "cudnnSetPooling2dDescriptor");
+    const Shape in = wiring.stage->input, out = wiring.stage->output;
+    windows_ = {in.channels,      in.height,  in.width,  int(pool.kernel),
+                int(pool.stride), out.height, out.width, bench.format().channels_last};
+    inputs_ = bench.options().batch * in.size();
+    outputs_ = bench.options().batch * out.size();
   }
+
+  kernels::Windows windows_;
+  std::size_t inputs_, outputs_;  // values of a batch
+};
+
+class MaxPoolLayer final : public PoolLayer {
+ public:
+  MaxPoolLayer(const Workbench& bench, const Wiring& wiring) : PoolLayer(bench, wiring) {}
 
   void forward(const Workbench& bench, const Pass& pass) override {
-    check(cudnnPoolingForward(bench.cudnn(), pooling_, &kOne, input_, wiring_.input(pass), &kZero,
-                              output_, wiring_.output),
-          "cudnnPoolingForward");
+    bench.with_type([&]<class T>(T) {
+      bench.run(kernels::MaxPoolForward<T>{values<T>(wiring_.output),
+                                           values<T>(wiring_.input(pass)), windows_},
+                outputs_);
+    });
   }
-
   void backward(const Workbench& bench, const Pass& pass) override {
     const auto [to, add] = wiring_.gradients[0];
     if (!to) return;
-    check(cudnnPoolingBackward(bench.cudnn(), pooling_, &kOne, output_, wiring_.output, output_,
-                               wiring_.output_gradient, input_, wiring_.input(pass), kept(add),
-                               input_, to),
-          "cudnnPoolingBackward");
+    bench.with_type([&, to = to, add = add]<class T>(T) {
+      bench.run(kernels::MaxPoolBackward<T>{values<T>(to), values<T>(wiring_.output_gradient),
+                                            values<T>(wiring_.input(pass)), windows_, add},
+                inputs_);
+    });
   }
-
- private:
-  PoolingDescriptor pooling_;
-  TensorDescriptor input_, output_;
 };
 
-using MaxLayer = PoolLayer<CUDNN_POOLING_MAX_DETERMINISTIC>;
-using AverageLayer = PoolLayer<CUDNN_POOLING_AVERAGE_COUNT_EXCLUDE_PADDING>;
-const Registered<CudaLayerEntry> kMax(MaxPool2d().kind(), cuda_layer<MaxLayer>());
-const Registered<CudaLayerEntry> kAverage(AvgPool2d().kind(), cuda_layer<AverageLayer>());
+class AveragePoolLayer final : public PoolLayer {
+ public:
+  AveragePoolLayer(const Workbench& bench, const Wiring& wiring) : PoolLayer(bench, wiring) {}
+
+  void forward(const Workbench& bench, const Pass& pass) override {
+    bench.with_type([&]<class T>(T) {
+      bench.run(kernels::AveragePoolForward<T>{values<T>(wiring_.output),
+                                               values<T>(wiring_.input(pass)), windows_},
+                outputs_);
+    });
+  }
+  void backward(const Workbench& bench, const Pass&) override {
+    const auto [to, add] = wiring_.gradients[0];
+    if (!to) return;
+    bench.with_type([&, to = to, add = add]<class T>(T) {
+      bench.run(kernels::AveragePoolBackward<T>{values<T>(to), values<T>(wiring_.output_gradient),
+                                                windows_, add},
+                inputs_);
+    });
+  }
+};
+
+const Registered<CudaLayerEntry> kMax(MaxPool2d().kind(), cuda_layer<MaxPoolLayer>());
+const Registered<CudaLayerEntry> kAverage(AvgPool2d().kind(), cuda_layer<AveragePoolLayer>());
 
 }  // namespace
 }  // namespace easgd::cuda

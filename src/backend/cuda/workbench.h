@@ -5,7 +5,9 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "backend/cuda/convolution_plan.h"
 #include "backend/cuda/stream.h"
+#include "kernels/bf16.h"
 #include "kernels/layer_passes.h"
 
 namespace easgd::cuda {
@@ -21,14 +23,33 @@ class Workbench {
   const Network& network() const { return network_; }
   const ModelOptions& options() const { return options_; }
   int batch() const { return int(options_.batch); }
-  /// Products may be rounded to ten bits of mantissa before they are added up in float32.
-  bool tf32() const { return options_.precision == "tf32"; }
+  const Format& format() const { return format_; }
+  /// Factors of products may be rounded before these are added up in float32.
+  bool tensor_cores() const { return format_.channels_last; }
   cudnnHandle_t cudnn() const { return cudnn_; }
   cublasLtHandle_t cublas() const { return cublas_; }
   cudaStream_t stream() const { return stream_; }
 
   /// Zeroed device memory that lives as long as the model.
   float* make_floats(std::size_t count);
+  double* make_doubles(std::size_t count);
+  /// Of the format's type.
+  void* make_values(std::size_t count);
+  /// How a batch of values of this shape lies.
+  kernels::Layout layout(Shape shape) const {
+    return {shape.channels, shape.height * shape.width, format_.channels_last};
+  }
+  /// The same, in rows that are dealt out to as many threads as the device is to be filled with.
+  kernels::Rows rows(Shape shape) const;
+  /// Calls f with a zero of the format's type.
+  template <class Function>
+  void with_type(const Function& f) const {
+    if (format_.bf16) {
+      f(kernels::Bf16());
+    } else {
+      f(float());
+    }
+  }
   /// The workspace will have at least so many bytes.
   void reserve(std::size_t bytes);
   /// Gives the workspace its memory, once all layers are made.
@@ -43,6 +64,7 @@ class Workbench {
  private:
   Network network_;
   ModelOptions options_;
+  const Format format_;
   cudaStream_t stream_;
   Cudnn cudnn_;
   CublasLt cublas_;

@@ -1,0 +1,110 @@
+// Does cuDNN itself accept what it is asked for? It plans for a device that is not there, from a
+// description of it, so that these graphs are tried on every machine that has the library.
+
+#include "backend/cuda/convolution_plan.h"
+
+#include <doctest/doctest.h>
+
+#include <set>
+#include <string>
+#include <tuple>
+
+#include "network_spec.h"
+#include "nn/conv2d.h"
+#include "train/config.h"
+#include "train/task.h"
+
+using namespace easgd;
+using namespace easgd::cuda;
+
+namespace {
+
+/// What cuDNN asks a device, for one of compute capability major.minor = `version` / 100.
+std::string description(int version) {
+  return R"({"version": 1, "cudaDeviceId": 0, "deviceName": "a GPU", "deviceVer": )" +
+         std::to_string(version) + R"(, "driverVer": 13000,
+    "maxGridSize": [2147483647, 65535, 65535], "maxBlockSize": [1024, 1024, 64],
+    "regsPerBlock": 65536, "multiProcessorCount": 108, "warpSize": 32,
+    "maxSharedMemoryPerBlock": 49152, "maxSharedMemoryPerBlockOptin": 166912,
+    "reservedSharedMemoryPerBlock": 1024, "maxRegistersPerSM": 65536, "maxCtasPerSM": 32,
+    "maxThreadsPerBlock": 1024, "maxThreadsPerSM": 2048, "pciDeviceId": 0, "isTccDriver": 0,
+    "supportCoopLaunch": 1, "totalGlobalMem": 42949672960, "smClockRateKHz": 1410000,
+    "memClockRateKHz": 1215000, "l2CacheSize": 41943040})";
+}
+
+/// Empty where this cuDNN does not understand the description.
+ConvolutionPlan::Descriptor device(int version) {
+  ConvolutionPlan::Descriptor properties;
+  const std::string text = description(version);
+  const bool made =
+      cudnnBackendCreateDescriptor(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR, properties.place()) ==
+          CUDNN_STATUS_SUCCESS &&
+      cudnnBackendSetAttribute(properties, CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION,
+                               CUDNN_TYPE_CHAR, std::int64_t(text.size()),
+                               text.data()) == CUDNN_STATUS_SUCCESS &&
+      cudnnBackendFinalize(properties) == CUDNN_STATUS_SUCCESS;
+  return made ? std::move(properties) : ConvolutionPlan::Descriptor();
+}
+
+/// The convolutions of a network, each once.
+std::vector<Convolution> convolutions(const Network& network, int batch, Format format) {
+  std::vector<Convolution> found;
+  std::set<std::tuple<int, int, int, int, int, int>> seen;
+  for (const Stage& stage : network.stages()) {
+    const auto* conv = dynamic_cast<const Conv2d*>(stage.layer.get());
+    if (!conv) continue;
+    const Shape in = filled_up(stage.input, format), out = filled_up(stage.output, format);
+    if (!seen.insert({in.channels, in.height, out.channels, out.height, conv->kernel, conv->pad})
+             .second) {
+      continue;
+    }
+    found.push_back({batch, in, out, int(conv->kernel), int(conv->stride), int(conv->pad), format,
+                     format.channels_last});
+  }
+  return found;
+}
+
+struct Case {
+  const char* network;
+  Shape image;
+  std::size_t convolutions;
+};
+
+}  // namespace
+
+TEST_CASE("convolution plans: cuDNN has one for everything that is shipped, in every precision") {
+  for (const int version : {800, 900}) {
+    const auto properties = device(version);
+    if (!properties) {
+      MESSAGE("skipped: this cuDNN does not take a device that is not there");
+      return;
+    }
+    for (const Case& each : {Case{"cifar7", {3, 28, 28}, 3}, Case{"lenet", {1, 28, 28}, 2},
+                             Case{"resnet20", {3, 32, 32}, 8}, Case{"resnet18", {3, 32, 32}, 11}}) {
+      const std::string file =
+          EASGD_SOURCE_ROOT "/configs/networks/" + std::string(each.network) + ".toml";
+      const Config config = parse_config("[network]\nfile = \"" + file + "\"\n", file, {});
+      const Network network = make_network(config, each.image, 10);
+      for (const Format format : {Format{}, Format{.channels_last = true}, Format{true, true}}) {
+        const auto all = convolutions(network, 128, format);
+        CHECK(all.size() == each.convolutions);
+        for (const Convolution& c : all) {
+          CAPTURE(version);
+          CAPTURE(each.network);
+          CAPTURE(format.channels_last);
+          CAPTURE(format.bf16);
+          CAPTURE(c.input.channels);
+          CAPTURE(c.input.height);
+          CAPTURE(c.output.channels);
+          const ConvolutionPlan::Target target{.properties = properties};
+          for (const Role role : {Role::forward, Role::data, Role::filter}) {
+            CAPTURE(int(role));
+            const auto plan = ConvolutionPlan::make(target, c, role);
+            CHECK(plan);
+            if (plan) CHECK(plan->workspace() < std::size_t{1} << 32);
+          }
+        }
+      }
+    }
+  }
+}
