@@ -89,6 +89,19 @@ struct KeepMoving {
   }
 };
 
+/// sums[k] = the sum of the k-th `each` neighbours of `from`
+struct AddNeighbours {
+  double* sums;
+  const double* from;
+  std::size_t each;
+
+  EASGD_HD void operator()(std::size_t k) const {
+    double sum = 0;
+    for (std::size_t i = k * each; i < (k + 1) * each; ++i) sum += from[i];
+    sums[k] = sum;
+  }
+};
+
 /// sums[k] = sum of (x - c)^2 over every `parts`-th element from the k-th; not finite if an element
 /// of x is not. c may be null, for zero. Run for `parts` elements.
 struct SquaredDistance {

@@ -78,11 +78,13 @@ struct VarianceSums {
   }
 };
 
-/// partial [2][parts][channels] = sums of dy and of dy xhat
+/// partial [2][parts][channels] = sums of dy and of dy xhat; dy is first set to 0 where y is not
+/// above it; y may be null
 template <class T>
 struct BatchNormSums {
   double* partial;
-  const T* dy;
+  T* dy;
+  const T* y;
   const T* x;
   const float* mean;
   const float* deviation;
@@ -93,6 +95,7 @@ struct BatchNormSums {
     const float m = mean[c], d = deviation[c];
     double with_x = 0;
     partial[i] = rows.sum(i, [&](std::size_t k) {
+      if (y && !(float(y[k]) > 0.0f)) dy[k] = T(0.0f);
       with_x += double(float(dy[k]) * (float(x[k]) - m) * d);
       return float(dy[k]);
     });
@@ -153,7 +156,7 @@ struct DeviationOf {
   }
 };
 
-/// y = weight xhat + bias
+/// y = weight xhat + bias, and then max(y, 0) where `relu`; a NaN stays one
 template <class T>
 struct BatchNormForward {
   T* y;
@@ -163,10 +166,12 @@ struct BatchNormForward {
   const float* weight;
   const float* bias;
   Layout layout;
+  bool relu;
 
   EASGD_HD void operator()(std::size_t i) const {
     const int c = layout.channel(i);
-    y[i] = T(weight[c] * ((float(x[i]) - mean[c]) * deviation[c]) + bias[c]);
+    const float value = weight[c] * ((float(x[i]) - mean[c]) * deviation[c]) + bias[c];
+    y[i] = T(relu && value < 0.0f ? 0.0f : value);
   }
 };
 

@@ -14,6 +14,6 @@ namespace easgd::kernels {
 
 using Elementwise = std::variant<SgdStep, NesterovStep, ElasticPull, AccumulatedStep, AdmmStep, Add,
                                  Average, Move, Restart, Absorb, Copy, AddPart, CenterMomentum,
-                                 OuterStep, KeepMoving, SquaredDistance>;
+                                 OuterStep, KeepMoving, SquaredDistance, AddNeighbours>;
 
 }  // namespace easgd::kernels

@@ -8,7 +8,6 @@
 #include <array>
 #include <bit>
 #include <cstring>
-#include <memory>
 #include <vector>
 
 #include "fake_cuda.h"

@@ -1,5 +1,6 @@
-// Batch normalisation in passes of our own (nn/batch_norm.h has the formula): the mean, the variance
-// about it, and then every value; backward two sums a channel, and then every value.
+// Batch normalisation, and the ReLU after it, in passes of our own (nn/batch_norm.h has the
+// formula): the mean, the variance about it, and then every value; backward two sums a channel, and
+// then every value.
 #include "nn/batch_norm.h"
 
 #include "backend/cuda/cuda_layer.h"
@@ -35,7 +36,7 @@ class BatchNormLayer final : public CudaLayer {
       bench.run(
           kernels::BatchNormForward<T>{values<T>(wiring_.output), values<T>(wiring_.input(pass)),
                                        mean, deviation_, wiring_.slice(pass.x, 0),
-                                       wiring_.slice(pass.x, 1), rows_.layout},
+                                       wiring_.slice(pass.x, 1), rows_.layout, wiring_.relu},
           values_);
     });
   }
@@ -43,8 +44,10 @@ class BatchNormLayer final : public CudaLayer {
   void backward(const Workbench& bench, const Pass& pass) override {
     float *dweight = wiring_.slice(pass.g, 0), *dbias = wiring_.slice(pass.g, 1);
     bench.with_type([&]<class T>(T) {
-      const T *x = values<T>(wiring_.input(pass)), *dy = values<T>(wiring_.output_gradient);
-      bench.run(kernels::BatchNormSums<T>{sums_, dy, x, mean_, deviation_, rows_}, threads_);
+      const T* x = values<T>(wiring_.input(pass));
+      const T* y = wiring_.relu ? values<T>(wiring_.output) : nullptr;
+      T* dy = values<T>(wiring_.output_gradient);
+      bench.run(kernels::BatchNormSums<T>{sums_, dy, y, x, mean_, deviation_, rows_}, threads_);
       add_up(bench, sums_, dbias, 1);
       add_up(bench, sums_ + threads_, dweight, 1);
       const auto [to, add] = wiring_.gradients[0];
@@ -86,7 +89,8 @@ class BatchNormLayer final : public CudaLayer {
   double* sums_;              // [2][parts][C]
 };
 
-const Registered<CudaLayerEntry> kRegistered(BatchNorm().kind(), cuda_layer<BatchNormLayer>());
+const Registered<CudaLayerEntry> kRegistered(BatchNorm().kind(),
+                                             cuda_layer<BatchNormLayer>(/*absorbs_relu=*/true));
 
 }  // namespace
 }  // namespace easgd::cuda

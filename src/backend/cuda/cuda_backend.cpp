@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <fstream>
 #include <numeric>
@@ -15,7 +16,8 @@
 namespace easgd::cuda {
 namespace {
 
-constexpr std::size_t kParts = 8192;  // of a squared distance, summed by a thread each
+// Of a squared distance: so many threads sum it up, and each of the second so many of their sums.
+constexpr std::size_t kParts = 65536, kSums = 256;
 
 /// On a thread of CUDA's, where nothing of CUDA may be called.
 void CUDART_CB call_posted(void* posted) {
@@ -106,13 +108,14 @@ void CudaBackend::run(const kernels::Elementwise& kernel, std::size_t count) {
 }
 
 double CudaBackend::squared_distance(ConstView x, ConstView c) {
-  if (sums_.size() == 0) sums_ = allocate(2 * kParts);
-  auto* sums = reinterpret_cast<double*>(sums_.data());
-  run(kernels::SquaredDistance{sums, x.data(), c.data(), x.size(), kParts}, kParts);
-  std::vector<double> parts(kParts);
-  copy(sums, parts.data(), kParts * sizeof(double), compute_);
+  if (sums_.size() == 0) sums_ = allocate(2 * (kParts + kSums));
+  auto *parts = reinterpret_cast<double*>(sums_.data()), *sums = parts + kParts;
+  run(kernels::SquaredDistance{parts, x.data(), c.data(), x.size(), kParts}, kParts);
+  run(kernels::AddNeighbours{sums, parts, kParts / kSums}, kSums);
+  std::array<double, kSums> last;
+  copy(sums, last.data(), sizeof last, compute_);
   check(cudaStreamSynchronize(compute_), "a squared distance");
-  return std::accumulate(parts.begin(), parts.end(), 0.0);
+  return std::accumulate(last.begin(), last.end(), 0.0);
 }
 
 void CudaBackend::post(ConstView x, ConstView statistics, View letter,
