@@ -324,9 +324,8 @@ cudnnStatus_t take_pointwise(const Content& operation, Plan& plan) {
   if (adds) {
     plan.has_bias = true;
     plan.bias = Tensor(operation.content(CUDNN_ATTR_OPERATION_POINTWISE_BDESC));
-    if (plan.bias.dims != Four{1, y.dims[1], 1, 1} || plan.bias.type != CUDNN_DATA_FLOAT ||
-        plan.bias.is_virtual) {
-      return refuse(CUDNN_STATUS_NOT_SUPPORTED, "a bias that is not [1][K][1][1] of floats");
+    if (plan.bias.dims != Four{1, y.dims[1], 1, 1} || plan.bias.is_virtual) {
+      return refuse(CUDNN_STATUS_NOT_SUPPORTED, "a bias that is not [1][K][1][1]");
     }
   } else {
     plan.has_relu = true;
@@ -375,7 +374,7 @@ cudnnStatus_t take_graph(const Content& graph, Plan& plan) {
 bool has_engines(const Plan& plan) {
   std::vector<cudnnDataType_t> types;
   for (const Tensor& tensor : plan.arguments()) {
-    if (!plan.has_bias || tensor.name != plan.bias.name) types.push_back(tensor.type);
+    types.push_back(tensor.type);
   }
   return std::ranges::count(types, types[0]) == std::ssize(types);
 }

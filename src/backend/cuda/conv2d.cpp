@@ -25,6 +25,7 @@ class ConvLayer final : public CudaLayer {
   void make_backward(Workbench& bench);
 
   void take_weights(const Workbench& bench, const Pass& pass);
+  const void* take_bias(const Workbench& bench, const Pass& pass) const;
   void take_bias_gradient(const Workbench& bench, const Pass& pass) const;
   void give_weight_gradient(const Workbench& bench, const Pass& pass) const;
   void give_input_gradient(const Workbench& bench, const void* dy) const;
@@ -38,9 +39,8 @@ class ConvLayer final : public CudaLayer {
   kernels::Rows rows_;
 
   AlignedSlice weights_, weight_gradient_;  // where channels are not last
-  AlignedSlice bias_;
-  void *w_ = nullptr, *dw_ = nullptr;  // where they are: of the format's type
-  float* padded_bias_ = nullptr;       // of the fused plan, where there are more channels
+  void *w_ = nullptr, *dw_ = nullptr;       // where they are: of the format's type
+  void* bias_ = nullptr;                    // of the fused plan
   const void* weights_read_ = nullptr;
   void *padded_input_ = nullptr, *padded_output_ = nullptr;  // where there are more channels
   void* input_gradient_ = nullptr;  // before it is cut, or added to what is there
@@ -61,7 +61,6 @@ ConvLayer::ConvLayer(Workbench& bench, const Wiring& wiring)
                    .format = bench.format(),
                    .tensor_cores = bench.tensor_cores()},
       rows_(bench.rows(out_)) {
-  if (options_.use_bias) bias_ = AlignedSlice(bench, wiring.stage->slices[1]);
   if (bench.format().channels_last) {
     make_channels_last(bench);
   } else {
@@ -94,7 +93,7 @@ void ConvLayer::make_channels_last(Workbench& bench) {
   fused_ = ConvolutionPlan::make({bench.cudnn()}, convolution_, Role::forward_bias_relu);
   if (!fused_) return;
   bench.reserve(fused_->workspace());
-  if (padded_output_) padded_bias_ = bench.make_floats(std::size_t(out.channels));
+  bias_ = bench.make_values(std::size_t(out.channels));
 }
 
 void ConvLayer::make_backward(Workbench& bench) {
@@ -126,6 +125,16 @@ void ConvLayer::take_weights(const Workbench& bench, const Pass& pass) {
   weights_read_ = w_;
 }
 
+const void* ConvLayer::take_bias(const Workbench& bench, const Pass& pass) const {
+  const int padded = convolution_.output.channels;
+  bench.with_type([&]<class T>(T) {
+    bench.run(kernels::ToChannelsLast<float, T>{values<T>(bias_), wiring_.slice(pass.x, 1),
+                                                out_.channels, 1, padded, false},
+              std::size_t(padded));
+  });
+  return bias_;
+}
+
 /// The values themselves, or, where there is such a place, in rows of more channels.
 const void* ConvLayer::widened(const Workbench& bench, const void* from, int channels, void* to,
                                int padded) const {
@@ -146,12 +155,7 @@ void ConvLayer::forward(const Workbench& bench, const Pass& pass) {
       widened(bench, wiring_.input(pass), in_.channels, padded_input_, convolution_.input.channels);
   void* y = padded_output_ ? padded_output_ : wiring_.output;
   if (fused_) {
-    const float* bias = bias_.read(bench, wiring_.slice(pass.x, 1));
-    if (padded_bias_) {
-      copy(bias, padded_bias_, std::size_t(out_.channels) * sizeof(float), bench.stream());
-      bias = padded_bias_;
-    }
-    fused_->run(bench.cudnn(), x, weights_read_, bias, y, bench.workspace());
+    fused_->run(bench.cudnn(), x, weights_read_, take_bias(bench, pass), y, bench.workspace());
   } else {
     forward_->run(bench.cudnn(), x, weights_read_, nullptr, y, bench.workspace());
   }

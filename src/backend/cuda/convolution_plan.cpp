@@ -156,8 +156,7 @@ Descriptor graph_of(const ConvolutionPlan::Target& target, const Convolution& c,
   const Descriptor w =
       tensor(kW, {c.output.channels, c.input.channels, c.kernel, c.kernel}, c.format);
   const Descriptor y = tensor(kY, y_dims, c.format);
-  const Format floats{c.format.channels_last, false};
-  const Descriptor b = tensor(kB, {1, c.output.channels, 1, 1}, floats);
+  const Descriptor b = tensor(kB, {1, c.output.channels, 1, 1}, c.format);
   const Descriptor product = tensor(kProduct, y_dims, c.format, false);
   const Descriptor sum = tensor(kSum, y_dims, c.format, false);
   std::vector<Descriptor> operations;

@@ -37,8 +37,9 @@ enum class Role {
   filter,             ///< dw of x, dy
 };
 
-/// Tensors are of the format's type, but for a bias [K], which is float; filters lie [K][kh][kw][C]
-/// where channels are last, else [K][C][kh][kw]. All are aligned to 16 bytes.
+/// Tensors are of the format's type, a bias [K] too: for one in float cuDNN would compile a kernel
+/// first. Filters lie [K][kh][kw][C] where channels are last, else [K][C][kh][kw]. All are aligned
+/// to 16 bytes.
 class ConvolutionPlan {
  public:
   using Descriptor = Handle<cudnnBackendDescriptor_t, cudnnBackendDestroyDescriptor>;
