@@ -1,0 +1,139 @@
+// The program on GPUs that are none (tests/fake_gpu): everything of the CUDA side but NVIDIA's
+// own libraries, from the configuration to the run folder.
+
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "program.h"
+#include "temporary_folder.h"
+
+using namespace easgd::testing;
+using nlohmann::json;
+
+namespace {
+
+std::string bytes_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+/// A small network on a few of the built-in images.
+constexpr const char* kConfig = R"(name = "fake"
+[data]
+set = "synthetic"
+limit = 200
+test_limit = 100
+crop = 28
+flip = true
+[[network.layer]]
+type = "conv"
+channels = 6
+kernel = 5
+[[network.layer]]
+type = "batchnorm"
+[[network.layer]]
+type = "relu"
+[[network.layer]]
+type = "maxpool"
+kernel = 4
+stride = 4
+[[network.layer]]
+type = "dropout"
+rate = 0.2
+[[network.layer]]
+type = "linear"
+outputs = 10
+[[network.layer]]
+type = "softmax_cross_entropy"
+[algorithm]
+name = "eamsgd"
+tau = 2
+beta = 0.9
+learning_rate = 0.005
+[workers]
+devices = [0, 0]
+batch = 8
+[stop]
+steps = 30
+)";
+
+struct Runs {
+  Runs() { std::ofstream(folder / "c.toml") << kConfig; }
+
+  /// Of the summary.
+  json train(const std::string& name, const std::string& settings) const {
+    const Answer answer =
+        program("train " + file("c.toml") + " --out " + file(name) + " " + settings,
+                "EASGD_FAKE_DEVICES=2 ");
+    CAPTURE(answer.text);
+    REQUIRE(answer.code == 0);
+    return json::parse(bytes_of(file(name, "summary.json")));
+  }
+  std::string file(const std::string& name, const std::string& which = "") const {
+    return folder / (which.empty() ? name : name + "/" + which);
+  }
+
+  TemporaryFolder folder;
+};
+
+double loss(const json& summary) {
+  return summary.at("test_loss");
+}
+
+}  // namespace
+
+TEST_CASE("fake GPUs: a run on one ends where a run on the CPU does, in every precision") {
+  const Runs runs;
+  const double cpu = loss(runs.train("cpu", "--set workers.devices=cpu"));
+  const double still =
+      loss(runs.train("still", "--set workers.devices=cpu --set algorithm.learning_rate=1e-9"));
+  CHECK(std::abs(cpu - still) > 0.05);  // training has made a difference
+  const auto on_gpu = [&](const std::string& name, const std::string& settings) {
+    return loss(runs.train(name, "--set workers.devices=[0] " + settings));
+  };
+  CHECK(on_gpu("f32", "") == doctest::Approx(cpu).epsilon(1e-4));
+  CHECK(on_gpu("sent", "--set data.resident=false") == on_gpu("kept", ""));
+  CHECK(on_gpu("calls", "--set workers.graphs=false") == on_gpu("graphs", ""));
+  CHECK(on_gpu("tf32", "--set workers.precision=tf32") == doctest::Approx(cpu).epsilon(1e-2));
+  CHECK(on_gpu("bf16", "--set workers.precision=bf16") == doctest::Approx(cpu).epsilon(3e-2));
+}
+
+TEST_CASE("fake GPUs: a free run of two workers replayed is the same bytes") {
+  const Runs runs;
+  const json free = runs.train("free", "");
+  CHECK(free.at("exchanges") == 2 * 15);
+  runs.train("again",
+             "--set center.order=replay --set center.replay=" + runs.file("free", "order.bin"));
+  CHECK(bytes_of(runs.file("again", "center.safetensors")) ==
+        bytes_of(runs.file("free", "center.safetensors")));
+}
+
+TEST_CASE("fake GPUs: the center may be in host memory, on a device, or on every worker's") {
+  const Runs runs;
+  const std::string rounds =
+      "--set algorithm.exchange=synchronous --set workers.devices=[0,1] --set center.place=";
+  const double pinned = loss(runs.train("pinned", rounds + "pinned"));
+  CHECK(loss(runs.train("device", rounds + "cuda:1")) == doctest::Approx(pinned).epsilon(1e-5));
+  CHECK(loss(runs.train("workers", rounds + "workers")) == doctest::Approx(pinned).epsilon(1e-4));
+  runs.train("auto", rounds + "auto");
+  CHECK(bytes_of(runs.file("auto", "config.toml")).find("place = \"workers\"") !=
+        std::string::npos);
+  CHECK(bytes_of(runs.file("auto", "center.safetensors")) ==
+        bytes_of(runs.file("workers", "center.safetensors")));
+}
+
+TEST_CASE("fake GPUs: devices are listed with their paths, and others are refused") {
+  const Answer listed = program("devices", "EASGD_FAKE_DEVICES=2 ");
+  CHECK(listed.code == 0);
+  CHECK(listed.text.find("cuda:1") != std::string::npos);
+  CHECK(listed.text.find("peer") != std::string::npos);
+  CHECK(listed.text.find("WRONG") == std::string::npos);
+  const Runs runs;
+  const Answer refused = program("train " + runs.file("c.toml") + " --set workers.devices=[2]",
+                                 "EASGD_FAKE_DEVICES=2 ");
+  check_one_line(refused, 4, "cuda:2: no CUDA device of this number; there are 2, from 0");
+}
