@@ -13,21 +13,31 @@
 
 namespace easgd::kernels {
 
-/// The N P values of a channel, dealt out to `parts` threads. Thread i of parts * channels has
-/// channel i % channels and leaves its sum in partial [parts][channels].
+/// The N P values of a channel, dealt out to `parts` threads, which leave their sums in partial
+/// [parts][channels]. Threads that are neighbours read neighbours in memory.
 struct Rows {
   Layout layout;
   int samples, parts;
 
-  /// The sum of f(place in memory) over a thread's share.
+  struct Share {
+    Index channel, part;
+  };
+  /// Of thread i of parts * channels.
+  EASGD_HD Share share(std::size_t i) const {
+    const Index c = Index(layout.channels), all = Index(parts);
+    if (layout.channels_last) return {Index(i) % c, Index(i) / c};
+    return {Index(i) / all, Index(i) % all};
+  }
+  EASGD_HD Index place(const Share& share) const {
+    return share.part * Index(layout.channels) + share.channel;
+  }
+  /// The sum of f(place in memory) over a share.
   template <class Function>
-  EASGD_HD double sum(std::size_t i, const Function& f) const {
-    const int channel = int(i % std::size_t(layout.channels));
-    const auto p = std::size_t(layout.pixels), rows = std::size_t(samples) * p;
+  EASGD_HD double sum(const Share& share, const Function& f) const {
+    const Index rows = Index(samples) * Index(layout.pixels);
     double total = 0;
-    for (std::size_t row = i / std::size_t(layout.channels); row < rows;
-         row += std::size_t(parts)) {
-      total += double(f(layout.index(row / p, channel, int(row % p))));
+    for (Index row = share.part; row < rows; row += Index(parts)) {
+      total += double(f(layout.index(row, share.channel)));
     }
     return total;
   }
@@ -42,7 +52,8 @@ struct BiasSums {
   Rows rows;
 
   EASGD_HD void operator()(std::size_t i) const {
-    partial[i] = rows.sum(i, [&](std::size_t k) {
+    const Rows::Share share = rows.share(i);
+    partial[rows.place(share)] = rows.sum(share, [&](Index k) {
       if (y && !(float(y[k]) > 0.0f)) dy[k] = T(0.0f);
       return float(dy[k]);
     });
@@ -57,7 +68,8 @@ struct MeanSums {
   Rows rows;
 
   EASGD_HD void operator()(std::size_t i) const {
-    partial[i] = rows.sum(i, [&](std::size_t k) { return float(x[k]); });
+    const Rows::Share share = rows.share(i);
+    partial[rows.place(share)] = rows.sum(share, [&](Index k) { return float(x[k]); });
   }
 };
 
@@ -70,8 +82,9 @@ struct VarianceSums {
   Rows rows;
 
   EASGD_HD void operator()(std::size_t i) const {
-    const float m = mean[i % std::size_t(rows.layout.channels)];
-    partial[i] = rows.sum(i, [&](std::size_t k) {
+    const Rows::Share share = rows.share(i);
+    const float m = mean[share.channel];
+    partial[rows.place(share)] = rows.sum(share, [&](Index k) {
       const float d = float(x[k]) - m;
       return d * d;
     });
@@ -91,15 +104,15 @@ struct BatchNormSums {
   Rows rows;
 
   EASGD_HD void operator()(std::size_t i) const {
-    const auto channels = std::size_t(rows.layout.channels), c = i % channels;
-    const float m = mean[c], d = deviation[c];
+    const Rows::Share share = rows.share(i);
+    const float m = mean[share.channel], d = deviation[share.channel];
     double with_x = 0;
-    partial[i] = rows.sum(i, [&](std::size_t k) {
+    partial[rows.place(share)] = rows.sum(share, [&](Index k) {
       if (y && !(float(y[k]) > 0.0f)) dy[k] = T(0.0f);
       with_x += double(float(dy[k]) * (float(x[k]) - m) * d);
       return float(dy[k]);
     });
-    partial[i + channels * std::size_t(rows.parts)] = with_x;
+    partial[rows.place(share) + Index(rows.parts) * Index(rows.layout.channels)] = with_x;
   }
 };
 
@@ -169,7 +182,7 @@ struct BatchNormForward {
   bool relu;
 
   EASGD_HD void operator()(std::size_t i) const {
-    const int c = layout.channel(i);
+    const Index c = layout.channel(i);
     const float value = weight[c] * ((float(x[i]) - mean[c]) * deviation[c]) + bias[c];
     y[i] = T(relu && value < 0.0f ? 0.0f : value);
   }
@@ -190,7 +203,7 @@ struct BatchNormBackward {
   bool add;
 
   EASGD_HD void operator()(std::size_t i) const {
-    const int c = layout.channel(i);
+    const Index c = layout.channel(i);
     const float xhat = (float(x[i]) - mean[c]) * deviation[c];
     const float slope = float(dy[i]) - dbias[c] / count - xhat * dweight[c] / count;
     dx[i] = T((add ? float(dx[i]) : 0.0f) + weight[c] * deviation[c] * slope);

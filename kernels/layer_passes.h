@@ -100,10 +100,9 @@ struct DropoutPass {
   float rate;
 
   EASGD_HD void operator()(std::size_t i) const {
-    const auto c = std::size_t(layout.channels), p = std::size_t(layout.pixels);
-    const auto n = std::uint32_t(i / (c * p));
-    const std::size_t place = i % (c * p);
-    const auto e = std::uint32_t(layout.channels_last ? place % c * p + place / c : place);
+    const Index c = Index(layout.channels), p = Index(layout.pixels);
+    const Index n = Index(i) / (c * p), place = Index(i) % (c * p);
+    const Index e = layout.channels_last ? place % c * p + place / c : place;
     const Random4 four = random.at(*step, n * draws_per_sample + draws_before + e / 4);
     const float kept =
         float(x[i]) * (four.uniform(int(e % 4)) >= rate ? 1.0f / (1.0f - rate) : 0.0f);

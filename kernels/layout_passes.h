@@ -2,25 +2,29 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "kernels/host_device.h"
 
 namespace easgd::kernels {
+
+/// Of a value in a batch, which has fewer than 2^32 of them: a device divides such numbers several
+/// times faster than longer ones.
+using Index = std::uint32_t;
 
 /// [N][C][P], or channels last, [N][P][C]; P pixels = H W.
 struct Layout {
   int channels, pixels;
   bool channels_last;
 
-  EASGD_HD std::size_t index(std::size_t n, int c, int p) const {
-    const auto all = std::size_t(channels) * std::size_t(pixels);
-    return n * all + (channels_last ? std::size_t(p) * std::size_t(channels) + std::size_t(c)
-                                    : std::size_t(c) * std::size_t(pixels) + std::size_t(p));
+  /// Where the value of a row, of the N P of a channel, lies.
+  EASGD_HD Index index(Index row, Index channel) const {
+    const auto c = Index(channels), p = Index(pixels);
+    return channels_last ? row * c + channel : (row / p * c + channel) * p + row % p;
   }
   /// Of the value at i.
-  EASGD_HD int channel(std::size_t i) const {
-    return int(channels_last ? i % std::size_t(channels)
-                             : i / std::size_t(pixels) % std::size_t(channels));
+  EASGD_HD Index channel(std::size_t i) const {
+    return channels_last ? Index(i) % Index(channels) : Index(i) / Index(pixels) % Index(channels);
   }
 };
 
@@ -33,11 +37,9 @@ struct ToChannelsLast {
   bool add;
 
   EASGD_HD void operator()(std::size_t i) const {
-    const auto wide = std::size_t(padded), p = std::size_t(pixels), c = i % wide;
-    const std::size_t row = i / wide;
-    const float value = c < std::size_t(channels)
-                            ? float(from[(row / p * std::size_t(channels) + c) * p + row % p])
-                            : 0.0f;
+    const Index wide = Index(padded), p = Index(pixels), c = Index(i) % wide, row = Index(i) / wide;
+    const float value =
+        c < Index(channels) ? float(from[(row / p * Index(channels) + c) * p + row % p]) : 0.0f;
     to[i] = To((add ? float(to[i]) : 0.0f) + value);
   }
 };
@@ -51,9 +53,8 @@ struct FromChannelsLast {
   bool add;
 
   EASGD_HD void operator()(std::size_t i) const {
-    const auto c = std::size_t(channels), p = std::size_t(pixels);
-    const std::size_t n = i / (c * p), channel = i / p % c, pixel = i % p;
-    const float value = float(from[(n * p + pixel) * std::size_t(padded) + channel]);
+    const Index c = Index(channels), p = Index(pixels), plane = Index(i) / p, pixel = Index(i) % p;
+    const float value = float(from[(plane / c * p + pixel) * Index(padded) + plane % c]);
     to[i] = To((add ? float(to[i]) : 0.0f) + value);
   }
 };

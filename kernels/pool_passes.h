@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include "kernels/host_device.h"
+#include "kernels/layout_passes.h"
 
 namespace easgd::kernels {
 
@@ -12,23 +12,28 @@ struct Windows {
   int channels, height, width, kernel, stride, out_height, out_width;
   bool channels_last;
 
-  /// Of a value in a plane of one channel of one sample.
   struct Place {
-    std::size_t plane;
+    Index n, c;
     int row, column;
   };
+  /// Of the value at i of a batch whose planes have so many rows and columns.
   EASGD_HD Place place(std::size_t i, int rows, int columns) const {
-    const auto c = std::size_t(channels), h = std::size_t(rows), w = std::size_t(columns);
-    if (!channels_last) return {i / (h * w), int(i / w % h), int(i % w)};
-    return {i / (h * w * c) * c + i % c, int(i / (w * c) % h), int(i / c % w)};
+    const Index all = Index(channels), h = Index(rows), w = Index(columns);
+    const Index pixel = channels_last ? Index(i) / all : Index(i);  // or more: of all planes
+    const Index above = pixel / w, plane = above / h;
+    return {channels_last ? plane : plane / all, channels_last ? Index(i) % all : plane % all,
+            int(above % h), int(pixel % w)};
   }
-  EASGD_HD std::size_t index(std::size_t plane, int row, int column, int rows, int columns) const {
-    const auto c = std::size_t(channels), h = std::size_t(rows), w = std::size_t(columns);
-    const std::size_t pixel = std::size_t(row) * w + std::size_t(column);
-    return channels_last ? (plane / c * h * w + pixel) * c + plane % c : plane * h * w + pixel;
+  EASGD_HD Index index(Index n, Index c, int row, int column, int rows, int columns) const {
+    const Index all = Index(channels), h = Index(rows), w = Index(columns);
+    return channels_last ? ((n * h + Index(row)) * w + Index(column)) * all + c
+                         : ((n * all + c) * h + Index(row)) * w + Index(column);
   }
-  EASGD_HD std::size_t input(std::size_t plane, int row, int column) const {
-    return index(plane, row, column, height, width);
+  EASGD_HD Index input(const Place& in, int row, int column) const {
+    return index(in.n, in.c, row, column, height, width);
+  }
+  EASGD_HD Index output(const Place& in, int row, int column) const {
+    return index(in.n, in.c, row, column, out_height, out_width);
   }
   /// Calls f(row, column) for each window that the input lies in.
   template <class Function>
@@ -40,10 +45,10 @@ struct Windows {
   }
   /// Where the first maximum of a window is, in its own row-major order.
   template <class T>
-  EASGD_HD std::size_t maximum(const T* x, std::size_t plane, int row, int column) const {
-    std::size_t best = input(plane, row * stride, column * stride);
+  EASGD_HD Index maximum(const T* x, const Place& in, int row, int column) const {
+    Index best = input(in, row * stride, column * stride);
     for (int k = 1; k < kernel * kernel; ++k) {
-      const std::size_t i = input(plane, row * stride + k / kernel, column * stride + k % kernel);
+      const Index i = input(in, row * stride + k / kernel, column * stride + k % kernel);
       if (float(x[i]) > float(x[best])) best = i;
     }
     return best;
@@ -58,8 +63,8 @@ struct MaxPoolForward {
   Windows windows;
 
   EASGD_HD void operator()(std::size_t i) const {
-    const auto [plane, row, column] = windows.place(i, windows.out_height, windows.out_width);
-    y[i] = x[windows.maximum(x, plane, row, column)];
+    const Windows::Place at = windows.place(i, windows.out_height, windows.out_width);
+    y[i] = x[windows.maximum(x, at, at.row, at.column)];
   }
 };
 
@@ -76,8 +81,9 @@ struct MaxPoolBackward {
     const Windows::Place at = windows.place(i, windows.height, windows.width);
     float sum = add ? float(dx[i]) : 0.0f;
     windows.for_windows_of(at, [&](int row, int column) {
-      if (windows.maximum(x, at.plane, row, column) != i) return;
-      sum += float(dy[windows.index(at.plane, row, column, windows.out_height, windows.out_width)]);
+      if (windows.maximum(x, at, row, column) == Index(i)) {
+        sum += float(dy[windows.output(at, row, column)]);
+      }
     });
     dx[i] = T(sum);
   }
@@ -91,11 +97,12 @@ struct AveragePoolForward {
   Windows windows;
 
   EASGD_HD void operator()(std::size_t i) const {
-    const auto [plane, row, column] = windows.place(i, windows.out_height, windows.out_width);
-    const int kernel = windows.kernel, top = row * windows.stride, left = column * windows.stride;
+    const Windows::Place at = windows.place(i, windows.out_height, windows.out_width);
+    const int kernel = windows.kernel;
+    const int top = at.row * windows.stride, left = at.column * windows.stride;
     float sum = 0;
     for (int k = 0; k < kernel * kernel; ++k) {
-      sum += float(x[windows.input(plane, top + k / kernel, left + k % kernel)]);
+      sum += float(x[windows.input(at, top + k / kernel, left + k % kernel)]);
     }
     y[i] = T(sum / float(kernel * kernel));
   }
@@ -112,9 +119,8 @@ struct AveragePoolBackward {
   EASGD_HD void operator()(std::size_t i) const {
     const Windows::Place at = windows.place(i, windows.height, windows.width);
     float sum = 0;
-    windows.for_windows_of(at, [&](int row, int column) {
-      sum += float(dy[windows.index(at.plane, row, column, windows.out_height, windows.out_width)]);
-    });
+    windows.for_windows_of(
+        at, [&](int row, int column) { sum += float(dy[windows.output(at, row, column)]); });
     dx[i] = T((add ? float(dx[i]) : 0.0f) + sum / float(windows.kernel * windows.kernel));
   }
 };

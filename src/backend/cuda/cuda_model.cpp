@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cassert>
+#include <limits>
 
 #include "backend/cuda/cuda_backend.h"
 #include "base/error.h"
@@ -52,7 +53,20 @@ std::vector<std::size_t> CudaModel::fuse() const {
   return done_by;
 }
 
+/// Throws: KeyError where a value's place in a batch is no kernels::Index.
+void CudaModel::check_size() const {
+  const auto check = [&](Shape shape) {
+    const std::size_t count = bench_.options().batch * filled_up(shape, bench_.format()).size();
+    if (count <= std::numeric_limits<kernels::Index>::max()) return;
+    throw KeyError("workers.batch",
+                   fmt::format("CUDA takes fewer than 2^32 values at a time; found {}", count));
+  };
+  check(bench_.network().input());
+  for (const Stage& stage : bench_.network().stages()) check(stage.output);
+}
+
 void CudaModel::make_layers() {
+  check_size();
   const auto& stages = bench_.network().stages();
   const bool training = bench_.options().training;
   const std::vector<std::size_t> done_by = fuse();

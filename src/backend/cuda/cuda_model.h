@@ -26,6 +26,7 @@ class CudaModel final : public Model {
   std::size_t memory() const override { return bench_.bytes() + input_.bytes(); }
 
  private:
+  void check_size() const;
   void make_layers();
   std::vector<std::size_t> fuse() const;
   void forward(const Pass& pass);
