@@ -144,6 +144,196 @@ TEST_CASE("parity: dropout drops what every backend drops") {
   CHECK(dropped > 20);
 }
 
+namespace {
+
+constexpr int kSamples = 3, kChannels = 5, kHeight = 7, kWidth = 6;
+constexpr kernels::Layout kPlain{kChannels, kHeight* kWidth, false};
+constexpr kernels::Layout kLast{kChannels, kHeight* kWidth, true};
+constexpr std::size_t kValues = std::size_t{kSamples} * kChannels * kHeight * kWidth;
+
+/// The same batch, channels last.
+std::vector<float> channels_last(const std::vector<float>& plain, int channels, int pixels) {
+  std::vector<float> last(plain.size());
+  const int samples = int(plain.size()) / (channels * pixels);
+  for (int n = 0; n < samples; ++n) {
+    for (int c = 0; c < channels; ++c) {
+      for (int p = 0; p < pixels; ++p) {
+        last[std::size_t((n * pixels + p) * channels + c)] =
+            plain[std::size_t((n * channels + c) * pixels + p)];
+      }
+    }
+  }
+  return last;
+}
+
+/// Values in steps of 1/4, so that maxima are reached more than once, and sums are exact.
+std::vector<float> coarse(std::size_t count, std::uint32_t seed) {
+  std::vector<float> values = noise(count, seed);
+  for (float& v : values) v = std::round(4 * v) / 4;
+  return values;
+}
+
+}  // namespace
+
+TEST_CASE("parity: bf16 is the nearest, the even one of two, and keeps what is no number") {
+  const float above = 0x1p-7f;  // of 1
+  CHECK(float(kernels::Bf16(1)) == 1);
+  CHECK(float(kernels::Bf16(1 + above / 2)) == 1);
+  CHECK(float(kernels::Bf16(1 + 3 * above / 2)) == 1 + 2 * above);
+  CHECK(float(kernels::Bf16(1 + above * 0.51f)) == 1 + above);
+  CHECK(float(kernels::Bf16(-1 - above * 0.49f)) == -1);
+  CHECK(std::isnan(float(kernels::Bf16(NAN))));
+  CHECK(std::isinf(float(kernels::Bf16(3.4e38f))));
+  CHECK(float(kernels::Bf16(-INFINITY)) == -INFINITY);
+  for (std::uint32_t bits = 0; bits < 0x7F80; ++bits) {  // every finite one
+    kernels::Bf16 value;
+    value.bits = std::uint16_t(bits);
+    CHECK(kernels::Bf16(float(value)).bits == bits);
+  }
+}
+
+TEST_CASE("parity: there and back between layouts, with more channels on the way") {
+  constexpr int kPixels = kHeight * kWidth, kPadded = 8;
+  const std::vector<float> plain = coarse(kValues, 1);
+  std::vector<float> wide(std::size_t{kSamples} * kPixels * kPadded, 7), back(kValues, 100);
+  run(kernels::ToChannelsLast<float, float>{wide.data(), plain.data(), kChannels, kPixels, kPadded,
+                                            false},
+      wide.size());
+  const std::vector<float> last = channels_last(plain, kChannels, kPixels);
+  for (std::size_t i = 0; i < wide.size(); ++i) {
+    const std::size_t c = i % kPadded;
+    CHECK(wide[i] == (c < kChannels ? last[i / kPadded * kChannels + c] : 0));
+  }
+  run(kernels::FromChannelsLast<float, float>{back.data(), wide.data(), kChannels, kPixels, kPadded,
+                                              false},
+      back.size());
+  CHECK(back == plain);
+  std::vector<kernels::Bf16> narrow(kValues);
+  run(kernels::ToChannelsLast<float, kernels::Bf16>{narrow.data(), plain.data(), kChannels, kPixels,
+                                                    kChannels, false},
+      kValues);
+  run(kernels::FromChannelsLast<kernels::Bf16, float>{back.data(), narrow.data(), kChannels,
+                                                      kPixels, kChannels, true},
+      kValues);
+  for (std::size_t i = 0; i < kValues; ++i) CHECK(back[i] == 2 * plain[i]);  // coarse: exact
+}
+
+TEST_CASE("parity: pooling takes the first maximum and the mean of its window, in both layouts") {
+  for (const auto& [kernel, stride] : {std::pair{2, 2}, {3, 2}, {3, 1}, {2, 3}}) {
+    const int rows = (kHeight - kernel) / stride + 1, columns = (kWidth - kernel) / stride + 1;
+    const auto outputs = std::size_t(kSamples * kChannels * rows * columns);
+    const std::vector<float> x = coarse(kValues, 1), dy = coarse(outputs, 2);
+    const std::vector<float> before = coarse(kValues, 3);
+    // The formulas, plane by plane.
+    std::vector<double> most(outputs), mean(outputs), dmost(before.begin(), before.end()),
+        dmean(before.begin(), before.end());
+    for (std::size_t o = 0; o < outputs; ++o) {
+      const int plane = int(o) / (rows * columns), top = int(o) / columns % rows * stride;
+      const int left = int(o) % columns * stride;
+      std::size_t best = 0;
+      for (int k = 0; k < kernel * kernel; ++k) {
+        const auto i =
+            std::size_t((plane * kHeight + top + k / kernel) * kWidth + left + k % kernel);
+        if (k == 0 || x[i] > x[best]) best = i;
+        mean[o] += double(x[i]) / (kernel * kernel);
+        dmean[i] += double(dy[o]) / (kernel * kernel);
+      }
+      most[o] = double(x[best]);
+      dmost[best] += double(dy[o]);
+    }
+    for (const bool last : {false, true}) {
+      const auto in = [&](const std::vector<float>& v, int pixels) {
+        return last ? channels_last(v, kChannels, pixels) : v;
+      };
+      const auto near = [&](const std::vector<float>& found, const std::vector<double>& wanted,
+                            int pixels) {
+        const auto there = in({wanted.begin(), wanted.end()}, pixels);
+        for (std::size_t i = 0; i < found.size(); ++i) {
+          CHECK(std::abs(found[i] - there[i]) < 1e-6f);
+        }
+      };
+      const kernels::Windows windows{kChannels, kHeight, kWidth,  kernel,
+                                     stride,    rows,    columns, last};
+      const std::vector<float> there = in(x, kHeight * kWidth), slope = in(dy, rows * columns);
+      std::vector<float> y(outputs), dx = in(before, kHeight * kWidth), dx2 = dx;
+      run(kernels::MaxPoolForward<float>{y.data(), there.data(), windows}, outputs);
+      near(y, most, rows * columns);
+      run(kernels::MaxPoolBackward<float>{dx.data(), slope.data(), there.data(), windows, true},
+          kValues);
+      near(dx, dmost, kHeight * kWidth);
+      run(kernels::AveragePoolForward<float>{y.data(), there.data(), windows}, outputs);
+      near(y, mean, rows * columns);
+      run(kernels::AveragePoolBackward<float>{dx2.data(), slope.data(), windows, true}, kValues);
+      near(dx2, dmean, kHeight * kWidth);
+    }
+  }
+}
+
+TEST_CASE("parity: sums of a channel do not depend on who adds up, nor on the layout") {
+  const std::vector<float> dy = coarse(kValues, 1), y = coarse(kValues, 2);
+  std::vector<double> all(kChannels), open(kChannels);
+  for (std::size_t i = 0; i < kValues; ++i) {
+    const std::size_t c = i / (kHeight * kWidth) % kChannels;
+    all[c] += double(dy[i]);
+    open[c] += y[i] > 0 ? double(dy[i]) : 0;
+  }
+  for (const kernels::Layout& layout : {kPlain, kLast}) {
+    for (const int parts : {1, 4, 11, 1000}) {
+      for (const bool relu : {false, true}) {
+        std::vector<float> slope = dy, output = y, sums(kChannels);
+        if (layout.channels_last) {
+          slope = channels_last(slope, kChannels, layout.pixels);
+          output = channels_last(output, kChannels, layout.pixels);
+        }
+        std::vector<double> partial(std::size_t(parts * kChannels), -1);
+        run(kernels::BiasSums<float>{partial.data(),
+                                     slope.data(),
+                                     relu ? output.data() : nullptr,
+                                     {layout, kSamples, parts}},
+            partial.size());
+        run(kernels::SumParts{sums.data(), partial.data(), kChannels, parts, 0.5}, kChannels);
+        for (std::size_t c = 0; c < kChannels; ++c) {
+          CHECK(double(sums[c]) == (relu ? open : all)[c] / 2);  // coarse: exact
+        }
+        for (std::size_t i = 0; relu && i < kValues; ++i) {
+          if (!(output[i] > 0)) CHECK(slope[i] == 0);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("parity: a variance moves the running statistics, or leaves them alone") {
+  const std::vector<float> x = coarse(kValues, 1);
+  constexpr double kCount = kSamples * kHeight * kWidth;
+  std::vector<float> mean(kChannels), deviation(kChannels), moved_mean(kChannels, 1),
+      moved_variance(kChannels, 2);
+  std::vector<double> partial(3 * kChannels);
+  const kernels::Rows rows{kPlain, kSamples, 3};
+  run(kernels::MeanSums<float>{partial.data(), x.data(), rows}, partial.size());
+  run(kernels::SumParts{mean.data(), partial.data(), kChannels, 3, 1 / kCount}, kChannels);
+  run(kernels::VarianceSums<float>{partial.data(), x.data(), mean.data(), rows}, partial.size());
+  for (const bool moves : {false, true}) {
+    run(kernels::FinishVariance{deviation.data(), moves ? moved_mean.data() : nullptr,
+                                moved_variance.data(), mean.data(), partial.data(), kChannels, 3,
+                                kCount, 0.5, 0.25f},
+        kChannels);
+    for (std::size_t c = 0; c < kChannels; ++c) {
+      double sum = 0, squares = 0;
+      for (std::size_t i = 0; i < kValues; ++i) {
+        if (i / (kHeight * kWidth) % kChannels != c) continue;
+        sum += double(x[i]), squares += double(x[i]) * double(x[i]);
+      }
+      const double m = sum / kCount, variance = squares / kCount - m * m;
+      CHECK(double(deviation[c]) == doctest::Approx(1 / std::sqrt(variance + 0.5)).epsilon(1e-6));
+      CHECK(double(moved_mean[c]) == doctest::Approx(moves ? 0.75 + 0.25 * m : 1).epsilon(1e-6));
+      const double unbiased = variance * kCount / (kCount - 1);
+      CHECK(double(moved_variance[c]) ==
+            doctest::Approx(moves ? 1.5 + 0.25 * unbiased : 2).epsilon(1e-5));
+    }
+  }
+}
+
 TEST_CASE("parity: the loss, its hits and its gradient") {
   constexpr int kClasses = 7;
   constexpr std::size_t kSamples = 20;
@@ -360,9 +550,12 @@ TEST_CASE("parity: a run's worth of steps of the paper's network, and of a resid
       CHECK(found.statistics[i] == doctest::Approx(wanted.statistics[i]).epsilon(1e-3));
     }
     CHECK(train(*gpu, network, "f32", false).losses == found.losses);
-    const Course rounded = train(*gpu, network, "tf32");
-    for (std::size_t i = 0; i < wanted.losses.size(); ++i) {
-      CHECK(rounded.losses[i] == doctest::Approx(wanted.losses[i]).epsilon(2e-2));
+    for (const auto& [precision, apart] : {std::pair{"tf32", 2e-2}, {"bf16", 5e-2}}) {
+      CAPTURE(std::string(precision));
+      const Course rounded = train(*gpu, network, precision);
+      for (std::size_t i = 0; i < wanted.losses.size(); ++i) {
+        CHECK(rounded.losses[i] == doctest::Approx(wanted.losses[i]).epsilon(apart));
+      }
     }
   }
 }
