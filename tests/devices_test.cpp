@@ -23,7 +23,7 @@ std::vector<Placement> place(const Words& devices, std::int64_t threads = 0, boo
   WorkersConfig workers;
   workers.devices = devices;
   workers.threads = threads;
-  return place_workers(workers, single);
+  return place_workers(workers, single).places;
 }
 
 template <class Kind>
@@ -54,7 +54,8 @@ void check_own_cores(const std::vector<Placement>& places, std::size_t threads) 
 
 }  // namespace
 
-TEST_CASE("devices: auto is a worker a core, or one in all where the algorithm has one") {
+TEST_CASE(
+    "devices: auto without a GPU is a worker a core, or one in all where the algorithm has one") {
   const auto places = place({"auto"});
   CHECK(places.size() == std::min(kCores, kMostAutoWorkers));
   for (const Placement& p : places) CHECK(p.name() == "cpu");

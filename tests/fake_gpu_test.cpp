@@ -126,6 +126,27 @@ TEST_CASE("fake GPUs: the center may be in host memory, on a device, or on every
         bytes_of(runs.file("workers", "center.safetensors")));
 }
 
+TEST_CASE("fake GPUs: auto is a worker for each, where there is a driver") {
+  const Runs runs;
+  const auto devices = [&](const std::string& count, const std::string& driver) {
+    const Answer answer = program(
+        "train " + runs.file("c.toml") + " --set workers.devices=auto --set stop.steps=2 --out " +
+            runs.file("auto" + count + (driver.empty() ? "" : "driven")),
+        "EASGD_FAKE_DEVICES=" + count + " LD_LIBRARY_PATH=" + driver + " ");
+    CAPTURE(answer.text);
+    REQUIRE(answer.code == 0);
+    return answer.text;
+  };
+  const std::string driver = EASGD_DRIVER_FOLDER;
+  CHECK(devices("3", driver).find("\nworkers: cuda:0 cuda:1 cuda:2, batch") != std::string::npos);
+  const std::string none = devices("0", driver), undriven = devices("3", "");
+  CHECK(none.find("\nworkers: cpu") != std::string::npos);
+  CHECK(none.find("\nwarning: workers.devices = \"auto\" takes the CPU: no CUDA device") !=
+        std::string::npos);
+  CHECK(undriven.find("\nworkers: cpu") != std::string::npos);
+  CHECK(undriven.find("takes the CPU") == std::string::npos);
+}
+
 TEST_CASE("fake GPUs: devices are listed with their paths, and others are refused") {
   const Answer listed = program("devices", "EASGD_FAKE_DEVICES=2 ");
   CHECK(listed.code == 0);

@@ -31,6 +31,10 @@ void load(const char* name, const std::string& without, const std::string& what)
 
 }  // namespace
 
+bool has_cuda_driver() {
+  return dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL) != nullptr;
+}
+
 void load_cuda() {
   if (Registry<BackendEntry>::find("cuda")) return;
   // As many queues as CUDA has: streams that share one wait for each other, and a worker has three.

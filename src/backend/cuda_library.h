@@ -6,6 +6,9 @@
 
 namespace easgd {
 
+/// Whether this machine has NVIDIA's driver.
+bool has_cuda_driver();
+
 /// Loads the library, where that has not been done; it registers the backend "cuda". From one
 /// thread at a time.
 /// Throws: DeviceError saying why it cannot be loaded.

@@ -44,7 +44,7 @@ void print_layers(const Network& network) {
 
 void describe(const Config& config) {
   const Algorithm& algorithm = *Registry<Algorithm>::find(config.algorithm.name);
-  const auto places = place_workers(config.workers, algorithm.single);
+  const auto places = place_workers(config.workers, algorithm.single).places;
   const DatasetFacts facts = facts_of(config.data);
   const Network network = make_network(config, facts.shape, facts.classes);
   const auto batch = std::size_t(config.workers.batch);

@@ -270,7 +270,7 @@ void check(const Arguments& a, Config& config, bool curvature_given) {
     throw KeyError("algorithm.name",
                    "the region is of easgd and eamsgd; found " + config.algorithm.name);
   }
-  const std::size_t workers = place_workers(config.workers, false).size();
+  const std::size_t workers = place_workers(config.workers, false).places.size();
   const ElasticRates rates = derive(config.algorithm, workers);
   Json result = {{"exchange", config.algorithm.exchange},
                  {"workers", workers},

@@ -118,12 +118,14 @@ std::vector<std::string> AlgorithmConfig::given_coupling() const {
 
 void WorkersConfig::fields(config::Fields& f) {
   f.words("devices", devices,
-          "a device for each worker, as [\"cpu\", \"cpu\"] or [0, 1] for CUDA; or \"auto\"");
+          "a device for each worker, as [\"cpu\", \"cpu\"] or [0, 1] for CUDA; or \"auto\": one a "
+          "GPU, else one a core");
   f.integer("batch", batch, {1, 65536}, "samples in a step of one worker");
   f.integer("threads", threads, {0, 1024}, "CPU threads of each worker; 0 = cores / workers");
-  f.choice("precision", precision, {"f32", "bf16", "tf32"},
-           "of activations and products; parameters stay f32; \"bf16\" where the processor or GPU has "
-           "it, \"tf32\" on CUDA: float activations, rounded factors");
+  f.choice(
+      "precision", precision, {"f32", "bf16", "tf32"},
+      "of activations and products; parameters stay f32; \"bf16\" where the processor or GPU has "
+      "it, \"tf32\" on CUDA: float activations, rounded factors");
   f.flag("graphs", graphs, "CUDA: a step's kernels are recorded once and launched as one graph");
   f.choice("on_failure", on_failure, {"continue", "stop"},
            "what the others do when a worker fails");

@@ -21,8 +21,8 @@ bool is_number(const std::string& text) {
          std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
 }
 
-Placement cuda_device(const std::string& number) {
-  return {"cuda", {.index = std::stoi(number), .threads = 1, .cores = {}}};
+Placement cuda_device(int index) {
+  return {"cuda", {.index = index, .threads = 1, .cores = {}}};
 }
 
 /// "cpu", "cuda:1", or "1" for the same.
@@ -34,7 +34,7 @@ Placement parse_device(const std::string& word) {
                    fmt::format("expected \"cpu\", \"cuda:<n>\" or a number; found \"{}\"{}", word,
                                did_you_mean(word, {"cpu", "cuda:0", "auto"})));
   }
-  return cuda_device(number);
+  return cuda_device(std::stoi(number));
 }
 
 void check_present(const Placement& place, const char* remedy) {
@@ -47,6 +47,27 @@ void check_present(const Placement& place, const char* remedy) {
   } catch (const DeviceError& e) {
     throw DeviceError(fmt::format("{}: {}; use {}", place.name(), e.what(), remedy));
   }
+}
+
+bool is_auto(const std::vector<std::string>& devices) {
+  return devices == std::vector<std::string>{"auto"};
+}
+
+/// A worker a GPU, else a worker a core. A machine with a driver is told why there is no GPU.
+WorkerPlaces choose_devices() {
+  WorkerPlaces chosen;
+  if (has_cuda_driver()) {
+    try {
+      load_cuda();
+      const std::size_t count = Registry<DeviceList>::find("cuda")->list().size();
+      for (std::size_t i = 0; i < count; ++i) chosen.places.push_back(cuda_device(int(i)));
+      return chosen;
+    } catch (const DeviceError& e) {
+      chosen.remark = fmt::format("workers.devices = \"auto\" takes the CPU: {}", e.what());
+    }
+  }
+  chosen.places.assign(std::min(allowed_cores().size(), kMostAutoWorkers), {"cpu", {}});
+  return chosen;
 }
 
 /// Gives each CPU worker `threads` cores of its own, where there are enough for all.
@@ -97,12 +118,12 @@ std::vector<int> allowed_cores() {
   return cores;
 }
 
-std::vector<Placement> place_workers(const WorkersConfig& workers, bool single_worker) {
-  std::vector<Placement> places;
-  if (workers.devices == std::vector<std::string>{"auto"}) {
-    const std::size_t count =
-        single_worker ? 1 : std::min(allowed_cores().size(), kMostAutoWorkers);
-    places.assign(count, {"cpu", {}});
+WorkerPlaces place_workers(const WorkersConfig& workers, bool single_worker) {
+  WorkerPlaces result;
+  std::vector<Placement>& places = result.places;
+  if (is_auto(workers.devices)) {
+    result = choose_devices();
+    if (single_worker) places.resize(1);
   } else {
     for (const std::string& word : workers.devices) places.push_back(parse_device(word));
   }
@@ -120,19 +141,20 @@ std::vector<Placement> place_workers(const WorkersConfig& workers, bool single_w
     if (place.kind != "cpu") check_present(place, kWithoutDevice);
   }
   share_cores(places, std::size_t(workers.threads));
-  return places;
+  return result;
 }
 
 Placement place_evaluation(const WorkersConfig& workers, const EvaluateConfig& evaluate) {
-  const std::string& first = workers.devices[0];
-  const Placement cpu{"cpu",
-                      {.index = 0,
-                       .threads = std::min(int(evaluate.threads), int(allowed_cores().size())),
-                       .cores = {}}};
-  if (first == "auto" || first == "cpu") return cpu;
-  const Placement place = parse_device(first);
-  check_present(place, kWithoutDevice);
-  return place;
+  const Placement first =
+      is_auto(workers.devices) ? choose_devices().places[0] : parse_device(workers.devices[0]);
+  if (first.kind == "cpu") {
+    return {"cpu",
+            {.index = 0,
+             .threads = std::min(int(evaluate.threads), int(allowed_cores().size())),
+             .cores = {}}};
+  }
+  check_present(first, kWithoutDevice);
+  return first;
 }
 
 namespace {
@@ -181,7 +203,7 @@ CenterPlace on_workers_if_there(const std::vector<Placement>& workers) {
 }
 
 CenterPlace on_device(const std::string& name, const std::vector<Placement>& workers) {
-  const Placement device = cuda_device(name.substr(5));
+  const Placement device = cuda_device(std::stoi(name.substr(5)));
   check_present(device, "center.place = \"pinned\"");
   CenterPlace place{.name = name, .sites = {[device] { return device.make_backend(); }}};
   for (const Placement& worker : workers) {

@@ -25,12 +25,17 @@ std::vector<std::string> names_of(const std::vector<Placement>& places);
 /// The cores this process may run on.
 std::vector<int> allowed_cores();
 
-/// A place for each worker. "auto" stands for one CPU worker a core, at most kMostAutoWorkers, or
-/// one in all for an algorithm of one worker. CPU workers get cores of their own where there are
-/// enough.
+struct WorkerPlaces {
+  std::vector<Placement> places;
+  std::string remark = {};  ///< to be told; empty where there is nothing to tell
+};
+
+/// A place for each worker. "auto" stands for one worker a GPU; where there are none, for one CPU
+/// worker a core, at most kMostAutoWorkers; and for one in all of either where the algorithm has one.
+/// CPU workers get cores of their own where there are enough.
 /// Throws: ConfigError for a device that is none; DeviceError for one that this program or machine
 /// lacks.
-std::vector<Placement> place_workers(const WorkersConfig& workers, bool single_worker);
+WorkerPlaces place_workers(const WorkersConfig& workers, bool single_worker);
 
 /// Where centers are tested: on the first worker's GPU, or on evaluate.threads of the CPU.
 /// Throws: DeviceError where this machine lacks the GPU.

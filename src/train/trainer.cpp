@@ -84,7 +84,7 @@ class Run {
   std::atomic<bool> good_enough_{false};  // stop.test_error has been reached
   Config config_;
   const Algorithm& algorithm_;
-  std::vector<Placement> places_;
+  WorkerPlaces workers_;
   CenterPlace place_;
   Data data_;
   Network network_;
@@ -102,18 +102,18 @@ class Run {
 Run::Run(Config config, const std::string& out)
     : config_(std::move(config)),
       algorithm_(*Registry<Algorithm>::find(config_.algorithm.name)),
-      places_(place_workers(config_.workers, algorithm_.single)),
-      place_(place_center(config_, places_)),
-      data_(resolve_threads(config_, places_)),
+      workers_(place_workers(config_.workers, algorithm_.single)),
+      place_(place_center(config_, workers_.places)),
+      data_(resolve_threads(config_, workers_.places)),
       network_(network_of(config_, data_)),
-      plan_(config_, places_.size(), data_.train_size),
+      plan_(config_, workers_.places.size(), data_.train_size),
       state0_(initial_state(config_, network_)),
       order_(make_order()),
       folder_(make_folder(out)),
       journal_(config_, folder_),
       clock_(config_.evaluate.every, std::size_t(config_.workers.batch), data_.train_size) {
   resolve_folder(config_.data, data_.split.source);
-  config_.workers.devices = names_of(places_);
+  config_.workers.devices = names_of(workers_.places);
   config_.center.place = place_.name;
   metadata_ = {{"easgd.config", dump_evaluation_config(config_)}};
 }
@@ -123,7 +123,7 @@ std::unique_ptr<OrderPolicy> Run::make_order() {
   if (config_.center.order == "virtual") {
     const VirtualConfig& v = config_.virtual_time;
     return virtual_order(
-        plan_, algorithm_, places_.size(),
+        plan_, algorithm_, workers_.places.size(),
         {v.step_seconds, v.transfer_seconds, v.jitter, std::uint64_t(config_.seed)}, synchronous);
   }
   if (synchronous) return synchronous_order();
@@ -131,7 +131,7 @@ std::unique_ptr<OrderPolicy> Run::make_order() {
     return algorithm_.timing == Timing::around ? round_robin_pairs() : round_robin_order();
   }
   if (config_.center.order == "free") return free_order();
-  Recording recording = Recording::read(config_.center.replay, places_.size());
+  Recording recording = Recording::read(config_.center.replay, workers_.places.size());
   recording.check_repeats(replay_config());
   plan_.set_steps(recording.steps);
   return replay_order(std::move(recording), ending_);
@@ -146,7 +146,7 @@ RunFolder Run::make_folder(const std::string& out) {
 WorkerParts Run::worker_parts(std::size_t index) {
   const auto seed = std::uint64_t(config_.seed);
   return {
-      .backend = [this, index] { return places_[index].make_backend(); },
+      .backend = [this, index] { return workers_.places[index].make_backend(); },
       .model =
           [this, seed](Backend& backend) {
             return backend.compile(network_, {.batch = std::size_t(config_.workers.batch),
@@ -159,7 +159,7 @@ WorkerParts Run::worker_parts(std::size_t index) {
           [this, index](Backend& backend) {
             LoaderOptions options = loader_options(config_, data_);
             options.worker = std::uint32_t(index);
-            options.workers = std::uint32_t(places_.size());
+            options.workers = std::uint32_t(workers_.places.size());
             options.cuts = config_.data.resident &&
                            backend.can_keep(data_.train_size * data_.split.train->shape().size());
             options.allocate = [&backend](std::size_t n) { return backend.allocate_mailbox(n); };
@@ -181,7 +181,8 @@ TeamOptions Run::team_options() {
                       .stop_on_failure = config_.workers.on_failure == "stop",
                       .on_version = {},
                       .on_failure = {}};
-  for (std::size_t i = 0; i < places_.size(); ++i) options.workers.push_back(worker_parts(i));
+  for (std::size_t i = 0; i < workers_.places.size(); ++i)
+    options.workers.push_back(worker_parts(i));
   options.on_failure = [this](int worker, const std::string& why) {
     journal_.warn_of_failure(worker, why);
   };
@@ -300,7 +301,9 @@ void Run::finish(Evaluator& evaluator, const CenterView& last, double seconds) {
 
 ExitCode Run::run() {
   journal_.announce(data_, network_, plan_);
-  if (!place_.remark.empty()) journal_.warn(place_.remark);
+  for (const std::string& remark : {workers_.remark, place_.remark}) {
+    if (!remark.empty()) journal_.warn(remark);
+  }
   journal_.warn_of_plan(plan_);
   TeamOptions options = team_options();
   Evaluator evaluator(evaluator_options(), network_.state_count());
