@@ -1,7 +1,9 @@
 // The program on GPUs that are none (tests/fake_gpu): everything of the CUDA side but NVIDIA's
 // own libraries, from the configuration to the run folder.
 
+#include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -100,6 +102,19 @@ TEST_CASE("fake GPUs: a run on one ends where a run on the CPU does, in every pr
   CHECK(on_gpu("calls", "--set workers.graphs=false") == on_gpu("graphs", ""));
   CHECK(on_gpu("tf32", "--set workers.precision=tf32") == doctest::Approx(cpu).epsilon(1e-2));
   CHECK(on_gpu("bf16", "--set workers.precision=bf16") == doctest::Approx(cpu).epsilon(3e-2));
+}
+
+TEST_CASE("fake GPUs: plans that were searched for once are taken again") {
+  const Runs runs;
+  setenv("XDG_CACHE_HOME", runs.file("caches").c_str(), 1);
+  const std::string settings =
+      "--set workers.devices=[0] --set workers.precision=tf32 --set workers.plans=search";
+  const double first = loss(runs.train("first", settings));
+  const std::string choices = bytes_of(runs.file("caches", "easgd/convolution_plans.txt"));
+  CHECK(std::ranges::count(choices, '\n') == 2);  // forward, filter
+  CHECK(loss(runs.train("second", settings)) == first);
+  CHECK(bytes_of(runs.file("caches", "easgd/convolution_plans.txt")) == choices);
+  unsetenv("XDG_CACHE_HOME");
 }
 
 TEST_CASE("fake GPUs: a free run of two workers replayed is the same bytes") {

@@ -59,6 +59,7 @@ struct ModelOptions {
   std::size_t batch = 0;
   bool training = true;  ///< false: `evaluate` only, no memory for gradients
   bool graphs = true;    ///< CUDA: a step is recorded once and then launched as one piece of work
+  bool plan_search = false;  ///< CUDA: of several plans for a convolution the fastest is taken
   std::string precision = "f32";
   std::uint64_t seed = 0;  ///< of the dropout masks
 };

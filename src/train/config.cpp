@@ -127,6 +127,9 @@ void WorkersConfig::fields(config::Fields& f) {
       "of activations and products; parameters stay f32; \"bf16\" where the processor or GPU has "
       "it, \"tf32\" on CUDA: float activations, rounded factors");
   f.flag("graphs", graphs, "CUDA: a step's kernels are recorded once and launched as one graph");
+  f.choice("plans", plans, {"ranking", "search"},
+           "CUDA: convolutions as cuDNN ranks them, or as they are fastest when timed at the first "
+           "start; the choice is kept in ~/.cache/easgd, and the bits of a run depend on it");
   f.choice("on_failure", on_failure, {"continue", "stop"},
            "what the others do when a worker fails");
 }

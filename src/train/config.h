@@ -63,6 +63,7 @@ struct WorkersConfig {
   std::int64_t threads = 0;
   std::string precision = "f32";
   bool graphs = true;
+  std::string plans = "ranking";
   std::string on_failure = "continue";
 
   void fields(config::Fields& f);

@@ -152,6 +152,7 @@ WorkerParts Run::worker_parts(std::size_t index) {
             return backend.compile(network_, {.batch = std::size_t(config_.workers.batch),
                                               .training = true,
                                               .graphs = config_.workers.graphs,
+                                              .plan_search = config_.workers.plans == "search",
                                               .precision = config_.workers.precision,
                                               .seed = seed});
           },

@@ -35,6 +35,9 @@ void spoil_path(int from, int to);
 /// Undoes these three.
 void mend();
 
+/// Convolutions by the engine of this number take so much longer.
+void slow_down(int engine, double seconds);
+
 /// A matrix as it lies: how far apart its rows are, and its columns.
 struct Strided {
   const float* data;

@@ -10,11 +10,14 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <limits>
 #include <map>
 #include <memory>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -238,6 +241,8 @@ struct Plan {
 };
 
 enum Engine : std::int64_t { kNondeterministic, kRefusing, kTensorCores, kExact };
+
+std::array<std::atomic<double>, kExact + 1> delays;  // seconds
 
 std::int64_t workspace_of(std::int64_t engine) {
   return 1000 * (engine + 1) + 24;
@@ -649,6 +654,8 @@ struct Places {
 };
 
 void execute(const Plan& plan, const Places& places) {
+  std::this_thread::sleep_for(
+      std::chrono::duration<double>(delays[std::size_t(plan.engine)].load()));
   std::memset(places.workspace, 0xFF, std::size_t(workspace_of(plan.engine)));
   const bool rounded = plan.engine == kTensorCores && plan.x.type == CUDNN_DATA_FLOAT;
   const auto input = [&](Role made_by, const Tensor& tensor, const void* data) {
@@ -679,6 +686,10 @@ void execute(const Plan& plan, const Places& places) {
 
 }  // namespace
 
+void easgd::fake_cuda::slow_down(int engine, double seconds) {
+  delays[std::size_t(engine)] = seconds;
+}
+
 const char* cudnnGetErrorString(cudnnStatus_t) {
   return reason;
 }
@@ -688,6 +699,9 @@ void cudnnGetLastErrorString(char* message, std::size_t size) {
   message[size - 1] = 0;
 }
 
+std::size_t cudnnGetVersion() {
+  return 1;
+}
 cudnnStatus_t cudnnCreate(cudnnHandle_t* handle) {
   *handle = new cudnnContext;
   return CUDNN_STATUS_SUCCESS;

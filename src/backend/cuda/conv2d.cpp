@@ -8,6 +8,7 @@
 
 #include "backend/cuda/aligned_slice.h"
 #include "backend/cuda/cuda_layer.h"
+#include "backend/cuda/plan_search.h"
 
 namespace easgd::cuda {
 namespace {
@@ -20,6 +21,7 @@ class ConvLayer final : public CudaLayer {
   void backward(const Workbench& bench, const Pass& pass) override;
 
  private:
+  std::optional<ConvolutionPlan> plan_if_any(Workbench& bench, Role role) const;
   ConvolutionPlan plan(Workbench& bench, Role role) const;
   void make_channels_last(Workbench& bench);
   void make_backward(Workbench& bench);
@@ -70,10 +72,18 @@ ConvLayer::ConvLayer(Workbench& bench, const Wiring& wiring)
   if (bench.options().training) make_backward(bench);
 }
 
+std::optional<ConvolutionPlan> ConvLayer::plan_if_any(Workbench& bench, Role role) const {
+  auto result =
+      bench.options().plan_search
+          ? fastest_plan(bench.cudnn(), bench.stream(), convolution_, role, users_plan_choices())
+          : ConvolutionPlan::make({bench.cudnn()}, convolution_, role);
+  if (result) bench.reserve(result->workspace());
+  return result;
+}
+
 ConvolutionPlan ConvLayer::plan(Workbench& bench, Role role) const {
-  auto result = ConvolutionPlan::make({bench.cudnn()}, convolution_, role);
+  auto result = plan_if_any(bench, role);
   if (!result) check(CUDNN_STATUS_NOT_SUPPORTED, "a plan of a convolution");
-  bench.reserve(result->workspace());
   return std::move(*result);
 }
 
@@ -90,10 +100,8 @@ void ConvLayer::make_channels_last(Workbench& bench) {
     padded_output_ = bench.make_values(bench.options().batch * out.size());
   }
   if (!wiring_.relu || !options_.use_bias) return;
-  fused_ = ConvolutionPlan::make({bench.cudnn()}, convolution_, Role::forward_bias_relu);
-  if (!fused_) return;
-  bench.reserve(fused_->workspace());
-  bias_ = bench.make_values(std::size_t(out.channels));
+  fused_ = plan_if_any(bench, Role::forward_bias_relu);
+  if (fused_) bias_ = bench.make_values(std::size_t(out.channels));
 }
 
 void ConvLayer::make_backward(Workbench& bench) {

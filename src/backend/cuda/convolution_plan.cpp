@@ -229,12 +229,15 @@ Shape filled_up(Shape shape, const Format& format) {
 }
 
 std::optional<ConvolutionPlan> ConvolutionPlan::make(const Target& target,
-                                                     const Convolution& convolution, Role role) {
+                                                     const Convolution& convolution, Role role,
+                                                     std::size_t from) {
   const Descriptor graph = graph_of(target, convolution, role);
+  std::size_t place = 0;
   for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
     for (const Descriptor& choice : ranking(target, graph, mode)) {
-      if (!is_wanted(choice, convolution.tensor_cores)) continue;
+      if (place++ < from || !is_wanted(choice, convolution.tensor_cores)) continue;
       ConvolutionPlan result;
+      result.place_ = place - 1;
       result.role_ = role;
       result.plan_ = cuda::make(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
       set(result.plan_, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, choice);

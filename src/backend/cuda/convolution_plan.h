@@ -51,18 +51,19 @@ class ConvolutionPlan {
     cudnnBackendDescriptor_t properties = nullptr;
   };
 
-  /// The first of cuDNN's own ranking that gives the same bits every time; nothing where there is
-  /// none.
+  /// The first of cuDNN's own ranking, from a place on, that gives the same bits every time; nothing
+  /// where there is none.
   static std::optional<ConvolutionPlan> make(const Target& target, const Convolution& convolution,
-                                             Role role);
+                                             Role role, std::size_t from = 0);
 
+  std::size_t place() const { return place_; }  ///< in the ranking
   std::size_t workspace() const { return workspace_; }
   void run(cudnnHandle_t handle, const void* x, const void* w, const void* b, const void* y,
            void* workspace) const;
 
  private:
   Descriptor plan_;
-  std::size_t workspace_ = 0;
+  std::size_t place_ = 0, workspace_ = 0;
   Role role_{};
 };
 

@@ -1,0 +1,122 @@
+// The search for the fastest plan, on a cuDNN whose engines are as slow as a test wants them.
+
+#include "backend/cuda/plan_search.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
+#include "backend/cuda/stream.h"
+#include "base/error.h"
+#include "fake_cuda.h"
+#include "temporary_folder.h"
+
+using namespace easgd;
+using namespace easgd::cuda;
+using easgd::testing::TemporaryFolder;
+
+namespace {
+
+// The stand-in ranks four engines, and, as cuDNN does, the same again to fall back on. Of them a
+// convolution of floats for tensor cores can have two.
+constexpr int kEngines = 4, kFirst = 2, kSecond = 3;
+
+constexpr Convolution kConvolution{.samples = 2,
+                                   .input = {4, 5, 5},
+                                   .output = {8, 3, 3},
+                                   .kernel = 3,
+                                   .stride = 1,
+                                   .pad = 0,
+                                   .format = {.channels_last = true},
+                                   .tensor_cores = true};
+
+/// One engine is slow while it lives.
+struct Slow {
+  explicit Slow(int number) : engine(number) { fake_cuda::slow_down(engine, 0.02); }
+  ~Slow() { fake_cuda::slow_down(engine, 0); }
+  int engine;
+};
+
+struct Device {
+  Device() {
+    check(cudnnCreate(handle.place()), "cudnnCreate");
+    check(cudnnSetStream(handle, stream), "cudnnSetStream");
+  }
+  int fastest(PlanChoices& choices, const Convolution& c = kConvolution, Role role = Role::data) {
+    const auto plan = fastest_plan(handle, stream, c, role, choices);
+    REQUIRE(plan);
+    return int(plan->place()) % kEngines;
+  }
+
+  Stream stream = make_stream("test");
+  Handle<cudnnHandle_t, cudnnDestroy> handle;
+};
+
+std::string text_of(const std::string& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+std::string failure(Device& device, const std::string& path) {
+  PlanChoices choices(path);
+  try {
+    device.fastest(choices);
+  } catch (const DataError& e) {
+    return e.what();
+  }
+  return "none";
+}
+
+}  // namespace
+
+TEST_CASE("plan search: the fastest is chosen, wherever it is ranked") {
+  Device device;
+  for (const Role role : {Role::forward, Role::forward_bias_relu, Role::data, Role::filter}) {
+    CAPTURE(int(role));
+    PlanChoices these(""), those("");
+    {
+      const Slow slow(kFirst);
+      CHECK(device.fastest(these, kConvolution, role) == kSecond);
+    }
+    const Slow slow(kSecond);
+    CHECK(device.fastest(those, kConvolution, role) == kFirst);
+    CHECK(device.fastest(these, kConvolution, role) == kSecond);  // known
+  }
+}
+
+TEST_CASE("plan search: a choice outlives the process that made it, and is of one convolution") {
+  Device device;
+  const TemporaryFolder folder;
+  const std::string path = folder / "caches/plans.txt";
+  Convolution wider = kConvolution;
+  wider.output.channels = 12;
+  {
+    const Slow slow(kFirst);
+    PlanChoices choices(path);
+    CHECK(device.fastest(choices) == kSecond);
+  }
+  const Slow slow(kSecond);
+  PlanChoices choices(path);
+  CHECK(device.fastest(choices) == kSecond);
+  CHECK(device.fastest(choices, wider) == kFirst);
+  CHECK(device.fastest(choices, kConvolution, Role::filter) == kFirst);
+  const std::string text = text_of(path);
+  CHECK(text.starts_with(
+      "fake, cuDNN 1: data, 2 of 4x5x5 to 8x3x3, kernel 3, stride 1, pad 0, tf32 = "));
+  CHECK(std::ranges::count(text, '\n') == 3);
+}
+
+TEST_CASE("plan search: a file that cannot be understood or written is told") {
+  Device device;
+  const TemporaryFolder folder;
+  const std::string path = folder / "plans.txt";
+  for (const char* line : {"no answer", "a question = ", "a question = 1x", "a question = -1"}) {
+    std::ofstream(path) << "a question = 1\n" << line << "\n";
+    CHECK(failure(device, path).starts_with(path + ":2: expected \"QUESTION = NUMBER\""));
+  }
+  CHECK(failure(device, path + "/below/a/file").find("cannot be written") != std::string::npos);
+}
