@@ -1,162 +1,189 @@
-// Sums over all values of a channel, in two stages: many threads a channel, each with a share of the
-// rows, then one thread a channel for what those have found. Bias gradients, and batch
-// normalisation:
+// Sums over all values of a channel: bias gradients, and batch normalisation.
 //
 //   y = weight xhat + bias,   xhat = (x - mean) deviation,   deviation = 1 / sqrt(variance + epsilon)
 //   dbias = sum of dy,   dweight = sum of dy xhat
 //   dx = weight deviation (dy - dbias / count - xhat dweight / count),   count = N P
+//
+// Such a sum is a formula: what it reads of a value, what that adds to two sums, and what becomes
+// of these. Blocks of threads have a group of channels each, which are neighbours in memory, and a
+// part of the rows. A block adds up what its threads have found, two by two, and the last block of
+// a group what the blocks have: always in the same order.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
+#include <variant>
 
+#include "kernels/bf16.h"
 #include "kernels/layout_passes.h"
 
 namespace easgd::kernels {
 
-/// The N P values of a channel, dealt out to `parts` threads, which leave their sums in partial
-/// [parts][channels]. Threads that are neighbours read neighbours in memory.
-struct Rows {
-  Layout layout;
-  int samples, parts;
+struct alignas(16) Sums {
+  double first, second;
 
-  struct Share {
-    Index channel, part;
-  };
-  /// Of thread i of parts * channels.
-  EASGD_HD Share share(std::size_t i) const {
-    const Index c = Index(layout.channels), all = Index(parts);
-    if (layout.channels_last) return {Index(i) % c, Index(i) / c};
-    return {Index(i) / all, Index(i) % all};
-  }
-  EASGD_HD Index place(const Share& share) const {
-    return share.part * Index(layout.channels) + share.channel;
-  }
-  /// The sum of f(place in memory) over a share.
-  template <class Function>
-  EASGD_HD double sum(const Share& share, const Function& f) const {
-    const Index rows = Index(samples) * Index(layout.pixels);
-    double total = 0;
-    for (Index row = share.part; row < rows; row += Index(parts)) {
-      total += double(f(layout.index(row, share.channel)));
-    }
-    return total;
-  }
+  EASGD_HD void operator+=(const Sums& s) { first += s.first, second += s.second; }
 };
 
-/// partial = sum of dy, which is first set to 0 where y is not above it; y may be null
+/// Who adds up what of a batch.
+struct Deal {
+  static constexpr Index kThreads = 256;  ///< of a block
+
+  Layout layout;
+  Index rows;        ///< N P
+  Index width = 1;   ///< channels of a group; a power of two
+  Index groups = 1;  ///< of channels; the last may be filled up with some that are none
+  Index parts = 1;   ///< of the rows
+
+  static Deal of(const Layout& layout, int samples) {
+    constexpr Index kWidth = 16;     // 32 bytes of bf16, which is what memory gives at a time
+    constexpr Index kBlocks = 1024;  // fill a device
+    constexpr Index kEach = 8;  // rows of a thread at least, and parts of one in the end at most
+    Deal deal{layout, Index(samples) * Index(layout.pixels)};
+    const auto channels = Index(layout.channels);
+    while (layout.channels_last && deal.width < std::min(kWidth, channels)) deal.width *= 2;
+    deal.groups = (channels + deal.width - 1) / deal.width;
+    const Index most = std::min(kBlocks / deal.groups, deal.lanes() * kEach);
+    deal.parts = std::clamp(deal.rows / (deal.lanes() * kEach), Index{1}, std::max(most, Index{1}));
+    return deal;
+  }
+
+  /// Threads of a block with the same channel.
+  EASGD_HD Index lanes() const { return kThreads / width; }
+  EASGD_HD Index channel(Index group, Index thread) const { return group * width + thread % width; }
+  EASGD_HD bool has(Index channel) const { return channel < Index(layout.channels); }
+  /// Where a block leaves its sums of `width` channels.
+  EASGD_HD Index place(Index group, Index part) const { return (group * parts + part) * width; }
+  Index places() const { return groups * parts * width; }
+};
+
+/// Device memory for sums in the making. From one stream at a time.
+struct SumsPlace {
+  Sums* partial;            ///< [deal.places()]
+  std::uint32_t* finished;  ///< [deal.groups], blocks: zeros before, and zeros after
+};
+
+/// What a thread finds in its rows.
+template <class Formula>
+EASGD_HD Sums sum_rows(const Formula& formula, const Deal& deal, Index group, Index part,
+                       Index thread) {
+  constexpr Index kTogether = 4;  // are read before one of them is written
+  const Index c = deal.channel(group, thread), step = deal.parts * deal.lanes();
+  Index row = part * deal.lanes() + thread / deal.width;
+  Sums sums{0, 0};
+  if (!deal.has(c)) return sums;
+  for (; row < deal.rows && deal.rows - row > (kTogether - 1) * step; row += kTogether * step) {
+    decltype(formula.read(0, 0)) values[kTogether];
+    for (Index k = 0; k < kTogether; ++k) {
+      values[k] = formula.read(deal.layout.index(row + k * step, c), c);
+    }
+    for (Index k = 0; k < kTogether; ++k) {
+      sums += formula.add(deal.layout.index(row + k * step, c), values[k]);
+    }
+  }
+  for (; row < deal.rows; row += step) {
+    const Index i = deal.layout.index(row, c);
+    sums += formula.add(i, formula.read(i, c));
+  }
+  return sums;
+}
+
+/// Of the threads' sums: the `half` lanes above the first are added to those.
+EASGD_HD inline void fold(Sums* sums, const Deal& deal, Index half, Index thread) {
+  if (thread < half * deal.width) sums[thread] += sums[thread + half * deal.width];
+}
+
+/// What a thread of a group's last block finds in all its blocks' sums.
+EASGD_HD inline Sums sum_parts(const Sums* partial, const Deal& deal, Index group, Index thread) {
+  Sums sums{0, 0};
+  for (Index part = thread / deal.width; part < deal.parts; part += deal.lanes()) {
+    const Sums* there = partial + deal.place(group, part) + thread % deal.width;
+#ifdef __CUDA_ARCH__
+    const double2 s = __ldcg(reinterpret_cast<const double2*>(there));  // other blocks wrote it
+    sums += Sums{s.x, s.y};
+#else
+    sums += *there;
+#endif
+  }
+  return sums;
+}
+
+/// to = sum of dy, which is first set to 0 where y is not above it; y may be null
 template <class T>
-struct BiasSums {
-  double* partial;
+struct BiasGradient {
+  float* to;
   T* dy;
   const T* y;
-  Rows rows;
 
-  EASGD_HD void operator()(std::size_t i) const {
-    const Rows::Share share = rows.share(i);
-    partial[rows.place(share)] = rows.sum(share, [&](Index k) {
-      if (y && !(float(y[k]) > 0.0f)) dy[k] = T(0.0f);
-      return float(dy[k]);
-    });
+  struct Value {
+    float dy;
+    bool shut;
+  };
+  EASGD_HD Value read(Index i, Index) const { return {float(dy[i]), y && !(float(y[i]) > 0.0f)}; }
+  EASGD_HD Sums add(Index i, const Value& value) const {
+    if (value.shut) dy[i] = T(0.0f);
+    return {value.shut ? 0.0 : double(value.dy), 0};
   }
+  EASGD_HD void finish(Index c, const Sums& sums) const { to[c] = float(sums.first); }
 };
 
-/// partial = sum of x
+/// Mean and deviation of a batch; moves the running statistics, where there are any, by `weight`
+/// towards the mean and the unbiased variance.
 template <class T>
-struct MeanSums {
-  double* partial;
+struct BatchMoments {
+  float* mean;
+  float* deviation;
+  float* moved_mean;
+  float* moved_variance;
   const T* x;
-  Rows rows;
+  double count, epsilon;
+  float weight;
 
-  EASGD_HD void operator()(std::size_t i) const {
-    const Rows::Share share = rows.share(i);
-    partial[rows.place(share)] = rows.sum(share, [&](Index k) { return float(x[k]); });
+  EASGD_HD double read(Index i, Index) const { return double(float(x[i])); }
+  EASGD_HD Sums add(Index, double value) const { return {value, value * value}; }
+  EASGD_HD void finish(Index c, const Sums& sums) const {
+    const double m = sums.first / count, difference = sums.second - sums.first * m;
+    const double squares = difference < 0 ? 0 : difference;
+    mean[c] = float(m);
+    deviation[c] = float(1 / ::sqrt(squares / count + epsilon));
+    if (!moved_mean) return;
+    moved_mean[c] += weight * (float(m) - moved_mean[c]);
+    moved_variance[c] += weight * (float(squares / (count - 1)) - moved_variance[c]);
   }
 };
 
-/// partial = sum of (x - mean)^2
+/// dbias and dweight; dy is first set to 0 where y is not above it; y may be null
 template <class T>
-struct VarianceSums {
-  double* partial;
-  const T* x;
-  const float* mean;
-  Rows rows;
-
-  EASGD_HD void operator()(std::size_t i) const {
-    const Rows::Share share = rows.share(i);
-    const float m = mean[share.channel];
-    partial[rows.place(share)] = rows.sum(share, [&](Index k) {
-      const float d = float(x[k]) - m;
-      return d * d;
-    });
-  }
-};
-
-/// partial [2][parts][channels] = sums of dy and of dy xhat; dy is first set to 0 where y is not
-/// above it; y may be null
-template <class T>
-struct BatchNormSums {
-  double* partial;
+struct BatchNormGradient {
+  float* dbias;
+  float* dweight;
   T* dy;
   const T* y;
   const T* x;
   const float* mean;
   const float* deviation;
-  Rows rows;
 
-  EASGD_HD void operator()(std::size_t i) const {
-    const Rows::Share share = rows.share(i);
-    const float m = mean[share.channel], d = deviation[share.channel];
-    double with_x = 0;
-    partial[rows.place(share)] = rows.sum(share, [&](Index k) {
-      if (y && !(float(y[k]) > 0.0f)) dy[k] = T(0.0f);
-      with_x += double(float(dy[k]) * (float(x[k]) - m) * d);
-      return float(dy[k]);
-    });
-    partial[rows.place(share) + Index(rows.parts) * Index(rows.layout.channels)] = with_x;
+  struct Value {
+    float dy, xhat;
+    bool shut;
+  };
+  EASGD_HD Value read(Index i, Index c) const {
+    return {float(dy[i]), (float(x[i]) - mean[c]) * deviation[c], y && !(float(y[i]) > 0.0f)};
+  }
+  EASGD_HD Sums add(Index i, const Value& value) const {
+    if (value.shut) dy[i] = T(0.0f);
+    if (value.shut) return {0, 0};
+    return {double(value.dy), double(value.dy) * double(value.xhat)};
+  }
+  EASGD_HD void finish(Index c, const Sums& sums) const {
+    dbias[c] = float(sums.first);
+    dweight[c] = float(sums.second);
   }
 };
 
-/// Of channel c.
-EASGD_HD inline double sum_of_parts(const double* partial, std::size_t c, int channels, int parts) {
-  double sum = 0;
-  for (int part = 0; part < parts; ++part) {
-    sum += partial[std::size_t(part) * std::size_t(channels) + c];
-  }
-  return sum;
-}
-
-/// to = scale * the sum
-struct SumParts {
-  float* to;
-  const double* partial;
-  int channels, parts;
-  double scale;
-
-  EASGD_HD void operator()(std::size_t c) const {
-    to[c] = float(scale * sum_of_parts(partial, c, channels, parts));
-  }
-};
-
-/// The deviation from the sums of squares; moves the running statistics, where there are any, by
-/// `weight` towards the mean and the unbiased variance.
-struct FinishVariance {
-  float* deviation;
-  float* moved_mean;
-  float* moved_variance;
-  const float* mean;
-  const double* partial;
-  int channels, parts;
-  double count, epsilon;
-  float weight;
-
-  EASGD_HD void operator()(std::size_t c) const {
-    const double sum = sum_of_parts(partial, c, channels, parts);
-    deviation[c] = float(1 / ::sqrt(sum / count + epsilon));
-    if (!moved_mean) return;
-    moved_mean[c] += weight * (mean[c] - moved_mean[c]);
-    moved_variance[c] += weight * (float(sum / (count - 1)) - moved_variance[c]);
-  }
-};
+using ChannelSum =
+    std::variant<BiasGradient<float>, BiasGradient<Bf16>, BatchMoments<float>, BatchMoments<Bf16>,
+                 BatchNormGradient<float>, BatchNormGradient<Bf16>>;
 
 /// deviation = 1 / sqrt(variance + epsilon)
 struct DeviationOf {

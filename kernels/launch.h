@@ -1,4 +1,4 @@
-// Elementwise kernels on a CUDA device.
+// Kernels on a CUDA device.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -15,5 +15,9 @@ namespace easgd::kernels {
 /// Throws: std::exception where the device refuses it.
 void launch(const Elementwise& kernel, std::size_t count, cudaStream_t stream);
 void launch(const LayerPass& kernel, std::size_t count, cudaStream_t stream);
+
+/// The sums of all channels, as the next work of `stream`.
+/// Throws: std::exception where the device refuses it.
+void launch(const ChannelSum& sum, const Deal& deal, const SumsPlace& place, cudaStream_t stream);
 
 }  // namespace easgd::kernels

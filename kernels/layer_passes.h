@@ -149,11 +149,9 @@ using LayerPass = std::variant<
     SoftmaxCrossEntropyPass<float>, SoftmaxCrossEntropyPass<Bf16>, MaxPoolForward<float>,
     MaxPoolForward<Bf16>, MaxPoolBackward<float>, MaxPoolBackward<Bf16>, AveragePoolForward<float>,
     AveragePoolForward<Bf16>, AveragePoolBackward<float>, AveragePoolBackward<Bf16>, AddBias<float>,
-    AddBias<Bf16>, BiasSums<float>, BiasSums<Bf16>, MeanSums<float>, MeanSums<Bf16>,
-    VarianceSums<float>, VarianceSums<Bf16>, BatchNormSums<float>, BatchNormSums<Bf16>,
-    BatchNormForward<float>, BatchNormForward<Bf16>, BatchNormBackward<float>,
-    BatchNormBackward<Bf16>, SumParts, FinishVariance, DeviationOf, ToChannelsLast<float, float>,
-    ToChannelsLast<float, Bf16>, ToChannelsLast<Bf16, Bf16>, FromChannelsLast<float, float>,
-    FromChannelsLast<Bf16, float>, FromChannelsLast<Bf16, Bf16>, CutPass>;
+    AddBias<Bf16>, BatchNormForward<float>, BatchNormForward<Bf16>, BatchNormBackward<float>,
+    BatchNormBackward<Bf16>, DeviationOf, ToChannelsLast<float, float>, ToChannelsLast<float, Bf16>,
+    ToChannelsLast<Bf16, Bf16>, FromChannelsLast<float, float>, FromChannelsLast<Bf16, float>,
+    FromChannelsLast<Bf16, Bf16>, CutPass>;
 
 }  // namespace easgd::kernels

@@ -20,6 +20,7 @@
 #include "random_batch.h"
 #include "reference_network.h"
 #include "relative.h"
+#include "sum_channels.h"
 
 namespace easgd::testing {
 namespace {
@@ -37,6 +38,20 @@ template <class Pass>
 void run(const Pass& pass, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) pass(i);
 }
+
+/// Memory for the sums of a deal, in which every block has a place of its own.
+class Summed {
+ public:
+  explicit Summed(const kernels::Deal& deal)
+      : partial_(deal.places(), {NAN, NAN}), finished_(deal.groups) {}
+  ~Summed() { CHECK(finished_ == std::vector<std::uint32_t>(finished_.size())); }
+
+  kernels::SumsPlace place() const { return {partial_.data(), finished_.data()}; }
+
+ private:
+  mutable std::vector<kernels::Sums> partial_;
+  mutable std::vector<std::uint32_t> finished_;
+};
 
 /// The CUDA backend, or nothing, which the test says.
 std::unique_ptr<Backend> device() {
@@ -270,68 +285,114 @@ TEST_CASE("parity: pooling takes the first maximum and the mean of its window, i
 }
 
 TEST_CASE("parity: sums of a channel do not depend on who adds up, nor on the layout") {
-  const std::vector<float> dy = coarse(kValues, 1), y = coarse(kValues, 2);
-  std::vector<double> all(kChannels), open(kChannels);
-  for (std::size_t i = 0; i < kValues; ++i) {
-    const std::size_t c = i / (kHeight * kWidth) % kChannels;
-    all[c] += double(dy[i]);
-    open[c] += y[i] > 0 ? double(dy[i]) : 0;
-  }
-  for (const kernels::Layout& layout : {kPlain, kLast}) {
-    for (const int parts : {1, 4, 11, 1000}) {
-      for (const bool relu : {false, true}) {
-        std::vector<float> slope = dy, output = y, sums(kChannels);
-        if (layout.channels_last) {
-          slope = channels_last(slope, kChannels, layout.pixels);
-          output = channels_last(output, kChannels, layout.pixels);
-        }
-        std::vector<double> partial(std::size_t(parts * kChannels), -1);
-        run(kernels::BiasSums<float>{partial.data(),
-                                     slope.data(),
-                                     relu ? output.data() : nullptr,
-                                     {layout, kSamples, parts}},
-            partial.size());
-        run(kernels::SumParts{sums.data(), partial.data(), kChannels, parts, 0.5}, kChannels);
-        for (std::size_t c = 0; c < kChannels; ++c) {
-          CHECK(double(sums[c]) == (relu ? open : all)[c] / 2);  // coarse: exact
-        }
-        for (std::size_t i = 0; relu && i < kValues; ++i) {
-          if (!(output[i] > 0)) CHECK(slope[i] == 0);
+  for (const int channels : {1, 3, 19}) {
+    constexpr int kPixels = 35, kSamples = 200;
+    const auto size = std::size_t(channels), count = size * kPixels * kSamples;
+    const std::vector<float> dy = coarse(count, 1), y = coarse(count, 2);
+    std::vector<double> all(size), open(size);
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t c = i / kPixels % size;
+      all[c] += double(dy[i]);
+      open[c] += y[i] > 0 ? double(dy[i]) : 0;
+    }
+    for (const bool last : {false, true}) {
+      kernels::Deal deal = kernels::Deal::of({channels, kPixels, last}, kSamples);
+      CHECK(deal.parts > 1);
+      for (const kernels::Index parts : {deal.parts, 1u, 11u, 1000u}) {
+        CAPTURE(channels);
+        CAPTURE(last);
+        CAPTURE(parts);
+        deal.parts = parts;
+        for (const bool relu : {false, true}) {
+          std::vector<float> slope = last ? channels_last(dy, channels, kPixels) : dy;
+          const std::vector<float> output = last ? channels_last(y, channels, kPixels) : y;
+          const Summed summed(deal);
+          std::vector<float> sums(size, -1);
+          sum_channels(kernels::BiasGradient<float>{sums.data(), slope.data(),
+                                                    relu ? output.data() : nullptr},
+                       deal, summed.place());
+          for (std::size_t c = 0; c < sums.size(); ++c) {
+            CHECK(double(sums[c]) == (relu ? open : all)[c]);  // coarse: exact
+          }
+          std::size_t wrong = 0;
+          for (std::size_t i = 0; relu && i < count; ++i) {
+            wrong += !(output[i] > 0) && slope[i] != 0;
+          }
+          CHECK(wrong == 0);
         }
       }
     }
   }
 }
 
-TEST_CASE("parity: a variance moves the running statistics, or leaves them alone") {
-  const std::vector<float> x = coarse(kValues, 1);
-  constexpr double kCount = kSamples * kHeight * kWidth;
+TEST_CASE("parity: sums of a channel are the same bits whichever block is the last") {
+  constexpr int kPixels = 35, kSamples = 200, kChannels = 19;
+  const std::vector<float> x = noise(kPixels * kSamples * kChannels, 1);
+  for (const bool last : {false, true}) {
+    const kernels::Deal deal = kernels::Deal::of({kChannels, kPixels, last}, kSamples);
+    const Summed summed(deal);
+    std::vector<float> mean(kChannels), deviation(kChannels);
+    const auto moments = [&](const std::vector<kernels::Index>& blocks) {
+      sum_channels(kernels::BatchMoments<float>{mean.data(), deviation.data(), nullptr, nullptr,
+                                                x.data(), double(deal.rows), 0, 0},
+                   deal, summed.place(), blocks);
+      return std::pair(mean, deviation);
+    };
+    std::vector<kernels::Index> blocks(deal.groups * deal.parts);
+    std::iota(blocks.begin(), blocks.end(), kernels::Index{0});
+    const auto forward = moments(blocks);
+    std::ranges::reverse(blocks);
+    CHECK(moments(blocks) == forward);
+  }
+}
+
+TEST_CASE("parity: moments of a batch far from zero move the running ones, or leave them alone") {
+  constexpr int kPixels = 35, kSamples = 60, kChannels = 3;
+  std::vector<float> x = noise(kPixels * kSamples * kChannels, 1);
+  for (float& value : x) value += 100;
+  const kernels::Deal deal = kernels::Deal::of({kChannels, kPixels, false}, kSamples);
+  const Summed summed(deal);
+  const double n = double(deal.rows);
+  CHECK(n == kPixels * kSamples);
   std::vector<float> mean(kChannels), deviation(kChannels), moved_mean(kChannels, 1),
       moved_variance(kChannels, 2);
-  std::vector<double> partial(3 * kChannels);
-  const kernels::Rows rows{kPlain, kSamples, 3};
-  run(kernels::MeanSums<float>{partial.data(), x.data(), rows}, partial.size());
-  run(kernels::SumParts{mean.data(), partial.data(), kChannels, 3, 1 / kCount}, kChannels);
-  run(kernels::VarianceSums<float>{partial.data(), x.data(), mean.data(), rows}, partial.size());
   for (const bool moves : {false, true}) {
-    run(kernels::FinishVariance{deviation.data(), moves ? moved_mean.data() : nullptr,
-                                moved_variance.data(), mean.data(), partial.data(), kChannels, 3,
-                                kCount, 0.5, 0.25f},
-        kChannels);
+    sum_channels(kernels::BatchMoments<float>{mean.data(), deviation.data(),
+                                              moves ? moved_mean.data() : nullptr,
+                                              moved_variance.data(), x.data(), n, 0.5, 0.25f},
+                 deal, summed.place());
     for (std::size_t c = 0; c < kChannels; ++c) {
-      double sum = 0, squares = 0;
-      for (std::size_t i = 0; i < kValues; ++i) {
-        if (i / (kHeight * kWidth) % kChannels != c) continue;
-        sum += double(x[i]), squares += double(x[i]) * double(x[i]);
-      }
-      const double m = sum / kCount, variance = squares / kCount - m * m;
-      CHECK(double(deviation[c]) == doctest::Approx(1 / std::sqrt(variance + 0.5)).epsilon(1e-6));
+      const auto over_channel = [&](const auto& f) {
+        double sum = 0;
+        for (std::size_t i = 0; i < x.size(); ++i) {
+          if (i / kPixels % kChannels == c) sum += f(double(x[i]));
+        }
+        return sum;
+      };
+      const double m = over_channel([](double v) { return v; }) / n;
+      const double squares = over_channel([&](double v) { return (v - m) * (v - m); });
+      CHECK(double(mean[c]) == doctest::Approx(m).epsilon(1e-7));
+      CHECK(double(deviation[c]) ==
+            doctest::Approx(1 / std::sqrt(squares / n + 0.5)).epsilon(1e-6));
       CHECK(double(moved_mean[c]) == doctest::Approx(moves ? 0.75 + 0.25 * m : 1).epsilon(1e-6));
-      const double unbiased = variance * kCount / (kCount - 1);
       CHECK(double(moved_variance[c]) ==
-            doctest::Approx(moves ? 1.5 + 0.25 * unbiased : 2).epsilon(1e-5));
+            doctest::Approx(moves ? 1.5 + 0.25 * squares / (n - 1) : 2).epsilon(1e-6));
     }
   }
+}
+
+TEST_CASE("parity: a constant channel has no variance, and NaN none that is a number") {
+  std::vector<float> x(7000, 0.1f), mean(1), deviation(1);
+  const kernels::Deal deal = kernels::Deal::of({1, 35, false}, 200);
+  const Summed summed(deal);
+  const kernels::BatchMoments<float> moments{
+      mean.data(), deviation.data(), nullptr, nullptr, x.data(), 7000, 1e-4, 0};
+  sum_channels(moments, deal, summed.place());
+  CHECK(double(deviation[0]) == doctest::Approx(100).epsilon(1e-6));
+  x[6999] = NAN;
+  sum_channels(moments, deal, summed.place());
+  CHECK(std::isnan(mean[0]));
+  CHECK(std::isnan(deviation[0]));
 }
 
 TEST_CASE("parity: the loss, its hits and its gradient") {

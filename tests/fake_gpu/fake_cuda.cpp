@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "kernels/launch.h"
+#include "tests/sum_channels.h"
 
 namespace {
 
@@ -187,6 +188,14 @@ void launch(const Elementwise& kernel, std::size_t count, cudaStream_t stream) {
 
 void launch(const LayerPass& kernel, std::size_t count, cudaStream_t stream) {
   launch_any(kernel, count, stream);
+}
+
+void launch(const ChannelSum& sum, const Deal& deal, const SumsPlace& place, cudaStream_t stream) {
+  std::visit(
+      [&](const auto& formula) {
+        stream->append([=] { easgd::testing::sum_channels(formula, deal, place); });
+      },
+      sum);
 }
 
 }  // namespace easgd::kernels

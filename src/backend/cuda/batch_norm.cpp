@@ -1,6 +1,5 @@
 // Batch normalisation, and the ReLU after it, in passes of our own (nn/batch_norm.h has the
-// formula): the mean, the variance about it, and then every value; backward two sums a channel, and
-// then every value.
+// formula): two sums a channel, and then every value, forward and backward.
 #include "nn/batch_norm.h"
 
 #include "backend/cuda/cuda_layer.h"
@@ -13,16 +12,13 @@ class BatchNormLayer final : public CudaLayer {
   BatchNormLayer(Workbench& bench, const Wiring& wiring)
       : CudaLayer(wiring),
         options_(dynamic_cast<const BatchNorm&>(*wiring.stage->layer)),
-        rows_(bench.rows(wiring.stage->input)),
-        channels_(std::size_t(rows_.layout.channels)),
-        threads_(channels_ * std::size_t(rows_.parts)),
+        deal_(bench.deal(wiring.stage->input)),
+        channels_(std::size_t(deal_.layout.channels)),
         values_(bench.options().batch * wiring.stage->input.size()),
-        rows_of_channel_(double(bench.batch()) * rows_.layout.pixels),
         running_mean_(wiring.stage->statistics[0].offset - bench.network().parameter_count()),
         running_variance_(wiring.stage->statistics[1].offset - bench.network().parameter_count()),
         mean_(bench.make_floats(channels_)),
-        deviation_(bench.make_floats(channels_)),
-        sums_(bench.make_doubles(2 * threads_)) {}
+        deviation_(bench.make_floats(channels_)) {}
 
   void forward(const Workbench& bench, const Pass& pass) override {
     const float* mean = pass.fixed ? pass.fixed + running_mean_ : mean_;
@@ -36,7 +32,7 @@ class BatchNormLayer final : public CudaLayer {
       bench.run(
           kernels::BatchNormForward<T>{values<T>(wiring_.output), values<T>(wiring_.input(pass)),
                                        mean, deviation_, wiring_.slice(pass.x, 0),
-                                       wiring_.slice(pass.x, 1), rows_.layout, wiring_.relu},
+                                       wiring_.slice(pass.x, 1), deal_.layout, wiring_.relu},
           values_);
     });
   }
@@ -47,14 +43,12 @@ class BatchNormLayer final : public CudaLayer {
       const T* x = values<T>(wiring_.input(pass));
       const T* y = wiring_.relu ? values<T>(wiring_.output) : nullptr;
       T* dy = values<T>(wiring_.output_gradient);
-      bench.run(kernels::BatchNormSums<T>{sums_, dy, y, x, mean_, deviation_, rows_}, threads_);
-      add_up(bench, sums_, dbias, 1);
-      add_up(bench, sums_ + threads_, dweight, 1);
+      bench.run(kernels::BatchNormGradient<T>{dbias, dweight, dy, y, x, mean_, deviation_}, deal_);
       const auto [to, add] = wiring_.gradients[0];
       if (!to) return;
       bench.run(kernels::BatchNormBackward<T>{values<T>(to), dy, x, mean_, deviation_,
                                               wiring_.slice(pass.x, 0), dbias, dweight,
-                                              float(rows_of_channel_), rows_.layout, add},
+                                              float(deal_.rows), deal_.layout, add},
                 values_);
     });
   }
@@ -63,30 +57,20 @@ class BatchNormLayer final : public CudaLayer {
   /// Of the batch; moves the running ones towards them.
   void take_moments(const Workbench& bench, const Pass& pass) const {
     bench.with_type([&]<class T>(T) {
-      const T* x = values<T>(wiring_.input(pass));
-      bench.run(kernels::MeanSums<T>{sums_, x, rows_}, threads_);
-      add_up(bench, sums_, mean_, 1 / rows_of_channel_);
-      bench.run(kernels::VarianceSums<T>{sums_, x, mean_, rows_}, threads_);
+      bench.run(
+          kernels::BatchMoments<T>{
+              mean_, deviation_, pass.moved ? pass.moved + running_mean_ : nullptr,
+              pass.moved ? pass.moved + running_variance_ : nullptr, values<T>(wiring_.input(pass)),
+              double(deal_.rows), options_.epsilon, pass.weight.value_or(float(options_.momentum))},
+          deal_);
     });
-    bench.run(
-        kernels::FinishVariance{deviation_, pass.moved ? pass.moved + running_mean_ : nullptr,
-                                pass.moved ? pass.moved + running_variance_ : nullptr, mean_, sums_,
-                                int(channels_), rows_.parts, rows_of_channel_, options_.epsilon,
-                                pass.weight.value_or(float(options_.momentum))},
-        channels_);
-  }
-
-  void add_up(const Workbench& bench, const double* sums, float* to, double scale) const {
-    bench.run(kernels::SumParts{to, sums, int(channels_), rows_.parts, scale}, channels_);
   }
 
   const BatchNorm& options_;
-  const kernels::Rows rows_;
-  const std::size_t channels_, threads_, values_;
-  const double rows_of_channel_;                       // N H W
+  const kernels::Deal deal_;
+  const std::size_t channels_, values_;
   const std::size_t running_mean_, running_variance_;  // where they lie in the statistics [S]
   float *mean_, *deviation_;  // of the batch; the latter as 1 / sqrt(variance + epsilon)
-  double* sums_;              // [2][parts][C]
 };
 
 const Registered<CudaLayerEntry> kRegistered(BatchNorm().kind(),

@@ -38,7 +38,7 @@ class ConvLayer final : public CudaLayer {
   const Shape in_, out_;
   Convolution convolution_;
   std::optional<ConvolutionPlan> forward_, fused_, data_, filter_;
-  kernels::Rows rows_;
+  const kernels::Deal deal_;  // of the output
 
   AlignedSlice weights_, weight_gradient_;  // where channels are not last
   void *w_ = nullptr, *dw_ = nullptr;       // where they are: of the format's type
@@ -46,7 +46,6 @@ class ConvLayer final : public CudaLayer {
   const void* weights_read_ = nullptr;
   void *padded_input_ = nullptr, *padded_output_ = nullptr;  // where there are more channels
   void* input_gradient_ = nullptr;  // before it is cut, or added to what is there
-  double* sums_ = nullptr;
 };
 
 ConvLayer::ConvLayer(Workbench& bench, const Wiring& wiring)
@@ -62,7 +61,7 @@ ConvLayer::ConvLayer(Workbench& bench, const Wiring& wiring)
                    .pad = int(options_.pad),
                    .format = bench.format(),
                    .tensor_cores = bench.tensor_cores()},
-      rows_(bench.rows(out_)) {
+      deal_(bench.deal(out_)) {
   if (bench.format().channels_last) {
     make_channels_last(bench);
   } else {
@@ -107,9 +106,6 @@ void ConvLayer::make_channels_last(Workbench& bench) {
 void ConvLayer::make_backward(Workbench& bench) {
   filter_ = plan(bench, Role::filter);
   if (!w_) weight_gradient_ = AlignedSlice(bench, wiring_.stage->slices[0]);
-  if (options_.use_bias) {
-    sums_ = bench.make_doubles(std::size_t(rows_.parts) * std::size_t(out_.channels));
-  }
   const auto [to, add] = wiring_.gradients[0];
   if (!to) return;
   data_ = plan(bench, Role::data);
@@ -177,7 +173,7 @@ void ConvLayer::forward(const Workbench& bench, const Pass& pass) {
     }
     if (fused_) return;
     if (options_.use_bias) {
-      bench.run(kernels::AddBias<T>{output, wiring_.slice(pass.x, 1), rows_.layout, wiring_.relu},
+      bench.run(kernels::AddBias<T>{output, wiring_.slice(pass.x, 1), deal_.layout, wiring_.relu},
                 count);
     } else if (wiring_.relu) {
       bench.run(kernels::ReluForward<T>{output, output}, count);
@@ -201,11 +197,8 @@ void ConvLayer::take_bias_gradient(const Workbench& bench, const Pass& pass) con
   bench.with_type([&]<class T>(T) {
     T* dy = values<T>(wiring_.output_gradient);
     const T* y = wiring_.relu ? values<T>(wiring_.output) : nullptr;
-    if (sums_) {
-      const auto channels = std::size_t(out_.channels);
-      bench.run(kernels::BiasSums<T>{sums_, dy, y, rows_}, channels * std::size_t(rows_.parts));
-      bench.run(kernels::SumParts{wiring_.slice(pass.g, 1), sums_, out_.channels, rows_.parts, 1},
-                channels);
+    if (options_.use_bias) {
+      bench.run(kernels::BiasGradient<T>{wiring_.slice(pass.g, 1), dy, y}, deal_);
     } else if (y) {
       bench.run(kernels::ReluBackward<T>{dy, dy, y, false}, bench.options().batch * out_.size());
     }

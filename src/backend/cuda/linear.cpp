@@ -24,7 +24,7 @@ class LinearLayer final : public CudaLayer {
       : CudaLayer(wiring),
         in_(bench.layout(wiring.stage->input)),
         inputs_(bench.options().batch * wiring.stage->input.size()),
-        rows_(bench.rows({outputs(), 1, 1})),
+        deal_(bench.deal({outputs(), 1, 1})),
         forward_(bench, weights(bench, true), x(bench), values_of(bench)),
         w_(bench.format().bf16 ? bench.make_values(weight_count()) : nullptr),
         ordered_(needs_order() ? bench.make_values(inputs_) : nullptr) {
@@ -32,7 +32,6 @@ class LinearLayer final : public CudaLayer {
     Matrix dy_transposed = dy(bench);
     dy_transposed.transposed = true;
     weight_gradient_.emplace(bench, x(bench), dy_transposed, Result{.aligned = false});
-    sums_ = bench.make_doubles(std::size_t(rows_.parts) * std::size_t(outputs()));
     const auto [to, add] = wiring.gradients[0];
     if (!to) return;
     Result dx = values_of(bench);
@@ -52,7 +51,7 @@ class LinearLayer final : public CudaLayer {
       }
       forward_(bench, weights_read_, input(pass), wiring_.output);
       bench.run(kernels::AddBias<T>{values<T>(wiring_.output), wiring_.slice(pass.x, 1),
-                                    rows_.layout, wiring_.relu},
+                                    deal_.layout, wiring_.relu},
                 bench.options().batch * std::size_t(outputs()));
     });
   }
@@ -61,10 +60,7 @@ class LinearLayer final : public CudaLayer {
     bench.with_type([&]<class T>(T) {
       T* dy = values<T>(wiring_.output_gradient);
       const T* y = wiring_.relu ? values<T>(wiring_.output) : nullptr;
-      const auto channels = std::size_t(outputs());
-      bench.run(kernels::BiasSums<T>{sums_, dy, y, rows_}, channels * std::size_t(rows_.parts));
-      bench.run(kernels::SumParts{wiring_.slice(pass.g, 1), sums_, outputs(), rows_.parts, 1},
-                channels);
+      bench.run(kernels::BiasGradient<T>{wiring_.slice(pass.g, 1), dy, y}, deal_);
       (*weight_gradient_)(bench, input(pass), dy, wiring_.slice(pass.g, 0));
       if (!input_gradient_) return;
       const auto [to, add] = wiring_.gradients[0];
@@ -104,14 +100,13 @@ class LinearLayer final : public CudaLayer {
 
   const kernels::Layout in_;
   const std::size_t inputs_;  // values of a batch
-  const kernels::Rows rows_;  // of the output
+  const kernels::Deal deal_;  // of the output
   const Matmul forward_;
   std::optional<Matmul> weight_gradient_, input_gradient_;
   void* const w_;        // bf16
   void* const ordered_;  // the input as [N][C][H][W], where it does not come so
   void* ordered_gradient_ = nullptr;
   const void* weights_read_ = nullptr;
-  double* sums_ = nullptr;
 };
 
 const Registered<CudaLayerEntry> kRegistered(Linear().kind(),

@@ -12,9 +12,6 @@ namespace easgd::cuda {
 
 namespace {
 
-constexpr int kThreads = 1 << 16;  // that fill a device, or nearly
-constexpr int kLeastRows = 16;     // of a thread that adds up
-
 Format format_of(const std::string& precision) {
   if (precision == "f32") return {};
   if (precision == "tf32") return {.channels_last = true};
@@ -46,18 +43,15 @@ float* Workbench::make_floats(std::size_t count) {
   return buffers_.back().data();
 }
 
-double* Workbench::make_doubles(std::size_t count) {
-  return reinterpret_cast<double*>(make_floats(2 * count));
-}
-
 void* Workbench::make_values(std::size_t count) {
   return make_floats((count * format_.bytes() + sizeof(float) - 1) / sizeof(float));
 }
 
-kernels::Rows Workbench::rows(Shape shape) const {
-  const int rows = batch() * shape.height * shape.width;
-  const int most = std::max(1, kThreads / shape.channels);
-  return {layout(shape), batch(), std::clamp(rows / kLeastRows, 1, most)};
+kernels::Deal Workbench::deal(Shape shape) {
+  const auto deal = kernels::Deal::of(layout(shape), batch());
+  places_ = std::max<std::size_t>(places_, deal.places());
+  groups_ = std::max<std::size_t>(groups_, deal.groups);
+  return deal;
 }
 
 void Workbench::reserve(std::size_t bytes) {
@@ -66,15 +60,32 @@ void Workbench::reserve(std::size_t bytes) {
 
 void Workbench::finish() {
   workspace_ = device_buffer((workspace_bytes_ + sizeof(float) - 1) / sizeof(float));
-  bytes_ += workspace_bytes_;
+  partial_sums_ = device_buffer(places_ * sizeof(kernels::Sums) / sizeof(float));
+  finished_ = device_buffer(groups_);
+  bytes_ += workspace_bytes_ + partial_sums_.view().size_bytes() + finished_.view().size_bytes();
 }
 
-void Workbench::run(const kernels::LayerPass& pass, std::size_t count) const {
+namespace {
+
+template <class... Arguments>
+void launch(const Arguments&... arguments) {
   try {
-    kernels::launch(pass, count, stream_);
+    kernels::launch(arguments...);
   } catch (const std::exception& e) {
     throw DeviceError(fmt::format("cuda: a layer's kernel: {}", e.what()));
   }
+}
+
+}  // namespace
+
+void Workbench::run(const kernels::LayerPass& pass, std::size_t count) const {
+  launch(pass, count, stream_);
+}
+
+void Workbench::run(const kernels::ChannelSum& sum, const kernels::Deal& deal) const {
+  const kernels::SumsPlace place{reinterpret_cast<kernels::Sums*>(partial_sums_.data()),
+                                 reinterpret_cast<std::uint32_t*>(finished_.data())};
+  launch(sum, deal, place, stream_);
 }
 
 }  // namespace easgd::cuda

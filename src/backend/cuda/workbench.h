@@ -32,15 +32,14 @@ class Workbench {
 
   /// Zeroed device memory that lives as long as the model.
   float* make_floats(std::size_t count);
-  double* make_doubles(std::size_t count);
   /// Of the format's type.
   void* make_values(std::size_t count);
   /// How a batch of values of this shape lies.
   kernels::Layout layout(Shape shape) const {
     return {shape.channels, shape.height * shape.width, format_.channels_last};
   }
-  /// The same, in rows that are dealt out to as many threads as the device is to be filled with.
-  kernels::Rows rows(Shape shape) const;
+  /// How sums over the channels of such a batch are dealt out.
+  kernels::Deal deal(Shape shape);
   /// Calls f with a zero of the format's type.
   template <class Function>
   void with_type(const Function& f) const {
@@ -60,6 +59,8 @@ class Workbench {
 
   /// One pass of our own as the next work of the stream.
   void run(const kernels::LayerPass& pass, std::size_t count) const;
+  /// The sums of all channels, likewise.
+  void run(const kernels::ChannelSum& sum, const kernels::Deal& deal) const;
 
  private:
   Network network_;
@@ -71,6 +72,8 @@ class Workbench {
   std::vector<Buffer> buffers_;
   Buffer workspace_;
   std::size_t workspace_bytes_ = 0, bytes_ = 0;
+  Buffer partial_sums_, finished_;
+  std::size_t places_ = 0, groups_ = 0;  // of those
 };
 
 }  // namespace easgd::cuda
