@@ -151,7 +151,7 @@ using LayerPass = std::variant<
     AveragePoolForward<Bf16>, AveragePoolBackward<float>, AveragePoolBackward<Bf16>, AddBias<float>,
     AddBias<Bf16>, BatchNormForward<float>, BatchNormForward<Bf16>, BatchNormBackward<float>,
     BatchNormBackward<Bf16>, DeviationOf, ToChannelsLast<float, float>, ToChannelsLast<float, Bf16>,
-    ToChannelsLast<Bf16, Bf16>, FromChannelsLast<float, float>, FromChannelsLast<Bf16, float>,
-    FromChannelsLast<Bf16, Bf16>, CutPass>;
+    ToChannelsLast<Bf16, Bf16>, FromChannelsLast<float, float>, FromChannelsLast<Bf16, Bf16>,
+    TakeSlices, GiveSlices, CutPass>;
 
 }  // namespace easgd::kernels

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/bf16.h"
 #include "kernels/host_device.h"
 
 namespace easgd::kernels {
@@ -56,6 +57,72 @@ struct FromChannelsLast {
     const Index c = Index(channels), p = Index(pixels), plane = Index(i) / p, pixel = Index(i) % p;
     const float value = float(from[(plane / c * p + pixel) * Index(padded) + plane % c]);
     to[i] = To((add ? float(to[i]) : 0.0f) + value);
+  }
+};
+
+/// A slice [rows][channels][pixels] of a flat vector, and a copy of it as [rows][pixels][padded] of
+/// floats or bf16.
+struct ArrangedSlice {
+  void* copy;
+  std::size_t offset;  ///< of the slice in the flat vector
+  std::size_t first;   ///< of the copy's values among those of all copies
+  int channels, pixels, padded;
+  bool bf16;
+
+  /// Where value k of the copy lies in the flat vector; beyond the slice's channels nowhere.
+  struct Place {
+    bool exists;
+    std::size_t index;
+  };
+  EASGD_HD Place place(Index k) const {
+    const Index c = k % Index(padded), row = k / Index(padded), p = Index(pixels);
+    return {c < Index(channels), offset + (row / p * Index(channels) + c) * p + row % p};
+  }
+};
+
+/// Of slices in the order of `first`, that which has value i of all copies.
+EASGD_HD inline const ArrangedSlice& slice_of(const ArrangedSlice* slices, int count,
+                                              std::size_t i) {
+  int low = 0;
+  for (int high = count; high - low > 1;) {
+    const int middle = (low + high) / 2;
+    (slices[middle].first <= i ? low : high) = middle;
+  }
+  return slices[low];
+}
+
+/// Copies = slices, and zeros where these have no such channel
+struct TakeSlices {
+  const float* flat;
+  const ArrangedSlice* slices;
+  int count;
+
+  EASGD_HD void operator()(std::size_t i) const {
+    const ArrangedSlice& slice = slice_of(slices, count, i);
+    const Index k = Index(i - slice.first);
+    const ArrangedSlice::Place from = slice.place(k);
+    const float value = from.exists ? flat[from.index] : 0.0f;
+    if (slice.bf16) {
+      static_cast<Bf16*>(slice.copy)[k] = Bf16(value);
+    } else {
+      static_cast<float*>(slice.copy)[k] = value;
+    }
+  }
+};
+
+/// Slices = copies
+struct GiveSlices {
+  float* flat;
+  const ArrangedSlice* slices;
+  int count;
+
+  EASGD_HD void operator()(std::size_t i) const {
+    const ArrangedSlice& slice = slice_of(slices, count, i);
+    const Index k = Index(i - slice.first);
+    const ArrangedSlice::Place to = slice.place(k);
+    if (!to.exists) return;
+    flat[to.index] = slice.bf16 ? float(static_cast<const Bf16*>(slice.copy)[k])
+                                : static_cast<const float*>(slice.copy)[k];
   }
 };
 

@@ -227,10 +227,39 @@ TEST_CASE("parity: there and back between layouts, with more channels on the way
   run(kernels::ToChannelsLast<float, kernels::Bf16>{narrow.data(), plain.data(), kChannels, kPixels,
                                                     kChannels, false},
       kValues);
-  run(kernels::FromChannelsLast<kernels::Bf16, float>{back.data(), narrow.data(), kChannels,
-                                                      kPixels, kChannels, true},
+  std::vector<kernels::Bf16> sum(plain.begin(), plain.end());
+  run(kernels::FromChannelsLast<kernels::Bf16, kernels::Bf16>{sum.data(), narrow.data(), kChannels,
+                                                              kPixels, kChannels, true},
       kValues);
-  for (std::size_t i = 0; i < kValues; ++i) CHECK(back[i] == 2 * plain[i]);  // coarse: exact
+  for (std::size_t i = 0; i < kValues; ++i) CHECK(float(sum[i]) == 2 * plain[i]);  // coarse: exact
+}
+
+TEST_CASE("parity: slices of a vector are arranged, and come back from there") {
+  // Between other parameters: 2 rows of 3 channels of 4, as bf16 and wider; 5 values as they are.
+  constexpr std::size_t kRows = 2, kChannels = 3, kPixels = 4, kPadded = 8, kFirst = 7;
+  constexpr std::size_t kSecond = kFirst + kRows * kChannels * kPixels + 2, kFew = 5;
+  const std::vector<float> flat = coarse(40, 1);
+  std::vector<kernels::Bf16> wide(kRows * kPixels * kPadded, kernels::Bf16(9));
+  std::vector<float> few(kFew, 9), back(flat.size(), 100);
+  const std::vector<kernels::ArrangedSlice> slices{
+      {wide.data(), kFirst, 0, kChannels, kPixels, kPadded, true},
+      {few.data(), kSecond, wide.size(), int(kFew), 1, int(kFew), false}};
+  run(kernels::TakeSlices{flat.data(), slices.data(), int(slices.size())}, wide.size() + kFew);
+  for (std::size_t row = 0; row < kRows; ++row) {
+    for (std::size_t pixel = 0; pixel < kPixels; ++pixel) {
+      for (std::size_t c = 0; c < kPadded; ++c) {
+        CHECK(float(wide[(row * kPixels + pixel) * kPadded + c]) ==
+              (c < kChannels ? flat[kFirst + (row * kChannels + c) * kPixels + pixel] : 0));
+      }
+    }
+  }
+  CHECK(std::equal(few.begin(), few.end(), flat.begin() + kSecond));
+  run(kernels::GiveSlices{back.data(), slices.data(), int(slices.size())}, wide.size() + kFew);
+  for (std::size_t i = 0; i < flat.size(); ++i) {
+    const bool first = i >= kFirst && i < kFirst + kRows * kChannels * kPixels;
+    const bool second = i >= kSecond && i < kSecond + kFew;
+    CHECK(back[i] == (first || second ? flat[i] : 100));
+  }
 }
 
 TEST_CASE("parity: pooling takes the first maximum and the mean of its window, in both layouts") {

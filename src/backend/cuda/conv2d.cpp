@@ -1,12 +1,12 @@
 // Convolution by cuDNN, with its bias and the ReLU after it in one kernel where tensor cores compute
 // it; else these two are one pass of our own. So is the backward side of both.
 //
-// Where channels are last, the weights are copied to [K][kh][kw][C] of the format's type before they
-// are used, and their gradient comes back from there. Tensor cores want channels in multiples of 16
-// bytes: others are filled up with zeros on the way in and cut off on the way out.
+// Where channels are last, the weights are copies [K][kh][kw][C] of the format's type, and their
+// gradient comes back from there; elsewhere they are where cuDNN would not take a slice as it lies.
+// Tensor cores want channels in multiples of 16 bytes: others are filled up with zeros on the way in
+// and cut off on the way out.
 #include "nn/conv2d.h"
 
-#include "backend/cuda/aligned_slice.h"
 #include "backend/cuda/cuda_layer.h"
 #include "backend/cuda/plan_search.h"
 
@@ -26,11 +26,12 @@ class ConvLayer final : public CudaLayer {
   void make_channels_last(Workbench& bench);
   void make_backward(Workbench& bench);
 
-  void take_weights(const Workbench& bench, const Pass& pass);
-  const void* take_bias(const Workbench& bench, const Pass& pass) const;
+  void arrange_weights(Workbench& bench);
+  const void* weights(const Pass& pass) const {
+    return w_ ? w_ : static_cast<const void*>(wiring_.slice(pass.x, 0));
+  }
   void take_bias_gradient(const Workbench& bench, const Pass& pass) const;
-  void give_weight_gradient(const Workbench& bench, const Pass& pass) const;
-  void give_input_gradient(const Workbench& bench, const void* dy) const;
+  void give_input_gradient(const Workbench& bench, const Pass& pass, const void* dy) const;
   const void* widened(const Workbench& bench, const void* from, int channels, void* to,
                       int padded) const;
 
@@ -40,10 +41,8 @@ class ConvLayer final : public CudaLayer {
   std::optional<ConvolutionPlan> forward_, fused_, data_, filter_;
   const kernels::Deal deal_;  // of the output
 
-  AlignedSlice weights_, weight_gradient_;  // where channels are not last
-  void *w_ = nullptr, *dw_ = nullptr;       // where they are: of the format's type
-  void* bias_ = nullptr;                    // of the fused plan
-  const void* weights_read_ = nullptr;
+  void *w_ = nullptr, *dw_ = nullptr;  // copies; null where the slices themselves will do
+  void* bias_ = nullptr;               // of the fused plan
   void *padded_input_ = nullptr, *padded_output_ = nullptr;  // where there are more channels
   void* input_gradient_ = nullptr;  // before it is cut, or added to what is there
 };
@@ -62,11 +61,8 @@ ConvLayer::ConvLayer(Workbench& bench, const Wiring& wiring)
                    .format = bench.format(),
                    .tensor_cores = bench.tensor_cores()},
       deal_(bench.deal(out_)) {
-  if (bench.format().channels_last) {
-    make_channels_last(bench);
-  } else {
-    weights_ = AlignedSlice(bench, wiring.stage->slices[0]);
-  }
+  arrange_weights(bench);
+  if (bench.format().channels_last) make_channels_last(bench);
   if (!fused_) forward_ = plan(bench, Role::forward);
   if (bench.options().training) make_backward(bench);
 }
@@ -86,12 +82,27 @@ ConvolutionPlan ConvLayer::plan(Workbench& bench, Role role) const {
   return std::move(*result);
 }
 
+void ConvLayer::arrange_weights(Workbench& bench) {
+  const Slice& slice = wiring_.stage->slices[0];
+  const Format& format = bench.format();
+  constexpr std::size_t kAligned = 4;  // floats: 16 bytes
+  if (!format.channels_last && slice.offset % kAligned == 0) return;
+  const int filter = int(options_.kernel * options_.kernel), channels = convolution_.input.channels;
+  const std::size_t count =
+      std::size_t(convolution_.output.channels) * std::size_t(filter) * std::size_t(channels);
+  // [C][kh][kw] as one channel after the other, or as pixels of channels.
+  const int pixels = format.channels_last ? filter : 1;
+  const int from = format.channels_last ? in_.channels : in_.channels * filter;
+  const int to = format.channels_last ? channels : from;
+  w_ = bench.make_values(count);
+  bench.parameters().add(slice, w_, from, pixels, to, format.bf16);
+  if (!bench.options().training) return;
+  dw_ = bench.make_values(count);
+  bench.gradients().add(slice, dw_, from, pixels, to, format.bf16);
+}
+
 void ConvLayer::make_channels_last(Workbench& bench) {
   const Shape &in = convolution_.input, &out = convolution_.output;
-  const auto filter = std::size_t(options_.kernel) * std::size_t(options_.kernel);
-  const std::size_t weights = std::size_t(out.channels) * filter * std::size_t(in.channels);
-  w_ = bench.make_values(weights);
-  if (bench.options().training) dw_ = bench.make_values(weights);
   if (in.channels != in_.channels) {
     padded_input_ = bench.make_values(bench.options().batch * in.size());
   }
@@ -100,43 +111,20 @@ void ConvLayer::make_channels_last(Workbench& bench) {
   }
   if (!wiring_.relu || !options_.use_bias) return;
   fused_ = plan_if_any(bench, Role::forward_bias_relu);
-  if (fused_) bias_ = bench.make_values(std::size_t(out.channels));
+  if (!fused_) return;
+  bias_ = bench.make_values(std::size_t(out.channels));
+  bench.parameters().add(wiring_.stage->slices[1], bias_, out_.channels, 1, out.channels,
+                         bench.format().bf16);
 }
 
 void ConvLayer::make_backward(Workbench& bench) {
   filter_ = plan(bench, Role::filter);
-  if (!w_) weight_gradient_ = AlignedSlice(bench, wiring_.stage->slices[0]);
   const auto [to, add] = wiring_.gradients[0];
   if (!to) return;
   data_ = plan(bench, Role::data);
   if (add || padded_input_) {
     input_gradient_ = bench.make_values(bench.options().batch * convolution_.input.size());
   }
-}
-
-void ConvLayer::take_weights(const Workbench& bench, const Pass& pass) {
-  const float* weights = wiring_.slice(pass.x, 0);
-  if (!w_) {
-    weights_read_ = weights_.read(bench, weights);
-    return;
-  }
-  const int filter = int(options_.kernel * options_.kernel), channels = convolution_.input.channels;
-  bench.with_type([&]<class T>(T) {
-    bench.run(kernels::ToChannelsLast<float, T>{values<T>(w_), weights, in_.channels, filter,
-                                                channels, false},
-              std::size_t(out_.channels) * std::size_t(filter) * std::size_t(channels));
-  });
-  weights_read_ = w_;
-}
-
-const void* ConvLayer::take_bias(const Workbench& bench, const Pass& pass) const {
-  const int padded = convolution_.output.channels;
-  bench.with_type([&]<class T>(T) {
-    bench.run(kernels::ToChannelsLast<float, T>{values<T>(bias_), wiring_.slice(pass.x, 1),
-                                                out_.channels, 1, padded, false},
-              std::size_t(padded));
-  });
-  return bias_;
 }
 
 /// The values themselves, or, where there is such a place, in rows of more channels.
@@ -154,14 +142,13 @@ const void* ConvLayer::widened(const Workbench& bench, const void* from, int cha
 }
 
 void ConvLayer::forward(const Workbench& bench, const Pass& pass) {
-  take_weights(bench, pass);
   const void* x =
       widened(bench, wiring_.input(pass), in_.channels, padded_input_, convolution_.input.channels);
   void* y = padded_output_ ? padded_output_ : wiring_.output;
   if (fused_) {
-    fused_->run(bench.cudnn(), x, weights_read_, take_bias(bench, pass), y, bench.workspace());
+    fused_->run(bench.cudnn(), x, weights(pass), bias_, y, bench.workspace());
   } else {
-    forward_->run(bench.cudnn(), x, weights_read_, nullptr, y, bench.workspace());
+    forward_->run(bench.cudnn(), x, weights(pass), nullptr, y, bench.workspace());
   }
   const std::size_t count = bench.options().batch * out_.size();
   bench.with_type([&]<class T>(T) {
@@ -186,10 +173,9 @@ void ConvLayer::backward(const Workbench& bench, const Pass& pass) {
   const void* x = padded_input_ ? padded_input_ : wiring_.input(pass);
   const void* dy = widened(bench, wiring_.output_gradient, out_.channels, padded_output_,
                            convolution_.output.channels);
-  void* dw = dw_ ? dw_ : weight_gradient_.place(wiring_.slice(pass.g, 0));
+  const void* dw = dw_ ? dw_ : static_cast<const void*>(wiring_.slice(pass.g, 0));
   filter_->run(bench.cudnn(), x, dw, nullptr, dy, bench.workspace());
-  give_weight_gradient(bench, pass);
-  if (data_) give_input_gradient(bench, dy);
+  if (data_) give_input_gradient(bench, pass, dy);
 }
 
 /// From here on the output's gradient is that of before the ReLU.
@@ -205,21 +191,11 @@ void ConvLayer::take_bias_gradient(const Workbench& bench, const Pass& pass) con
   });
 }
 
-void ConvLayer::give_weight_gradient(const Workbench& bench, const Pass& pass) const {
-  float* g = wiring_.slice(pass.g, 0);
-  if (!dw_) return weight_gradient_.write(bench, g);
-  bench.with_type([&]<class T>(T) {
-    bench.run(kernels::FromChannelsLast<T, float>{g, values<T>(dw_), in_.channels,
-                                                  int(options_.kernel * options_.kernel),
-                                                  convolution_.input.channels, false},
-              wiring_.stage->slices[0].count);
-  });
-}
-
-void ConvLayer::give_input_gradient(const Workbench& bench, const void* dy) const {
+void ConvLayer::give_input_gradient(const Workbench& bench, const Pass& pass,
+                                    const void* dy) const {
   const auto [to, add] = wiring_.gradients[0];
   void* dx = input_gradient_ ? input_gradient_ : to;
-  data_->run(bench.cudnn(), dx, weights_read_, nullptr, dy, bench.workspace());
+  data_->run(bench.cudnn(), dx, weights(pass), nullptr, dy, bench.workspace());
   if (!input_gradient_) return;
   const std::size_t count = bench.options().batch * in_.size();
   bench.with_type([&, to = to, add = add]<class T>(T) {

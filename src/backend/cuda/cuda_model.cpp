@@ -131,6 +131,7 @@ Pass CudaModel::load(const Batch& batch) {
 }
 
 void CudaModel::forward(const Pass& pass) {
+  bench_.take_parameters(pass.x);
   if (images_) {
     const kernels::Layout layout = bench_.layout(bench_.network().input());
     bench_.with_type([&]<class T>(T) {
@@ -167,6 +168,7 @@ void CudaModel::gradient(ConstView x, const Batch& batch, View g, View statistic
     forward(pass);
     tell_loss(pass);
     for (std::size_t i = layers_.size(); i-- > 0;) layers_[i]->backward(bench_, pass);
+    bench_.give_gradients(pass.g);
   };
   if (bench_.options().graphs) {
     graphs_.run({pass.arrived, pass.x, pass.g, pass.moved}, work);

@@ -28,6 +28,8 @@ class LinearLayer final : public CudaLayer {
         forward_(bench, weights(bench, true), x(bench), values_of(bench)),
         w_(bench.format().bf16 ? bench.make_values(weight_count()) : nullptr),
         ordered_(needs_order() ? bench.make_values(inputs_) : nullptr) {
+    const int count = int(weight_count());
+    if (w_) bench.parameters().add(wiring.stage->slices[0], w_, count, 1, count, true);
     if (!bench.options().training) return;
     Matrix dy_transposed = dy(bench);
     dy_transposed.transposed = true;
@@ -41,7 +43,6 @@ class LinearLayer final : public CudaLayer {
   }
 
   void forward(const Workbench& bench, const Pass& pass) override {
-    take_weights(bench, pass);
     bench.with_type([&]<class T>(T) {
       if (ordered_) {
         bench.run(
@@ -49,7 +50,7 @@ class LinearLayer final : public CudaLayer {
                                             in_.channels, in_.pixels, in_.channels, false},
             inputs_);
       }
-      forward_(bench, weights_read_, input(pass), wiring_.output);
+      forward_(bench, weights_in(pass), input(pass), wiring_.output);
       bench.run(kernels::AddBias<T>{values<T>(wiring_.output), wiring_.slice(pass.x, 1),
                                     deal_.layout, wiring_.relu},
                 bench.options().batch * std::size_t(outputs()));
@@ -64,7 +65,7 @@ class LinearLayer final : public CudaLayer {
       (*weight_gradient_)(bench, input(pass), dy, wiring_.slice(pass.g, 0));
       if (!input_gradient_) return;
       const auto [to, add] = wiring_.gradients[0];
-      (*input_gradient_)(bench, weights_read_, dy, ordered_ ? ordered_gradient_ : to);
+      (*input_gradient_)(bench, weights_in(pass), dy, ordered_ ? ordered_gradient_ : to);
       if (!ordered_) return;
       bench.run(kernels::ToChannelsLast<T, T>{values<T>(to), values<T>(ordered_gradient_),
                                               in_.channels, in_.pixels, in_.channels, add},
@@ -87,15 +88,8 @@ class LinearLayer final : public CudaLayer {
   Matrix dy(const Workbench& bench) const { return {outputs(), bench.batch()}; }
   static Result values_of(const Workbench& bench) { return {.bf16 = bench.format().bf16}; }
 
-  void take_weights(const Workbench& bench, const Pass& pass) {
-    const float* weights = wiring_.slice(pass.x, 0);
-    weights_read_ = weights;
-    if (!w_) return;
-    const int count = int(weight_count());
-    bench.run(kernels::ToChannelsLast<float, kernels::Bf16>{values<kernels::Bf16>(w_), weights,
-                                                            count, 1, count, false},
-              weight_count());
-    weights_read_ = w_;
+  const void* weights_in(const Pass& pass) const {
+    return w_ ? w_ : static_cast<const void*>(wiring_.slice(pass.x, 0));
   }
 
   const kernels::Layout in_;
@@ -106,7 +100,6 @@ class LinearLayer final : public CudaLayer {
   void* const w_;        // bf16
   void* const ordered_;  // the input as [N][C][H][W], where it does not come so
   void* ordered_gradient_ = nullptr;
-  const void* weights_read_ = nullptr;
 };
 
 const Registered<CudaLayerEntry> kRegistered(Linear().kind(),

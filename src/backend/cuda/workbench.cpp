@@ -60,6 +60,8 @@ void Workbench::reserve(std::size_t bytes) {
 
 void Workbench::finish() {
   workspace_ = device_buffer((workspace_bytes_ + sizeof(float) - 1) / sizeof(float));
+  parameters_.finish(stream_);
+  gradients_.finish(stream_);
   partial_sums_ = device_buffer(places_ * sizeof(kernels::Sums) / sizeof(float));
   finished_ = device_buffer(groups_);
   bytes_ += workspace_bytes_ + partial_sums_.view().size_bytes() + finished_.view().size_bytes();
@@ -79,7 +81,7 @@ void launch(const Arguments&... arguments) {
 }  // namespace
 
 void Workbench::run(const kernels::LayerPass& pass, std::size_t count) const {
-  launch(pass, count, stream_);
+  if (count > 0) launch(pass, count, stream_);
 }
 
 void Workbench::run(const kernels::ChannelSum& sum, const kernels::Deal& deal) const {

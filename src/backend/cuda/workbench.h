@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "backend/cuda/arranged.h"
 #include "backend/cuda/convolution_plan.h"
 #include "backend/cuda/stream.h"
 #include "kernels/bf16.h"
@@ -49,6 +50,12 @@ class Workbench {
       f(float());
     }
   }
+  /// Copies of parameters, made before each forward pass; and of gradients, from which these are
+  /// taken after each backward pass.
+  Arranged& parameters() { return parameters_; }
+  Arranged& gradients() { return gradients_; }
+  void take_parameters(const float* x) const { run(parameters_.take(x), parameters_.count()); }
+  void give_gradients(float* g) const { run(gradients_.give(g), gradients_.count()); }
   /// The workspace will have at least so many bytes.
   void reserve(std::size_t bytes);
   /// Gives the workspace its memory, once all layers are made.
@@ -72,6 +79,7 @@ class Workbench {
   std::vector<Buffer> buffers_;
   Buffer workspace_;
   std::size_t workspace_bytes_ = 0, bytes_ = 0;
+  Arranged parameters_, gradients_;
   Buffer partial_sums_, finished_;
   std::size_t places_ = 0, groups_ = 0;  // of those
 };
