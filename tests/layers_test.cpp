@@ -263,12 +263,14 @@ struct Computed {
   std::vector<float> gradient;
 };
 
-Computed compute(Backend& backend, const Case& c, const char* precision) {
+Computed compute(Backend& backend, const Case& c, const char* precision, bool with_nan = false) {
   const Network network = make_network(c.input, c.classes, c.layers);
+  std::vector<float> start = random_parameters(network);
+  if (with_nan) start[0] = std::nanf("");
   const RandomBatch data(network, c.batch);
   const Buffer state = backend.allocate(network.state_count());
   const Buffer g = backend.allocate(network.parameter_count());
-  backend.upload(random_parameters(network), state);
+  backend.upload(start, state);
   const auto model =
       backend.compile(network, {.batch = c.batch, .precision = precision, .seed = kSeed});
   model->gradient(state.view().first(g.size()), data.batch, g, {});
@@ -300,6 +302,30 @@ TEST_CASE("layers: in rounded precisions loss and gradient are near those in flo
         CHECK(distance(tf32.gradient, exact.gradient) < 3e-2);
         CHECK(relative_difference(bf16.loss, exact.loss) < 2e-2);
         CHECK(distance(bf16.gradient, exact.gradient) < 0.15);
+      }
+    }
+  }
+}
+
+TEST_CASE("layers: a device tells a weight that is no number by the loss, whatever it fuses") {
+  const Case cases[] = {
+      {{3, 9, 9}, 4, 3, "conv channels=5 kernel=5; relu; linear outputs=4"},
+      {{3, 9, 9},
+       4,
+       3,
+       "conv channels=8 kernel=3; relu; conv channels=8 kernel=3; relu"
+       "; linear outputs=4"},
+      {{7, 1, 1}, 3, 4, "linear outputs=9; relu; linear outputs=3"},
+      {{3, 8, 8}, 4, 4, "conv channels=6 kernel=3; batchnorm; relu; linear outputs=4"},
+  };
+  for (const auto& backend : backends()) {
+    if (backend->device() == "cpu") continue;  // oneDNN's ReLU makes 0 of a NaN
+    for (const char* precision : {"f32", "tf32", "bf16"}) {
+      CAPTURE(std::string(precision));
+      for (const Case& c : cases) {
+        CAPTURE(std::string(c.layers));
+        CHECK(!std::isnan(compute(*backend, c, precision).loss));
+        CHECK(std::isnan(compute(*backend, c, precision, true).loss));
       }
     }
   }

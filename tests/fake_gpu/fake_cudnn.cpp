@@ -12,6 +12,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -35,6 +36,10 @@ using Bf16 = easgd::kernels::Bf16;
 using Kind = cudnnBackendDescriptorType_t;
 using Name = cudnnBackendAttributeName_t;
 using Type = cudnnBackendAttributeType_t;
+
+// CUDNN_ATTR_POINTWISE_NAN_PROPAGATION and its type, whose names are deprecated.
+constexpr Name kNanPropagation = Name(2);
+constexpr Type kNanType = Type(10);
 
 thread_local const char* reason = "an error";
 
@@ -94,7 +99,8 @@ const std::map<Kind, std::map<Name, Rule>>& rules() {
         {CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY, {kDescriptor, 1, 1}}}},
       {CUDNN_BACKEND_POINTWISE_DESCRIPTOR,
        {{CUDNN_ATTR_POINTWISE_MODE, {CUDNN_TYPE_POINTWISE_MODE, 1, 1}},
-        {CUDNN_ATTR_POINTWISE_MATH_PREC, {CUDNN_TYPE_DATA_TYPE, 1, 1}}}},
+        {CUDNN_ATTR_POINTWISE_MATH_PREC, {CUDNN_TYPE_DATA_TYPE, 1, 1}},
+        {kNanPropagation, {kNanType, 0, 1}}}},
       {CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR,
        {{CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, {kDescriptor, 1, 1}},
         {CUDNN_ATTR_OPERATION_POINTWISE_XDESC, {kDescriptor, 1, 1}},
@@ -223,7 +229,7 @@ struct Plan {
   float alpha = 1, beta = 0;
   std::int64_t pad = 0, stride = 1;
   Tensor x, w, y;  // of the convolution, or of gradients of these
-  bool has_bias = false, has_relu = false;
+  bool has_bias = false, has_relu = false, keeps_nans = false;
   Tensor bias;
   Tensor result;
   std::int64_t engine = 0;
@@ -334,6 +340,8 @@ cudnnStatus_t take_pointwise(const Content& operation, Plan& plan) {
     }
   } else {
     plan.has_relu = true;
+    plan.keeps_nans = how.has(kNanPropagation) &&
+                      how.value<cudnnNanPropagation_t>(kNanPropagation) == CUDNN_PROPAGATE_NAN;
   }
   const auto mode = how.value<cudnnPointwiseMode_t>(CUDNN_ATTR_POINTWISE_MODE);
   if (mode != (adds ? CUDNN_POINTWISE_ADD : CUDNN_POINTWISE_RELU_FWD)) {
@@ -676,7 +684,9 @@ void execute(const Plan& plan, const Places& places) {
     for (std::size_t i = 0; i < values.size(); ++i) values[i] += bias[i % bias.size()];
   }
   if (plan.has_relu) {
-    for (float& value : values) value = value < 0 ? 0 : value;  // a NaN stays one
+    for (float& value : values) {
+      if (value < 0 || (std::isnan(value) && !plan.keeps_nans)) value = 0;
+    }
   }
   if (plan.engine == kNondeterministic) {
     std::ranges::fill(values, std::numeric_limits<float>::quiet_NaN());

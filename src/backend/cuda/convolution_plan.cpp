@@ -132,12 +132,22 @@ Descriptor convolve(const Convolution& c, Role role, cudnnBackendDescriptor_t x,
   return operation;
 }
 
-/// y = x + b, or y = max(x, 0) where b is null.
+// cuDNN 9 calls the attribute deprecated, names none in its place, and without it makes 0 of a NaN.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+void keep_nans(cudnnBackendDescriptor_t pointwise) {
+  set(pointwise, CUDNN_ATTR_POINTWISE_NAN_PROPAGATION, CUDNN_TYPE_NAN_PROPOGATION,
+      CUDNN_PROPAGATE_NAN);
+}
+#pragma GCC diagnostic pop
+
+/// y = x + b, or y = max(x, 0) where b is null; a NaN stays one.
 Descriptor pointwise(cudnnPointwiseMode_t mode, cudnnBackendDescriptor_t x,
                      cudnnBackendDescriptor_t b, cudnnBackendDescriptor_t y) {
   const Descriptor how = make(CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
   set(how, CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, mode);
   set(how, CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, CUDNN_DATA_FLOAT);
+  if (mode == CUDNN_POINTWISE_RELU_FWD) keep_nans(how);
   finalize(how);
   Descriptor operation = make(CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
   set(operation, CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, how);
@@ -151,19 +161,20 @@ Descriptor pointwise(cudnnPointwiseMode_t mode, cudnnBackendDescriptor_t x,
 Descriptor graph_of(const ConvolutionPlan::Target& target, const Convolution& c, Role role) {
   const Dims x_dims{c.samples, c.input.channels, c.input.height, c.input.width};
   const Dims y_dims{c.samples, c.output.channels, c.output.height, c.output.width};
-  const bool fused = role == Role::forward_bias_relu;
   const Descriptor x = tensor(kX, x_dims, c.format);
   const Descriptor w =
       tensor(kW, {c.output.channels, c.input.channels, c.kernel, c.kernel}, c.format);
   const Descriptor y = tensor(kY, y_dims, c.format);
-  const Descriptor b = tensor(kB, {1, c.output.channels, 1, 1}, c.format);
-  const Descriptor product = tensor(kProduct, y_dims, c.format, false);
-  const Descriptor sum = tensor(kSum, y_dims, c.format, false);
   std::vector<Descriptor> operations;
-  operations.push_back(convolve(c, role, x, w, fused ? product : y));
-  if (fused) {
+  if (role == Role::forward_bias_relu) {
+    const Descriptor b = tensor(kB, {1, c.output.channels, 1, 1}, c.format);
+    const Descriptor product = tensor(kProduct, y_dims, c.format, false);
+    const Descriptor sum = tensor(kSum, y_dims, c.format, false);
+    operations.push_back(convolve(c, role, x, w, product));
     operations.push_back(pointwise(CUDNN_POINTWISE_ADD, product, b, sum));
     operations.push_back(pointwise(CUDNN_POINTWISE_RELU_FWD, sum, nullptr, y));
+  } else {
+    operations.push_back(convolve(c, role, x, w, y));
   }
   const std::vector<cudnnBackendDescriptor_t> list(operations.begin(), operations.end());
   Descriptor graph = make(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
