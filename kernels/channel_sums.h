@@ -5,8 +5,8 @@
 //   dx = weight deviation (dy - dbias / count - xhat dweight / count),   count = N P
 //
 // Such a sum is a formula: what it reads of a value, what that adds to two sums, and what becomes
-// of these. Blocks of threads have a group of channels each, which are neighbours in memory, and a
-// part of the rows. A block adds up what its threads have found, two by two, and the last block of
+// of these. Blocks of threads have a group of channels each, one or some that are neighbours in
+// memory, and a part of the rows. A block adds up what its threads have found, two by two, and the last block of
 // a group what the blocks have: always in the same order.
 #pragma once
 
@@ -38,13 +38,15 @@ struct Deal {
   static Deal of(const Layout& layout, int samples) {
     constexpr Index kWidth = 16;     // 32 bytes of bf16, which is what memory gives at a time
     constexpr Index kBlocks = 1024;  // fill a device
-    constexpr Index kEach = 8;  // rows of a thread at least, and parts of one in the end at most
+    constexpr Index kRows = 8;       // of a thread, at least
+    constexpr Index kParts = 32;     // of a thread in the end, at most
     Deal deal{layout, Index(samples) * Index(layout.pixels)};
     const auto channels = Index(layout.channels);
-    while (layout.channels_last && deal.width < std::min(kWidth, channels)) deal.width *= 2;
+    const bool neighbours = layout.channels_last || layout.pixels == 1;
+    while (neighbours && deal.width < std::min(kWidth, channels)) deal.width *= 2;
     deal.groups = (channels + deal.width - 1) / deal.width;
-    const Index most = std::min(kBlocks / deal.groups, deal.lanes() * kEach);
-    deal.parts = std::clamp(deal.rows / (deal.lanes() * kEach), Index{1}, std::max(most, Index{1}));
+    const Index most = std::min(kBlocks / deal.groups, deal.lanes() * kParts);
+    deal.parts = std::clamp(deal.rows / (deal.lanes() * kRows), Index{1}, std::max(most, Index{1}));
     return deal;
   }
 

@@ -5,8 +5,10 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "backend/cuda/stream.h"
 #include "base/error.h"
@@ -108,6 +110,56 @@ TEST_CASE("plan search: a choice outlives the process that made it, and is of on
   CHECK(text.starts_with(
       "fake, cuDNN 1: data, 2 of 4x5x5 to 8x3x3, kernel 3, stride 1, pad 0, tf32 = "));
   CHECK(std::ranges::count(text, '\n') == 3);
+}
+
+TEST_CASE(
+    "plan search: of two processes that search at the same time, the first to answer counts") {
+  Device device;
+  const TemporaryFolder folder;
+  const std::string path = folder / "plans.txt";
+  PlanChoices first(path), second(path);
+  const auto answer = [](PlanChoices& choices, std::size_t place, auto before) {
+    return choices.find("which?", [&] {
+      before();
+      return place;
+    });
+  };
+  CHECK(answer(second, 3, [&] { CHECK(answer(first, 2, [] {}) == 2); }) == 2);
+  CHECK(answer(second, 4, [] {}) == 2);
+  PlanChoices later(path);
+  CHECK(answer(later, 5, [] {}) == 2);
+}
+
+TEST_CASE("plan search: a choice that this cuDNN's ranking does not reach is its first") {
+  Device device;
+  const TemporaryFolder folder;
+  const std::string path = folder / "plans.txt";
+  {
+    PlanChoices choices(path);
+    device.fastest(choices);
+  }
+  std::string text = text_of(path);
+  std::ofstream(path) << text.substr(0, text.rfind(' ')) << " 100\n";
+  PlanChoices choices(path);
+  const auto plan = fastest_plan(device.handle, device.stream, kConvolution, Role::data, choices);
+  REQUIRE(plan);
+  CHECK(plan->place() == ConvolutionPlan::make({device.handle}, kConvolution, Role::data)->place());
+}
+
+TEST_CASE("plan search: a device that fails has chosen nothing") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "plans.txt";
+  std::jthread([&] {  // whose device it is
+    check(cudaSetDevice(0), "cudaSetDevice");
+    Device device;
+    fake_cuda::enqueue(device.stream,
+                       [] { std::this_thread::sleep_for(std::chrono::milliseconds(50)); });
+    fake_cuda::break_device(device.stream);
+    PlanChoices choices(path);
+    CHECK_THROWS_AS(device.fastest(choices), DeviceError);
+  })
+      .join();
+  CHECK(text_of(path).empty());
 }
 
 TEST_CASE("plan search: a file that cannot be understood or written is told") {

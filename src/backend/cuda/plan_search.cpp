@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstdlib>
 #include <fstream>
 #include <limits>
@@ -11,6 +12,7 @@
 #include <system_error>
 #include <vector>
 
+#include "backend/cuda/graphs.h"
 #include "backend/cuda/stream.h"
 #include "base/error.h"
 
@@ -41,8 +43,13 @@ std::string question(const Convolution& c, Role role) {
 /// Memory for a convolution of zeros, and the time that a plan takes for it.
 class Trial {
  public:
-  Trial(cudnnHandle_t handle, cudaStream_t stream, const Convolution& c)
-      : handle_(handle), stream_(stream), from_(make_timed_event()), to_(make_timed_event()) {
+  Trial(cudnnHandle_t handle, cudaStream_t stream, const Convolution& c, std::size_t workspace)
+      : handle_(handle),
+        stream_(stream),
+        from_(make_timed_event()),
+        to_(make_timed_event()),
+        workspace_(device_bytes(workspace)),
+        graphs_(stream) {
     const auto samples = std::size_t(c.samples), bytes = c.format.bytes();
     const auto filter = std::size_t(c.kernel) * std::size_t(c.kernel);
     const auto in = std::size_t(c.input.channels), out = std::size_t(c.output.channels);
@@ -53,15 +60,17 @@ class Trial {
   }
   ~Trial() { cudaStreamSynchronize(stream_); }
 
-  /// Seconds; infinite where the plan does not run.
-  double time(const ConvolutionPlan& plan, int runs) {
+  /// Seconds for a few runs, from the third call on as one piece of work, so that what the host does
+  /// for a run does not count: a training step does without it too. Infinite where the plan does not
+  /// run.
+  double time(const ConvolutionPlan& plan) {
     try {
-      if (workspace_.view().size_bytes() < plan.workspace())
-        workspace_ = device_bytes(plan.workspace());
       check(cudaEventRecord(from_, stream_), "cudaEventRecord");
-      for (int i = 0; i < runs; ++i) {
-        plan.run(handle_, x_.data(), w_.data(), b_.data(), y_.data(), workspace_.data());
-      }
+      graphs_.run({&plan}, [&] {
+        for (int i = 0; i < kRuns; ++i) {
+          plan.run(handle_, x_.data(), w_.data(), b_.data(), y_.data(), workspace_.data());
+        }
+      });
       check(cudaEventRecord(to_, stream_), "cudaEventRecord");
       check(cudaEventSynchronize(to_), "a plan of a convolution, timed");
       float milliseconds = 0;
@@ -81,6 +90,7 @@ class Trial {
   cudaStream_t stream_;
   Event from_, to_;
   Buffer x_, y_, w_, b_, workspace_;
+  Graphs graphs_;
 };
 
 /// Of the fastest of the ranking. Plans take turns, and each is as fast as it has ever been.
@@ -94,15 +104,21 @@ std::size_t search(cudnnHandle_t handle, cudaStream_t stream, const Convolution&
     if (plan->workspace() <= kMostWorkspace) plans.push_back(std::move(*plan));
   }
   if (plans.size() < 2) return plans.empty() ? 0 : plans[0].place();
-  Trial trial(handle, stream, convolution);
+  std::size_t workspace = 0;
+  for (const ConvolutionPlan& plan : plans) workspace = std::max(workspace, plan.workspace());
+  Trial trial(handle, stream, convolution, workspace);
   std::vector<double> seconds(plans.size(), std::numeric_limits<double>::infinity());
-  for (const ConvolutionPlan& plan : plans) trial.time(plan, 1);  // loads what it needs
+  for (int warm = 0; warm < 2; ++warm) {
+    for (const ConvolutionPlan& plan : plans) trial.time(plan);
+  }
   for (int round = 0; round < kRounds; ++round) {
     for (std::size_t i = 0; i < plans.size(); ++i) {
-      seconds[i] = std::min(seconds[i], trial.time(plans[i], kRuns));
+      seconds[i] = std::min(seconds[i], trial.time(plans[i]));
     }
   }
-  return plans[std::size_t(std::ranges::min_element(seconds) - seconds.begin())].place();
+  const auto fastest = std::ranges::min_element(seconds);
+  if (std::isinf(*fastest)) throw DeviceError("cuda: none of cuDNN's plans for a convolution runs");
+  return plans[std::size_t(fastest - seconds.begin())].place();
 }
 
 std::filesystem::path users_file() {
@@ -160,9 +176,11 @@ std::size_t PlanChoices::find(const std::string& question,
   const auto known = known_.find(question);
   if (known != known_.end()) return known->second;
   const std::size_t place = search();
-  if (!path_.empty()) add(question, place);
-  known_.emplace(question, place);
-  return place;
+  if (!path_.empty()) {
+    add(question, place);
+    read();  // another process may have answered meanwhile
+  }
+  return known_.emplace(question, place).first->second;
 }
 
 PlanChoices& users_plan_choices() {
@@ -175,7 +193,8 @@ std::optional<ConvolutionPlan> fastest_plan(cudnnHandle_t handle, cudaStream_t s
                                             PlanChoices& choices) {
   const std::size_t place = choices.find(question(convolution, role),
                                          [&] { return search(handle, stream, convolution, role); });
-  return ConvolutionPlan::make({handle}, convolution, role, place);
+  auto plan = ConvolutionPlan::make({handle}, convolution, role, place);
+  return plan ? std::move(plan) : ConvolutionPlan::make({handle}, convolution, role);
 }
 
 }  // namespace easgd::cuda
