@@ -206,10 +206,17 @@ CenterPlace on_device(const std::string& name, const std::vector<Placement>& wor
   const Placement device = cuda_device(std::stoi(name.substr(5)));
   check_present(device, "center.place = \"pinned\"");
   CenterPlace place{.name = name, .sites = {[device] { return device.make_backend(); }}};
+  std::set<std::string> without_path;
   for (const Placement& worker : workers) {
     const bool peer = worker.kind == device.kind && Registry<DevicePaths>::find("cuda")->open_peer(
                                                         worker.options.index, device.options.index);
     place.routes.push_back(peer ? Route::peer : Route::staged);
+    if (!peer && worker.kind == device.kind) without_path.insert(worker.name());
+  }
+  if (!without_path.empty()) {
+    place.remark =
+        fmt::format("letters of {} go to {} through host memory: no peer access that is exact",
+                    fmt::join(without_path, " "), name);
   }
   return place;
 }

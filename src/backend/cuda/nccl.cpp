@@ -43,13 +43,15 @@ class NcclCollective final : public Collective {
                   "cudaMemsetAsync");
     }
     check(ncclGroupStart(), "ncclGroupStart");
-    for (std::size_t i = 0; i < sums.size(); ++i) {
+    ncclResult_t answer = ncclSuccess;
+    for (std::size_t i = 0; i < sums.size() && answer == ncclSuccess; ++i) {
       const float* term = terms[i].empty() ? sums[i].data() : terms[i].data();
-      check(ncclAllReduce(term, sums[i].data(), sums[i].size(), ncclFloat, ncclSum,
-                          communicators_[i], backends_[i]->compute()),
-            "ncclAllReduce");
+      answer = ncclAllReduce(term, sums[i].data(), sums[i].size(), ncclFloat, ncclSum,
+                             communicators_[i], backends_[i]->compute());
     }
-    check(ncclGroupEnd(), "ncclGroupEnd");
+    const ncclResult_t end = ncclGroupEnd();  // in an open group nothing is aborted
+    check(answer, "ncclAllReduce");
+    check(end, "ncclGroupEnd");
   }
 
   void finish() override {
