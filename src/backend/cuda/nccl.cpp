@@ -1,9 +1,11 @@
 // Sums over devices by NCCL. The master alone starts them, for all devices at once, so no worker is
 // ever inside one; and what a device that has failed will never send is given up together with the
 // communicator.
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <nccl.h>
 
+#include <chrono>
 #include <thread>
 #include <vector>
 
@@ -12,6 +14,9 @@
 
 namespace easgd::cuda {
 namespace {
+
+/// A sum takes milliseconds, and a path that loses data can keep one from ever ending.
+constexpr std::chrono::seconds kLongest{60};
 
 /// Aborting a communicator stops what is under way and destroys it.
 using Communicator = Handle<ncclComm_t, ncclCommAbort>;
@@ -55,7 +60,14 @@ class NcclCollective final : public Collective {
   }
 
   void finish() override {
+    const auto start = std::chrono::steady_clock::now();
     while (!ready()) {
+      if (std::chrono::steady_clock::now() - start > kLongest) {
+        throw DeviceError(
+            fmt::format("NCCL: a sum over devices has not ended for {}; "
+                        "center.place = \"pinned\" does without",
+                        kLongest));
+      }
       for (const Communicator& communicator : communicators_) {
         ncclResult_t state = ncclSuccess;
         check(ncclCommGetAsyncError(communicator, &state), "ncclCommGetAsyncError");
