@@ -6,8 +6,8 @@
 //
 // Such a sum is a formula: what it reads of a value, what that adds to two sums, and what becomes
 // of these. Blocks of threads have a group of channels each, one or some that are neighbours in
-// memory, and a part of the rows. A block adds up what its threads have found, two by two, and the last block of
-// a group what the blocks have: always in the same order.
+// memory, and a part of the rows. A block adds up what its threads have found, two by two, and the
+// last block of a group what the blocks have: always in the same order.
 #pragma once
 
 #include <algorithm>

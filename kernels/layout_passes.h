@@ -80,15 +80,21 @@ struct ArrangedSlice {
   }
 };
 
-/// Of slices in the order of `first`, that which has value i of all copies.
-EASGD_HD inline const ArrangedSlice& slice_of(const ArrangedSlice* slices, int count,
-                                              std::size_t i) {
+/// Value i of the copies of all slices, which are in the order of `first`.
+struct ArrangedValue {
+  const ArrangedSlice& slice;
+  Index k;  ///< of the slice's copy
+  ArrangedSlice::Place flat;
+};
+EASGD_HD inline ArrangedValue arranged_value(const ArrangedSlice* slices, int count,
+                                             std::size_t i) {
   int low = 0;
   for (int high = count; high - low > 1;) {
     const int middle = (low + high) / 2;
     (slices[middle].first <= i ? low : high) = middle;
   }
-  return slices[low];
+  const Index k = Index(i - slices[low].first);
+  return {slices[low], k, slices[low].place(k)};
 }
 
 /// Copies = slices, and zeros where these have no such channel
@@ -98,9 +104,7 @@ struct TakeSlices {
   int count;
 
   EASGD_HD void operator()(std::size_t i) const {
-    const ArrangedSlice& slice = slice_of(slices, count, i);
-    const Index k = Index(i - slice.first);
-    const ArrangedSlice::Place from = slice.place(k);
+    const auto [slice, k, from] = arranged_value(slices, count, i);
     const float value = from.exists ? flat[from.index] : 0.0f;
     if (slice.bf16) {
       static_cast<Bf16*>(slice.copy)[k] = Bf16(value);
@@ -117,9 +121,7 @@ struct GiveSlices {
   int count;
 
   EASGD_HD void operator()(std::size_t i) const {
-    const ArrangedSlice& slice = slice_of(slices, count, i);
-    const Index k = Index(i - slice.first);
-    const ArrangedSlice::Place to = slice.place(k);
+    const auto [slice, k, to] = arranged_value(slices, count, i);
     if (!to.exists) return;
     flat[to.index] = slice.bf16 ? float(static_cast<const Bf16*>(slice.copy)[k])
                                 : static_cast<const float*>(slice.copy)[k];

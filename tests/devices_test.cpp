@@ -204,14 +204,7 @@ TEST_CASE("devices: where there are no sums over devices the center is in host m
   config.algorithm.name = "easgd";
   config.algorithm.exchange = "synchronous";
   const CenterPlace center = place_center(config, {{"cuda", {.index = 0}}, {"cuda", {.index = 1}}});
-  if (Registry<CollectiveEntry>::find("cuda")) {
-    CHECK(center.name == "workers");
-    CHECK(center.sites.size() == 2);
-    CHECK(center.routes == std::vector(2, Route::peer));
-    CHECK(center.remark.empty());
-  } else {
-    CHECK(center.name == "pinned");
-    CHECK(center.sites.size() == 1);
-    CHECK(center.remark.ends_with("; letters are added up in host memory instead"));
-  }
+  CHECK(center.name == "pinned");
+  CHECK(center.sites.size() == 1);
+  CHECK(center.remark.ends_with("; letters are added up in host memory instead"));
 }

@@ -314,27 +314,29 @@ TEST_CASE("parity: pooling takes the first maximum and the mean of its window, i
 }
 
 TEST_CASE("parity: sums of a channel do not depend on who adds up, nor on the layout") {
-  for (const int channels : {1, 3, 19}) {
-    constexpr int kPixels = 35, kSamples = 200;
-    const auto size = std::size_t(channels), count = size * kPixels * kSamples;
+  constexpr int kRows = 7000;
+  const std::pair<int, int> shapes[] = {{1, 35}, {3, 35}, {19, 35}, {3, 1}, {19, 1}};
+  for (const auto& [channels, pixels] : shapes) {
+    const auto size = std::size_t(channels), count = size * kRows;
     const std::vector<float> dy = coarse(count, 1), y = coarse(count, 2);
     std::vector<double> all(size), open(size);
     for (std::size_t i = 0; i < count; ++i) {
-      const std::size_t c = i / kPixels % size;
+      const std::size_t c = i / std::size_t(pixels) % size;
       all[c] += double(dy[i]);
       open[c] += y[i] > 0 ? double(dy[i]) : 0;
     }
     for (const bool last : {false, true}) {
-      kernels::Deal deal = kernels::Deal::of({channels, kPixels, last}, kSamples);
+      kernels::Deal deal = kernels::Deal::of({channels, pixels, last}, kRows / pixels);
       CHECK(deal.parts > 1);
       for (const kernels::Index parts : {deal.parts, 1u, 11u, 1000u}) {
         CAPTURE(channels);
+        CAPTURE(pixels);
         CAPTURE(last);
         CAPTURE(parts);
         deal.parts = parts;
         for (const bool relu : {false, true}) {
-          std::vector<float> slope = last ? channels_last(dy, channels, kPixels) : dy;
-          const std::vector<float> output = last ? channels_last(y, channels, kPixels) : y;
+          std::vector<float> slope = last ? channels_last(dy, channels, pixels) : dy;
+          const std::vector<float> output = last ? channels_last(y, channels, pixels) : y;
           const Summed summed(deal);
           std::vector<float> sums(size, -1);
           sum_channels(kernels::BiasGradient<float>{sums.data(), slope.data(),

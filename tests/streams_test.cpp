@@ -19,6 +19,7 @@
 #include "fake_cuda.h"
 #include "network_spec.h"
 #include "quadratic.h"
+#include "train/devices.h"
 
 using namespace easgd;
 
@@ -353,6 +354,39 @@ TEST_CASE("peer access is used only where what is sent arrives") {
                        (path.from == "cuda:2" && path.to != "host");
     CHECK(path.peer == works);
   }
+  fake_cuda::mend();
+}
+
+TEST_CASE("a center on devices is tried before it is used, and what does not work is told") {
+  fake_cuda::set_devices(2);
+  Config config;
+  config.algorithm.name = "easgd";
+  config.algorithm.exchange = "synchronous";
+  const std::vector<Placement> workers{{"cuda", {.index = 0}}, {"cuda", {.index = 1}}};
+  const auto place = [&](const char* where) {
+    config.center.place = where;
+    return place_center(config, workers);
+  };
+  CHECK(place("cuda:1").routes == std::vector(2, Route::peer));
+  CHECK(place("cuda:1").remark.empty());
+  for (const char* where : {"auto", "workers"}) {
+    const CenterPlace center = place(where);
+    CHECK(center.name == "workers");
+    CHECK(center.sites.size() == 2);
+    CHECK(center.routes == std::vector(2, Route::peer));
+    CHECK(center.remark.empty());
+  }
+
+  fake_cuda::deny_peer(0, 1);
+  fake_cuda::spoil_sums();
+  const CenterPlace staged = place("cuda:1"), instead = place("auto");
+  CHECK(staged.routes == std::vector{Route::staged, Route::peer});
+  CHECK(staged.remark ==
+        "letters of cuda:0 go to cuda:1 through host memory: no peer access that is exact");
+  CHECK(instead.name == "pinned");
+  CHECK(instead.remark ==
+        "a sum over devices was wrong on cuda:1; letters are added up in host memory instead");
+  CHECK_THROWS_AS(place("workers"), DeviceError);
   fake_cuda::mend();
 }
 

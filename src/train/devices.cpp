@@ -182,6 +182,36 @@ std::optional<std::string> why_not_on_workers(const AlgorithmConfig& algorithm,
   return std::nullopt;
 }
 
+/// Throws: DeviceError where the sites' devices cannot be added up over, or a sum is wrong.
+void try_sum(const CenterPlace& place) {
+  constexpr std::size_t kCount = 1 << 16;
+  std::vector<std::unique_ptr<Backend>> made;
+  std::vector<Backend*> backends;
+  std::vector<Buffer> terms, sums;
+  std::vector<float> term(kCount), wanted(kCount), found(kCount);
+  for (const MakeBackend& make : place.sites) {
+    Backend& backend = *made.emplace_back(make());
+    backends.push_back(&backend);
+    for (std::size_t k = 0; k < kCount; ++k) {
+      term[k] = float((k * 37 + made.size() * 11) % 1009);  // sums are exact
+      wanted[k] += term[k];
+    }
+    backend.upload(term, terms.emplace_back(backend.allocate(kCount)));
+    sums.push_back(backend.allocate(kCount));
+  }
+  const auto collective = place.collective(backends);
+  collective->sum(std::vector<ConstView>(terms.begin(), terms.end()),
+                  std::vector<View>(sums.begin(), sums.end()));
+  collective->finish();
+  for (std::size_t i = 0; i < backends.size(); ++i) {
+    backends[i]->download(sums[i], found);
+    if (found != wanted) {
+      throw DeviceError(fmt::format("a sum over devices was wrong on {}", backends[i]->device()));
+    }
+  }
+}
+
+/// Throws: DeviceError.
 CenterPlace on_workers(const std::vector<Placement>& workers) {
   load_nccl();
   CenterPlace place{.name = kOnWorkers,
@@ -191,6 +221,7 @@ CenterPlace on_workers(const std::vector<Placement>& workers) {
   for (const Placement& worker : workers) {
     place.sites.push_back([worker] { return worker.make_backend(); });
   }
+  try_sum(place);
   return place;
 }
 

@@ -40,6 +40,7 @@ int devices_at_start() {
 int devices = devices_at_start();
 std::set<Path> denied, spoilt, opened;
 std::map<const char*, int> device_of;  // only while a path is spoilt
+bool sums_spoilt = false;
 
 thread_local int current = 0;
 thread_local int records_to_ruin = 0;
@@ -159,7 +160,12 @@ void spoil_path(int from, int to) {
   spoilt.insert({from, to});
 }
 
+void spoil_sums() {
+  sums_spoilt = true;
+}
+
 void mend() {
+  sums_spoilt = false;
   devices = 1;
   denied.clear(), spoilt.clear(), opened.clear(), device_of.clear();
 }
@@ -446,6 +452,7 @@ ncclResult_t ncclGroupEnd() {
   }
   for (const Call& call : group) {
     if (call.stream == breaks_in_sum) easgd::fake_cuda::break_device(call.stream);
+    const bool spoil = sums_spoilt && call.communicator->rank + 1 == world->ranks;
     call.stream->append([=] {
       const auto all = [&](std::atomic<std::size_t>& count) {
         count.fetch_add(1, std::memory_order_acq_rel);
@@ -461,6 +468,7 @@ ncclResult_t ncclGroupEnd() {
         for (std::size_t i = 0; i < call.count; ++i) sums[i] += term[i];
       }
       if (!all(meeting->read)) return;
+      if (spoil) sums.back() += 1;
       std::ranges::copy(sums, call.sum);
     });
   }

@@ -32,7 +32,9 @@ void set_devices(int count);
 /// From now on `from` is told that it may not access `to`, or copies between the two lose a bit.
 void deny_peer(int from, int to);
 void spoil_path(int from, int to);
-/// Undoes these three.
+/// From now on sums over devices are wrong on the last.
+void spoil_sums();
+/// Undoes these four.
 void mend();
 
 /// Convolutions by the engine of this number take so much longer.
