@@ -70,4 +70,9 @@ void launch(const ChannelSum& sum, const Deal& deal, const SumsPlace& place, cud
   if (answer != cudaSuccess) throw std::runtime_error(cudaGetErrorString(answer));
 }
 
+int oldest_capability() {
+  constexpr int kCapabilities[] = {__CUDA_ARCH_LIST__};  // 800, 900: nvcc sorts them
+  return kCapabilities[0] / 10;
+}
+
 }  // namespace easgd::kernels

@@ -20,4 +20,7 @@ void launch(const LayerPass& kernel, std::size_t count, cudaStream_t stream);
 /// Throws: std::exception where the device refuses it.
 void launch(const ChannelSum& sum, const Deal& deal, const SumsPlace& place, cudaStream_t stream);
 
+/// Of the oldest devices that these run on: 80 for compute capability 8.0.
+int oldest_capability();
+
 }  // namespace easgd::kernels

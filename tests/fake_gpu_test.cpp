@@ -173,3 +173,18 @@ TEST_CASE("fake GPUs: devices are listed with their paths, and others are refuse
                                  "EASGD_FAKE_DEVICES=2 ");
   check_one_line(refused, 4, "cuda:2: no CUDA device of this number; there are 2, from 0");
 }
+
+TEST_CASE("fake GPUs: devices older than the program's code are left out") {
+  const Runs runs;
+  const std::string
+      machine = "EASGD_FAKE_DEVICES=3 EASGD_FAKE_NEW_DEVICES=2 ",
+      why = "its compute capability is 7.0, and this program was built for 8.0 and later";
+  CHECK(program("devices", machine).text.find("not used: " + why) != std::string::npos);
+  const std::string train = "train " + runs.file("c.toml") + " --set stop.steps=2 ";
+  check_one_line(program(train + "--set workers.devices=[2]", machine), 4, "cuda:2: " + why);
+  const Answer chosen = program(train + "--set workers.devices=auto --out " + runs.file("old"),
+                                machine + "LD_LIBRARY_PATH=" EASGD_DRIVER_FOLDER " ");
+  CHECK(chosen.code == 0);
+  CHECK(chosen.text.find("\nworkers: cuda:0 cuda:1, batch") != std::string::npos);
+  CHECK(chosen.text.find("leaves out cuda:2: " + why) != std::string::npos);
+}

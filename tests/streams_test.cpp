@@ -390,6 +390,71 @@ TEST_CASE("a center on devices is tried before it is used, and what does not wor
   fake_cuda::mend();
 }
 
+namespace {
+
+/// Two devices, and a vector of ones on each that is added up.
+struct Sums {
+  static constexpr std::size_t kCount = 100;
+  std::vector<std::unique_ptr<Backend>> made;
+  std::vector<Backend*> backends;
+  std::vector<Buffer> terms, sums;
+  std::unique_ptr<Collective> collective;
+
+  Sums() {
+    fake_cuda::set_devices(2);
+    for (int i = 0; i < 2; ++i) {
+      backends.push_back(made.emplace_back(on_device(i)()).get());
+      terms.push_back(backends[std::size_t(i)]->allocate(kCount));
+      sums.push_back(backends[std::size_t(i)]->allocate(kCount));
+      backends.back()->upload(std::vector<float>(kCount, 1), terms.back());
+    }
+    collective = Registry<CollectiveEntry>::find("cuda")->make(backends);
+  }
+  ~Sums() { fake_cuda::mend(); }
+
+  void start() {
+    collective->sum(std::vector<ConstView>(terms.begin(), terms.end()),
+                    std::vector<View>(sums.begin(), sums.end()));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a sum over devices that does not end is given up") {
+  std::vector<float> from(1), to(1);
+  Sums sums;
+  sums.collective->longest = std::chrono::milliseconds(50);
+  sums.start();
+  sums.collective->finish();
+  fake_cuda::hold_copies(true);
+  auto& stuck = static_cast<cuda::CudaBackend&>(*sums.backends[1]);
+  cuda::copy(from.data(), to.data(), sizeof(float), stuck.compute());
+  sums.start();
+  CHECK_THROWS_WITH_AS(sums.collective->finish(),
+                       "NCCL: a sum over devices has not ended for 50ms; center.place = \"pinned\" "
+                       "does without",
+                       DeviceError);
+  sums.collective.reset();
+  fake_cuda::hold_copies(false);
+}
+
+TEST_CASE("no memory is given or taken while a sum over devices is being started") {
+  Sums sums;
+  const int before = fake_cuda::waits_while_sums_start();
+  std::jthread other([](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      cuda::device_buffer(10);
+      cuda::pinned_buffer(10);
+    }
+  });
+  for (int i = 0; i < 50; ++i) {
+    sums.start();
+    sums.collective->finish();
+  }
+  other = {};
+  CHECK(fake_cuda::waits_while_sums_start() == before);
+}
+
 TEST_CASE("batches arrive whole, as images or cut on the device out of a set that it keeps") {
   constexpr std::size_t kBatch = 5;
   constexpr std::uint64_t kSteps = 80;

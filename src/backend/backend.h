@@ -7,6 +7,7 @@
 // them.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -121,8 +122,12 @@ class Collective {
   /// backend's compute lane. An empty term is zeros.
   virtual void sum(std::span<const ConstView> terms, std::span<const View> sums) = 0;
   /// Waits for the compute lanes of all.
-  /// Throws: DeviceError where a device has failed, though others wait for its terms.
+  /// Throws: DeviceError where a device has failed, though others wait for its terms, and after
+  /// `longest`.
   virtual void finish() = 0;
+
+  /// A sum takes milliseconds, and a path that loses data can keep one from ever ending.
+  std::chrono::milliseconds longest = std::chrono::seconds(60);
 };
 
 /// Makes one for backends of one kind, each with a device of its own. Registered beside the
@@ -148,11 +153,15 @@ inline std::unique_ptr<Backend> make_backend(const std::string& kind,
   return (*Registry<BackendEntry>::find(kind))(options);
 }
 
-/// The devices of a kind that this machine has, each described for people. Registered beside the
-/// backend, under "cuda".
+struct Device {
+  std::string description;  ///< for people
+  std::string why_not;      ///< what keeps this program from using it, or nothing
+};
+
+/// The devices of a kind that this machine has. Registered beside the backend, under "cuda".
 /// Throws: DeviceError saying why there is none.
 struct DeviceList {
-  std::function<std::vector<std::string>()> list;
+  std::function<std::vector<Device>()> list;
 };
 
 /// A way from one memory to another.
@@ -168,8 +177,8 @@ struct DevicePath {
 /// Throws: DeviceError.
 struct DevicePaths {
   std::function<std::vector<DevicePath>()> measure;
-  /// Whether device `from` may write and read the memory of device `to` itself: what both say, and
-  /// a trial confirms. From then on it may.
+  /// Whether device `from` may write and read the memory of device `to` itself: it says so, and a
+  /// trial confirms. From then on it may.
   std::function<bool(int from, int to)> open_peer;
 };
 

@@ -39,7 +39,8 @@ void print_devices() {
     load_cuda();
     const auto devices = Registry<DeviceList>::find("cuda")->list();
     for (std::size_t i = 0; i < devices.size(); ++i) {
-      fmt::print("{:<8} {}\n", fmt::format("cuda:{}", i), devices[i]);
+      fmt::print("{:<8} {}\n", fmt::format("cuda:{}", i), devices[i].description);
+      if (!devices[i].why_not.empty()) fmt::print("{:<8} not used: {}\n", "", devices[i].why_not);
     }
     print_paths(Registry<DevicePaths>::find("cuda")->measure(), devices.size() + 1);
   } catch (const DeviceError& e) {

@@ -40,10 +40,13 @@ Placement parse_device(const std::string& word) {
 void check_present(const Placement& place, const char* remedy) {
   try {
     load_cuda();
-    const std::size_t count = Registry<DeviceList>::find(place.kind)->list().size();
-    if (std::size_t(place.options.index) >= count) {
-      throw DeviceError(fmt::format("no CUDA device of this number; there are {}, from 0", count));
+    const std::vector<Device> devices = Registry<DeviceList>::find(place.kind)->list();
+    if (std::size_t(place.options.index) >= devices.size()) {
+      throw DeviceError(
+          fmt::format("no CUDA device of this number; there are {}, from 0", devices.size()));
     }
+    const Device& device = devices[std::size_t(place.options.index)];
+    if (!device.why_not.empty()) throw DeviceError(device.why_not);
   } catch (const DeviceError& e) {
     throw DeviceError(fmt::format("{}: {}; use {}", place.name(), e.what(), remedy));
   }
@@ -53,15 +56,23 @@ bool is_auto(const std::vector<std::string>& devices) {
   return devices == std::vector<std::string>{"auto"};
 }
 
-/// A worker a GPU, else a worker a core. A machine with a driver is told why there is no GPU.
+/// A worker a GPU that this program can use, else a worker a core. A machine with a driver is told
+/// why there is no GPU.
 WorkerPlaces choose_devices() {
   WorkerPlaces chosen;
   if (has_cuda_driver()) {
     try {
       load_cuda();
-      const std::size_t count = Registry<DeviceList>::find("cuda")->list().size();
-      for (std::size_t i = 0; i < count; ++i) chosen.places.push_back(cuda_device(int(i)));
-      return chosen;
+      const std::vector<Device> devices = Registry<DeviceList>::find("cuda")->list();
+      for (std::size_t i = 0; i < devices.size(); ++i) {
+        if (devices[i].why_not.empty()) {
+          chosen.places.push_back(cuda_device(int(i)));
+        } else {
+          chosen.remark = fmt::format("workers.devices = \"auto\" leaves out {}: {}",
+                                      cuda_device(int(i)).name(), devices[i].why_not);
+        }
+      }
+      if (!chosen.places.empty()) return chosen;
     } catch (const DeviceError& e) {
       chosen.remark = fmt::format("workers.devices = \"auto\" takes the CPU: {}", e.what());
     }

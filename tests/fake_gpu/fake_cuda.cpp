@@ -31,16 +31,26 @@ void wait_a_little() {
 
 std::atomic<bool> copies_held{false};
 
-// How many devices there are, with $EASGD_FAKE_DEVICES for a program that cannot call; and what is wrong between them, for tests on one thread.
-using Path = std::pair<int, int>;
-int devices_at_start() {
-  const char* count = std::getenv("EASGD_FAKE_DEVICES");
-  return count ? std::atoi(count) : 1;
+// How many devices there are, and how many of them are not too old: by variable for a program, which
+// cannot call. And what is wrong between them, for tests on one thread.
+int from_variable(const char* name, int otherwise) {
+  const char* value = std::getenv(name);
+  return value ? std::atoi(value) : otherwise;
 }
-int devices = devices_at_start();
+int devices = from_variable("EASGD_FAKE_DEVICES", 1);
+const int new_devices = from_variable("EASGD_FAKE_NEW_DEVICES", 64);
+using Path = std::pair<int, int>;
 std::set<Path> denied, spoilt, opened;
 std::map<const char*, int> device_of;  // only while a path is spoilt
 bool sums_spoilt = false;
+
+// Whether a thread is starting a sum, and how many calls of others that may wait for a device have
+// met that: relaxed, so that they order nothing.
+std::atomic<bool> sum_starts{false};
+std::atomic<int> met{0};
+void may_wait_for_device() {
+  if (sum_starts.load(std::memory_order_relaxed)) met.fetch_add(1, std::memory_order_relaxed);
+}
 
 thread_local int current = 0;
 thread_local int records_to_ruin = 0;
@@ -160,6 +170,10 @@ void spoil_path(int from, int to) {
   spoilt.insert({from, to});
 }
 
+int waits_while_sums_start() {
+  return met;
+}
+
 void spoil_sums() {
   sums_spoilt = true;
 }
@@ -204,15 +218,20 @@ void launch(const ChannelSum& sum, const Deal& deal, const SumsPlace& place, cud
       sum);
 }
 
+int oldest_capability() {
+  return 80;
+}
+
 }  // namespace easgd::kernels
 
 cudaError_t cudaGetDeviceCount(int* count) {
   *count = devices;
   return cudaSuccess;
 }
-cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   *properties = {};
   std::strcpy(properties->name, "fake");
+  properties->major = device < new_devices ? 9 : 7;
   return cudaSuccess;
 }
 cudaError_t cudaSetDevice(int device) {
@@ -234,6 +253,7 @@ const char* cudaGetErrorString(cudaError_t) {
 }
 
 cudaError_t cudaMalloc(void** data, std::size_t bytes) {
+  may_wait_for_device();
   if (posix_memalign(data, 256, bytes) != 0) return cudaErrorMemoryAllocation;
   if (!spoilt.empty()) device_of[static_cast<char*>(*data)] = current;
   return cudaSuccess;
@@ -243,6 +263,7 @@ cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* all) {
   return cudaSuccess;
 }
 cudaError_t cudaHostAlloc(void** data, std::size_t bytes, unsigned int) {
+  may_wait_for_device();
   *data = std::malloc(bytes);
   if (!spoilt.empty()) device_of[static_cast<char*>(*data)] = -1;
   return cudaSuccess;
@@ -262,6 +283,7 @@ cudaError_t cudaDeviceDisablePeerAccess(int peer) {
   return opened.erase({current, peer}) ? cudaSuccess : cudaErrorPeerAccessNotEnabled;
 }
 cudaError_t cudaFree(void* data) {
+  may_wait_for_device();
   std::free(data);
   return cudaSuccess;
 }
@@ -433,6 +455,8 @@ ncclResult_t ncclCommGetAsyncError(ncclComm_t communicator, ncclResult_t* state)
 }
 ncclResult_t ncclGroupStart() {
   group.clear();
+  sum_starts.store(true, std::memory_order_relaxed);
+  std::this_thread::sleep_for(std::chrono::microseconds(100));
   return ncclSuccess;
 }
 ncclResult_t ncclAllReduce(const void* term, void* sum, std::size_t count, ncclDataType_t,
@@ -442,6 +466,7 @@ ncclResult_t ncclAllReduce(const void* term, void* sum, std::size_t count, ncclD
   return ncclSuccess;
 }
 ncclResult_t ncclGroupEnd() {
+  sum_starts.store(false, std::memory_order_relaxed);
   const std::shared_ptr<World> world = group[0].communicator->world;
   if (group.size() != world->ranks) return ncclInvalidUsage;  // the others would wait for ever
   const auto meeting = std::make_shared<Meeting>(world->ranks);

@@ -37,6 +37,9 @@ void spoil_sums();
 /// Undoes these four.
 void mend();
 
+/// How many calls that may wait for a whole device have come while a sum was being started.
+int waits_while_sums_start();
+
 /// Convolutions by the engine of this number take so much longer.
 void slow_down(int engine, double seconds);
 

@@ -38,7 +38,7 @@ std::string place_on_bus(int index) {
 
 }  // namespace
 
-std::vector<std::string> list_devices() {
+int count_devices() {
   int count = 0;
   const cudaError_t answer = cudaGetDeviceCount(&count);
   if (answer == cudaErrorInsufficientDriver) {
@@ -50,19 +50,34 @@ std::vector<std::string> list_devices() {
                                                             ? "the driver knows of none"
                                                             : cudaGetErrorString(answer)));
   }
-  std::vector<std::string> devices;
+  return count;
+}
+
+namespace {
+
+std::vector<Device> list_devices() {
+  const int count = count_devices(), oldest = kernels::oldest_capability();
+  std::vector<Device> devices;
   for (int i = 0; i < count; ++i) {
-    cudaDeviceProp properties;
-    check(cudaGetDeviceProperties(&properties, i), "cudaGetDeviceProperties");
-    devices.push_back(fmt::format("{}, {:.1f} GiB, compute capability {}.{}, {}", properties.name,
-                                  double(properties.totalGlobalMem) / (1 << 30), properties.major,
-                                  properties.minor, place_on_bus(i)));
+    cudaDeviceProp its;
+    check(cudaGetDeviceProperties(&its, i), "cudaGetDeviceProperties");
+    Device& device = devices.emplace_back();
+    device.description =
+        fmt::format("{}, {:.1f} GiB, compute capability {}.{}, {}", its.name,
+                    double(its.totalGlobalMem) / (1 << 30), its.major, its.minor, place_on_bus(i));
+    if (10 * its.major + its.minor < oldest) {
+      device.why_not = fmt::format(
+          "its compute capability is {}.{}, and this program was built for {}.{} and later",
+          its.major, its.minor, oldest / 10, oldest % 10);
+    }
   }
   return devices;
 }
 
+}  // namespace
+
 CudaBackend::CudaBackend(const BackendOptions& options) : index_(options.index) {
-  if (const std::size_t count = list_devices().size(); std::size_t(index_) >= count) {
+  if (const int count = count_devices(); index_ >= count) {
     throw DeviceError(
         fmt::format("cuda:{}: no CUDA device of this number; there are {}, from 0", index_, count));
   }

@@ -64,8 +64,8 @@ class CudaBackend final : public Backend {
   Buffer sums_;  // of parts of a squared distance
 };
 
-/// Name, memory and compute capability of each CUDA device.
+/// How many CUDA devices there are.
 /// Throws: DeviceError saying why there is none.
-std::vector<std::string> list_devices();
+int count_devices();
 
 }  // namespace easgd::cuda

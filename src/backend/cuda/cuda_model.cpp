@@ -4,6 +4,8 @@
 
 #include <cassert>
 #include <limits>
+#include <mutex>
+#include <utility>
 
 #include "backend/cuda/cuda_backend.h"
 #include "base/error.h"
@@ -157,6 +159,13 @@ void CudaModel::tell_loss(const Pass& pass) {
   });
 }
 
+/// What is not a graph. The first time alone, because it loads kernels and libraries.
+void CudaModel::launch(const std::function<void()>& work) {
+  std::unique_lock lock(alone(), std::defer_lock);
+  if (!std::exchange(loaded_, true)) lock.lock();
+  work();
+}
+
 void CudaModel::gradient(ConstView x, const Batch& batch, View g, View statistics) {
   assert(bench_.options().training && batch.size() == bench_.options().batch);
   Pass pass = load(batch);
@@ -173,7 +182,7 @@ void CudaModel::gradient(ConstView x, const Batch& batch, View g, View statistic
   if (bench_.options().graphs) {
     graphs_.run({pass.arrived, pass.x, pass.g, pass.moved}, work);
   } else {
-    work();
+    launch(work);
   }
   counts_.send(pass.samples);
   input_.unload();
@@ -184,8 +193,10 @@ void CudaModel::evaluate(ConstView state, const Batch& batch) {
   Pass pass = load(batch);
   pass.x = state.data();
   pass.fixed = state.data() + bench_.network().parameter_count();
-  forward(pass);
-  tell_loss(pass);
+  launch([&] {
+    forward(pass);
+    tell_loss(pass);
+  });
   counts_.send(pass.samples);
   input_.unload();
 }
@@ -196,7 +207,7 @@ void CudaModel::observe(ConstView x, const Batch& batch, float weight, View stat
   pass.x = x.data();
   pass.moved = statistics.data();
   pass.weight = weight;
-  forward(pass);
+  launch([&] { forward(pass); });
   input_.unload();
 }
 

@@ -3,6 +3,7 @@
 // forward and the backward pass, is the same work in every step, and launched as a graph.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -32,6 +33,7 @@ class CudaModel final : public Model {
   void forward(const Pass& pass);
   void tell_loss(const Pass& pass);
   Pass load(const Batch& batch);
+  void launch(const std::function<void()>& work);
 
   Workbench bench_;
   std::vector<std::unique_ptr<CudaLayer>> layers_;
@@ -41,6 +43,7 @@ class CudaModel final : public Model {
   Input input_;
   Counts counts_;
   Graphs graphs_;
+  bool loaded_ = false;  ///< its kernels and libraries
 };
 
 }  // namespace easgd::cuda

@@ -10,14 +10,9 @@ constexpr int kMostRuined = 3;
 
 }  // namespace
 
-std::mutex& recording() {
-  static std::mutex mutex;
-  return mutex;
-}
-
 /// Empty where the record was ruined.
 GraphExec Graphs::record(const std::function<void()>& work) const {
-  const std::lock_guard lock(recording());
+  const std::lock_guard lock(alone());
   check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal),
         "cudaStreamBeginCapture");
   Graph graph;
@@ -43,6 +38,7 @@ GraphExec Graphs::record(const std::function<void()>& work) const {
 void Graphs::run(const Key& key, const std::function<void()>& work) {
   const auto known = std::ranges::find(recorded_, key, &Recorded::key);
   if (known == recorded_.end()) {
+    const std::lock_guard lock(alone());
     work();
     if (recorded_.size() < kMost) recorded_.push_back({key, {}});
     return;

@@ -3,20 +3,14 @@
 
 #include <array>
 #include <functional>
-#include <mutex>
 #include <vector>
 
-#include "backend/cuda/check.h"
-#include "backend/cuda/handle.h"
+#include "backend/cuda/stream.h"
 
 namespace easgd::cuda {
 
 using Graph = Handle<cudaGraph_t, cudaGraphDestroy>;
 using GraphExec = Handle<cudaGraphExec_t, cudaGraphExecDestroy>;
-
-/// Held while a thread records a graph, and for calls that wait for the whole device: those would
-/// ruin the record.
-std::mutex& recording();
 
 class Graphs {
  public:

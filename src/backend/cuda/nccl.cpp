@@ -15,9 +15,6 @@
 namespace easgd::cuda {
 namespace {
 
-/// A sum takes milliseconds, and a path that loses data can keep one from ever ending.
-constexpr std::chrono::seconds kLongest{60};
-
 /// Aborting a communicator stops what is under way and destroys it.
 using Communicator = Handle<ncclComm_t, ncclCommAbort>;
 
@@ -34,6 +31,7 @@ class NcclCollective final : public Collective {
       backends_.push_back(dynamic_cast<CudaBackend*>(backend));
       devices.push_back(backends_.back()->index());
     }
+    const std::lock_guard lock(alone());
     std::vector<ncclComm_t> made(devices.size());
     check(ncclCommInitAll(made.data(), int(devices.size()), devices.data()), "ncclCommInitAll");
     for (const ncclComm_t communicator : made)
@@ -47,6 +45,7 @@ class NcclCollective final : public Collective {
       cuda::check(cudaMemsetAsync(sums[i].data(), 0, sums[i].size_bytes(), backends_[i]->compute()),
                   "cudaMemsetAsync");
     }
+    const std::lock_guard lock(alone());
     check(ncclGroupStart(), "ncclGroupStart");
     ncclResult_t answer = ncclSuccess;
     for (std::size_t i = 0; i < sums.size() && answer == ncclSuccess; ++i) {
@@ -62,11 +61,11 @@ class NcclCollective final : public Collective {
   void finish() override {
     const auto start = std::chrono::steady_clock::now();
     while (!ready()) {
-      if (std::chrono::steady_clock::now() - start > kLongest) {
+      if (std::chrono::steady_clock::now() - start > longest) {
         throw DeviceError(
             fmt::format("NCCL: a sum over devices has not ended for {}; "
                         "center.place = \"pinned\" does without",
-                        kLongest));
+                        longest));
       }
       for (const Communicator& communicator : communicators_) {
         ncclResult_t state = ncclSuccess;

@@ -6,6 +6,27 @@
 
 namespace easgd::cuda {
 
+std::recursive_mutex& alone() {
+  static std::recursive_mutex mutex;
+  return mutex;
+}
+
+namespace {
+
+/// So much memory for floats, not zeroed.
+template <auto Allocate, auto Free, class... Options>
+Buffer allocate(std::size_t count, const char* call, Options... options) {
+  void* data = nullptr;
+  const std::lock_guard lock(alone());
+  check(Allocate(&data, count * sizeof(float), options...), call);
+  return {static_cast<float*>(data), count, [](float* p) {
+            const std::lock_guard lock(alone());
+            Free(p);
+          }};
+}
+
+}  // namespace
+
 Stream make_stream(const char* name) {
   Stream stream;
   check(cudaStreamCreateWithFlags(stream.place(), cudaStreamNonBlocking), "cudaStreamCreate");
@@ -27,20 +48,18 @@ Event make_timed_event() {
 
 Buffer device_buffer(std::size_t count) {
   if (count == 0) return {};
-  void* data = nullptr;
-  check(cudaMalloc(&data, count * sizeof(float)), "cudaMalloc");
-  Buffer buffer(static_cast<float*>(data), count, [](float* p) { cudaFree(p); });
+  Buffer buffer = allocate<cudaMalloc, cudaFree>(count, "cudaMalloc");
   // Not with the whole device, which may be recording a graph for another thread.
-  check(cudaMemsetAsync(data, 0, count * sizeof(float), cudaStreamPerThread), "cudaMemsetAsync");
+  check(cudaMemsetAsync(buffer.data(), 0, count * sizeof(float), cudaStreamPerThread),
+        "cudaMemsetAsync");
   check(cudaStreamSynchronize(cudaStreamPerThread), "cudaMemsetAsync");
   return buffer;
 }
 
 Buffer pinned_buffer(std::size_t count) {
   if (count == 0) return {};
-  void* data = nullptr;
-  check(cudaHostAlloc(&data, count * sizeof(float), cudaHostAllocPortable), "cudaHostAlloc");
-  Buffer buffer(static_cast<float*>(data), count, [](float* p) { cudaFreeHost(p); });
+  Buffer buffer =
+      allocate<cudaHostAlloc, cudaFreeHost>(count, "cudaHostAlloc", cudaHostAllocPortable);
   std::ranges::fill(buffer.view(), 0.0f);
   return buffer;
 }
