@@ -146,6 +146,10 @@ TEST_CASE("devices: a center is on every worker's device only where that can be"
   CHECK(complaint("auto", gpus({0, 1})) == "none: pinned");
   CHECK(complaint("workers", gpus({0, 1})) ==
         "center.place: \"workers\" needs algorithm.exchange = \"synchronous\"");
+  CHECK(
+      complaint("workers", gpus({1, 1})) ==
+      "center.place: \"workers\" needs algorithm.exchange = \"synchronous\", and needs two workers "
+      "or more, each with a CUDA device of its own; found cuda:1 cuda:1");
   config.algorithm.name = "mdownpour";
   config.algorithm.exchange = "synchronous";
   CHECK(complaint("workers", gpus({0, 1})) ==

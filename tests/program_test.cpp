@@ -628,6 +628,10 @@ TEST_CASE("help of both kinds is the same, and tells the exit codes") {
   CHECK(help.code == 0);
   CHECK(help.text == program("--help").text);
   CHECK(help.text.find("131 interrupted once more") != std::string::npos);
+  const Answer part = program("help config center.");
+  CHECK(part.text.starts_with("  center."));
+  CHECK(part.text.find("  center.replay ") != std::string::npos);
+  CHECK(part.text.find("\n  data.") == std::string::npos);
 }
 
 TEST_CASE("mistakes have one clear line and their exit code") {
@@ -674,6 +678,7 @@ TEST_CASE("mistakes have one clear line and their exit code") {
   check_one_line(program(kTrain + "--set network.file=" + folder / "single.toml" + out), 2,
                  "single.toml:1: layer: expected tables, each headed [[layer]]");
   check_one_line(program("help me"), 2, "there is \"config\"");
+  check_one_line(program("help config algorithm.roh"), 2, "did you mean \"algorithm.rho\"?");
   check_one_line(program("locate mnits"), 2, "did you mean \"mnist\"?");
   check_one_line(program("evaluate /dev/null"), 3, "/dev/null: ");
   check_one_line(program(kTrain + "--set \"a b=3\"" + out), 2, "--set a b=3: expected key=value");

@@ -1,25 +1,57 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
 
+#include "base/nearest.h"
 #include "commands/commands.h"
 #include "train/config.h"
 
 namespace easgd {
+namespace {
+
+/// Of the help, the keys whose name has `part` in it.
+/// Throws: ConfigError where there is none.
+std::string help_on(const std::string& part) {
+  std::istringstream lines(config_help());
+  std::vector<std::string> names;
+  std::string found;
+  bool wanted = false;
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t indent = line.find_first_not_of(' ');
+    if (indent == 2) {
+      names.push_back(line.substr(2, line.find(' ', 2) - 2));
+      wanted = names.back().find(part) != std::string::npos;
+    }
+    wanted = wanted && indent != 0 && indent != std::string::npos;
+    if (wanted) found += line + "\n";
+  }
+  if (!found.empty()) return found;
+  throw ConfigError("help: no key of a configuration has \"" + part + "\" in its name" +
+                    did_you_mean(part, names));
+}
+
+}  // namespace
 
 void declare_help(CLI::App& app, ExitCode& result) {
-  const auto topic = std::make_shared<std::string>();
-  auto* help = app.add_subcommand("help", "`easgd help config`: every key of a configuration");
+  const auto topic = std::make_shared<std::string>(), part = std::make_shared<std::string>();
+  auto* help = app.add_subcommand(
+      "help",
+      "`easgd help config`: every key of a configuration; `help config tau`: those like tau");
   help->add_option("topic", *topic, "config, or nothing for this list");
-  help->callback([topic, &app, &result] {
+  help->add_option("part", *part, "of the keys' names");
+  help->callback([topic, part, &app, &result] {
     if (!topic->empty() && *topic != "config") {
       throw ConfigError("help: no topic \"" + *topic +
                         "\"; there is \"config\", and every command has --help");
     }
     // Not app.help(), which would tell of this subcommand only.
-    const std::string list =
-        app.get_formatter()->make_help(&app, app.get_name(), CLI::AppFormatMode::Normal);
-    std::fputs((*topic == "config" ? config_help() : list).c_str(), stdout);
+    const std::string text = topic->empty() ? app.get_formatter()->make_help(
+                                                  &app, app.get_name(), CLI::AppFormatMode::Normal)
+                                            : (part->empty() ? config_help() : help_on(*part));
+    std::fputs(text.c_str(), stdout);
     result = ExitCode::done;
   });
 }

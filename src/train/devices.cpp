@@ -172,25 +172,27 @@ namespace {
 
 constexpr const char* kOnWorkers = "workers";
 
-/// Why the center cannot be on every worker's device, or nothing.
-std::optional<std::string> why_not_on_workers(const AlgorithmConfig& algorithm,
-                                              const std::vector<Placement>& workers) {
+/// Why the center cannot be on every worker's device: all reasons.
+std::vector<std::string> why_not_on_workers(const AlgorithmConfig& algorithm,
+                                            const std::vector<Placement>& workers) {
+  std::vector<std::string> reasons;
   if (algorithm.exchange != "synchronous") {
-    return "needs algorithm.exchange = \"synchronous\"";
+    reasons.push_back("needs algorithm.exchange = \"synchronous\"");
   }
   if (!Registry<Algorithm>::find(algorithm.name)->absorbs_sums) {
-    return fmt::format("is not for {}, whose center needs more of a round than a sum",
-                       algorithm.name);
+    reasons.push_back(fmt::format("is not for {}, whose center needs more of a round than a sum",
+                                  algorithm.name));
   }
   std::set<int> devices;
   for (const Placement& worker : workers) {
     if (worker.kind == "cuda") devices.insert(worker.options.index);
   }
   if (devices.size() < workers.size() || devices.size() < 2) {
-    return fmt::format("needs two workers or more, each with a CUDA device of its own; found {}",
-                       fmt::join(names_of(workers), " "));
+    reasons.push_back(
+        fmt::format("needs two workers or more, each with a CUDA device of its own; found {}",
+                    fmt::join(names_of(workers), " ")));
   }
-  return std::nullopt;
+  return reasons;
 }
 
 /// Throws: DeviceError where the sites' devices cannot be added up over, or a sum is wrong.
@@ -276,9 +278,9 @@ CenterPlace place_center(const Config& config, const std::vector<Placement>& wor
                                place, did_you_mean(place, {"auto", "pinned", kOnWorkers})));
   }
   const auto why_not = why_not_on_workers(config.algorithm, workers);
-  if (place == "auto") return why_not ? CenterPlace{} : on_workers_if_there(workers);
-  if (!why_not) return on_workers(workers);
-  throw KeyError("center.place", fmt::format("\"{}\" {}", place, *why_not));
+  if (place == "auto") return why_not.empty() ? on_workers_if_there(workers) : CenterPlace{};
+  if (why_not.empty()) return on_workers(workers);
+  throw KeyError("center.place", fmt::format("\"{}\" {}", place, fmt::join(why_not, ", and ")));
 }
 
 }  // namespace easgd

@@ -26,8 +26,9 @@ std::string clock_text(double seconds) {
 }
 
 std::string text_of(const ProgressState& state) {
-  std::string text = fmt::format("{} | epoch {:.2f} | {:.0f} images/s", clock_text(state.seconds),
-                                 state.epoch, state.images_per_second);
+  std::string text = fmt::format("{} | epoch {:.2f}", clock_text(state.seconds), state.epoch);
+  if (state.images_per_second > 0)
+    text += fmt::format(" | {:.0f} images/s", state.images_per_second);
   if (state.fraction > 0) {
     const double left = state.seconds * (1 - state.fraction) / state.fraction;
     if (left < kLongestTold) text += fmt::format(" | {} left", clock_text(left));
