@@ -644,6 +644,7 @@ TEST_CASE("mistakes have one clear line and their exit code") {
   check_one_line(program("train a.toml --sett algorithm.tau=4 --foo"), 2,
                  "train: not expected: --sett algorithm.tau=4 --foo; did you mean \"--set\"?");
   check_one_line(program("train nowhere.toml"), 2, "nowhere.toml: cannot be opened");
+  check_one_line(program("evaluate nowhere"), 3, "nowhere: not found; expected a run folder");
   check_one_line(program("train configs"), 2, "configs: is a folder; expected a TOML file");
   std::filesystem::create_directory(folder / "run");
   std::ofstream(folder / "run/config.toml") << "name = \"run\"\n";

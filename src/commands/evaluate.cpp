@@ -42,6 +42,8 @@ void evaluate(const std::string& path, const std::string& given,
     const std::filesystem::path resolved = file_path / "config.toml";
     if (given.empty() && std::filesystem::exists(resolved, ignored)) source = resolved.string();
     file_path /= "center.safetensors";
+  } else if (!std::filesystem::exists(file_path, ignored)) {
+    throw DataError(path + ": not found; expected a run folder or a safetensors file");
   }
   const safetensors::File file = safetensors::read(file_path);
   Config config = config_of(file, file_path, source, overrides);
