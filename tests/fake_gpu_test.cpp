@@ -187,4 +187,9 @@ TEST_CASE("fake GPUs: devices older than the program's code are left out") {
   CHECK(chosen.code == 0);
   CHECK(chosen.text.find("\nworkers: cuda:0 cuda:1, batch") != std::string::npos);
   CHECK(chosen.text.find("leaves out cuda:2: " + why) != std::string::npos);
+  const Answer none = program(train + "--set workers.devices=auto --out " + runs.file("none"),
+                              "EASGD_FAKE_DEVICES=2 EASGD_FAKE_NEW_DEVICES=0 "
+                              "LD_LIBRARY_PATH=" EASGD_DRIVER_FOLDER " ");
+  CHECK(none.text.find("\nworkers: cpu") != std::string::npos);
+  CHECK(none.text.find("takes the CPU: cuda:0: " + why + "; cuda:1: " + why) != std::string::npos);
 }

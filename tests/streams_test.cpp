@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <limits>
@@ -423,31 +424,40 @@ struct Sums {
 TEST_CASE("a sum over devices that does not end is given up") {
   std::vector<float> from(1), to(1);
   Sums sums;
-  sums.collective->longest = std::chrono::milliseconds(50);
   sums.start();
   sums.collective->finish();
+  sums.collective->longest = std::chrono::milliseconds(50);
   fake_cuda::hold_copies(true);
   auto& stuck = static_cast<cuda::CudaBackend&>(*sums.backends[1]);
   cuda::copy(from.data(), to.data(), sizeof(float), stuck.compute());
   sums.start();
-  CHECK_THROWS_WITH_AS(sums.collective->finish(),
-                       "NCCL: a sum over devices has not ended for 50ms; center.place = \"pinned\" "
-                       "does without",
-                       DeviceError);
+  CHECK_THROWS_WITH_AS(
+      sums.collective->finish(),
+      "NCCL: a sum over devices has not ended for 0.05s; center.place = \"pinned\" "
+      "does without",
+      DeviceError);
   sums.collective.reset();
   fake_cuda::hold_copies(false);
 }
 
-TEST_CASE("no memory is given or taken while a sum over devices is being started") {
+TEST_CASE("nothing that may wait for a device meets a sum that is being started") {
   Sums sums;
   const int before = fake_cuda::waits_while_sums_start();
-  std::jthread other([](const std::stop_token& stop) {
+  std::atomic<int> turns = 0;
+  std::jthread other([&turns](const std::stop_token& stop) {
     while (!stop.stop_requested()) {
       cuda::device_buffer(10);
       cuda::pinned_buffer(10);
+      std::thread([] {  // a thread's first launches load kernels
+        const auto backend = on_device(0)();
+        const Buffer x = backend->allocate(10);
+        CHECK(backend->squared_distance(x, {}) == 0);
+      })
+          .join();
+      ++turns;
     }
   });
-  for (int i = 0; i < 50; ++i) {
+  for (int i = 0; i < 50 || turns < 10; ++i) {
     sums.start();
     sums.collective->finish();
   }

@@ -126,7 +126,8 @@ class Collective {
   /// `longest`.
   virtual void finish() = 0;
 
-  /// A sum takes milliseconds, and a path that loses data can keep one from ever ending.
+  /// So long `finish` waits: a sum takes milliseconds, and a path that loses data can keep one from
+  /// ever ending.
   std::chrono::milliseconds longest = std::chrono::seconds(60);
 };
 

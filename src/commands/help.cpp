@@ -3,6 +3,7 @@
 #include <memory>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/nearest.h"
@@ -17,16 +18,19 @@ namespace {
 std::string help_on(const std::string& part) {
   std::istringstream lines(config_help());
   std::vector<std::string> names;
-  std::string found;
+  std::string found, layer;
   bool wanted = false;
   for (std::string line; std::getline(lines, line);) {
     const std::size_t indent = line.find_first_not_of(' ');
-    if (indent == 2) {
+    if (line.starts_with("  type = ")) {
+      layer = "\n" + line + "\n";
+      wanted = false;
+    } else if (indent == 2) {
       names.push_back(line.substr(2, line.find(' ', 2) - 2));
       wanted = names.back().find(part) != std::string::npos;
     }
     wanted = wanted && indent != 0 && indent != std::string::npos;
-    if (wanted) found += line + "\n";
+    if (wanted) found += std::exchange(layer, "") + line + "\n";
   }
   if (!found.empty()) return found;
   throw ConfigError("help: no key of a configuration has \"" + part + "\" in its name" +

@@ -48,9 +48,20 @@ bool sums_spoilt = false;
 // met that: relaxed, so that they order nothing.
 std::atomic<bool> sum_starts{false};
 std::atomic<int> met{0};
+struct AtExit {
+  ~AtExit() {
+    if (met == 0) return;
+    std::fputs("a call that may wait for a device has met a sum that was being started\n", stderr);
+    std::_Exit(70);
+  }
+} at_exit;
 void may_wait_for_device() {
   if (sum_starts.load(std::memory_order_relaxed)) met.fetch_add(1, std::memory_order_relaxed);
 }
+
+// Copies that have begun. What gives memory back waits for them even where the device is broken and
+// answers nothing any more; where it is not, who gives back has to have waited.
+std::atomic<int> copying{0};
 
 thread_local int current = 0;
 thread_local int records_to_ruin = 0;
@@ -189,8 +200,16 @@ void mend() {
 namespace easgd::kernels {
 namespace {
 
+/// A kernel is loaded when a thread launches it for the first time.
+template <class Kernels>
+void load(const Kernels& kernel) {
+  thread_local std::set<std::size_t> loaded;
+  if (loaded.insert(kernel.index()).second) may_wait_for_device();
+}
+
 template <class Kernels>
 void launch_any(const Kernels& kernel, std::size_t count, cudaStream_t stream) {
+  load(kernel);
   std::visit(
       [=](const auto& formula) {
         stream->append([=] {
@@ -211,6 +230,7 @@ void launch(const LayerPass& kernel, std::size_t count, cudaStream_t stream) {
 }
 
 void launch(const ChannelSum& sum, const Deal& deal, const SumsPlace& place, cudaStream_t stream) {
+  load(sum);
   std::visit(
       [&](const auto& formula) {
         stream->append([=] { easgd::testing::sum_channels(formula, deal, place); });
@@ -284,6 +304,7 @@ cudaError_t cudaDeviceDisablePeerAccess(int peer) {
 }
 cudaError_t cudaFree(void* data) {
   may_wait_for_device();
+  while (is_set(broken) && copying > 0) wait_a_little();
   std::free(data);
   return cudaSuccess;
 }
@@ -327,10 +348,15 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
   // A path is only bad where one device reaches into another.
   const bool spoil = !spoilt.empty() && opened.contains({owner_of(from), owner_of(to)}) &&
                      spoilt.contains({owner_of(from), owner_of(to)});
+  const Flag device = stream->broken_device;
   stream->append([=] {
     while (copies_held) wait_a_little();
-    std::memcpy(to, from, bytes);
-    if (spoil) static_cast<unsigned char*>(to)[bytes - 1] ^= 0x40;
+    copying.fetch_add(1, std::memory_order_relaxed);
+    if (!is_set(device)) {
+      std::memcpy(to, from, bytes);
+      if (spoil) static_cast<unsigned char*>(to)[bytes - 1] ^= 0x40;
+    }
+    copying.fetch_sub(1, std::memory_order_release);
   });
   return answer_of(stream->broken_device);
 }
@@ -417,6 +443,7 @@ struct World {
   std::size_t ranks = 0;
   std::vector<cudaStream_t> streams;
   std::atomic<bool> aborted{false};
+  bool started = false;  // a sum
 };
 
 struct Call {
@@ -456,7 +483,6 @@ ncclResult_t ncclCommGetAsyncError(ncclComm_t communicator, ncclResult_t* state)
 ncclResult_t ncclGroupStart() {
   group.clear();
   sum_starts.store(true, std::memory_order_relaxed);
-  std::this_thread::sleep_for(std::chrono::microseconds(100));
   return ncclSuccess;
 }
 ncclResult_t ncclAllReduce(const void* term, void* sum, std::size_t count, ncclDataType_t,
@@ -466,8 +492,10 @@ ncclResult_t ncclAllReduce(const void* term, void* sum, std::size_t count, ncclD
   return ncclSuccess;
 }
 ncclResult_t ncclGroupEnd() {
-  sum_starts.store(false, std::memory_order_relaxed);
   const std::shared_ptr<World> world = group[0].communicator->world;
+  struct Ends {
+    ~Ends() { sum_starts.store(false, std::memory_order_relaxed); }
+  } at_the_end;
   if (group.size() != world->ranks) return ncclInvalidUsage;  // the others would wait for ever
   const auto meeting = std::make_shared<Meeting>(world->ranks);
   world->streams.clear();
@@ -476,10 +504,13 @@ ncclResult_t ncclGroupEnd() {
     world->streams.push_back(call.stream);
   }
   for (const Call& call : group) {
+    // The first sum is long in starting, so that a run's first steps meet it.
+    std::this_thread::sleep_for(std::chrono::microseconds(world->started ? 50 : 50000));
     if (call.stream == breaks_in_sum) easgd::fake_cuda::break_device(call.stream);
     const bool spoil = sums_spoilt && call.communicator->rank + 1 == world->ranks;
     call.stream->append([=] {
       const auto all = [&](std::atomic<std::size_t>& count) {
+        if (world->aborted) return false;
         count.fetch_add(1, std::memory_order_acq_rel);
         while (count.load(std::memory_order_acquire) < world->ranks) {
           if (world->aborted) return false;
@@ -497,6 +528,7 @@ ncclResult_t ncclGroupEnd() {
       std::ranges::copy(sums, call.sum);
     });
   }
+  world->started = true;
   return ncclSuccess;
 }
 const char* ncclGetErrorString(ncclResult_t) {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 
 #include "backend/backend.h"
 #include "backend/cuda/stream.h"
@@ -61,7 +62,8 @@ class CudaBackend final : public Backend {
   Buffer statistics_;             // of the letter that is on its way
   std::function<void()> posted_;  // of the same
   Buffer reply_;
-  Buffer sums_;  // of parts of a squared distance
+  std::bitset<std::variant_size_v<kernels::Elementwise>> loaded_;  // kernels
+  Buffer sums_;                                                    // of parts of a squared distance
 };
 
 /// How many CUDA devices there are.

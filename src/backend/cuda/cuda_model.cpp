@@ -68,6 +68,7 @@ void CudaModel::check_size() const {
 }
 
 void CudaModel::make_layers() {
+  const std::lock_guard lock(alone());  // plans may load kernels
   check_size();
   const auto& stages = bench_.network().stages();
   const bool training = bench_.options().training;
@@ -159,15 +160,19 @@ void CudaModel::tell_loss(const Pass& pass) {
   });
 }
 
-/// What is not a graph. The first time alone, because it loads kernels and libraries.
-void CudaModel::launch(const std::function<void()>& work) {
-  std::unique_lock lock(alone(), std::defer_lock);
-  if (!std::exchange(loaded_, true)) lock.lock();
-  work();
+namespace {
+
+/// The first time it holds alone(), because kernels and libraries are loaded.
+std::unique_lock<std::recursive_mutex> alone_at_first(bool& loaded) {
+  return std::exchange(loaded, true) ? std::unique_lock<std::recursive_mutex>()
+                                     : std::unique_lock(alone());
 }
+
+}  // namespace
 
 void CudaModel::gradient(ConstView x, const Batch& batch, View g, View statistics) {
   assert(bench_.options().training && batch.size() == bench_.options().batch);
+  const auto lock = alone_at_first(loaded_.gradient);
   Pass pass = load(batch);
   pass.x = x.data();
   pass.g = g.data();
@@ -182,7 +187,7 @@ void CudaModel::gradient(ConstView x, const Batch& batch, View g, View statistic
   if (bench_.options().graphs) {
     graphs_.run({pass.arrived, pass.x, pass.g, pass.moved}, work);
   } else {
-    launch(work);
+    work();
   }
   counts_.send(pass.samples);
   input_.unload();
@@ -190,24 +195,24 @@ void CudaModel::gradient(ConstView x, const Batch& batch, View g, View statistic
 
 void CudaModel::evaluate(ConstView state, const Batch& batch) {
   assert(batch.size() <= bench_.options().batch);
+  const auto lock = alone_at_first(loaded_.evaluate);
   Pass pass = load(batch);
   pass.x = state.data();
   pass.fixed = state.data() + bench_.network().parameter_count();
-  launch([&] {
-    forward(pass);
-    tell_loss(pass);
-  });
+  forward(pass);
+  tell_loss(pass);
   counts_.send(pass.samples);
   input_.unload();
 }
 
 void CudaModel::observe(ConstView x, const Batch& batch, float weight, View statistics) {
   assert(batch.size() == bench_.options().batch);
+  const auto lock = alone_at_first(loaded_.observe);
   Pass pass = load(batch);
   pass.x = x.data();
   pass.moved = statistics.data();
   pass.weight = weight;
-  launch([&] { forward(pass); });
+  forward(pass);
   input_.unload();
 }
 

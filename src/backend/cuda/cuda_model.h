@@ -3,7 +3,6 @@
 // forward and the backward pass, is the same work in every step, and launched as a graph.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <vector>
 
@@ -33,7 +32,6 @@ class CudaModel final : public Model {
   void forward(const Pass& pass);
   void tell_loss(const Pass& pass);
   Pass load(const Batch& batch);
-  void launch(const std::function<void()>& work);
 
   Workbench bench_;
   std::vector<std::unique_ptr<CudaLayer>> layers_;
@@ -43,7 +41,9 @@ class CudaModel final : public Model {
   Input input_;
   Counts counts_;
   Graphs graphs_;
-  bool loaded_ = false;  ///< its kernels and libraries
+  struct {
+    bool gradient = false, evaluate = false, observe = false;
+  } loaded_;  ///< their kernels
 };
 
 }  // namespace easgd::cuda

@@ -10,9 +10,8 @@ constexpr int kMostRuined = 3;
 
 }  // namespace
 
-/// Empty where the record was ruined.
+/// Empty where the record was ruined. To be called alone().
 GraphExec Graphs::record(const std::function<void()>& work) const {
-  const std::lock_guard lock(alone());
   check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal),
         "cudaStreamBeginCapture");
   Graph graph;
@@ -43,7 +42,11 @@ void Graphs::run(const Key& key, const std::function<void()>& work) {
     if (recorded_.size() < kMost) recorded_.push_back({key, {}});
     return;
   }
-  if (!known->graph) known->graph = record(work);
+  std::unique_lock lock(alone(), std::defer_lock);
+  if (!known->graph) {
+    lock.lock();  // until it has been launched once, which loads it
+    known->graph = record(work);
+  }
   if (!known->graph) {
     if (++known->ruined > kMostRuined) {
       check(cudaErrorStreamCaptureInvalidated,

@@ -65,7 +65,7 @@ class NcclCollective final : public Collective {
         throw DeviceError(
             fmt::format("NCCL: a sum over devices has not ended for {}; "
                         "center.place = \"pinned\" does without",
-                        longest));
+                        std::chrono::duration<double>(longest)));
       }
       for (const Communicator& communicator : communicators_) {
         ncclResult_t state = ncclSuccess;

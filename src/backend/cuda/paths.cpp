@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "backend/cuda/cuda_backend.h"
-#include "base/error.h"
 #include "kernels/philox.h"
 
 namespace easgd::cuda {
@@ -102,7 +101,9 @@ bool open_peer(int from, int to) {
   if (answer != cudaSuccess && answer != cudaErrorPeerAccessAlreadyEnabled) return false;
   try {
     if (is_exact(from, to)) return true;
-  } catch (const DeviceError&) {  // not even that
+  } catch (...) {
+    cudaDeviceDisablePeerAccess(to);
+    throw;
   }
   check(cudaDeviceDisablePeerAccess(to), "cudaDeviceDisablePeerAccess");
   return false;

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "backend/cuda/graphs.h"
 #include "base/error.h"
 #include "kernels/launch.h"
 
