@@ -457,8 +457,8 @@ TEST_CASE("nothing that may wait for a device meets a sum that is being started"
       ++turns;
     }
   });
-  for (int i = 0; i < 50 || turns < 10; ++i) {
-    sums.start();
+  for (int i = 0; i < 50 || turns < 30; ++i) {
+    for (int sum = 0; sum < 4; ++sum) sums.start();  // one after the other, so that loads meet one
     sums.collective->finish();
   }
   other = {};

@@ -200,11 +200,14 @@ void mend() {
 namespace easgd::kernels {
 namespace {
 
-/// A kernel is loaded when a thread launches it for the first time.
+/// A kernel is loaded when a thread launches it for the first time, which takes a while.
 template <class Kernels>
 void load(const Kernels& kernel) {
   thread_local std::set<std::size_t> loaded;
-  if (loaded.insert(kernel.index()).second) may_wait_for_device();
+  if (!loaded.insert(kernel.index()).second) return;
+  may_wait_for_device();
+  std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  may_wait_for_device();
 }
 
 template <class Kernels>
