@@ -632,7 +632,7 @@ TEST_CASE("help of both kinds is the same, and tells the exit codes") {
   CHECK(part.text.starts_with("  center."));
   CHECK(part.text.find("  center.replay ") != std::string::npos);
   CHECK(part.text.find("\n  data.") == std::string::npos);
-  CHECK(program("help config kernel").text.find("  type = \"conv2d\"\n  kernel ") !=
+  CHECK(program("help config kernel").text.find("  type = \"conv\"\n  kernel ") !=
         std::string::npos);
 }
 
