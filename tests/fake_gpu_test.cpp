@@ -168,6 +168,7 @@ TEST_CASE("fake GPUs: devices are listed with their paths, and others are refuse
   CHECK(listed.text.find("cuda:1") != std::string::npos);
   CHECK(listed.text.find("peer") != std::string::npos);
   CHECK(listed.text.find("WRONG") == std::string::npos);
+  CHECK(listed.text.find("GB/s of letters to the host") != std::string::npos);
   const Runs runs;
   const Answer refused = program("train " + runs.file("c.toml") + " --set workers.devices=[2]",
                                  "EASGD_FAKE_DEVICES=2 ");

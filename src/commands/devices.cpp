@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 
 #include "backend/cuda_library.h"
 #include "commands/commands.h"
@@ -33,6 +34,32 @@ void print_paths(const std::vector<DevicePath>& paths, std::size_t places) {
   fmt::print("\n");
 }
 
+/// GB/s of letters out of a device and of replies into it, by the calls that training makes.
+void print_letters(std::size_t device) {
+  constexpr std::size_t kCount = (std::size_t{64} << 20) / sizeof(float);
+  constexpr int kLetters = 8;
+  const auto backend = make_backend("cuda", {.index = int(device)});
+  const Buffer x = backend->allocate(kCount);
+  const Buffer letter = backend->allocate_mailbox(kCount);
+  const auto speed_of = [&](const auto& send) {
+    send();  // warm
+    const auto start = std::chrono::steady_clock::now();
+    for (int i = 0; i < kLetters; ++i) send();
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    return kLetters * double(kCount * sizeof(float)) / took.count() / 1e9;
+  };
+  const double out = speed_of([&] {
+    backend->post(x, {}, letter, [] {});
+    backend->wait_posted();
+  });
+  const double in = speed_of([&] {
+    backend->fetch(letter);
+    backend->finish();
+  });
+  fmt::print("{:<8} {:.1f} GB/s of letters to the host, {:.1f} of replies from it\n",
+             backend->device(), out, in);
+}
+
 void print_devices() {
   fmt::print("{:<8} {} cores\n", "cpu", allowed_cores().size());
   try {
@@ -43,6 +70,10 @@ void print_devices() {
       if (!devices[i].why_not.empty()) fmt::print("{:<8} not used: {}\n", "", devices[i].why_not);
     }
     print_paths(Registry<DevicePaths>::find("cuda")->measure(), devices.size() + 1);
+    fmt::print("\n");
+    for (std::size_t i = 0; i < devices.size(); ++i) {
+      if (devices[i].why_not.empty()) print_letters(i);
+    }
   } catch (const DeviceError& e) {
     fmt::print("{:<8} {}\n", "cuda", e.what());
   }

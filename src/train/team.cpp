@@ -86,6 +86,7 @@ void Team::lead() {
   } catch (...) {
     master_error_.record();
   }
+  ended_at_ = std::chrono::steady_clock::now();
   ended_ = true;
 }
 
@@ -116,7 +117,8 @@ void Team::live(int index) {
 }
 
 double Team::seconds() const {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
+  const auto now = ended_ ? ended_at_ : std::chrono::steady_clock::now();
+  return std::chrono::duration<double>(now - started_).count();
 }
 
 void Team::join() {

@@ -46,7 +46,8 @@ class Team {
   void start();
   /// From any thread. Workers end after the step they are in.
   void request_stop() { stop_.request_stop(); }
-  /// Training time: since all workers were let go. From any thread, once that has happened.
+  /// Training time: since all workers were let go, up to the master's end. From any thread, once
+  /// they have been.
   double seconds() const;
   /// The master has ended: all workers have left, or it has failed.
   bool ended() const { return ended_; }
@@ -71,7 +72,7 @@ class Team {
   std::vector<std::unique_ptr<Mailbox>> mailboxes_;
   std::unique_ptr<Center> center_;
   std::stop_source stop_;
-  std::chrono::steady_clock::time_point started_;
+  std::chrono::steady_clock::time_point started_, ended_at_;
   std::latch center_made_{1}, made_, go_{1};
   bool gone_ = false;  // go_ has been counted down, with all threads there
   std::atomic<std::size_t> failed_{0};

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/error.h"
+
 namespace easgd::cuda {
 namespace {
 
@@ -11,13 +13,14 @@ constexpr int kMostRuined = 3;
 }  // namespace
 
 /// Empty where the record was ruined. To be called alone().
-GraphExec Graphs::record(const std::function<void()>& work) const {
+GraphExec Graphs::record(const std::function<void()>& work) {
   check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal),
         "cudaStreamBeginCapture");
   Graph graph;
   try {
     work();
-  } catch (...) {
+  } catch (const std::exception& e) {
+    if (why_.empty()) why_ = e.what();
     const cudaError_t end = cudaStreamEndCapture(stream_, graph.place());
     cudaGetLastError();
     if (end == cudaErrorStreamCaptureInvalidated) return {};
@@ -26,6 +29,7 @@ GraphExec Graphs::record(const std::function<void()>& work) const {
   const cudaError_t end = cudaStreamEndCapture(stream_, graph.place());
   if (end == cudaErrorStreamCaptureInvalidated) {
     cudaGetLastError();
+    if (why_.empty()) why_ = cudaGetErrorString(end);
     return {};
   }
   check(end, "cudaStreamEndCapture");
@@ -49,8 +53,8 @@ void Graphs::run(const Key& key, const std::function<void()>& work) {
   }
   if (!known->graph) {
     if (++known->ruined > kMostRuined) {
-      check(cudaErrorStreamCaptureInvalidated,
-            "a CUDA graph (workers.graphs = false does without)");
+      throw DeviceError("a CUDA graph cannot be recorded (workers.graphs = false does without): " +
+                        why_);
     }
     return work();
   }

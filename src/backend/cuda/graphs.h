@@ -3,6 +3,7 @@
 
 #include <array>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "backend/cuda/stream.h"
@@ -32,10 +33,11 @@ class Graphs {
     GraphExec graph;  ///< empty before the second time
     int ruined = 0;   ///< records
   };
-  GraphExec record(const std::function<void()>& work) const;
+  GraphExec record(const std::function<void()>& work);
 
   const cudaStream_t stream_;
   std::vector<Recorded> recorded_;
+  std::string why_;  ///< the first record was ruined
 };
 
 }  // namespace easgd::cuda

@@ -19,8 +19,7 @@
 namespace easgd::cuda {
 namespace {
 
-constexpr std::size_t kPlans = 6;                             // that are timed
-constexpr std::size_t kMostWorkspace = std::size_t{1} << 30;  // bytes
+constexpr std::size_t kPlans = 6;  // that are timed
 constexpr int kRounds = 5, kRuns = 4;
 constexpr std::string_view kIs = " = ";
 
@@ -99,9 +98,9 @@ std::size_t search(cudnnHandle_t handle, cudaStream_t stream, const Convolution&
   std::vector<ConvolutionPlan> plans;
   for (std::size_t place = 0; plans.size() < kPlans; ++place) {
     auto plan = ConvolutionPlan::make({handle}, convolution, role, place);
-    if (!plan) break;
+    if (!plan || (plan->workspace() > kMostWorkspace && !plans.empty())) break;
     place = plan->place();
-    if (plan->workspace() <= kMostWorkspace) plans.push_back(std::move(*plan));
+    plans.push_back(std::move(*plan));
   }
   if (plans.size() < 2) return plans.empty() ? 0 : plans[0].place();
   std::size_t workspace = 0;
