@@ -150,7 +150,8 @@ struct BatchMoments {
     deviation[c] = float(1 / ::sqrt(squares / count + epsilon));
     if (!moved_mean) return;
     moved_mean[c] += weight * (float(m) - moved_mean[c]);
-    moved_variance[c] += weight * (float(squares / (count - 1)) - moved_variance[c]);
+    const double others = count > 1 ? count - 1 : 1;  // of one value it is 0
+    moved_variance[c] += weight * (float(squares / others) - moved_variance[c]);
   }
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "kernels/layout_passes.h"
 
@@ -43,37 +44,47 @@ struct Windows {
       for (int c = first(at.column); c < out_width && c * stride <= at.column; ++c) f(r, c);
     }
   }
-  /// Where the first maximum of a window is, in its own row-major order.
-  template <class T>
-  EASGD_HD Index maximum(const T* x, const Place& in, int row, int column) const {
-    Index best = input(in, row * stride, column * stride);
-    for (int k = 1; k < kernel * kernel; ++k) {
-      const Index i = input(in, row * stride + k / kernel, column * stride + k % kernel);
-      if (float(x[i]) > float(x[best])) best = i;
+  /// Calls f(k, x) for each input of a window, in row-major order.
+  template <class Function>
+  EASGD_HD void for_inputs_of(const Place& window, const Function& f) const {
+    const Index right = channels_last ? Index(channels) : 1, down = Index(width) * right;
+    Index row = input(window, window.row * stride, window.column * stride);
+    for (int r = 0, k = 0; r < kernel; ++r, row += down) {
+      Index i = row;
+      for (int c = 0; c < kernel; ++c, ++k, i += right) f(k, i);
     }
-    return best;
   }
 };
 
-/// y = max over the window
+/// y = max over the window; chosen = the first of its inputs that has it
 template <class T>
 struct MaxPoolForward {
   T* y;
+  std::uint16_t* chosen;
   const T* x;
   Windows windows;
 
   EASGD_HD void operator()(std::size_t i) const {
     const Windows::Place at = windows.place(i, windows.out_height, windows.out_width);
-    y[i] = x[windows.maximum(x, at, at.row, at.column)];
+    float most = 0;
+    int best = 0;
+    windows.for_inputs_of(at, [&](int k, Index input) {
+      const auto value = float(x[input]);
+      if (k > 0 && !(value > most)) return;
+      most = value;
+      best = k;
+    });
+    y[i] = T(most);
+    chosen[i] = std::uint16_t(best);
   }
 };
 
-/// dx = the sum of dy over the windows whose first maximum it is
+/// dx = the sum of dy over the windows that have chosen it
 template <class T>
 struct MaxPoolBackward {
   T* dx;
   const T* dy;
-  const T* x;
+  const std::uint16_t* chosen;
   Windows windows;
   bool add;
 
@@ -81,9 +92,10 @@ struct MaxPoolBackward {
     const Windows::Place at = windows.place(i, windows.height, windows.width);
     float sum = add ? float(dx[i]) : 0.0f;
     windows.for_windows_of(at, [&](int row, int column) {
-      if (windows.maximum(x, at, row, column) == Index(i)) {
-        sum += float(dy[windows.output(at, row, column)]);
-      }
+      const Index window = windows.output(at, row, column);
+      const int k = (at.row - row * windows.stride) * windows.kernel + at.column -
+                    column * windows.stride;
+      if (int(chosen[window]) == k) sum += float(dy[window]);
     });
     dx[i] = T(sum);
   }
@@ -98,13 +110,9 @@ struct AveragePoolForward {
 
   EASGD_HD void operator()(std::size_t i) const {
     const Windows::Place at = windows.place(i, windows.out_height, windows.out_width);
-    const int kernel = windows.kernel;
-    const int top = at.row * windows.stride, left = at.column * windows.stride;
     float sum = 0;
-    for (int k = 0; k < kernel * kernel; ++k) {
-      sum += float(x[windows.input(at, top + k / kernel, left + k % kernel)]);
-    }
-    y[i] = T(sum / float(kernel * kernel));
+    windows.for_inputs_of(at, [&](int, Index input) { sum += float(x[input]); });
+    y[i] = T(sum / float(windows.kernel * windows.kernel));
   }
 };
 

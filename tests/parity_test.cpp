@@ -300,9 +300,10 @@ TEST_CASE("parity: pooling takes the first maximum and the mean of its window, i
                                      stride,    rows,    columns, last};
       const std::vector<float> there = in(x, kHeight * kWidth), slope = in(dy, rows * columns);
       std::vector<float> y(outputs), dx = in(before, kHeight * kWidth), dx2 = dx;
-      run(kernels::MaxPoolForward<float>{y.data(), there.data(), windows}, outputs);
+      std::vector<std::uint16_t> chosen(outputs);
+      run(kernels::MaxPoolForward<float>{y.data(), chosen.data(), there.data(), windows}, outputs);
       near(y, most, rows * columns);
-      run(kernels::MaxPoolBackward<float>{dx.data(), slope.data(), there.data(), windows, true},
+      run(kernels::MaxPoolBackward<float>{dx.data(), slope.data(), chosen.data(), windows, true},
           kValues);
       near(dx, dmost, kHeight * kWidth);
       run(kernels::AveragePoolForward<float>{y.data(), there.data(), windows}, outputs);
@@ -424,6 +425,20 @@ TEST_CASE("parity: a constant channel has no variance, and NaN none that is a nu
   sum_channels(moments, deal, summed.place());
   CHECK(std::isnan(mean[0]));
   CHECK(std::isnan(deviation[0]));
+}
+
+TEST_CASE("parity: the moments of one value are its own, and its variance is 0") {
+  const std::vector<float> x{3, -5};  // of two channels
+  std::vector<float> mean(2), deviation(2), moved_mean(2, 1), moved_variance(2, 2);
+  const kernels::Deal deal = kernels::Deal::of({2, 1, false}, 1);
+  const Summed summed(deal);
+  sum_channels(kernels::BatchMoments<float>{mean.data(), deviation.data(), moved_mean.data(),
+                                            moved_variance.data(), x.data(), 1, 0.25, 0.5},
+               deal, summed.place());
+  CHECK(mean == x);
+  CHECK(deviation == std::vector<float>(2, 2));
+  CHECK(moved_mean == std::vector<float>{2, -2});
+  CHECK(moved_variance == std::vector<float>(2, 1));
 }
 
 TEST_CASE("parity: the loss, its hits and its gradient") {

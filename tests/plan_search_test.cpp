@@ -146,6 +146,23 @@ TEST_CASE("plan search: a choice that this cuDNN's ranking does not reach is its
   CHECK(plan->place() == ConvolutionPlan::make({device.handle}, kConvolution, Role::data)->place());
 }
 
+TEST_CASE("plan search: a plan that does not run is passed over") {
+  Device device;
+  const auto first = [&] {
+    return int(first_plan(device.handle, device.stream, kConvolution, Role::data)->place());
+  };
+  CHECK(first() == kFirst);
+  fake_cuda::spoil(kFirst, true);
+  CHECK(first() == kSecond);
+  PlanChoices choices("");
+  CHECK(device.fastest(choices) == kSecond);
+  fake_cuda::spoil(kSecond, true);
+  CHECK_THROWS_WITH_AS(first(), "cuda: none of cuDNN's plans for a convolution runs", DeviceError);
+  fake_cuda::spoil(kFirst, false);
+  fake_cuda::spoil(kSecond, false);
+  CHECK(first() == kFirst);
+}
+
 TEST_CASE("plan search: a device that fails has chosen nothing") {
   const TemporaryFolder folder;
   const std::string path = folder / "plans.txt";

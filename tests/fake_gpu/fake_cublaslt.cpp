@@ -44,6 +44,7 @@ struct Layout {
 struct Preference {
   std::uint64_t workspace = 0;
   std::uint32_t alignment[4] = {256, 256, 256, 256};  // of a, b, c, d
+  std::uint32_t reductions = CUBLASLT_REDUCTION_SCHEME_MASK;
 };
 
 /// In the opaque words of an algorithm.
@@ -240,6 +241,8 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t p
       return set(wanted.alignment[2], value, bytes);
     case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES:
       return set(wanted.alignment[3], value, bytes);
+    case CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK:
+      return set(wanted.reductions, value, bytes);
     default:
       return refuse(CUBLAS_STATUS_NOT_SUPPORTED, "a preference that is not known here");
   }
@@ -258,6 +261,10 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
   const Preference& limits = real(preference);
   if (limits.workspace < kWorkspace) {
     return refuse(CUBLAS_STATUS_NOT_SUPPORTED, "too small a workspace");
+  }
+  // cuBLASLt would not mind, but the program has promised to add up in float32.
+  if (limits.reductions & ~std::uint32_t{CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE}) {
+    return refuse(CUBLAS_STATUS_NOT_SUPPORTED, "sums of parts may be rounded");
   }
   Algorithm algorithm{.mark = kMark, .alignment = {}};
   std::ranges::copy(limits.alignment, algorithm.alignment);

@@ -42,6 +42,8 @@ int waits_while_sums_start();
 
 /// Convolutions by the engine of this number take so much longer.
 void slow_down(int engine, double seconds);
+/// Convolutions by it can be planned, and do not run.
+void spoil(int engine, bool spoilt);
 
 /// A matrix as it lies: how far apart its rows are, and its columns.
 struct Strided {

@@ -249,6 +249,7 @@ struct Plan {
 enum Engine : std::int64_t { kNondeterministic, kRefusing, kTensorCores, kExact };
 
 std::array<std::atomic<double>, kExact + 1> delays;  // seconds
+std::array<std::atomic<bool>, kExact + 1> spoilt;
 
 std::int64_t workspace_of(std::int64_t engine) {
   return 1000 * (engine + 1) + 24;
@@ -696,12 +697,16 @@ void execute(const Plan& plan, const Places& places) {
 
 }  // namespace
 
+void easgd::fake_cuda::spoil(int engine, bool is) {
+  spoilt[std::size_t(engine)] = is;
+}
+
 void easgd::fake_cuda::slow_down(int engine, double seconds) {
   delays[std::size_t(engine)] = seconds;
 }
 
 const char* cudnnGetErrorString(cudnnStatus_t) {
-  return reason;
+  return "CUDNN_STATUS_OF_A_STAND_IN";
 }
 void cudnnGetLastErrorString(char* message, std::size_t size) {
   if (size == 0) return;
@@ -815,6 +820,9 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t
   const Content& pack = *descriptor_at(variant_pack);
   if (!plan || pack.kind != CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR || !pack.finalized) {
     return refuse(CUDNN_STATUS_BAD_PARAM, "a plan or a variant pack that is not finalized");
+  }
+  if (spoilt[std::size_t(plan->engine)]) {
+    return refuse(CUDNN_STATUS_EXECUTION_FAILED, "a plan that does not run");
   }
   const auto names = pack.values<std::int64_t>(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS);
   const auto pointers = pack.values<void*>(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS);

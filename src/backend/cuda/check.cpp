@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <string>
+
 #include "base/error.h"
 
 namespace easgd::cuda {
 namespace {
 
-[[noreturn]] void fail(const char* call, const char* answer) {
+[[noreturn]] void fail(const char* call, const std::string& answer) {
   int device = 0;
   cudaGetDevice(&device);
   throw DeviceError(fmt::format("cuda:{}: {}: {}", device, call, answer));
@@ -22,7 +24,10 @@ void check(cudaError_t answer, const char* call) {
 }
 
 void check(cudnnStatus_t answer, const char* call) {
-  if (answer != CUDNN_STATUS_SUCCESS) fail(call, cudnnGetErrorString(answer));
+  if (answer == CUDNN_STATUS_SUCCESS) return;
+  char why[256] = "";
+  cudnnGetLastErrorString(why, sizeof why);
+  fail(call, fmt::format("{}{}{}", cudnnGetErrorString(answer), *why ? ": " : "", why));
 }
 
 void check(cublasStatus_t answer, const char* call) {

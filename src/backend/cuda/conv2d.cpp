@@ -71,7 +71,7 @@ std::optional<ConvolutionPlan> ConvLayer::plan_if_any(Workbench& bench, Role rol
   auto result =
       bench.options().plan_search
           ? fastest_plan(bench.cudnn(), bench.stream(), convolution_, role, users_plan_choices())
-          : ConvolutionPlan::make({bench.cudnn()}, convolution_, role);
+          : first_plan(bench.cudnn(), bench.stream(), convolution_, role);
   if (result) bench.reserve(result->workspace());
   return result;
 }

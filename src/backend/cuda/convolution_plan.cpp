@@ -187,6 +187,11 @@ Descriptor graph_of(const ConvolutionPlan::Target& target, const Convolution& c,
   return graph;
 }
 
+/// CUDNN_STATUS_NOT_SUPPORTED and its kin: an answer, and no failure.
+bool is_not_supported(cudnnStatus_t answer) {
+  return answer / 1000 == CUDNN_STATUS_NOT_SUPPORTED / 1000;
+}
+
 /// cuDNN's ranking; empty where it knows of none.
 std::vector<Descriptor> ranking(const ConvolutionPlan::Target& target,
                                 cudnnBackendDescriptor_t graph, cudnnBackendHeurMode_t mode) {
@@ -194,7 +199,9 @@ std::vector<Descriptor> ranking(const ConvolutionPlan::Target& target,
   set(heuristics, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph);
   set(heuristics, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, mode);
   if (target.properties) set(heuristics, CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, target.properties);
-  if (cudnnBackendFinalize(heuristics) != CUDNN_STATUS_SUCCESS) return {};
+  const cudnnStatus_t answer = cudnnBackendFinalize(heuristics);
+  if (is_not_supported(answer)) return {};
+  check(answer, "cudnnBackendFinalize");
   std::int64_t count = 0;
   check(cudnnBackendGetAttribute(heuristics, CUDNN_ATTR_ENGINEHEUR_RESULTS,
                                  CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, &count, nullptr),

@@ -33,7 +33,7 @@ class LinearLayer final : public CudaLayer {
     if (!bench.options().training) return;
     Matrix dy_transposed = dy(bench);
     dy_transposed.transposed = true;
-    weight_gradient_.emplace(bench, x(bench), dy_transposed, Result{.aligned = false});
+    weight_gradient_.emplace(bench, x(bench), dy_transposed, Result{.aligned = is_aligned()});
     const auto [to, add] = wiring.gradients[0];
     if (!to) return;
     Result dx = values_of(bench);
@@ -80,9 +80,11 @@ class LinearLayer final : public CudaLayer {
   bool needs_order() const { return in_.channels_last && in_.channels > 1 && in_.pixels > 1; }
   const void* input(const Pass& pass) const { return ordered_ ? ordered_ : wiring_.input(pass); }
 
+  /// The slice of the parameters, to 16 bytes.
+  bool is_aligned() const { return wiring_.stage->slices[0].offset % 4 == 0; }
   /// In bf16 they are a copy, else the parameters themselves.
   Matrix weights(const Workbench& bench, bool transposed) const {
-    return {inputs(), outputs(), transposed, bench.format().bf16};
+    return {inputs(), outputs(), transposed, bench.format().bf16 || is_aligned()};
   }
   Matrix x(const Workbench& bench) const { return {inputs(), bench.batch()}; }
   Matrix dy(const Workbench& bench) const { return {outputs(), bench.batch()}; }

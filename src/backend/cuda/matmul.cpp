@@ -54,6 +54,9 @@ Matmul::Matmul(Workbench& bench, Matrix a, Matrix b, Result result) : add_(resul
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment(b.aligned));
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment(result.aligned));
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment(result.aligned));
+  // Sums of parts are not rounded to the format before they are added up.
+  set(preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
+      std::uint32_t{CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE});
   bench.reserve(kWorkspace);
   cublasLtMatmulHeuristicResult_t best{};
   int found = 0;

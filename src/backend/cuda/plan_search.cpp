@@ -22,6 +22,7 @@ namespace {
 constexpr std::size_t kPlans = 6;  // that are timed
 constexpr int kRounds = 5, kRuns = 4;
 constexpr std::string_view kIs = " = ";
+constexpr const char* kNoneRuns = "cuda: none of cuDNN's plans for a convolution runs";
 
 std::string question(const Convolution& c, Role role) {
   constexpr const char* kRoles[] = {"forward", "forward with bias and ReLU", "data", "filter"};
@@ -59,6 +60,16 @@ class Trial {
   }
   ~Trial() { cudaStreamSynchronize(stream_); }
 
+  bool runs(const ConvolutionPlan& plan) {
+    try {
+      run(plan);
+      check(cudaStreamSynchronize(stream_), "a plan of a convolution, tried");
+      return true;
+    } catch (const DeviceError&) {
+      return false;
+    }
+  }
+
   /// Seconds for a few runs, from the third call on as one piece of work, so that what the host does
   /// for a run does not count: a training step does without it too. Infinite where the plan does not
   /// run.
@@ -66,9 +77,7 @@ class Trial {
     try {
       check(cudaEventRecord(from_, stream_), "cudaEventRecord");
       graphs_.run({&plan}, [&] {
-        for (int i = 0; i < kRuns; ++i) {
-          plan.run(handle_, x_.data(), w_.data(), b_.data(), y_.data(), workspace_.data());
-        }
+        for (int i = 0; i < kRuns; ++i) run(plan);
       });
       check(cudaEventRecord(to_, stream_), "cudaEventRecord");
       check(cudaEventSynchronize(to_), "a plan of a convolution, timed");
@@ -81,6 +90,9 @@ class Trial {
   }
 
  private:
+  void run(const ConvolutionPlan& plan) const {
+    plan.run(handle_, x_.data(), w_.data(), b_.data(), y_.data(), workspace_.data());
+  }
   static Buffer device_bytes(std::size_t bytes) {
     return device_buffer((bytes + sizeof(float) - 1) / sizeof(float));
   }
@@ -116,7 +128,7 @@ std::size_t search(cudnnHandle_t handle, cudaStream_t stream, const Convolution&
     }
   }
   const auto fastest = std::ranges::min_element(seconds);
-  if (std::isinf(*fastest)) throw DeviceError("cuda: none of cuDNN's plans for a convolution runs");
+  if (std::isinf(*fastest)) throw DeviceError(kNoneRuns);
   return plans[std::size_t(fastest - seconds.begin())].place();
 }
 
@@ -185,6 +197,16 @@ std::size_t PlanChoices::find(const std::string& question,
 PlanChoices& users_plan_choices() {
   static PlanChoices choices(users_file());
   return choices;
+}
+
+std::optional<ConvolutionPlan> first_plan(cudnnHandle_t handle, cudaStream_t stream,
+                                          const Convolution& convolution, Role role) {
+  for (std::size_t place = 0;; ++place) {
+    auto plan = ConvolutionPlan::make({handle}, convolution, role, place);
+    if (!plan && place > 0) throw DeviceError(kNoneRuns);
+    if (!plan || Trial(handle, stream, convolution, plan->workspace()).runs(*plan)) return plan;
+    place = plan->place();
+  }
 }
 
 std::optional<ConvolutionPlan> fastest_plan(cudnnHandle_t handle, cudaStream_t stream,

@@ -1,5 +1,5 @@
-// Which of cuDNN's plans for a convolution is the fastest here: the first few of its ranking are
-// timed, once for a device and a cuDNN, and the choice is kept. Two plans add up in different
+// Which of cuDNN's plans for a convolution is taken: the first of its ranking that runs, or the one
+// that is the fastest here. For that the first few are timed, once for a device and a cuDNN, and the choice is kept. Two plans add up in different
 // orders, so that a choice is part of what decides the bits of a run.
 #pragma once
 
@@ -38,6 +38,12 @@ class PlanChoices {
 
 /// Those in the user's folder of caches: $XDG_CACHE_HOME, or .cache at home.
 PlanChoices& users_plan_choices();
+
+/// The first plan of the ranking that runs, for one may be made that does not; nothing where there
+/// is none at all.
+/// Throws: DeviceError where none runs.
+std::optional<ConvolutionPlan> first_plan(cudnnHandle_t handle, cudaStream_t stream,
+                                          const Convolution& convolution, Role role);
 
 /// The fastest plan on the current device; nothing where there is none at all.
 std::optional<ConvolutionPlan> fastest_plan(cudnnHandle_t handle, cudaStream_t stream,

@@ -22,24 +22,30 @@ class PoolLayer : public CudaLayer {
 
 class MaxPoolLayer final : public PoolLayer {
  public:
-  MaxPoolLayer(const Workbench& bench, const Wiring& wiring) : PoolLayer(bench, wiring) {}
+  MaxPoolLayer(Workbench& bench, const Wiring& wiring)
+      : PoolLayer(bench, wiring), chosen_(bench.make_floats((outputs_ + 1) / 2)) {}
 
   void forward(const Workbench& bench, const Pass& pass) override {
     bench.with_type([&]<class T>(T) {
-      bench.run(kernels::MaxPoolForward<T>{values<T>(wiring_.output),
+      bench.run(kernels::MaxPoolForward<T>{values<T>(wiring_.output), chosen(),
                                            values<T>(wiring_.input(pass)), windows_},
                 outputs_);
     });
   }
-  void backward(const Workbench& bench, const Pass& pass) override {
+  void backward(const Workbench& bench, const Pass&) override {
     const auto [to, add] = wiring_.gradients[0];
     if (!to) return;
     bench.with_type([&, to = to, add = add]<class T>(T) {
       bench.run(kernels::MaxPoolBackward<T>{values<T>(to), values<T>(wiring_.output_gradient),
-                                            values<T>(wiring_.input(pass)), windows_, add},
+                                            chosen(), windows_, add},
                 inputs_);
     });
   }
+
+ private:
+  std::uint16_t* chosen() const { return reinterpret_cast<std::uint16_t*>(chosen_); }
+
+  float* const chosen_;  // of each output: which input of its window
 };
 
 class AveragePoolLayer final : public PoolLayer {
