@@ -202,6 +202,30 @@ TEST_CASE("watchdog: complains once about who has not moved, never about who has
   }
 }
 
+TEST_CASE("devices: a distance in host memory is the same for any number of threads") {
+  constexpr std::size_t kCount = (1 << 20) + 77;
+  std::vector<float> x(kCount), center(kCount);
+  long double wanted = 0, length = 0;
+  for (std::size_t i = 0; i < kCount; ++i) {
+    x[i] = float(i % 1013) * 0.37f;
+    center[i] = float(i % 771) * 0.11f;
+    const long double here = x[i], difference = here - center[i];
+    wanted += difference * difference;
+    length += here * here;
+  }
+  std::vector<double> found;
+  for (const int threads : {1, 2, 3}) {
+    std::jthread([&] {  // whose team it is
+      const auto backend = make_backend("cpu", {.threads = threads});
+      found.push_back(backend->squared_distance(x, center));
+      CHECK(backend->squared_distance(x, {}) == doctest::Approx(double(length)).epsilon(1e-12));
+      CHECK(backend->squared_distance({}, {}) == 0);
+    }).join();
+  }
+  CHECK(found[0] == doctest::Approx(double(wanted)).epsilon(1e-12));
+  CHECK(found == std::vector(3, found[0]));  // to the last bit
+}
+
 // Last, because what it loads stays.
 TEST_CASE("devices: where there are no sums over devices the center is in host memory, and told") {
   Config config;

@@ -494,6 +494,7 @@ TEST_CASE("batches arrive whole, as images or cut on the device out of a set tha
         const Batch& batch = batches.next(step);
         CHECK(batch.images.empty() == cuts);
         const cuda::Arrived there = input.load(batch);
+        input.cut();
         fake_cuda::enqueue(stream, [=, &to = seen[step], size = batches.shape().size()] {
           to.images.assign(there.images, there.images + kBatch * size);
           to.labels.assign(there.labels, there.labels + kBatch);

@@ -142,6 +142,7 @@ struct BackendOptions {
   int index = 0;                ///< which device of its kind: 1 in "cuda:1"
   int threads = 1;              ///< CPU: of the team that computes
   std::vector<int> cores = {};  ///< CPU: where they run; empty: wherever the calling thread may
+  bool urgent = false;          ///< CUDA: its work goes before that of others on the device
 };
 
 /// Makes a backend for the calling thread. Registered under "cpu", "cuda".

@@ -76,7 +76,7 @@ void Center::make_desks(const std::vector<Route>& routes) {
     Desk& desk = desks_[i];
     desk.site = &sites_[sites_.size() == 1 ? 0 : i];
     if (i < routes.size()) desk.route = routes[i];
-    desk.statistics = host_buffer(statistics_.size());
+    desk.statistics = desk.site->place->allocate_mailbox(statistics_.size());
     if (desk.route == Route::host) continue;
     desk.lent = desk.site->place->allocate(2 * state);
     const View letter = desk.lent.view().first(state), reply = desk.lent.view().last(state);
@@ -108,6 +108,7 @@ void Center::run(std::stop_token stop) {
   try {
     serve(stop);
     bring_home(0);
+    leave_sites();
   } catch (...) {
     collective_.reset();  // devices that wait for one that has failed wait no more
     for (Mailbox* mailbox : mailboxes_) mailbox->close();
@@ -121,6 +122,13 @@ void Center::bring_home(std::size_t site) {
   Buffer last = host_buffer(parameters_ + statistics_.size());
   view(site).copy_to(last);
   last_ = std::move(last);
+}
+
+/// What the devices have of the center, given back by the thread that made it. Workers have left.
+void Center::leave_sites() {
+  collective_.reset();
+  desks_.clear();
+  sites_.clear();
 }
 
 /// After a failure: the center from the first site that still answers. Else zeros.

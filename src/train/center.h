@@ -103,6 +103,7 @@ class Center {
   void make_desks(const std::vector<Route>& routes);
   void serve(const std::stop_token& stop);
   void bring_home(std::size_t site);
+  void leave_sites();
   bool rescue();
   bool is_torn() const;
   void take_in(std::size_t worker);

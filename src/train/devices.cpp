@@ -179,6 +179,7 @@ Placement place_evaluation(const WorkersConfig& workers, const EvaluateConfig& e
 namespace {
 
 constexpr const char* kOnWorkers = "workers";
+constexpr std::size_t kMostThreads = 4;  // of the master
 
 /// Why the center cannot be on every worker's device: all reasons.
 std::vector<std::string> why_not_on_workers(const AlgorithmConfig& algorithm,
@@ -201,6 +202,21 @@ std::vector<std::string> why_not_on_workers(const AlgorithmConfig& algorithm,
                     fmt::join(names_of(workers), " ")));
   }
   return reasons;
+}
+
+/// Letters are waited for, gradients are not.
+MakeBackend site_on(Placement device) {
+  device.options.urgent = true;
+  return [device] { return device.make_backend(); };
+}
+
+/// Where no worker is on the CPU, a large center has several of its threads: one reads and writes
+/// memory at a fraction of its speed.
+CenterPlace in_host_memory(const std::vector<Placement>& workers) {
+  const bool on_cpu = std::ranges::count(workers, "cpu", &Placement::kind) > 0;
+  const std::size_t cores = allowed_cores().size(), taken = on_cpu ? cores : workers.size();
+  const auto threads = int(std::clamp<std::size_t>(cores - std::min(taken, cores), 1, kMostThreads));
+  return {.sites = {[threads] { return make_backend("cpu", {.threads = threads}); }}};
 }
 
 /// Throws: DeviceError where the sites' devices cannot be added up over, or a sum is wrong.
@@ -246,9 +262,7 @@ CenterPlace on_workers(const std::vector<Placement>& workers) {
                     .sites = {},
                     .routes = std::vector(workers.size(), Route::peer),
                     .collective = Registry<CollectiveEntry>::find("cuda")->make};
-  for (const Placement& worker : workers) {
-    place.sites.push_back([worker] { return worker.make_backend(); });
-  }
+  for (const Placement& worker : workers) place.sites.push_back(site_on(worker));
   try_sum(place);
   return place;
 }
@@ -257,14 +271,16 @@ CenterPlace on_workers_if_there(const std::vector<Placement>& workers) {
   try {
     return on_workers(workers);
   } catch (const DeviceError& e) {
-    return {.remark = fmt::format("{}; letters are added up in host memory instead", e.what())};
+    CenterPlace place = in_host_memory(workers);
+    place.remark = fmt::format("{}; letters are added up in host memory instead", e.what());
+    return place;
   }
 }
 
 CenterPlace on_device(const std::string& name, const std::vector<Placement>& workers) {
   const Placement device = cuda_device(std::stoi(name.substr(5)));
   check_present(device, "center.place = \"pinned\"");
-  CenterPlace place{.name = name, .sites = {[device] { return device.make_backend(); }}};
+  CenterPlace place{.name = name, .sites = {site_on(device)}};
   std::set<std::string> without_path;
   for (const Placement& worker : workers) {
     const bool peer = worker.kind == device.kind && Registry<DevicePaths>::find("cuda")->open_peer(
@@ -284,7 +300,7 @@ CenterPlace on_device(const std::string& name, const std::vector<Placement>& wor
 
 CenterPlace place_center(const Config& config, const std::vector<Placement>& workers) {
   const std::string& place = config.center.place;
-  if (place == "pinned") return {};
+  if (place == "pinned") return in_host_memory(workers);
   if (place.starts_with("cuda:") && is_number(place.substr(5))) return on_device(place, workers);
   if (place != "auto" && place != kOnWorkers) {
     throw KeyError("center.place",
@@ -293,7 +309,7 @@ CenterPlace place_center(const Config& config, const std::vector<Placement>& wor
                                place, did_you_mean(place, {"auto", "pinned", kOnWorkers})));
   }
   const auto why_not = why_not_on_workers(config.algorithm, workers);
-  if (place == "auto") return why_not.empty() ? on_workers_if_there(workers) : CenterPlace{};
+  if (place == "auto") return why_not.empty() ? on_workers_if_there(workers) : in_host_memory(workers);
   if (why_not.empty()) return on_workers(workers);
   throw KeyError("center.place", fmt::format("\"{}\" {}", place, fmt::join(why_not, ", and ")));
 }

@@ -90,6 +90,18 @@ cudaError_t answer() {
   return answer_of(broken);
 }
 
+// A call that CUDA refuses, or that ruins a record: of a wrong caller, which is a mistake of the
+// program's.
+[[noreturn]] void wrong(const char* why) {
+  std::fprintf(stderr, "fake_cuda: %s\n", why);
+  std::abort();
+}
+// What this thread records; it may neither wait for the device nor ask it anything meanwhile.
+thread_local int records = 0;
+void not_in_a_record(const char* call) {
+  if (records > 0) wrong(call);
+}
+
 }  // namespace
 
 /// Work that was recorded.
@@ -110,6 +122,12 @@ struct CUstream_st {
     append({});
     thread.join();
     for (Work* work = first; work;) delete std::exchange(work, work->next.load());
+  }
+
+  /// What only the device's own thread may do: kernels and events.
+  void launch(std::function<void()> run) {
+    if (device != current) wrong("work for a stream of a device that is not the current one");
+    append(std::move(run));
   }
 
   void append(std::function<void()> run) {
@@ -133,6 +151,7 @@ struct CUstream_st {
   }
 
   const Flag broken_device = broken;
+  const int device = current;
   Work* const first = new Work;  // nothing: where the list begins
   Work* last = first;
   std::uint64_t appended = 0;
@@ -142,6 +161,7 @@ struct CUstream_st {
 };
 
 struct CUevent_st {
+  const int device = current;
   std::atomic<double> time{0};  ///< seconds
   Flag recorded =
       std::make_shared<std::atomic<bool>>(true);  // one that never was is waited for by nobody
@@ -215,7 +235,7 @@ void launch_any(const Kernels& kernel, std::size_t count, cudaStream_t stream) {
   load(kernel);
   std::visit(
       [=](const auto& formula) {
-        stream->append([=] {
+        stream->launch([=] {
           for (std::size_t i = 0; i < count; ++i) formula(i);
         });
       },
@@ -236,7 +256,7 @@ void launch(const ChannelSum& sum, const Deal& deal, const SumsPlace& place, cud
   load(sum);
   std::visit(
       [&](const auto& formula) {
-        stream->append([=] { easgd::testing::sum_channels(formula, deal, place); });
+        stream->launch([=] { easgd::testing::sum_channels(formula, deal, place); });
       },
       sum);
 }
@@ -276,6 +296,7 @@ const char* cudaGetErrorString(cudaError_t) {
 }
 
 cudaError_t cudaMalloc(void** data, std::size_t bytes) {
+  not_in_a_record("cudaMalloc in a record");
   may_wait_for_device();
   if (posix_memalign(data, 256, bytes) != 0) return cudaErrorMemoryAllocation;
   if (!spoilt.empty()) device_of[static_cast<char*>(*data)] = current;
@@ -286,6 +307,7 @@ cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* all) {
   return cudaSuccess;
 }
 cudaError_t cudaHostAlloc(void** data, std::size_t bytes, unsigned int) {
+  not_in_a_record("cudaHostAlloc in a record");
   may_wait_for_device();
   *data = std::malloc(bytes);
   if (!spoilt.empty()) device_of[static_cast<char*>(*data)] = -1;
@@ -306,6 +328,7 @@ cudaError_t cudaDeviceDisablePeerAccess(int peer) {
   return opened.erase({current, peer}) ? cudaSuccess : cudaErrorPeerAccessNotEnabled;
 }
 cudaError_t cudaFree(void* data) {
+  not_in_a_record("cudaFree in a record");
   may_wait_for_device();
   while (is_set(broken) && copying > 0) wait_a_little();
   std::free(data);
@@ -324,7 +347,11 @@ cudaError_t cudaMemsetAsync(void* data, int value, std::size_t bytes, cudaStream
   return answer();
 }
 
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned int) {
+cudaError_t cudaDeviceGetStreamPriorityRange(int* least, int* greatest) {
+  *least = 0, *greatest = -5;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned int, int) {
   *stream = new CUstream_st;
   return cudaSuccess;
 }
@@ -338,6 +365,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   return cudaStreamQuery(stream);
 }
 cudaError_t cudaStreamQuery(cudaStream_t stream) {
+  not_in_a_record("a stream asked or waited for in a record");
   const bool done = stream->done.load(std::memory_order_acquire) == stream->appended;
   return done || is_set(stream->broken_device) ? answer_of(stream->broken_device)
                                                : cudaErrorNotReady;
@@ -373,6 +401,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
   return cudaSuccess;
 }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  if (event->device != stream->device) wrong("an event recorded on a stream of another device");
   event->recorded = std::make_shared<std::atomic<bool>>(false);
   stream->append([event, flag = event->recorded] {
     const std::chrono::duration<double> now = std::chrono::steady_clock::now().time_since_epoch();
@@ -393,19 +422,23 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
   return answer();
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  not_in_a_record("an event waited for in a record");
   while (!is_set(event->recorded) && !is_set(broken)) wait_a_little();
   return answer();
 }
 cudaError_t cudaEventQuery(cudaEvent_t event) {
+  not_in_a_record("an event asked in a record");
   return is_set(event->recorded) || is_set(broken) ? answer() : cudaErrorNotReady;
 }
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   stream->recording = std::make_unique<CUgraph_st>();
+  ++records;
   return cudaSuccess;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   std::unique_ptr<CUgraph_st> recorded = std::move(stream->recording);
+  --records;
   if (records_to_ruin > 0) {
     --records_to_ruin;
     return cudaErrorStreamCaptureInvalidated;
@@ -418,7 +451,7 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsig
   return cudaSuccess;
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
-  stream->append([work = exec->work] {
+  stream->launch([work = exec->work] {
     for (const auto& each : work) each();
   });
   return answer();

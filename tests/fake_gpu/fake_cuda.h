@@ -1,7 +1,8 @@
 // A CUDA device that is none: streams are threads, events are flags, device memory is host memory,
 // and every piece of work takes a random while. What is ordered by a stream or an event alone is
 // ordered by nothing else here, so the thread sanitizer sees a missing event as the race that it
-// would be.
+// would be. What CUDA would refuse (work on a stream of another device than the current one, an event
+// of another device, a wait in a record) ends the program.
 #pragma once
 
 #include <cuda_runtime_api.h>

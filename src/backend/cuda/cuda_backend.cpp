@@ -82,7 +82,7 @@ CudaBackend::CudaBackend(const BackendOptions& options) : index_(options.index) 
         fmt::format("cuda:{}: no CUDA device of this number; there are {}, from 0", index_, count));
   }
   enter();
-  compute_ = make_stream("compute");
+  compute_ = make_stream(options.urgent ? "center" : "compute", options.urgent);
   transfer_ = make_stream("transfer");
   computed_ = make_event();
   arrived_ = make_event();

@@ -134,6 +134,7 @@ Pass CudaModel::load(const Batch& batch) {
 }
 
 void CudaModel::forward(const Pass& pass) {
+  input_.cut();
   bench_.take_parameters(pass.x);
   if (images_) {
     const kernels::Layout layout = bench_.layout(bench_.network().input());
@@ -185,7 +186,7 @@ void CudaModel::gradient(ConstView x, const Batch& batch, View g, View statistic
     bench_.give_gradients(pass.g);
   };
   if (bench_.options().graphs) {
-    graphs_.run({pass.arrived, pass.x, pass.g, pass.moved}, work);
+    graphs_.run({pass.arrived, batch.kept, pass.x, pass.g, pass.moved}, work);
   } else {
     work();
   }

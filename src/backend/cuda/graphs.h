@@ -16,7 +16,7 @@ using GraphExec = Handle<cudaGraphExec_t, cudaGraphExecDestroy>;
 class Graphs {
  public:
   /// The addresses that decide what the work does.
-  using Key = std::array<const void*, 4>;
+  using Key = std::array<const void*, 5>;
 
   explicit Graphs(cudaStream_t stream) : stream_(stream) {}
 

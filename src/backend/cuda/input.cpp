@@ -93,15 +93,18 @@ void Input::pack(const Batch& batch, std::byte* parcel) const {
   std::memcpy(parcel + labels_of(batch_), batch.labels.data(), batch.labels.size_bytes());
 }
 
-/// Images out of the kept set, on the stream that reads them.
-void Input::cut(const Batch& batch, Place& place) {
-  if (kept_ != batch.kept) {
-    kept_ = batch.kept;
-    set_ = keep(*kept_, crossing_);
-    levels_ = device_buffer(kept_->levels.size());
-    copy(kept_->levels.data(), levels_.data(), kept_->levels.size_bytes(), crossing_);
-    check(cudaStreamSynchronize(crossing_), "pixel levels on their way to the device");
-  }
+void Input::keep_set(const KeptSet& kept) {
+  if (kept_ == &kept) return;
+  kept_ = &kept;
+  set_ = keep(kept, crossing_);
+  levels_ = device_buffer(kept.levels.size());
+  copy(kept.levels.data(), levels_.data(), kept.levels.size_bytes(), crossing_);
+  check(cudaStreamSynchronize(crossing_), "pixel levels on their way to the device");
+}
+
+void Input::cut() {
+  if (has_images_) return;
+  const Place& place = places_[turn_];
   const Shape whole = kept_->set->shape();
   const auto* parcel = reinterpret_cast<const std::byte*>(place.parcel.data());
   try {
@@ -109,7 +112,7 @@ void Input::cut(const Batch& batch, Place& place) {
         kernels::CutPass{place.images.data(), reinterpret_cast<const std::uint8_t*>(set_->data()),
                          levels_.data(), reinterpret_cast<const kernels::Cut*>(parcel + kCuts),
                          whole.channels, whole.height, whole.width, image_.height, image_.width},
-        batch.size() * image_.size(), stream_);
+        samples_ * image_.size(), stream_);
   } catch (const std::exception& e) {
     throw DeviceError(std::string("cuda: cutting images out of a set: ") + e.what());
   }
@@ -118,6 +121,8 @@ void Input::cut(const Batch& batch, Place& place) {
 Arrived Input::load(const Batch& batch) {
   Place& place = places_[turn_];
   has_images_ = batch.cuts.empty();
+  samples_ = batch.size();
+  if (!has_images_) keep_set(*batch.kept);
   check(cudaEventSynchronize(place.loaded), "the batch before the last on its way to the device");
   pack(batch, reinterpret_cast<std::byte*>(place.packed.data()));
   check(cudaStreamWaitEvent(crossing_, place.read), "cudaStreamWaitEvent");
@@ -125,7 +130,6 @@ Arrived Input::load(const Batch& batch) {
   copy(batch.images.data(), place.images.data(), batch.images.size_bytes(), crossing_);
   check(cudaEventRecord(place.loaded, crossing_), "cudaEventRecord");
   check(cudaStreamWaitEvent(stream_, place.loaded), "cudaStreamWaitEvent");
-  if (!has_images_) cut(batch, place);
   const auto* parcel = reinterpret_cast<const std::byte*>(place.parcel.data());
   return {place.images.data(), reinterpret_cast<const std::int32_t*>(parcel + labels_of(batch_)),
           reinterpret_cast<const std::uint64_t*>(parcel)};

@@ -27,8 +27,11 @@ class Input {
   Input(Shape image, std::size_t batch, cudaStream_t stream);
   ~Input();
 
-  /// The batch, for what is given to the stream next.
+  /// The batch, for what is given to the stream next, which begins with `cut`.
   Arrived load(const Batch& batch);
+  /// Makes the images of the batch that was loaded last, where it came as cuts: one kernel, the same
+  /// every time for the same place.
+  void cut();
   /// After that: its place may be filled again once the work is done. On return the batch's own
   /// memory may be written.
   void unload();
@@ -45,7 +48,7 @@ class Input {
   };
 
   void pack(const Batch& batch, std::byte* parcel) const;
-  void cut(const Batch& batch, Place& place);
+  void keep_set(const KeptSet& kept);
 
   const Shape image_;
   const std::size_t batch_;
@@ -53,7 +56,8 @@ class Input {
   Stream crossing_;
   std::array<Place, 2> places_;
   std::size_t turn_ = 0;
-  bool has_images_ = false;  // the batch that was loaded last
+  bool has_images_ = false;   // the batch that was loaded last
+  std::size_t samples_ = 0;  // of the same
   const KeptSet* kept_ = nullptr;
   std::shared_ptr<const Buffer> set_;  // its bytes
   Buffer levels_;

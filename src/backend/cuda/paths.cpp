@@ -1,7 +1,9 @@
 // The ways between devices and host, found by trying: drivers and virtual machines exist that say
 // of a path between two devices that it works and send other bits than were given.
+#include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <future>
 #include <vector>
 
 #include "backend/cuda/cuda_backend.h"
@@ -14,19 +16,15 @@ constexpr std::size_t kProbe = (std::size_t{4} << 20) / sizeof(float) + 1;  // f
 constexpr std::size_t kTimed = (std::size_t{64} << 20) / sizeof(float);
 constexpr int kCopies = 8;
 
-/// The calling thread's device, for a while.
-class OnDevice {
- public:
-  explicit OnDevice(int index) {
-    check(cudaGetDevice(&before_), "cudaGetDevice");
-    check(cudaSetDevice(index), "cudaSetDevice");
-  }
-  ~OnDevice() { cudaSetDevice(before_); }
-  OnDevice(const OnDevice&) = delete;
+/// Work that goes from device to device, on a thread of its own: the calling one keeps the device
+/// that it has, and where it has none yet, none is woken for it.
+auto on_own_thread(const auto& work) {
+  return std::async(std::launch::async, work).get();
+}
 
- private:
-  int before_ = 0;
-};
+void enter(int device) {
+  check(cudaSetDevice(device), "cudaSetDevice");
+}
 
 /// A piece of memory, and the stream that copies from it.
 struct Place {
@@ -35,7 +33,7 @@ struct Place {
   Stream stream;
 
   Place(int index, std::size_t count) : device(index) {
-    const OnDevice on(index < 0 ? 0 : index);
+    enter(std::max(index, 0));
     memory = index < 0 ? pinned_buffer(count) : device_buffer(count);
     stream = make_stream("probe");
   }
@@ -43,7 +41,7 @@ struct Place {
 };
 
 void send(const Place& by, const Buffer& from, const Buffer& to) {
-  const OnDevice on(by.device < 0 ? 0 : by.device);
+  enter(std::max(by.device, 0));
   copy(from.data(), to.data(), from.size() * sizeof(float), by.stream);
   check(cudaStreamSynchronize(by.stream), "a copy between devices");
 }
@@ -75,13 +73,10 @@ double speed_of(const Place& from, const Place& to) {
   const Place& by = from.device < 0 ? to : from;
   send(by, from.memory, to.memory);  // warm
   const auto start = std::chrono::steady_clock::now();
-  {
-    const OnDevice on(by.device);
-    for (int i = 0; i < kCopies; ++i) {
-      copy(from.memory.data(), to.memory.data(), from.memory.size() * sizeof(float), by.stream);
-    }
-    check(cudaStreamSynchronize(by.stream), "a copy between devices");
+  for (int i = 0; i < kCopies; ++i) {
+    copy(from.memory.data(), to.memory.data(), from.memory.size() * sizeof(float), by.stream);
   }
+  check(cudaStreamSynchronize(by.stream), "a copy between devices");
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   return kCopies * double(from.memory.size() * sizeof(float)) / took.count();
 }
@@ -92,30 +87,36 @@ bool can_access(int from, int to) {
   return can != 0;
 }
 
-bool open_peer(int from, int to) {
-  if (from == to) return true;
+/// Of two devices.
+bool try_peer(int from, int to) {
   if (!can_access(from, to)) return false;
-  const OnDevice on(from);
+  enter(from);
   const cudaError_t answer = cudaDeviceEnablePeerAccess(to, 0);
   cudaGetLastError();
   if (answer != cudaSuccess && answer != cudaErrorPeerAccessAlreadyEnabled) return false;
   try {
     if (is_exact(from, to)) return true;
   } catch (...) {
+    enter(from);
     cudaDeviceDisablePeerAccess(to);
     throw;
   }
+  enter(from);
   check(cudaDeviceDisablePeerAccess(to), "cudaDeviceDisablePeerAccess");
   return false;
 }
 
-std::vector<DevicePath> measure() {
+bool open_peer(int from, int to) {
+  return from == to || on_own_thread([=] { return try_peer(from, to); });
+}
+
+std::vector<DevicePath> measure_all() {
   const int count = count_devices();
   std::vector<DevicePath> paths;
   for (int from = -1; from < count; ++from) {
     for (int to = -1; to < count; ++to) {
       if (from == to) continue;
-      const bool peer = from >= 0 && to >= 0 && open_peer(from, to);
+      const bool peer = from >= 0 && to >= 0 && try_peer(from, to);
       const Place source(from, kTimed), target(to, kTimed);
       paths.push_back({source.name(), target.name(), peer,
                        peer || is_exact(from < 0 ? to : from, from < 0 ? -1 : to),
@@ -123,6 +124,10 @@ std::vector<DevicePath> measure() {
     }
   }
   return paths;
+}
+
+std::vector<DevicePath> measure() {
+  return on_own_thread(measure_all);
 }
 
 const Registered<DevicePaths> kRegistered("cuda", {measure, open_peer});

@@ -27,9 +27,12 @@ Buffer allocate(std::size_t count, const char* call, Options... options) {
 
 }  // namespace
 
-Stream make_stream(const char* name) {
+Stream make_stream(const char* name, bool urgent) {
+  int usual = 0, first = 0;
+  check(cudaDeviceGetStreamPriorityRange(&usual, &first), "cudaDeviceGetStreamPriorityRange");
   Stream stream;
-  check(cudaStreamCreateWithFlags(stream.place(), cudaStreamNonBlocking), "cudaStreamCreate");
+  check(cudaStreamCreateWithPriority(stream.place(), cudaStreamNonBlocking, urgent ? first : usual),
+        "cudaStreamCreate");
   nvtxNameCudaStreamA(stream, name);
   return stream;
 }

@@ -17,8 +17,9 @@ using Event = Handle<cudaEvent_t, cudaEventDestroy>;
 /// is recorded, a sum that has started on some of its devices. Who holds it may allocate.
 std::recursive_mutex& alone();
 
-/// One that does not wait for the default stream; profilers show the name.
-Stream make_stream(const char* name);
+/// One that does not wait for the default stream; profilers show the name. What waits on an urgent
+/// one is started before what waits on others.
+Stream make_stream(const char* name, bool urgent = false);
 /// One that carries no time.
 Event make_event();
 /// One that does.
