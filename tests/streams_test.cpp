@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <future>
 #include <limits>
 #include <thread>
 
@@ -463,6 +464,32 @@ TEST_CASE("nothing that may wait for a device meets a sum that is being started"
   }
   other = {};
   CHECK(fake_cuda::waits_while_sums_start() == before);
+}
+
+TEST_CASE("who is alone on a device keeps out others there, and nobody elsewhere but a sum") {
+  std::promise<void> go_on;
+  std::atomic<bool> inside = false, there = false, everywhere = false;
+  std::jthread first([&, go = go_on.get_future()] {
+    const cuda::Alone alone(0), nested(0);
+    inside = true;
+    inside.notify_one();
+    go.wait();
+    CHECK(!there);
+    CHECK(!everywhere);
+  });
+  inside.wait(false);
+  std::thread([] { const cuda::Alone alone(1); }).join();  // would wait for ever
+  std::jthread second([&] {
+    const cuda::Alone alone(0);
+    there = true;
+  });
+  std::jthread sum([&] {
+    const cuda::AloneEverywhere alone;
+    const cuda::Alone nested(0);
+    everywhere = true;
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  go_on.set_value();
 }
 
 TEST_CASE("batches arrive whole, as images or cut on the device out of a set that it keeps") {

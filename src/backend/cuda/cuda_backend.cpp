@@ -115,8 +115,8 @@ void CudaBackend::download(ConstView device, View host) {
 
 void CudaBackend::run(const kernels::Elementwise& kernel, std::size_t count) {
   enter();
-  std::unique_lock lock(alone(), std::defer_lock);
-  if (!loaded_[kernel.index()]) lock.lock();
+  std::optional<Alone> alone;
+  if (!loaded_[kernel.index()]) alone.emplace();
   loaded_.set(kernel.index());
   try {
     kernels::launch(kernel, count, compute_);

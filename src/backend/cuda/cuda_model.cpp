@@ -68,7 +68,7 @@ void CudaModel::check_size() const {
 }
 
 void CudaModel::make_layers() {
-  const std::lock_guard lock(alone());  // plans may load kernels
+  const Alone alone;  // plans may load kernels
   check_size();
   const auto& stages = bench_.network().stages();
   const bool training = bench_.options().training;
@@ -163,17 +163,17 @@ void CudaModel::tell_loss(const Pass& pass) {
 
 namespace {
 
-/// The first time it holds alone(), because kernels and libraries are loaded.
-std::unique_lock<std::recursive_mutex> alone_at_first(bool& loaded) {
-  return std::exchange(loaded, true) ? std::unique_lock<std::recursive_mutex>()
-                                     : std::unique_lock(alone());
+/// The first time, because kernels and libraries are loaded.
+std::optional<Alone> alone_at_first(bool& loaded) {
+  if (std::exchange(loaded, true)) return std::nullopt;
+  return std::optional<Alone>(std::in_place);
 }
 
 }  // namespace
 
 void CudaModel::gradient(ConstView x, const Batch& batch, View g, View statistics) {
   assert(bench_.options().training && batch.size() == bench_.options().batch);
-  const auto lock = alone_at_first(loaded_.gradient);
+  const auto alone = alone_at_first(loaded_.gradient);
   Pass pass = load(batch);
   pass.x = x.data();
   pass.g = g.data();
@@ -196,7 +196,7 @@ void CudaModel::gradient(ConstView x, const Batch& batch, View g, View statistic
 
 void CudaModel::evaluate(ConstView state, const Batch& batch) {
   assert(batch.size() <= bench_.options().batch);
-  const auto lock = alone_at_first(loaded_.evaluate);
+  const auto alone = alone_at_first(loaded_.evaluate);
   Pass pass = load(batch);
   pass.x = state.data();
   pass.fixed = state.data() + bench_.network().parameter_count();
@@ -208,7 +208,7 @@ void CudaModel::evaluate(ConstView state, const Batch& batch) {
 
 void CudaModel::observe(ConstView x, const Batch& batch, float weight, View statistics) {
   assert(batch.size() == bench_.options().batch);
-  const auto lock = alone_at_first(loaded_.observe);
+  const auto alone = alone_at_first(loaded_.observe);
   Pass pass = load(batch);
   pass.x = x.data();
   pass.moved = statistics.data();

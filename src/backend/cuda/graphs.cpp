@@ -1,6 +1,7 @@
 #include "backend/cuda/graphs.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/error.h"
 
@@ -12,7 +13,7 @@ constexpr int kMostRuined = 3;
 
 }  // namespace
 
-/// Empty where the record was ruined. To be called alone().
+/// Empty where the record was ruined. Of a thread that is alone.
 GraphExec Graphs::record(const std::function<void()>& work) {
   check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal),
         "cudaStreamBeginCapture");
@@ -41,14 +42,14 @@ GraphExec Graphs::record(const std::function<void()>& work) {
 void Graphs::run(const Key& key, const std::function<void()>& work) {
   const auto known = std::ranges::find(recorded_, key, &Recorded::key);
   if (known == recorded_.end()) {
-    const std::lock_guard lock(alone());
+    const Alone alone;
     work();
     if (recorded_.size() < kMost) recorded_.push_back({key, {}});
     return;
   }
-  std::unique_lock lock(alone(), std::defer_lock);
+  std::optional<Alone> alone;
   if (!known->graph) {
-    lock.lock();  // until it has been launched once, which loads it
+    alone.emplace();  // until it has been launched once, which loads it
     known->graph = record(work);
   }
   if (!known->graph) {

@@ -50,10 +50,13 @@ Buffer send_set(const KeptSet& kept, cudaStream_t stream) {
 /// The set on the current device: once for all models there, while one of them lives.
 std::shared_ptr<const Buffer> keep(const KeptSet& kept, cudaStream_t stream) {
   static std::map<std::tuple<int, const Dataset*, std::size_t>, std::weak_ptr<const Buffer>> sets;
+  static std::mutex mutex;  // of the map; what it has of a device is that of whoever is alone there
   int device = 0;
   check(cudaGetDevice(&device), "cudaGetDevice");
-  const std::lock_guard lock(alone());
+  const Alone alone;
+  std::unique_lock lock(mutex);
   std::weak_ptr<const Buffer>& known = sets[{device, kept.set, kept.samples}];
+  lock.unlock();
   std::shared_ptr<const Buffer> set = known.lock();
   if (!set) known = set = std::make_shared<const Buffer>(send_set(kept, stream));
   return set;

@@ -181,7 +181,8 @@ void PlanChoices::add(const std::string& question, std::size_t place) const {
 
 std::size_t PlanChoices::find(const std::string& question,
                               const std::function<std::size_t()>& search) {
-  const std::scoped_lock lock(alone(), mutex_);
+  const Alone alone;
+  const std::lock_guard lock(mutex_);
   if (!read_ && !path_.empty()) read();
   read_ = true;
   const auto known = known_.find(question);

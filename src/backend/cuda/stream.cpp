@@ -6,21 +6,18 @@
 
 namespace easgd::cuda {
 
-std::recursive_mutex& alone() {
-  static std::recursive_mutex mutex;
-  return mutex;
-}
-
 namespace {
 
 /// So much memory for floats, not zeroed.
 template <auto Allocate, auto Free, class... Options>
 Buffer allocate(std::size_t count, const char* call, Options... options) {
   void* data = nullptr;
-  const std::lock_guard lock(alone());
+  int device = 0;
+  check(cudaGetDevice(&device), "cudaGetDevice");
+  const Alone alone(device);
   check(Allocate(&data, count * sizeof(float), options...), call);
-  return {static_cast<float*>(data), count, [](float* p) {
-            const std::lock_guard lock(alone());
+  return {static_cast<float*>(data), count, [device](float* p) {
+            const Alone there(device);
             Free(p);
           }};
 }

@@ -1,8 +1,7 @@
 // Streams, events and memory of the current device.
 #pragma once
 
-#include <mutex>
-
+#include "backend/cuda/alone.h"
 #include "backend/cuda/check.h"
 #include "backend/cuda/handle.h"
 #include "base/view.h"
@@ -11,11 +10,6 @@ namespace easgd::cuda {
 
 using Stream = Handle<cudaStream_t, cudaStreamDestroy>;
 using Event = Handle<cudaEvent_t, cudaEventDestroy>;
-
-/// Held by calls that may wait for a whole device, as those that give memory back and the first
-/// launch of a kernel do, and by what would be ruined by one or wait for it for ever: a graph that
-/// is recorded, a sum that has started on some of its devices. Who holds it may allocate.
-std::recursive_mutex& alone();
 
 /// One that does not wait for the default stream; profilers show the name. What waits on an urgent
 /// one is started before what waits on others.

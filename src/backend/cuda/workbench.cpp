@@ -23,14 +23,14 @@ Format format_of(const std::string& precision) {
 
 Workbench::Workbench(const Network& network, const ModelOptions& options, cudaStream_t stream)
     : network_(network), options_(options), format_(format_of(options.precision)), stream_(stream) {
-  const std::lock_guard lock(alone());  // libraries wait for the device where they begin and end
+  const Alone alone;  // libraries wait for the device where they begin and end
   check(cudnnCreate(cudnn_.place()), "cudnnCreate");
   check(cudnnSetStream(cudnn_, stream_), "cudnnSetStream");
   check(cublasLtCreate(cublas_.place()), "cublasLtCreate");
 }
 
 Workbench::~Workbench() {
-  const std::lock_guard lock(alone());
+  const Alone alone;
   cudnn_ = {};
   cublas_ = {};
 }
