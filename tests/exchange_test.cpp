@@ -135,9 +135,11 @@ class OnCpu : public Backend {
   void run(const kernels::Elementwise& kernel, std::size_t count) override {
     cpu_->run(kernel, count);
   }
-  double squared_distance(ConstView x, ConstView c) override {
-    return cpu_->squared_distance(x, c);
+  void start_download(ConstView device, View mailbox) override {
+    cpu_->start_download(device, mailbox);
   }
+  void start_distance(ConstView x, ConstView c) override { cpu_->start_distance(x, c); }
+  double squared_distance() override { return cpu_->squared_distance(); }
   void post(ConstView x, ConstView statistics, View letter, std::function<void()> posted) override {
     cpu_->post(x, statistics, letter, std::move(posted));
   }
@@ -203,9 +205,9 @@ class LateBackend final : public OnCpu {
 class DyingBackend final : public OnCpu {
  public:
   explicit DyingBackend(int letters) : letters_(letters) {}
-  double squared_distance(ConstView x, ConstView c) override {
+  double squared_distance() override {
     if (--letters_ < 0) throw DeviceError("cuda:0: gone");
-    return cpu_->squared_distance(x, c);
+    return cpu_->squared_distance();
   }
   void download(ConstView device, View host) override {
     if (letters_ < 0) throw DeviceError("cuda:0: gone");

@@ -83,13 +83,16 @@ class Backend {
   virtual void upload(ConstView host, View device) = 0;
   /// Device to host, of equal sizes, done on return.
   virtual void download(ConstView device, View host) = 0;
+  /// The same to mailbox memory, done once the compute lane is: after `squared_distance`, `finish`.
+  virtual void start_download(ConstView device, View mailbox) = 0;
 
   /// One fused pass over flat vectors, on the compute lane.
   virtual void run(const kernels::Elementwise& kernel, std::size_t count) = 0;
 
-  /// Of x [P] to c [P], or to zero where c is empty, in double; not finite if an element of x is
-  /// not. Done on return.
-  virtual double squared_distance(ConstView x, ConstView c) = 0;
+  /// Begins to measure how far x [P] is from c [P], or from zero where c is empty. One at a time.
+  virtual void start_distance(ConstView x, ConstView c) = 0;
+  /// What it was, in double; not finite if an element of x is not. Waits for the compute lane.
+  virtual double squared_distance() = 0;
 
   /// Copies x [P] and after it the statistics [S] to a letter [P + S] in mailbox memory on the
   /// transfer lane, then calls `posted`, on any thread; one letter at a time. Later work of the

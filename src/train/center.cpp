@@ -173,6 +173,10 @@ void Center::absorb(std::span<const int> round) {
   accepted_.clear();
   letters_.clear();
   letter_statistics_.clear();
+  const bool at_once = sites_.size() > 1;  // letters, each on a device of its own
+  for (const int worker : round) {
+    if (at_once && !mailboxes_[std::size_t(worker)]->note_to_read().pull) take_in(worker);
+  }
   for (const int worker : round) {
     absorbed_.push_back(std::uint16_t(worker));
     const auto w = std::size_t(worker);
@@ -180,7 +184,7 @@ void Center::absorb(std::span<const int> round) {
       answer_pull(worker);
       continue;
     }
-    take_in(w);
+    if (!at_once) take_in(worker);
     if (refuse_if_not_finite(worker)) continue;
     accepted_.push_back(worker);
     letters_.push_back({desks_[w].letter, desks_[w].reply, mailboxes_[w]->note_to_read().rates, w});
@@ -230,13 +234,15 @@ void Center::finish() {
   sites_[0].place->finish();
 }
 
-/// A letter to where the center is, and its statistics to the host.
-void Center::take_in(std::size_t worker) {
-  Desk& desk = desks_[worker];
-  const ConstView letter = mailboxes_[worker]->letter_to_read();
+/// Brings a letter to where the center is, and its statistics to the host; begins to measure it.
+void Center::take_in(int worker) {
+  const auto w = std::size_t(worker);
+  Desk& desk = desks_[w];
+  const ConstView letter = mailboxes_[w]->letter_to_read();
   Backend& place = *desk.site->place;
   if (desk.route == Route::staged) place.upload(letter.first(parameters_), desk.letter);
-  place.download(letter.subspan(parameters_), desk.statistics);
+  place.start_download(letter.subspan(parameters_), desk.statistics);
+  place.start_distance(desk.letter, algorithm_.sends_change ? ConstView() : desk.site->center);
 }
 
 /// What is in the desk's reply to where the worker finds it.
@@ -264,8 +270,7 @@ bool Center::refuse_if_not_finite(int worker) {
   const ConstView center = desk.site->center;
   Mailbox& mailbox = *mailboxes_[w];
   WorkerTelemetry& telemetry = *telemetry_[w];
-  const double squared =
-      place.squared_distance(desk.letter, algorithm_.sends_change ? ConstView() : center);
+  const double squared = place.squared_distance();
   const double of_statistics =
       kernels::squared_distance(desk.statistics.data(), nullptr, desk.statistics.size());
   if (squared < kFarthest * kFarthest && of_statistics < kFarthest * kFarthest) {

@@ -106,7 +106,7 @@ class Center {
   void leave_sites();
   bool rescue();
   bool is_torn() const;
-  void take_in(std::size_t worker);
+  void take_in(int worker);
   void send_out(std::size_t worker);
   void absorb(std::span<const int> round);
   void absorb_accepted();

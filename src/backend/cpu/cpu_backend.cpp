@@ -51,7 +51,7 @@ void CpuBackend::run(const kernels::Elementwise& kernel, std::size_t count) {
   std::visit([count](const auto& formula) { for_each_element(count, formula); }, kernel);
 }
 
-double CpuBackend::squared_distance(ConstView x, ConstView c) {
+void CpuBackend::start_distance(ConstView x, ConstView c) {
   constexpr std::size_t kPiece = 1 << 16;  // the same for every team, and so are the bits
   std::vector<double> sums((x.size() + kPiece - 1) / kPiece);
   for_each_share(sums.size(), x.size(), [&](std::size_t p) {
@@ -59,7 +59,7 @@ double CpuBackend::squared_distance(ConstView x, ConstView c) {
     sums[p] = kernels::squared_distance(x.data() + begin, c.empty() ? nullptr : c.data() + begin,
                                         count);
   });
-  return std::accumulate(sums.begin(), sums.end(), 0.0);
+  squared_distance_ = std::accumulate(sums.begin(), sums.end(), 0.0);
 }
 
 void CpuBackend::post(ConstView x, ConstView statistics, View letter,

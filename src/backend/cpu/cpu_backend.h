@@ -17,13 +17,18 @@ class CpuBackend final : public Backend {
   Buffer allocate_mailbox(std::size_t count) override { return host_buffer(count); }
   void upload(ConstView host, View device) override;
   void download(ConstView device, View host) override;
+  void start_download(ConstView device, View mailbox) override { download(device, mailbox); }
   void run(const kernels::Elementwise& kernel, std::size_t count) override;
-  double squared_distance(ConstView x, ConstView c) override;
+  void start_distance(ConstView x, ConstView c) override;
+  double squared_distance() override { return squared_distance_; }
   void post(ConstView x, ConstView statistics, View letter, std::function<void()> posted) override;
   void wait_posted() override {}  // post has called it
   ConstView fetch(ConstView reply) override { return reply; }
   void finish() override {}
   std::unique_ptr<Model> compile(const Network& network, const ModelOptions& options) override;
+
+ private:
+  double squared_distance_ = 0;
 };
 
 }  // namespace easgd::cpu

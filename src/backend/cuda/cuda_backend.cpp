@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <fstream>
 #include <numeric>
@@ -125,15 +124,25 @@ void CudaBackend::run(const kernels::Elementwise& kernel, std::size_t count) {
   }
 }
 
-double CudaBackend::squared_distance(ConstView x, ConstView c) {
-  if (sums_.size() == 0) sums_ = allocate(2 * (kParts + kSums));
+void CudaBackend::start_download(ConstView device, View mailbox) {
+  copy(device.data(), mailbox.data(), device.size_bytes(), compute_);
+}
+
+void CudaBackend::start_distance(ConstView x, ConstView c) {
+  if (sums_.size() == 0) {
+    sums_ = allocate(2 * (kParts + kSums));
+    last_sums_ = allocate_mailbox(2 * kSums);
+  }
   auto *parts = reinterpret_cast<double*>(sums_.data()), *sums = parts + kParts;
   run(kernels::SquaredDistance{parts, x.data(), c.data(), x.size(), kParts}, kParts);
   run(kernels::AddNeighbours{sums, parts, kParts / kSums}, kSums);
-  std::array<double, kSums> last;
-  copy(sums, last.data(), sizeof last, compute_);
+  copy(sums, last_sums_.data(), kSums * sizeof(double), compute_);
+}
+
+double CudaBackend::squared_distance() {
   check(cudaStreamSynchronize(compute_), "a squared distance");
-  return std::accumulate(last.begin(), last.end(), 0.0);
+  const auto* sums = reinterpret_cast<const double*>(last_sums_.data());
+  return std::accumulate(sums, sums + kSums, 0.0);
 }
 
 void CudaBackend::post(ConstView x, ConstView statistics, View letter,

@@ -37,8 +37,10 @@ class CudaBackend final : public Backend {
   bool can_keep(std::size_t bytes) const override;
   void upload(ConstView host, View device) override;
   void download(ConstView device, View host) override;
+  void start_download(ConstView device, View mailbox) override;
   void run(const kernels::Elementwise& kernel, std::size_t count) override;
-  double squared_distance(ConstView x, ConstView c) override;
+  void start_distance(ConstView x, ConstView c) override;
+  double squared_distance() override;
   void post(ConstView x, ConstView statistics, View letter, std::function<void()> posted) override;
   void wait_posted() override;
   ConstView fetch(ConstView reply) override;
@@ -63,7 +65,7 @@ class CudaBackend final : public Backend {
   std::function<void()> posted_;  // of the same
   Buffer reply_;
   std::bitset<std::variant_size_v<kernels::Elementwise>> loaded_;  // kernels
-  Buffer sums_;                                                    // of parts of a squared distance
+  Buffer sums_, last_sums_;  // of parts of a squared distance; in host memory
 };
 
 /// How many CUDA devices there are.
