@@ -432,5 +432,23 @@ class Profile(unittest.TestCase):
         self.assertEqual(self.profile("gprof", "a.toml").returncode, 2)
 
 
+class BenchExchange(unittest.TestCase):
+    def bench(self, *arguments: str) -> subprocess.CompletedProcess:
+        return subprocess.run([ROOT / "tools/bench/exchange", "--rounds", "1", *arguments],
+                              capture_output=True, text=True)
+
+    def test_tells_what_exchanges_cost(self):
+        done = self.bench("--workers", "1", "--taus", "1", "--steps", "2")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertRegex(done.stdout, r"^cifar7, f32, 1 worker\(s\) on cpu: \d+ images/s without exchanges\n"
+                                      r"  center pinned, tau 1 +\d+ images/s, +-?\d+\.\d % lost \(rounds: .*\)\n$")
+
+    def test_hands_on_the_programs_complaint(self):
+        done = self.bench("--places", "pinnd", "--steps", "1")
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn('did you mean "pinned"?', done.stderr)
+        self.assertEqual(done.stderr.count("\n"), 1)
+
+
 if __name__ == "__main__":
     unittest.main(testRunner=unittest.TextTestRunner(stream=sys.stdout, verbosity=1))

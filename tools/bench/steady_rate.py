@@ -31,4 +31,7 @@ def steady_rate(config: str, settings: list[str], steps: int) -> float:
     """Images a second, from what a run of LONGER times `steps` takes longer than one of `steps`: what
     happens once (kernels that are loaded, graphs that are recorded, data on their way) does not count."""
     (few, short), (many, long) = (train(config, settings, n) for n in (steps, LONGER * steps))
-    return (many - few) / (long["wall_seconds"] - short["wall_seconds"])
+    seconds = long["wall_seconds"] - short["wall_seconds"]
+    if seconds <= 0:
+        raise SystemExit(f"{steps} steps are too few to be timed")
+    return (many - few) / seconds
