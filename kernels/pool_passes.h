@@ -56,7 +56,8 @@ struct Windows {
   }
 };
 
-/// y = max over the window; chosen = the first of its inputs that has it
+/// y = max over the window; chosen = the first of its inputs that has it, which fits 16 bits because a
+/// kernel's side is at most 64 (src/nn/pool2d.cpp)
 template <class T>
 struct MaxPoolForward {
   T* y;

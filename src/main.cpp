@@ -23,7 +23,7 @@ void declare(CLI::App& app, ExitCode& result) {
   app.require_subcommand(1);
   app.footer(
       "Exit codes: 0 done, 1 bug, 2 configuration, 3 data (files, full disks), 4 device,\n"
-      "130 interrupted after saving, 131 interrupted once more, without saving");
+      "130 interrupted after saving, 131 interrupted once more, without waiting");
   app.set_help_flag("-h,--help", "this text");
   app.set_version_flag("--version", "easgd " EASGD_VERSION);
   easgd::declare_train(app, result);

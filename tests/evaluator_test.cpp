@@ -33,9 +33,10 @@ struct Fixture {
 
   struct Test final : CenterTest {
     explicit Test(Fixture& f) : fixture(f) {}
-    void prepare(View state) override {
+    bool prepare(View state) override {
       if (fixture.on_prepare) fixture.on_prepare();
       state[2] = 30;
+      return true;
     }
     Tally evaluate(ConstView state) override {
       CHECK(state[1] == 2);
@@ -77,7 +78,7 @@ TEST_CASE("the last center is evaluated once, whether or not it already was") {
     CHECK(evaluator.offer(f.at(4), 1));
     evaluator.finish(f.at(9), 2);
   }
-  CHECK(f.saved == Versions{4, 9});
+  CHECK(f.saved == Versions{4, 9, 9});  // the last one before it is prepared, and after
   CHECK(f.reported == Versions{4, 9});
   Fixture g;
   {
@@ -100,6 +101,18 @@ TEST_CASE("after a test has thrown, snapshots are still saved, and the end tells
   CHECK(f.reported.empty());
 }
 
+TEST_CASE("the last center is saved before it is prepared, which may be cut off") {
+  Fixture f;
+  f.on_prepare = [&f] {
+    CHECK(f.saved == Versions{7});
+    CHECK(f.saved_statistic == 3);
+  };
+  Evaluator evaluator(f.options(), 3);
+  evaluator.finish(f.at(7), 1);
+  CHECK(f.saved == Versions{7, 7});
+  CHECK(f.saved_statistic == 30);
+}
+
 TEST_CASE("what a test prepares is what is saved; where it cannot, the center is saved as it is") {
   Fixture f;
   {
@@ -110,7 +123,7 @@ TEST_CASE("what a test prepares is what is saved; where it cannot, the center is
   f.on_prepare = [] { throw DataError("no such image"); };
   Evaluator evaluator(f.options(), 3);
   CHECK_THROWS_WITH_AS(evaluator.finish(f.at(2), 2), "no such image", DataError);
-  CHECK(f.saved == Versions{1, 2});
+  CHECK(f.saved == Versions{1, 1, 2});
   CHECK(f.saved_statistic == 3);
   CHECK(f.reported == Versions{1});
 }
@@ -125,7 +138,7 @@ TEST_CASE("a snapshot that cannot be saved costs a later one nothing; the last o
     CHECK(evaluator.offer(f.at(1), 1));
     evaluator.finish(f.at(2), 2);
   }
-  CHECK(f.saved == Versions{2});
+  CHECK(f.saved == Versions{2, 2});
   CHECK(f.reported == Versions{1, 2});
 
   f.on_save = [](std::uint64_t) { throw DataError("disk full"); };

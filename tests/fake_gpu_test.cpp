@@ -70,7 +70,7 @@ struct Runs {
   json train(const std::string& name, const std::string& settings) const {
     const Answer answer =
         program("train " + file("c.toml") + " --out " + file(name) + " " + settings,
-                "EASGD_FAKE_DEVICES=2 ");
+                "EASGD_FAKE_DEVICES=2 EASGD_FAKE_MEMORY=1000000000 ");
     CAPTURE(answer.text);
     REQUIRE(answer.code == 0);
     return json::parse(bytes_of(file(name, "summary.json")));

@@ -13,6 +13,7 @@
 #include "backend/cuda/handle.h"
 #include "backend/cuda_library.h"
 #include "base/error.h"
+#include "data/loader.h"
 #include "kernels/layer_passes.h"
 #include "kernels/squared_distance.h"
 #include "network_spec.h"
@@ -637,6 +638,48 @@ Course train(Backend& backend, const Network& network, const char* precision = "
 }
 
 }  // namespace
+
+TEST_CASE("parity: steps on cuts of a set that a device keeps are those on the same images") {
+  const auto gpu = device();
+  if (!gpu) return;
+  constexpr std::size_t kBatch = 6;
+  const Shape shape{3, 10, 9};
+  std::vector<std::uint8_t> pixels(40 * shape.size()), classes(40);
+  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = std::uint8_t(i * 37 % 251);
+  for (std::size_t i = 0; i < classes.size(); ++i) classes[i] = std::uint8_t(i % 10);
+  const ImageTable set(shape, 10, pixels, classes);
+  const Network network =
+      make_network({3, 8, 8}, 10, "conv channels=8 kernel=3; relu; maxpool; linear outputs=10");
+  for (const char* precision : {"f32", "bf16"}) {
+    for (const bool graphs : {false, true}) {
+      const auto losses = [&](bool cuts) {
+        LoaderOptions options{.batch = kBatch, .crop = 8, .pad = 2, .flip = true};
+        options.normalisation = {{0.4f, 0.5f, 0.6f}, {0.2f, 0.3f, 0.4f}};
+        options.spawn = [](const std::function<void()>& task) { task(); };
+        options.cuts = cuts;
+        Loader batches(set, options);
+        const auto model = gpu->compile(
+            network, {.batch = kBatch, .graphs = graphs, .precision = precision, .seed = 5});
+        const Buffer x = gpu->allocate(network.parameter_count());
+        const Buffer g = gpu->allocate(network.parameter_count());
+        gpu->upload(random_parameters(network), x);
+        std::vector<double> result;
+        for (std::uint64_t step = 0; step < 8; ++step) {
+          const Batch& batch = batches.next(step);
+          CHECK(batch.images.empty() == cuts);
+          model->gradient(x, batch, g, {});
+          gpu->run(kernels::SgdStep{x.data(), g.data(), nullptr, 0.05f, 0}, x.size());
+          gpu->finish();
+          result.push_back(model->take_tally().mean_loss());
+        }
+        return result;
+      };
+      const std::vector<double> wanted = losses(false);
+      CHECK(wanted[0] != wanted[1]);
+      CHECK(losses(true) == wanted);
+    }
+  }
+}
 
 TEST_CASE("parity: a run's worth of steps of the paper's network, and of a residual one") {
   const auto gpu = device();

@@ -146,6 +146,33 @@ TEST_CASE("plan search: a choice that this cuDNN's ranking does not reach is its
   CHECK(plan->place() == ConvolutionPlan::make({device.handle}, kConvolution, Role::data)->place());
 }
 
+TEST_CASE("plan search: a plan that wants much memory is taken only where there is no other") {
+  Device device;
+  const auto first = [&] {
+    return int(first_plan(device.handle, device.stream, kConvolution, Role::data)->place()) %
+           kEngines;
+  };
+  const auto fastest = [&] {
+    PlanChoices choices("");
+    return device.fastest(choices);
+  };
+  constexpr std::int64_t kGibibyte = std::int64_t{1} << 30;
+  const Slow slow(kSecond);
+  fake_cuda::want_workspace(kFirst, kGibibyte);
+  CHECK(first() == kFirst);
+  fake_cuda::want_workspace(kFirst, kGibibyte + 1);
+  CHECK(first() == kSecond);
+  CHECK(fastest() == kSecond);
+  fake_cuda::spoil(kSecond, true);
+  CHECK(first() == kFirst);
+  fake_cuda::spoil(kSecond, false);
+  fake_cuda::want_workspace(kSecond, kGibibyte + 1);
+  CHECK(first() == kFirst);
+  CHECK(fastest() == kFirst);
+  fake_cuda::want_workspace(kFirst, 3024);
+  fake_cuda::want_workspace(kSecond, 4024);
+}
+
 TEST_CASE("plan search: a plan that does not run is passed over") {
   Device device;
   const auto first = [&] {
@@ -157,7 +184,10 @@ TEST_CASE("plan search: a plan that does not run is passed over") {
   PlanChoices choices("");
   CHECK(device.fastest(choices) == kSecond);
   fake_cuda::spoil(kSecond, true);
-  CHECK_THROWS_WITH_AS(first(), "cuda: none of cuDNN's plans for a convolution runs", DeviceError);
+  CHECK_THROWS_WITH_AS(first(),
+                       "cuda: none of cuDNN's plans for a convolution runs: cuda:0: "
+                       "cudnnBackendExecute: CUDNN_STATUS_OF_A_STAND_IN: a plan that does not run",
+                       DeviceError);
   fake_cuda::spoil(kFirst, false);
   fake_cuda::spoil(kSecond, false);
   CHECK(first() == kFirst);

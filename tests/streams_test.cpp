@@ -127,13 +127,17 @@ Outcome run(const std::string& algorithm, std::unique_ptr<OrderPolicy> (*order)(
   };
   const Buffer state0 = quadratic::start_vector(kParameters + kStatistics);
   const Plan plan(toy.config, kWorkers, 1);
+  const int before = fake_cuda::allocated();
   Team team(toy.options(plan, state0));
   team.start();
   team.join();
+  CHECK(fake_cuda::allocated() == before);  // by whom it was made
+  const double seconds = team.seconds();
   const CenterView view = team.center().view();
   Outcome result{{view.center.begin(), view.center.end()}, view.version, 0};
   result.center.insert(result.center.end(), view.statistics.begin(), view.statistics.end());
   for (std::size_t i = 0; i < kWorkers; ++i) result.refused += team.telemetry(i).refused;
+  CHECK(team.seconds() == seconds);
   fake_cuda::set_devices(1);
   return result;
 }
@@ -371,6 +375,9 @@ TEST_CASE("a center on devices is tried before it is used, and what does not wor
   };
   CHECK(place("cuda:1").routes == std::vector(2, Route::peer));
   CHECK(place("cuda:1").remark.empty());
+  const int urgent = fake_cuda::urgent_streams();
+  place("cuda:1").sites[0]();
+  CHECK(fake_cuda::urgent_streams() == urgent + 1);
   for (const char* where : {"auto", "workers"}) {
     const CenterPlace center = place(where);
     CHECK(center.name == "workers");
@@ -471,7 +478,8 @@ TEST_CASE("who is alone on a device keeps out others there, and nobody elsewhere
   std::promise<void> go_on;
   std::atomic<bool> inside = false, there = false, everywhere = false;
   std::jthread first([&, go = go_on.get_future()] {
-    const cuda::Alone alone(0), nested(0);
+    const cuda::Alone alone(0);
+    { const cuda::Alone nested(0); }
     inside = true;
     inside.notify_one();
     go.wait();
@@ -483,11 +491,14 @@ TEST_CASE("who is alone on a device keeps out others there, and nobody elsewhere
   std::jthread second([&] {
     const cuda::Alone alone(0);
     there = true;
+    CHECK(!everywhere);
   });
   std::jthread sum([&] {
     const cuda::AloneEverywhere alone;
-    const cuda::Alone nested(0);
+    { const cuda::Alone nested(0); }
     everywhere = true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    everywhere = false;
   });
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
   go_on.set_value();
@@ -592,6 +603,7 @@ TEST_CASE("work is called once, recorded once and then repeated, each key's for 
 }
 
 TEST_CASE("a record that is ruined is made again, three times") {
+  cuda::check(cudaSetDevice(0), "cudaSetDevice");
   const auto stream = cuda::make_stream("test");
   for (const int ruined : {1, 3, 4}) {
     CAPTURE(ruined);
@@ -605,7 +617,10 @@ TEST_CASE("a record that is ruined is made again, three times") {
     graphs.run({}, work);
     for (int k = 0; k < std::min(ruined, 3); ++k) graphs.run({}, work);
     if (ruined == 4) {
-      CHECK_THROWS_AS(graphs.run({}, work), DeviceError);
+      CHECK_THROWS_WITH_AS(graphs.run({}, work),
+                           "cuda:0: a CUDA graph cannot be recorded (workers.graphs = false does "
+                           "without): an error",
+                           DeviceError);
       cudaStreamSynchronize(stream);
       continue;
     }

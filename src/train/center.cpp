@@ -87,16 +87,20 @@ void Center::make_desks(const std::vector<Route>& routes) {
 }
 
 CenterView Center::view(std::size_t index) const {
-  const Site& site = sites_[index];
-  const bool home = last_.size() > 0;
-  const ConstView last = last_;
-  return {.center = home ? last.first(parameters_) : site.rule->evaluated(site.center),
-          .place = home ? nullptr : site.place.get(),
-          .statistics = home ? last.subspan(parameters_) : ConstView(statistics_),
-          .version = version_,
-          .steps = steps_,
-          .train = train_,
-          .seconds = order_->seconds()};
+  CenterView result{.version = version_,
+                    .steps = steps_,
+                    .train = train_,
+                    .seconds = order_->seconds()};
+  if (const ConstView last = last_; !last.empty()) {
+    result.center = last.first(parameters_);
+    result.statistics = last.subspan(parameters_);
+  } else {
+    const Site& site = sites_[index];
+    result.center = site.rule->evaluated(site.center);
+    result.place = site.place.get();
+    result.statistics = statistics_;
+  }
+  return result;
 }
 
 void Center::run(std::stop_token stop) {

@@ -44,9 +44,9 @@ struct CenterPlace {
 
 /// The center at a version, for those who want to copy it.
 struct CenterView {
-  ConstView center;                      ///< [P] as it is evaluated, with the backend `place`
+  ConstView center = {};                 ///< [P] as it is evaluated, with the backend `place`
   Backend* place = nullptr;              ///< null: in host memory
-  ConstView statistics;                  ///< [S] in host memory
+  ConstView statistics = {};             ///< [S] in host memory
   std::uint64_t version = 0;             ///< letters absorbed
   std::span<const std::uint64_t> steps;  ///< of each worker, when its last letter was posted
   Tally train;                           ///< training loss of all letters absorbed so far

@@ -17,6 +17,7 @@ Evaluator::~Evaluator() {
 void Evaluator::finish(const CenterView& last, double seconds) {
   slot_.wait_until_empty();
   if (saved_ != last.version) {
+    last_ = true;
     slot_.offer(last, seconds);
     slot_.wait_until_empty();
   }
@@ -29,11 +30,13 @@ void Evaluator::finish(const CenterView& last, double seconds) {
 void Evaluator::live() {
   name_thread("evaluator");
   while (Snapshot* snapshot = slot_.take()) {
+    bool is_saved = last_;
+    if (is_saved) save(*snapshot);
     attempt([&] {
       if (!test_) test_ = options_.make_test();
-      test_->prepare(snapshot->center);
+      if (test_->prepare(snapshot->center)) is_saved = false;
     });
-    save(*snapshot);
+    if (!is_saved) save(*snapshot);
     attempt([&] { evaluate(*snapshot); });
     slot_.release();
   }

@@ -2,6 +2,7 @@
 // what is saved.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -26,8 +27,8 @@ struct Evaluation {
 class CenterTest {
  public:
   virtual ~CenterTest() = default;
-  /// Before it is saved and evaluated: may renew its running statistics.
-  virtual void prepare(View /*state*/) {}
+  /// Before it is saved and evaluated: may renew its running statistics, and says whether it has.
+  virtual bool prepare(View /*state*/) { return false; }
   /// Loss and hits over the test set.
   virtual Tally evaluate(ConstView state) = 0;
 };
@@ -57,7 +58,8 @@ class Evaluator {
   void wait() const { slot_.wait_until_empty(); }
   /// From the master's thread: takes a snapshot unless the evaluator is busy.
   bool offer(const CenterView& center, double seconds) { return slot_.offer(center, seconds); }
-  /// Saves and evaluates the last center, unless it has been, and ends the thread.
+  /// Saves and evaluates the last center, unless it has been, and ends the thread. It is saved first
+  /// as it is, and once more where the test has prepared it, which may take long.
   /// Throws: what a test threw; what saving the last snapshot threw.
   void finish(const CenterView& last, double seconds);
 
@@ -70,6 +72,7 @@ class Evaluator {
 
   EvaluatorOptions options_;
   SnapshotSlot slot_;
+  std::atomic<bool> last_{false};  // the snapshot that comes next is
   std::unique_ptr<CenterTest> test_;
   std::optional<std::uint64_t> saved_;  // version; read by finish() once the slot is empty
   Tally train_before_;

@@ -46,8 +46,8 @@ class Team {
   void start();
   /// From any thread. Workers end after the step they are in.
   void request_stop() { stop_.request_stop(); }
-  /// Training time: since all workers were let go, up to the master's end. From any thread, once
-  /// they have been.
+  /// Training time: since all workers were let go, up to the master's end. From any thread, after
+  /// start().
   double seconds() const;
   /// The master has ended: all workers have left, or it has failed.
   bool ended() const { return ended_; }

@@ -37,8 +37,8 @@ TestSet::TestSet(const Config& config, const Data& data, const Network& network)
   observed_options_.workers = kOnlooker + 1;
 }
 
-void TestSet::prepare(View state) {
-  if (observed_batches_ == 0) return;
+bool TestSet::prepare(View state) {
+  if (observed_batches_ == 0) return false;
   if (!observed_) observed_ = std::make_unique<Loader>(train_, observed_options_);
   backend_->upload(state, state_);
   const View statistics = state_.view().subspan(parameters_);  // the first batch replaces them
@@ -48,6 +48,7 @@ void TestSet::prepare(View state) {
   }
   backend_->finish();
   backend_->download(statistics, state.subspan(parameters_));
+  return true;
 }
 
 Tally TestSet::evaluate(ConstView state) {

@@ -20,7 +20,7 @@ class TestSet final : public CenterTest {
  public:
   /// `config.evaluate` says how many samples at a time, on how many threads.
   TestSet(const Config& config, const Data& data, const Network& network);
-  void prepare(View state) override;
+  bool prepare(View state) override;
   Tally evaluate(ConstView state) override;
 
  private:

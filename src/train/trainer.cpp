@@ -251,7 +251,7 @@ void Run::watch(Team& team, const Evaluator& evaluator) {
     const bool reached = !replaying && (time_is_up || good_enough_);
     if (interrupted() && !ending_) {
       Progress::line(
-          "stopping, saving and testing the center; once more, after a second, quits without");
+          "stopping, saving and testing the center; once more, after a second, quits at once");
     }
     if (reached || evaluator.failed() || interrupted()) {
       ending_ = true;

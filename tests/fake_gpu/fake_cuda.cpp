@@ -31,7 +31,7 @@ void wait_a_little() {
 
 std::atomic<bool> copies_held{false};
 
-// How many devices there are, and how many of them are not too old: by variable for a program, which
+// How many devices there are, how many of them are not too old, and below what memory they have free: by variable for a program, which
 // cannot call. And what is wrong between them, for tests on one thread.
 int from_variable(const char* name, int otherwise) {
   const char* value = std::getenv(name);
@@ -58,6 +58,8 @@ struct AtExit {
 void may_wait_for_device() {
   if (sum_starts.load(std::memory_order_relaxed)) met.fetch_add(1, std::memory_order_relaxed);
 }
+
+std::atomic<int> pieces{0}, urgent{0};
 
 // Copies that have begun. What gives memory back waits for them even where the device is broken and
 // answers nothing any more; where it is not, who gives back has to have waited.
@@ -189,6 +191,14 @@ void ruin_records(int count) {
   records_to_ruin = count;
 }
 
+int allocated() {
+  return pieces;
+}
+
+int urgent_streams() {
+  return urgent;
+}
+
 void set_devices(int count) {
   devices = count;
 }
@@ -299,17 +309,20 @@ cudaError_t cudaMalloc(void** data, std::size_t bytes) {
   not_in_a_record("cudaMalloc in a record");
   may_wait_for_device();
   if (posix_memalign(data, 256, bytes) != 0) return cudaErrorMemoryAllocation;
+  ++pieces;
   if (!spoilt.empty()) device_of[static_cast<char*>(*data)] = current;
   return cudaSuccess;
 }
 cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* all) {
-  *free = *all = 4000;
+  static const int bytes = from_variable("EASGD_FAKE_MEMORY", 4000);
+  *free = *all = std::size_t(bytes);
   return cudaSuccess;
 }
 cudaError_t cudaHostAlloc(void** data, std::size_t bytes, unsigned int) {
   not_in_a_record("cudaHostAlloc in a record");
   may_wait_for_device();
   *data = std::malloc(bytes);
+  ++pieces;
   if (!spoilt.empty()) device_of[static_cast<char*>(*data)] = -1;
   return cudaSuccess;
 }
@@ -332,6 +345,7 @@ cudaError_t cudaFree(void* data) {
   may_wait_for_device();
   while (is_set(broken) && copying > 0) wait_a_little();
   std::free(data);
+  --pieces;
   return cudaSuccess;
 }
 cudaError_t cudaFreeHost(void* data) {
@@ -351,7 +365,8 @@ cudaError_t cudaDeviceGetStreamPriorityRange(int* least, int* greatest) {
   *least = 0, *greatest = -5;
   return cudaSuccess;
 }
-cudaError_t cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned int, int) {
+cudaError_t cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned int, int priority) {
+  if (priority < 0) ++urgent;
   *stream = new CUstream_st;
   return cudaSuccess;
 }

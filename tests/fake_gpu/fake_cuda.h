@@ -8,6 +8,7 @@
 #include <cuda_runtime_api.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 
 namespace easgd::fake_cuda {
@@ -28,6 +29,11 @@ void hold_copies(bool held);
 /// What the thread's streams record next is ruined, so many times.
 void ruin_records(int count);
 
+/// Pieces of memory, of devices and pinned, that have not been given back.
+int allocated();
+/// Streams that were made to go before others.
+int urgent_streams();
+
 /// How many there are.
 void set_devices(int count);
 /// From now on `from` is told that it may not access `to`, or copies between the two lose a bit.
@@ -43,6 +49,8 @@ int waits_while_sums_start();
 
 /// Convolutions by the engine of this number take so much longer.
 void slow_down(int engine, double seconds);
+/// Convolutions by it are said to want so many bytes of workspace.
+void want_workspace(int engine, std::int64_t bytes);
 /// Convolutions by it can be planned, and do not run.
 void spoil(int engine, bool spoilt);
 

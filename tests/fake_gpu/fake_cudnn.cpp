@@ -251,7 +251,8 @@ enum Engine : std::int64_t { kNondeterministic, kRefusing, kTensorCores, kExact 
 std::array<std::atomic<double>, kExact + 1> delays;  // seconds
 std::array<std::atomic<bool>, kExact + 1> spoilt;
 
-std::int64_t workspace_of(std::int64_t engine) {
+std::array<std::atomic<std::int64_t>, kExact + 1> workspaces{1024, 2024, 3024, 4024};  // bytes
+std::int64_t used_of(std::int64_t engine) {
   return 1000 * (engine + 1) + 24;
 }
 
@@ -516,7 +517,7 @@ cudnnStatus_t make_plan(Content& content) {
     return refuse(CUDNN_STATUS_NOT_SUPPORTED, "channels that are not multiples of 16 bytes");
   }
   content.plan = plan;
-  content.put(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, std::vector{workspace_of(plan->engine)});
+  content.put(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, std::vector{workspaces[std::size_t(plan->engine)].load()});
   return CUDNN_STATUS_SUCCESS;
 }
 
@@ -665,7 +666,7 @@ struct Places {
 void execute(const Plan& plan, const Places& places) {
   std::this_thread::sleep_for(
       std::chrono::duration<double>(delays[std::size_t(plan.engine)].load()));
-  std::memset(places.workspace, 0xFF, std::size_t(workspace_of(plan.engine)));
+  std::memset(places.workspace, 0xFF, std::size_t(used_of(plan.engine)));
   const bool rounded = plan.engine == kTensorCores && plan.x.type == CUDNN_DATA_FLOAT;
   const auto input = [&](Role made_by, const Tensor& tensor, const void* data) {
     return plan.role == made_by ? std::vector<float>() : read(tensor, data, rounded);
@@ -696,6 +697,10 @@ void execute(const Plan& plan, const Places& places) {
 }
 
 }  // namespace
+
+void easgd::fake_cuda::want_workspace(int engine, std::int64_t bytes) {
+  workspaces[std::size_t(engine)] = bytes;
+}
 
 void easgd::fake_cuda::spoil(int engine, bool is) {
   spoilt[std::size_t(engine)] = is;

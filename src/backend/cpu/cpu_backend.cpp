@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <cstring>
 #include <numeric>
-#include <vector>
 
 #include "backend/cpu/cpu_model.h"
 #include "backend/cpu/elementwise_loops.h"
@@ -53,13 +52,13 @@ void CpuBackend::run(const kernels::Elementwise& kernel, std::size_t count) {
 
 void CpuBackend::start_distance(ConstView x, ConstView c) {
   constexpr std::size_t kPiece = 1 << 16;  // the same for every team, and so are the bits
-  std::vector<double> sums((x.size() + kPiece - 1) / kPiece);
-  for_each_share(sums.size(), x.size(), [&](std::size_t p) {
+  sums_.resize((x.size() + kPiece - 1) / kPiece);
+  for_each_share(sums_.size(), x.size(), [&](std::size_t p) {
     const std::size_t begin = p * kPiece, count = std::min(kPiece, x.size() - begin);
-    sums[p] = kernels::squared_distance(x.data() + begin, c.empty() ? nullptr : c.data() + begin,
+    sums_[p] = kernels::squared_distance(x.data() + begin, c.empty() ? nullptr : c.data() + begin,
                                         count);
   });
-  squared_distance_ = std::accumulate(sums.begin(), sums.end(), 0.0);
+  squared_distance_ = std::accumulate(sums_.begin(), sums_.end(), 0.0);
 }
 
 void CpuBackend::post(ConstView x, ConstView statistics, View letter,

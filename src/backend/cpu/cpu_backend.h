@@ -3,6 +3,8 @@
 // Both lanes are the calling thread itself: every call is done when it returns.
 #pragma once
 
+#include <vector>
+
 #include "backend/backend.h"
 
 namespace easgd::cpu {
@@ -28,6 +30,7 @@ class CpuBackend final : public Backend {
   std::unique_ptr<Model> compile(const Network& network, const ModelOptions& options) override;
 
  private:
+  std::vector<double> sums_;  // of pieces of a squared distance
   double squared_distance_ = 0;
 };
 

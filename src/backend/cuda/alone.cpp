@@ -18,13 +18,13 @@ std::recursive_mutex& mutex_of(int device) {
   return mutexes[std::size_t(device) % mutexes.size()];
 }
 
+}  // namespace
+
 int current_device() {
   int device = 0;
   check(cudaGetDevice(&device), "cudaGetDevice");
   return device;
 }
-
-}  // namespace
 
 Alone::Alone() : Alone(current_device()) {}
 

@@ -9,13 +9,19 @@
 
 namespace easgd::cuda {
 
+/// Of the calling thread.
+/// Throws: DeviceError.
+int current_device();
+
 /// While one lives, its thread may wait for a device, or record a graph there: no other thread does
 /// either, and none starts a sum. May be nested. Threads of different devices do not wait for each
-/// other.
+/// other here; page-locked memory, which every device can read, counts as that of the current one.
 class Alone {
  public:
-  Alone();  ///< on the current device
-  explicit Alone(int device);
+  /// On the current device.
+  /// Throws: DeviceError.
+  Alone();
+  explicit Alone(int device);  ///< throws nothing
   ~Alone();
   Alone(const Alone&) = delete;
   Alone& operator=(const Alone&) = delete;

@@ -251,7 +251,6 @@ std::optional<ConvolutionPlan> ConvolutionPlan::make(const Target& target,
                                                      std::size_t from) {
   const Descriptor graph = graph_of(target, convolution, role);
   std::size_t place = 0;
-  std::optional<ConvolutionPlan> greedy;
   for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
     for (const Descriptor& choice : ranking(target, graph, mode)) {
       if (place++ < from || !is_wanted(choice, convolution.tensor_cores)) continue;
@@ -271,11 +270,10 @@ std::optional<ConvolutionPlan> ConvolutionPlan::make(const Target& target,
                                      CUDNN_TYPE_INT64, 1, &count, &bytes),
             "cudnnBackendGetAttribute");
       result.workspace_ = std::size_t(bytes);
-      if (result.workspace_ <= kMostWorkspace) return result;
-      if (!greedy) greedy = std::move(result);
+      return result;
     }
   }
-  return greedy;
+  return std::nullopt;
 }
 
 void ConvolutionPlan::run(cudnnHandle_t handle, const void* x, const void* w, const void* b,

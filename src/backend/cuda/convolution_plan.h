@@ -29,9 +29,6 @@ struct Convolution {
   bool tensor_cores;  ///< may be used: products of floats are then rounded to TF32
 };
 
-/// A plan that wants more workspace, in bytes, is taken only where there is no other.
-inline constexpr std::size_t kMostWorkspace = std::size_t{1} << 30;
-
 /// What it computes. In the order of the tensors of `ConvolutionPlan::run`:
 enum class Role {
   forward,            ///< y = w * x

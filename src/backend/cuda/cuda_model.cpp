@@ -4,7 +4,7 @@
 
 #include <cassert>
 #include <limits>
-#include <mutex>
+#include <optional>
 #include <utility>
 
 #include "backend/cuda/cuda_backend.h"
@@ -186,7 +186,7 @@ void CudaModel::gradient(ConstView x, const Batch& batch, View g, View statistic
     bench_.give_gradients(pass.g);
   };
   if (bench_.options().graphs) {
-    graphs_.run({pass.arrived, batch.kept, pass.x, pass.g, pass.moved}, work);
+    graphs_.run({pass.arrived, input_.cuts_from(), pass.x, pass.g, pass.moved}, work);
   } else {
     work();
   }

@@ -1,5 +1,7 @@
 #include "backend/cuda/graphs.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <optional>
 
@@ -54,8 +56,10 @@ void Graphs::run(const Key& key, const std::function<void()>& work) {
   }
   if (!known->graph) {
     if (++known->ruined > kMostRuined) {
-      throw DeviceError("a CUDA graph cannot be recorded (workers.graphs = false does without): " +
-                        why_);
+      throw DeviceError(
+          fmt::format("cuda:{}: a CUDA graph cannot be recorded (workers.graphs = false does "
+                      "without): {}",
+                      current_device(), why_));
     }
     return work();
   }

@@ -51,9 +51,8 @@ Buffer send_set(const KeptSet& kept, cudaStream_t stream) {
 std::shared_ptr<const Buffer> keep(const KeptSet& kept, cudaStream_t stream) {
   static std::map<std::tuple<int, const Dataset*, std::size_t>, std::weak_ptr<const Buffer>> sets;
   static std::mutex mutex;  // of the map; what it has of a device is that of whoever is alone there
-  int device = 0;
-  check(cudaGetDevice(&device), "cudaGetDevice");
-  const Alone alone;
+  const int device = current_device();
+  const Alone alone(device);
   std::unique_lock lock(mutex);
   std::weak_ptr<const Buffer>& known = sets[{device, kept.set, kept.samples}];
   lock.unlock();

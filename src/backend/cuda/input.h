@@ -32,6 +32,8 @@ class Input {
   /// Makes the images of the batch that was loaded last, where it came as cuts: one kernel, the same
   /// every time for the same place.
   void cut();
+  /// What else decides what `cut` does: nothing where the batch came as images.
+  const void* cuts_from() const { return has_images_ ? nullptr : levels_.data(); }
   /// After that: its place may be filled again once the work is done. On return the batch's own
   /// memory may be written.
   void unload();

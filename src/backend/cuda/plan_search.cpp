@@ -19,7 +19,8 @@
 namespace easgd::cuda {
 namespace {
 
-constexpr std::size_t kPlans = 6;  // that are timed
+constexpr std::size_t kPlans = 6;                             // that are timed
+constexpr std::size_t kMostWorkspace = std::size_t{1} << 30;  // bytes; with more, where nothing else
 constexpr int kRounds = 5, kRuns = 4;
 constexpr std::string_view kIs = " = ";
 constexpr const char* kNoneRuns = "cuda: none of cuDNN's plans for a convolution runs";
@@ -60,14 +61,10 @@ class Trial {
   }
   ~Trial() { cudaStreamSynchronize(stream_); }
 
-  bool runs(const ConvolutionPlan& plan) {
-    try {
-      run(plan);
-      check(cudaStreamSynchronize(stream_), "a plan of a convolution, tried");
-      return true;
-    } catch (const DeviceError&) {
-      return false;
-    }
+  /// Throws: DeviceError where the plan does not run.
+  void once(const ConvolutionPlan& plan) {
+    run(plan);
+    check(cudaStreamSynchronize(stream_), "a plan of a convolution, tried");
   }
 
   /// Seconds for a few runs, from the third call on as one piece of work, so that what the host does
@@ -110,11 +107,14 @@ std::size_t search(cudnnHandle_t handle, cudaStream_t stream, const Convolution&
   std::vector<ConvolutionPlan> plans;
   for (std::size_t place = 0; plans.size() < kPlans; ++place) {
     auto plan = ConvolutionPlan::make({handle}, convolution, role, place);
-    if (!plan || (plan->workspace() > kMostWorkspace && !plans.empty())) break;
+    if (!plan) break;
     place = plan->place();
-    plans.push_back(std::move(*plan));
+    if (plan->workspace() <= kMostWorkspace) plans.push_back(std::move(*plan));
   }
-  if (plans.size() < 2) return plans.empty() ? 0 : plans[0].place();
+  if (plans.size() < 2) {
+    const auto only = first_plan(handle, stream, convolution, role);
+    return only ? only->place() : 0;
+  }
   std::size_t workspace = 0;
   for (const ConvolutionPlan& plan : plans) workspace = std::max(workspace, plan.workspace());
   Trial trial(handle, stream, convolution, workspace);
@@ -202,12 +202,29 @@ PlanChoices& users_plan_choices() {
 
 std::optional<ConvolutionPlan> first_plan(cudnnHandle_t handle, cudaStream_t stream,
                                           const Convolution& convolution, Role role) {
-  for (std::size_t place = 0;; ++place) {
-    auto plan = ConvolutionPlan::make({handle}, convolution, role, place);
-    if (!plan && place > 0) throw DeviceError(kNoneRuns);
-    if (!plan || Trial(handle, stream, convolution, plan->workspace()).runs(*plan)) return plan;
-    place = plan->place();
+  std::string failure;
+  for (const bool greedy : {false, true}) {
+    for (std::size_t place = 0;; ++place) {
+      auto plan = ConvolutionPlan::make({handle}, convolution, role, place);
+      if (!plan) break;
+      place = plan->place();
+      if ((plan->workspace() > kMostWorkspace) != greedy) continue;
+      std::optional<Trial> trial;
+      try {
+        trial.emplace(handle, stream, convolution, plan->workspace());
+      } catch (const DeviceError&) {
+        return plan;  // no memory to try it
+      }
+      try {
+        trial->once(*plan);
+        return plan;
+      } catch (const DeviceError& e) {
+        failure = e.what();
+      }
+    }
   }
+  if (failure.empty()) return std::nullopt;
+  throw DeviceError(fmt::format("{}: {}", kNoneRuns, failure));
 }
 
 std::optional<ConvolutionPlan> fastest_plan(cudnnHandle_t handle, cudaStream_t stream,

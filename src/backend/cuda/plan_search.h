@@ -1,6 +1,7 @@
 // Which of cuDNN's plans for a convolution is taken: the first of its ranking that runs, or the one
-// that is the fastest here. For that the first few are timed, once for a device and a cuDNN, and the choice is kept. Two plans add up in different
-// orders, so that a choice is part of what decides the bits of a run.
+// that is the fastest here. For that the first few are timed, once for a device and a cuDNN, and the
+// choice is kept. Two plans add up in different orders, so that a choice is part of what decides the
+// bits of a run.
 #pragma once
 
 #include <filesystem>

@@ -12,8 +12,7 @@ namespace {
 template <auto Allocate, auto Free, class... Options>
 Buffer allocate(std::size_t count, const char* call, Options... options) {
   void* data = nullptr;
-  int device = 0;
-  check(cudaGetDevice(&device), "cudaGetDevice");
+  const int device = current_device();
   const Alone alone(device);
   check(Allocate(&data, count * sizeof(float), options...), call);
   return {static_cast<float*>(data), count, [device](float* p) {

@@ -74,6 +74,7 @@ class Workbench {
   ModelOptions options_;
   const Format format_;
   cudaStream_t stream_;
+  const int device_;
   Cudnn cudnn_;
   CublasLt cublas_;
   std::vector<Buffer> buffers_;
