@@ -108,11 +108,13 @@ TEST_CASE("devices: words that are no device are told, with what was meant") {
                            "1.5", "1000", "cuda:1000"}) {
     CAPTURE(word);
     CHECK(failure<ConfigError>({"cpu", word})
-              .starts_with("workers.devices: expected \"cpu\", \"cuda:<n>\" or a number; found \"" +
+              .starts_with("workers.devices: expected \"auto\", \"cpu\", or \"cuda:<n>\" or n of 0..999, "
+                       "and several in brackets; found \"" +
                            std::string(word) + "\""));
   }
   CHECK(failure<ConfigError>({"cuda0"}).ends_with("did you mean \"cuda:0\"?"));
-  CHECK(failure<ConfigError>({"cpu", "auto"}).starts_with("workers.devices: expected"));
+  CHECK(failure<ConfigError>({"cpu", "auto"}) ==
+        "workers.devices: \"auto\" stands alone, and chooses all of them");
 }
 
 TEST_CASE("devices: a center is on every worker's device only where that can be") {

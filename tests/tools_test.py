@@ -444,10 +444,14 @@ class BenchExchange(unittest.TestCase):
                                       r"  center pinned, tau 1 +\d+ images/s, +-?\d+\.\d % lost \(rounds: .*\)\n$")
 
     def test_hands_on_the_programs_complaint(self):
-        done = self.bench("--places", "pinnd", "--steps", "1")
-        self.assertEqual((done.returncode, done.stdout), (1, ""))
-        self.assertIn('did you mean "pinned"?', done.stderr)
-        self.assertEqual(done.stderr.count("\n"), 1)
+        for code, complaint, *arguments in (
+                (2, 'did you mean "pinned"?', "--places", "pinnd", "--workers", "1", "--taus", "1", "--steps", "1"),
+                (4, "no CUDA device", "--device", "cuda")):
+            done = self.bench(*arguments)
+            self.assertEqual((done.returncode, done.stdout), (code, ""))
+            self.assertIn(complaint, done.stderr)
+            self.assertEqual(done.stderr.count("\n"), 1)
+        self.assertEqual(self.bench("--workers", "0").returncode, 2)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,10 @@ void load(const char* name, const std::string& without, const std::string& what)
   if (!dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)) throw DeviceError(what + ": " + dlerror());
 }
 
+void check_registered(bool is, const char* name) {
+  if (!is) throw DeviceError(find_library(name).string() + ": is not this program's library");
+}
+
 }  // namespace
 
 bool has_cuda_driver() {
@@ -40,12 +44,14 @@ void load_cuda() {
   // As many queues as CUDA has: streams that share one wait for each other, and a worker has three.
   setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", 0);
   load("libeasgd_cuda.so", "CUDA", "no CUDA device");
+  check_registered(Registry<BackendEntry>::find("cuda"), "libeasgd_cuda.so");
 }
 
 void load_nccl() {
   if (Registry<CollectiveEntry>::find("cuda")) return;
   load_cuda();
   load("libeasgd_nccl.so", "NCCL", "no sums over devices");
+  check_registered(Registry<CollectiveEntry>::find("cuda"), "libeasgd_nccl.so");
 }
 
 }  // namespace easgd

@@ -30,11 +30,16 @@ Placement cuda_device(int index) {
 /// "cpu", "cuda:1", or "1" for the same.
 Placement parse_device(const std::string& word) {
   if (word == "cpu") return {"cpu", {}};
+  if (word == "auto") {
+    throw KeyError("workers.devices", "\"auto\" stands alone, and chooses all of them");
+  }
   const std::string number = word.starts_with("cuda:") ? word.substr(5) : word;
   if (!is_number(number)) {
-    throw KeyError("workers.devices",
-                   fmt::format("expected \"cpu\", \"cuda:<n>\" or a number; found \"{}\"{}", word,
-                               did_you_mean(word, {"cpu", "cuda:0", "auto"})));
+    throw KeyError(
+        "workers.devices",
+        fmt::format("expected \"auto\", \"cpu\", or \"cuda:<n>\" or n of 0..999, and several in "
+                    "brackets; found \"{}\"{}",
+                    word, did_you_mean(word, {"cpu", "cuda:0", "auto"})));
   }
   return cuda_device(std::stoi(number));
 }
@@ -305,7 +310,7 @@ CenterPlace place_center(const Config& config, const std::vector<Placement>& wor
   if (place != "auto" && place != kOnWorkers) {
     throw KeyError("center.place",
                    fmt::format("expected \"auto\", \"pinned\", \"workers\" or "
-                               "\"cuda:<n>\", found \"{}\"{}",
+                               "\"cuda:<n>\", n of 0..999; found \"{}\"{}",
                                place, did_you_mean(place, {"auto", "pinned", kOnWorkers})));
   }
   const auto why_not = why_not_on_workers(config.algorithm, workers);
