@@ -1,5 +1,5 @@
-// The ways to compute a convolution, and the rule that chooses: a function of shapes and precision
-// alone, so that the same network always computes the same bits.
+// The ways to compute a convolution, and the rule that chooses: a function of shapes alone, so that
+// the same network always computes the same bits.
 #pragma once
 
 #include <memory>

@@ -78,7 +78,7 @@ std::unique_ptr<CpuLayer> make_fft_conv2d(const Link& link) {
 
 bool fft_conv2d_pays(const Workbench& bench, const Stage& stage) {
   const auto& options = dynamic_cast<const Conv2d&>(*stage.layer);
-  return bench.own_convolutions() && options.stride == 1 && options.use_bias &&
+  return options.stride == 1 && options.use_bias &&
          kernels::FftConv2d::worth_it(kernel_shape(bench, stage));
 }
 

@@ -51,8 +51,7 @@ bool extends(dnnl::cpu_isa isa, dnnl::cpu_isa base) {
 
 Processor processor() {
   const dnnl::cpu_isa isa = dnnl::get_effective_cpu_isa();
-  return {processor_name(), instruction_name(isa), extends(isa, dnnl::cpu_isa::avx512_core_bf16),
-          extends(isa, dnnl::cpu_isa::avx512_core_amx)};
+  return {processor_name(), instruction_name(isa), extends(isa, dnnl::cpu_isa::avx512_core_bf16)};
 }
 
 void check_precision(const std::string& precision) {

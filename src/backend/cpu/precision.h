@@ -10,7 +10,6 @@ struct Processor {
   std::string name;
   std::string instructions;  ///< the widest that oneDNN uses
   bool bf16;                 ///< in hardware
-  bool bf16_tiles;           ///< in hardware: AMX, whose products of matrices are far faster
 };
 
 Processor processor();

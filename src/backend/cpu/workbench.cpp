@@ -11,8 +11,7 @@ Workbench::Workbench(const Network& network, const ModelOptions& options)
       options_(options),
       engine_(dnnl::engine::kind::cpu, 0),
       stream_(engine_),
-      type_(options.precision == "bf16" ? memory::data_type::bf16 : memory::data_type::f32),
-      own_convolutions_(type_ == memory::data_type::f32 || !processor().bf16_tiles) {}
+      type_(options.precision == "bf16" ? memory::data_type::bf16 : memory::data_type::f32) {}
 
 memory::dims Workbench::dims(Shape shape) const {
   return {memory::dim(options_.batch), shape.channels, shape.height, shape.width};

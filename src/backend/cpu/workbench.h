@@ -20,9 +20,6 @@ class Workbench {
   const dnnl::stream& stream() const { return stream_; }
   /// Of activations and their gradients; parameters are always f32.
   memory::data_type type() const { return type_; }
-  /// Whether our convolutions, which compute in f32, are used where they fit. They do much less
-  /// arithmetic than oneDNN's: only bf16 on AMX makes up for that.
-  bool own_convolutions() const { return own_convolutions_; }
   /// [N][C][H][W]
   memory::dims dims(Shape shape) const;
 
@@ -48,7 +45,6 @@ class Workbench {
   dnnl::engine engine_;
   dnnl::stream stream_;
   memory::data_type type_;
-  bool own_convolutions_;
   std::vector<Buffer> buffers_;
   std::vector<memory> scratchpads_;
   std::size_t bytes_ = 0;
