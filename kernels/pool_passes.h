@@ -94,8 +94,8 @@ struct MaxPoolBackward {
     float sum = add ? float(dx[i]) : 0.0f;
     windows.for_windows_of(at, [&](int row, int column) {
       const Index window = windows.output(at, row, column);
-      const int k = (at.row - row * windows.stride) * windows.kernel + at.column -
-                    column * windows.stride;
+      const int k =
+          (at.row - row * windows.stride) * windows.kernel + at.column - column * windows.stride;
       if (int(chosen[window]) == k) sum += float(dy[window]);
     });
     dx[i] = T(sum);

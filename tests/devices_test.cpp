@@ -108,9 +108,10 @@ TEST_CASE("devices: words that are no device are told, with what was meant") {
                            "1.5", "1000", "cuda:1000"}) {
     CAPTURE(word);
     CHECK(failure<ConfigError>({"cpu", word})
-              .starts_with("workers.devices: expected \"auto\", \"cpu\", or \"cuda:<n>\" or n of 0..999, "
-                       "and several in brackets; found \"" +
-                           std::string(word) + "\""));
+              .starts_with(
+                  "workers.devices: expected \"auto\", \"cpu\", or \"cuda:<n>\" or n of 0..999, "
+                  "and several in brackets; found \"" +
+                  std::string(word) + "\""));
   }
   CHECK(failure<ConfigError>({"cuda0"}).ends_with("did you mean \"cuda:0\"?"));
   CHECK(failure<ConfigError>({"cpu", "auto"}) ==
@@ -226,7 +227,8 @@ TEST_CASE("devices: a distance in host memory is the same for any number of thre
       found.push_back(distance(x, center));
       CHECK(distance(x, {}) == doctest::Approx(double(length)).epsilon(1e-12));
       CHECK(distance({}, {}) == 0);
-    }).join();
+    })
+        .join();
   }
   CHECK(found[0] == doctest::Approx(double(wanted)).epsilon(1e-12));
   CHECK(found == std::vector(3, found[0]));  // to the last bit

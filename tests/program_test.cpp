@@ -805,6 +805,17 @@ TEST_CASE("outside the stability region a run says so, with the numbers") {
   CHECK(run.text.find("alpha 1.95") != std::string::npos);
 }
 
+TEST_CASE("describe tells of devices that are not here all but what they would have to be asked") {
+  const Answer answer =
+      program("describe configs/synthetic_eamsgd.toml --set workers.devices=[97,98]");
+  CAPTURE(answer.text);
+  CHECK(answer.code == 0);
+  CHECK(answer.text.find("\n351946 parameters") != std::string::npos);
+  CHECK(answer.text.find("of a worker: not known here: cuda:97: no CUDA device") !=
+        std::string::npos);
+  CHECK(answer.text.find("\n2 worker(s): 97 98; algorithm eamsgd") != std::string::npos);
+}
+
 TEST_CASE("describe tells the networks of the papers") {
   const std::pair<const char*, const char*> known[] = {{"cifar10_eamsgd", "351946"},
                                                        {"cifar10_resnet20", "272474"},

@@ -4,7 +4,10 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
+#include <string>
+#include <vector>
 
+#include "base/error.h"
 #include "commands/commands.h"
 #include "train/devices.h"
 #include "train/plan.h"
@@ -42,15 +45,29 @@ void print_layers(const Network& network) {
   }
 }
 
+/// The workers' devices; prints what one of them has to be asked for. A configuration for devices
+/// that are not here can be described but for that.
+std::vector<std::string> print_devices(const Config& config, bool single, const Network& network) {
+  try {
+    const auto places = place_workers(config.workers, single).places;
+    const auto backend = places[0].make_backend();
+    const auto model = backend->compile(network, {.batch = std::size_t(config.workers.batch),
+                                                  .training = true,
+                                                  .precision = config.workers.precision});
+    fmt::print("activations and workspaces of a worker on {}: {}\n", places[0].name(),
+               shown_bytes(double(model->memory())));
+    return names_of(places);
+  } catch (const DeviceError& e) {
+    fmt::print("activations and workspaces of a worker: not known here: {}\n", e.what());
+    return config.workers.devices;
+  }
+}
+
 void describe(const Config& config) {
   const Algorithm& algorithm = *Registry<Algorithm>::find(config.algorithm.name);
-  const auto places = place_workers(config.workers, algorithm.single).places;
   const DatasetFacts facts = facts_of(config.data);
   const Network network = make_network(config, facts.shape, facts.classes);
   const auto batch = std::size_t(config.workers.batch);
-  const auto backend = places[0].make_backend();
-  const auto model = backend->compile(
-      network, {.batch = batch, .training = true, .precision = config.workers.precision});
   print_layers(network);
   const double vector = double(network.parameter_count() * sizeof(float));
   fmt::print("\n{} parameters, {}; {:.2f} MFLOP a sample forward, {:.2f} GFLOP a step of {}\n",
@@ -60,13 +77,11 @@ void describe(const Config& config) {
     fmt::print("{} running statistics of batch normalisation: {}\n", network.statistic_count(),
                config.network.statistics);
   }
-  fmt::print("activations and workspaces of a worker on {}: {}\n", places[0].name(),
-             shown_bytes(double(model->memory())));
-  fmt::print("{} worker(s): {}; algorithm {}, {}\n", places.size(),
-             config.workers.devices[0] == "auto" ? "auto" : "as given", config.algorithm.name,
-             config.algorithm.exchange);
+  const auto devices = print_devices(config, algorithm.single, network);
+  fmt::print("{} worker(s): {}; algorithm {}, {}\n", devices.size(), fmt::join(devices, " "),
+             config.algorithm.name, config.algorithm.exchange);
   if (algorithm.coupling != Coupling::none) {
-    const Plan plan(config, places.size(), 1);
+    const Plan plan(config, devices.size(), 1);
     const ElasticRates e = plan.elastic();
     fmt::print("tau {}, alpha {:.6g}, beta {:.6g}, rho {:.6g}\n", config.algorithm.tau, e.alpha,
                e.beta, e.rho);

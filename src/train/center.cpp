@@ -87,10 +87,8 @@ void Center::make_desks(const std::vector<Route>& routes) {
 }
 
 CenterView Center::view(std::size_t index) const {
-  CenterView result{.version = version_,
-                    .steps = steps_,
-                    .train = train_,
-                    .seconds = order_->seconds()};
+  CenterView result{
+      .version = version_, .steps = steps_, .train = train_, .seconds = order_->seconds()};
   if (const ConstView last = last_; !last.empty()) {
     result.center = last.first(parameters_);
     result.statistics = last.subspan(parameters_);

@@ -220,7 +220,8 @@ MakeBackend site_on(Placement device) {
 CenterPlace in_host_memory(const std::vector<Placement>& workers) {
   const bool on_cpu = std::ranges::count(workers, "cpu", &Placement::kind) > 0;
   const std::size_t cores = allowed_cores().size(), taken = on_cpu ? cores : workers.size();
-  const auto threads = int(std::clamp<std::size_t>(cores - std::min(taken, cores), 1, kMostThreads));
+  const auto threads =
+      int(std::clamp<std::size_t>(cores - std::min(taken, cores), 1, kMostThreads));
   return {.sites = {[threads] { return make_backend("cpu", {.threads = threads}); }}};
 }
 
@@ -314,7 +315,8 @@ CenterPlace place_center(const Config& config, const std::vector<Placement>& wor
                                place, did_you_mean(place, {"auto", "pinned", kOnWorkers})));
   }
   const auto why_not = why_not_on_workers(config.algorithm, workers);
-  if (place == "auto") return why_not.empty() ? on_workers_if_there(workers) : in_host_memory(workers);
+  if (place == "auto")
+    return why_not.empty() ? on_workers_if_there(workers) : in_host_memory(workers);
   if (why_not.empty()) return on_workers(workers);
   throw KeyError("center.place", fmt::format("\"{}\" {}", place, fmt::join(why_not, ", and ")));
 }

@@ -517,7 +517,8 @@ cudnnStatus_t make_plan(Content& content) {
     return refuse(CUDNN_STATUS_NOT_SUPPORTED, "channels that are not multiples of 16 bytes");
   }
   content.plan = plan;
-  content.put(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, std::vector{workspaces[std::size_t(plan->engine)].load()});
+  content.put(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE,
+              std::vector{workspaces[std::size_t(plan->engine)].load()});
   return CUDNN_STATUS_SUCCESS;
 }
 

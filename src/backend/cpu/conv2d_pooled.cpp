@@ -70,9 +70,8 @@ std::unique_ptr<CpuLayer> make_pooled_conv2d(const Link& link) {
 bool can_pool_in_conv2d(const Workbench& bench, const Stage& conv, const Stage& pool) {
   const auto* convolution = dynamic_cast<const Conv2d*>(conv.layer.get());
   const auto* pooling = dynamic_cast<const MaxPool2d*>(pool.layer.get());
-  return convolution && pooling &&
-         &conv == &bench.network().stages().front() && convolution->stride == 1 &&
-         convolution->use_bias &&
+  return convolution && pooling && &conv == &bench.network().stages().front() &&
+         convolution->stride == 1 && convolution->use_bias &&
          std::size_t(convolution->kernel) <= PooledConv2d::kLargestKernel && pooling->kernel == 2 &&
          pooling->stride == 2;
 }

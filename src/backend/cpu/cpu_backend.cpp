@@ -55,8 +55,8 @@ void CpuBackend::start_distance(ConstView x, ConstView c) {
   sums_.resize((x.size() + kPiece - 1) / kPiece);
   for_each_share(sums_.size(), x.size(), [&](std::size_t p) {
     const std::size_t begin = p * kPiece, count = std::min(kPiece, x.size() - begin);
-    sums_[p] = kernels::squared_distance(x.data() + begin, c.empty() ? nullptr : c.data() + begin,
-                                        count);
+    sums_[p] =
+        kernels::squared_distance(x.data() + begin, c.empty() ? nullptr : c.data() + begin, count);
   });
   squared_distance_ = std::accumulate(sums_.begin(), sums_.end(), 0.0);
 }

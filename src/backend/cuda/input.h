@@ -58,7 +58,7 @@ class Input {
   Stream crossing_;
   std::array<Place, 2> places_;
   std::size_t turn_ = 0;
-  bool has_images_ = false;   // the batch that was loaded last
+  bool has_images_ = false;  // the batch that was loaded last
   std::size_t samples_ = 0;  // of the same
   const KeptSet* kept_ = nullptr;
   std::shared_ptr<const Buffer> set_;  // its bytes

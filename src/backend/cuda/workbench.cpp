@@ -22,7 +22,11 @@ Format format_of(const std::string& precision) {
 }  // namespace
 
 Workbench::Workbench(const Network& network, const ModelOptions& options, cudaStream_t stream)
-    : network_(network), options_(options), format_(format_of(options.precision)), stream_(stream), device_(current_device()) {
+    : network_(network),
+      options_(options),
+      format_(format_of(options.precision)),
+      stream_(stream),
+      device_(current_device()) {
   const Alone alone(device_);  // libraries wait for the device where they begin and end
   check(cudnnCreate(cudnn_.place()), "cudnnCreate");
   check(cudnnSetStream(cudnn_, stream_), "cudnnSetStream");
