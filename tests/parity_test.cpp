@@ -643,11 +643,7 @@ TEST_CASE("parity: steps on cuts of a set that a device keeps are those on the s
   const auto gpu = device();
   if (!gpu) return;
   constexpr std::size_t kBatch = 6;
-  const Shape shape{3, 10, 9};
-  std::vector<std::uint8_t> pixels(40 * shape.size()), classes(40);
-  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = std::uint8_t(i * 37 % 251);
-  for (std::size_t i = 0; i < classes.size(); ++i) classes[i] = std::uint8_t(i % 10);
-  const ImageTable set(shape, 10, pixels, classes);
+  const ImageTable set = image_table({3, 10, 9}, 40);
   const Network network =
       make_network({3, 8, 8}, 10, "conv channels=8 kernel=3; relu; maxpool; linear outputs=10");
   for (const char* precision : {"f32", "bf16"}) {

@@ -1,9 +1,10 @@
-// A batch of noise with labels, and parameters of noise, as functions of a seed.
+// A batch of noise with labels, and parameters of noise, as functions of a seed; and a set of images.
 #pragma once
 
 #include <vector>
 
 #include "data/batch.h"
+#include "data/dataset.h"
 #include "kernels/philox.h"
 #include "nn/network.h"
 
@@ -36,6 +37,14 @@ struct RandomBatch {
     return b;
   }
 };
+
+/// Of ten classes in turn, with pixels of every level.
+inline ImageTable image_table(Shape shape, std::size_t samples) {
+  std::vector<std::uint8_t> pixels(samples * shape.size()), classes(samples);
+  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = std::uint8_t(i * 37 % 251);
+  for (std::size_t i = 0; i < classes.size(); ++i) classes[i] = std::uint8_t(i % 10);
+  return {shape, 10, std::move(pixels), std::move(classes)};
+}
 
 /// A state: initial weights, with biases and running statistics that are not all equal.
 inline std::vector<float> random_parameters(const Network& network, std::uint64_t seed = 1) {

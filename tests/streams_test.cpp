@@ -21,6 +21,7 @@
 #include "fake_cuda.h"
 #include "network_spec.h"
 #include "quadratic.h"
+#include "random_batch.h"
 #include "train/devices.h"
 
 using namespace easgd;
@@ -507,11 +508,7 @@ TEST_CASE("who is alone on a device keeps out others there, and nobody elsewhere
 TEST_CASE("batches arrive whole, as images or cut on the device out of a set that it keeps") {
   constexpr std::size_t kBatch = 5;
   constexpr std::uint64_t kSteps = 80;
-  const Shape shape{3, 6, 7};
-  std::vector<std::uint8_t> pixels(30 * shape.size()), classes(30);
-  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = std::uint8_t(i * 37 % 251);
-  for (std::size_t i = 0; i < classes.size(); ++i) classes[i] = std::uint8_t(i % 10);
-  const ImageTable set(shape, 10, pixels, classes);
+  const ImageTable set = testing::image_table({3, 6, 7}, 30);
   LoaderOptions options{.batch = kBatch, .crop = 5, .pad = 2, .flip = true, .limit = 27};
   options.normalisation = {{0.4f, 0.5f, 0.6f}, {0.2f, 0.3f, 0.4f}};
   options.spawn = [](const std::function<void()>& task) { task(); };
