@@ -20,8 +20,8 @@ namespace easgd::cuda {
 namespace {
 
 constexpr std::size_t kPlans = 6;  // that are timed
-constexpr std::size_t kMostWorkspace = std::size_t{1}
-                                       << 30;  // bytes; with more, where nothing else
+// Bytes; a plan that wants more is taken where there is no other.
+constexpr std::size_t kMostWorkspace = std::size_t{1} << 30;
 constexpr int kRounds = 5, kRuns = 4;
 constexpr std::string_view kIs = " = ";
 constexpr const char* kNoneRuns = "cuda: none of cuDNN's plans for a convolution runs";
