@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <new>
 #include <span>
 #include <system_error>
@@ -42,7 +43,8 @@ int fail(ExitCode code, const char* line) {
 
 }  // namespace
 
-int main(int argc, char** argv) try {
+/// Called by the launcher (launcher.cpp).
+extern "C" int easgd_main(int argc, char** argv) try {
   CLI::App app("Elastic Averaging SGD on one machine", "easgd");
   ExitCode result = ExitCode::done;
   declare(app, result);
@@ -69,10 +71,15 @@ int main(int argc, char** argv) try {
   return fail(ExitCode::device,
               "cpu: out of memory; `easgd describe` shows what a network needs; "
               "use a smaller batch, network or set");
+} catch (const std::filesystem::filesystem_error& error) {
+  return fail(ExitCode::data, error.what());
 } catch (const std::system_error& error) {
-  if (!std::ferror(stdout)) return fail(ExitCode::bug, error.what());
-  const std::string why = error.code().message();
-  return fail(ExitCode::data, ("standard output: cannot be written: " + why).c_str());
+  if (error.code() != std::errc::resource_unavailable_try_again)
+    return fail(ExitCode::bug, error.what());
+  return fail(
+      ExitCode::device,
+      "cpu: the system lets this process have no further thread (`ulimit -u`, a container's "
+      "limit on pids); use fewer workers, or workers.threads=1");
 } catch (const std::exception& error) {
   return fail(ExitCode::bug, error.what());
 }

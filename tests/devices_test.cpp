@@ -6,10 +6,10 @@
 
 #include <algorithm>
 #include <atomic>
-#include <set>
 #include <thread>
 
 #include "base/error.h"
+#include "base/usable_cores.h"
 #include "quadratic.h"
 #include "train/watchdog.h"
 
@@ -36,20 +36,10 @@ std::string failure(const Words& devices, std::int64_t threads = 0, bool single 
   return "no error of this kind";
 }
 
-const std::size_t kCores = allowed_cores().size();
+const std::size_t kCores = usable_cores();
 
-/// All places have so many threads, and as many cores of their own.
-void check_own_cores(const std::vector<Placement>& places, std::size_t threads) {
-  const std::vector<int> allowed = allowed_cores();
-  std::set<int> taken;
-  for (const Placement& p : places) {
-    CHECK(p.options.threads == int(threads));
-    CHECK(p.options.cores.size() == threads);
-    for (const int core : p.options.cores) {
-      CHECK(std::ranges::count(allowed, core) == 1);
-      CHECK(taken.insert(core).second);
-    }
-  }
+void check_threads(const std::vector<Placement>& places, std::size_t threads) {
+  for (const Placement& p : places) CHECK(p.options.threads == int(threads));
 }
 
 }  // namespace
@@ -59,43 +49,37 @@ TEST_CASE(
   const auto places = place({"auto"});
   CHECK(places.size() == std::min(kCores, kMostAutoWorkers));
   for (const Placement& p : places) CHECK(p.name() == "cpu");
-  check_own_cores(places, kCores / places.size());
+  check_threads(places, kCores / places.size());
 
   const auto single = place({"auto"}, 0, true);
   REQUIRE(single.size() == 1);
-  check_own_cores(single, kCores);
+  check_threads(single, kCores);
 }
 
 TEST_CASE("devices: a list is a worker a word, and a word may come again") {
   CHECK(place({"cpu"}).size() == 1);
-  check_own_cores(place({"cpu"}), kCores);
+  check_threads(place({"cpu"}), kCores);
   const auto crowd = place(Words(kCores + 1, "cpu"));
   REQUIRE(crowd.size() == kCores + 1);
-  for (const Placement& p : crowd) {
-    CHECK(p.name() == "cpu");
-    CHECK(p.options.threads == 1);
-    CHECK(p.options.cores.empty());  // too few for one each
-  }
+  for (const Placement& p : crowd) CHECK(p.name() == "cpu");
+  check_threads(crowd, 1);
 }
 
-TEST_CASE("devices: workers have cores of their own where there are enough") {
+TEST_CASE("devices: workers share the cores, and have as many threads as they are told") {
   for (std::size_t workers = 1; workers <= kCores; ++workers) {
     CAPTURE(workers);
     const Words devices(workers, "cpu");
-    check_own_cores(place(devices), kCores / workers);
-    check_own_cores(place(devices, 1), 1);
-    check_own_cores(place(devices, std::int64_t(kCores / workers)), kCores / workers);
+    check_threads(place(devices), kCores / workers);
+    check_threads(place(devices, 1), 1);
+    check_threads(place(devices, std::int64_t(kCores / workers)), kCores / workers);
   }
-  for (const Placement& p : place(Words(kCores + 1, "cpu"), std::int64_t(kCores))) {
-    CHECK(p.options.threads == int(kCores));
-    CHECK(p.options.cores.empty());
-  }
+  check_threads(place(Words(kCores + 1, "cpu"), std::int64_t(kCores)), kCores);
 }
 
 TEST_CASE("devices: more threads than cores, no worker, and too many are mistakes") {
   CHECK(failure<ConfigError>({"cpu"}, std::int64_t(kCores + 1)) ==
-        "workers.threads: " + std::to_string(kCores + 1) + " is more than the " +
-            std::to_string(kCores) + " cores there are");
+        "workers.threads: " + std::to_string(kCores + 1) +
+            " is more than there is: " + describe_cores());
   CHECK(failure<ConfigError>({}).starts_with("workers.devices: is empty"));
   CHECK(failure<ConfigError>({"cpu", "cpu"}, 0, true)
             .ends_with("one worker; found 2 devices; as in --set workers.devices=cpu"));

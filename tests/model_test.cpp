@@ -355,12 +355,5 @@ TEST_CASE("cpu: a letter is posted once it is written") {
   });
 }
 
-TEST_CASE("cpu: cores that do not exist are an error of the device") {
-  std::thread([] {
-    CHECK_THROWS_AS((*Registry<BackendEntry>::find("cpu"))({.index = 0, .cores = {1000}}),
-                    DeviceError);
-  }).join();
-}
-
 }  // namespace
 }  // namespace easgd::testing

@@ -363,7 +363,7 @@ class Bundle(unittest.TestCase):
     def test_brings_every_library_but_glibc(self):
         self.assertEqual(self.made.returncode, 0, self.made.stderr)
         self.assertRegex(self.made.stdout, r"needs glibc 2\.\d+ or later\n$")
-        listed = subprocess.run(["ldd", self.bundle / "easgd"], capture_output=True, text=True, env={}).stdout
+        listed = subprocess.run(["ldd", self.bundle / "libeasgd.so"], capture_output=True, text=True, env={}).stdout
         places = re.findall(r"=> (\S+)", listed)
         self.assertGreater(len(places), 6)
         for place in places:

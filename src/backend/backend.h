@@ -31,7 +31,6 @@ struct Tally {
   std::int64_t samples = 0;
 
   void operator+=(const Tally& t) { loss += t.loss, hits += t.hits, samples += t.samples; }
-  void operator-=(const Tally& t) { loss -= t.loss, hits -= t.hits, samples -= t.samples; }
   /// Not a number where there are no samples.
   double mean_loss() const { return loss / double(samples); }
   double error() const { return samples ? double(samples - hits) / double(samples) : 0; }
@@ -142,10 +141,9 @@ struct CollectiveEntry {
 };
 
 struct BackendOptions {
-  int index = 0;                ///< which device of its kind: 1 in "cuda:1"
-  int threads = 1;              ///< CPU: of the team that computes
-  std::vector<int> cores = {};  ///< CPU: where they run; empty: wherever the calling thread may
-  bool urgent = false;          ///< CUDA: its work goes before that of others on the device
+  int index = 0;        ///< which device of its kind: 1 in "cuda:1"
+  int threads = 1;      ///< CPU: of the team that computes
+  bool urgent = false;  ///< CUDA: its work goes before that of others on the device
 };
 
 /// Makes a backend for the calling thread. Registered under "cpu", "cuda".

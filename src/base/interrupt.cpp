@@ -1,45 +1,79 @@
 #include "base/interrupt.h"
 
 #include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <atomic>
-#include <cstdint>
+#include <chrono>
+#include <initializer_list>
 
 #include "base/error.h"
+#include "base/range.h"
+#include "base/start_thread.h"
 
 namespace easgd {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 /// `timeout` and some terminals deliver one wish to end twice, microseconds apart.
-constexpr std::int64_t kOneWish = 1'000'000'000;  // nanoseconds
+constexpr auto kOneWish = std::chrono::seconds(1);
 
-std::atomic<std::int64_t> first{0};  // of the monotonic clock; 0: no signal yet
-static_assert(std::atomic<std::int64_t>::is_always_lock_free);
+std::atomic<bool> caught{false}, asked{false};
 
-extern "C" void on_signal(int) {
-  timespec t{};
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  const std::int64_t now = t.tv_sec * 1'000'000'000LL + t.tv_nsec;
-  std::int64_t before = 0;
-  if (first.compare_exchange_strong(before, now)) return;
-  if (now - before >= kOneWish) _exit(int(ExitCode::abandoned));
+/// Those signals that are not ignored.
+sigset_t heard_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGXCPU}) {
+    struct sigaction inherited {};
+    sigaction(number, nullptr, &inherited);
+    if (inherited.sa_handler != SIG_IGN) sigaddset(&set, number);
+  }
+  return set;
+}
+
+/// What a signal does that nobody has blocked.
+void obey(int number) {
+  sigset_t one;
+  sigemptyset(&one);
+  sigaddset(&one, number);
+  raise(number);  // to this thread
+  pthread_sigmask(SIG_UNBLOCK, &one, nullptr);
+}
+
+void hear(const sigset_t& set) {
+  name_thread("signals");
+  Clock::time_point first;
+  while (true) {
+    int number = 0;
+    if (sigwait(&set, &number) != 0) continue;
+    if (!caught) {
+      obey(number);
+    } else if (!asked) {
+      first = Clock::now();
+      asked = true;
+    } else if (number != SIGXCPU && Clock::now() - first >= kOneWish) {
+      _exit(int(ExitCode::abandoned));
+    }
+  }
 }
 
 }  // namespace
 
+void hear_signals() {
+  const sigset_t set = heard_signals();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  start_thread("signals", [set] { hear(set); }).detach();
+}
+
 void catch_interrupts() {
-  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
-    struct sigaction inherited {};
-    sigaction(number, nullptr, &inherited);
-    if (inherited.sa_handler != SIG_IGN) signal(number, on_signal);
-  }
   signal(SIGPIPE, SIG_IGN);
+  caught = true;
 }
 
 bool interrupted() {
-  return first != 0;
+  return asked;
 }
 
 }  // namespace easgd

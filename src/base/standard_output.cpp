@@ -7,11 +7,21 @@
 #include "base/error.h"
 
 namespace easgd {
+namespace {
+
+int first_error = 0;  // errno
+
+}  // namespace
+
+void write_output(const std::string& text) {
+  if (std::fputs(text.c_str(), stdout) < 0 && first_error == 0) first_error = errno;
+}
 
 void finish_output() {
-  const bool written = std::fflush(stdout) == 0 && !std::ferror(stdout);
-  if (written || errno == EPIPE) return;
-  throw DataError(std::string("standard output: cannot be written: ") + std::strerror(errno));
+  if (std::fflush(stdout) != 0 && first_error == 0) first_error = errno;
+  if (first_error == 0 && std::ferror(stdout)) first_error = EIO;  // written by others
+  if (first_error == 0 || first_error == EPIPE) return;
+  throw DataError(std::string("standard output: cannot be written: ") + std::strerror(first_error));
 }
 
 }  // namespace easgd

@@ -1,6 +1,20 @@
+// What the program prints as its result, as against what it says on the way (standard error).
 #pragma once
 
+#include <fmt/format.h>
+
+#include <string>
+#include <utility>
+
 namespace easgd {
+
+/// Prints to standard output. What cannot be written is told by finish_output().
+void write_output(const std::string& text);
+
+template <class... Values>
+void output(fmt::format_string<Values...> format, Values&&... values) {
+  write_output(fmt::format(format, std::forward<Values>(values)...));
+}
 
 /// Writes out what has been printed. A reader that has gone is no failure.
 /// Throws: DataError where it cannot be written, now or before.

@@ -1,27 +1,58 @@
 #include "base/write_file.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
+#include <ext/stdio_filebuf.h>
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 
 #include "base/error.h"
 
 namespace easgd {
+namespace {
+
+constexpr int kMostNames = 1000;  // that are taken already
+
+/// A file beside `path` that was not there before, opened to be written; errno where there is none.
+struct NewFile {
+  std::filesystem::path path;
+  int descriptor = -1;
+};
+
+NewFile make_beside(const std::filesystem::path& path) {
+  NewFile file;
+  for (int n = 1; n <= kMostNames; ++n) {
+    file.path = path.string() + (n == 1 ? ".new" : fmt::format(".new{}", n));
+    file.descriptor = open(file.path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (file.descriptor != -1 || errno != EEXIST) break;
+  }
+  return file;
+}
+
+/// Returns an errno, or 0.
+int fill_file(int descriptor, const std::function<void(std::ostream&)>& fill) {
+  __gnu_cxx::stdio_filebuf<char> buffer(descriptor, std::ios::out | std::ios::binary);
+  std::ostream stream(&buffer);
+  errno = 0;
+  fill(stream);
+  const bool written = stream.good() && buffer.close();
+  return written ? 0 : errno != 0 ? errno : EIO;
+}
+
+}  // namespace
 
 void write_file(const std::filesystem::path& path, const std::function<void(std::ostream&)>& fill) {
-  const std::filesystem::path beside = path.string() + ".new";
-  std::ofstream stream(beside, std::ios::binary | std::ios::trunc);
-  fill(stream);
-  stream.close();
-  std::string why = stream ? "" : std::strerror(errno);
-  std::error_code error;
-  if (stream) std::filesystem::rename(beside, path, error);
-  if (stream && !error) return;
-  if (error) why = error.message();
-  std::filesystem::remove(beside, error);
-  throw DataError(fmt::format("{}: cannot be written: {}", path.string(), why));
+  const NewFile beside = make_beside(path);
+  int why = errno;
+  if (beside.descriptor != -1) {
+    why = fill_file(beside.descriptor, fill);
+    if (why == 0 && rename(beside.path.c_str(), path.c_str()) == 0) return;
+    if (why == 0) why = errno;
+    unlink(beside.path.c_str());
+  }
+  throw DataError(fmt::format("{}: cannot be written: {}", path.string(), std::strerror(why)));
 }
 
 }  // namespace easgd

@@ -7,8 +7,8 @@
 
 namespace easgd {
 
-/// Lets `fill` write a file beside `path`, then puts it in the place of `path`. Where that fails,
-/// an earlier `path` stays as it was and nothing else is left behind.
+/// Lets `fill` write a file beside `path`, under a name that was free, then puts it in the place of
+/// `path`. Where that fails, an earlier `path` stays as it was and nothing else is left behind.
 /// Throws: DataError.
 void write_file(const std::filesystem::path& path, const std::function<void(std::ostream&)>& fill);
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/standard_output.h"
 #include "commands/commands.h"
 #include "train/devices.h"
 #include "train/plan.h"
@@ -34,14 +35,14 @@ DatasetFacts facts_of(const DataConfig& data) {
 void print_layers(const Network& network) {
   std::size_t widest = 12;
   for (const Stage& stage : network.stages()) widest = std::max(widest, stage.layer->name.size());
-  fmt::print("{:<{}} {:<22} {:<12} {:<12} {:>12} {:>12}\n", "layer", widest, "type", "input",
-             "output", "parameters", "MFLOP");
+  output("{:<{}} {:<22} {:<12} {:<12} {:>12} {:>12}\n", "layer", widest, "type", "input", "output",
+         "parameters", "MFLOP");
   for (const Stage& stage : network.stages()) {
     std::size_t parameters = 0;
     for (const Slice& slice : stage.slices) parameters += slice.count;
-    fmt::print("{:<{}} {:<22} {:<12} {:<12} {:>12} {:>12.3f}\n", stage.layer->name, widest,
-               stage.layer->kind(), shown(stage.input), shown(stage.output), parameters,
-               stage.layer->forward_flops(stage.input) / 1e6);
+    output("{:<{}} {:<22} {:<12} {:<12} {:>12} {:>12.3f}\n", stage.layer->name, widest,
+           stage.layer->kind(), shown(stage.input), shown(stage.output), parameters,
+           stage.layer->forward_flops(stage.input) / 1e6);
   }
 }
 
@@ -54,11 +55,11 @@ std::vector<std::string> print_devices(const Config& config, bool single, const 
     const auto model = backend->compile(network, {.batch = std::size_t(config.workers.batch),
                                                   .training = true,
                                                   .precision = config.workers.precision});
-    fmt::print("activations and workspaces of a worker on {}: {}\n", places[0].name(),
-               shown_bytes(double(model->memory())));
+    output("activations and workspaces of a worker on {}: {}\n", places[0].name(),
+           shown_bytes(double(model->memory())));
     return names_of(places);
   } catch (const DeviceError& e) {
-    fmt::print("activations and workspaces of a worker: not known here: {}\n", e.what());
+    output("activations and workspaces of a worker: not known here: {}\n", e.what());
     return config.workers.devices;
   }
 }
@@ -70,24 +71,24 @@ void describe(const Config& config) {
   const auto batch = std::size_t(config.workers.batch);
   print_layers(network);
   const double vector = double(network.parameter_count() * sizeof(float));
-  fmt::print("\n{} parameters, {}; {:.2f} MFLOP a sample forward, {:.2f} GFLOP a step of {}\n",
-             network.parameter_count(), shown_bytes(vector), network.forward_flops() / 1e6,
-             3 * network.forward_flops() * double(batch) / 1e9, batch);
+  output("\n{} parameters, {}; {:.2f} MFLOP a sample forward, {:.2f} GFLOP a step of {}\n",
+         network.parameter_count(), shown_bytes(vector), network.forward_flops() / 1e6,
+         3 * network.forward_flops() * double(batch) / 1e9, batch);
   if (network.statistic_count() > 0) {
-    fmt::print("{} running statistics of batch normalisation: {}\n", network.statistic_count(),
-               config.network.statistics);
+    output("{} running statistics of batch normalisation: {}\n", network.statistic_count(),
+           config.network.statistics);
   }
   const auto devices = print_devices(config, algorithm.single, network);
-  fmt::print("{} worker(s): {}; algorithm {}, {}\n", devices.size(), fmt::join(devices, " "),
-             config.algorithm.name, config.algorithm.exchange);
+  output("{} worker(s): {}; algorithm {}, {}\n", devices.size(), fmt::join(devices, " "),
+         config.algorithm.name, config.algorithm.exchange);
   if (algorithm.coupling != Coupling::none) {
     const Plan plan(config, devices.size(), 1);
     const ElasticRates e = plan.elastic();
-    fmt::print("tau {}, alpha {:.6g}, beta {:.6g}, rho {:.6g}\n", config.algorithm.tau, e.alpha,
-               e.beta, e.rho);
+    output("tau {}, alpha {:.6g}, beta {:.6g}, rho {:.6g}\n", config.algorithm.tau, e.alpha, e.beta,
+           e.rho);
     const auto warning =
         algorithm.elastic_region ? stability_warning(config.algorithm, e) : std::nullopt;
-    if (warning) fmt::print("warning: {}\n", *warning);
+    if (warning) output("warning: {}\n", *warning);
   }
 }
 

@@ -4,6 +4,8 @@
 #include <chrono>
 
 #include "backend/cuda_library.h"
+#include "base/standard_output.h"
+#include "base/usable_cores.h"
 #include "commands/commands.h"
 #include "train/devices.h"
 
@@ -17,21 +19,21 @@ std::string cell(const DevicePath& path) {
 
 /// A row for each place that sends, a column for each that receives.
 void print_paths(const std::vector<DevicePath>& paths, std::size_t places) {
-  fmt::print(
+  output(
       "\nGB/s from (row) to (column), by peer access or through the host; every path was tried "
       "bit by bit\n{:<8}",
       "");
   // Each place sends to all others, in one order.
   const std::size_t others = places - 1;
-  for (std::size_t i = 0; i < places; ++i) fmt::print(" {:>11}", paths[i * others].from);
+  for (std::size_t i = 0; i < places; ++i) output(" {:>11}", paths[i * others].from);
   for (std::size_t from = 0; from < places; ++from) {
-    fmt::print("\n{:<8}", paths[from * others].from);
+    output("\n{:<8}", paths[from * others].from);
     for (std::size_t to = 0; to < places; ++to) {
       const std::size_t path = from * others + (to < from ? to : to - 1);
-      fmt::print(" {:>11}", to == from ? "-" : cell(paths[path]));
+      output(" {:>11}", to == from ? "-" : cell(paths[path]));
     }
   }
-  fmt::print("\n");
+  output("\n");
 }
 
 /// GB/s of letters out of a device and of replies into it, by the calls that training makes.
@@ -56,26 +58,26 @@ void print_letters(std::size_t device) {
     backend->fetch(letter);
     backend->finish();
   });
-  fmt::print("{:<8} {:.1f} GB/s of letters to the host, {:.1f} of replies from it\n",
-             backend->device(), out, in);
+  output("{:<8} {:.1f} GB/s of letters to the host, {:.1f} of replies from it\n", backend->device(),
+         out, in);
 }
 
 void print_devices() {
-  fmt::print("{:<8} {} cores\n", "cpu", allowed_cores().size());
+  output("{:<8} {}\n", "cpu", describe_cores());
   try {
     load_cuda();
     const auto devices = Registry<DeviceList>::find("cuda")->list();
     for (std::size_t i = 0; i < devices.size(); ++i) {
-      fmt::print("{:<8} {}\n", fmt::format("cuda:{}", i), devices[i].description);
-      if (!devices[i].why_not.empty()) fmt::print("{:<8} not used: {}\n", "", devices[i].why_not);
+      output("{:<8} {}\n", fmt::format("cuda:{}", i), devices[i].description);
+      if (!devices[i].why_not.empty()) output("{:<8} not used: {}\n", "", devices[i].why_not);
     }
     print_paths(Registry<DevicePaths>::find("cuda")->measure(), devices.size() + 1);
-    fmt::print("\n");
+    output("\n");
     for (std::size_t i = 0; i < devices.size(); ++i) {
       if (devices[i].why_not.empty()) print_letters(i);
     }
   } catch (const DeviceError& e) {
-    fmt::print("{:<8} {}\n", "cuda", e.what());
+    output("{:<8} {}\n", "cuda", e.what());
   }
 }
 

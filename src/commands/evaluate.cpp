@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "base/standard_output.h"
 #include "commands/commands.h"
 #include "train/safetensors.h"
 #include "train/test_set.h"
@@ -29,8 +30,8 @@ void evaluate(Config& config, const safetensors::File& file, const std::filesyst
   Buffer state = host_buffer(network.state_count());
   safetensors::load(file, path, network, state);
   const Tally tally = TestSet(config, data, network).evaluate(state);
-  fmt::print("{}: {} test images, test loss {:.6f}, test error {:.4f} %\n", path.string(),
-             tally.samples, tally.mean_loss(), 100 * tally.error());
+  output("{}: {} test images, test loss {:.6f}, test error {:.4f} %\n", path.string(),
+         tally.samples, tally.mean_loss(), 100 * tally.error());
 }
 
 void evaluate(const std::string& path, const std::string& given,

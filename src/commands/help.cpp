@@ -1,5 +1,4 @@
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <memory>
 #include <sstream>
 #include <string>
@@ -7,6 +6,7 @@
 #include <vector>
 
 #include "base/nearest.h"
+#include "base/standard_output.h"
 #include "commands/commands.h"
 #include "train/config.h"
 
@@ -55,7 +55,7 @@ void declare_help(CLI::App& app, ExitCode& result) {
     const std::string text = topic->empty() ? app.get_formatter()->make_help(
                                                   &app, app.get_name(), CLI::AppFormatMode::Normal)
                                             : (part->empty() ? config_help() : help_on(*part));
-    std::fputs(text.c_str(), stdout);
+    write_output(text);
     result = ExitCode::done;
   });
 }

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "base/standard_output.h"
 #include "commands/commands.h"
 #include "data/location.h"
 
@@ -22,8 +23,8 @@ void declare_locate(CLI::App& app, ExitCode& result) {
   command->add_option("--dir", a->dir, "its folder or its parent");
   command->callback([a, &result] {
     const auto place = locate(a->set, a->dir);
-    fmt::print("{}\n",
-               place.value_or(a->set + ": not found; `easgd train` with it says where it looks"));
+    output("{}\n",
+           place.value_or(a->set + ": not found; `easgd train` with it says where it looks"));
     result = place ? ExitCode::done : ExitCode::data;
   });
 }

@@ -8,6 +8,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/standard_output.h"
 #include "commands/commands.h"
 #include "theory/additive_noise.h"
 #include "theory/double_well.h"
@@ -54,19 +55,19 @@ std::string field(const Json& value) {
 
 /// An object: "key  value" lines, JSON, or a CSV of one row.
 void print(const Json& object, Format format) {
-  if (format == Format::json) return fmt::print("{}\n", object.dump());
+  if (format == Format::json) return output("{}\n", object.dump());
   std::string head, row;
   for (const auto& [key, value] : object.items()) {
-    if (format == Format::text) fmt::print("{:<36} {}\n", key, cell(value));
+    if (format == Format::text) output("{:<36} {}\n", key, cell(value));
     head += (head.empty() ? "" : ",") + key;
     row += (row.empty() ? "" : ",") + field(value);
   }
-  if (format == Format::csv) fmt::print("{}\n{}\n", head, row);
+  if (format == Format::csv) output("{}\n{}\n", head, row);
 }
 
 /// Rows of the same keys: a table, a JSON list, or CSV.
 void print(const std::vector<Json>& rows, Format format) {
-  if (format == Format::json) return fmt::print("{}\n", Json(rows).dump());
+  if (format == Format::json) return output("{}\n", Json(rows).dump());
   bool first = true;
   for (const Json& row : rows) {
     std::string head, line;
@@ -80,8 +81,8 @@ void print(const std::vector<Json>& rows, Format format) {
         line += fmt::format(" {:>{}}", cell(value), width - 1);
       }
     }
-    if (first) fmt::print("{}\n", head);
-    fmt::print("{}\n", line);
+    if (first) output("{}\n", head);
+    output("{}\n", line);
     first = false;
   }
 }

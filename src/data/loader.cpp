@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/usable_cores.h"
 
 namespace easgd {
 namespace {
@@ -27,8 +28,7 @@ std::size_t used_samples(const Dataset& set, std::size_t limit) {
 /// The arena is small, because the cores have gradients to compute; a batch of 128 CIFAR images
 /// takes about 0.3 ms of one AVX2 core.
 void spawn_on_tbb(std::function<void()> task) {
-  static tbb::task_arena arena(
-      std::clamp(static_cast<int>(std::thread::hardware_concurrency()) / 4, 1, 8), 0);
+  static tbb::task_arena arena(std::clamp(int(usable_cores()) / 4, 1, 8), 0);
   arena.enqueue(std::move(task));
 }
 
@@ -128,10 +128,15 @@ class Loader::Ring {
     slot.batch.step = step;
     slot.state.store(queued, std::memory_order_release);
     tasks_.fetch_add(1, std::memory_order_relaxed);
-    spawn_([this, &slot] {
-      if (slot.claim()) build(slot);
+    try {
+      spawn_([this, &slot] {
+        if (slot.claim()) build(slot);
+        tasks_.fetch_sub(1, std::memory_order_release);
+      });
+    } catch (...) {
       tasks_.fetch_sub(1, std::memory_order_release);
-    });
+      throw;
+    }
   }
 
   void build(Slot& slot) {

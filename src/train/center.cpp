@@ -172,6 +172,7 @@ bool Center::is_torn() const {
 
 void Center::absorb(std::span<const int> round) {
   const Range range("absorb");
+  train_ = {};
   accepted_.clear();
   letters_.clear();
   letter_statistics_.clear();

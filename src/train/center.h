@@ -37,6 +37,7 @@ struct CenterPlace {
   /// Make the backends that have its vectors, on the master's thread: one, or one for each worker.
   std::vector<MakeBackend> sites = {host_place};
   std::vector<Route> routes = {};  ///< of each worker; empty: host
+  int threads = 1;                 ///< of the host, in each site that is in its memory
   std::string remark = {};         ///< what people should know of the choice, or nothing
   /// Adds up over the sites, where there are several.
   std::function<std::unique_ptr<Collective>(std::span<Backend* const>)> collective = {};
@@ -49,7 +50,7 @@ struct CenterView {
   ConstView statistics = {};             ///< [S] in host memory
   std::uint64_t version = 0;             ///< letters absorbed
   std::span<const std::uint64_t> steps;  ///< of each worker, when its last letter was posted
-  Tally train;                           ///< training loss of all letters absorbed so far
+  Tally train;                           ///< training loss of the letters that made this version
   std::optional<double> seconds = {};    ///< virtual time, where the order keeps one
 
   /// state [P + S] in host memory
@@ -133,7 +134,7 @@ class Center {
   std::uint64_t version_ = 0;
   std::vector<std::uint64_t> steps_;
   std::vector<std::uint64_t> last_version_;  // at each worker's last exchange
-  Tally train_;
+  Tally train_;                              // of the last round
   std::vector<std::uint16_t> absorbed_;
 
   // Scratch of one round.

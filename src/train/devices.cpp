@@ -2,20 +2,22 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sched.h>
 
 #include <algorithm>
 #include <chrono>
 #include <functional>
 #include <set>
 
+#include "backend/cpu/largest_team.h"
 #include "backend/cuda_library.h"
 #include "base/error.h"
 #include "base/nearest.h"
+#include "base/usable_cores.h"
 
 namespace easgd {
 namespace {
 
+constexpr std::size_t kMostThreads = 1024;  // of a worker: what workers.threads may be
 constexpr const char* kWithoutDevice = "workers.devices = \"auto\" or \"cpu\"";
 
 bool is_number(const std::string& text) {
@@ -24,7 +26,7 @@ bool is_number(const std::string& text) {
 }
 
 Placement cuda_device(int index) {
-  return {"cuda", {.index = index, .threads = 1, .cores = {}}};
+  return {"cuda", {.index = index, .threads = 1}};
 }
 
 /// "cpu", "cuda:1", or "1" for the same.
@@ -90,31 +92,35 @@ WorkerPlaces choose_devices() {
       chosen.remark = fmt::format("workers.devices = \"auto\" takes the CPU: {}", e.what());
     }
   }
-  chosen.places.assign(std::min(allowed_cores().size(), kMostAutoWorkers), {"cpu", {}});
+  chosen.places.assign(std::min(usable_cores(), kMostAutoWorkers), {"cpu", {}});
   return chosen;
 }
 
-/// Gives each CPU worker `threads` cores of its own, where there are enough for all.
-void share_cores(std::vector<Placement>& places, std::size_t threads) {
-  const std::vector<int> cores = allowed_cores();
-  if (threads > cores.size()) {
+/// Gives each CPU worker `threads`; 0: its share of the cores, as far as OMP_THREAD_LIMIT allows.
+/// They are bound to no core: the kernel moves them to where no other process computes.
+/// Returns what is to be told.
+std::string share_cores(std::vector<Placement>& places, std::size_t threads) {
+  const std::size_t cores = usable_cores();
+  const auto limit = std::min(std::size_t(cpu::largest_team()), kMostThreads);
+  if (threads > cores) {
     throw KeyError("workers.threads",
-                   fmt::format("{} is more than the {} cores there are", threads, cores.size()));
+                   fmt::format("{} is more than there is: {}", threads, describe_cores()));
+  }
+  if (threads > limit) {
+    throw KeyError("workers.threads",
+                   fmt::format("{} is more than OMP_THREAD_LIMIT allows: {}", threads, limit));
   }
   const auto cpu_workers = std::size_t(
       std::ranges::count_if(places, [](const Placement& p) { return p.kind == "cpu"; }));
-  if (cpu_workers == 0) return;
-  if (threads == 0) threads = std::max<std::size_t>(1, cores.size() / cpu_workers);
-  const bool enough = cpu_workers * threads <= cores.size();
-  std::size_t next = 0;
+  if (cpu_workers == 0) return {};
+  const std::size_t share = std::max<std::size_t>(1, cores / cpu_workers);
+  if (threads == 0) threads = std::min(share, limit);
   for (Placement& place : places) {
-    if (place.kind != "cpu") continue;
-    place.options.threads = int(threads);
-    if (!enough) continue;
-    place.options.cores.assign(cores.begin() + std::ptrdiff_t(next),
-                               cores.begin() + std::ptrdiff_t(next + threads));
-    next += threads;
+    if (place.kind == "cpu") place.options.threads = int(threads);
   }
+  return threads < share && threads == limit
+             ? fmt::format("OMP_THREAD_LIMIT gives each worker {} of {} threads", limit, share)
+             : "";
 }
 
 }  // namespace
@@ -127,19 +133,6 @@ std::vector<std::string> names_of(const std::vector<Placement>& places) {
 
 std::string Placement::name() const {
   return kind == "cpu" ? kind : fmt::format("{}:{}", kind, options.index);
-}
-
-std::vector<int> allowed_cores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  std::vector<int> cores;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) {
-    for (int core = 0; core < CPU_SETSIZE; ++core) {
-      if (CPU_ISSET(std::size_t(core), &set)) cores.push_back(core);
-    }
-  }
-  if (cores.empty()) cores.push_back(0);
-  return cores;
 }
 
 WorkerPlaces place_workers(const WorkersConfig& workers, bool single_worker) {
@@ -164,7 +157,8 @@ WorkerPlaces place_workers(const WorkersConfig& workers, bool single_worker) {
   for (const Placement& place : places) {
     if (place.kind != "cpu") check_present(place, kWithoutDevice);
   }
-  share_cores(places, std::size_t(workers.threads));
+  const std::string remark = share_cores(places, std::size_t(workers.threads));
+  if (!remark.empty()) result.remark += (result.remark.empty() ? "" : "; ") + remark;
   return result;
 }
 
@@ -172,10 +166,8 @@ Placement place_evaluation(const WorkersConfig& workers, const EvaluateConfig& e
   const Placement first =
       is_auto(workers.devices) ? choose_devices().places[0] : parse_device(workers.devices[0]);
   if (first.kind == "cpu") {
-    return {"cpu",
-            {.index = 0,
-             .threads = std::min(int(evaluate.threads), int(allowed_cores().size())),
-             .cores = {}}};
+    const std::size_t most = std::min(usable_cores(), std::size_t(cpu::largest_team()));
+    return {"cpu", {.index = 0, .threads = int(std::min(std::size_t(evaluate.threads), most))}};
   }
   check_present(first, kWithoutDevice);
   return first;
@@ -184,7 +176,7 @@ Placement place_evaluation(const WorkersConfig& workers, const EvaluateConfig& e
 namespace {
 
 constexpr const char* kOnWorkers = "workers";
-constexpr std::size_t kMostThreads = 4;  // of the master
+constexpr std::size_t kMasterThreads = 4;
 
 /// Why the center cannot be on every worker's device: all reasons.
 std::vector<std::string> why_not_on_workers(const AlgorithmConfig& algorithm,
@@ -219,10 +211,11 @@ MakeBackend site_on(Placement device) {
 /// memory at a fraction of its speed.
 CenterPlace in_host_memory(const std::vector<Placement>& workers) {
   const bool on_cpu = std::ranges::count(workers, "cpu", &Placement::kind) > 0;
-  const std::size_t cores = allowed_cores().size(), taken = on_cpu ? cores : workers.size();
+  const std::size_t cores = usable_cores(), taken = on_cpu ? cores : workers.size();
   const auto threads =
-      int(std::clamp<std::size_t>(cores - std::min(taken, cores), 1, kMostThreads));
-  return {.sites = {[threads] { return make_backend("cpu", {.threads = threads}); }}};
+      int(std::clamp<std::size_t>(cores - std::min(taken, cores), 1, kMasterThreads));
+  return {.sites = {[threads] { return make_backend("cpu", {.threads = threads}); }},
+          .threads = threads};
 }
 
 /// Throws: DeviceError where the sites' devices cannot be added up over, or a sum is wrong.

@@ -22,9 +22,6 @@ struct Placement {
 
 std::vector<std::string> names_of(const std::vector<Placement>& places);
 
-/// The cores this process may run on.
-std::vector<int> allowed_cores();
-
 struct WorkerPlaces {
   std::vector<Placement> places;
   std::string remark = {};  ///< to be told; empty where there is nothing to tell
@@ -32,7 +29,7 @@ struct WorkerPlaces {
 
 /// A place for each worker. "auto" stands for one worker a GPU; where there are none, for one CPU
 /// worker a core, at most kMostAutoWorkers; and for one in all of either where the algorithm has one.
-/// CPU workers get cores of their own where there are enough.
+/// CPU workers share the cores that this process may use.
 /// Throws: ConfigError for a device that is none; DeviceError for one that this program or machine
 /// lacks.
 WorkerPlaces place_workers(const WorkersConfig& workers, bool single_worker);

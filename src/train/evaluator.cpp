@@ -1,11 +1,14 @@
 #include "train/evaluator.h"
 
 #include "base/range.h"
+#include "base/start_thread.h"
 
 namespace easgd {
 
 Evaluator::Evaluator(EvaluatorOptions options, std::size_t state)
-    : options_(std::move(options)), slot_(state), thread_([this] { live(); }) {}
+    : options_(std::move(options)),
+      slot_(state),
+      thread_(start_thread("the evaluator", [this] { live(); })) {}
 
 Evaluator::~Evaluator() {
   if (!thread_.joinable()) return;
@@ -16,7 +19,7 @@ Evaluator::~Evaluator() {
 
 void Evaluator::finish(const CenterView& last, double seconds) {
   slot_.wait_until_empty();
-  if (saved_ != last.version) {
+  if (done_ != last.version) {
     last_ = true;
     slot_.offer(last, seconds);
     slot_.wait_until_empty();
@@ -30,17 +33,22 @@ void Evaluator::finish(const CenterView& last, double seconds) {
 void Evaluator::live() {
   name_thread("evaluator");
   while (Snapshot* snapshot = slot_.take()) {
-    bool is_saved = last_;
-    if (is_saved) save(*snapshot);
-    attempt([&] {
-      if (!test_) test_ = options_.make_test();
-      if (test_->prepare(snapshot->center)) is_saved = false;
-    });
-    if (!is_saved) save(*snapshot);
-    attempt([&] { evaluate(*snapshot); });
+    save_and_evaluate(*snapshot);
     slot_.release();
   }
   test_ = nullptr;  // what this thread made, it destroys
+}
+
+void Evaluator::save_and_evaluate(Snapshot& snapshot) {
+  bool is_saved = last_;
+  if (is_saved) save(snapshot);
+  attempt([&] {
+    if (!test_) test_ = options_.make_test();
+    if (test_->prepare(snapshot.center)) is_saved = false;
+  });
+  if (!is_saved) save(snapshot);
+  if (evaluated_ != snapshot.version) attempt([&] { evaluate(snapshot); });
+  if (!save_error_) done_ = snapshot.version;
 }
 
 /// Until one fails.
@@ -57,7 +65,6 @@ void Evaluator::attempt(const Part& part) {
 
 void Evaluator::save(const Snapshot& snapshot) {
   const Range range("save");
-  saved_ = snapshot.version;
   save_error_ = nullptr;
   try {
     options_.save(snapshot);
@@ -71,9 +78,8 @@ void Evaluator::save(const Snapshot& snapshot) {
 void Evaluator::evaluate(const Snapshot& snapshot) {
   const Range range("evaluate");
   Evaluation result{snapshot.seconds, snapshot.version, snapshot.steps, snapshot.train, {}};
-  result.train -= train_before_;
   result.test = test_->evaluate(snapshot.center);
-  train_before_ = snapshot.train;
+  evaluated_ = snapshot.version;
   options_.report(result);
 }
 

@@ -19,7 +19,7 @@ struct Evaluation {
   double seconds = 0;  ///< training time when the snapshot was taken
   std::uint64_t version = 0;
   std::vector<std::uint64_t> steps;
-  Tally train;  ///< of the letters absorbed since the evaluation before
+  Tally train;  ///< of the letters absorbed since the snapshot before
   Tally test;
 };
 
@@ -58,13 +58,14 @@ class Evaluator {
   void wait() const { slot_.wait_until_empty(); }
   /// From the master's thread: takes a snapshot unless the evaluator is busy.
   bool offer(const CenterView& center, double seconds) { return slot_.offer(center, seconds); }
-  /// Saves and evaluates the last center, unless it has been, and ends the thread. It is saved first
+  /// Saves and evaluates the last center, as far as it has not been, and ends the thread. It is saved first
   /// as it is, and once more where the test has prepared it, which may take long.
   /// Throws: what a test threw; what saving the last snapshot threw.
   void finish(const CenterView& last, double seconds);
 
  private:
   void live();
+  void save_and_evaluate(Snapshot& snapshot);
   template <class Part>
   void attempt(const Part& part);
   void save(const Snapshot& snapshot);
@@ -74,8 +75,8 @@ class Evaluator {
   SnapshotSlot slot_;
   std::atomic<bool> last_{false};  // the snapshot that comes next is
   std::unique_ptr<CenterTest> test_;
-  std::optional<std::uint64_t> saved_;  // version; read by finish() once the slot is empty
-  Tally train_before_;
+  std::optional<std::uint64_t> done_;       // version; read by finish() once the slot is empty
+  std::optional<std::uint64_t> evaluated_;  // version
   std::exception_ptr save_error_;
   std::string save_told_;  // the last message of one, told once
   FirstError error_;

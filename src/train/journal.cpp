@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <cmath>
+
 #include "algorithms/algorithm.h"
 #include "base/range.h"
+#include "base/standard_output.h"
 #include "train/summary.h"
 
 namespace easgd {
@@ -15,6 +18,7 @@ using nlohmann::json;
 std::string loss_text(const Tally& tally) {
   if (tally.samples == 0) return "-";
   const double loss = tally.mean_loss();
+  if (!std::isfinite(loss)) return "not finite";
   return loss < 1e4 ? fmt::format("{:.4f}", loss) : fmt::format("{:.3e}", loss);
 }
 
@@ -64,9 +68,12 @@ void Journal::warn_of_plan(const Plan& plan) {
     warn(fmt::format("profile.steps begins at {}, but a worker takes {} steps", profiled.first,
                      steps));
   }
-  if (!algorithm.last_letter && tau > 1 && tau >= steps) {
-    warn(fmt::format("tau {} leaves the center one letter of each worker, which takes {} steps",
-                     tau, steps));
+  if (!algorithm.last_letter && tau >= steps) {
+    const char* what = algorithm.timing == Timing::around
+                           ? ""
+                           : ", sent before the first: the center will not move";
+    warn(fmt::format("tau {} leaves the center one letter of each worker, which takes {} step{}{}",
+                     tau, steps, steps == 1 ? "" : "s", what));
   }
 }
 
@@ -96,8 +103,9 @@ void Journal::tell(const Evaluation& e, double epoch) {
                {"train_loss", e.train.mean_loss()},
                {"test_loss", e.test.mean_loss()},
                {"test_error", e.test.error()}});
+  // Not more than 80 columns.
   Progress::line(
-      fmt::format("{:7.1f} s | epoch {:6.2f} | train loss {} | test loss {} | test error {:.2f} %",
+      fmt::format("{:7.1f} s | epoch {:6.2f} | train loss {} | test loss {} | error {:.2f} %",
                   e.seconds, epoch, loss_text(e.train), loss_text(e.test), 100 * e.test.error()));
 }
 
@@ -133,7 +141,7 @@ void Journal::conclude(const json& summary) const {
     line +=
         fmt::format(", {} of {} workers failed", failed, summary["workers"].get<std::uint64_t>());
   }
-  std::fputs(fmt::format("{}, {}\n", line, folder_.path().string()).c_str(), stdout);
+  output("{}, {}\n", line, folder_.path().string());
 }
 
 }  // namespace easgd

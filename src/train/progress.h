@@ -13,7 +13,11 @@ struct ProgressState {
   double images_per_second = 0;
 };
 
-/// Writes to standard error. Thread: main, but for `line`.
+/// The state in one line of at most `room` columns: as much of a bar, the share that is done, times
+/// and rate as there is room for.
+std::string progress_line(const ProgressState& state, std::size_t room);
+
+/// Writes to standard error. A terminal that cannot go back in a line (TERM=dumb) is none. Thread: main, but for `line`.
 class Progress {
  public:
   Progress();

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <filesystem>
-#include <fstream>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -16,7 +15,7 @@ class RunFolder {
   /// Throws: DataError where it cannot be made, ConfigError where it holds a file that a run
   /// writes.
   RunFolder(const std::string& out, const std::string& name);
-  /// Removes what this object has made, unless the run began.
+  /// Removes what this object has made, and nothing else, unless the run began.
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;
 
@@ -25,7 +24,7 @@ class RunFolder {
 
   /// Writes a whole text file.
   /// Throws: DataError.
-  void write(const std::string& name, const std::string& text) const;
+  void write(const std::string& name, const std::string& text);
 
   /// The run has begun: its files stay.
   void keep() { kept_ = true; }
@@ -36,13 +35,17 @@ class RunFolder {
 
  private:
   void make(const std::string& out, const std::string& name);
-  void remove_folders() const;
+  void make_folders(const std::filesystem::path& path);
+  bool make_folder(const std::filesystem::path& path);
+  [[noreturn]] void fail(int why) const;
+  void take_back() const;
 
   std::filesystem::path path_;
   std::mutex mutex_;
-  std::ofstream metrics_;
+  int metrics_ = -1;  // descriptor
   bool warned_ = false;
-  std::vector<std::filesystem::path> made_;  // folders that were not there before, innermost first
+  std::vector<std::filesystem::path> made_;     // folders that were not there before
+  std::vector<std::filesystem::path> written_;  // files, until the run began
   bool kept_ = false;
 };
 

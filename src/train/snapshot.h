@@ -14,7 +14,7 @@ struct Snapshot {
   Buffer center;  ///< [P + S]
   std::uint64_t version = 0;
   std::vector<std::uint64_t> steps;  ///< of each worker
-  Tally train;                       ///< of all letters up to this version
+  Tally train;                       ///< of the letters since the snapshot before
   double seconds = 0;                ///< training time when it was taken
 };
 

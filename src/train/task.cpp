@@ -18,8 +18,9 @@ std::size_t limited(std::size_t size, std::int64_t limit) {
 
 }  // namespace
 
-Data::Data(Config& config)
-    : split(read_dataset(config.data.set, {config.data.dir, std::uint64_t(config.seed)})),
+Data::Data(Config& config, std::size_t other_threads)
+    : threads(other_threads),
+      split(read_dataset(config.data.set, {config.data.dir, std::uint64_t(config.seed)})),
       train_size(limited(split.train->size(), config.data.limit)),
       test_size(limited(split.test->size(), config.data.test_limit)) {
   if (config.data.mean.empty()) {

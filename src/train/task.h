@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/view.h"
+#include "data/data_threads.h"
 #include "data/dataset_entry.h"
 #include "data/loader.h"
 #include "nn/network.h"
@@ -15,8 +16,10 @@ namespace easgd {
 /// The data of a configuration, read and measured. Fills data.mean and data.deviation of `config`
 /// where they are empty.
 struct Data {
-  explicit Data(Config& config);
+  /// `other_threads`: that its owner is going to start.
+  explicit Data(Config& config, std::size_t other_threads = 0);
 
+  DataThreads threads;  ///< outlive what they prepare
   DataSplit split;
   Normalisation normalisation;
   std::size_t train_size;  ///< after data.limit

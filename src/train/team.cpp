@@ -1,9 +1,9 @@
 #include "train/team.h"
 
-#include <system_error>
+#include <fmt/format.h>
 
-#include "base/error.h"
 #include "base/range.h"
+#include "base/start_thread.h"
 
 namespace easgd {
 namespace {
@@ -47,21 +47,16 @@ Team::~Team() {
 }
 
 void Team::start() {
-  master_ = std::thread([this] { lead(); });
+  master_ = start_thread("the master", [this] { lead(); });
   center_made_.wait();
   making_error_.rethrow_if_any();
   for (std::size_t i = 0; i < options_.workers.size(); ++i) {
-    try {
-      threads_.emplace_back([this, i] { live(int(i)); });
-    } catch (const std::system_error& error) {
-      throw DeviceError("cpu: no thread for worker " + std::to_string(i) + " of " +
-                        std::to_string(options_.workers.size()) + ": " + error.what() +
-                        "; use fewer workers");
-    }
+    threads_.push_back(start_thread(fmt::format("worker {} of {}", i, options_.workers.size()),
+                                    [this, i] { live(int(i)); }));
   }
   made_.wait();
   if (making_error_.get()) request_stop();
-  started_ = std::chrono::steady_clock::now();
+  started_ = RunningClock::now();
   gone_ = true;
   go_.count_down();
   making_error_.rethrow_if_any();
@@ -86,7 +81,7 @@ void Team::lead() {
   } catch (...) {
     master_error_.record();
   }
-  ended_at_ = std::chrono::steady_clock::now();
+  ended_at_ = RunningClock::now();
   ended_ = true;
 }
 
@@ -117,7 +112,7 @@ void Team::live(int index) {
 }
 
 double Team::seconds() const {
-  const auto now = ended_ ? ended_at_ : std::chrono::steady_clock::now();
+  const auto now = ended_ ? ended_at_ : RunningClock::now();
   return std::chrono::duration<double>(now - started_).count();
 }
 

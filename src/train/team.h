@@ -2,7 +2,6 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <functional>
 #include <latch>
 #include <memory>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "base/first_error.h"
+#include "base/running_clock.h"
 #include "train/center.h"
 #include "train/worker.h"
 
@@ -46,8 +46,8 @@ class Team {
   void start();
   /// From any thread. Workers end after the step they are in.
   void request_stop() { stop_.request_stop(); }
-  /// Training time: since all workers were let go, up to the master's end. From any thread, after
-  /// start().
+  /// Training time: since all workers were let go, up to the master's end, without pauses of the
+  /// process. From any thread, after start().
   double seconds() const;
   /// The master has ended: all workers have left, or it has failed.
   bool ended() const { return ended_; }
@@ -72,7 +72,7 @@ class Team {
   std::vector<std::unique_ptr<Mailbox>> mailboxes_;
   std::unique_ptr<Center> center_;
   std::stop_source stop_;
-  std::chrono::steady_clock::time_point started_, ended_at_;
+  RunningClock::time_point started_, ended_at_;
   std::latch center_made_{1}, made_, go_{1};
   bool gone_ = false;  // go_ has been counted down, with all threads there
   std::atomic<std::size_t> failed_{0};

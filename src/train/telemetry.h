@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "base/range.h"
+#include "base/running_clock.h"
 
 namespace easgd {
 
@@ -38,7 +39,7 @@ struct WorkerTelemetry {
 /// Adds the time from its birth to its death to a telemetry counter that only this thread writes.
 class Timed {
  public:
-  using Clock = std::chrono::steady_clock;
+  using Clock = RunningClock;
 
   explicit Timed(std::atomic<double>& total) : total_(total), start_(Clock::now()) {}
   ~Timed() {

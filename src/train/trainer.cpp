@@ -6,9 +6,11 @@
 #include <atomic>
 #include <chrono>
 #include <map>
+#include <mutex>
 #include <thread>
 
 #include "base/interrupt.h"
+#include "base/running_clock.h"
 #include "data/location.h"
 #include "train/devices.h"
 #include "train/evaluation_clock.h"
@@ -34,9 +36,19 @@ constexpr auto kLook = std::chrono::milliseconds(50);
 
 /// The numbers of threads that there are: the bits of a run depend on them.
 Config& resolve_threads(Config& config, const std::vector<Placement>& places) {
-  config.workers.threads = places[0].options.threads;
+  const auto on_cpu = std::ranges::find(places, "cpu", &Placement::kind);
+  config.workers.threads = (on_cpu == places.end() ? places.begin() : on_cpu)->options.threads;
   config.evaluate.threads = place_evaluation(config.workers, config.evaluate).options.threads;
   return config;
+}
+
+/// Threads of a run beside the main one and those that read data: master, evaluator, clock, workers,
+/// and the teams of those on the CPU.
+std::size_t count_threads(const Config& config, const std::vector<Placement>& workers,
+                          const CenterPlace& center) {
+  std::size_t count = std::size_t(center.threads) + 1;  // the master's team, and the clock
+  for (const Placement& worker : workers) count += std::size_t(worker.options.threads);
+  return count + std::size_t(place_evaluation(config.workers, config.evaluate).options.threads);
 }
 
 /// The network of a run that is to train and test it.
@@ -68,11 +80,14 @@ class Run {
   }
   RunFolder make_folder(const std::string& out);
   TeamOptions team_options();
+  void save_center(ConstView state, std::uint64_t version);
+  void save_start();
   EvaluatorOptions evaluator_options();
   WorkerParts worker_parts(std::size_t index);
   void report(const Evaluation& evaluation);
   ProgressState progress_of(const Team& team) const;
   std::uint64_t steps_taken(const Team& team) const;
+  bool never_moved(const Team& team) const;
   bool diverged(const Team& team) const;
   void finish(Evaluator& evaluator, const CenterView& last, double seconds);
   void watch(Team& team, const Evaluator& evaluator);
@@ -94,8 +109,10 @@ class Run {
   RunFolder folder_;  // last of what may fail: a mistake leaves no folder behind
   Journal journal_;
   EvaluationClock clock_;
+  Tally train_;  // of the letters since the last snapshot; the master's until it has ended
   std::map<std::string, std::string> metadata_;
-  std::optional<std::uint64_t> saved_;  // version; the evaluator's until it has finished
+  std::mutex saving_;
+  std::optional<std::uint64_t> saved_;  // version of center.safetensors
   Summary summary_;
 };
 
@@ -104,7 +121,8 @@ Run::Run(Config config, const std::string& out)
       algorithm_(*Registry<Algorithm>::find(config_.algorithm.name)),
       workers_(place_workers(config_.workers, algorithm_.single)),
       place_(place_center(config_, workers_.places)),
-      data_(resolve_threads(config_, workers_.places)),
+      data_(resolve_threads(config_, workers_.places),
+            count_threads(config_, workers_.places, place_)),
       network_(network_of(config_, data_)),
       plan_(config_, workers_.places.size(), data_.train_size),
       state0_(initial_state(config_, network_)),
@@ -190,17 +208,29 @@ TeamOptions Run::team_options() {
   return options;
 }
 
+/// From any thread; never over a later one.
+void Run::save_center(ConstView state, std::uint64_t version) {
+  const std::lock_guard lock(saving_);
+  if (saved_ && *saved_ > version) return;
+  auto metadata = metadata_;
+  metadata["easgd.version"] = std::to_string(version);
+  safetensors::write(folder_.file("center.safetensors"), network_, state, metadata);
+  saved_ = version;
+}
+
+/// So that a center is there from the beginning.
+void Run::save_start() {
+  try {
+    save_center(state0_, 0);
+  } catch (const DataError& error) {
+    journal_.warn(std::string(error.what()) + "; the run goes on");
+  }
+}
+
 EvaluatorOptions Run::evaluator_options() {
   return {
       .make_test = [this] { return std::make_unique<TestSet>(config_, data_, network_); },
-      .save =
-          [this](const Snapshot& snapshot) {
-            auto metadata = metadata_;
-            metadata["easgd.version"] = std::to_string(snapshot.version);
-            safetensors::write(folder_.file("center.safetensors"), network_, snapshot.center,
-                               metadata);
-            saved_ = snapshot.version;
-          },
+      .save = [this](const Snapshot& snapshot) { save_center(snapshot.center, snapshot.version); },
       .report = [this](const Evaluation& evaluation) { report(evaluation); },
       .warn = [this](const std::string& message) { journal_.warn(message); },
   };
@@ -218,13 +248,21 @@ std::uint64_t Run::steps_taken(const Team& team) const {
   return sum;
 }
 
-/// The loss is not finite, or every letter that would have moved the center was refused.
-bool Run::diverged(const Team& team) const {
-  if (summary_.diverged()) return true;
-  std::uint64_t refused = 0;
-  for (std::size_t i = 0; i < team.workers(); ++i) refused += team.telemetry(i).refused;
+/// No letter has moved the center.
+bool Run::never_moved(const Team& team) const {
   const ConstView center = team.center().view().center;
-  return refused > 0 && std::ranges::equal(center, ConstView(state0_).first(center.size()));
+  return std::ranges::equal(center, ConstView(state0_).first(center.size()));
+}
+
+/// The loss is not finite, or every tenth letter was refused, or all that would have moved the center.
+bool Run::diverged(const Team& team) const {
+  std::uint64_t refused = 0, absorbed = 0;
+  for (std::size_t i = 0; i < team.workers(); ++i) {
+    refused += team.telemetry(i).refused;
+    absorbed += team.telemetry(i).exchanges;
+  }
+  return summary_.diverged() || 10 * refused > absorbed + refused ||
+         (refused > 0 && never_moved(team));
 }
 
 ProgressState Run::progress_of(const Team& team) const {
@@ -311,17 +349,23 @@ ExitCode Run::run() {
   const Team* seen_team = nullptr;
   options.on_version = [&](const CenterView& center) {
     const double seconds = center.seconds.value_or(seen_team->seconds());
+    train_ += center.train;
     if (!clock_.due(center, seconds)) return;
     if (center.seconds) evaluator.wait();  // virtual time stands still meanwhile
-    if (evaluator.offer(center, seconds)) {
+    CenterView due = center;
+    due.train = train_;
+    if (evaluator.offer(due, seconds)) {
       clock_.begun(center, seconds);
+      train_ = {};
     }
   };
   Team team(std::move(options));
   seen_team = &team;
+  const PauseWatch pauses;
   team.start();
   folder_.write("config.toml", dump_config(config_));
   folder_.keep();
+  save_start();
   watch(team, evaluator);
   const double seconds = team.seconds();
   const bool cut_short = interrupted();
@@ -340,13 +384,18 @@ ExitCode Run::run() {
   attempt([&] { write_order(team); });
   attempt([&] { folder_.write("summary.json", summarise(team, "interrupted", seconds).dump(2)); });
   if (!team.center().lost()) {
-    const CenterView last = team.center().view();
+    CenterView last = team.center().view();
+    last.train = train_;
     attempt([&] { finish(evaluator, last, last.seconds.value_or(seconds)); });
   }
   const char* status = failure.get()    ? "failed"
                        : cut_short      ? "interrupted"
                        : diverged(team) ? "diverged"
                                         : "done";
+  if (status == std::string_view("done") && never_moved(team)) {
+    journal_.warn(
+        "no letter has moved the center: center.safetensors holds the initial parameters");
+  }
   attempt([&] { write_summary(team, status, seconds); });
   failure.rethrow_if_any();
   return cut_short ? ExitCode::interrupted : ExitCode::done;
@@ -355,6 +404,7 @@ ExitCode Run::run() {
 }  // namespace
 
 ExitCode train(Config config, const std::string& out) {
+  hear_signals();
   return Run(std::move(config), out).run();
 }
 

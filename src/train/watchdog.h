@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/running_clock.h"
 #include "train/team.h"
 
 namespace easgd {
@@ -19,7 +20,7 @@ class Watchdog {
   std::vector<std::string> look(const Team& team);
 
  private:
-  using Clock = std::chrono::steady_clock;
+  using Clock = RunningClock;
   struct Seen {
     std::uint64_t clock = 0;
     Phase phase = Phase::preparing;

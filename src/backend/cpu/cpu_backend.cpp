@@ -1,40 +1,17 @@
 #include "backend/cpu/cpu_backend.h"
 
-#include <fmt/format.h>
-#include <sched.h>
-
 #include <algorithm>
 #include <cassert>
-#include <cerrno>
-#include <cstring>
 #include <numeric>
 
 #include "backend/cpu/cpu_model.h"
 #include "backend/cpu/elementwise_loops.h"
-#include "base/error.h"
+#include "backend/cpu/team.h"
 #include "kernels/squared_distance.h"
 
 namespace easgd::cpu {
-namespace {
-
-void pin_thread(const std::vector<int>& cores) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  for (const int core : cores) CPU_SET(std::size_t(core), &set);
-  if (sched_setaffinity(0, sizeof(set), &set) != 0) {
-    throw DeviceError(
-        fmt::format("cpu: sched_setaffinity to cores {}..{}: {}; see which cores this "
-                    "process may use with `taskset -p`",
-                    *std::min_element(cores.begin(), cores.end()),
-                    *std::max_element(cores.begin(), cores.end()), std::strerror(errno)));
-  }
-}
-
-}  // namespace
-
 CpuBackend::CpuBackend(const BackendOptions& options) {
-  if (!options.cores.empty()) pin_thread(options.cores);
-  omp_set_num_threads(std::max(1, options.threads));
+  start_team(std::max(1, options.threads));
 }
 
 void CpuBackend::upload(ConstView host, View device) {

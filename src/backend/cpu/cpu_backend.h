@@ -11,7 +11,7 @@ namespace easgd::cpu {
 
 class CpuBackend final : public Backend {
  public:
-  /// Moves the calling thread, and with it the team it will start, to options.cores.
+  /// Throws: DeviceError where options.threads do not come.
   explicit CpuBackend(const BackendOptions& options);
 
   std::string device() const override { return "cpu"; }

@@ -9,6 +9,11 @@
 
 namespace easgd::cpu {
 
+/// Gives the calling thread a team of `threads`, itself included. oneDNN makes its plans for so many,
+/// and computes nothing, or waits for ever, in the place of one that does not come.
+/// Throws: DeviceError where OpenMP gives another number.
+void start_team(int threads);
+
 /// Below this many elements of a pass over memory (0.2 ms on one AVX2 core) the team is left
 /// asleep: it would save little, and where cores are shared with other threads its barrier can cost
 /// milliseconds.

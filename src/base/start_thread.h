@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "base/error.h"
+
+namespace easgd {
+
+/// A thread for `whom`, as in "worker 3 of 8".
+/// Throws: DeviceError where the system has none left.
+template <class Life>
+std::thread start_thread(const std::string& whom, Life&& life) {
+  try {
+    return std::thread(std::forward<Life>(life));
+  } catch (const std::system_error& error) {
+    throw DeviceError("cpu: no thread for " + whom + ": " + error.code().message() +
+                      "; use fewer workers");
+  }
+}
+
+}  // namespace easgd

@@ -1,0 +1,13 @@
+// How many threads the system lets this process have.
+#pragma once
+
+#include <cstddef>
+
+namespace easgd {
+
+/// How many more threads can live at the same time, up to `wanted`, found by starting them: limits on
+/// a user's processes, a container's pids and address space show nowhere else all together. All have
+/// ended on return.
+std::size_t startable_threads(std::size_t wanted);
+
+}  // namespace easgd

@@ -1,0 +1,80 @@
+// The file that is started: sees to it that the program can run here, then loads it (libeasgd.so).
+//
+// It is compiled for any x86-64 and needs nothing but the C library, so that a processor, a library
+// or a setting that the program cannot do with meets a line of text before it meets the program.
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <initializer_list>
+
+#include "base/exit_code.h"
+
+namespace {
+
+using easgd::ExitCode;
+
+/// A file that is opened later must not get the number of a standard stream that was closed: what is
+/// printed would be written into it.
+void open_standard_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(stream, F_GETFD) != -1) continue;
+    const int opened = open("/dev/null", O_RDWR);  // the lowest number that is free
+    if (opened != stream && opened > STDERR_FILENO) close(opened);
+  }
+}
+
+int fail(const char* what, const char* remedy) {
+  std::fprintf(stderr, "easgd: %s; %s\n", what, remedy);
+  return int(ExitCode::device);
+}
+
+/// What the program was compiled for (the build's option `cpu`) and this processor lacks, or null.
+const char* missing_instructions() {
+#ifdef __x86_64__
+  __builtin_cpu_init();
+#define EASGD_NEEDS(feature) \
+  if (!__builtin_cpu_supports(feature)) return feature;
+  EASGD_FEATURES
+#undef EASGD_NEEDS
+#endif
+  return nullptr;
+}
+
+/// OpenMP reads these when it is loaded, and no call takes them back: it would bind the main thread,
+/// and the teams of all workers to the same cores, or could not start a thread. How many threads
+/// there are and where they run is settled by workers.threads, OMP_THREAD_LIMIT, taskset and quotas.
+void take_away_settings() {
+  for (const char* name :
+       {"OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY", "OMP_STACKSIZE", "GOMP_STACKSIZE"}) {
+    unsetenv(name);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  open_standard_streams();
+  if (const char* missing = missing_instructions()) {
+    char what[128];
+    std::snprintf(what, sizeof what, "cpu: this processor has no %s", missing);
+    return fail(what,
+                "expected an x86-64 of 2013 or later; in a virtual machine choose a processor type "
+                "that has it, as \"host\"");
+  }
+  take_away_settings();
+  // Global: the CUDA side, a library of its own, uses the program's symbols.
+  void* program = dlopen("libeasgd.so", RTLD_NOW | RTLD_GLOBAL);
+  const auto run =
+      reinterpret_cast<int (*)(int, char**)>(program ? dlsym(program, "easgd_main") : nullptr);
+  if (!run) {
+    return fail(dlerror(),
+                "a library that the program needs is missing or too old: build it here "
+                "(tools/build), or bring a bundle that was made on a system like this one or older "
+                "(tools/bundle)");
+  }
+  return run(argc, argv);
+}
