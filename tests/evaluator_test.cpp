@@ -27,7 +27,7 @@ struct Fixture {
     view.center = center;
     view.version = version;
     view.steps = steps;
-    view.train = {2.0 * double(version), 0, std::int64_t(version)};
+    view.train = {2.0 * double(version), 0, std::int64_t(version)};  // since the snapshot before
     return view;
   }
 
@@ -144,6 +144,20 @@ TEST_CASE("a snapshot that cannot be saved costs a later one nothing; the last o
   f.on_save = [](std::uint64_t) { throw DataError("disk full"); };
   Evaluator evaluator(f.options(), 3);
   CHECK_THROWS_WITH_AS(evaluator.finish(f.at(7), 1), "disk full", DataError);
+}
+
+TEST_CASE("a last center whose saving has failed once is saved in the end, and evaluated once") {
+  Fixture f;
+  int times = 0;
+  f.on_save = [&times](std::uint64_t) {
+    if (times++ == 0) throw DataError("disk full");
+  };
+  Evaluator evaluator(f.options(), 3);
+  CHECK(evaluator.offer(f.at(5), 1));
+  evaluator.finish(f.at(5), 2);
+  CHECK(f.saved == Versions{5, 5});
+  CHECK(f.saved_statistic == 30);
+  CHECK(f.reported == Versions{5});
 }
 
 TEST_CASE("an evaluator that is never finished ends with its owner") {

@@ -514,6 +514,54 @@ TEST_CASE("a master that fails lets every worker go, and its error is the run's"
   CHECK(outcome_of(toy).error == "the listener broke");
 }
 
+TEST_CASE("one loss of 1e38 spoils the training loss of its own snapshot only") {
+  for (const double huge : {1e12, 1e38, 1.7e300}) {
+    CAPTURE(huge);
+    Toy toy = toy_of(12, round_robin_order);
+    toy.workers = 1;
+    std::uint64_t letter = 0;
+    toy.change = [&](TeamOptions& options) {
+      struct Losses final : Model {
+        Losses(std::unique_ptr<Model> inner, std::uint64_t& letter, double huge)
+            : inner_(std::move(inner)), letter_(letter), huge_(huge) {}
+        void gradient(ConstView x, const Batch& batch, View g, View statistics) override {
+          inner_->gradient(x, batch, g, statistics);
+        }
+        void evaluate(ConstView, const Batch&) override {}
+        void observe(ConstView, const Batch&, float, View) override {}
+        Tally take_tally() override {
+          const std::uint64_t number = letter_++;
+          return {number == 1 ? huge_ : 0.001 * double(number), 0, 1};
+        }
+        std::size_t memory() const override { return 0; }
+        std::unique_ptr<Model> inner_;
+        std::uint64_t& letter_;
+        double huge_;
+      };
+      options.workers[0].model = [&, inner = options.workers[0].model](Backend& backend) {
+        return std::make_unique<Losses>(inner(backend), letter, huge);
+      };
+    };
+    // Every third version is taken.
+    std::vector<Tally> taken;
+    const auto before = toy.change;
+    toy.change = [&](TeamOptions& options) {
+      before(options);
+      options.on_version = [&](const CenterView& center) {
+        if (center.version % 3 != 0) return false;
+        taken.push_back(center.train);
+        return true;
+      };
+    };
+    outcome_of(toy);
+    REQUIRE(taken.size() == 4);
+    CHECK(taken[0].loss == 0.0 + huge + 0.002);
+    CHECK(taken[1].loss == 0.003 + 0.004 + 0.005);
+    CHECK(taken[3].loss == 0.001 * 9.0 + 0.001 * 10.0 + 0.001 * 11.0);
+    for (const Tally& tally : taken) CHECK(tally.samples == 3);
+  }
+}
+
 TEST_CASE("a worker that fails at any place of its exchange leaves the others running") {
   for (const char* name : kTimings) {
     const Algorithm& algorithm = *Registry<Algorithm>::find(name);

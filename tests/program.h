@@ -2,12 +2,22 @@
 #pragma once
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <csignal>
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
+#include <thread>
+#include <vector>
 
 namespace easgd::testing {
 
@@ -40,6 +50,76 @@ inline void check_one_line(const Answer& answer, int code, const std::string& pa
   CHECK(answer.text.find(part) != std::string::npos);
   CHECK(answer.text.starts_with("easgd: "));
   CHECK(std::ranges::count(answer.text, '\n') == 1);
+}
+
+inline std::string bytes_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+/// Of metrics.jsonl.
+inline std::vector<nlohmann::json> lines_of(const std::string& path) {
+  std::ifstream file(path);
+  std::vector<nlohmann::json> result;
+  for (std::string line; std::getline(file, line);) result.push_back(nlohmann::json::parse(line));
+  return result;
+}
+
+/// A run of a second on the built-in data.
+inline const std::string kTrain =
+    "train configs/synthetic_logistic.toml --set data.limit=2000 --set data.test_limit=500 ";
+
+inline std::vector<std::string> endless(const std::string& out) {
+  return {"configs/synthetic_logistic.toml", "--out", out, "--set", "stop.epochs=100000"};
+}
+
+/// `easgd train` with `arguments`, beside the test; what it says is in `log`.
+inline pid_t start_training(const std::vector<std::string>& arguments, const std::string& log,
+                            bool ignores_hangup = false) {
+  std::fflush(nullptr);
+  const pid_t child = fork();
+  if (child != 0) return child;
+  // A shell's background jobs inherit an ignored SIGINT.
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) std::signal(number, SIG_DFL);
+  if (ignores_hangup) std::signal(SIGHUP, SIG_IGN);
+  freopen(log.c_str(), "w", stderr);
+  freopen(log.c_str(), "a", stdout);
+  std::string program = "easgd", command = "train";
+  std::vector<std::string> words = arguments;
+  std::vector<char*> argv = {program.data(), command.data()};
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  execv(EASGD_PROGRAM, argv.data());
+  _exit(99);
+}
+
+inline void sleep_ms(int milliseconds) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+}
+
+inline void wait_for_file(const std::string& path) {
+  for (int i = 0; i < 6000 && !std::filesystem::exists(path); ++i) sleep_ms(10);
+}
+
+/// The exit code of a child; 128 and more where a signal has ended it.
+inline int code_of(pid_t child) {
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/// A new folder below `folder` in whose files' names there is room for so many letters: longer ones
+/// cannot be written, as on a disk that takes no more.
+inline std::string folder_with_room(const std::string& folder, std::size_t letters) {
+  constexpr std::size_t kLongestPath = 4095;
+  std::string path = folder;
+  std::size_t left = kLongestPath - path.size() - 1 - letters;
+  for (; left > 300; left -= 201) path += "/" + std::string(200, 'd');
+  path += "/" + std::string(left / 2 - 1, 'd') + "/" + std::string(left - left / 2 - 1, 'd');
+  std::filesystem::create_directories(path);
+  return path;
 }
 
 }  // namespace easgd::testing

@@ -33,51 +33,6 @@ namespace {
 
 using Folder = TemporaryFolder;
 
-std::string bytes_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-/// `easgd train` with `arguments`, beside the test; what it says is in `log`.
-pid_t start_training(const std::vector<std::string>& arguments, const std::string& log,
-                     bool ignores_hangup = false) {
-  std::fflush(nullptr);
-  const pid_t child = fork();
-  if (child != 0) return child;
-  // A shell's background jobs inherit an ignored SIGINT.
-  for (const int number : {SIGINT, SIGTERM, SIGHUP}) std::signal(number, SIG_DFL);
-  if (ignores_hangup) std::signal(SIGHUP, SIG_IGN);
-  freopen(log.c_str(), "w", stderr);
-  freopen(log.c_str(), "a", stdout);
-  std::string program = "easgd", command = "train";
-  std::vector<std::string> words = arguments;
-  std::vector<char*> argv = {program.data(), command.data()};
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  execv(EASGD_PROGRAM, argv.data());
-  _exit(99);
-}
-
-std::vector<std::string> endless(const std::string& out) {
-  return {"configs/synthetic_logistic.toml", "--out", out, "--set", "stop.epochs=100000"};
-}
-
-void sleep_ms(int milliseconds) {
-  std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
-}
-
-void wait_for_file(const std::string& path) {
-  for (int i = 0; i < 6000 && !fs::exists(path); ++i) sleep_ms(10);
-}
-
-int status_of(pid_t child) {
-  int status = 0;
-  waitpid(child, &status, 0);
-  return status;
-}
-
 /// What follows the header of a safetensors file: tensors, without what the file carries besides.
 std::string tensors_of(const std::string& path) {
   const std::string bytes = bytes_of(path);
@@ -100,18 +55,7 @@ void strip_metadata(const std::string& path) {
   file << text << bytes.substr(sizeof length + length);
 }
 
-std::vector<json> lines_of(const std::string& path) {
-  std::ifstream file(path);
-  std::vector<json> result;
-  for (std::string line; std::getline(file, line);) result.push_back(json::parse(line));
-  return result;
-}
-
 constexpr std::size_t kSmallSet = 500, kSmallTest = 100;
-
-/// A run of a second on the built-in data.
-const std::string kTrain =
-    "train configs/synthetic_logistic.toml --set data.limit=2000 --set data.test_limit=500 ";
 
 /// A set that takes no time to read and is easily learnt: 10 classes of 6x6 pixels, in the files of
 /// MNIST.
@@ -492,9 +436,7 @@ TEST_CASE("Ctrl-C ends a run with exit code 130 and keeps what was reached") {
     kill(child, SIGINT);
     kill(child, SIGTERM);
   }
-  const int status = status_of(child);
-  REQUIRE(WIFEXITED(status));
-  CHECK(WEXITSTATUS(status) == 130);
+  CHECK(code_of(child) == 130);
   CHECK(json::parse(bytes_of(out + "/summary.json"))["status"] == "interrupted");
   CHECK(program("evaluate " + out).code == 0);
   CHECK(fs::exists(out + "/order.bin"));
@@ -503,18 +445,17 @@ TEST_CASE("Ctrl-C ends a run with exit code 130 and keeps what was reached") {
 TEST_CASE("a second Ctrl-C, a second later, ends a run at once with an exit code of its own") {
   const Folder folder;
   const std::string out = folder / "run";
-  fs::create_directories(out);
-  REQUIRE(mkfifo((out + "/center.safetensors.new").c_str(), 0600) ==
-          0);  // nobody reads: saving hangs
-  const pid_t child = start_training(endless(out), "/dev/null");
+  // A network whose evaluation takes minutes.
+  const pid_t child = start_training(
+      {"configs/cifar10_resnet18.toml", "--out", out, "--set", "data.set=synthetic", "--set",
+       "data.limit=64", "--set", "workers.devices=cpu", "--set", "workers.batch=2"},
+      "/dev/null");
   wait_for_file(out + "/config.toml");
   kill(child, SIGINT);
   sleep_ms(1500);
   CHECK(waitpid(child, nullptr, WNOHANG) == 0);
   kill(child, SIGINT);
-  const int status = status_of(child);
-  REQUIRE(WIFEXITED(status));
-  CHECK(WEXITSTATUS(status) == 131);
+  CHECK(code_of(child) == 131);
 }
 
 TEST_CASE("a signal that nohup has had ignored stays ignored") {
@@ -526,9 +467,7 @@ TEST_CASE("a signal that nohup has had ignored stays ignored") {
   sleep_ms(1000);
   CHECK(waitpid(child, nullptr, WNOHANG) == 0);
   kill(child, SIGTERM);
-  const int status = status_of(child);
-  CHECK(WIFEXITED(status));
-  CHECK(WEXITSTATUS(status) == 130);
+  CHECK(code_of(child) == 130);
 }
 
 TEST_CASE("where the last center cannot be saved, it is said which one is") {
@@ -536,17 +475,13 @@ TEST_CASE("where the last center cannot be saved, it is said which one is") {
   const std::string out = folder / "run";
   const pid_t child = start_training(endless(out), folder / "log");
   wait_for_file(out + "/center.safetensors");
-  // A folder in the place where it is to be written stands for a disk that takes no more.
+  // A folder in its place stands for a disk that takes no more.
   fs::create_directories(folder / "taken/by");
-  std::error_code busy;
-  do {
-    fs::rename(folder / "taken", out + "/center.safetensors.new", busy);
-  } while (busy);
+  REQUIRE(renameat2(AT_FDCWD, (folder / "taken").c_str(), AT_FDCWD,
+                    (out + "/center.safetensors").c_str(), RENAME_EXCHANGE) == 0);
   sleep_ms(200);
   kill(child, SIGTERM);
-  const int status = status_of(child);
-  REQUIRE(WIFEXITED(status));
-  CHECK(WEXITSTATUS(status) == 3);
+  CHECK(code_of(child) == 3);
   const std::string log = bytes_of(folder / "log");
   CAPTURE(log);
   CHECK(log.find("center.safetensors is of version ") != std::string::npos);
@@ -555,8 +490,8 @@ TEST_CASE("where the last center cannot be saved, it is said which one is") {
 
 TEST_CASE("what fails in a folder whose name is no UTF-8 is told like the rest") {
   const Folder folder;
-  const std::string out = folder / "caf\xe9";
-  fs::create_directories(out + "/center.safetensors.new/taken");
+  const std::string out =
+      folder_with_room(folder / "caf\xe9", std::strlen("summary.json.new"));  // not for the center
   const Answer answer = program(kTrain + "--out '" + out + "'");
   CAPTURE(answer.text);
   CHECK(answer.code == 3);
@@ -576,17 +511,96 @@ TEST_CASE("a folder keeps what is not of this run") {
     fs::remove_all(out);
   }
   // A run that cannot begin takes back what it has made.
-  fs::create_directories(out + "/config.toml.new/taken");
-  std::ofstream(out + "/notes.txt") << "mine";
-  CHECK(program(kTrain + "--out " + out).code == 3);
-  CHECK(fs::exists(out + "/notes.txt"));
-  CHECK_FALSE(fs::exists(out + "/metrics.jsonl"));
-  CHECK_FALSE(fs::exists(out + "/center.safetensors"));
+  const std::string deep = folder_with_room(out, std::strlen("metrics.jsonl"));
+  std::ofstream(deep + "/notes.txt") << "mine";
+  const Answer answer = program(kTrain + "--out " + deep);
+  CHECK(answer.code == 3);
+  CHECK(answer.last_line().ends_with("/config.toml: cannot be written: File name too long"));
+  CHECK(fs::exists(deep + "/notes.txt"));
+  CHECK_FALSE(fs::exists(deep + "/metrics.jsonl"));
+  CHECK_FALSE(fs::exists(deep + "/center.safetensors"));
 
   const std::string config = fs::absolute("configs/synthetic_logistic.toml").string();
   std::ofstream(folder / "runs") << "a file";
   check_one_line(program("train " + config, "cd " + folder.path().string() + "; "), 3,
                  "runs: cannot make the run folder: Not a directory; give another with --out");
+  CHECK(bytes_of(folder / "runs") == "a file");
+  fs::remove(folder / "runs");
+  fs::create_symlink("/not/mounted", folder / "runs");
+  check_one_line(program("train " + config, "cd " + folder.path().string() + "; "), 3,
+                 "runs: cannot make the run folder: No such file or directory");
+  CHECK(fs::read_symlink(folder / "runs") == "/not/mounted");
+}
+
+TEST_CASE("a run passes over names that are taken, and over a user's files") {
+  const Folder folder;
+  const std::string source = fs::current_path().string(),
+                    in_folder = "cd " + folder.string() + "; ";
+  const std::string train = "train " + source +
+                            "/configs/synthetic_logistic.toml --set data.limit=300 "
+                            "--set data.test_limit=100 --set name=mine";
+  fs::create_directories(folder / "runs");
+  std::ofstream(folder / "runs/mine-1") << "a file";
+  fs::create_symlink("/not/mounted", folder / "runs/mine-2");
+  CHECK(program(train, in_folder).last_line().ends_with(", runs/mine-3"));
+  CHECK(bytes_of(folder / "runs/mine-1") == "a file");
+  CHECK(fs::read_symlink(folder / "runs/mine-2") == "/not/mounted");
+
+  const std::vector<std::string> names = {"config.toml.new",   "center.safetensors.new",
+                                          "order.bin.new",     "summary.json.new",
+                                          "summary.json.new2", "metrics.jsonl.new"};
+  fs::create_directories(folder / "u");
+  for (const std::string& name : names) std::ofstream(folder / "u/" + name) << "my " + name;
+  CHECK(program(train + " --out u", in_folder).code == 0);
+  for (const std::string& name : names) CHECK(bytes_of(folder / "u/" + name) == "my " + name);
+  std::size_t files = 0;
+  for ([[maybe_unused]] const auto& entry : fs::directory_iterator(folder / "u")) ++files;
+  CHECK(files == names.size() + 5);
+}
+
+TEST_CASE("where the center never moves it is said, before and after") {
+  const Folder folder;
+  // Of each worker one letter, from before its first step.
+  const std::string small =
+      "train configs/synthetic_logistic.toml --set data.limit=100 --set data.test_limit=100 "
+      "--set workers.devices='[\"cpu\",\"cpu\"]' --set stop.epochs=1 ";
+  const Answer still = program(small + "--set algorithm.tau=1 --out " + folder / "still");
+  CHECK(still.code == 0);
+  CHECK(still.text.find(
+            "warning: tau 1 leaves the center one letter of each worker, which takes 1 step, sent "
+            "before the first: the center will not move") != std::string::npos);
+  CHECK(still.text.find("warning: no letter has moved the center") != std::string::npos);
+  for (const char* moving :
+       {"--set algorithm.tau=1 --set stop.epochs=10 ",
+        "--set algorithm.name=easgd_gauss_seidel --set algorithm.tau=1 ",
+        "--set algorithm.name=downpour --set algorithm.beta= --set algorithm.tau=1 "}) {
+    CAPTURE(moving);
+    const Answer answer =
+        program(small + moving + "--out " + folder / std::to_string(std::strlen(moving)));
+    CAPTURE(answer.text);
+    CHECK(answer.code == 0);
+    CHECK(answer.text.find("move") == std::string::npos);
+  }
+}
+
+TEST_CASE(
+    "a run whose letters are refused again and again has diverged, whatever its last loss is") {
+  const Folder folder;
+  const std::string train =
+      "train configs/synthetic_logistic.toml --set data.limit=2000 --set data.test_limit=100 "
+      "--set workers.devices=cpu --set algorithm.name=msgd --set algorithm.beta= "
+      "--set algorithm.tau=1 --set stop.steps=200 ";
+  const Answer wild =
+      program(train + "--set algorithm.learning_rate=1000 --set algorithm.weight_decay=10 --out " +
+              folder / "wild");
+  CAPTURE(wild.text);
+  CHECK(wild.code == 0);
+  const json summary = json::parse(bytes_of(folder / "wild/summary.json"));
+  CHECK(summary["refused_letters"].get<int>() > 20);
+  CHECK(summary["status"] == "diverged");
+  CHECK(wild.text.find("nan") == std::string::npos);
+  CHECK(program(train + "--out " + folder / "calm").code == 0);
+  CHECK(json::parse(bytes_of(folder / "calm/summary.json"))["status"] == "done");
 }
 
 TEST_CASE("a run tells where its data were, so that it repeats from any folder") {
@@ -743,15 +757,20 @@ TEST_CASE("an answer that cannot be written is a failure") {
 
 TEST_CASE("a full disk loses nothing else: no empty file in the place of a result") {
   const Folder folder;
+  const std::string out = folder / "run";
+  const pid_t child = start_training(endless(out), folder / "log");
   // A folder in the place where summary.json is to be written stands for a disk that takes no more.
-  fs::create_directories(folder / "run/summary.json.new/taken");
-  const Answer run = program(kTrain + "--out " + folder / "run");
-  CAPTURE(run.text);
-  CHECK(run.code == 3);
-  CHECK(run.text.find("summary.json: cannot be written") != std::string::npos);
-  CHECK(fs::exists(folder / "run/center.safetensors"));
-  CHECK(fs::exists(folder / "run/order.bin"));
-  CHECK_FALSE(fs::exists(folder / "run/summary.json"));
+  wait_for_file(out + "/center.safetensors");
+  fs::create_directories(out + "/summary.json/taken");
+  kill(child, SIGTERM);
+  CHECK(code_of(child) == 3);
+  CHECK(bytes_of(folder / "log").find("summary.json: cannot be written") != std::string::npos);
+  CHECK(program("evaluate " + out).code == 0);
+  CHECK(fs::exists(out + "/order.bin"));
+  CHECK(fs::is_empty(out + "/summary.json/taken"));
+  for (const auto& entry : fs::directory_iterator(out)) {
+    CHECK(entry.path().extension() != ".new");
+  }
 }
 
 TEST_CASE("a limit on the size of files is told like a full disk") {
@@ -777,9 +796,8 @@ TEST_CASE("a signal while a run is being set up ends it, and its folder can be u
     }
     if (!folder_made) std::this_thread::sleep_for(std::chrono::milliseconds(20));
     kill(child, SIGTERM);
-    const int status = status_of(child);
-    const bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM;
-    const bool saved = WIFEXITED(status) && WEXITSTATUS(status) == 130;
+    const int code = code_of(child);
+    const bool killed = code == 128 + SIGTERM, saved = code == 130;
     CHECK((killed || saved));
     const bool has_center = fs::exists(out + "/center.safetensors");
     if (saved) CHECK(has_center);
@@ -966,7 +984,8 @@ TEST_CASE("profilers see the names of threads and what each does when") {
   CAPTURE(answer.text);
   REQUIRE(answer.code == 0);
   const json seen = json::parse(bytes_of(folder / "ranges.json"));
-  CHECK(seen["threads"] == json({"evaluator", "master", "worker 0", "worker 1"}));
+  CHECK(seen["threads"] ==
+        json({"clock", "evaluator", "master", "signals", "worker 0", "worker 1"}));
   const json& ranges = seen["ranges"];
   for (const std::string part : {"", "/wait for batch", "/gradient", "/update"}) {
     CAPTURE(part);

@@ -109,8 +109,14 @@ struct Toy {
                   .order = order(),
                   .state0 = x0,
                   .stop_on_failure = stop_on_failure,
-                  .on_version = on_version,
+                  .on_version = {},
                   .on_failure = on_failure};
+    if (on_version) {
+      o.on_version = [heed = on_version](const CenterView& center) {
+        heed(center);
+        return false;
+      };
+    }
     for (std::size_t i = 0; i < workers; ++i) {
       o.workers.push_back(parts(std::uint32_t(i), noise_scale, after_gradient, before_batch));
     }

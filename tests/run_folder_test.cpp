@@ -3,8 +3,10 @@
 #include "train/run_folder.h"
 
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 
 #include <atomic>
+#include <csignal>
 #include <fstream>
 #include <optional>
 #include <thread>
@@ -52,6 +54,51 @@ TEST_CASE("a run that does not begin leaves no folder it made") {
   const testing::TemporaryFolder folder;
   { const RunFolder mine(folder / "a/b", "run"); }
   CHECK(fs::is_empty(folder.path()));
+}
+
+TEST_CASE("of what lies in a folder that is taken back, only what was written is removed") {
+  const testing::TemporaryFolder folder;
+  {
+    RunFolder mine(folder / "a/b", "run");
+    mine.write("config.toml", "text");
+    CHECK(fs::exists(folder / "a/b/config.toml"));
+    std::ofstream(folder / "a/b/summary.json") << "somebody's";
+    std::ofstream(folder / "a/notes.txt") << "somebody's";
+  }
+  CHECK(fs::exists(folder / "a/b/summary.json"));
+  CHECK(fs::exists(folder / "a/notes.txt"));
+  CHECK_FALSE(fs::exists(folder / "a/b/config.toml"));
+  CHECK_FALSE(fs::exists(folder / "a/b/metrics.jsonl"));
+}
+
+TEST_CASE("a folder that another run has begun in is not removed with one's own") {
+  const testing::TemporaryFolder folder;
+  {
+    RunFolder mine(folder / "a/b", "run");
+    RunFolder other(folder / "a/c", "run");
+    other.keep();
+  }
+  CHECK(fs::exists(folder / "a/c/metrics.jsonl"));
+  CHECK_FALSE(fs::exists(folder / "a/b"));
+}
+
+TEST_CASE("a line that cannot be written whole leaves no half of it in metrics.jsonl") {
+  const testing::TemporaryFolder folder;
+  RunFolder mine(folder / "run", "run");
+  mine.log({{"event", "first"}});
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, SIG_IGN);
+  rlimit small = before;
+  small.rlim_cur = 40;
+  setrlimit(RLIMIT_FSIZE, &small);
+  mine.log({{"event", std::string(100, 'x')}});
+  setrlimit(RLIMIT_FSIZE, &before);
+  mine.log({{"event", "third"}});
+  std::ifstream metrics(folder / "run/metrics.jsonl");
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(metrics, line);) lines.push_back(line);
+  CHECK(lines == std::vector<std::string>{R"({"event":"first"})", R"({"event":"third"})"});
 }
 
 TEST_CASE("a folder that can be made only in part is not left behind") {

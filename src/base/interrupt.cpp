@@ -64,7 +64,7 @@ void hear(const sigset_t& set) {
 void hear_signals() {
   const sigset_t set = heard_signals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  start_thread("signals", [set] { hear(set); }).detach();
+  start_thread("its signals", [set] { hear(set); }).detach();
 }
 
 void catch_interrupts() {

@@ -16,8 +16,8 @@ std::thread start_thread(const std::string& whom, Life&& life) {
   try {
     return std::thread(std::forward<Life>(life));
   } catch (const std::system_error& error) {
-    throw DeviceError("cpu: no thread for " + whom + ": " + error.code().message() +
-                      "; use fewer workers");
+    throw DeviceError("cpu: the system lets this process have no thread for " + whom + ": " +
+                      error.code().message() + "; use fewer workers");
   }
 }
 

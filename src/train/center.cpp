@@ -172,7 +172,6 @@ bool Center::is_torn() const {
 
 void Center::absorb(std::span<const int> round) {
   const Range range("absorb");
-  train_ = {};
   accepted_.clear();
   letters_.clear();
   letter_statistics_.clear();
@@ -206,7 +205,7 @@ void Center::absorb(std::span<const int> round) {
   for (const int worker : accepted_) {
     mailboxes_[std::size_t(worker)]->answer(kind);
   }
-  if (on_version) on_version(view());
+  if (on_version && on_version(view())) train_ = {};
 }
 
 void Center::absorb_accepted() {

@@ -50,7 +50,7 @@ struct CenterView {
   ConstView statistics = {};             ///< [S] in host memory
   std::uint64_t version = 0;             ///< letters absorbed
   std::span<const std::uint64_t> steps;  ///< of each worker, when its last letter was posted
-  Tally train;                           ///< training loss of the letters that made this version
+  Tally train;                           ///< training loss of the letters since a view was taken
   std::optional<double> seconds = {};    ///< virtual time, where the order keeps one
 
   /// state [P + S] in host memory
@@ -68,8 +68,9 @@ class Center {
          std::vector<WorkerTelemetry*> telemetry, Bell& bell);
 
   /// Called by the master between rounds, after each that changed the center; may copy; in
-  /// virtual time it may wait, else it must not.
-  std::function<void(const CenterView&)> on_version;
+  /// virtual time it may wait, else it must not. Says whether it took the view: the training loss
+  /// then begins anew, for a difference of sums would lose all digits after one loss of 1e38.
+  std::function<bool(const CenterView&)> on_version;
 
   /// Absorbs until every worker has left. After `stop` a synchronous round that some have left is
   /// not absorbed. On an exception closes every mailbox and throws it.
@@ -134,7 +135,7 @@ class Center {
   std::uint64_t version_ = 0;
   std::vector<std::uint64_t> steps_;
   std::vector<std::uint64_t> last_version_;  // at each worker's last exchange
-  Tally train_;                              // of the last round
+  Tally train_;                              // of the letters since a view was taken
   std::vector<std::uint16_t> absorbed_;
 
   // Scratch of one round.

@@ -109,7 +109,6 @@ class Run {
   RunFolder folder_;  // last of what may fail: a mistake leaves no folder behind
   Journal journal_;
   EvaluationClock clock_;
-  Tally train_;  // of the letters since the last snapshot; the master's until it has ended
   std::map<std::string, std::string> metadata_;
   std::mutex saving_;
   std::optional<std::uint64_t> saved_;  // version of center.safetensors
@@ -349,15 +348,11 @@ ExitCode Run::run() {
   const Team* seen_team = nullptr;
   options.on_version = [&](const CenterView& center) {
     const double seconds = center.seconds.value_or(seen_team->seconds());
-    train_ += center.train;
-    if (!clock_.due(center, seconds)) return;
+    if (!clock_.due(center, seconds)) return false;
     if (center.seconds) evaluator.wait();  // virtual time stands still meanwhile
-    CenterView due = center;
-    due.train = train_;
-    if (evaluator.offer(due, seconds)) {
-      clock_.begun(center, seconds);
-      train_ = {};
-    }
+    if (!evaluator.offer(center, seconds)) return false;
+    clock_.begun(center, seconds);
+    return true;
   };
   Team team(std::move(options));
   seen_team = &team;
@@ -384,8 +379,7 @@ ExitCode Run::run() {
   attempt([&] { write_order(team); });
   attempt([&] { folder_.write("summary.json", summarise(team, "interrupted", seconds).dump(2)); });
   if (!team.center().lost()) {
-    CenterView last = team.center().view();
-    last.train = train_;
+    const CenterView last = team.center().view();
     attempt([&] { finish(evaluator, last, last.seconds.value_or(seconds)); });
   }
   const char* status = failure.get()    ? "failed"

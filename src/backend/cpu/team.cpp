@@ -4,6 +4,7 @@
 
 #include "backend/cpu/largest_team.h"
 #include "base/error.h"
+#include "base/startable_threads.h"
 
 namespace easgd::cpu {
 
@@ -16,6 +17,13 @@ void start_team(int threads) {
   if (omp_get_max_active_levels() < 1) omp_set_max_active_levels(1);  // OMP_MAX_ACTIVE_LEVELS
   omp_set_num_threads(threads);
   if (threads == 1) return;
+  const std::size_t others = std::size_t(threads) - 1;
+  if (const std::size_t found = startable_threads(others); found < others) {  // OpenMP would end us
+    throw DeviceError(fmt::format(
+        "cpu: the system lets this process have {} of {} more threads; use workers.threads={} and "
+        "evaluate.threads={}",
+        found, others, found + 1, found + 1));
+  }
   int came = 0;
 #pragma omp parallel
 #pragma omp master
