@@ -115,25 +115,30 @@ struct Published {
   DatasetFiles files;
 };
 
-DatasetFiles files_of(const std::vector<File>& train, const File& test,
+DatasetFiles files_of(const std::vector<File>& train, const File& test, const Labels& labels,
                       const std::vector<std::string>& folders, const std::string& fetch,
                       std::vector<Lookalike> lookalikes) {
   DatasetFiles files{folders, {}, fetch, std::move(lookalikes)};
-  for (const File& file : train) files.files.push_back({file.name});
-  files.files.push_back({test.name});
+  std::vector<File> all = train;
+  all.push_back(test);
+  for (const File& file : all) {
+    files.files.push_back({file.name});
+    files.sizes.push_back(file.records * labels.record());
+  }
   return files;
 }
 
 /// The Python version, by its folder and by its files, and archives as they are downloaded.
 std::vector<Lookalike> lookalikes(const std::string& name, const std::string& python,
-                                  const std::vector<std::string>& files, const std::string& fetch) {
-  const std::string binary = "; the binary version is needed: `tools/fetch " + fetch + " DIR`";
-  const std::string version = "is the Python version of " + name + ", which is not read" + binary;
+                                  const std::vector<std::string>& files) {
+  const std::string version =
+      "the Python version of " + name + ", which is not read: the binary version is needed";
   const std::string start = name == "CIFAR-10" ? "cifar-10-" : "cifar-100-";
+  const std::string packed = "the binary version, packed", unpack = "unpack it there, with tar -xf";
   return {{{python}, version},
           {files, version},
-          {{start + "binary.tar.gz"}, "is not unpacked: `tar -xzf` it there"},
-          {{start + "binary.tar"}, "is not unpacked: `tar -xf` it there"},
+          {{start + "binary.tar.gz"}, packed, unpack},
+          {{start + "binary.tar"}, packed, unpack},
           {{start + "python.tar.gz"}, version}};
 }
 
@@ -147,11 +152,11 @@ const std::vector<File> kTrain100{{"train.bin", 50000}};
 const File kTest100{"test.bin", 10000};
 
 const DatasetFiles kFiles10 = files_of(
-    kTrain10, kTest10, {"cifar-10-batches-bin", "cifar10", "cifar-10"}, "cifar10",
-    lookalikes("CIFAR-10", "cifar-10-batches-py", {"data_batch_1", "test_batch"}, "cifar10"));
+    kTrain10, kTest10, Labels{1, 0}, {"cifar-10-batches-bin", "cifar10", "cifar-10"}, "cifar10",
+    lookalikes("CIFAR-10", "cifar-10-batches-py", {"data_batch_1", "test_batch"}));
 const DatasetFiles kFiles100 =
-    files_of(kTrain100, kTest100, {"cifar-100-binary", "cifar100", "cifar-100"}, "cifar100",
-             lookalikes("CIFAR-100", "cifar-100-python", {"train", "test", "meta"}, "cifar100"));
+    files_of(kTrain100, kTest100, Labels{2, 1}, {"cifar-100-binary", "cifar100", "cifar-100"},
+             "cifar100", lookalikes("CIFAR-100", "cifar-100-python", {"train", "test", "meta"}));
 
 const Published kCifar10{"cifar10", 10, {1, 0}, kTrain10, kTest10, kFiles10};
 const Published kCifar100{"cifar100", 100, {2, 1}, kTrain100, kTest100, kFiles100};
@@ -167,9 +172,9 @@ Part published_part(const fs::path& folder, const File& file, const Published& s
       fmt::format("{}: expected {} bytes, found {}; fetch it again, in the binary version{}",
                   part.path.string(), expected, found,
                   found > 0 && found % own == 0
-                      ? fmt::format("; or are these {} pictures of your own? Then set data.set = "
-                                    "\"{}\"",
-                                    found / own, kOwnSet)
+                      ? fmt::format("; or, for {} pictures of your own, use data.set = \"{}\" with "
+                                    "data.dir = \"{}\"",
+                                    found / own, kOwnSet, folder.string())
                       : ""));
 }
 
@@ -186,8 +191,8 @@ DataSplit read_published(const Published& set, const DatasetOptions& options) {
 
 // ---- one's own pictures
 
-const DatasetFiles kOwnFiles{
-    {"cifar_records"}, {{"data_batch_#.bin", "train.bin"}, {"test_batch.bin", "test.bin"}}, "", {}};
+const DatasetFiles kOwnFiles{{"cifar_records"},
+                             {{"data_batch_#.bin", "train.bin"}, {"test_batch.bin", "test.bin"}}};
 
 /// The file, of any number of records.
 Part own_part(const fs::path& path) {

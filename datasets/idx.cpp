@@ -242,10 +242,11 @@ void check_labels(Idx& labels, const IdxSet& set) {
       throw DataError(fmt::format(
           "{}: record {}: label {} is not in {}..{} of {}; the file is damaged or another set's{}",
           labels.path.string(), i, label, first, last, set.name,
-          set.prefix.empty() ? fmt::format(": data.set = \"{}\" takes labels of any number of "
-                                           "classes",
-                                           kOwnSet)
-                             : ""));
+          set.prefix.empty()
+              ? fmt::format("; for labels of any number of classes use data.set = \"{}\" with "
+                            "data.dir = \"{}\"",
+                            kOwnSet, labels.path.parent_path().string())
+              : ""));
     labels.elements[i] = static_cast<std::uint8_t>(label - first);
   }
 }
@@ -356,8 +357,7 @@ const RegisteredSet kFashion({.name = "fashion_mnist"},
                              "fashion_mnist");
 const RegisteredSet kKuzushiji({.name = "kmnist"}, {"kmnist", "KMNIST/raw", "KMNIST"}, "kmnist",
                                {{{"kmnist-train-imgs.npz"},
-                                 "is the NumPy version, which is not read; the IDX files are "
-                                 "needed: `tools/fetch kmnist DIR`"}});
+                                 "the NumPy version, which is not read: IDX files are needed"}});
 const RegisteredSet kOwn(
     {.name = kOwnSet, .classes = 0, .tests = {"t10k", "test"}, .dimensions = {3, 4}}, {"idx"});
 
@@ -371,11 +371,9 @@ struct RegisteredEmnist : RegisteredSet {
                        .transposed = true},
                       {"emnist", "EMNIST/raw", "EMNIST", "gzip", "emnist/gzip", "EMNIST/raw/gzip",
                        "EMNIST/gzip"},
-                      "emnist_" + split,
-                      {{{"gzip.zip"}, "is not unpacked: `unzip` it there"},
-                       {{"matlab.zip"},
-                        "is the Matlab version, which is not read; gzip.zip of "
-                        "the same place is needed"}}) {}
+                      "emnist",
+                      {{{"gzip.zip"}, "all of EMNIST, packed", "unpack it there, with unzip"},
+                       {{"matlab.zip"}, "the Matlab version, which is not read"}}) {}
 };
 
 const RegisteredEmnist kByClass("byclass", 62);

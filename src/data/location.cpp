@@ -62,7 +62,8 @@ std::optional<std::uint64_t> number_in(const std::string& name, const std::strin
 struct Holding {
   fs::path folder;
   Sight sight;
-  /// Two points for each file that is there, one for something else of its name.
+  /// Two points for each file that is there, one for something else of its name: a folder, or a
+  /// file of a size that it cannot have.
   std::size_t points = 0;
   bool complete = false;
   fs::path blocked;  ///< what nothing can be said of
@@ -78,8 +79,8 @@ void block(Holding& holding, const fs::path& path, const std::error_code& why) {
   holding.why = why;
 }
 
-/// Points of one file under one of its names.
-std::size_t points_of(Holding& holding, const std::string& name) {
+/// Points of one file under one of its names; `size` is its size, 0 where that is not known.
+std::size_t points_of(Holding& holding, const std::string& name, std::uintmax_t size = 0) {
   if (name.find('#') != std::string::npos) {
     std::error_code error;
     fs::directory_iterator entry(holding.folder, error);
@@ -91,17 +92,20 @@ std::size_t points_of(Holding& holding, const std::string& name) {
   const fs::path path = holding.folder / name;
   const Sight sight = look_at(path);
   if (sight.is(fs::file_type::none)) block(holding, path, sight.error);
-  return sight.is(fs::file_type::regular) ? 2 : sight.there() ? 1 : 0;
+  if (!sight.is(fs::file_type::regular)) return sight.there() ? 1 : 0;
+  std::error_code ignored;  // who reads it will meet it again
+  return size && fs::file_size(path, ignored) != size ? 1 : 2;
 }
 
 Holding holding_of(const fs::path& folder, const DatasetFiles& wanted) {
   Holding holding{folder, look_at(folder), 0, false, {}, {}};
   if (holding.sight.is(fs::file_type::none)) block(holding, folder, holding.sight.error);
   if (!holding.sight.is(fs::file_type::directory)) return holding;
-  for (const auto& names : wanted.files) {
+  for (std::size_t i = 0; i < wanted.files.size(); ++i) {
+    const std::uintmax_t size = i < wanted.sizes.size() ? wanted.sizes[i] : 0;
     std::size_t best = 0;
-    for (const auto& name : names)
-      if (best < 2) best = std::max(best, points_of(holding, name));
+    for (const auto& name : wanted.files[i])
+      if (best < 2) best = std::max(best, points_of(holding, name, size));
     holding.points += best;
   }
   holding.complete = holding.points == 2 * wanted.files.size();
@@ -144,7 +148,10 @@ Search search(const fs::path& root, const DatasetFiles& wanted) {
   if (holdings[0].sight.is(fs::file_type::directory))
     for (const auto& name : wanted.folders) holdings.push_back(holding_of(root / name, wanted));
   for (const Holding& each : holdings)
-    if (each.complete) return {std::move(holdings), each.folder};
+    if (each.complete) {
+      result.folder = each.folder;
+      return result;
+    }
 
   const Holding* best = &holdings[0];
   for (std::size_t i = holdings.size(); i-- > 1;)
@@ -201,6 +208,11 @@ bool has_substitute(const std::string& set) {
   return facts && built_in && facts->classes == built_in->classes;
 }
 
+std::string fetch_into(const DatasetFiles& wanted, const fs::path& folder) {
+  return fmt::format("`tools/fetch {} {}`", wanted.fetch,
+                     quoted(folder.empty() ? "." : folder.string()));
+}
+
 /// Whether tools/fetch can put a set there.
 bool can_be_filled(const Holding& root) {
   if (root.sight.is(fs::file_type::not_found))
@@ -228,12 +240,11 @@ std::string remedies(const std::string& set, const DatasetFiles& wanted, const R
   std::vector<std::string> list;
   if (in_variable)
     list.push_back(
-        fmt::format("data.dir comes before $EASGD_DATA ({}), where the set is: take it "
-                    "away with --set data.dir=",
+        fmt::format("take data.dir away with `--set data.dir=`, so that $EASGD_DATA ({}), "
+                    "which it comes before, counts",
                     variable));
   if (!wanted.fetch.empty() && can_be_filled(place))
-    list.push_back(
-        fmt::format("run `tools/fetch {} {}`", wanted.fetch, quoted(root.path.string())));
+    list.push_back("run " + fetch_into(wanted, root.path));
   list.push_back(by_option ? "name another folder with " + option
                            : "name its folder with " + option + " or $EASGD_DATA");
   if (has_substitute(set)) list.push_back("use data.set = \"synthetic\"");
@@ -246,15 +257,21 @@ std::string remedies(const std::string& set, const DatasetFiles& wanted, const R
   return text;
 }
 
-/// What lies in the place of a set that is not there; nullopt where nothing known does.
+/// What lies in the place of a set that is not there, and what to do; nullopt where nothing known
+/// does.
 std::optional<std::string> lookalike_in(const Search& found, const DatasetFiles& wanted) {
   for (const Holding& holding : found.holdings)
     for (const Lookalike& each : wanted.lookalikes)
       if (std::ranges::all_of(each.paths, [&](const std::string& path) {
             return look_at(holding.folder / path).there();
-          }))
-        return (each.paths.size() > 1 ? holding.folder : holding.folder / each.paths[0]).string() +
-               ": " + each.what;
+          })) {
+        const bool folder = each.paths.size() > 1;
+        return fmt::format(
+            "{} is {}; {}", (folder ? holding.folder : holding.folder / each.paths[0]).string(),
+            each.what,
+            each.advice.empty() ? "run " + fetch_into(wanted, found.holdings[0].folder)
+                                : each.advice);
+      }
   return std::nullopt;
 }
 
@@ -344,9 +361,8 @@ fs::path find_file(const fs::path& folder, const std::vector<std::string>& names
   if (const auto path = look_for_file(folder, names)) return *path;
   std::string text = (folder / names.front()).string() + ": file missing; the set is incomplete";
   if (set.fetch.empty()) throw DataError(text);
-  const fs::path parent = folder.parent_path();
-  throw DataError(fmt::format("{}; move its folder away and fetch it again (tools/fetch {} {})",
-                              text, set.fetch, quoted(parent.empty() ? "." : parent.string())));
+  throw DataError(
+      text + "; move its folder away and fetch it again: " + fetch_into(set, folder.parent_path()));
 }
 
 std::vector<fs::path> numbered_files(const fs::path& folder, const std::string& pattern) {

@@ -4,6 +4,7 @@
 // ./data. Whichever it is may be the set's own folder or the parent of it.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -17,7 +18,8 @@ namespace easgd {
 /// of it.
 struct Lookalike {
   std::vector<std::string> paths;
-  std::string what;  ///< "is the Python version, which is not read; ..."
+  std::string what;      ///< "the Python version, which is not read"
+  std::string advice{};  ///< what to do; empty: to fetch the set
 };
 
 /// What a set's folder is called and what has to be in it. Registered under the set's name by its
@@ -26,8 +28,9 @@ struct DatasetFiles {
   std::vector<std::string> folders;             ///< names that people give the folder, best first
   std::vector<std::vector<std::string>> files;  ///< for each file the names that it may have, in
                                                 ///< which # stands for any number
-  std::string fetch;                            ///< what tools/fetch calls it; empty: one's own
-  std::vector<Lookalike> lookalikes;
+  std::string fetch{};                          ///< what tools/fetch calls it; empty: one's own
+  std::vector<Lookalike> lookalikes{};
+  std::vector<std::uintmax_t> sizes{};  ///< in bytes, of each file, where they are known
 };
 
 /// The folder of a set: the first that holds all its files, else the one that holds most of them.
