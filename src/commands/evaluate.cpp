@@ -39,6 +39,9 @@ void follow_data(Config& config, const std::string& source) {
     throw DataError(
         fmt::format("{}{}; say where it is now with EASGD_DATA=DIR or --set data.dir=DIR", found,
                     variable.empty() ? "" : ", nor in $EASGD_DATA (" + variable + ")"));
+  if (!locate(config.data.set, variable))
+    throw DataError(
+        fmt::format("{}; {}", found, why_not_located(config.data.set, variable, "$EASGD_DATA")));
   Progress::line(fmt::format("{}; taken from $EASGD_DATA ({})", found, variable));
   dir.clear();
 }
@@ -61,13 +64,14 @@ void evaluate(const std::string& path, const std::string& given,
   std::error_code error;
   const auto type = std::filesystem::status(file_path, error).type();
   if (type == std::filesystem::file_type::none || error == std::errc::not_a_directory)
-    throw DataError(path + ": cannot be examined: " + error.message());
+    throw DataError(path + ": cannot be examined: " + reason(error.value()));
   if (type == std::filesystem::file_type::not_found)
     throw DataError(path + ": not found; expected a run folder or a safetensors file");
   if (type == std::filesystem::file_type::directory) {
     const std::filesystem::path resolved = file_path / "config.toml";
     if (given.empty() && std::filesystem::exists(resolved, error)) source = resolved.string();
-    if (error) throw DataError(resolved.string() + ": cannot be examined: " + error.message());
+    if (error)
+      throw DataError(resolved.string() + ": cannot be examined: " + reason(error.value()));
     file_path /= "center.safetensors";
   }
   const safetensors::File file = safetensors::read(file_path);

@@ -124,22 +124,13 @@ Root chosen_root(const std::string& dir, const char* option) {
   return {"data", ""};
 }
 
-/// Whether a path ends in `name`, which may have a slash of its own.
-bool is_called(const fs::path& path, const std::string& name) {
-  std::error_code error;
-  const fs::path whole = fs::absolute(path, error);
-  const std::string text = ((error ? path : whole) / "").lexically_normal().string();
-  return ("/" + text).ends_with("/" + name + "/");
-}
-
 struct Search {
-  std::vector<Holding> holdings;  ///< the root's, then those of the folders in it
-  std::optional<fs::path> folder;
+  std::vector<Holding> holdings;   ///< the root's, then those of the folders in it
+  std::optional<fs::path> folder;  ///< one that has files of the set
 };
 
 /// The first complete folder, the root before those in it. Of incomplete ones the fullest, those
-/// named after the set before the root: a single file of a common name says little. Where there is
-/// no file at all, a folder that has the right name.
+/// named after the set before the root: a single file of a common name says little.
 /// Throws: DataError where a folder cannot be looked into and no other has half of the files.
 Search search(const fs::path& root, const DatasetFiles& wanted) {
   Search result;
@@ -147,29 +138,18 @@ Search search(const fs::path& root, const DatasetFiles& wanted) {
   holdings.push_back(holding_of(root, wanted));
   if (holdings[0].sight.is(fs::file_type::directory))
     for (const auto& name : wanted.folders) holdings.push_back(holding_of(root / name, wanted));
-  for (const Holding& each : holdings)
-    if (each.complete) {
-      result.folder = each.folder;
-      return result;
-    }
-
+  const auto complete = std::ranges::find_if(holdings, &Holding::complete);
+  if (complete != holdings.end()) {
+    result.folder = complete->folder;
+    return result;
+  }
   const Holding* best = &holdings[0];
   for (std::size_t i = holdings.size(); i-- > 1;)
     if (holdings[i].points >= std::max<std::size_t>(1, best->points)) best = &holdings[i];
   if (best->points < wanted.files.size())
     for (const Holding& each : holdings)
       if (!each.blocked.empty()) cannot_examine(each.blocked, each.why);
-  if (best->points > 0) {
-    result.folder = best->folder;
-    return result;
-  }
-  for (std::size_t i = 1; i < holdings.size(); ++i) {
-    const bool named = is_called(root, wanted.folders[i - 1]);
-    if (named || holdings[i].sight.is(fs::file_type::directory)) {
-      result.folder = named ? root : holdings[i].folder;
-      return result;
-    }
-  }
+  if (best->points > 0) result.folder = best->folder;
   return result;
 }
 
@@ -231,7 +211,7 @@ bool is_complete_in(const fs::path& root, const DatasetFiles& wanted) {
 
 /// What can be done about a set that is not to be found; only what then works.
 std::string remedies(const std::string& set, const DatasetFiles& wanted, const Root& root,
-                     const Holding& place) {
+                     const Search& found) {
   const bool by_option = !root.origin.empty() && root.origin != "$EASGD_DATA";
   const bool by_key = root.origin == "data.dir";
   const std::string option = by_option && !by_key ? root.origin + " DIR" : "`--set data.dir=DIR`";
@@ -243,14 +223,19 @@ std::string remedies(const std::string& set, const DatasetFiles& wanted, const R
         fmt::format("take data.dir away with `--set data.dir=`, so that $EASGD_DATA ({}), "
                     "which it comes before, counts",
                     variable));
-  if (!wanted.fetch.empty() && can_be_filled(place))
-    list.push_back("run " + fetch_into(wanted, root.path));
+  if (!wanted.fetch.empty() && can_be_filled(found.holdings[0])) {
+    // tools/fetch takes no folder that is there.
+    std::string away;
+    for (std::size_t i = 1; i < found.holdings.size(); ++i)
+      if (found.holdings[i].sight.there() && away.empty())
+        away = "move " + found.holdings[i].folder.string() + " away and ";
+    list.push_back(away + "run " + fetch_into(wanted, root.path));
+  }
   list.push_back(by_option ? "name another folder with " + option
                            : "name its folder with " + option + " or $EASGD_DATA");
   if (has_substitute(set)) list.push_back("use data.set = \"synthetic\"");
   std::string text = list[0];
-  for (std::size_t i = 1; i < list.size(); ++i)
-    text += (i + 1 < list.size() ? ", " : ", or ") + list[i];
+  for (std::size_t i = 1; i < list.size(); ++i) text += "; or " + list[i];
   if (!variable.empty() && !in_variable)
     text += fmt::format("; $EASGD_DATA ({}), which data.dir comes before, does not hold the set",
                         variable);
@@ -277,20 +262,19 @@ std::optional<std::string> lookalike_in(const Search& found, const DatasetFiles&
 
 fs::path folder_of(const std::string& set, const DatasetFiles& wanted, const Root& root) {
   const Search found = search(root.path, wanted);
-  const auto holds_files = [&](const Holding& each) {
-    return each.points > 0 && found.folder == each.folder;
-  };
-  if (std::ranges::any_of(found.holdings, holds_files)) return *found.folder;
+  if (found.folder) return *found.folder;
   if (const auto lookalike = lookalike_in(found, wanted))
     throw DataError(set + ": not found; " + *lookalike);
-  if (found.folder) return *found.folder;
   std::string places = root.path.string() + why_no_folder(found.holdings[0]);
-  for (std::size_t i = 1; i < found.holdings.size(); ++i)
-    places += ", " + found.holdings[i].folder.string();
+  for (std::size_t i = 1; i < found.holdings.size(); ++i) {
+    const Holding& each = found.holdings[i];
+    places += ", " + each.folder.string();
+    if (each.sight.is(fs::file_type::directory)) places += " (holds none of its files)";
+  }
   throw DataError(
       fmt::format("{}: not found; looked in {} ({}); {}", set, places,
                   root.origin.empty() ? "neither data.dir nor $EASGD_DATA is set" : root.origin,
-                  remedies(set, wanted, root, found.holdings[0])));
+                  remedies(set, wanted, root, found)));
 }
 
 /// Where something else has a file's name, or nothing can be said of it.
@@ -361,8 +345,8 @@ fs::path find_file(const fs::path& folder, const std::vector<std::string>& names
   if (const auto path = look_for_file(folder, names)) return *path;
   std::string text = (folder / names.front()).string() + ": file missing; the set is incomplete";
   if (set.fetch.empty()) throw DataError(text);
-  throw DataError(
-      text + "; move its folder away and fetch it again: " + fetch_into(set, folder.parent_path()));
+  const fs::path parent = (folder / "").lexically_normal().parent_path().parent_path();
+  throw DataError(text + "; move its folder away and fetch it again: " + fetch_into(set, parent));
 }
 
 std::vector<fs::path> numbered_files(const fs::path& folder, const std::string& pattern) {
