@@ -255,9 +255,16 @@ std::optional<Names> read_names(const fs::path& folder) {
   if (!file) throw DataError(cannot_open(*path));
   std::size_t count = 0;
   errno = 0;
-  for (std::string line; std::getline(file, line);)
+  bool text = true;
+  for (std::string line; std::getline(file, line);) {
     count += line.find_first_not_of(" \t\r") != std::string::npos;
+    text &= line.find('\0') == std::string::npos;
+  }
   if (file.bad()) throw DataError(path->string() + ": cannot be read: " + reason(errno));
+  if (!text)
+    throw DataError(
+        path->string() +
+        ": expected the names of classes, a line each; found zero bytes: save it as UTF-8");
   if (count == 0 || count > kLabels)
     throw DataError(fmt::format("{}: expected the names of 1 to {} classes, a line each; found {}",
                                 path->string(), kLabels, count));

@@ -87,13 +87,14 @@ struct Idx {
 };
 
 using Word = std::array<std::uint8_t, 4>;
+constexpr std::uint8_t kBytes = 8;  // the type of unsigned bytes, the first of them
 
 /// "bytes in 3 dimensions", of a magic number; empty where it is none.
 std::string content_of(const Word& magic) {
   const char* const kTypes[] = {"bytes",           "signed bytes",    nullptr,
                                 "16-bit integers", "32-bit integers", "32-bit floats",
                                 "64-bit floats"};
-  const int type = magic[2] - 8;
+  const int type = magic[2] - kBytes;
   if (magic[0] != 0 || magic[1] != 0 || type < 0 || type > 6 || !kTypes[type]) return "";
   return fmt::format("{} in {} dimension{}", kTypes[type], magic[3], magic[3] == 1 ? "" : "s");
 }
@@ -108,7 +109,7 @@ std::vector<std::uint32_t> read_header(GzipFile& file, const std::vector<int>& w
   std::string expected;
   bool good = false;
   for (const int dimensions : wanted) {
-    const Word magic{0, 0, 8, static_cast<std::uint8_t>(dimensions)};
+    const Word magic{0, 0, kBytes, static_cast<std::uint8_t>(dimensions)};
     expected += fmt::format("{}0000080{} ({})", expected.empty() ? "" : " or ", dimensions,
                             content_of(magic));
     good |= word == magic;
@@ -116,10 +117,10 @@ std::vector<std::uint32_t> read_header(GzipFile& file, const std::vector<int>& w
   if (!good) {
     const std::string content = content_of(word);
     throw DataError(fmt::format(
-        "{}: expected the IDX magic number {}, found {:02x}{:02x}{:02x}{:02x}{}; not a file of "
-        "this set",
-        path, expected, word[0], word[1], word[2], word[3],
-        content.empty() ? "" : " (" + content + ")"));
+        "{}: expected the IDX magic number {}, found {:02x}{:02x}{:02x}{:02x}{}; {}", path,
+        expected, word[0], word[1], word[2], word[3], content.empty() ? "" : " (" + content + ")",
+        content.empty() || word[2] == kBytes ? "not a file of this set"
+                                             : "its elements have to be unsigned bytes"));
   }
   std::vector<std::uint32_t> result;
   for (int d = 0; d < word[3]; ++d) {

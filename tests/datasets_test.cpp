@@ -474,6 +474,11 @@ TEST_CASE("datasets: of incomplete folders the fullest is told of, the set's own
   check_says(failure("cifar10", data.string()),
              {own / "data_batch_3.bin", "file missing", "`tools/fetch cifar10 " + data.string()});
   CHECK(!locate("cifar10", data.string()));
+  // A folder with none of the files says nothing of where they are.
+  fs::create_directory(data.path() / "mnist");
+  check_says(failure("mnist", data.string()),
+             {"mnist: not found", "/mnist (holds none of its files)",
+              "move " + data / "mnist" + " away and run `tools/fetch mnist"});
   write_blank(data.path() / "train.bin", 153700000);
   write_blank(data.path() / "cifar100/test.bin", 30740000);
   check_says(failure("cifar100", data.string()), {data / "cifar100/train.bin", "file missing"});
@@ -660,7 +665,8 @@ TEST_CASE("datasets: the test half of an idx set is called t10k or test") {
   write_idx_half(folder.path(), "t10k", "\2");
   check_says(failure("idx", folder.string()),
              {"t10k-images-idx3-ubyte: is there beside test-images-idx3-ubyte", "move"});
-  check_says(failure("mnist", folder.string() + "/none"), {"mnist: not found"});
+  check_says(failure("idx", folder / "none"),
+             {"name the folder that holds train-images-idx3-ubyte.gz and the like"});
 }
 
 TEST_CASE("datasets: a label beyond a set's classes tells of data.set = \"idx\"") {
@@ -797,6 +803,8 @@ TEST_CASE("datasets: one's own records in CIFAR's format, in any number") {
     write(other.path() / "classes.txt", "a\r\nb");
     check_says(failure("cifar_records", other.string()),
                {"train.bin: record 1: label 2 is not in 0..1", "classes.txt names 2 classes"});
+    write(other.path() / "classes.txt", std::string("a\0\n\0b\0\n\0", 8));  // UTF-16
+    check_says(failure("cifar_records", other.string()), {"classes.txt", "save it as UTF-8"});
     write(other.path() / "classes.txt", "\n");
     check_says(failure("cifar_records", other.string()),
                {"classes.txt: expected the names", "found 0"});

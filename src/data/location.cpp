@@ -231,8 +231,11 @@ std::string remedies(const std::string& set, const DatasetFiles& wanted, const R
         away = "move " + found.holdings[i].folder.string() + " away and ";
     list.push_back(away + "run " + fetch_into(wanted, root.path));
   }
-  list.push_back(by_option ? "name another folder with " + option
-                           : "name its folder with " + option + " or $EASGD_DATA");
+  const std::string folder = wanted.fetch.empty()
+                                 ? "the folder that holds " + wanted.files[0][0] + " and the like"
+                             : by_option ? "another folder"
+                                         : "its folder";
+  list.push_back("name " + folder + " with " + option + (by_option ? "" : " or $EASGD_DATA"));
   if (has_substitute(set)) list.push_back("use data.set = \"synthetic\"");
   std::string text = list[0];
   for (std::size_t i = 1; i < list.size(); ++i) text += "; or " + list[i];
