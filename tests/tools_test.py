@@ -17,6 +17,7 @@ import tarfile
 import tempfile
 import threading
 import unittest
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -112,6 +113,93 @@ class Fetch(unittest.TestCase):
         with self.assertRaisesRegex(fetch.FetchError, "has no one.bin"):
             self.fetch()
 
+    def names(self) -> list[str]:
+        return sorted(str(path.relative_to(self.data)) for path in self.data.rglob("*"))
+
+    def test_removes_nothing_that_it_has_not_made(self):
+        """Of another's making: all names that it would like for what is on its way."""
+        theirs = self.data / ".set.part"
+        (theirs / "unpacked").mkdir(parents=True)
+        for name in ("notes.txt", "set.tar.gz", "unpacked/one.bin"):
+            (theirs / name).write_text("mine")
+        (self.data / ".set.part-1").write_text("mine")
+        (self.data / ".set.part-2").symlink_to(self.root)
+        before = self.names()
+        for damage in ("cut", "changed", ""):
+            Server.damage = damage
+            if damage:
+                with self.assertRaises(fetch.FetchError):
+                    self.fetch()
+            else:
+                self.fetch()
+        self.assertEqual(self.names(), sorted([*before, "set", "set/one.bin"]))
+        for name in ("notes.txt", "set.tar.gz", "unpacked/one.bin"):
+            self.assertEqual((theirs / name).read_text(), "mine")
+        self.assertEqual((self.data / ".set.part-1").read_text(), "mine")
+        self.assertTrue((self.root / "set.tar.gz").exists())
+
+    def test_leaves_what_somebody_puts_among_its_parts(self):
+        Server.damage = "cut"
+        with self.assertRaises(fetch.FetchError):
+            self.fetch()
+        (self.data / ".set.part/notes.txt").write_text("mine")
+        Server.damage = ""
+        self.fetch()
+        self.assertEqual((self.data / ".set.part/notes.txt").read_text(), "mine")
+        self.assertEqual([path.name for path in (self.data / "set").iterdir()], ["one.bin"])
+
+    def test_files_that_stay_packed_come_alone(self):
+        self.source = fetch.Source("set", (), self.source.files)
+        Server.damage = "cut"
+        with self.assertRaises(fetch.FetchError):
+            self.fetch()
+        (self.data / ".set.part/notes.txt").write_text("mine")
+        Server.damage = ""
+        self.fetch()
+        self.assertEqual([path.name for path in (self.data / "set").iterdir()], ["set.tar.gz"])
+        self.assertEqual((self.data / "set").stat().st_mode & 0o777, 0o777 & ~fetch.mask())
+
+    def test_replaces_no_link_and_no_folder_of_anothers(self):
+        self.data.mkdir()
+        (self.data / "set").symlink_to("/not/mounted")
+        with self.assertRaisesRegex(fetch.FetchError, "is there but has no one.bin"):
+            self.fetch()
+        self.assertTrue((self.data / "set").is_symlink())
+        self.data = self.root / "one.bin"
+        with self.assertRaisesRegex(fetch.FetchError, "one.bin: cannot be made: there is something else"):
+            self.fetch()
+
+    def test_takes_back_the_folders_it_has_made(self):
+        self.data = self.root / "new/inner/data"
+        with self.assertRaises(fetch.FetchError):
+            self.fetch("http://127.0.0.1:1/")
+        self.assertFalse((self.root / "new").exists())
+
+    def test_does_not_meddle_with_another_call(self):
+        self.data.mkdir()
+        with fetch.parts_folder(self.data, "set"):
+            with self.assertRaisesRegex(fetch.FetchError, "another tools/fetch is at work"):
+                self.fetch()
+        self.fetch()
+
+    def test_unpacks_zip_archives(self):
+        with zipfile.ZipFile(self.root / "set.zip", "w") as packed:
+            packed.write(self.root / "one.bin", "inner/one.bin")
+        checksum = hashlib.md5((self.root / "set.zip").read_bytes(), usedforsecurity=False).hexdigest()
+        self.source = fetch.Source("set", (), {"set.zip": checksum}, ("one.bin",))
+        self.fetch(self.root.as_uri())
+        self.assertEqual(self.names(), ["set", "set/one.bin"])
+        self.assertEqual((self.data / "set/one.bin").read_bytes(), (self.root / "one.bin").read_bytes())
+
+    def test_knows_every_set_of_the_program(self):
+        listed = subprocess.run([ROOT / "build/easgd", "train", "configs/mnist_logistic.toml", "--set", "data.set=x"],
+                                capture_output=True, text=True, cwd=ROOT).stderr
+        for name in re.search(r"expected one of (.*); found", listed)[1].split(", "):
+            self.assertTrue(name in fetch.SETS or fetch.SAME.get(name) in fetch.SETS or name in fetch.NOT_FETCHED, name)
+        for name in fetch.NOT_FETCHED:
+            told = subprocess.run([ROOT / "tools/fetch", name], capture_output=True, text=True)
+            self.assertEqual((told.returncode, told.stdout, told.stderr.count("\n")), (2, "", 1))
+
     def test_exit_codes(self):
         program = str(ROOT / "tools/fetch")
         self.assertEqual(subprocess.run([program, "cifar11"], capture_output=True).returncode, 2)
@@ -187,6 +275,20 @@ class Plot(unittest.TestCase):
         with open("/dev/full", "w") as full:
             code, complaint = self.plot(make_run(self.root / "a", 1, [0.5]), "-o", self.root / "p.png", stdout=full)
         self.assertEqual((code, complaint.count("\n")), (3, 1), complaint)
+
+    def test_replaces_by_itself_only_its_own_picture(self):
+        run = make_run(self.root / "a", 1, [0.5, 0.4])
+        self.assertEqual(self.plot(run, cwd=self.root), (0, ""))
+        self.assertEqual(self.plot(run, cwd=self.root), (0, ""))
+        (self.root / "test_error.png").write_text("mine")
+        code, complaint = self.plot(run, cwd=self.root)
+        self.assertEqual((code, complaint.count("\n")), (3, 1))
+        self.assertIn("name another with -o", complaint)
+        self.assertEqual((self.root / "test_error.png").read_text(), "mine")
+        # What cannot be drawn costs no picture that is there.
+        (self.root / "p.odd").write_text("mine")
+        self.assertEqual(self.plot(run, "-o", self.root / "p.odd")[0], 3)
+        self.assertEqual((self.root / "p.odd").read_text(), "mine")
 
     def test_draws_a_picture(self):
         runs = [make_run(self.root / "a", 1, [0.5, 0.4]), make_run(self.root / "b", 2, [0.6, None, 0.3])]
@@ -377,6 +479,24 @@ class Bundle(unittest.TestCase):
         self.assertEqual((again.returncode, again.stderr.count("\n")), (2, 1))
         self.assertIn("is there already", again.stderr)
 
+    def test_leaves_nothing_beside_it_and_takes_no_link(self):
+        self.assertEqual([path.name for path in self.root.glob("easgd-bundle*")], ["easgd-bundle"])
+        link = self.root / "link"
+        link.symlink_to("/not/mounted")
+        again = subprocess.run([ROOT / "tools/bundle", link], capture_output=True, text=True)
+        self.assertEqual((again.returncode, link.is_symlink()), (2, True))
+
+    def test_removes_only_its_own_where_it_fails(self):
+        tools = self.root / "tools"
+        tools.mkdir()
+        (tools / "strip").write_text(f"#!/bin/sh\nmkdir {self.root}/other; echo mine >{self.root}/other/note; exit 1\n")
+        (tools / "strip").chmod(0o755)
+        failed = subprocess.run([ROOT / "tools/bundle", self.root / "other"], capture_output=True, text=True,
+                                env=os.environ | {"PATH": f"{tools}:{os.environ['PATH']}"})
+        self.assertNotEqual(failed.returncode, 0)
+        self.assertEqual((self.root / "other/note").read_text(), "mine\n")
+        self.assertEqual([path.name for path in self.root.glob("other*")], ["other"])
+
     @unittest.skipUnless(os.geteuid() == 0 and all(map(os.path.exists, GLIBC)), "needs root and Debian's glibc")
     def test_trains_where_there_is_nothing_else(self):
         for place in self.GLIBC:
@@ -395,6 +515,16 @@ class Bundle(unittest.TestCase):
         gpu = subprocess.run([*train, "--set", "workers.devices=[0]"], capture_output=True, text=True, env={})
         self.assertEqual((gpu.returncode, gpu.stderr.count("\n")), (4, 1), gpu.stderr)
         self.assertIn("no CUDA device", gpu.stderr)
+
+
+class CheckGpu(unittest.TestCase):
+    def test_takes_no_folder_of_anothers(self):
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder, "synthetic-1")).mkdir()
+            done = subprocess.run([ROOT / "tools/check_gpu", folder], capture_output=True, text=True)
+            self.assertEqual((done.returncode, done.stderr.count("\n")), (2, 1))
+            self.assertIn("not of this script", done.stderr)
+            self.assertTrue(Path(folder, "synthetic-1").is_dir())
 
 
 class Profile(unittest.TestCase):

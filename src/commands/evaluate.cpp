@@ -6,6 +6,8 @@
 
 #include "base/standard_output.h"
 #include "commands/commands.h"
+#include "data/location.h"
+#include "train/progress.h"
 #include "train/safetensors.h"
 #include "train/test_set.h"
 
@@ -23,6 +25,28 @@ Config config_of(const safetensors::File& file, const std::filesystem::path& pat
   return parse_config(carried->second, path.string() + " (its easgd.config)", overrides);
 }
 
+/// Where the data of a run have moved from where it found them, they are looked for in $EASGD_DATA.
+/// `source` is the run's own config.toml; a data.dir from elsewhere is left as it is.
+void follow_data(Config& config, const std::string& source) {
+  std::string& dir = config.data.dir;
+  const auto place = config.places.keys.find("data.dir");
+  if (dir.empty() || place == config.places.keys.end() ||
+      !place->second.starts_with(source + ":") || !moved_away(config.data.set, dir))
+    return;
+  const std::string variable = data_variable();
+  const std::string found =
+      fmt::format("{}: not found in {}, where the run had it (data.dir)", config.data.set, dir);
+  if (variable.empty() || moved_away(config.data.set, variable))
+    throw DataError(
+        fmt::format("{}{}; say where it is now with EASGD_DATA=DIR or --set data.dir=DIR", found,
+                    variable.empty() ? "" : ", nor in $EASGD_DATA (" + variable + ")"));
+  if (!locate(config.data.set, variable))
+    throw DataError(
+        fmt::format("{}; {}", found, why_not_located(config.data.set, variable, "$EASGD_DATA")));
+  Progress::line(fmt::format("{}; taken from $EASGD_DATA ({})", found, variable));
+  dir.clear();
+}
+
 void evaluate(Config& config, const safetensors::File& file, const std::filesystem::path& path) {
   const Data data(config);
   const Network network =
@@ -38,16 +62,22 @@ void evaluate(const std::string& path, const std::string& given,
               const std::vector<std::string>& overrides) {
   std::filesystem::path file_path = path;
   std::string source = given;
-  std::error_code ignored;
-  if (std::filesystem::is_directory(file_path, ignored)) {
-    const std::filesystem::path resolved = file_path / "config.toml";
-    if (given.empty() && std::filesystem::exists(resolved, ignored)) source = resolved.string();
-    file_path /= "center.safetensors";
-  } else if (!std::filesystem::exists(file_path, ignored)) {
+  std::error_code error;
+  const auto type = std::filesystem::status(file_path, error).type();
+  if (type == std::filesystem::file_type::none || error == std::errc::not_a_directory)
+    throw DataError(path + ": cannot be examined: " + reason(error.value()));
+  if (type == std::filesystem::file_type::not_found)
     throw DataError(path + ": not found; expected a run folder or a safetensors file");
+  if (type == std::filesystem::file_type::directory) {
+    const std::filesystem::path resolved = file_path / "config.toml";
+    if (given.empty() && std::filesystem::exists(resolved, error)) source = resolved.string();
+    if (error)
+      throw DataError(resolved.string() + ": cannot be examined: " + reason(error.value()));
+    file_path /= "center.safetensors";
   }
   const safetensors::File file = safetensors::read(file_path);
   Config config = config_of(file, file_path, source, overrides);
+  if (given.empty() && !source.empty()) follow_data(config, source);
   config::at_places(config.places, [&] { evaluate(config, file, file_path); });
 }
 

@@ -23,8 +23,7 @@ void declare_locate(CLI::App& app, ExitCode& result) {
   command->add_option("--dir", a->dir, "its folder or its parent");
   command->callback([a, &result] {
     const auto place = locate(a->set, a->dir);
-    output("{}\n",
-           place.value_or(a->set + ": not found; `easgd train` with it says where it looks"));
+    output("{}\n", place ? *place : why_not_located(a->set, a->dir, "--dir"));
     result = place ? ExitCode::done : ExitCode::data;
   });
 }

@@ -4,6 +4,7 @@
 // ./data. Whichever it is may be the set's own folder or the parent of it.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -13,27 +14,61 @@
 
 namespace easgd {
 
+/// Something that people have in the place of a set: all of `paths`, below its folder or the parent
+/// of it.
+struct Lookalike {
+  std::vector<std::string> paths;
+  std::string what;      ///< "the Python version, which is not read"
+  std::string advice{};  ///< what to do; empty: to fetch the set
+};
+
 /// What a set's folder is called and what has to be in it. Registered under the set's name by its
 /// reader; a set without one needs no files.
 struct DatasetFiles {
   std::vector<std::string> folders;             ///< names that people give the folder, best first
-  std::vector<std::vector<std::string>> files;  ///< for each file the names that it may have
+  std::vector<std::vector<std::string>> files;  ///< for each file the names that it may have, in
+                                                ///< which # stands for any number
+  std::string fetch{};                          ///< what tools/fetch calls it; empty: one's own
+  std::vector<Lookalike> lookalikes{};
+  std::vector<std::uintmax_t> sizes{};  ///< in bytes, of each file, where they are known
 };
 
-/// The folder of a set.
-/// Throws: DataError that lists the places looked in. A folder that is there but lacks files is
-/// found; the reader then says which file is missing.
+/// The folder of a set: the first that holds all its files, else the one that holds most of them.
+/// Throws: DataError that lists the places looked in and what can be done, or names the place that
+/// cannot be looked into and why. A folder that is there but lacks files is found; the reader then
+/// says which file is missing.
 std::filesystem::path find_folder(const std::string& set, const DatasetFiles& wanted,
                                   const std::string& dir);
 
-/// The first of `names` that is there.
-/// Throws: DataError where none is, or where it is no regular file.
+/// The first of `names` that is a file, if any is.
+/// Throws: DataError where something else has one of the names, or nothing can be said of it.
+std::optional<std::filesystem::path> look_for_file(const std::filesystem::path& folder,
+                                                   const std::vector<std::string>& names);
+
+/// The same. Throws: DataError, too, where none is there.
 std::filesystem::path find_file(const std::filesystem::path& folder,
-                                const std::vector<std::string>& names);
+                                const std::vector<std::string>& names, const DatasetFiles& set);
+
+/// Files of `folder` called `pattern`, with any number in the place of its #, by that number.
+/// Throws: DataError where the folder cannot be read.
+std::vector<std::filesystem::path> numbered_files(const std::filesystem::path& folder,
+                                                  const std::string& pattern);
 
 /// Tells without reading it whether a set can be read: its folder, with all its files in it, or
 /// "built in" for a set that needs none.
 /// Throws: ConfigError where no data set has that name.
 std::optional<std::string> locate(const std::string& set, const std::string& dir);
+
+/// What keeps a set that `locate` has not found from being read, for who chose `dir` by `option`.
+std::string why_not_located(const std::string& set, const std::string& dir, const char* option);
+
+/// Whether `dir` holds no file of the set, and can be looked into: they have moved.
+bool moved_away(const std::string& set, const std::string& dir);
+
+/// What the system says of `error` (errno), and what can be done.
+std::string reason(int error);
+
+/// $EASGD_DATA; empty where it is not set.
+std::string data_variable();
 
 }  // namespace easgd

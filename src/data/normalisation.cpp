@@ -1,6 +1,7 @@
 #include "data/normalisation.h"
 
 #include <cmath>
+#include <cstdint>
 
 #include <tbb/blocked_range.h>
 #include <tbb/parallel_reduce.h>
@@ -31,6 +32,16 @@ void add_image(std::span<const std::uint8_t> image, ChannelSums& sums) {
   }
 }
 
+/// Of pixel / 255. The variance comes from n sum(x^2) - sum(x)^2, which is exact in 128 bits: there
+/// are no digits to be lost where a channel hardly varies.
+float deviation(const Sums& sum, std::uint64_t pixels) {
+  __extension__ typedef unsigned __int128 Wide;
+  const Wide spread = Wide(pixels) * sum.squares - Wide(sum.pixels) * sum.pixels;
+  const double variance = double(spread) / (double(pixels) * double(pixels));
+  const auto result = static_cast<float>(std::sqrt(variance) / 255);
+  return double(result) < kLeastDeviation ? 1.0f : result;
+}
+
 }  // namespace
 
 Normalisation measure_normalisation(const Dataset& set, std::size_t limit) {
@@ -53,12 +64,10 @@ Normalisation measure_normalisation(const Dataset& set, std::size_t limit) {
         return a;
       });
   Normalisation result;
-  const double pixels = static_cast<double>(count) * shape.height * shape.width;
+  const std::uint64_t pixels = std::uint64_t(count) * shape.height * shape.width;
   for (const Sums& sum : sums) {
-    const double mean = sum.pixels / pixels;
-    const double variance = sum.squares / pixels - mean * mean;
-    result.mean.push_back(static_cast<float>(mean / 255));
-    result.deviation.push_back(variance > 0 ? static_cast<float>(std::sqrt(variance) / 255) : 1.0f);
+    result.mean.push_back(static_cast<float>(double(sum.pixels) / double(pixels) / 255));
+    result.deviation.push_back(deviation(sum, pixels));
   }
   return result;
 }

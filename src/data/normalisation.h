@@ -14,9 +14,13 @@ struct Normalisation {
   std::vector<float> deviation;
 };
 
+/// The least that `data.deviation` may be (src/train/config.cpp), and a measured one with it.
+constexpr double kLeastDeviation = 1e-6;
+
 /// Mean and deviation of pixel / 255 over the first `limit` images (0: all) and all places. A
-/// channel that never varies gets deviation 1. Sums are integers, so the bits do not depend on the
-/// threads. Throws: what decoding an image throws; DataError where there is no image.
+/// channel that varies less than kLeastDeviation counts as one that does not, and gets deviation 1.
+/// Sums are integers, so the bits do not depend on the threads.
+/// Throws: what decoding an image throws; DataError where there is no image.
 Normalisation measure_normalisation(const Dataset& set, std::size_t limit = 0);
 
 }  // namespace easgd
