@@ -159,6 +159,14 @@ std::string dump_replay_config(Config config, bool recomputes);
 /// What evaluation depends on and nothing else: the data, without where it lay, and the network.
 std::string dump_evaluation_config(Config config);
 
+/// What a run is going to record reads back to the same.
+/// Throws: ConfigError with the key whose value does not.
+void check_reads_back(Config config);
+
+/// Every text that config.toml has to hold is UTF-8. Not of data.dir, without which a run repeats.
+/// Throws: KeyError.
+void check_recordable(Config config);
+
 /// `easgd help config`.
 std::string config_help();
 
