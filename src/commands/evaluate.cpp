@@ -1,8 +1,11 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cmath>
+#include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <system_error>
 
 #include "commands/commands.h"
 #include "train/safetensors.h"
@@ -29,21 +32,33 @@ void evaluate(Config& config, const safetensors::File& file, const std::filesyst
   Buffer state = host_buffer(network.state_count());
   safetensors::load(file, path, network, state);
   const Tally tally = TestSet(config, data, network).evaluate(state);
-  fmt::print("{}: {} test images, test loss {:.6f}, test error {:.4f} %\n", path.string(),
-             tally.samples, tally.mean_loss(), 100 * tally.error());
+  const bool finite = std::isfinite(tally.mean_loss());
+  fmt::print("{}: {} test images, test loss {}, test error {:.4f} %\n", path.string(),
+             tally.samples, finite ? fmt::format("{:.6f}", tally.mean_loss()) : "not finite",
+             100 * tally.error());
+  std::string bad = safetensors::not_finite(network, state);
+  if (bad.empty() && !finite) bad = "the test loss is not finite";
+  if (bad.empty()) return;
+  std::fflush(stdout);
+  throw DataError(path.string() + ": " + bad + ": the run diverged (a lower learning rate?)");
 }
 
 void evaluate(const std::string& path, const std::string& given,
               const std::vector<std::string>& overrides) {
   std::filesystem::path file_path = path;
   std::string source = given;
-  std::error_code ignored;
-  if (std::filesystem::is_directory(file_path, ignored)) {
+  std::error_code error;
+  const auto there = std::filesystem::status(file_path, error);
+  if (error) {
+    const bool absent = error == std::errc::no_such_file_or_directory;
+    throw DataError(fmt::format("{}: {}; expected a run folder or a safetensors file", path,
+                                absent ? "not found" : "cannot be examined: " + error.message()));
+  }
+  if (std::filesystem::is_directory(there)) {
     const std::filesystem::path resolved = file_path / "config.toml";
-    if (given.empty() && std::filesystem::exists(resolved, ignored)) source = resolved.string();
+    const auto config = std::filesystem::symlink_status(resolved, error);
+    if (given.empty() && std::filesystem::exists(config)) source = resolved.string();
     file_path /= "center.safetensors";
-  } else if (!std::filesystem::exists(file_path, ignored)) {
-    throw DataError(path + ": not found; expected a run folder or a safetensors file");
   }
   const safetensors::File file = safetensors::read(file_path);
   Config config = config_of(file, file_path, source, overrides);
