@@ -76,9 +76,10 @@ void DataConfig::fields(config::Fields& f) {
 
 void NetworkConfig::fields(config::Fields& f) {
   f.text("file", file, "TOML file with the [[layer]] tables; relative to this file");
-  f.text("init", init,
-         "safetensors file to start from, relative to the current folder; empty: random weights of "
-         "the seed");
+  f.text(
+      "init", init,
+      "safetensors file (F32, F16, BF16, F64) with the network's tensors and no others, to start "
+      "from; relative to the current folder; empty: random weights of the seed");
   f.choice("statistics", statistics, statistics_policy_names(),
            "running statistics of batch normalisation in the center: average of the workers', "
            "recompute at the center before each evaluation, keep those of the last letter");
