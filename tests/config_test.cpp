@@ -289,6 +289,14 @@ TEST_CASE("what is written is read back the same: texts and numbers to the last 
   CHECK(again.seed == 9200000000000000000);
 }
 
+TEST_CASE("a path is made absolute without changing where it leads") {
+  const std::string here = fs::current_path().string();
+  CHECK(anchored("").empty());
+  CHECK(anchored("a/./b//c") == here + "/a/b/c");
+  CHECK(anchored("link/../set") == here + "/link/../set");  // link may be one
+  CHECK(anchored("/a/") == "/a/");
+}
+
 TEST_CASE("a configuration that would not read back is refused with the key") {
   const auto refusal = [](const std::function<void(Config&)>& change) -> std::string {
     Config config = loaded(kRest + kLayers);
@@ -367,6 +375,7 @@ TEST_CASE("an override takes ordinary text as it stands") {
 TEST_CASE("an override takes text out of TOML's quotes") {
   const std::string text = kRest + kLayers;
   CHECK(loaded(text, {"data.set=\"synthetic\""}).data.set == "synthetic");
+  CHECK(loaded(text, {"data.set= synthetic "}).data.set == "synthetic");
   CHECK(loaded(text, {"name='it\\s'"}).name == "it\\s");
   CHECK(loaded(text, {"name=\"a\\\\b\\\"\\u00e9\""}).name == "a\\b\"\u00e9");
   CHECK(loaded(text, {"name = \"x\""}).name == "x");

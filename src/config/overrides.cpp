@@ -21,7 +21,7 @@ class KindCollector final : public Fields {
 
   void text(const char* key, std::string&, const char*) override { put(key, Kind::text); }
   void choice(const char* key, std::string&, const Words&, const char*) override {
-    put(key, Kind::text);
+    put(key, Kind::word);
   }
   void integer(const char* key, std::int64_t&, Bounds, const char*) override {
     put(key, Kind::number);
@@ -210,13 +210,13 @@ Kinds kinds_of(const std::function<void(Fields&)>& fields) {
 }
 
 void apply_override(toml::table& root, const std::string& text, const Kinds& kinds) {
-  const Override o = split(text);
+  Override o = split(text);
   if (trimmed(o.value).empty()) return remove_key(root, o);
   const auto found = kinds.find(fmt::format("{}", fmt::join(o.path, ".")));
   const auto kind = found == kinds.end() ? std::nullopt : std::optional(found->second);
-  merge(root, kind == Kind::text    ? text_of(o)
-              : kind == Kind::words ? words_of(o)
-                                    : value_of(o, kind));
+  if (kind == Kind::word) o.value = trimmed(o.value);
+  const bool is_text = kind == Kind::text || kind == Kind::word;
+  merge(root, is_text ? text_of(o) : kind == Kind::words ? words_of(o) : value_of(o, kind));
 }
 
 }  // namespace easgd::config

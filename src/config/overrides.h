@@ -1,7 +1,7 @@
 // Overrides of the command line, "algorithm.tau=4": what is behind "--set ".
 //
-// A value is read with its key's declared kind at hand. Text stands as it is, a list of words as a
-// list or a word; everything else is TOML. Text in TOML's quotes is taken out of them.
+// A value is read with its key's declared kind at hand. Text stands as it is, a word without the
+// blanks around it, a list of words as a list or a word; everything else is TOML. Text in TOML's quotes is taken out of them.
 #pragma once
 
 #include <toml++/toml.h>
@@ -17,7 +17,7 @@ namespace easgd::config {
 
 constexpr std::string_view kOverride = "--set ";
 
-enum class Kind { text, words, number, list, flag, table };
+enum class Kind { text, word, words, number, list, flag, table };
 
 /// The kind of each declared key, tables' too: "algorithm.tau" -> number.
 using Kinds = std::map<std::string, Kind>;

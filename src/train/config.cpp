@@ -261,14 +261,6 @@ void complete(AlgorithmConfig& algorithm) {
   }
 }
 
-/// Makes a path independent of the current folder, where there is one.
-void anchor(std::string& path) {
-  if (path.empty()) return;
-  std::error_code error;
-  const fs::path whole = fs::absolute(path, error);
-  if (!error) path = whole.lexically_normal().string();
-}
-
 constexpr const char* kDump = "config.toml";
 
 /// A resolved configuration as it would be read again.
@@ -296,6 +288,14 @@ void compare(const std::map<std::string, std::string>& values,
 
 }  // namespace
 
+std::string anchored(const std::string& path) {
+  std::error_code error;
+  const fs::path whole = path.empty() ? fs::path() : fs::absolute(path, error);
+  if (error) return path;
+  // What is before ".." may be a link, and lead elsewhere.
+  return std::ranges::count(whole, fs::path("..")) > 0 ? whole : whole.lexically_normal();
+}
+
 Config load_config(const std::string& path, const std::vector<std::string>& overrides) {
   if (path.empty()) throw ConfigError("expected a configuration file; found an empty name");
   Config config;
@@ -306,9 +306,9 @@ Config load_config(const std::string& path, const std::vector<std::string>& over
     check(config);
     complete(config.algorithm);
   });
-  anchor(config.data.dir);
-  anchor(config.network.init);
-  anchor(config.center.replay);
+  config.data.dir = anchored(config.data.dir);
+  config.network.init = anchored(config.network.init);
+  config.center.replay = anchored(config.center.replay);
   return config;
 }
 

@@ -145,7 +145,10 @@ struct Config {
 /// Throws: ConfigError.
 Config load_config(const std::string& path, const std::vector<std::string>& overrides);
 
-/// The same for a configuration in memory, as a safetensors file carries one.
+/// A path that means the same from any folder; as it is where the current folder is gone.
+std::string anchored(const std::string& path);
+
+/// The same as load_config for a configuration in memory, as a safetensors file carries one.
 Config parse_config(const std::string& text, const std::string& origin,
                     const std::vector<std::string>& overrides);
 

@@ -54,14 +54,11 @@ Network network_of(const Config& config, const Data& data) {
 /// Where the files of the set were found, so that the run repeats from another folder. A remark
 /// where config.toml cannot hold that.
 std::string resolve_folder(DataConfig& data, const std::string& source) {
-  if (!Registry<DatasetFiles>::find(data.set)) return "";
-  std::error_code error;
-  if (data.dir.empty()) {
-    data.dir = std::filesystem::absolute(source, error).lexically_normal().string();
-    if (error) data.dir = source;
-  }
+  const bool has_files = Registry<DatasetFiles>::find(data.set);
+  if (has_files && data.dir.empty()) data.dir = anchored(source);
   if (is_utf8(data.dir)) return "";
   const std::string dir = std::exchange(data.dir, "");
+  if (!has_files) return "";
   return dir +
          ": is no UTF-8, so that config.toml leaves data.dir out; to repeat or evaluate the run "
          "set "
