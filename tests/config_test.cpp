@@ -418,7 +418,9 @@ TEST_CASE("an override that is not of its key's kind says how to write it, in on
   contains(complaint(text, {"algorithm.tau=2\nseed=4"}),
            "--set algorithm.tau=2 seed=4: algorithm.tau: expected an integer");
   contains(complaint(text, {"nme=it's"}), "nme: unknown key; did you mean \"name\"?");
-  CHECK(complaint(text, {"name=" + std::string(5000, '/')}).size() < 10000);
+  CHECK(complaint(text, {"name=" + std::string(100'000, '/')}).size() < 10'000);
+  contains(complaint(text, {"data.set=a\nb"}), "found \"a b\"");
+  contains(complaint("\"a\\nb\" = 1\n" + text), "a b: unknown key");
 }
 
 TEST_CASE("an override of an inline table replaces the table, of a dotted key one value") {

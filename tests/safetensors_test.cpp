@@ -243,6 +243,25 @@ TEST_CASE("a safetensors file that is not as the format has it is told with the 
             .starts_with("a.safetensors: data: 4 bytes follow the last tensor"));
 }
 
+TEST_CASE("a variance below zero is told") {
+  const Folder folder;
+  const Network network = testing::make_network({1, 1, 1}, 1, "batchnorm; linear outputs=1");
+  std::vector<float> state(network.state_count(), 1);
+  state.back() = -0.5f;
+  safetensors::write(folder / "b", network, state, {});
+  CHECK_THROWS_WITH_AS(safetensors::load(safetensors::read(folder / "b"), "b", network, state),
+                       doctest::Contains("batchnorm1.running_var: holds -0.5; expected variances"),
+                       DataError);
+}
+
+TEST_CASE("names of any bytes and length are shown in one line") {
+  const std::string data = "12345", name(100'000, 'n');
+  CHECK(complaint("{" + entry("a\\nb\\u0000c", "F16", "[3]", 0, 5) + "}", data)
+            .starts_with("a.safetensors: a b c: bytes 0..5 do not hold a tensor of 3 (F16)"));
+  CHECK(complaint("{" + entry(name, "F16", "[3]", 0, 5) + "}", data).size() < 300);
+  CHECK(complaint("{" + entry("a", name, "[3]", 0, 5) + "}", data).size() < 300);
+}
+
 TEST_CASE("a damaged header of a safetensors file is told with its place") {
   const std::string line = complaint(R"({"linear1.bias":{"dtype":"F32",,"shape":[1]}})", "");
   CHECK(line.find("the header is damaged: expected JSON") != line.npos);

@@ -1,5 +1,7 @@
 #include "base/utf8.h"
 
+#include <algorithm>
+
 namespace easgd {
 namespace {
 
@@ -34,6 +36,18 @@ std::size_t utf8_length(std::string_view text) {
     length += next;
   }
   return length;
+}
+
+std::string in_one_line(std::string_view text, std::size_t longest) {
+  std::string line(text);
+  if (text.size() > longest) {
+    // Not within a character, where it is UTF-8.
+    const std::size_t whole = utf8_length(text.substr(0, longest));
+    line = line.substr(0, whole + 3 < longest ? longest : whole) + "...";
+  }
+  std::ranges::replace_if(
+      line, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+  return line;
 }
 
 }  // namespace easgd

@@ -1,6 +1,7 @@
-// Is a text UTF-8? Paths and file contents need not be.
+// Text that came from outside: is it UTF-8, and how does a message show it?
 #pragma once
 
+#include <string>
 #include <string_view>
 
 namespace easgd {
@@ -11,5 +12,8 @@ std::size_t utf8_length(std::string_view text);
 inline bool is_utf8(std::string_view text) {
   return utf8_length(text) == text.size();
 }
+
+/// For messages: control characters as blanks, and no more than some `longest` bytes.
+std::string in_one_line(std::string_view text, std::size_t longest);
 
 }  // namespace easgd

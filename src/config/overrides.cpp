@@ -55,6 +55,8 @@ class KindCollector final : public Fields {
   Kinds& kinds_;
 };
 
+constexpr std::size_t kLongestShown = 200;  // bytes of an override in a message
+
 using Path = std::vector<std::string>;
 
 std::string trimmed(const std::string& text) {
@@ -69,17 +71,6 @@ struct Override {
   std::string key, value;
   Path path;  ///< the parts of the key
 };
-
-std::string origin_of(const std::string& text) {
-  constexpr std::size_t kLongest = 200;
-  std::string line(kOverride);
-  line += text.size() > kLongest
-              ? text.substr(0, utf8_length(std::string_view(text).substr(0, kLongest))) + "..."
-              : text;
-  std::ranges::replace_if(
-      line, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
-  return line;
-}
 
 /// The node at `path`, where the tables on the way have nothing else.
 toml::node* only_node(toml::table& table, const Path& path) {
@@ -111,7 +102,8 @@ toml::table as_string(const Override& o, const std::string& value) {
 }
 
 [[noreturn]] void refuse(const Override& o, const std::string& why) {
-  throw ConfigError(fmt::format("{}: {}: {}", o.origin, trimmed(o.key), why));
+  throw ConfigError(fmt::format("{}: {}: {}", o.origin, in_one_line(trimmed(o.key), kLongestShown),
+                                in_one_line(why, 2 * kLongestShown)));
 }
 
 toml::table text_of(const Override& o) {
@@ -180,7 +172,10 @@ void merge(toml::table& into, toml::table&& from) {
 }
 
 Override split(const std::string& text) {
-  Override o{origin_of(text), text.substr(0, text.find('=')), "", {}};
+  Override o{std::string(kOverride) + in_one_line(text, kLongestShown),
+             text.substr(0, text.find('=')),
+             "",
+             {}};
   const auto fail = [&o] {
     throw ConfigError(o.origin + ": expected key=value, as in algorithm.tau=4");
   };

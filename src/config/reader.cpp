@@ -23,6 +23,7 @@ namespace easgd::config {
 namespace {
 
 constexpr std::size_t kLongestFile = 64 << 20;  // bytes; a configuration has some thousand
+constexpr std::size_t kLongestMessage = 4000;
 
 std::string shown(const toml::node& node) {
   std::ostringstream out;
@@ -31,10 +32,7 @@ std::string shown(const toml::node& node) {
   } else {
     node.visit([&out](const auto& n) { out << n; });
   }
-  std::string text = out.str();
-  std::ranges::replace(text, '\n', ' ');
-  if (text.size() <= 60) return text;
-  return text.substr(0, utf8_length(std::string_view(text).substr(0, 57))) + "...";
+  return in_one_line(out.str(), 60);
 }
 
 /// As "007" and ".5" do, which TOML does not take, in an override.
@@ -70,7 +68,8 @@ std::string place_of(const toml::source_region& source) {
 
 [[noreturn]] void fail(const toml::source_region& source, const std::string& key,
                        const std::string& message) {
-  throw ConfigError(fmt::format("{}: {}: {}", place_of(source), key, message));
+  throw ConfigError(
+      fmt::format("{}: {}", place_of(source), in_one_line(key + ": " + message, kLongestMessage)));
 }
 
 std::string in_bounds(Bounds bounds) {
@@ -309,8 +308,8 @@ void at_places(const Places& places, const std::function<void()>& work) {
     work();
   } catch (const KeyError& e) {
     const auto it = places.keys.find(e.key());
-    throw ConfigError(
-        fmt::format("{}: {}", it == places.keys.end() ? places.origin : it->second, e.what()));
+    throw ConfigError(fmt::format("{}: {}", it == places.keys.end() ? places.origin : it->second,
+                                  in_one_line(e.what(), kLongestMessage)));
   }
 }
 

@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/file_kind.h"
+#include "base/utf8.h"
 #include "base/write_file.h"
 
 namespace easgd::safetensors {
@@ -27,7 +28,13 @@ using nlohmann::json;
 constexpr std::uint64_t kLongestHeader = 100'000'000;  // bytes, as the format's own library has it
 
 std::string shown(const std::vector<std::int64_t>& dims) {
-  return dims.empty() ? "one value without dimensions" : fmt::format("{}", fmt::join(dims, "x"));
+  return dims.empty() ? "one value without dimensions"
+                      : in_one_line(fmt::format("{}", fmt::join(dims, "x")), 80);
+}
+
+/// A name or a type, which may be anything in a file of others.
+std::string shown(const std::string& name) {
+  return in_one_line(name, 120);
 }
 
 /// The types that become float32; all but the last exactly, it by rounding to nearest.
@@ -98,7 +105,7 @@ struct Extent {
 std::uint64_t whole_number(const json& value, const char* what) {
   if (!value.is_number_unsigned()) {
     throw DataError(fmt::format("{}: expected whole numbers from 0 up, found {}", what,
-                                value.dump(-1, ' ', false, json::error_handler_t::replace)));
+                                in_one_line(value.dump(), 40)));
   }
   return value.get<std::uint64_t>();
 }
@@ -150,7 +157,7 @@ Tensor read_tensor(const json& entry, std::string_view data, Extent& extent) {
                     (size == 0 || extent.end - extent.begin == needed);
   if (!fits) {
     throw DataError(fmt::format("bytes {}..{} do not hold a tensor of {} ({})", extent.begin,
-                                extent.end, shown(tensor.dims), tensor.dtype));
+                                extent.end, shown(tensor.dims), shown(tensor.dtype)));
   }
   if (is_read(tensor.dtype)) {
     tensor.values.resize(*count);
@@ -186,7 +193,7 @@ json parse_header(const std::string_view text) {
     if (event == json::parse_event_t::object_start) names.resize(std::size_t(depth) + 1);
     if (event == json::parse_event_t::object_end) names.resize(std::size_t(depth));
     if (event == json::parse_event_t::key && !names[std::size_t(depth) - 1].insert(value).second) {
-      throw DataError("the name \"" + value.get<std::string>() + "\" stands twice in it");
+      throw DataError("the name \"" + shown(value.get<std::string>()) + "\" stands twice in it");
     }
     return true;
   });
@@ -297,8 +304,8 @@ const Tensor& fitting(const File& file, const std::string& name, const Slice& sl
   }
   const Tensor& tensor = it->second;
   if (!is_read(tensor.dtype)) {
-    throw DataError(
-        fmt::format("{}: expected dtype F32, F16, BF16 or F64, found {}", name, tensor.dtype));
+    throw DataError(fmt::format("{}: expected dtype F32, F16, BF16 or F64, found {}", name,
+                                shown(tensor.dtype)));
   }
   if (tensor.dims != slice.dims) {
     throw DataError(fmt::format(
@@ -311,13 +318,17 @@ const Tensor& fitting(const File& file, const std::string& name, const Slice& sl
     throw DataError(fmt::format("{}: holds {}, which is beyond the range of float32 (3.4e38)", name,
                                 *tensor.too_large));
   }
+  const auto negative = std::ranges::find_if(tensor.values, [](float v) { return v < 0; });
+  if (slice.name.ends_with("running_var") && negative != tensor.values.end()) {
+    throw DataError(fmt::format("{}: holds {}; expected variances, from 0 up", name, *negative));
+  }
   return tensor;
 }
 
 void check_nothing_left(const File& file, const std::set<std::string>& taken) {
   std::vector<std::string> left;
   for (const auto& [name, tensor] : file.tensors) {
-    if (!taken.contains(name) && !is_count(name)) left.push_back(name);
+    if (!taken.contains(name) && !is_count(name)) left.push_back(shown(name));
   }
   if (left.empty()) return;
   constexpr std::size_t kTold = 3;
@@ -342,11 +353,11 @@ File read(const std::filesystem::path& path) {
     if (!header.is_object())
       throw DataError("expected an object, found " + std::string(header.type_name()));
     for (const auto& [key, entry] : header.items()) {
-      name = key;
+      name = shown(key);
       if (key == "__metadata__") {
         file.metadata = metadata_of(entry);
       } else {
-        extents.push_back({0, 0, key});
+        extents.push_back({0, 0, name});
         file.tensors[key] = read_tensor(entry, data, extents.back());
       }
     }
