@@ -4,8 +4,11 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <sstream>
 
@@ -222,6 +225,114 @@ TEST_CASE("files that are no configuration") {
   CHECK_THROWS_AS(load_config("/nowhere/at/all.toml", {}), ConfigError);
 }
 
+TEST_CASE("a file that is no text in UTF-8 is named for what it is") {
+  const std::string text = "name = \"x\"\n" + kRest + kLayers;
+  const auto widened = [&text](std::size_t width, bool little, const std::string& mark) {
+    std::string wide = mark;
+    for (const char c : text) {
+      const std::string zeros(width - 1, '\0');
+      if (!little) wide += zeros;
+      wide += c;
+      if (little) wide += zeros;
+    }
+    return wide;
+  };
+  for (const std::string mark : {"", "\xff\xfe"}) {
+    contains(complaint(widened(2, true, mark)), ": is UTF-16 text; save it as UTF-8");
+  }
+  for (const std::string mark : {"", "\xfe\xff"}) {
+    contains(complaint(widened(2, false, mark)), ": is UTF-16 text; save it as UTF-8");
+  }
+  const std::string marks("\xff\xfe\0\0\0\0\xfe\xff", 8);
+  contains(complaint(widened(4, true, marks.substr(0, 4))), ": is UTF-32 text");
+  contains(complaint(widened(4, false, marks.substr(4))), ": is UTF-32 text");
+  contains(complaint("\x1f\x8b\x08"), ": is a gzip archive; expected a TOML file");
+  contains(complaint(std::string("\x40\0\0\0\0\0\0\0{\"a\":{}}", 16)), ": is a safetensors file");
+  contains(complaint("\x7f"
+                     "ELF"),
+           ": is a program (ELF)");
+  contains(complaint(text + '\0'), ":13: not valid TOML: a NUL byte");
+  contains(complaint("# 1\nname = \"caf\xe9\"\n"),
+           ":2: not valid TOML: the byte 0xe9 is no UTF-8 there; save the file as UTF-8");
+  std::string returns = text;
+  std::ranges::replace(returns, '\n', '\r');
+  contains(complaint(returns), ":1: not valid TOML: a carriage return without a line feed");
+}
+
+TEST_CASE("a byte order mark of UTF-8, and CR LF at the ends of lines, are read over") {
+  const std::string text = "\xef\xbb\xbfname = \"x\"\n" + kRest + kLayers;
+  CHECK(loaded(text).name == "x");
+  std::string returns;
+  for (const char c : text) returns += c == '\n' ? "\r\n" : std::string(1, c);
+  CHECK(loaded(returns).name == "x");
+}
+
+TEST_CASE("what is written is read back the same: texts and numbers to the last bit") {
+  Config config = loaded("seed = 9200000000000000000\n" + kRest + kLayers);
+  std::string controls;
+  for (char c = 1; c < 0x20; ++c) controls += c;
+  const std::string text = controls + "\x7f\"\\'#=[]{}\u0080\u00e9\u2028\ufeff\ufffe\U0010ffff";
+  config.data.dir = "/" + text + std::string(100'000, 'x');
+  config.network.init = "\"\"\"";
+  config.network.layers[0]->name = "a\nb.c";
+  config.data.mean = {-0.0, 0.1, double(0.1f), 1e-300, 999.9999999999999};
+  config.data.deviation = {5e-11, 1.0 / 3, 1000, 1, 2};
+  config.workers.threads = config.evaluate.threads = 8192;
+  config.stop.seconds = 1e8;
+  config.stop.test_error = 2.2250738585072014e-308;
+  CHECK_NOTHROW(check_reads_back(config));
+  const Config again = loaded(dump_config(config));
+  CHECK((again.data.dir == config.data.dir));  // too long to be shown
+  CHECK(std::signbit(again.data.mean[0]));
+  CHECK(again.data.mean == config.data.mean);
+  CHECK(again.data.deviation == config.data.deviation);
+  CHECK(again.seed == 9200000000000000000);
+}
+
+TEST_CASE("a path is made absolute without changing where it leads") {
+  const std::string here = fs::current_path().string();
+  CHECK(anchored("").empty());
+  CHECK(anchored("a/./b//c") == here + "/a/b/c");
+  CHECK(anchored("link/../set") == here + "/link/../set");  // link may be one
+  CHECK(anchored("/a/") == "/a/");
+}
+
+TEST_CASE("a configuration that would not read back is refused with the key") {
+  const auto refusal = [](const std::function<void(Config&)>& change) -> std::string {
+    Config config = loaded(kRest + kLayers);
+    change(config);
+    try {
+      check_reads_back(config);
+    } catch (const ConfigError& e) {
+      return e.what();
+    }
+    return "none";
+  };
+  contains(refusal([](Config& c) { c.workers.threads = 1'000'000; }), "workers.threads: expected");
+  contains(refusal([](Config& c) { c.data.mean = c.data.deviation = {NAN}; }),
+           "data.mean: expected");
+  contains(refusal([](Config& c) { c.center.place = std::string("\xff"); }),
+           "center.place: \xff: is no UTF-8");
+  contains(refusal([](Config& c) { c.workers.devices = {"\xff"}; }), "workers.devices: ");
+  contains(refusal([](Config& c) { c.network.layers[0]->name = std::string("\xff"); }),
+           "network.layer.name: ");
+  CHECK(refusal([](Config&) {}) == "none");
+}
+
+TEST_CASE("a path that no TOML can hold is refused before a run, but for the data's") {
+  Config config = loaded(kRest + kLayers, {"data.dir=/\xe9"});
+  CHECK_NOTHROW(check_recordable(config));
+  for (const std::string key : {"network.init", "center.replay"}) {
+    Config other = config;
+    (key == "network.init" ? other.network.init : other.center.replay) = "/\xe9/x";
+    CHECK_THROWS_WITH_AS(check_recordable(other),
+                         doctest::Contains((key + ": /\xe9/x: is no").c_str()), KeyError);
+  }
+  contains(complaint(kRest + kLayers, {"name=caf\xe9"}), "name: expected a word");
+  contains(complaint("[network]\ninit = \"a\\u0000b\"\n" + kRest + kLayers),
+           "network.init: expected a path");
+}
+
 TEST_CASE("overrides: typed, bare words, and their mistakes") {
   const Config config = loaded(
       kRest + kLayers, {"algorithm.tau=4", "data.set=synthetic", "evaluate.every.seconds=3.5"});
@@ -235,11 +346,81 @@ TEST_CASE("overrides: typed, bare words, and their mistakes") {
   contains(complaint(kRest + kLayers, {"algorithm.tau=99999999999999999999"}),
            "--set algorithm.tau=99999999999999999999: algorithm.tau: expected an integer in "
            "1..1000000000");
-  contains(complaint(kRest + kLayers, {"algorithm.tau=1-2"}), "expected a TOML value; found 1-2");
+  contains(
+      complaint(kRest + kLayers, {"algorithm.tau=1-2"}),
+      "--set algorithm.tau=1-2: algorithm.tau: expected an integer in 1..1000000000; found the "
+      "string \"1-2\"; TOML writes numbers as 7, 0.5 and 1e-3");
   contains(complaint(kRest + kLayers, {"tau"}), "expected key=value");
   contains(complaint(kRest + kLayers, {"algorithm.tua="}), "no such key to take away");
   contains(complaint(kRest + kLayers, {"name.x=4"}),
            "--set name.x=4: name: expected a string; found the table");
+}
+
+TEST_CASE("an override takes ordinary text as it stands") {
+  const std::string text = kRest + kLayers;
+  for (const std::string word :
+       {"it's", "[x]",      "a=b",    "back\\slash", "2024-01-31", "1e5",  "true",
+        "007",  "a b",      "a#b",    "\"",          "caf\u00e9",  "'tis", "{a = 1}",
+        "nan",  "12:30:00", "a\"b\"", "[0, 1]",      "0x1f",       "a,b"}) {
+    CAPTURE(word);
+    const Config config = loaded(text, {"name=" + word, "network.init=" + word});
+    CHECK(config.name == word);
+    CHECK(config.network.init == fs::current_path() / word);
+    CHECK(loaded(dump_config(config)).name == word);
+  }
+  const fs::path bytes = loaded(text, {"data.dir=/data\xe9"}).data.dir;  // which TOML cannot write
+  CHECK(bytes == "/data\xe9");
+}
+
+TEST_CASE("an override takes text out of TOML's quotes") {
+  const std::string text = kRest + kLayers;
+  CHECK(loaded(text, {"data.set=\"synthetic\""}).data.set == "synthetic");
+  CHECK(loaded(text, {"data.set= synthetic "}).data.set == "synthetic");
+  CHECK(loaded(text, {"name='it\\s'"}).name == "it\\s");
+  CHECK(loaded(text, {"name=\"a\\\\b\\\"\\u00e9\""}).name == "a\\b\"\u00e9");
+  CHECK(loaded(text, {"name = \"x\""}).name == "x");
+  CHECK(loaded(text, {"name = x"}).name == "x");
+  CHECK(loaded("[network]\ninit = \"x\"\n" + text, {"network.init=\"\""}).network.init.empty());
+  CHECK(loaded("[network]\ninit = \"x\"\n" + text, {"network.init="}).network.init.empty());
+  contains(
+      complaint(text, {"data.dir=\"C:\\data\""}),
+      "--set data.dir=\"C:\\data\": data.dir: found \"C:\\data\", which is not as TOML has text "
+      "in quotes (with \\\" and \\\\ in them); without quotes");
+}
+
+TEST_CASE("an override of a list takes a list or a word") {
+  const auto devices = [](const std::string& value) {
+    return loaded(kRest + kLayers, {"workers.devices=" + value}).workers.devices;
+  };
+  using Words = std::vector<std::string>;
+  CHECK(devices("cpu") == Words{"cpu"});
+  CHECK(devices("0") == Words{"0"});
+  CHECK(devices("[0, 1]") == Words{"0", "1"});
+  CHECK(devices("[\"cpu\",'cuda:1']") == Words{"cpu", "cuda:1"});
+  CHECK(devices("[cpu, cuda:1]") == Words{"cpu", "cuda:1"});  // what a shell leaves of the former
+  contains(complaint(kRest + kLayers, {"workers.devices=[cpu"}),
+           "workers.devices: expected a word or a list of words, as in "
+           "workers.devices=[\"one\", \"two\"]; found [cpu");
+  CHECK(loaded(kRest + kLayers, {"data.mean=[0.5]", "data.deviation=[0.25]"}).data.mean ==
+        std::vector<double>{0.5});
+  contains(complaint(kRest + kLayers, {"data.mean=0.5"}),
+           "expected a list of numbers, as in [0.5, 0.25]; found the floating-point 0.5");
+}
+
+TEST_CASE("an override that is not of its key's kind says how to write it, in one line") {
+  const std::string text = kRest + kLayers;
+  contains(complaint(text, {"data.flip=True"}),
+           "expected true or false; found the string \"True\"");
+  contains(complaint(text, {"stop.epochs=.5"}), "TOML writes numbers as 7, 0.5 and 1e-3");
+  contains(complaint(text, {"algorithm.schedule={kind=steps}"}),
+           "expected a table, as in {a = 2, b = \"text\"}; found the string \"{kind=steps}\"");
+  // One override sets one key.
+  contains(complaint(text, {"algorithm.tau=2\nseed=4"}),
+           "--set algorithm.tau=2 seed=4: algorithm.tau: expected an integer");
+  contains(complaint(text, {"nme=it's"}), "nme: unknown key; did you mean \"name\"?");
+  CHECK(complaint(text, {"name=" + std::string(100'000, '/')}).size() < 10'000);
+  contains(complaint(text, {"data.set=a\nb"}), "found \"a b\"");
+  contains(complaint("\"a\\nb\" = 1\n" + text), "a b: unknown key");
 }
 
 TEST_CASE("an override of an inline table replaces the table, of a dotted key one value") {

@@ -518,7 +518,6 @@ TEST_CASE("a folder keeps what is not of this run") {
   CHECK(answer.last_line().ends_with("/config.toml: cannot be written: File name too long"));
   CHECK(fs::exists(deep + "/notes.txt"));
   CHECK_FALSE(fs::exists(deep + "/metrics.jsonl"));
-  CHECK_FALSE(fs::exists(deep + "/center.safetensors"));
 
   const std::string config = fs::absolute("configs/synthetic_logistic.toml").string();
   std::ofstream(folder / "runs") << "a file";
@@ -583,22 +582,23 @@ TEST_CASE("where the center never moves it is said, before and after") {
   }
 }
 
-TEST_CASE(
-    "a run whose letters are refused again and again has diverged, whatever its last loss is") {
+TEST_CASE("a run that is refused letter upon letter has diverged, though its center is finite") {
   const Folder folder;
+  // The center hardly follows its worker, which explodes, starts again from it, and explodes again.
   const std::string train =
       "train configs/synthetic_logistic.toml --set data.limit=2000 --set data.test_limit=100 "
-      "--set workers.devices=cpu --set algorithm.name=msgd --set algorithm.beta= "
-      "--set algorithm.tau=1 --set stop.steps=200 ";
+      "--set workers.devices=cpu --set algorithm.beta= --set algorithm.alpha=1e-36 --set "
+      "algorithm.tau=1 "
+      "--set stop.epochs=20 ";
   const Answer wild =
       program(train + "--set algorithm.learning_rate=1000 --set algorithm.weight_decay=10 --out " +
               folder / "wild");
   CAPTURE(wild.text);
   CHECK(wild.code == 0);
   const json summary = json::parse(bytes_of(folder / "wild/summary.json"));
-  CHECK(summary["refused_letters"].get<int>() > 20);
+  CHECK(summary["refused_letters"].get<int>() >= 5);
+  CHECK(summary["test_loss"].is_number());
   CHECK(summary["status"] == "diverged");
-  CHECK(wild.text.find("nan") == std::string::npos);
   CHECK(program(train + "--out " + folder / "calm").code == 0);
   CHECK(json::parse(bytes_of(folder / "calm/summary.json"))["status"] == "done");
 }

@@ -3,13 +3,8 @@
 
 #include <doctest/doctest.h>
 
-#include <filesystem>
-#include <fstream>
-
 #include "base/error.h"
 #include "network_spec.h"
-#include "temporary_folder.h"
-#include "train/safetensors.h"
 
 using namespace easgd;
 
@@ -94,63 +89,4 @@ TEST_CASE("a batch of one has no variance where an image has one pixel") {
                        KeyError);
   CHECK_NOTHROW(check_batch("evaluate.batch", 2, network({3, 1, 1})));
   CHECK_NOTHROW(check_batch("evaluate.batch", 1, network({3, 2, 1})));
-}
-
-namespace {
-
-/// A file with one tensor "linear1.weight" [1][1] of `dtype`, which is `bytes` long, and the others
-/// of a network of one linear layer.
-std::string safetensors_file(const testing::TemporaryFolder& folder, const std::string& dtype,
-                             const std::string& bytes, const std::string& more = "") {
-  const std::string path = folder / (dtype + ".safetensors");
-  const std::string begin = std::to_string(bytes.size()), end = std::to_string(bytes.size() + 4);
-  std::string header = R"({"linear1.weight":{"dtype":")" + dtype +
-                       R"(","shape":[1,1],"data_offsets":[0,)" + begin +
-                       R"(]},"linear1.bias":{"dtype":"F32","shape":[1],"data_offsets":[)" + begin +
-                       "," + end + "]}" + more + "}";
-  std::ofstream stream(path, std::ios::binary);
-  const std::uint64_t length = header.size();
-  stream.write(reinterpret_cast<const char*>(&length), 8);
-  stream << header << bytes << std::string(4, '\0');
-  return path;
-}
-
-}  // namespace
-
-TEST_CASE("tensors of other types are passed over, unless they are wanted") {
-  const Network network = testing::make_network({1, 1, 1}, 1, "linear outputs=1");
-  std::vector<float> state(2, 5);
-  const std::string one("\0\0\x80\x3f", 4);
-  const testing::TemporaryFolder folder;
-  const auto counted = safetensors_file(
-      folder, "F32", one,
-      R"(,"norm.num_batches_tracked":{"dtype":"I64","shape":[],"data_offsets":[0,8]})");
-  safetensors::load(safetensors::read(counted), counted, network, state);
-  CHECK(state == std::vector<float>{1, 0});
-  const auto half = safetensors_file(folder, "F16", "ab");
-  CHECK_THROWS_WITH_AS(safetensors::load(safetensors::read(half), half, network, state),
-                       doctest::Contains("linear1.weight: expected dtype F32, found F16"),
-                       DataError);
-}
-
-TEST_CASE("a safetensors file that is longer than its tensors is told") {
-  const testing::TemporaryFolder folder;
-  const std::string path = safetensors_file(folder, "F32", std::string("\0\0\x80\x3f", 4));
-  CHECK_NOTHROW(safetensors::read(path));
-  std::ofstream(path, std::ios::binary | std::ios::app) << "more";
-  CHECK_THROWS_WITH_AS(safetensors::read(path),
-                       doctest::Contains("data: 4 bytes follow the last tensor"), DataError);
-}
-
-TEST_CASE("a damaged header of a safetensors file is told with its place") {
-  const testing::TemporaryFolder folder;
-  const std::string path = folder / "damaged.safetensors";
-  const std::string header = R"({"linear1.bias":{"dtype":"F32",,"shape":[1]}})";
-  std::ofstream stream(path, std::ios::binary);
-  const std::uint64_t length = header.size();
-  stream.write(reinterpret_cast<const char*>(&length), 8);
-  stream << header << std::flush;
-  CHECK_THROWS_WITH_AS(safetensors::read(path),
-                       doctest::Contains("the header is damaged: expected JSON"), DataError);
-  CHECK_THROWS_WITH_AS(safetensors::read(path), doctest::Contains("at byte 40"), DataError);
 }

@@ -448,6 +448,25 @@ class Shell(unittest.TestCase):
                 self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (2, "", 1))
                 self.assertIn(argument, done.stderr)
 
+    def test_quickstart_takes_a_folder_of_any_name(self):
+        with tempfile.TemporaryDirectory() as folder:
+            tree = Path(folder, "tree")
+            data = Path(folder, 'it\'s "a\\b" [#1] $HOME')
+            data.mkdir()
+            (data / "data_batch_1.bin").touch()
+            stubs = {"tools/install": "", "tools/build": "", "tools/table": "", "tools/plot": "",
+                     "build/easgd": 'printf "%s\\n" "$@" >> "$LOG"'}
+            for name, body in stubs.items():
+                (tree / name).parent.mkdir(parents=True, exist_ok=True)
+                (tree / name).write_text(f"#!/bin/bash\n{body}\n")
+                (tree / name).chmod(0o755)
+            (tree / "tools/quickstart").write_bytes((ROOT / "tools/quickstart").read_bytes())
+            done = subprocess.run(["bash", tree / "tools/quickstart", "--data", data], capture_output=True, text=True,
+                                  env=os.environ | {"LOG": f"{folder}/log"})
+            self.assertEqual(done.returncode, 0, done.stderr)
+            words = Path(folder, "log").read_text().split("\n")
+            self.assertEqual(words.count(f"data.dir={data}"), 2)  # one for each method
+
 
 @unittest.skipUnless((ROOT / "build/easgd").exists(), "the release kind is not built")
 class Bundle(unittest.TestCase):

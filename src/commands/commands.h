@@ -18,7 +18,8 @@ void declare_train(CLI::App& app, ExitCode& result);
 
 /// easgd evaluate: loss and error of a run folder or of a safetensors file over the test set. Data
 /// and network come from the folder's config.toml or, for a file, from the configuration it
-/// carries; --config replaces either.
+/// carries; --config replaces either. The result is `data`, after the figures, where the center or
+/// its loss is not finite.
 void declare_evaluate(CLI::App& app, ExitCode& result);
 
 /// easgd describe: layers, shapes, parameters, FLOPs and memory of a configuration.

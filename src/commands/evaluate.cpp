@@ -1,8 +1,11 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cmath>
+#include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <system_error>
 
 #include "base/standard_output.h"
 #include "commands/commands.h"
@@ -54,8 +57,14 @@ void evaluate(Config& config, const safetensors::File& file, const std::filesyst
   Buffer state = host_buffer(network.state_count());
   safetensors::load(file, path, network, state);
   const Tally tally = TestSet(config, data, network).evaluate(state);
-  output("{}: {} test images, test loss {:.6f}, test error {:.4f} %\n", path.string(),
-         tally.samples, tally.mean_loss(), 100 * tally.error());
+  const bool finite = std::isfinite(tally.mean_loss());
+  output("{}: {} test images, test loss {}, test error {:.4f} %\n", path.string(), tally.samples,
+         finite ? fmt::format("{:.6f}", tally.mean_loss()) : "not finite", 100 * tally.error());
+  std::string bad = safetensors::not_finite(network, state);
+  if (bad.empty() && !finite) bad = "the test loss is not finite";
+  if (bad.empty()) return;
+  finish_output();
+  throw DataError(path.string() + ": " + bad + ": the run diverged (a lower learning rate?)");
 }
 
 void evaluate(const std::string& path, const std::string& given,
@@ -63,15 +72,18 @@ void evaluate(const std::string& path, const std::string& given,
   std::filesystem::path file_path = path;
   std::string source = given;
   std::error_code error;
-  const auto type = std::filesystem::status(file_path, error).type();
-  if (type == std::filesystem::file_type::none || error == std::errc::not_a_directory)
-    throw DataError(path + ": cannot be examined: " + reason(error.value()));
-  if (type == std::filesystem::file_type::not_found)
-    throw DataError(path + ": not found; expected a run folder or a safetensors file");
-  if (type == std::filesystem::file_type::directory) {
+  const auto there = std::filesystem::status(file_path, error);
+  if (error) {
+    const bool absent = error == std::errc::no_such_file_or_directory;
+    throw DataError(fmt::format(
+        "{}: {}; expected a run folder or a safetensors file", path.empty() ? "\"\"" : path,
+        absent ? "not found" : "cannot be examined: " + reason(error.value())));
+  }
+  if (std::filesystem::is_directory(there)) {
     const std::filesystem::path resolved = file_path / "config.toml";
-    if (given.empty() && std::filesystem::exists(resolved, error)) source = resolved.string();
-    if (error)
+    const auto config = std::filesystem::symlink_status(resolved, error);
+    if (given.empty() && std::filesystem::exists(config)) source = resolved.string();
+    if (error && error != std::errc::no_such_file_or_directory)
       throw DataError(resolved.string() + ": cannot be examined: " + reason(error.value()));
     file_path /= "center.safetensors";
   }

@@ -6,8 +6,10 @@ namespace easgd {
 
 void declare_overrides(CLI::App& command, std::vector<std::string>& overrides) {
   command
-      .add_option("--set", overrides,
-                  "override a key, as in algorithm.tau=4; algorithm.beta= takes it away")
+      .add_option(
+          "--set", overrides,
+          "override a key, as in algorithm.tau=4; text stands as it is; algorithm.beta= takes "
+          "it away")
       ->allow_extra_args(false);
 }
 

@@ -5,25 +5,59 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string_view>
 
 #include "base/error.h"
+#include "base/file_kind.h"
 #include "base/nearest.h"
+#include "base/utf8.h"
+#include "config/overrides.h"
+#include "config/writer.h"
 
 namespace easgd::config {
 namespace {
 
-constexpr std::string_view kOverride = "--set ";
+constexpr std::size_t kLongestFile = 64 << 20;  // bytes; a configuration has some thousand
+constexpr std::size_t kLongestMessage = 4000;
 
 std::string shown(const toml::node& node) {
   std::ostringstream out;
-  node.visit([&out](const auto& n) { out << n; });
-  std::string text = out.str();
-  std::ranges::replace(text, '\n', ' ');
-  return text.size() > 60 ? text.substr(0, 57) + "..." : text;
+  if (node.is_string()) {
+    out << quoted(**node.as_string());
+  } else {
+    node.visit([&out](const auto& n) { out << n; });
+  }
+  return in_one_line(out.str(), 60);
+}
+
+/// As "007" and ".5" do, which TOML does not take, in an override.
+bool looks_like_a_number(const toml::node& node) {
+  if (!node.is_string()) return false;
+  const std::string& text = **node.as_string();
+  return text.find_first_of("0123456789") != text.npos &&
+         text.find_first_not_of("+-.0123456789eE") == text.npos;
+}
+
+std::string bytes_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string bytes;
+  char part[1 << 16];
+  while (file.read(part, sizeof part), file.gcount() > 0) {
+    bytes.append(part, std::size_t(file.gcount()));
+    if (bytes.size() > kLongestFile) {
+      throw ConfigError(
+          fmt::format("{}: has more than {} bytes; expected a TOML file", path, kLongestFile));
+    }
+  }
+  if (file.bad() || !file.is_open()) {
+    throw ConfigError(fmt::format("{}: cannot be read: {}", path, std::strerror(errno)));
+  }
+  return bytes;
 }
 
 /// "run.toml:12", or the override that the node came from.
@@ -34,7 +68,8 @@ std::string place_of(const toml::source_region& source) {
 
 [[noreturn]] void fail(const toml::source_region& source, const std::string& key,
                        const std::string& message) {
-  throw ConfigError(fmt::format("{}: {}: {}", place_of(source), key, message));
+  throw ConfigError(
+      fmt::format("{}: {}", place_of(source), in_one_line(key + ": " + message, kLongestMessage)));
 }
 
 std::string in_bounds(Bounds bounds) {
@@ -105,7 +140,7 @@ class TableReader final : public Fields {
 
   void numbers(const char* key, std::vector<double>& value, Bounds bounds, const char*) override {
     if (const toml::node* node = take(key)) {
-      if (!node->is_array()) wrong_type(*node, key, "a list of numbers");
+      if (!node->is_array()) wrong_type(*node, key, "a list of numbers, as in [0.5, 0.25]");
       value.clear();
       for (const toml::node& item : *node->as_array()) {
         value.push_back(checked_number(item, key, bounds));
@@ -126,7 +161,7 @@ class TableReader final : public Fields {
 
   void table(const char* key, const std::function<void(Fields&)>& fields, const char*) override {
     const toml::node* node = take(key);
-    if (node && !node->is_table()) wrong_type(*node, key, "a table");
+    if (node && !node->is_table()) wrong_type(*node, key, R"(a table, as in {a = 2, b = "text"})");
     static const toml::table kEmpty;
     TableReader inner(node ? *node->as_table() : kEmpty, full(key) + ".", places_);
     fields(inner);
@@ -176,7 +211,8 @@ class TableReader final : public Fields {
     std::ostringstream type;
     type << node.type();
     fail(node.source(), full(key),
-         fmt::format("expected {}; found the {} {}", expected, type.str(), shown(node)));
+         fmt::format("expected {}; found the {} {}{}", expected, type.str(), shown(node),
+                     looks_like_a_number(node) ? "; TOML writes numbers as 7, 0.5 and 1e-3" : ""));
   }
 
   std::int64_t checked_integer(const toml::node& node, const char* key, Bounds bounds) const {
@@ -203,7 +239,7 @@ class TableReader final : public Fields {
   std::string checked_word(const toml::node& node, const char* key) const {
     if (node.is_string()) return **node.as_string();
     if (node.is_integer()) return std::to_string(**node.as_integer());
-    wrong_type(node, key, "a word, an integer, or a list of these");
+    wrong_type(node, key, R"(a word, an integer, or a list of these, as in ["one", "two"])");
   }
 
   const toml::table& table_;
@@ -214,67 +250,54 @@ class TableReader final : public Fields {
   std::optional<std::pair<std::string, std::string>> missing_;
 };
 
-/// "algorithm.beta=" takes a key away, so that another may stand for it.
-bool remove_key(toml::table& root, const std::string& text) {
-  if (text.size() < 2 || text.back() != '=') return false;
-  toml::table* table = &root;
-  std::istringstream parts(text.substr(0, text.size() - 1));
-  std::string part;
-  std::getline(parts, part, '.');
-  for (std::string next; std::getline(parts, next, '.'); part = next) {
-    table = (*table)[part].as_table();
-    if (!table) break;
-  }
-  if (!table || table->erase(part) == 0) {
-    throw ConfigError(fmt::format("{}{}: there is no such key to take away", kOverride, text));
-  }
-  return true;
+/// The line of a text that a byte of it is in.
+std::size_t line_at(const std::string& text, std::size_t byte) {
+  return 1 + std::size_t(std::count(text.begin(), text.begin() + std::ptrdiff_t(byte), '\n'));
 }
 
-bool is_value(const std::string& text) {
-  try {
-    return !toml::parse("value = " + text).empty();
-  } catch (const toml::parse_error&) {
-    return false;
+/// A carriage return that no line feed follows, as in files of old Macs or after two conversions.
+std::size_t lone_return(const std::string& text) {
+  std::size_t at = text.find('\r');
+  while (at != text.npos && at + 1 < text.size() && text[at + 1] == '\n')
+    at = text.find('\r', at + 1);
+  return at;
+}
+
+/// Says what a file is that is no text in UTF-8.
+void check_is_text(const std::string& text, const std::string& origin) {
+  const std::string kind = kind_of_file(text);
+  if (kind.ends_with(" text")) {
+    throw ConfigError(fmt::format("{}: is {}; save it as UTF-8", origin, kind));
+  }
+  if (!kind.empty())
+    throw ConfigError(fmt::format("{}: is {}; expected a TOML file", origin, kind));
+  if (const std::size_t nul = text.find('\0'); nul != text.npos) {
+    throw ConfigError(fmt::format("{}:{}: not valid TOML: a NUL byte; is it a binary file?", origin,
+                                  line_at(text, nul)));
+  }
+  if (const std::size_t good = utf8_length(text); good < text.size()) {
+    throw ConfigError(fmt::format(
+        "{}:{}: not valid TOML: the byte 0x{:02x} is no UTF-8 there; save the file as UTF-8",
+        origin, line_at(text, good), static_cast<unsigned char>(text[good])));
   }
 }
 
-/// An override as a table of its own: "algorithm.tau=4" is TOML; "data.set=mnist" is once quoted.
-toml::table parse_override(const std::string& text) {
-  const std::string origin = std::string(kOverride) + text;
-  const std::size_t equals = text.find('=');
-  if (equals == std::string::npos || equals == 0) {
-    throw ConfigError(origin + ": expected key=value, as in algorithm.tau=4");
-  }
-  const std::string key = text.substr(0, equals), value = text.substr(equals + 1);
-  bool too_long = false;  // for an integer: the range is told where the value is read
+toml::table parsed(const std::string& text, const std::string& origin) {
+  check_is_text(text, origin);
   try {
     return toml::parse(text, origin);
-  } catch (const toml::parse_error&) {
-    const bool bare_word = value.find_first_of("[]{}\"'=\n\\") == value.npos;
-    const bool number = value.find_first_not_of("+-.0123456789") == value.npos;
-    too_long = number && !is_value(value) && is_value(value + ".0");
-    if (!bare_word || (number && !is_value(value) && !too_long)) {
-      throw ConfigError(fmt::format("{}: expected a TOML value; found {}", origin, value));
+  } catch (const toml::parse_error& e) {
+    if (const std::size_t at = lone_return(text); at != text.npos) {
+      throw ConfigError(fmt::format(
+          "{}:{}: not valid TOML: a carriage return without a line feed; save the file with LF or "
+          "CR LF at the ends of lines",
+          origin, line_at(text, at)));
     }
-  }
-  try {
-    return toml::parse(too_long ? text + ".0" : key + " = \"" + value + "\"", origin);
-  } catch (const toml::parse_error&) {
-    throw ConfigError(origin + ": expected key=value, as in algorithm.tau=4");
-  }
-}
-
-/// A dotted key changes one value of a table, an inline table takes its place. Nodes are moved, not
-/// copied: a moved node keeps the place that errors point to.
-void merge(toml::table& into, toml::table&& from) {
-  for (auto&& [key, node] : from) {
-    toml::table* old = into[key.str()].as_table();
-    if (old && node.is_table() && !node.as_table()->is_inline()) {
-      merge(*old, std::move(*node.as_table()));
-    } else {
-      into.insert_or_assign(key.str(), std::move(node));
-    }
+    std::string message(e.description());
+    std::ranges::replace_if(
+        message, [](unsigned char c) { return c < 0x20; }, ' ');
+    throw ConfigError(
+        fmt::format("{}:{}: not valid TOML: {}", origin, e.source().begin.line, message));
   }
 }
 
@@ -285,8 +308,8 @@ void at_places(const Places& places, const std::function<void()>& work) {
     work();
   } catch (const KeyError& e) {
     const auto it = places.keys.find(e.key());
-    throw ConfigError(
-        fmt::format("{}: {}", it == places.keys.end() ? places.origin : it->second, e.what()));
+    throw ConfigError(fmt::format("{}: {}", it == places.keys.end() ? places.origin : it->second,
+                                  in_one_line(e.what(), kLongestMessage)));
   }
 }
 
@@ -294,20 +317,13 @@ Places read_text(const std::string& text, const std::string& origin,
                  const std::vector<std::string>& overrides,
                  const std::function<void(Fields&)>& fields, const std::string& expected) {
   Places places{origin, {}};
-  toml::table root;
-  try {
-    root = toml::parse(text, origin);
-  } catch (const toml::parse_error& e) {
-    std::string message(e.description());
-    std::replace(message.begin(), message.end(), '\n', ' ');
-    throw ConfigError(
-        fmt::format("{}:{}: not valid TOML: {}", origin, e.source().begin.line, message));
-  }
+  toml::table root = parsed(text, origin);
   if (root.empty() && overrides.empty()) {
     throw ConfigError(fmt::format("{}: is empty; expected {}", origin, expected));
   }
-  for (const std::string& change : overrides) {
-    if (!remove_key(root, change)) merge(root, parse_override(change));
+  if (!overrides.empty()) {
+    const Kinds kinds = kinds_of(fields);
+    for (const std::string& change : overrides) apply_override(root, change, kinds);
   }
   TableReader reader(root, "", places);
   fields(reader);
@@ -317,18 +333,14 @@ Places read_text(const std::string& text, const std::string& origin,
 
 Places read_file(const std::string& path, const std::vector<std::string>& overrides,
                  const std::function<void(Fields&)>& fields, const std::string& expected) {
-  std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored)) {
+  if (const std::string why = why_unreadable(path); !why.empty()) {
+    std::error_code ignored;
     const bool of_run =
         std::filesystem::exists(std::filesystem::path(path) / "config.toml", ignored);
-    throw ConfigError(path + ": is a folder; expected a TOML file" +
-                      (of_run ? ", as the config.toml in it" : ""));
+    throw ConfigError(fmt::format("{}: {}; expected a TOML file{}", path, why,
+                                  of_run ? ", as the config.toml in it" : ""));
   }
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw ConfigError(path + ": cannot be opened; expected a TOML file");
-  std::ostringstream text;
-  text << file.rdbuf();
-  return read_text(text.str(), path, overrides, fields, expected);
+  return read_text(bytes_of(path), path, overrides, fields, expected);
 }
 
 }  // namespace easgd::config

@@ -3,41 +3,40 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <cmath>
+
+#include "base/error.h"
+#include "base/utf8.h"
+
 namespace easgd::config {
 namespace {
 
-std::string quoted(const std::string& text) {
-  std::string result = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      result += '\\';
-      result += c;
-    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      result += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
-    } else {
-      result += c;
-    }
-  }
-  return result + "\"";
-}
-
-std::string quoted(const Fields::Words& words) {
+std::string bracketed(const Fields::Words& words) {
   Fields::Words items;
   for (const std::string& word : words) items.push_back(quoted(word));
   return fmt::format("[{}]", fmt::join(items, ", "));
 }
 
+/// The shortest text that reads back to the same bits; "-0" alone would be the integer 0.
+std::string exact(double value) {
+  return value == 0 && std::signbit(value) ? "-0.0" : fmt::format("{}", value);
+}
+
 std::string bracketed(const std::vector<double>& values) {
-  return fmt::format("[{}]", fmt::join(values, ", "));
+  Fields::Words items;
+  for (const double value : values) items.push_back(exact(value));
+  return fmt::format("[{}]", fmt::join(items, ", "));
 }
 
 class TomlWriter final : public Fields {
  public:
   explicit TomlWriter(std::string path) : path_(std::move(path)) {}
 
-  void text(const char* key, std::string& value, const char*) override { put(key, quoted(value)); }
+  void text(const char* key, std::string& value, const char*) override {
+    put(key, writable(key, value));
+  }
   void choice(const char* key, std::string& value, const Words&, const char*) override {
-    put(key, quoted(value));
+    put(key, writable(key, value));
   }
   void integer(const char* key, std::int64_t& value, Bounds, const char*) override {
     put(key, std::to_string(value));
@@ -46,10 +45,10 @@ class TomlWriter final : public Fields {
     if (value) put(key, std::to_string(*value));
   }
   void number(const char* key, double& value, Bounds, const char*) override {
-    put(key, fmt::format("{}", value));
+    put(key, exact(value));
   }
   void number(const char* key, std::optional<double>& value, Bounds, const char*) override {
-    if (value) put(key, fmt::format("{}", *value));
+    if (value) put(key, exact(*value));
   }
   void flag(const char* key, bool& value, const char*) override {
     put(key, value ? "true" : "false");
@@ -57,7 +56,10 @@ class TomlWriter final : public Fields {
   void numbers(const char* key, std::vector<double>& value, Bounds, const char*) override {
     put(key, bracketed(value));
   }
-  void words(const char* key, Words& value, const char*) override { put(key, quoted(value)); }
+  void words(const char* key, Words& value, const char*) override {
+    for (const std::string& word : value) writable(key, word);
+    put(key, bracketed(value));
+  }
 
   void table(const char* key, const std::function<void(Fields&)>& fields, const char*) override {
     const std::string path = path_.empty() ? key : path_ + "." + key;
@@ -79,6 +81,13 @@ class TomlWriter final : public Fields {
   std::string result() const { return values_ + tables_; }
 
  private:
+  std::string writable(const char* key, const std::string& text) const {
+    if (is_utf8(text)) return quoted(text);
+    throw KeyError(
+        path_.empty() ? key : path_ + "." + key,
+        text + ": is no UTF-8, and config.toml can hold nothing else; give it a name that is");
+  }
+
   void put(const char* key, const std::string& value) {
     values_ += fmt::format("{} = {}\n", key, value);
   }
@@ -123,7 +132,7 @@ class HelpWriter final : public Fields {
     put(key, "list of numbers " + shown(bounds), bracketed(value), meaning);
   }
   void words(const char* key, Words& value, const char* meaning) override {
-    put(key, "word or list of words", value.size() == 1 ? quoted(value[0]) : quoted(value),
+    put(key, "word or list of words", value.size() == 1 ? quoted(value[0]) : bracketed(value),
         meaning);
   }
   void table(const char* key, const std::function<void(Fields&)>& fields,
@@ -154,6 +163,21 @@ class HelpWriter final : public Fields {
 };
 
 }  // namespace
+
+std::string quoted(const std::string& text) {
+  std::string result = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      result += '\\';
+      result += c;
+    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      result += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
+    } else {
+      result += c;
+    }
+  }
+  return result + "\"";
+}
 
 std::string to_toml(const std::function<void(Fields&)>& fields) {
   TomlWriter writer("");

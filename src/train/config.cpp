@@ -4,19 +4,28 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
+#include <system_error>
 
 #include "algorithms/algorithm.h"
 #include "base/error.h"
+#include "base/file_kind.h"
 #include "config/reader.h"
+#include "config/values.h"
 #include "config/writer.h"
 #include "data/dataset_entry.h"
 #include "train/config_check.h"
 #include "train/statistics.h"
 
 namespace easgd {
+
+namespace fs = std::filesystem;
+
 namespace {
 
 constexpr double kManySteps = 1e12;
+constexpr double kManyThreads = 65536;  // more than any machine has cores: "auto" finds them all
+constexpr double kFaint = 1e-12;        // below the deviation of one grey pixel in a black set
 constexpr const char* kExpected = "a configuration (see configs/ and `easgd help config`)";
 constexpr const char* kNameMeaning = "names the layer's tensors; empty: type and number";
 constexpr const char* kFromMeaning =
@@ -31,7 +40,7 @@ void layer_fields(config::Fields& f, const char* key, std::vector<std::shared_pt
         element.choice("type", kind, Registry<LayerEntry>::names(), "what the layer computes");
         if (i == list.size()) list.push_back((*Registry<LayerEntry>::find(kind))());
         Layer& layer = *list[i];
-        layer.origin = element.place();
+        if (const std::string place = element.place(); !place.empty()) layer.origin = place;
         element.text("name", layer.name, kNameMeaning);
         if (layer.name.empty()) layer.name = fmt::format("{}{}", kind, i + 1);
         element.text("from", layer.from, kFromMeaning);
@@ -61,15 +70,16 @@ void DataConfig::fields(config::Fields& f) {
   f.integer("test_limit", test_limit, {0, 1e9}, "use the first n test samples; 0 = all");
   f.numbers("mean", mean, {-1e3, 1e3},
             "subtracted per channel from pixel/255; empty: of the training set");
-  f.numbers("deviation", deviation, {1e-6, 1e3},
+  f.numbers("deviation", deviation, {kFaint, 1e3},
             "divided by per channel after that; empty: of the training set");
 }
 
 void NetworkConfig::fields(config::Fields& f) {
   f.text("file", file, "TOML file with the [[layer]] tables; relative to this file");
-  f.text("init", init,
-         "safetensors file to start from, relative to the current folder; empty: random weights of "
-         "the seed");
+  f.text(
+      "init", init,
+      "safetensors file (F32, F16, BF16, F64) with the network's tensors and no others, to start "
+      "from; relative to the current folder; empty: random weights of the seed");
   f.choice("statistics", statistics, statistics_policy_names(),
            "running statistics of batch normalisation in the center: average of the workers', "
            "recompute at the center before each evaluation, keep those of the last letter");
@@ -121,7 +131,8 @@ void WorkersConfig::fields(config::Fields& f) {
           "a device for each worker, as [\"cpu\", \"cpu\"] or [0, 1] for CUDA; or \"auto\": one a "
           "GPU, else one a core");
   f.integer("batch", batch, {1, 65536}, "samples in a step of one worker");
-  f.integer("threads", threads, {0, 1024}, "CPU threads of each worker; 0 = cores / workers");
+  f.integer("threads", threads, {0, kManyThreads},
+            "CPU threads of each worker; 0 = cores / workers");
   f.choice(
       "precision", precision, {"f32", "bf16", "tf32"},
       "of activations and products; parameters stay f32; \"bf16\" where the processor or GPU has "
@@ -177,7 +188,7 @@ void EvaluateConfig::fields(config::Fields& f) {
       },
       "when the center is evaluated (20 s where none is given); the end of a run always is");
   f.integer("batch", batch, {1, 65536}, "samples evaluated at a time");
-  f.integer("threads", threads, {1, 1024},
+  f.integer("threads", threads, {1, kManyThreads},
             "CPU threads of the evaluator, beside the workers'; at most one a core");
 }
 
@@ -216,7 +227,7 @@ void Config::fields(config::Fields& f) {
 namespace {
 
 /// `origin` is the configuration file, which network.file is relative to.
-void load_layers(Config& config, const std::filesystem::path& origin) {
+void load_layers(Config& config, const fs::path& origin) {
   NetworkConfig& network = config.network;
   const auto fail = [&origin](const char* why) {
     throw ConfigError(fmt::format("{}: network: {}", origin.string(), why));
@@ -224,10 +235,14 @@ void load_layers(Config& config, const std::filesystem::path& origin) {
   if (!network.file.empty()) {
     if (!network.layers.empty()) fail("give file or [[network.layer]] tables, not both");
     const std::string file = (origin.parent_path() / network.file).string();
-    if (!std::filesystem::exists(file)) {
-      throw KeyError("network.file", file +
-                                         " is not there; expected a TOML file of layers, relative "
-                                         "to the configuration's folder");
+    if (const std::string why = why_unreadable(file); !why.empty()) {
+      std::error_code error;
+      [[maybe_unused]] const auto there = fs::status(file, error);
+      const bool absent = error == std::errc::no_such_file_or_directory;
+      throw KeyError("network.file",
+                     fmt::format("{} {}; expected a TOML file of layers, relative to the "
+                                 "configuration's folder",
+                                 file, absent ? "is not there" : why));
     }
     config::read_file(
         file, {}, [&](config::Fields& f) { layer_fields(f, "layer", network.layers); },
@@ -246,12 +261,40 @@ void complete(AlgorithmConfig& algorithm) {
   }
 }
 
-/// Makes a path independent of the current folder.
-void anchor(std::string& path) {
-  if (!path.empty()) path = std::filesystem::absolute(path).lexically_normal().string();
+constexpr const char* kDump = "config.toml";
+
+/// A resolved configuration as it would be read again.
+Config read_again(const std::string& text) {
+  Config config;
+  config.places = config::read_text(
+      text, kDump, {}, [&](config::Fields& f) { config.fields(f); }, kExpected);
+  config::at_places(config.places, [&] {
+    load_layers(config, "");
+    check(config);
+  });
+  return config;
+}
+
+/// Throws: ConfigError with the first key whose value does not come back.
+void compare(const std::map<std::string, std::string>& values,
+             const std::map<std::string, std::string>& again) {
+  for (const auto& [key, value] : values) {
+    const auto it = again.find(key);
+    if (it != again.end() && it->second == value) continue;
+    throw ConfigError(fmt::format("{}: {}: {} would be read again as {}; give another value", kDump,
+                                  key, value, it == again.end() ? "not given" : it->second));
+  }
 }
 
 }  // namespace
+
+std::string anchored(const std::string& path) {
+  std::error_code error;
+  const fs::path whole = path.empty() ? fs::path() : fs::absolute(path, error);
+  if (error) return path;
+  // What is before ".." may be a link, and lead elsewhere.
+  return std::ranges::count(whole, fs::path("..")) > 0 ? whole : whole.lexically_normal();
+}
 
 Config load_config(const std::string& path, const std::vector<std::string>& overrides) {
   if (path.empty()) throw ConfigError("expected a configuration file; found an empty name");
@@ -263,9 +306,9 @@ Config load_config(const std::string& path, const std::vector<std::string>& over
     check(config);
     complete(config.algorithm);
   });
-  anchor(config.data.dir);
-  anchor(config.network.init);
-  anchor(config.center.replay);
+  config.data.dir = anchored(config.data.dir);
+  config.network.init = anchored(config.network.init);
+  config.center.replay = anchored(config.center.replay);
   return config;
 }
 
@@ -299,6 +342,28 @@ std::string dump_replay_config(Config config, bool recomputes) {
   return dump_config(std::move(config));
 }
 
+namespace {
+
+/// Of what evaluation depends on, out of `config`. Reading back needs the bounds of every key.
+void evaluation_fields(config::Fields& f, Config& config, DataConfig& data) {
+  f.integer("seed", config.seed, {}, "");
+  f.table(
+      "data", [&](config::Fields& t) { data.fields(t); }, "");
+  f.table(
+      "network", [&](config::Fields& t) { layer_fields(t, "layer", config.network.layers); }, "");
+  f.table(
+      "workers", [&](config::Fields& t) { t.text("precision", config.workers.precision, ""); }, "");
+  f.table(
+      "evaluate",
+      [&](config::Fields& t) {
+        t.integer("batch", config.evaluate.batch, {}, "");
+        t.integer("threads", config.evaluate.threads, {}, "");
+      },
+      "");
+}
+
+}  // namespace
+
 std::string dump_evaluation_config(Config config) {
   DataConfig data;
   data.set = config.data.set;
@@ -306,23 +371,26 @@ std::string dump_evaluation_config(Config config) {
   data.test_limit = config.data.test_limit;
   data.mean = config.data.mean;
   data.deviation = config.data.deviation;
-  return config::to_toml([&](config::Fields& f) {
-    f.integer("seed", config.seed, {}, "");
-    f.table(
-        "data", [&](config::Fields& t) { data.fields(t); }, "");
-    f.table(
-        "network", [&](config::Fields& t) { layer_fields(t, "layer", config.network.layers); }, "");
-    f.table(
-        "workers", [&](config::Fields& t) { t.text("precision", config.workers.precision, ""); },
-        "");
-    f.table(
-        "evaluate",
-        [&](config::Fields& t) {
-          t.integer("batch", config.evaluate.batch, {}, "");
-          t.integer("threads", config.evaluate.threads, {}, "");
-        },
-        "");
-  });
+  return config::to_toml([&](config::Fields& f) { evaluation_fields(f, config, data); });
+}
+
+void check_reads_back(Config config) {
+  try {
+    Config again = read_again(dump_config(config));
+    compare(config::values_of([&](config::Fields& f) { config.fields(f); }),
+            config::values_of([&](config::Fields& f) { again.fields(f); }));
+    const std::string carried = dump_evaluation_config(config);
+    if (dump_evaluation_config(parse_config(carried, "easgd.config", {})) != carried) {
+      throw ConfigError("easgd.config would be read again as something else");
+    }
+  } catch (const ConfigError& e) {
+    throw ConfigError(fmt::format("the run's own configuration cannot be recorded: {}", e.what()));
+  }
+}
+
+void check_recordable(Config config) {
+  config.data.dir.clear();  // whoever finds the data records it where that can be
+  dump_config(std::move(config));
 }
 
 std::string config_help() {

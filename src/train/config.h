@@ -145,7 +145,10 @@ struct Config {
 /// Throws: ConfigError.
 Config load_config(const std::string& path, const std::vector<std::string>& overrides);
 
-/// The same for a configuration in memory, as a safetensors file carries one.
+/// A path that means the same from any folder; as it is where the current folder is gone.
+std::string anchored(const std::string& path);
+
+/// The same as load_config for a configuration in memory, as a safetensors file carries one.
 Config parse_config(const std::string& text, const std::string& origin,
                     const std::vector<std::string>& overrides);
 
@@ -158,6 +161,14 @@ std::string dump_replay_config(Config config, bool recomputes);
 
 /// What evaluation depends on and nothing else: the data, without where it lay, and the network.
 std::string dump_evaluation_config(Config config);
+
+/// What a run is going to record reads back to the same.
+/// Throws: ConfigError with the key whose value does not.
+void check_reads_back(Config config);
+
+/// Every text that config.toml has to hold is UTF-8. Not of data.dir, without which a run repeats.
+/// Throws: KeyError.
+void check_recordable(Config config);
 
 /// `easgd help config`.
 std::string config_help();

@@ -10,6 +10,7 @@
 
 #include "algorithms/algorithm.h"
 #include "base/error.h"
+#include "base/utf8.h"
 
 namespace easgd {
 namespace {
@@ -124,9 +125,17 @@ bool no_letter_of_a_name(unsigned char c) {
 /// config.name names a folder.
 void check_name(const std::string& name) {
   const auto is_space = [](char c) { return c == ' '; };
-  if (std::ranges::all_of(name, is_space) || std::ranges::any_of(name, no_letter_of_a_name)) {
+  if (!is_utf8(name) || std::ranges::all_of(name, is_space) ||
+      std::ranges::any_of(name, no_letter_of_a_name)) {
     throw KeyError("name",
                    fmt::format("expected a word to name the run folder with; found {:?}", name));
+  }
+}
+
+/// The system would take such a path to end there.
+void check_path(const char* key, const std::string& path) {
+  if (path.find('\0') != path.npos) {
+    throw KeyError(key, fmt::format("expected a path; found {:?}, which holds a NUL", path));
   }
 }
 
@@ -167,6 +176,9 @@ void check_order(const CenterConfig& center, const StopConfig& stop, bool synchr
 
 void check(const Config& config) {
   check_name(config.name);
+  check_path("data.dir", config.data.dir);
+  check_path("network.init", config.network.init);
+  check_path("center.replay", config.center.replay);
   check_algorithm(config.algorithm);
   const StopConfig& stop = config.stop;
   if (!stop.epochs && !stop.steps && !stop.seconds && !stop.test_error) {

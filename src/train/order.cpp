@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/file_kind.h"
 #include "base/write_file.h"
 
 namespace easgd {
@@ -112,7 +113,6 @@ class ReplayOrder final : public OrderPolicy {
 
 constexpr std::array<char, 16> kMagic = {"easgd order 2\n\0"};
 constexpr std::uint16_t kTail = 0xffff;
-constexpr std::uint32_t kLongestConfig = 1 << 24;  // bytes
 
 }  // namespace
 
@@ -133,8 +133,13 @@ std::unique_ptr<OrderPolicy> replay_order(Recording recording, const std::atomic
 }
 
 Recording Recording::read(const std::filesystem::path& path, std::size_t workers) {
+  if (const std::string why = why_unreadable(path); !why.empty()) {
+    throw DataError(fmt::format("{}: {}; expected an order.bin", path.string(), why));
+  }
+  std::error_code error;
+  const std::uint64_t size = std::filesystem::file_size(path, error);
+  if (error) throw DataError(path.string() + ": is no regular file; expected an order.bin");
   std::ifstream file(path, std::ios::binary);
-  if (!file) throw DataError(path.string() + ": cannot be opened; expected an order.bin");
   std::array<char, 16> magic{};
   std::uint32_t recorded = 0;
   file.read(magic.data(), magic.size());
@@ -147,7 +152,7 @@ Recording Recording::read(const std::filesystem::path& path, std::size_t workers
   Recording result;
   std::uint32_t length = 0;
   file.read(reinterpret_cast<char*>(&length), sizeof length);
-  if (file && length < kLongestConfig) {
+  if (file && length < size) {
     result.config.resize(length);
     file.read(result.config.data(), std::streamsize(length));
   } else {

@@ -1,5 +1,5 @@
-// The safetensors format: named float32 tensors and a few strings in one file that PyTorch, NumPy
-// and others read.
+// The safetensors format: named tensors and a few strings in one file that PyTorch, NumPy and others
+// read. Written as float32; read from float32, half precision, bfloat16 and double.
 //
 // Layout: header length (u64, little-endian), header (JSON), data. Source: [Safetensors].
 #pragma once
@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,8 @@ namespace easgd::safetensors {
 struct Tensor {
   std::string dtype;
   std::vector<std::int64_t> dims;
-  std::vector<float> values;  ///< none where the dtype is not F32
+  std::vector<float> values;             ///< none where the dtype is not F32, F16, BF16 or F64
+  std::optional<double> too_large = {};  ///< of F64: the first number that no float32 can hold
 };
 
 struct File {
@@ -26,7 +28,7 @@ struct File {
   std::map<std::string, std::string> metadata;
 };
 
-/// Throws: DataError where the file is missing or damaged.
+/// Throws: DataError where the file is missing, damaged, or not as the format has it.
 File read(const std::filesystem::path& path);
 
 /// Writes the tensors of a state [P + S] under their names, beside the old file first and then over
@@ -35,9 +37,14 @@ File read(const std::filesystem::path& path);
 void write(const std::filesystem::path& path, const Network& network, ConstView state,
            const std::map<std::string, std::string>& metadata);
 
-/// Fills a state [P + S] from the tensors of `file` by name.
-/// Throws: DataError where one is missing, is not float32 or has other dimensions; `path` is for
+/// Fills a state [P + S] from the tensors of `file` by name; PyTorch's wrappers may have put
+/// "module." or "_orig_mod." before all names.
+/// Throws: DataError where one is missing, has other dimensions, another type, or numbers beyond
+/// float32, and where the network leaves one over that is no `num_batches_tracked`; `path` is for
 /// the message.
 void load(const File& file, const std::filesystem::path& path, const Network& network, View state);
+
+/// Says which tensors of a state hold how many values that are not finite; empty where none does.
+std::string not_finite(const Network& network, ConstView state);
 
 }  // namespace easgd::safetensors

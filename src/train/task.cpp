@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "base/error.h"
 #include "train/safetensors.h"
@@ -58,10 +57,9 @@ Buffer initial_state(const Config& config, const Network& network) {
     initialise(network, std::uint64_t(config.seed), state);
   } else {
     safetensors::load(safetensors::read(config.network.init), config.network.init, network, state);
-    if (!std::ranges::all_of(state.view(), [](float value) { return std::isfinite(value); })) {
-      throw DataError(config.network.init +
-                      ": holds a value that is not finite; expected the center of a run that did "
-                      "not diverge");
+    if (const std::string bad = safetensors::not_finite(network, state); !bad.empty()) {
+      throw DataError(fmt::format("{}: {}; expected the center of a run that did not diverge",
+                                  config.network.init, bad));
     }
   }
   return state;

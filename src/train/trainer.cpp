@@ -8,9 +8,11 @@
 #include <map>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "base/interrupt.h"
 #include "base/running_clock.h"
+#include "base/utf8.h"
 #include "data/location.h"
 #include "train/devices.h"
 #include "train/evaluation_clock.h"
@@ -61,10 +63,18 @@ Network network_of(const Config& config, const Data& data) {
   return network;
 }
 
-/// Where the files of the set were found, so that the run repeats from another folder.
-void resolve_folder(DataConfig& data, const std::string& source) {
-  if (!data.dir.empty() || !Registry<DatasetFiles>::find(data.set)) return;
-  data.dir = std::filesystem::absolute(source).lexically_normal().string();
+/// Where the files of the set were found, so that the run repeats from another folder. A remark
+/// where config.toml cannot hold that.
+std::string resolve_folder(DataConfig& data, const std::string& source) {
+  const bool has_files = Registry<DatasetFiles>::find(data.set);
+  if (has_files && data.dir.empty()) data.dir = anchored(source);
+  if (is_utf8(data.dir)) return "";
+  const std::string dir = std::exchange(data.dir, "");
+  if (!has_files) return "";
+  return dir +
+         ": is no UTF-8, so that config.toml leaves data.dir out; to repeat or evaluate the run "
+         "set "
+         "$EASGD_DATA to that folder";
 }
 
 /// A run: made from its configuration, run once.
@@ -129,10 +139,12 @@ Run::Run(Config config, const std::string& out)
       folder_(make_folder(out)),
       journal_(config_, folder_),
       clock_(config_.evaluate.every, std::size_t(config_.workers.batch), data_.train_size) {
-  resolve_folder(config_.data, data_.split.source);
+  const std::string remark = resolve_folder(config_.data, data_.split.source);
   config_.workers.devices = names_of(workers_.places);
   config_.center.place = place_.name;
+  check_reads_back(config_);
   metadata_ = {{"easgd.config", dump_evaluation_config(config_)}};
+  if (!remark.empty()) journal_.warn(remark);
 }
 
 std::unique_ptr<OrderPolicy> Run::make_order() {
@@ -398,6 +410,7 @@ ExitCode Run::run() {
 }  // namespace
 
 ExitCode train(Config config, const std::string& out) {
+  check_recordable(config);
   hear_signals();
   return Run(std::move(config), out).run();
 }

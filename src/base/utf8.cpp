@@ -1,0 +1,53 @@
+#include "base/utf8.h"
+
+#include <algorithm>
+
+namespace easgd {
+namespace {
+
+/// Bytes of the character that begins `text`; 0 where none does. Neither a longer form than a
+/// character needs, nor halves of UTF-16's pairs, nor anything above U+10FFFF.
+std::size_t character_length(std::string_view text) {
+  const auto byte = [text](std::size_t i) -> unsigned {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0;
+  };
+  const auto follows = [&byte](std::size_t i) { return (byte(i) & 0xc0) == 0x80; };
+  const unsigned first = byte(0);
+  if (first < 0x80) return 1;
+  if (first >= 0xc2 && first < 0xe0) return follows(1) ? 2 : 0;
+  if (first >= 0xe0 && first < 0xf0) {
+    const bool too_long = first == 0xe0 && byte(1) < 0xa0, half = first == 0xed && byte(1) >= 0xa0;
+    return follows(1) && follows(2) && !too_long && !half ? 3 : 0;
+  }
+  if (first >= 0xf0 && first < 0xf5) {
+    const bool too_long = first == 0xf0 && byte(1) < 0x90, above = first == 0xf4 && byte(1) >= 0x90;
+    return follows(1) && follows(2) && follows(3) && !too_long && !above ? 4 : 0;
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::size_t utf8_length(std::string_view text) {
+  std::size_t length = 0;
+  while (length < text.size()) {
+    const std::size_t next = character_length(text.substr(length));
+    if (next == 0) break;
+    length += next;
+  }
+  return length;
+}
+
+std::string in_one_line(std::string_view text, std::size_t longest) {
+  std::string line(text);
+  if (text.size() > longest) {
+    // Not within a character, where it is UTF-8.
+    const std::size_t whole = utf8_length(text.substr(0, longest));
+    line = line.substr(0, whole + 3 < longest ? longest : whole) + "...";
+  }
+  std::ranges::replace_if(
+      line, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+  return line;
+}
+
+}  // namespace easgd
