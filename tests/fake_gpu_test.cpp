@@ -16,13 +16,6 @@ using nlohmann::json;
 
 namespace {
 
-std::string bytes_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
 /// A small network on a few of the built-in images.
 constexpr const char* kConfig = R"(name = "fake"
 [data]

@@ -24,11 +24,6 @@ namespace {
 
 using Folder = TemporaryFolder;
 
-std::string text_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 /// 100 training and 50 test images of 4x4 pixels in the files of MNIST. `pixel(image, place)`.
 void write_set(const std::string& folder, const std::function<int(int, int)>& pixel) {
   fs::create_directories(folder);
@@ -57,7 +52,7 @@ const std::string kTrainDigits =
 
 /// The same safetensors file with changed data: a network of the file's own tensors.
 void change_floats(const std::string& path, const std::function<void(float*)>& change) {
-  std::string bytes = text_of(path);
+  std::string bytes = bytes_of(path);
   std::uint64_t length = 0;
   std::memcpy(&length, bytes.data(), sizeof length);
   std::vector<float> values((bytes.size() - 8 - length) / sizeof(float));
@@ -83,10 +78,10 @@ TEST_CASE("data in a folder whose name is no UTF-8 train, and what is written ca
     CHECK(answer.text.find("warning: " + set +
                            ": is no UTF-8, so that config.toml leaves data.dir "
                            "out") != std::string::npos);
-    CHECK(text_of(run + "/config.toml").find("dir = \"\"\n") != std::string::npos);
+    CHECK(bytes_of(run + "/config.toml").find("dir = \"\"\n") != std::string::npos);
     CHECK(program("evaluate " + run, found).code == 0);
     CHECK(program("train " + run + "/config.toml --out " + run + "-again", found).code == 0);
-    CHECK(text_of(run + "-again/config.toml") == text_of(run + "/config.toml"));
+    CHECK(bytes_of(run + "-again/config.toml") == bytes_of(run + "/config.toml"));
   }
   // Nothing else can stand for these.
   fs::copy(folder / "run0/center.safetensors", set + "/center.safetensors");

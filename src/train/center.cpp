@@ -280,6 +280,7 @@ bool Center::refuse_if_not_finite(int worker) {
     return false;
   }
   ++telemetry.refused;
+  telemetry.last_refused = mailbox.note_to_read().clock;
   place.run(kernels::Copy{desk.reply.data(), center.data()}, parameters_);
   send_out(w);
   place.upload(statistics_, mailbox.reply_to_write().subspan(parameters_));

@@ -30,8 +30,9 @@ struct WorkerTelemetry {
   std::atomic<double> run_seconds{0};  ///< all of that and what is between, told at the end
   // Written by the master.
   std::atomic<std::uint64_t> exchanges{0};
-  std::atomic<std::uint64_t> refused{0};    ///< letters that were not finite
-  std::atomic<std::uint64_t> staleness{0};  ///< others' versions between its last two exchanges
+  std::atomic<std::uint64_t> refused{0};       ///< letters that were not finite
+  std::atomic<std::uint64_t> last_refused{0};  ///< clock of the last of these
+  std::atomic<std::uint64_t> staleness{0};     ///< others' versions between its last two exchanges
   std::atomic<double> distance{
       0};  ///< ||x - center|| at its last exchange; of a change, its length
 };

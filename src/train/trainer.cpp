@@ -265,15 +265,20 @@ bool Run::never_moved(const Team& team) const {
   return std::ranges::equal(center, ConstView(state0_).first(center.size()));
 }
 
-/// The loss is not finite, or every tenth letter was refused, or all that would have moved the center.
+/// The loss is not finite; or letters were refused so often, or so late, that what is left of their
+/// work is chance; or all that would have moved the center.
 bool Run::diverged(const Team& team) const {
+  constexpr std::uint64_t kOften = 10, kSeveral = 3;
   std::uint64_t refused = 0, absorbed = 0;
+  bool late = false;  // in the last quarter of a worker's steps
   for (std::size_t i = 0; i < team.workers(); ++i) {
-    refused += team.telemetry(i).refused;
-    absorbed += team.telemetry(i).exchanges;
+    const WorkerTelemetry& worker = team.telemetry(i);
+    refused += worker.refused;
+    absorbed += worker.exchanges;
+    late |= worker.refused > 0 && 4 * worker.last_refused >= 3 * worker.clock;
   }
-  return summary_.diverged() || 10 * refused > absorbed + refused ||
-         (refused > 0 && never_moved(team));
+  return summary_.diverged() || kOften * refused > absorbed + refused ||
+         (late && refused >= kSeveral) || (refused > 0 && never_moved(team));
 }
 
 ProgressState Run::progress_of(const Team& team) const {
