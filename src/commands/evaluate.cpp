@@ -75,9 +75,9 @@ void evaluate(const std::string& path, const std::string& given,
   const auto there = std::filesystem::status(file_path, error);
   if (error) {
     const bool absent = error == std::errc::no_such_file_or_directory;
-    throw DataError(fmt::format(
-        "{}: {}; expected a run folder or a safetensors file", path.empty() ? "\"\"" : path,
-        absent ? "not found" : "cannot be examined: " + reason(error.value())));
+    throw DataError(fmt::format("{}: {}; expected a run folder or a safetensors file",
+                                path.empty() ? "\"\"" : path,
+                                absent ? "not found" : "cannot be examined: " + error.message()));
   }
   if (std::filesystem::is_directory(there)) {
     const std::filesystem::path resolved = file_path / "config.toml";
