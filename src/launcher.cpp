@@ -60,10 +60,13 @@ int main(int argc, char** argv) {
   open_standard_streams();
   if (const char* missing = missing_instructions()) {
     char what[128];
-    std::snprintf(what, sizeof what, "cpu: this processor has no %s", missing);
-    return fail(what,
-                "expected an x86-64 of 2013 or later; in a virtual machine choose a processor type "
-                "that has it, as \"host\"");
+    std::snprintf(what, sizeof what,
+                  "cpu: this processor has no %s; the program was compiled for " EASGD_CPU,
+                  missing);
+    return fail(
+        what,
+        "use a processor that has it (AVX2: since 2013); in a virtual machine choose a type "
+        "that does, as \"host\"");
   }
   take_away_settings();
   // Global: the CUDA side, a library of its own, uses the program's symbols.

@@ -1,12 +1,17 @@
 // The identities of the paper's algorithms; their formulas one by one are in methods_test.cpp.
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <cmath>
+#include <fstream>
+#include <map>
+#include <set>
 
 #include "kernels/local_step.h"
 #include "kernels/squared_distance.h"
 #include "quadratic.h"
+#include "train/fingerprint.h"
 
 using namespace easgd;
 using quadratic::Toy;
@@ -177,6 +182,23 @@ TEST_CASE("distance to the center tells what is not finite") {
   CHECK(std::isfinite(kernels::squared_distance(x.data(), center.data(), 100)));
   x[50] = INFINITY;
   CHECK(!std::isfinite(kernels::squared_distance(x.data(), center.data(), 100)));
+}
+
+TEST_CASE("what every method computes is what tests/fingerprint.txt has of it, to the last bit") {
+  std::ifstream file(EASGD_SOURCE_ROOT "/tests/fingerprint.txt");
+  std::map<std::string, std::string> kept, found;
+  std::string number, name;
+  while (file >> number >> name) kept[name] = number;
+  const auto each = fingerprints();
+  for (const auto& [method, value] : each) found[method] = fmt::format("{:016x}", value);
+  found["all"] = fmt::format("{:016x}", fingerprint_of_all(each));
+  CHECK(
+      found ==
+      kept);  // where a method was meant to change: build/easgd fingerprint > tests/fingerprint.txt
+  CHECK(found.size() == Registry<Algorithm>::names().size() + 1);
+  std::set<std::string> numbers;
+  for (const auto& [method, value] : found) numbers.insert(value);
+  CHECK(numbers.size() == found.size());  // no two methods compute the same
 }
 
 TEST_CASE("rho, alpha and beta are one number, and the edge of stability is the paper's") {

@@ -1,91 +1,14 @@
-// A toy to test the protocol and the algorithms with: F(x) = sum_j h_j x_j^2 / 2 with gradient
-// noise that is a function of (worker, step, j), so that a double-precision reference can compute
-// the same.
+// Runs on the noisy quadratic, to test the protocol and the algorithms with.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <vector>
 
-#include "backend/backend.h"
-#include "kernels/philox.h"
+#include "train/noisy_quadratic.h"
 #include "train/team.h"
 
 namespace easgd::quadratic {
-
-inline double curvature(std::size_t j) {
-  return 0.25 + 0.25 * double(j % 4);
-}
-
-/// Uniform in [-1, 1), the same in float and double.
-inline double noise(std::uint32_t worker, std::uint64_t step, std::size_t j) {
-  const kernels::Random random{7, kernels::Stream::dropout, worker};
-  return 2.0 * double(random.at(step, std::uint32_t(j)).uniform(0)) - 1;
-}
-
-inline double start(std::size_t j) {
-  return 1 + double(j) / 8;
-}
-
-inline Buffer start_vector(std::size_t count) {
-  Buffer x = host_buffer(count);
-  for (std::size_t j = 0; j < count; ++j) x.view()[j] = float(start(j));
-  return x;
-}
-
-/// A test's places to fail, stop or dawdle: before a batch is handed out, and once a gradient is
-/// computed.
-using BeforeBatch = std::function<void(std::uint32_t worker, std::uint64_t step)>;
-using AfterGradient = std::function<void(std::uint32_t worker, std::uint64_t step, View g)>;
-
-class QuadraticModel final : public Model {
- public:
-  QuadraticModel(double noise_scale, AfterGradient after)
-      : noise_scale_(noise_scale), after_(std::move(after)) {}
-
-  void gradient(ConstView x, const Batch& batch, View g, View) override {
-    for (std::size_t j = 0; j < x.size(); ++j) {
-      const double n = noise_scale_ == 0 ? 0 : noise_scale_ * noise(batch.worker, batch.step, j);
-      g[j] = float(curvature(j) * double(x[j]) - n);
-    }
-    if (after_) after_(batch.worker, batch.step, g);
-    loss_ = x[0];
-  }
-  void evaluate(ConstView, const Batch&) override {}
-  void observe(ConstView, const Batch&, float, View) override {}
-  Tally take_tally() override { return {loss_, 1, 1}; }
-  std::size_t memory() const override { return 0; }
-
- private:
-  double noise_scale_;
-  AfterGradient after_;
-  double loss_ = 0;
-};
-
-class StepCounter final : public BatchSource {
- public:
-  StepCounter(std::uint32_t worker, BeforeBatch before) : before_(std::move(before)) {
-    batch_.worker = worker;
-  }
-  const Batch& next(std::uint64_t step) override {
-    if (before_) before_(batch_.worker, step);
-    batch_.step = step;
-    return batch_;
-  }
-
- private:
-  BeforeBatch before_;
-  Batch batch_;
-};
-
-inline WorkerParts parts(std::uint32_t worker, double noise_scale, AfterGradient after,
-                         BeforeBatch before) {
-  return {
-      .backend = [] { return (*Registry<BackendEntry>::find("cpu"))(BackendOptions{}); },
-      .model = [=](Backend&) { return std::make_unique<QuadraticModel>(noise_scale, after); },
-      .batches = [=](Backend&) { return std::make_unique<StepCounter>(worker, before); },
-  };
-}
 
 /// A run of `workers` on the toy from start to end.
 struct Toy {

@@ -35,6 +35,9 @@ void declare_locate(CLI::App& app, ExitCode& result);
 /// easgd stability: the paper's and the thesis's analysis, in subcommands of its own.
 void declare_stability(CLI::App& app, ExitCode& result);
 
+/// easgd fingerprint: a number for what each method computes.
+void declare_fingerprint(CLI::App& app, ExitCode& result);
+
 /// easgd help: the list of commands, or every key of a configuration.
 void declare_help(CLI::App& app, ExitCode& result);
 
