@@ -5,6 +5,7 @@
 #include <chrono>
 #include <thread>
 
+#include "kernels/philox.h"
 #include "quadratic.h"
 #include "train/virtual_order.h"
 
