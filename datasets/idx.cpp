@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <memory>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,7 @@ class GzipFile {
       if (got > 0) done += got;
       int code = Z_OK;
       const std::string message = gzerror(file_.get(), &code);
+      if (code == Z_MEM_ERROR) throw std::bad_alloc();
       if (got < 0 || (code != Z_OK && code != Z_STREAM_END)) fail(message, code);
       if (got < static_cast<int>(part)) break;
     }

@@ -5,10 +5,12 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <initializer_list>
 
 #include "base/exit_code.h"
@@ -54,6 +56,28 @@ void take_away_settings() {
   }
 }
 
+/// From where the launcher lies; by the name it was started with where /proc does not tell that.
+/// Global: the CUDA side, a library of its own, uses the program's symbols.
+void* load_program() {
+  constexpr const char* kName = "libeasgd.so";
+  constexpr int kMode = RTLD_NOW | RTLD_GLOBAL;
+  const auto* started = reinterpret_cast<const char*>(getauxval(AT_EXECFN));
+  const char* slash = started ? std::strrchr(started, '/') : nullptr;
+  char path[4096];
+  const bool fits = slash && std::snprintf(path, sizeof path, "%.*s/%s", int(slash - started),
+                                           started, kName) < int(sizeof path);
+  if (access("/proc/self/exe", F_OK) != 0 && fits) return dlopen(path, kMode);
+  return dlopen(kName, kMode);
+}
+
+const char* remedy_of(const char* why) {
+  for (const char* limit : {"map", "allocate", "Too many open files"}) {
+    if (std::strstr(why, limit)) return "see the limits on memory and files: `ulimit -a`";
+  }
+  return "a library that the program needs is missing or too old: build it here (tools/build), or "
+         "bring a bundle that was made on a system like this one or older (tools/bundle)";
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -69,15 +93,12 @@ int main(int argc, char** argv) {
         "that does, as \"host\"");
   }
   take_away_settings();
-  // Global: the CUDA side, a library of its own, uses the program's symbols.
-  void* program = dlopen("libeasgd.so", RTLD_NOW | RTLD_GLOBAL);
+  void* program = load_program();
   const auto run =
       reinterpret_cast<int (*)(int, char**)>(program ? dlsym(program, "easgd_main") : nullptr);
   if (!run) {
-    return fail(dlerror(),
-                "a library that the program needs is missing or too old: build it here "
-                "(tools/build), or bring a bundle that was made on a system like this one or older "
-                "(tools/bundle)");
+    const char* why = dlerror();
+    return fail(why, remedy_of(why));
   }
   return run(argc, argv);
 }

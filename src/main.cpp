@@ -9,9 +9,12 @@
 #include <filesystem>
 #include <new>
 #include <span>
+#include <sstream>
+#include <string_view>
 #include <system_error>
 
 #include "base/error.h"
+#include "base/one_line.h"
 #include "base/standard_output.h"
 #include "commands/commands.h"
 #include "commands/mistyped.h"
@@ -38,9 +41,18 @@ void declare(CLI::App& app, ExitCode& result) {
 }
 
 int fail(ExitCode code, const char* line) {
-  std::fputs(fmt::format("easgd: {}\n", line).c_str(), stderr);
+  std::fputs(fmt::format("easgd: {}\n", easgd::in_one_line(line)).c_str(), stderr);
   return int(code);
 }
+
+/// TBB's thread was refused, where those that were tried before the run were not.
+bool is_lack_of_threads(const std::exception& error) {
+  return std::string_view(error.what()).find("pthread_create") != std::string_view::npos;
+}
+
+constexpr const char* kNoThread =
+    "cpu: the system lets this process have no further thread (`ulimit -u`, a container's limit on "
+    "pids)";
 
 }  // namespace
 
@@ -58,7 +70,9 @@ extern "C" int easgd_main(int argc, char** argv) try {
     easgd::check_command(app, std::span(argv + 1, argv + argc));
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {
-    app.exit(success);
+    std::ostringstream text;
+    app.exit(success, text, text);
+    easgd::write_output(text.str());
   } catch (const CLI::ExtrasError&) {
     return fail(ExitCode::configuration, easgd::complaint_about_extras(app).c_str());
   } catch (const CLI::ParseError& error) {
@@ -75,12 +89,9 @@ extern "C" int easgd_main(int argc, char** argv) try {
 } catch (const std::filesystem::filesystem_error& error) {
   return fail(ExitCode::data, error.what());
 } catch (const std::system_error& error) {
-  if (error.code() != std::errc::resource_unavailable_try_again)
-    return fail(ExitCode::bug, error.what());
-  return fail(
-      ExitCode::device,
-      "cpu: the system lets this process have no further thread (`ulimit -u`, a container's "
-      "limit on pids); use fewer workers, or workers.threads=1");
+  const bool no_thread = error.code() == std::errc::resource_unavailable_try_again;
+  return no_thread ? fail(ExitCode::device, kNoThread) : fail(ExitCode::bug, error.what());
 } catch (const std::exception& error) {
+  if (is_lack_of_threads(error)) return fail(ExitCode::device, kNoThread);
   return fail(ExitCode::bug, error.what());
 }

@@ -107,7 +107,9 @@ TEST_CASE("an order.bin reads back; a damaged one says what is wrong") {
   const fs::path path =
       fs::temp_directory_path() / ("easgd_order_test_" + std::to_string(getpid()));
   const Recording recording{{0, 1, 1, 2}, {10, 20, 30}, "seed = 1\n"};
-  recording.write(path, 3);
+  std::ofstream file(path, std::ios::binary);
+  recording.write(file, 3);
+  file.close();
   CHECK(Recording::read(path, 3).config == recording.config);
   CHECK(Recording::read(path, 3).letters == recording.letters);
   CHECK(Recording::read(path, 3).steps == recording.steps);

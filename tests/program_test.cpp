@@ -557,6 +557,41 @@ TEST_CASE("a run passes over names that are taken, and over a user's files") {
   CHECK(files == names.size() + 5);
 }
 
+TEST_CASE("a file that somebody puts into the folder of a run that goes on is not written over") {
+  const Folder folder;
+  const std::string out = folder / "run";
+  const pid_t child = start_training(endless(out), folder / "log");
+  wait_for_file(out + "/center.safetensors");
+  std::ofstream(out + "/summary.json") << "mine";
+  std::ofstream(out + "/order.bin") << "mine";
+  kill(child, SIGTERM);
+  CHECK(code_of(child) == 3);
+  CHECK(bytes_of(out + "/summary.json") == "mine");
+  CHECK(bytes_of(out + "/order.bin") == "mine");
+  const std::string log = bytes_of(folder / "log");
+  CAPTURE(log);
+  CHECK(log.find("order.bin: cannot be written: another's file of that name has come there") !=
+        std::string::npos);
+  CHECK(program("evaluate " + out).code == 0);
+}
+
+TEST_CASE("a complaint is one line, whatever a path holds") {
+  const Folder folder;
+  const std::string odd = folder / "new\nline\x1b[31m";
+  for (const std::string& command : std::vector<std::string>{
+           "evaluate '" + odd + "'", "train '" + odd + "'",
+           kTrain + "--set 'network.init=" + odd + "'", "evaluate x --config '" + odd + "'",
+           std::string("'new\nline'"), "locate 'new\nline'", "help config 'new\nline'",
+           "train configs/mnist_lenet.toml --set 'data.dir=" + odd + "'"}) {
+    CAPTURE(command);
+    const Answer answer = program(command);
+    CAPTURE(answer.text);
+    CHECK((answer.code == 2 || answer.code == 3));
+    CHECK(std::ranges::count(answer.text, '\n') == 1);
+    CHECK(answer.text.find('\x1b') == std::string::npos);
+  }
+}
+
 TEST_CASE("where the center never moves it is said, before and after") {
   const Folder folder;
   // Of each worker one letter, from before its first step.

@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/write_file.h"
 #include "network_spec.h"
 #include "temporary_folder.h"
 
@@ -248,7 +249,7 @@ TEST_CASE("a variance below zero is told") {
   const Network network = testing::make_network({1, 1, 1}, 1, "batchnorm; linear outputs=1");
   std::vector<float> state(network.state_count(), 1);
   state.back() = -0.5f;
-  safetensors::write(folder / "b", network, state, {});
+  write_file(folder / "b", [&](std::ostream& out) { safetensors::write(out, network, state, {}); });
   CHECK_THROWS_WITH_AS(safetensors::load(safetensors::read(folder / "b"), "b", network, state),
                        doctest::Contains("batchnorm1.running_var: holds -0.5; expected variances"),
                        DataError);
@@ -295,7 +296,9 @@ TEST_CASE("what is no safetensors file is named for what it is, and no more is r
 TEST_CASE("metadata that is no UTF-8 is written as what is") {
   const Folder folder;
   const Network network = small_network();
-  safetensors::write(folder / "b", network, kBoth, {{"where", "caf\xe9"}});
+  write_file(folder / "b", [&](std::ostream& out) {
+    safetensors::write(out, network, kBoth, {{"where", "caf\xe9"}});
+  });
   CHECK(safetensors::read(folder / "b").metadata.at("where") == "caf\xef\xbf\xbd");
 }
 

@@ -252,7 +252,7 @@ TEST_CASE("time in which the process is stopped is no training time") {
 
 TEST_CASE("warnings of batch systems end a run like SIGTERM, with everything saved") {
   const Folder folder;
-  for (const int number : {SIGUSR1, SIGXCPU}) {
+  for (const int number : {SIGUSR1, SIGUSR2, SIGXCPU}) {
     CAPTURE(number);
     const std::string out = folder / std::to_string(number);
     const pid_t child = start_training(endless(out), "/dev/null");
@@ -295,7 +295,7 @@ TEST_CASE("signals reach no thread that computes") {
     for (std::string key; status >> key;) {
       if (key == "SigBlk:") status >> std::hex >> blocked;
     }
-    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGXCPU}) {
+    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU}) {
       CHECK((blocked >> (number - 1) & 1) == 1);
     }
     ++threads;
@@ -395,8 +395,9 @@ TEST_CASE("a reader that has gone is no error of any command") {
   REQUIRE(program(kTrain + "--out " + folder / "run").code == 0);
   for (const std::string& arguments :
        {std::string("describe configs/cifar10_resnet20.toml"), std::string("devices"),
-        std::string("help config"), std::string("--help"), std::string("locate synthetic"),
-        "evaluate " + folder / "run", std::string("stability map --method admm --workers 8 --csv"),
+        std::string("--version"), std::string("help config"), std::string("--help"),
+        std::string("locate synthetic"), "evaluate " + folder / "run",
+        std::string("stability map --method admm --workers 8 --csv"),
         std::string(
             "stability point --method admm --workers 3 --learning-rate 0.001 --rho 2.5 --json"),
         kTrain + "--out " + folder / "again"}) {

@@ -1,5 +1,5 @@
-// Ctrl-C, SIGTERM, a closed terminal and a batch system's warning (SIGUSR1; SIGXCPU, a limit on
-// processor time) as a flag that the main thread looks at.
+// Ctrl-C, SIGTERM, a closed terminal and a batch system's warning (SIGUSR1, SIGUSR2; SIGXCPU, a
+// limit on processor time) as a flag that the main thread looks at.
 #pragma once
 
 namespace easgd {

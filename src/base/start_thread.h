@@ -17,7 +17,8 @@ std::thread start_thread(const std::string& whom, Life&& life) {
     return std::thread(std::forward<Life>(life));
   } catch (const std::system_error& error) {
     throw DeviceError("cpu: the system lets this process have no thread for " + whom + ": " +
-                      error.code().message() + "; use fewer workers");
+                      error.code().message() +
+                      " (`ulimit -u`, `ulimit -s`, a container's limit on pids)");
   }
 }
 

@@ -41,18 +41,41 @@ int fill_file(int descriptor, const std::function<void(std::ostream&)>& fill) {
   return written ? 0 : errno != 0 ? errno : EIO;
 }
 
-}  // namespace
+/// Returns an errno, or 0.
+int put_in_place(const std::filesystem::path& from, const std::filesystem::path& to,
+                 bool replaces) {
+  if (replaces) return rename(from.c_str(), to.c_str()) == 0 ? 0 : errno;
+  if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return 0;
+  if (errno != EINVAL && errno != ENOSYS) return errno;
+  // A file system, or a kernel, that cannot do both at once.
+  if (faccessat(AT_FDCWD, to.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0) return EEXIST;
+  return rename(from.c_str(), to.c_str()) == 0 ? 0 : errno;
+}
 
-void write_file(const std::filesystem::path& path, const std::function<void(std::ostream&)>& fill) {
+void write(const std::filesystem::path& path, const std::function<void(std::ostream&)>& fill,
+           bool replaces) {
   const NewFile beside = make_beside(path);
   int why = errno;
   if (beside.descriptor != -1) {
     why = fill_file(beside.descriptor, fill);
-    if (why == 0 && rename(beside.path.c_str(), path.c_str()) == 0) return;
-    if (why == 0) why = errno;
+    if (why == 0) why = put_in_place(beside.path, path, replaces);
+    if (why == 0) return;
     unlink(beside.path.c_str());
   }
-  throw DataError(fmt::format("{}: cannot be written: {}", path.string(), std::strerror(why)));
+  throw DataError(fmt::format(
+      "{}: cannot be written: {}", path.string(),
+      why == EEXIST ? "another's file of that name has come there" : std::strerror(why)));
+}
+
+}  // namespace
+
+void write_file(const std::filesystem::path& path, const std::function<void(std::ostream&)>& fill) {
+  write(path, fill, true);
+}
+
+void write_new_file(const std::filesystem::path& path,
+                    const std::function<void(std::ostream&)>& fill) {
+  write(path, fill, false);
 }
 
 }  // namespace easgd

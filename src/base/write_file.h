@@ -12,4 +12,8 @@ namespace easgd {
 /// Throws: DataError.
 void write_file(const std::filesystem::path& path, const std::function<void(std::ostream&)>& fill);
 
+/// The same for a `path` that is not there: what has come there meanwhile is somebody's, and stays.
+void write_new_file(const std::filesystem::path& path,
+                    const std::function<void(std::ostream&)>& fill);
+
 }  // namespace easgd

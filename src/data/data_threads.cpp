@@ -23,7 +23,7 @@ DataThreads::DataThreads(std::size_t others) {
   if (found <= others) {
     throw DeviceError(fmt::format(
         "cpu: this needs {} more threads, and the system lets this process have {} (`ulimit -u`, a "
-        "container's limit on pids, `ulimit -v`); use fewer workers, or workers.threads=1",
+        "container's limit on pids, `ulimit -v`); raise it, or use fewer workers or threads",
         others + 1, found));
   }
   limit_ = std::make_unique<Limit>(found - others);

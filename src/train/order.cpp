@@ -10,7 +10,6 @@
 
 #include "base/error.h"
 #include "base/file_kind.h"
-#include "base/write_file.h"
 
 namespace easgd {
 namespace {
@@ -191,20 +190,18 @@ void Recording::check_repeats(const std::string& here) const {
   }
 }
 
-void Recording::write(const std::filesystem::path& path, std::size_t workers) const {
-  write_file(path, [&](std::ostream& file) {
-    const auto put = [&file](const void* data, std::size_t bytes) {
-      file.write(static_cast<const char*>(data), std::streamsize(bytes));
-    };
-    const auto count = std::uint32_t(workers), length = std::uint32_t(config.size());
-    put(kMagic.data(), kMagic.size());
-    put(&count, sizeof count);
-    put(&length, sizeof length);
-    put(config.data(), config.size());
-    put(letters.data(), letters.size() * sizeof letters[0]);
-    put(&kTail, sizeof kTail);
-    put(steps.data(), steps.size() * sizeof steps[0]);
-  });
+void Recording::write(std::ostream& file, std::size_t workers) const {
+  const auto put = [&file](const void* data, std::size_t bytes) {
+    file.write(static_cast<const char*>(data), std::streamsize(bytes));
+  };
+  const auto count = std::uint32_t(workers), length = std::uint32_t(config.size());
+  put(kMagic.data(), kMagic.size());
+  put(&count, sizeof count);
+  put(&length, sizeof length);
+  put(config.data(), config.size());
+  put(letters.data(), letters.size() * sizeof letters[0]);
+  put(&kTail, sizeof kTail);
+  put(steps.data(), steps.size() * sizeof steps[0]);
 }
 
 }  // namespace easgd

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <ostream>
 #include <span>
 #include <string>
 #include <vector>
@@ -54,7 +55,7 @@ struct Recording {
 
   /// Throws: DataError if the file is not an order.bin of `workers` workers.
   static Recording read(const std::filesystem::path& path, std::size_t workers);
-  void write(const std::filesystem::path& path, std::size_t workers) const;
+  void write(std::ostream& file, std::size_t workers) const;
   /// Throws: KeyError against center.replay, with the first key that differs, where a run of this
   /// configuration would not repeat the recorded one.
   void check_repeats(const std::string& here) const;

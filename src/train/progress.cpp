@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/one_line.h"
+
 namespace easgd {
 namespace {
 
@@ -100,7 +102,7 @@ void Progress::show(const ProgressState& state) {
 }
 
 void Progress::line(const std::string& text) {
-  put((is_terminal() ? kEraseLine : "") + text + "\n");
+  put((is_terminal() ? kEraseLine : "") + in_one_line(text) + "\n");
 }
 
 }  // namespace easgd

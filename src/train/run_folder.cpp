@@ -97,7 +97,7 @@ void RunFolder::make(const std::string& out, const std::string& name) {
   metrics_ = open(metrics.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
   const int why = errno;
   if (metrics_ != -1) {
-    written_.push_back(metrics);
+    written_.insert(metrics);
     return;
   }
   if (why == EEXIST) check_free(path_);
@@ -105,9 +105,20 @@ void RunFolder::make(const std::string& out, const std::string& name) {
       fmt::format("{}: cannot write into the run folder: {}", path_.string(), std::strerror(why)));
 }
 
+void RunFolder::write(const std::string& name, const std::function<void(std::ostream&)>& fill) {
+  const std::filesystem::path path = file(name);
+  const auto is_own = [&] {
+    const std::lock_guard lock(mutex_);
+    return written_.contains(path);
+  };
+  if (is_own()) return write_file(path, fill);
+  write_new_file(path, fill);
+  const std::lock_guard lock(mutex_);
+  written_.insert(path);
+}
+
 void RunFolder::write(const std::string& name, const std::string& text) {
-  write_file(file(name), [&text](std::ostream& stream) { stream << text; });
-  if (!kept_) written_.push_back(file(name));
+  write(name, [&text](std::ostream& stream) { stream << text; });
 }
 
 RunFolder::~RunFolder() {

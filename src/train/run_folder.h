@@ -2,8 +2,11 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <ostream>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,8 +25,10 @@ class RunFolder {
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path file(const std::string& name) const { return path_ / name; }
 
-  /// Writes a whole text file.
+  /// Writes a whole file, also over one that this object wrote before, never over another's. From any
+  /// thread.
   /// Throws: DataError.
+  void write(const std::string& name, const std::function<void(std::ostream&)>& fill);
   void write(const std::string& name, const std::string& text);
 
   /// The run has begun: its files stay.
@@ -44,8 +49,8 @@ class RunFolder {
   std::mutex mutex_;
   int metrics_ = -1;  // descriptor
   bool warned_ = false;
-  std::vector<std::filesystem::path> made_;     // folders that were not there before
-  std::vector<std::filesystem::path> written_;  // files, until the run began
+  std::vector<std::filesystem::path> made_;  // folders that were not there before
+  std::set<std::filesystem::path> written_;  // files
   bool kept_ = false;
 };
 

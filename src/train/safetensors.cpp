@@ -18,7 +18,6 @@
 #include "base/error.h"
 #include "base/file_kind.h"
 #include "base/utf8.h"
-#include "base/write_file.h"
 
 namespace easgd::safetensors {
 namespace {
@@ -264,7 +263,14 @@ std::pair<std::string, std::string> halves_of(const std::filesystem::path& path)
     if (!kind.empty() && kind != "a safetensors file") refuse(path, "is " + kind);
     throw DataError(path.string() + ": is not a safetensors file, or is cut short");
   }
-  std::string text(header_size, '\0'), data(file_size - sizeof header_size - header_size, '\0');
+  std::string text(header_size, '\0'), data;
+  const std::uint64_t rest = file_size - sizeof header_size - header_size;
+  try {
+    data.resize(rest);
+  } catch (const std::exception&) {  // bad_alloc, length_error
+    throw DataError(fmt::format("{}: holds {} bytes of tensors, more than there is memory",
+                                path.string(), rest));
+  }
   stream.seekg(sizeof header_size);
   stream.read(text.data(), std::streamsize(text.size()));
   stream.read(data.data(), std::streamsize(data.size()));
@@ -377,15 +383,13 @@ File read(const std::filesystem::path& path) {
   return file;
 }
 
-void write(const std::filesystem::path& path, const Network& network, ConstView state,
+void write(std::ostream& stream, const Network& network, ConstView state,
            const std::map<std::string, std::string>& metadata) {
   const std::string header = header_of(network, metadata);
   const std::uint64_t header_size = header.size();
-  write_file(path, [&](std::ostream& stream) {
-    stream.write(reinterpret_cast<const char*>(&header_size), sizeof header_size);
-    stream.write(header.data(), std::streamsize(header.size()));
-    stream.write(reinterpret_cast<const char*>(state.data()), std::streamsize(state.size_bytes()));
-  });
+  stream.write(reinterpret_cast<const char*>(&header_size), sizeof header_size);
+  stream.write(header.data(), std::streamsize(header.size()));
+  stream.write(reinterpret_cast<const char*>(state.data()), std::streamsize(state.size_bytes()));
 }
 
 void load(const File& file, const std::filesystem::path& path, const Network& network, View state) {

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -31,10 +32,8 @@ struct File {
 /// Throws: DataError where the file is missing, damaged, or not as the format has it.
 File read(const std::filesystem::path& path);
 
-/// Writes the tensors of a state [P + S] under their names, beside the old file first and then over
-/// it, so that a reader or a crash never meets half a file.
-/// Throws: DataError.
-void write(const std::filesystem::path& path, const Network& network, ConstView state,
+/// Writes the tensors of a state [P + S] under their names.
+void write(std::ostream& stream, const Network& network, ConstView state,
            const std::map<std::string, std::string>& metadata);
 
 /// Fills a state [P + S] from the tensors of `file` by name; PyTorch's wrappers may have put

@@ -103,7 +103,7 @@ class Run {
   void watch(Team& team, const Evaluator& evaluator);
   json summarise(const Team& team, const std::string& status, double seconds) const;
   void write_summary(const Team& team, const std::string& status, double seconds);
-  void write_order(const Team& team) const;
+  void write_order(const Team& team);
 
   std::atomic<bool> ending_{false};       // the run is to end before its plan
   std::atomic<bool> good_enough_{false};  // stop.test_error has been reached
@@ -225,7 +225,9 @@ void Run::save_center(ConstView state, std::uint64_t version) {
   if (saved_ && *saved_ > version) return;
   auto metadata = metadata_;
   metadata["easgd.version"] = std::to_string(version);
-  safetensors::write(folder_.file("center.safetensors"), network_, state, metadata);
+  folder_.write("center.safetensors", [&](std::ostream& stream) {
+    safetensors::write(stream, network_, state, metadata);
+  });
   saved_ = version;
 }
 
@@ -331,13 +333,13 @@ void Run::write_summary(const Team& team, const std::string& status, double seco
   folder_.write("summary.json", summary.dump(2) + "\n");
 }
 
-void Run::write_order(const Team& team) const {
+void Run::write_order(const Team& team) {
   if (config_.algorithm.exchange == "synchronous") return;
   Recording recording{team.center().order(), {}, replay_config()};
   for (std::size_t i = 0; i < team.workers(); ++i) {
     recording.steps.push_back(team.telemetry(i).clock);
   }
-  recording.write(folder_.file("order.bin"), team.workers());
+  folder_.write("order.bin", [&](std::ostream& file) { recording.write(file, team.workers()); });
 }
 
 /// Says of a failure that the saved center is not the last one, where it is not.
