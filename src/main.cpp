@@ -1,5 +1,6 @@
 // easgd: arguments -> command -> exit code.
 
+#include <execinfo.h>
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -58,6 +59,9 @@ constexpr const char* kNoThread =
 
 /// Called by the launcher (launcher.cpp).
 extern "C" int easgd_main(int argc, char** argv) try {
+  // The C library looks for its unwinder when it first needs it, and aborts where memory is short then.
+  void* here = nullptr;
+  backtrace(&here, 1);
   CLI::App app("Elastic Averaging SGD on one machine", "easgd");
   ExitCode result = ExitCode::done;
   declare(app, result);
