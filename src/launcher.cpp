@@ -71,7 +71,7 @@ void* load_program() {
 }
 
 const char* remedy_of(const char* why) {
-  for (const char* limit : {"map", "allocate", "Too many open files"}) {
+  for (const char* limit : {"failed to map", "cannot allocate", "Too many open files"}) {
     if (std::strstr(why, limit)) return "see the limits on memory and files: `ulimit -a`";
   }
   return "a library that the program needs is missing or too old: build it here (tools/build), or "

@@ -134,8 +134,8 @@ void Journal::conclude(const json& summary) const {
                         100 * summary["best_test_error"].get<double>());
   }
   if (const auto refused = summary["refused_letters"].get<std::uint64_t>(); refused > 0) {
-    line +=
-        fmt::format(", {} letters refused for not being finite (a lower learning rate?)", refused);
+    line += fmt::format(", {} letter{} refused for not being finite (a lower learning rate?)",
+                        refused, refused == 1 ? "" : "s");
   }
   if (const auto failed = summary["failed_workers"].get<std::uint64_t>(); failed > 0) {
     line +=
