@@ -216,12 +216,13 @@ bool may_be_colours(std::uint32_t size) {
 /// Brings images to [N][C][H][W]; tells C, H and W.
 Shape arrange(Idx& images, const IdxSet& set) {
   const auto side = [&](std::size_t d) { return static_cast<int>(images.dimensions[d]); };
-  const auto turn = [&](int rows, int columns) {
-    images.elements = transposed(images.elements, std::size_t(rows), std::size_t(columns));
+  const auto count = [&](std::size_t d) { return std::size_t(images.dimensions[d]); };
+  const auto turn = [&](std::size_t rows, std::size_t columns) {
+    images.elements = transposed(images.elements, rows, columns);
   };
   if (images.dimensions.size() == 3) {
     if (!set.transposed) return {1, side(1), side(2)};
-    turn(side(1), side(2));
+    turn(count(1), count(2));
     return {1, side(2), side(1)};
   }
   const bool first = may_be_colours(images.dimensions[1]);
@@ -232,7 +233,7 @@ Shape arrange(Idx& images, const IdxSet& set) {
         "are neither; found {}, which may be either or none",
         images.path.string(), shown(images.dimensions)));
   if (first) return {side(1), side(2), side(3)};
-  turn(side(1) * side(2), side(3));
+  turn(count(1) * count(2), count(3));
   return {side(3), side(1), side(2)};
 }
 

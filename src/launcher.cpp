@@ -20,13 +20,15 @@ namespace {
 using easgd::ExitCode;
 
 /// A file that is opened later must not get the number of a standard stream that was closed: what is
-/// printed would be written into it.
-void open_standard_streams() {
+/// printed would be written into it. What takes the number instead cannot be used as the stream, so
+/// that a result that nobody can read is told. False where there is no /dev/null.
+bool take_closed_streams() {
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (fcntl(stream, F_GETFD) != -1) continue;
-    const int opened = open("/dev/null", O_RDWR);  // the lowest number that is free
-    if (opened != stream && opened > STDERR_FILENO) close(opened);
+    const int opened = open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    if (opened != stream) return false;  // the lowest number that is free
   }
+  return true;
 }
 
 int fail(const char* what, const char* remedy) {
@@ -81,7 +83,9 @@ const char* remedy_of(const char* why) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  open_standard_streams();
+  if (!take_closed_streams()) {
+    return fail("a standard stream is closed and there is no /dev/null", "redirect it to a file");
+  }
   if (const char* missing = missing_instructions()) {
     char what[128];
     std::snprintf(what, sizeof what,

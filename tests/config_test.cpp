@@ -276,7 +276,7 @@ TEST_CASE("what is written is read back the same: texts and numbers to the last 
   config.network.init = "\"\"\"";
   config.network.layers[0]->name = "a\nb.c";
   config.data.mean = {-0.0, 0.1, double(0.1f), 1e-300, 999.9999999999999};
-  config.data.deviation = {5e-11, 1.0 / 3, 1000, 1, 2};
+  config.data.deviation = {1.5e-6, 1.0 / 3, 1000, 1, 2};
   config.workers.threads = config.evaluate.threads = 8192;
   config.stop.seconds = 1e8;
   config.stop.test_error = 2.2250738585072014e-308;

@@ -91,16 +91,6 @@ TEST_CASE("data in a folder whose name is no UTF-8 train, and what is written ca
   CHECK_FALSE(fs::exists(folder / "none"));
 }
 
-TEST_CASE("a run of one grey pixel in a black set repeats from its own config.toml") {
-  const Folder folder;
-  write_set(folder / "set", [](int image, int place) { return image == 0 && place == 5 ? 1 : 0; });
-  const Answer answer = program(kTrainDigits + "--set data.dir=" + folder / "set" +
-                                " --set workers.threads=1 --out " + folder / "run");
-  CAPTURE(answer.text);
-  REQUIRE(answer.code == 0);
-  CHECK(program("evaluate " + folder / "run").code == 0);
-}
-
 TEST_CASE("evaluate refuses a file with tensors of another network") {
   const Folder folder;
   write_set(folder / "set", some_pixel);

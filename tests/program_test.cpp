@@ -634,6 +634,10 @@ TEST_CASE("a run that is refused letter upon letter has diverged, though its cen
   CHECK(summary["refused_letters"].get<int>() >= 5);
   CHECK(summary["test_loss"].is_number());
   CHECK(summary["status"] == "diverged");
+  std::istringstream lines(wild.text);
+  for (std::string line; std::getline(lines, line);) {  // though losses are huge
+    if (line.find(" | error ") != std::string::npos) CHECK(line.size() < 80);
+  }
   CHECK(program(train + "--out " + folder / "calm").code == 0);
   CHECK(json::parse(bytes_of(folder / "calm/summary.json"))["status"] == "done");
 }

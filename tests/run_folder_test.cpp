@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/write_file.h"
 #include "temporary_folder.h"
 
 using namespace easgd;
@@ -69,6 +70,20 @@ TEST_CASE("of what lies in a folder that is taken back, only what was written is
   CHECK(fs::exists(folder / "a/notes.txt"));
   CHECK_FALSE(fs::exists(folder / "a/b/config.toml"));
   CHECK_FALSE(fs::exists(folder / "a/b/metrics.jsonl"));
+}
+
+TEST_CASE("a file whose writing throws is not left behind, nor is what was there lost") {
+  const testing::TemporaryFolder folder;
+  std::ofstream(folder / "file") << "before";
+  CHECK_THROWS_AS(write_file(folder / "file", [](std::ostream&) { throw std::bad_alloc(); }),
+                  std::bad_alloc);
+  std::ifstream file(folder / "file");
+  std::string text;
+  CHECK((std::getline(file, text) && text == "before"));
+  CHECK_FALSE(fs::exists(folder / "file.new"));
+  CHECK_THROWS_WITH_AS(write_new_file(folder / "file", [](std::ostream& out) { out << "new"; }),
+                       doctest::Contains("another's file of that name has come there"), DataError);
+  CHECK_FALSE(fs::exists(folder / "file.new"));
 }
 
 TEST_CASE("a folder that another run has begun in is not removed with one's own") {

@@ -169,6 +169,23 @@ TEST_CASE("with a standard stream closed, what is printed lands in no file") {
   }
 }
 
+TEST_CASE("a result that nobody can read is told, but not of a run, which leaves files") {
+  const Folder folder;
+  REQUIRE(std::system((std::string(EASGD_PROGRAM) + " " + kTrain + "--out " + folder / "run" +
+                       " >&- 2>/dev/null")
+                          .c_str()) == 0);
+  for (const std::string& arguments :
+       std::vector<std::string>{"describe configs/cifar10_resnet20.toml", "--version", "devices",
+                                "evaluate " + folder / "run"}) {
+    CAPTURE(arguments);
+    const int status = std::system(
+        (std::string(EASGD_PROGRAM) + " " + arguments + " >&- 2>" + folder / "log").c_str());
+    CHECK(WEXITSTATUS(status) == 3);
+    CHECK(bytes_of(folder / "log") ==
+          "easgd: standard output: cannot be written: Bad file descriptor\n");
+  }
+}
+
 TEST_CASE("a processor that the program was not compiled for is told in one line") {
   if (!is_there("qemu-x86_64")) {
     MESSAGE("skipped: needs qemu-x86_64 (Debian's qemu-user)");
@@ -396,16 +413,17 @@ TEST_CASE("a reader that has gone is no error of any command") {
   for (const std::string& arguments :
        {std::string("describe configs/cifar10_resnet20.toml"), std::string("devices"),
         std::string("--version"), std::string("help config"), std::string("--help"),
-        std::string("locate synthetic"), "evaluate " + folder / "run",
+        std::string("train --help"), std::string("locate synthetic"), "evaluate " + folder / "run",
         std::string("stability map --method admm --workers 8 --csv"),
         std::string(
             "stability point --method admm --workers 3 --learning-rate 0.001 --rho 2.5 --json"),
         kTrain + "--out " + folder / "again"}) {
     CAPTURE(arguments);
     // The reader is gone before the program begins.
-    const std::string command = "trap '' PIPE; { sleep 0.3; " EASGD_PROGRAM " " + arguments +
-                                " 2>/dev/null; echo $? >" + folder / "code" + "; } | true";
-    CHECK(std::system(("bash -c \"" + command + "\"").c_str()) == 0);
+    std::ofstream(folder / "script") << "trap '' PIPE\n{ sleep 0.3; " EASGD_PROGRAM " " << arguments
+                                     << " 2>/dev/null; echo $? >" << folder / "code"
+                                     << "; } | true\n";
+    CHECK(std::system(("bash " + folder / "script").c_str()) == 0);
     CHECK(bytes_of(folder / "code") == "0\n");
   }
 }

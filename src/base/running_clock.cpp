@@ -44,7 +44,6 @@ RunningClock::time_point RunningClock::now() noexcept {
 }
 
 PauseWatch::PauseWatch() {
-  last_look = steady();
   thread_ = start_thread("the clock", [this] { watch(); });
 }
 

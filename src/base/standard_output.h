@@ -16,6 +16,9 @@ void output(fmt::format_string<Values...> format, Values&&... values) {
   write_output(fmt::format(format, std::forward<Values>(values)...));
 }
 
+/// Somebody may read it: it was not closed when the program was started.
+bool has_output();
+
 /// Writes out what has been printed. A reader that has gone is no failure.
 /// Throws: DataError where it cannot be written, now or before.
 void finish_output();

@@ -1,6 +1,7 @@
 #include "base/startable_threads.h"
 
 #include <latch>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -14,6 +15,7 @@ std::size_t startable_threads(std::size_t wanted) {
   try {
     while (threads.size() < wanted) threads.emplace_back([&end] { end.wait(); });
   } catch (const std::system_error&) {  // no more of them
+  } catch (const std::bad_alloc&) {     // nor memory for one
   }
   end.count_down();
   for (std::thread& thread : threads) thread.join();

@@ -102,7 +102,8 @@ std::optional<double> cpu_quota(const fs::path& root) {
     // What of the group's name lies below the mount; in a container that may be none of it.
     std::string below = hierarchy.group;
     if (mount->group != "/") {
-      below = below.starts_with(mount->group) ? below.substr(mount->group.size()) : "";
+      const bool is_below = (below + "/").starts_with(mount->group + "/");
+      below = is_below ? below.substr(mount->group.size()) : "";
     }
     const fs::path top = root / fs::path(mount->point).relative_path();
     fs::path group = top / fs::path(below).relative_path();

@@ -31,7 +31,15 @@ NewFile make_beside(const std::filesystem::path& path) {
   return file;
 }
 
-/// Returns an errno, or 0.
+/// Takes a file away that was not put in its place.
+struct Unlink {
+  const std::filesystem::path* path;
+  ~Unlink() {
+    if (path) unlink(path->c_str());
+  }
+};
+
+/// Closes the descriptor. Returns an errno, or 0.
 int fill_file(int descriptor, const std::function<void(std::ostream&)>& fill) {
   __gnu_cxx::stdio_filebuf<char> buffer(descriptor, std::ios::out | std::ios::binary);
   std::ostream stream(&buffer);
@@ -57,10 +65,13 @@ void write(const std::filesystem::path& path, const std::function<void(std::ostr
   const NewFile beside = make_beside(path);
   int why = errno;
   if (beside.descriptor != -1) {
+    Unlink unless_placed{&beside.path};
     why = fill_file(beside.descriptor, fill);
     if (why == 0) why = put_in_place(beside.path, path, replaces);
-    if (why == 0) return;
-    unlink(beside.path.c_str());
+    if (why == 0) {
+      unless_placed.path = nullptr;
+      return;
+    }
   }
   throw DataError(fmt::format(
       "{}: cannot be written: {}", path.string(),

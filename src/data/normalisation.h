@@ -14,7 +14,7 @@ struct Normalisation {
   std::vector<float> deviation;
 };
 
-/// The least that `data.deviation` may be (src/train/config.cpp), and a measured one with it.
+/// The least deviation that is divided by, measured or given.
 constexpr double kLeastDeviation = 1e-6;
 
 /// Mean and deviation of pixel / 255 over the first `limit` images (0: all) and all places. A

@@ -14,6 +14,7 @@
 #include "config/values.h"
 #include "config/writer.h"
 #include "data/dataset_entry.h"
+#include "data/normalisation.h"
 #include "train/config_check.h"
 #include "train/statistics.h"
 
@@ -25,7 +26,6 @@ namespace {
 
 constexpr double kManySteps = 1e12;
 constexpr double kManyThreads = 65536;  // more than any machine has cores: "auto" finds them all
-constexpr double kFaint = 1e-12;        // below the deviation of one grey pixel in a black set
 constexpr const char* kExpected = "a configuration (see configs/ and `easgd help config`)";
 constexpr const char* kNameMeaning = "names the layer's tensors; empty: type and number";
 constexpr const char* kFromMeaning =
@@ -70,7 +70,7 @@ void DataConfig::fields(config::Fields& f) {
   f.integer("test_limit", test_limit, {0, 1e9}, "use the first n test samples; 0 = all");
   f.numbers("mean", mean, {-1e3, 1e3},
             "subtracted per channel from pixel/255; empty: of the training set");
-  f.numbers("deviation", deviation, {kFaint, 1e3},
+  f.numbers("deviation", deviation, {kLeastDeviation, 1e3},
             "divided by per channel after that; empty: of the training set");
 }
 

@@ -17,7 +17,6 @@
 namespace easgd {
 namespace {
 
-constexpr std::size_t kMostThreads = 1024;  // of a worker: what workers.threads may be
 constexpr const char* kWithoutDevice = "workers.devices = \"auto\" or \"cpu\"";
 
 bool is_number(const std::string& text) {
@@ -101,7 +100,7 @@ WorkerPlaces choose_devices() {
 /// Returns what is to be told.
 std::string share_cores(std::vector<Placement>& places, std::size_t threads) {
   const std::size_t cores = usable_cores();
-  const auto limit = std::min(std::size_t(cpu::largest_team()), kMostThreads);
+  const auto limit = std::size_t(cpu::largest_team());
   if (threads > cores) {
     throw KeyError("workers.threads",
                    fmt::format("{} is more than there is: {}", threads, describe_cores()));
@@ -212,8 +211,8 @@ MakeBackend site_on(Placement device) {
 CenterPlace in_host_memory(const std::vector<Placement>& workers) {
   const bool on_cpu = std::ranges::count(workers, "cpu", &Placement::kind) > 0;
   const std::size_t cores = usable_cores(), taken = on_cpu ? cores : workers.size();
-  const auto threads =
-      int(std::clamp<std::size_t>(cores - std::min(taken, cores), 1, kMasterThreads));
+  const std::size_t most = std::min(kMasterThreads, std::size_t(cpu::largest_team()));
+  const auto threads = int(std::clamp<std::size_t>(cores - std::min(taken, cores), 1, most));
   return {.sites = {[threads] { return make_backend("cpu", {.threads = threads}); }},
           .threads = threads};
 }

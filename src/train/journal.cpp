@@ -18,8 +18,8 @@ using nlohmann::json;
 std::string loss_text(const Tally& tally) {
   if (tally.samples == 0) return "-";
   const double loss = tally.mean_loss();
-  if (!std::isfinite(loss)) return "not finite";
-  return loss < 1e4 ? fmt::format("{:.4f}", loss) : fmt::format("{:.3e}", loss);
+  if (!std::isfinite(loss)) return std::isnan(loss) ? "nan" : "inf";
+  return loss < 1e4 ? fmt::format("{:.4f}", loss) : fmt::format("{:.1e}", loss);
 }
 
 }  // namespace
@@ -103,9 +103,8 @@ void Journal::tell(const Evaluation& e, double epoch) {
                {"train_loss", e.train.mean_loss()},
                {"test_loss", e.test.mean_loss()},
                {"test_error", e.test.error()}});
-  // Not more than 80 columns.
   Progress::line(
-      fmt::format("{:7.1f} s | epoch {:6.2f} | train loss {} | test loss {} | error {:.2f} %",
+      fmt::format("{:6.1f} s | epoch {:5.2f} | train loss {} | test loss {} | error {:.2f} %",
                   e.seconds, epoch, loss_text(e.train), loss_text(e.test), 100 * e.test.error()));
 }
 
@@ -141,7 +140,8 @@ void Journal::conclude(const json& summary) const {
     line +=
         fmt::format(", {} of {} workers failed", failed, summary["workers"].get<std::uint64_t>());
   }
-  output("{}, {}\n", line, folder_.path().string());
+  if (has_output())
+    output("{}, {}\n", line, folder_.path().string());  // else it is in summary.json
 }
 
 }  // namespace easgd

@@ -20,18 +20,19 @@ void start_team(int threads) {
   const std::size_t others = std::size_t(threads) - 1;
   if (const std::size_t found = startable_threads(others); found < others) {  // OpenMP would end us
     throw DeviceError(fmt::format(
-        "cpu: the system lets this process have {} of {} more threads; use workers.threads={} and "
-        "evaluate.threads={}",
-        found, others, found + 1, found + 1));
+        "cpu: the system lets this process have {} of {} more threads (`ulimit -u`, a container's "
+        "limit on pids)",
+        found, others));
   }
   int came = 0;
 #pragma omp parallel
 #pragma omp master
   came = omp_get_num_threads();
   if (came == threads) return;
-  throw DeviceError(fmt::format(
-      "cpu: OpenMP gives {} of {} threads; use workers.threads={} and evaluate.threads={}", came,
-      threads, came, came));
+  throw DeviceError(
+      fmt::format("cpu: OpenMP gives {} of {} threads; take away the settings that "
+                  "limit it, as OMP_THREAD_LIMIT",
+                  came, threads));
 }
 
 }  // namespace easgd::cpu

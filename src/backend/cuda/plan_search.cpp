@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <limits>
 #include <string_view>
@@ -150,7 +152,17 @@ std::filesystem::path users_file() {
 }  // namespace
 
 void PlanChoices::read() {
+  std::error_code error;
+  if (!std::filesystem::exists(std::filesystem::status(path_, error)) &&
+      (!error || error == std::errc::no_such_file_or_directory)) {
+    return;
+  }
+  errno = 0;
   std::ifstream file(path_);
+  if (!file) {
+    throw DataError(fmt::format("{}: cannot be read: {}; workers.plans = \"ranking\" does without",
+                                path_.string(), std::strerror(errno)));
+  }
   std::string line;
   for (int number = 1; std::getline(file, line); ++number) {
     const std::size_t is = line.rfind(kIs);
@@ -172,11 +184,14 @@ void PlanChoices::read() {
 void PlanChoices::add(const std::string& question, std::size_t place) const {
   std::error_code error;
   std::filesystem::create_directories(path_.parent_path(), error);
+  errno = 0;
   std::ofstream file(path_, std::ios::app);
   file << fmt::format("{}{}{}\n", question, kIs, place) << std::flush;
   if (!file) {
-    throw DataError(fmt::format("{}: cannot be written; workers.plans = \"ranking\" does without",
-                                path_.string()));
+    const std::string why = error ? error.message() : std::strerror(errno);
+    throw DataError(
+        fmt::format("{}: cannot be written: {}; workers.plans = \"ranking\" does without",
+                    path_.string(), why));
   }
 }
 
