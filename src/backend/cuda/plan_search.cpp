@@ -153,10 +153,7 @@ std::filesystem::path users_file() {
 
 void PlanChoices::read() {
   std::error_code error;
-  if (!std::filesystem::exists(std::filesystem::status(path_, error)) &&
-      (!error || error == std::errc::no_such_file_or_directory)) {
-    return;
-  }
+  if (std::filesystem::status(path_, error).type() == std::filesystem::file_type::not_found) return;
   errno = 0;
   std::ifstream file(path_);
   if (!file) {
