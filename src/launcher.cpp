@@ -5,9 +5,12 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <sys/auxv.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -46,6 +49,13 @@ const char* missing_instructions() {
 #undef EASGD_NEEDS
 #endif
   return nullptr;
+}
+
+/// Threads wait for each other by it, and abort where a sandbox or an emulator does not have it.
+bool has_futex() {
+  int word = 0;
+  return syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0) != -1 ||
+         errno != ENOSYS;
 }
 
 /// OpenMP reads these when it is loaded, and no call takes them back: it would bind the main thread,
@@ -95,6 +105,10 @@ int main(int argc, char** argv) {
         what,
         "use a processor that has it (AVX2: since 2013); in a virtual machine choose a type "
         "that does, as \"host\"");
+  }
+  if (!has_futex()) {
+    return fail("the kernel has no call futex, by which threads wait",
+                "use another kernel, or a sandbox that lets it through");
   }
   take_away_settings();
   void* program = load_program();

@@ -212,6 +212,24 @@ TEST_CASE("a processor that the program was not compiled for is told in one line
   }
 }
 
+TEST_CASE("a kernel without a call that threads need is told in one line") {
+  if (!is_there("strace")) {
+    MESSAGE("skipped: needs strace");
+    return;
+  }
+  const Folder folder;
+  const std::string before =
+      "exec strace -f -o /dev/null -e trace=futex -e inject=futex:error=ENOSYS ";
+  const Answer traced = program("--version", "exec strace -o /dev/null ");
+  if (traced.code != 0) {
+    MESSAGE("skipped: strace may not trace here");
+    return;
+  }
+  check_one_line(program(kTrain + "--out " + folder / "run", before), 4,
+                 "the kernel has no call futex");
+  CHECK_FALSE(fs::exists(folder / "run"));
+}
+
 TEST_CASE("a library that is missing or too old is told in one line") {
   const Folder folder;
   const fs::path built = fs::path(EASGD_PROGRAM).parent_path();

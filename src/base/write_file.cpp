@@ -41,9 +41,9 @@ struct Unlink {
 
 /// Closes the descriptor. Returns an errno, or 0.
 int fill_file(int descriptor, const std::function<void(std::ostream&)>& fill) {
+  errno = 0;
   __gnu_cxx::stdio_filebuf<char> buffer(descriptor, std::ios::out | std::ios::binary);
   std::ostream stream(&buffer);
-  errno = 0;
   fill(stream);
   const bool written = stream.good() && buffer.close();
   return written ? 0 : errno != 0 ? errno : EIO;
