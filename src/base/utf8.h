@@ -13,7 +13,8 @@ inline bool is_utf8(std::string_view text) {
   return utf8_length(text) == text.size();
 }
 
-/// For messages: control characters as blanks, and no more than some `longest` bytes.
-std::string in_one_line(std::string_view text, std::size_t longest);
+/// For messages: control characters, as names of files may have them, as blanks, and no more than some
+/// `longest` bytes.
+std::string in_one_line(std::string_view text, std::size_t longest = std::string_view::npos);
 
 }  // namespace easgd

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/one_line.h"
+#include "base/utf8.h"
 
 namespace easgd {
 namespace {
