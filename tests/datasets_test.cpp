@@ -356,18 +356,29 @@ TEST_CASE("datasets: cifar files of the wrong size, missing, folders, bad labels
   }
 }
 
+namespace {
+
+/// CIFAR-100, blank but for the second test picture: coarse class 19, fine class 99, first pixel 77.
+struct Cifar100 : TemporaryFolder {
+  const fs::path folder = path() / "cifar-100-binary";
+
+  Cifar100() {
+    write_blank_cifar100(folder);
+    for (const auto& [byte, value] : {std::pair{0, 19}, {1, 99}, {2, 77}}) {
+      write_byte(folder / "test.bin", std::size_t(3074 + byte), std::uint8_t(value));
+    }
+  }
+};
+
+}  // namespace
+
 TEST_CASE("datasets: cifar100 learns the fine label") {
-  const TemporaryFolder data;
-  const fs::path folder = data.path() / "cifar-100-binary";
-  write_blank_cifar100(folder);
-  write_byte(folder / "test.bin", 3074 + 0, 19);
-  write_byte(folder / "test.bin", 3074 + 1, 99);
-  write_byte(folder / "test.bin", 3074 + 2, 77);
+  const Cifar100 data;
   const DataSplit split = read_dataset("cifar100", {data.string(), 1});
   CHECK(split.train->classes() == 100);
   CHECK(first_labels(*split.test, 3) == std::vector{0, 99, 0});
   CHECK(split.test->image(1, {})[0] == 77);
-  write_byte(folder / "test.bin", 3074 + 1, 100);
+  write_byte(data.folder / "test.bin", 3074 + 1, 100);
   check_says(failure("cifar100", data.string()), {"test.bin", "record 1", "label 100", "0..99"});
 }
 
@@ -854,17 +865,12 @@ TEST_CASE("datasets: cifar10 stays the published one, and tells of sets of one's
 }
 
 TEST_CASE("datasets: cifar100_coarse learns the coarse label of the same files") {
-  const TemporaryFolder data;
-  const fs::path folder = data.path() / "cifar-100-binary";
-  write_blank_cifar100(folder);
-  write_byte(folder / "test.bin", 3074 + 0, 19);
-  write_byte(folder / "test.bin", 3074 + 1, 99);
-  write_byte(folder / "test.bin", 3074 + 2, 77);
+  const Cifar100 data;
   const DataSplit split = read_dataset("cifar100_coarse", {data.string(), 1});
   CHECK(split.train->classes() == 20);
   CHECK(first_labels(*split.test, 3) == std::vector{0, 19, 0});
   CHECK(split.test->image(1, {})[0] == 77);
-  write_byte(folder / "test.bin", 3074, 20);
+  write_byte(data.folder / "test.bin", 3074, 20);
   check_says(failure("cifar100_coarse", data.string()),
              {"test.bin", "record 1", "label 20", "0..19"});
   CHECK(read_dataset("cifar100", {data.string(), 1}).test->label(1) == 99);
