@@ -14,6 +14,7 @@
 #include <tbb/parallel_for.h>
 
 #include "base/error.h"
+#include "base/reason.h"
 #include "data/dataset_entry.h"
 #include "data/location.h"
 

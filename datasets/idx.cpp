@@ -18,6 +18,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/reason.h"
 #include "data/dataset_entry.h"
 #include "data/location.h"
 

@@ -7,6 +7,7 @@
 #include <memory>
 #include <system_error>
 
+#include "base/reason.h"
 #include "base/standard_output.h"
 #include "commands/commands.h"
 #include "data/location.h"

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/nearest.h"
+#include "base/reason.h"
 #include "data/dataset_entry.h"
 
 namespace easgd {
@@ -314,11 +315,6 @@ const DatasetFiles* files_of(const std::string& set) {
 }
 
 }  // namespace
-
-std::string reason(int error) {
-  const std::string text = std::strerror(error);
-  return error == EACCES || error == EPERM ? text + "; check its permissions" : text;
-}
 
 std::string data_variable() {
   const char* variable = std::getenv("EASGD_DATA");

@@ -65,9 +65,6 @@ std::string why_not_located(const std::string& set, const std::string& dir, cons
 /// Whether `dir` holds no file of the set, and can be looked into: they have moved.
 bool moved_away(const std::string& set, const std::string& dir);
 
-/// What the system says of `error` (errno), and what can be done.
-std::string reason(int error);
-
 /// $EASGD_DATA; empty where it is not set.
 std::string data_variable();
 
