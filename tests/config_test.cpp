@@ -17,7 +17,7 @@
 #include "base/registry.h"
 #include "config/writer.h"
 #include "nn/layer.h"
-#include "train/config.h"
+#include "settings/config.h"
 
 using namespace easgd;
 namespace fs = std::filesystem;

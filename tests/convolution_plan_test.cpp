@@ -9,10 +9,10 @@
 #include <string>
 #include <tuple>
 
+#include "evaluate/run_inputs.h"
 #include "network_spec.h"
 #include "nn/conv2d.h"
-#include "train/config.h"
-#include "train/task.h"
+#include "settings/config.h"
 
 using namespace easgd;
 using namespace easgd::cuda;

@@ -1,6 +1,6 @@
 // Who runs where, and who is told when one does not move.
 
-#include "train/devices.h"
+#include "exchange/devices.h"
 
 #include <doctest/doctest.h>
 
@@ -10,8 +10,8 @@
 
 #include "base/error.h"
 #include "base/usable_cores.h"
+#include "exchange/watchdog.h"
 #include "quadratic.h"
-#include "train/watchdog.h"
 
 using namespace easgd;
 

@@ -1,7 +1,7 @@
 // Evaluation beside the training: what fails there must cost neither the run nor what it has
 // reached.
 
-#include "train/evaluator.h"
+#include "evaluate/evaluator.h"
 
 #include <doctest/doctest.h>
 

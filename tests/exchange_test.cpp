@@ -12,8 +12,8 @@
 #include <thread>
 
 #include "base/error.h"
+#include "exchange/snapshot.h"
 #include "quadratic.h"
-#include "train/snapshot.h"
 
 using namespace easgd;
 using quadratic::Toy;

@@ -10,9 +10,9 @@
 #include <numbers>
 
 #include "base/error.h"
-#include "train/evaluation_clock.h"
-#include "train/order.h"
-#include "train/plan.h"
+#include "evaluate/evaluation_clock.h"
+#include "exchange/order.h"
+#include "settings/plan.h"
 
 using namespace easgd;
 namespace fs = std::filesystem;

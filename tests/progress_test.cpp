@@ -1,4 +1,4 @@
-#include "train/progress.h"
+#include "runs/progress.h"
 
 #include <doctest/doctest.h>
 

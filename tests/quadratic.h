@@ -5,8 +5,8 @@
 #include <memory>
 #include <vector>
 
+#include "exchange/team.h"
 #include "train/noisy_quadratic.h"
-#include "train/team.h"
 
 namespace easgd::quadratic {
 

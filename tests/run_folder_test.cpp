@@ -1,6 +1,6 @@
 // Who gets a run folder, and what is left where nobody does. That a run's files stay, and those of
 // an earlier one, is in the program's tests.
-#include "train/run_folder.h"
+#include "runs/run_folder.h"
 
 #include <doctest/doctest.h>
 #include <sys/resource.h>

@@ -1,5 +1,5 @@
 // Safetensors files as the world writes them: types, order, wrappers, damage.
-#include "train/safetensors.h"
+#include "nn/safetensors.h"
 
 #include <doctest/doctest.h>
 

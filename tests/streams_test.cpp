@@ -18,11 +18,11 @@
 #include "backend/cuda/input.h"
 #include "base/error.h"
 #include "data/loader.h"
+#include "exchange/devices.h"
 #include "fake_cuda.h"
 #include "network_spec.h"
 #include "quadratic.h"
 #include "random_batch.h"
-#include "train/devices.h"
 
 using namespace easgd;
 

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <random>
 
+#include "evaluate/curvature.h"
 #include "network_spec.h"
 #include "quadratic.h"
 #include "random_batch.h"
@@ -15,7 +16,6 @@
 #include "theory/double_well.h"
 #include "theory/multiplicative_noise.h"
 #include "theory/round_robin.h"
-#include "train/curvature.h"
 
 using namespace easgd;
 using namespace easgd::theory;

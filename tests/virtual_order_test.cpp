@@ -5,9 +5,9 @@
 #include <chrono>
 #include <thread>
 
+#include "exchange/virtual_order.h"
 #include "kernels/philox.h"
 #include "quadratic.h"
-#include "train/virtual_order.h"
 
 using namespace easgd;
 using quadratic::Toy;

@@ -10,9 +10,9 @@
 #include "base/error.h"
 #include "base/standard_output.h"
 #include "commands/commands.h"
-#include "train/devices.h"
-#include "train/plan.h"
-#include "train/task.h"
+#include "evaluate/run_inputs.h"
+#include "exchange/devices.h"
+#include "settings/plan.h"
 
 namespace easgd {
 namespace {

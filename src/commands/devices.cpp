@@ -7,7 +7,7 @@
 #include "base/standard_output.h"
 #include "base/usable_cores.h"
 #include "commands/commands.h"
-#include "train/devices.h"
+#include "exchange/devices.h"
 
 namespace easgd {
 namespace {

@@ -11,9 +11,9 @@
 #include "base/standard_output.h"
 #include "commands/commands.h"
 #include "data/location.h"
-#include "train/progress.h"
-#include "train/safetensors.h"
-#include "train/test_set.h"
+#include "evaluate/test_set.h"
+#include "nn/safetensors.h"
+#include "runs/progress.h"
 
 namespace easgd {
 namespace {

@@ -8,7 +8,7 @@
 #include "base/nearest.h"
 #include "base/standard_output.h"
 #include "commands/commands.h"
-#include "train/config.h"
+#include "settings/config.h"
 
 namespace easgd {
 namespace {

@@ -10,13 +10,13 @@
 
 #include "base/standard_output.h"
 #include "commands/commands.h"
+#include "evaluate/curvature.h"
+#include "exchange/devices.h"
+#include "settings/plan.h"
 #include "theory/additive_noise.h"
 #include "theory/double_well.h"
 #include "theory/multiplicative_noise.h"
 #include "theory/round_robin.h"
-#include "train/curvature.h"
-#include "train/devices.h"
-#include "train/plan.h"
 
 namespace easgd {
 namespace {

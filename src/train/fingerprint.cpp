@@ -3,9 +3,9 @@
 #include <bit>
 #include <string_view>
 
+#include "exchange/team.h"
+#include "exchange/virtual_order.h"
 #include "train/noisy_quadratic.h"
-#include "train/team.h"
-#include "train/virtual_order.h"
 
 namespace easgd {
 namespace {

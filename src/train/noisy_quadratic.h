@@ -7,7 +7,7 @@
 
 #include "backend/backend.h"
 #include "data/batch.h"
-#include "train/worker.h"
+#include "exchange/worker.h"
 
 namespace easgd::quadratic {
 

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "base/error.h"
-#include "train/config.h"
+#include "settings/config.h"
 
 namespace easgd {
 

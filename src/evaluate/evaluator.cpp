@@ -1,0 +1,86 @@
+#include "evaluate/evaluator.h"
+
+#include "base/range.h"
+#include "base/start_thread.h"
+
+namespace easgd {
+
+Evaluator::Evaluator(EvaluatorOptions options, std::size_t state)
+    : options_(std::move(options)),
+      slot_(state),
+      thread_(start_thread("the evaluator", [this] { live(); })) {}
+
+Evaluator::~Evaluator() {
+  if (!thread_.joinable()) return;
+  slot_.wait_until_empty();
+  slot_.close();
+  thread_.join();
+}
+
+void Evaluator::finish(const CenterView& last, double seconds) {
+  slot_.wait_until_empty();
+  if (done_ != last.version) {
+    last_ = true;
+    slot_.offer(last, seconds);
+    slot_.wait_until_empty();
+  }
+  slot_.close();
+  thread_.join();
+  error_.rethrow_if_any();
+  if (save_error_) std::rethrow_exception(save_error_);
+}
+
+void Evaluator::live() {
+  name_thread("evaluator");
+  while (Snapshot* snapshot = slot_.take()) {
+    save_and_evaluate(*snapshot);
+    slot_.release();
+  }
+  test_ = nullptr;  // what this thread made, it destroys
+}
+
+void Evaluator::save_and_evaluate(Snapshot& snapshot) {
+  bool is_saved = last_;
+  if (is_saved) save(snapshot);
+  attempt([&] {
+    if (!test_) test_ = options_.make_test();
+    if (test_->prepare(snapshot.center)) is_saved = false;
+  });
+  if (!is_saved) save(snapshot);
+  if (evaluated_ != snapshot.version) attempt([&] { evaluate(snapshot); });
+  if (!save_error_) done_ = snapshot.version;
+}
+
+/// Until one fails.
+template <class Part>
+void Evaluator::attempt(const Part& part) {
+  if (failed()) return;
+  try {
+    part();
+  } catch (const std::exception& e) {
+    error_.record();
+    options_.warn(std::string("evaluation: ") + e.what());
+  }
+}
+
+void Evaluator::save(const Snapshot& snapshot) {
+  const Range range("save");
+  save_error_ = nullptr;
+  try {
+    options_.save(snapshot);
+  } catch (const std::exception& e) {
+    save_error_ = std::current_exception();
+    if (save_told_ != e.what()) options_.warn(std::string(e.what()) + "; the run goes on");
+    save_told_ = e.what();
+  }
+}
+
+void Evaluator::evaluate(const Snapshot& snapshot) {
+  const Range range("evaluate");
+  Evaluation result{snapshot.seconds, snapshot.version, snapshot.steps, snapshot.train, {}};
+  result.test = test_->evaluate(snapshot.center);
+  evaluated_ = snapshot.version;
+  options_.report(result);
+}
+
+}  // namespace easgd

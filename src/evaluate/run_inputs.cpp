@@ -1,0 +1,80 @@
+#include "evaluate/run_inputs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "algorithms/statistics_policy.h"
+#include "base/error.h"
+#include "nn/safetensors.h"
+
+namespace easgd {
+namespace {
+
+std::size_t limited(std::size_t size, std::int64_t limit) {
+  return limit == 0 ? size : std::min(size, std::size_t(limit));
+}
+
+}  // namespace
+
+Data::Data(Config& config, std::size_t other_threads)
+    : threads(other_threads),
+      split(read_dataset(config.data.set, {config.data.dir, std::uint64_t(config.seed)})),
+      train_size(limited(split.train->size(), config.data.limit)),
+      test_size(limited(split.test->size(), config.data.test_limit)) {
+  if (config.data.mean.empty()) {
+    normalisation = measure_normalisation(*split.train, train_size);
+    config.data.mean.assign(normalisation.mean.begin(), normalisation.mean.end());
+    config.data.deviation.assign(normalisation.deviation.begin(), normalisation.deviation.end());
+  } else {
+    normalisation.mean.assign(config.data.mean.begin(), config.data.mean.end());
+    normalisation.deviation.assign(config.data.deviation.begin(), config.data.deviation.end());
+  }
+}
+
+Network make_network(const Config& config, Shape image, int classes) {
+  return Network(cropped(image, int(config.data.crop)), classes, config.network.layers);
+}
+
+void check_batch(const char* key, std::int64_t batch, const Network& network) {
+  if (batch > 1) return;
+  for (const Stage& stage : network.stages()) {
+    if (stage.statistics.empty() || stage.input.height * stage.input.width > 1) continue;
+    throw KeyError(key, fmt::format("a batch of 1 leaves each channel of {} ({}) one value, which "
+                                    "has no variance; expected 2 or more",
+                                    stage.layer->name, stage.layer->origin));
+  }
+}
+
+bool recomputes_statistics(const Config& config, const Network& network) {
+  return network.statistic_count() > 0 &&
+         statistics_policy_named(config.network.statistics) == StatisticsPolicy::recompute;
+}
+
+Buffer initial_state(const Config& config, const Network& network) {
+  Buffer state = host_buffer(network.state_count());
+  if (config.network.init.empty()) {
+    initialise(network, std::uint64_t(config.seed), state);
+  } else {
+    safetensors::load(safetensors::read(config.network.init), config.network.init, network, state);
+    if (const std::string bad = safetensors::not_finite(network, state); !bad.empty()) {
+      throw DataError(fmt::format("{}: {}; expected the center of a run that did not diverge",
+                                  config.network.init, bad));
+    }
+  }
+  return state;
+}
+
+LoaderOptions loader_options(const Config& config, const Data& data) {
+  return {.batch = std::size_t(config.workers.batch),
+          .crop = int(config.data.crop),
+          .pad = int(config.data.pad),
+          .flip = config.data.flip,
+          .partition = partition_named(config.data.partition),
+          .order = order_named(config.data.order),
+          .limit = data.train_size,
+          .seed = std::uint64_t(config.seed),
+          .normalisation = data.normalisation};
+}
+
+}  // namespace easgd

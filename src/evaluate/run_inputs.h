@@ -1,0 +1,46 @@
+// What a configuration trains: its data, its network, its start.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/view.h"
+#include "data/data_threads.h"
+#include "data/dataset_entry.h"
+#include "data/loader.h"
+#include "nn/network.h"
+#include "settings/config.h"
+
+namespace easgd {
+
+/// The data of a configuration, read and measured. Fills data.mean and data.deviation of `config`
+/// where they are empty.
+struct Data {
+  /// `other_threads`: that its owner is going to start.
+  explicit Data(Config& config, std::size_t other_threads = 0);
+
+  DataThreads threads;  ///< outlive what they prepare
+  DataSplit split;
+  Normalisation normalisation;
+  std::size_t train_size;  ///< after data.limit
+  std::size_t test_size;   ///< after data.test_limit
+};
+
+/// The network of a configuration on images of `image` and `classes`.
+/// Throws: ConfigError where layers do not fit each other or the images.
+Network make_network(const Config& config, Shape image, int classes);
+
+/// Throws: KeyError against `key` where a batch of that size leaves a channel of a batch
+/// normalisation one value, which has no variance.
+void check_batch(const char* key, std::int64_t batch, const Network& network);
+
+/// There are running statistics, and they are taken anew before an evaluation.
+bool recomputes_statistics(const Config& config, const Network& network);
+
+/// The center's start [P + S]: network.init where it is given, else the seed's weights.
+Buffer initial_state(const Config& config, const Network& network);
+
+/// What a training batch is: data.* and workers.batch, for worker 0 of one.
+LoaderOptions loader_options(const Config& config, const Data& data);
+
+}  // namespace easgd

@@ -1,0 +1,61 @@
+#include "evaluate/test_set.h"
+
+#include <algorithm>
+
+#include "exchange/devices.h"
+
+namespace easgd {
+namespace {
+
+constexpr std::uint32_t kOnlooker = kMostWorkers;  // a worker's number that no run has
+
+}  // namespace
+
+TestSet::TestSet(const Config& config, const Data& data, const Network& network)
+    : batches_(*data.split.test, {.batch = std::size_t(config.evaluate.batch),
+                                  .crop = int(config.data.crop),
+                                  .limit = data.test_size,
+                                  .normalisation = data.normalisation}),
+      backend_(place_evaluation(config.workers, config.evaluate).make_backend()),
+      model_(backend_->compile(network, {.batch = std::size_t(config.evaluate.batch),
+                                         .training = false,
+                                         .precision = config.workers.precision,
+                                         .seed = std::uint64_t(config.seed)})),
+      state_(backend_->allocate(network.state_count())),
+      parameters_(network.parameter_count()),
+      train_(*data.split.train) {
+  if (!recomputes_statistics(config, network)) return;
+  const auto batch = std::size_t(config.evaluate.batch);
+  const auto samples = std::min(std::size_t(config.network.statistics_samples), data.train_size);
+  observed_batches_ = std::max<std::size_t>(1, samples / batch);
+  // As a worker sees them, but one that is not there: its own order, crops and mirror images.
+  observed_options_ = loader_options(config, data);
+  observed_options_.batch = batch;
+  observed_options_.partition = Partition::whole;
+  observed_options_.order = Order::shuffled;
+  observed_options_.worker = kOnlooker;
+  observed_options_.workers = kOnlooker + 1;
+}
+
+bool TestSet::prepare(View state) {
+  if (observed_batches_ == 0) return false;
+  if (!observed_) observed_ = std::make_unique<Loader>(train_, observed_options_);
+  backend_->upload(state, state_);
+  const View statistics = state_.view().subspan(parameters_);  // the first batch replaces them
+  for (std::size_t i = 0; i < observed_batches_; ++i) {
+    model_->observe(state_.view().first(parameters_), observed_->next(i), 1.0f / float(i + 1),
+                    statistics);
+  }
+  backend_->finish();
+  backend_->download(statistics, state.subspan(parameters_));
+  return true;
+}
+
+Tally TestSet::evaluate(ConstView state) {
+  backend_->upload(state, state_);
+  for (std::size_t i = 0; i < batches_.batches(); ++i) model_->evaluate(state_, batches_.at(i));
+  backend_->finish();
+  return model_->take_tally();
+}
+
+}  // namespace easgd

@@ -1,0 +1,85 @@
+// The master and its workers: who is born in what order, how they start together and how they end.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <latch>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/first_error.h"
+#include "base/running_clock.h"
+#include "exchange/center.h"
+#include "exchange/worker.h"
+
+namespace easgd {
+
+struct TeamOptions {
+  const Algorithm* algorithm = nullptr;
+  const Plan* plan = nullptr;
+  CenterOptions center = {};  ///< workers are filled in
+  CenterPlace place = {};
+  std::vector<WorkerParts> workers;
+  std::unique_ptr<OrderPolicy> order;
+  ConstView state0;  ///< [P + S], the start of the center and of every worker, in host memory
+  Statistics statistics = {};
+  bool stop_on_failure = false;
+  /// On the master's thread, after each version: see Center.
+  std::function<bool(const CenterView&)> on_version;
+  /// On the worker's thread, once it has failed.
+  std::function<void(int worker, const std::string& why)> on_failure;
+};
+
+/// Thread: all members are the maker's, except where said.
+class Team {
+ public:
+  explicit Team(TeamOptions options);
+  /// Stops and joins.
+  ~Team();
+
+  /// Makes the center and then every worker, each on its own thread, waits until all are ready, and
+  /// lets them run.
+  /// Throws: what the making of the center or of a worker threw; nobody runs then.
+  void start();
+  /// From any thread. Workers end after the step they are in.
+  void request_stop() { stop_.request_stop(); }
+  /// Training time: since all workers were let go, up to the master's end, without pauses of the
+  /// process. From any thread, after start().
+  double seconds() const;
+  /// The master has ended: all workers have left, or it has failed.
+  bool ended() const { return ended_; }
+  /// Waits for the end.
+  /// Throws: what the master threw; or what the first worker threw, where all failed or one failing
+  /// was to stop the rest.
+  void join();
+
+  const WorkerTelemetry& telemetry(std::size_t worker) const { return *telemetry_[worker]; }
+  std::size_t workers() const { return telemetry_.size(); }
+  std::size_t failed() const { return failed_; }
+  /// After join().
+  const Center& center() const { return *center_; }
+
+ private:
+  void live(int index);
+  void lead();
+
+  TeamOptions options_;
+  std::vector<std::unique_ptr<WorkerTelemetry>> telemetry_;
+  Bell bell_;
+  std::vector<std::unique_ptr<Mailbox>> mailboxes_;
+  std::unique_ptr<Center> center_;
+  std::stop_source stop_;
+  RunningClock::time_point started_, ended_at_;
+  std::latch center_made_{1}, made_, go_{1};
+  bool gone_ = false;  // go_ has been counted down, with all threads there
+  std::atomic<std::size_t> failed_{0};
+  std::atomic<bool> ended_{false};
+  FirstError making_error_, worker_error_, master_error_;
+  std::vector<std::thread> threads_;
+  std::thread master_;
+};
+
+}  // namespace easgd

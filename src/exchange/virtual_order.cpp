@@ -1,0 +1,116 @@
+#include "exchange/virtual_order.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "kernels/philox.h"
+
+namespace easgd {
+namespace {
+
+using State = Mailbox::State;
+
+constexpr double kNever = std::numeric_limits<double>::infinity();
+
+class VirtualOrder final : public OrderPolicy {
+ public:
+  VirtualOrder(const Plan& plan, const Algorithm& algorithm, std::size_t workers,
+               const VirtualTimes& times, bool synchronous)
+      : plan_(plan),
+        algorithm_(algorithm),
+        times_(times),
+        synchronous_(synchronous),
+        visits_(workers) {
+    for (std::size_t worker = 0; worker < workers; ++worker) meet(worker, 0, 0);
+  }
+
+  void next(std::span<const State> mailboxes, std::vector<int>& round) override {
+    double due = synchronous_ ? 0 : kNever;  // the last arrival of a round, or the first of all
+    for (std::size_t worker = 0; worker < mailboxes.size(); ++worker) {
+      if (mailboxes[worker] == State::left || visits_[worker].sent == kNever) continue;
+      const double arrival = visits_[worker].sent + times_.transfer_seconds;
+      if (synchronous_) {
+        round.push_back(int(worker));
+        due = std::max(due, arrival);
+      } else if (arrival < due) {
+        round.assign(1, int(worker));
+        due = arrival;
+      }
+    }
+    const auto is_there = [&](int w) { return mailboxes[std::size_t(w)] == State::posted; };
+    if (!std::ranges::all_of(round, is_there)) return round.clear();
+    if (round.empty()) return;
+    now_ = std::max(now_, due);
+    for (const int worker : round) go_on(std::size_t(worker));
+  }
+
+  bool all_or_none() const override { return synchronous_; }
+  std::optional<double> seconds() const override { return now_; }
+
+ private:
+  /// A worker's next letter or pull.
+  struct Visit {
+    double sent = 0;          ///< virtual time; kNever: there will be none
+    std::uint64_t clock = 0;  ///< of the worker
+    bool pushes = false;      ///< after the step of `clock`, not before it
+  };
+
+  double step_seconds(std::size_t worker, std::uint64_t clock) const {
+    const kernels::Random random{times_.seed, kernels::Stream::virtual_time, std::uint32_t(worker)};
+    return times_.step_seconds *
+           (1 + times_.jitter * (2 * double(random.at(clock, 0).uniform(0)) - 1));
+  }
+
+  /// From `clock` at `time` to the next exchange, which is at `exchange` or at the end.
+  void walk(std::size_t worker, double time, std::uint64_t clock, std::uint64_t exchange) {
+    const std::uint64_t end = std::min(exchange, plan_.steps(worker));
+    for (; clock < end; ++clock) time += step_seconds(worker, clock);
+    if (clock == exchange && clock < plan_.steps(worker)) return meet(worker, time, clock);
+    visits_[worker] = {algorithm_.last_letter ? time : kNever, plan_.steps(worker), false};
+  }
+
+  void meet(std::size_t worker, double time, std::uint64_t clock) {
+    visits_[worker] = {time, clock, false};
+  }
+
+  /// The worker's way from a visit that is served now to its next.
+  void go_on(std::size_t worker) {
+    Visit& visit = visits_[worker];
+    const std::uint64_t clock = visit.clock;
+    if (clock >= plan_.steps(worker)) {  // the last letter
+      visit.sent = kNever;
+      return;
+    }
+    const std::uint64_t exchange = clock + plan_.tau(clock);
+    const double reply = now_ + times_.transfer_seconds, step = step_seconds(worker, clock);
+    if (visit.pushes) return walk(worker, visit.sent, clock + 1, exchange);
+    switch (algorithm_.timing) {
+      case Timing::before:
+        return walk(worker, reply, clock, exchange);
+      case Timing::around:
+        visit = {reply + step, clock, true};
+        return;
+      case Timing::overlapped:
+        break;
+    }
+    const double done = visit.sent + step;
+    walk(worker, algorithm_.replies ? std::max(done, reply) : done, clock + 1, exchange);
+  }
+
+  const Plan& plan_;
+  const Algorithm& algorithm_;
+  VirtualTimes times_;
+  bool synchronous_;
+  std::vector<Visit> visits_;
+  double now_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<OrderPolicy> virtual_order(const Plan& plan, const Algorithm& algorithm,
+                                           std::size_t workers, const VirtualTimes& times,
+                                           bool synchronous) {
+  return std::make_unique<VirtualOrder>(plan, algorithm, workers, times, synchronous);
+}
+
+}  // namespace easgd

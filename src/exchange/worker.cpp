@@ -1,0 +1,145 @@
+#include "exchange/worker.h"
+
+namespace easgd {
+
+Worker::Worker(int index, const WorkerParts& parts, const Algorithm& algorithm, const Plan& plan,
+               ConstView state0, std::size_t statistics, Mailbox& mailbox,
+               WorkerTelemetry& telemetry)
+    : algorithm_(algorithm),
+      plan_(plan),
+      telemetry_(telemetry),
+      steps_(plan.steps(std::size_t(index))),
+      profiled_(index == 0 ? plan.profiled() : Steps{}),
+      backend_(parts.backend()),
+      batches_(parts.batches(*backend_)),
+      model_(parts.model(*backend_)),
+      rule_(algorithm.worker(*backend_, state0.first(state0.size() - statistics))),
+      gradient_(backend_->allocate(state0.size() - statistics)),
+      statistics_(backend_->allocate(statistics)),
+      mailbox_(mailbox) {
+  backend_->upload(state0.last(statistics), statistics_);
+  if (mailbox_.letter().empty()) {
+    letter_ = backend_->allocate_mailbox(state0.size());
+    reply_ = backend_->allocate_mailbox(state0.size());
+    mailbox_.attach(letter_, reply_);
+  }
+}
+
+Worker::~Worker() {
+  try {
+    backend_->finish();
+  } catch (const std::exception&) {  // the failure that brought us here, once more
+  }
+  mailbox_.leave();
+}
+
+void Worker::run(std::stop_token stop) {
+  const Timed timed(telemetry_.run_seconds);
+  std::optional<Range> profiled;
+  while (clock_ < steps_ && !closed_ && !stop.stop_requested()) {
+    if (clock_ == profiled_.last) profiled.reset();
+    if (clock_ == profiled_.first && profiled_.first < profiled_.last) profiled.emplace("profile");
+    step();
+  }
+  profiled.reset();
+  if (algorithm_.last_letter && !closed_) push(clock_);  // so that no step is lost
+  telemetry_.phase = Phase::ended;
+}
+
+void Worker::step() {
+  const Range range("step");
+  telemetry_.phase = Phase::data;
+  const Batch* batch = nullptr;
+  {
+    const TimedRange timed(telemetry_.data_seconds, "wait for batch");
+    batch = &batches_->next(clock_);
+  }
+  const bool exchange = clock_ == next_exchange_;
+  if (exchange) {
+    next_exchange_ = clock_ + plan_.tau(clock_);
+    post(algorithm_.timing == Timing::around, clock_);
+    if (algorithm_.timing != Timing::overlapped) receive();
+    if (closed_) return;
+  }
+  {
+    telemetry_.phase = Phase::gradient;
+    const TimedRange timed(telemetry_.gradient_seconds, "gradient");
+    model_->gradient(rule_->gradient_point(), *batch, gradient_, statistics_);
+  }
+  if (finish_step(exchange)) telemetry_.clock = ++clock_;
+  if (const auto seconds = backend_->stood_still()) telemetry_.exchange_seconds = *seconds;
+}
+
+/// Hands a letter of so many steps, or a pull, to the master.
+void Worker::post(bool pull, std::uint64_t steps) {
+  telemetry_.phase = Phase::exchange;
+  const TimedRange timed(telemetry_.exchange_seconds, "post letter");
+  mailbox_.note() = {plan_.rates(clock_), steps, pull ? Tally() : model_->take_tally(), pull};
+  if (pull) {
+    mailbox_.post();
+  } else {
+    backend_->post(rule_->letter(), statistics_, mailbox_.letter(), [this] { mailbox_.post(); });
+  }
+}
+
+/// Sleeps until the master has answered; empty where the answer holds nothing.
+ConstView Worker::wait_for_reply() {
+  telemetry_.phase = Phase::exchange;
+  const TimedRange timed(telemetry_.exchange_seconds, "wait for reply");
+  backend_->wait_posted();
+  const Mailbox::Reply kind = mailbox_.wait_for_reply();
+  closed_ = kind == Mailbox::Reply::closed;
+  refused_ = kind == Mailbox::Reply::restart;
+  if (kind != Mailbox::Reply::values && !refused_) return {};
+  return backend_->fetch(mailbox_.reply().first(gradient_.size()));
+}
+
+/// The reply of an exchange that comes before the gradient.
+void Worker::receive() {
+  pulled_ = wait_for_reply();
+  const TimedRange timed(telemetry_.gradient_seconds, "receive");
+  if (refused_) {
+    restart(pulled_);
+  } else if (!closed_) {
+    rule_->receive(pulled_, plan_.rates(clock_));
+  }
+  mailbox_.release();
+}
+
+/// After a letter that was refused: from the center [P] that came instead, and its statistics.
+void Worker::restart(ConstView center) {
+  rule_->restart(center);
+  backend_->upload(mailbox_.reply().subspan(gradient_.size()), statistics_);
+  refused_ = false;
+}
+
+/// The step, with what of an exchange belongs to it or follows it; false where the master has
+/// closed before it.
+bool Worker::finish_step(bool exchange) {
+  ConstView reply;
+  if (exchange && algorithm_.timing == Timing::overlapped) reply = wait_for_reply();
+  if (exchange && algorithm_.timing == Timing::around) reply = pulled_;
+  if (closed_) return false;
+  telemetry_.phase = Phase::gradient;
+  {
+    const TimedRange timed(telemetry_.gradient_seconds, "update");
+    if (refused_) {
+      restart(reply);
+    } else {
+      rule_->step(gradient_, reply, plan_.rates(clock_));
+    }
+  }
+  mailbox_.release();
+  if (exchange && algorithm_.timing == Timing::around) push(clock_ + 1);
+  return true;
+}
+
+/// A letter whose reply is no part of a step.
+void Worker::push(std::uint64_t steps) {
+  post(false, steps);
+  const ConstView reply = wait_for_reply();
+  if (refused_) restart(reply);
+  mailbox_.release();
+}
+
+}  // namespace easgd

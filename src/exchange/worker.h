@@ -1,0 +1,70 @@
+// A worker: one thread, one device, one replica, and the only training loop of the program.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+
+#include "algorithms/algorithm.h"
+#include "data/batch.h"
+#include "exchange/mailbox.h"
+#include "exchange/telemetry.h"
+#include "settings/plan.h"
+
+namespace easgd {
+
+/// How a worker comes by its parts, each made on the worker's own thread.
+struct WorkerParts {
+  std::function<std::unique_ptr<Backend>()> backend;
+  std::function<std::unique_ptr<Model>(Backend&)> model;
+  std::function<std::unique_ptr<BatchSource>(Backend&)> batches;
+};
+
+/// Thread: made, run and destroyed on the worker's own.
+class Worker {
+ public:
+  /// `state0` [P + S]: where it starts, the last `statistics` of it being no parameters.
+  Worker(int index, const WorkerParts& parts, const Algorithm& algorithm, const Plan& plan,
+         ConstView state0, std::size_t statistics, Mailbox& mailbox, WorkerTelemetry& telemetry);
+  /// Leaves the mailbox.
+  ~Worker();
+
+  /// Steps until its plan ends, a stop is requested, or the master has closed.
+  /// Throws: what the data, the device or the model throw.
+  void run(std::stop_token stop);
+
+ private:
+  void step();
+  void post(bool pull, std::uint64_t steps);
+  ConstView wait_for_reply();
+  void receive();
+  void restart(ConstView center);
+  bool finish_step(bool exchange);
+  void push(std::uint64_t steps);
+
+  const Algorithm& algorithm_;
+  const Plan& plan_;
+  WorkerTelemetry& telemetry_;
+  const std::uint64_t steps_;
+  const Steps profiled_;
+
+  // In order of need: a backend outlives what it made.
+  std::unique_ptr<Backend> backend_;
+  std::unique_ptr<BatchSource> batches_;  // outlives the model, which may be copying from it
+  std::unique_ptr<Model> model_;
+  std::unique_ptr<WorkerRule> rule_;
+  Buffer gradient_;        // [P]
+  Buffer statistics_;      // [S]
+  Buffer letter_, reply_;  // [P + S], where the mailbox has no memory of the center's device
+  Mailbox& mailbox_;
+
+  std::uint64_t clock_ = 0;  // t^i of the paper
+  bool closed_ = false;      // the master takes no more
+  ConstView pulled_;         // the reply of this step, where it came before the gradient
+  bool refused_ = false;     // the last letter was not finite: the reply is where to start again
+  // tau divides 0: the first letter comes before the first gradient.
+  std::uint64_t next_exchange_ = 0;
+};
+
+}  // namespace easgd

@@ -1,0 +1,159 @@
+#include "runs/run_folder.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/write_file.h"
+#include "runs/progress.h"
+
+namespace easgd {
+namespace {
+
+constexpr const char* kFiles[] = {"config.toml", "metrics.jsonl", "center.safetensors", "order.bin",
+                                  "summary.json"};
+
+/// What lies in a folder under the name of a run's file is somebody's.
+void check_free(const std::filesystem::path& folder) {
+  for (const char* name : kFiles) {
+    std::error_code ignored;
+    const auto there = std::filesystem::symlink_status(folder / name, ignored);
+    if (std::filesystem::exists(there)) {
+      throw ConfigError(
+          fmt::format("{}: holds an earlier run, or another's {}; give "
+                      "another folder with --out",
+                      folder.string(), name));
+    }
+  }
+}
+
+/// A folder of runs is not to become one: programs that look for runs in it would see but that one.
+void check_holds_no_runs(const std::filesystem::path& folder) {
+  std::error_code error, ignored;
+  std::filesystem::directory_iterator entry(folder, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    if (std::filesystem::exists(entry->path() / "metrics.jsonl", ignored)) {
+      throw ConfigError(fmt::format("{}: holds runs; give a folder in it, as in --out {}",
+                                    folder.string(), (folder / "another").string()));
+    }
+  }
+}
+
+}  // namespace
+
+RunFolder::RunFolder(const std::string& out, const std::string& name) : path_(out) {
+  try {
+    make(out, name);
+  } catch (...) {
+    take_back();
+    throw;
+  }
+}
+
+/// The folder and those above it, as far as they are not there.
+void RunFolder::make_folders(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (path.empty() || std::filesystem::is_directory(path, ignored)) return;
+  if (path.parent_path() != path) make_folders(path.parent_path());
+  if (make_folder(path)) return;
+  std::error_code error;
+  if (!std::filesystem::is_directory(path, error)) fail(error ? error.value() : ENOTDIR);
+}
+
+/// False where something of that name is there.
+bool RunFolder::make_folder(const std::filesystem::path& path) {
+  if (mkdir(path.c_str(), 0777) == 0) {
+    made_.push_back(path);
+    return true;
+  }
+  if (errno != EEXIST) fail(errno);
+  return false;
+}
+
+void RunFolder::fail(int why) const {
+  throw DataError(fmt::format("{}: cannot make the run folder: {}; give another with --out",
+                              path_.string(), std::strerror(why)));
+}
+
+void RunFolder::make(const std::string& out, const std::string& name) {
+  if (out.empty()) {
+    path_ = "runs";
+    make_folders(path_);
+    int n = 0;
+    do path_ = fmt::format("runs/{}-{}", name, ++n);
+    while (!make_folder(path_));
+  } else {
+    check_free(path_);
+    check_holds_no_runs(path_);
+    make_folders(path_);
+  }
+  // The first file is made by one run only, should two have found the folder free.
+  const std::filesystem::path metrics = file("metrics.jsonl");
+  metrics_ = open(metrics.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
+  const int why = errno;
+  if (metrics_ != -1) {
+    written_.insert(metrics);
+    return;
+  }
+  if (why == EEXIST) check_free(path_);
+  throw DataError(
+      fmt::format("{}: cannot write into the run folder: {}", path_.string(), std::strerror(why)));
+}
+
+void RunFolder::write(const std::string& name, const std::function<void(std::ostream&)>& fill) {
+  const std::filesystem::path path = file(name);
+  const auto is_own = [&] {
+    const std::lock_guard lock(mutex_);
+    return written_.contains(path);
+  };
+  if (is_own()) return write_file(path, fill);
+  write_new_file(path, fill);
+  const std::lock_guard lock(mutex_);
+  written_.insert(path);
+}
+
+void RunFolder::write(const std::string& name, const std::string& text) {
+  write(name, [&text](std::ostream& stream) { stream << text; });
+}
+
+RunFolder::~RunFolder() {
+  if (metrics_ != -1) close(metrics_);
+  if (!kept_) take_back();
+}
+
+/// Removes the files that this object wrote, and the folders that it made, where they are empty.
+void RunFolder::take_back() const {
+  for (const auto& path : written_) unlink(path.c_str());
+  for (auto folder = made_.rbegin(); folder != made_.rend(); ++folder) rmdir(folder->c_str());
+}
+
+void RunFolder::log(const nlohmann::json& event) {
+  // Paths and what a system says of them may be no UTF-8.
+  const std::string line =
+      event.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  const std::lock_guard lock(mutex_);
+  const off_t end = lseek(metrics_, 0, SEEK_END);
+  std::size_t done = 0;
+  while (done < line.size()) {
+    const ssize_t part = ::write(metrics_, line.data() + done, line.size() - done);
+    if (part < 0 && errno == EINTR) continue;
+    if (part < 0) break;
+    done += std::size_t(part);
+  }
+  if (done == line.size()) return;
+  const int why = errno;
+  // Half a line would spoil the next.
+  const bool mended = done == 0 || ftruncate(metrics_, end) == 0;
+  if (warned_) return;
+  warned_ = true;
+  Progress::line(fmt::format("warning: {}: cannot be written: {}; the run goes on{}",
+                             file("metrics.jsonl").string(), std::strerror(why),
+                             mended ? "" : ", and one line of it is cut short"));
+}
+
+}  // namespace easgd

@@ -1,0 +1,401 @@
+#include "settings/config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <system_error>
+
+#include "algorithms/algorithm.h"
+#include "algorithms/statistics_policy.h"
+#include "base/error.h"
+#include "base/file_kind.h"
+#include "config/reader.h"
+#include "config/writer.h"
+#include "data/dataset_entry.h"
+#include "data/normalisation.h"
+#include "settings/config_check.h"
+
+namespace easgd {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr double kManySteps = 1e12;
+constexpr double kManyThreads = 65536;  // more than any machine has cores: "auto" finds them all
+constexpr const char* kExpected = "a configuration (see configs/ and `easgd help config`)";
+constexpr const char* kNameMeaning = "names the layer's tensors; empty: type and number";
+constexpr const char* kFromMeaning =
+    "layer whose output it takes, \"images\" for the input; empty: the layer before";
+
+/// The layer tables of `list`: type and name here, the rest as each layer declares.
+void layer_fields(config::Fields& f, const char* key, std::vector<std::shared_ptr<Layer>>& list) {
+  f.tables(
+      key, list.size(),
+      [&list](config::Fields& element, std::size_t i) {
+        std::string kind = i < list.size() ? list[i]->kind() : "";
+        element.choice("type", kind, Registry<LayerEntry>::names(), "what the layer computes");
+        if (i == list.size()) list.push_back((*Registry<LayerEntry>::find(kind))());
+        Layer& layer = *list[i];
+        if (const std::string place = element.place(); !place.empty()) layer.origin = place;
+        element.text("name", layer.name, kNameMeaning);
+        if (layer.name.empty()) layer.name = fmt::format("{}{}", kind, i + 1);
+        element.text("from", layer.from, kFromMeaning);
+        layer.fields(element);
+      },
+      "a layer, from the input to the loss; the types are listed below");
+}
+
+}  // namespace
+
+void DataConfig::fields(config::Fields& f) {
+  f.choice("set", set, Registry<DatasetEntry>::names(), "data set to train on");
+  f.text(
+      "dir", dir,
+      "its folder or its parent, relative to the current folder; empty: $EASGD_DATA, else data/");
+  f.integer("crop", crop, {0, 4096},
+            "side of the crop, random in training, center in evaluation; 0 = none");
+  f.integer("pad", pad, {0, 4096}, "black pixels on each side that a random crop may reach into");
+  f.flag("flip", flip, "mirror every second training image, at random");
+  f.flag("resident", resident,
+         "GPUs keep the training set, as bytes, where it takes at most a quarter of their free "
+         "memory");
+  f.choice("partition", partition, {"whole", "shard", "chunks"},
+           "what a worker samples: the whole set, its share, or chunks as in the paper");
+  f.choice("order", order, {"shuffled", "sequential"}, "order of the samples in a pass");
+  f.integer("limit", limit, {0, 1e9}, "use the first n training samples; 0 = all");
+  f.integer("test_limit", test_limit, {0, 1e9}, "use the first n test samples; 0 = all");
+  f.numbers("mean", mean, {-1e3, 1e3},
+            "subtracted per channel from pixel/255; empty: of the training set");
+  f.numbers("deviation", deviation, {kLeastDeviation, 1e3},
+            "divided by per channel after that; empty: of the training set");
+}
+
+void NetworkConfig::fields(config::Fields& f) {
+  f.text("file", file, "TOML file with the [[layer]] tables; relative to this file");
+  f.text(
+      "init", init,
+      "safetensors file (F32, F16, BF16, F64) with the network's tensors and no others, to start "
+      "from; relative to the current folder; empty: random weights of the seed");
+  f.choice("statistics", statistics, statistics_policy_names(),
+           "running statistics of batch normalisation in the center: average of the workers', "
+           "recompute at the center before each evaluation, keep those of the last letter");
+  f.integer(
+      "statistics_samples", statistics_samples, {1, 1e9},
+      "training samples of a recomputation, in whole batches of evaluate.batch, at least one");
+  layer_fields(f, "layer", layers);
+}
+
+void AlgorithmConfig::fields(config::Fields& f) {
+  f.choice("name", name, Registry<Algorithm>::names(), "how workers learn and exchange");
+  f.choice("exchange", exchange, {"asynchronous", "synchronous"},
+           "letters absorbed one by one, or all of a round against the same center");
+  f.integer("tau", tau, {1, 1e9}, "steps of a worker between two exchanges");
+  f.number("rho", rho, {0, 1e6},
+           "elastic penalty; alpha = learning_rate rho (give one of rho, alpha, beta)");
+  f.number("alpha", alpha, {0, 2},
+           "moving rate of one exchange, or of an average (give one of rho, alpha, beta)");
+  f.number("beta", beta, {0, 1e4}, "workers x alpha (give one of rho, alpha, beta)");
+  f.number("learning_rate", learning_rate, {1e-12, 1e3}, "eta, before its schedule");
+  f.number("momentum", momentum, {0, 0.99999},
+           "Nesterov momentum delta, where the algorithm has one");
+  f.number("weight_decay", weight_decay, {0, 10},
+           "l2 coefficient, taken where the gradient is taken");
+  f.number("center_momentum", center_momentum, {0, 0.99999},
+           "momentum mu of sma and diloco; not given: 0.3 and 0.9");
+  f.number("center_learning_rate", center_learning_rate, {1e-6, 1e3},
+           "outer learning rate eta_o of diloco; not given: 0.7");
+  f.table(
+      "schedule", [this](config::Fields& t) { schedule.fields(t); },
+      "factor on the learning rate, by the worker's own clock");
+  f.table(
+      "tau_schedule", [this](config::Fields& t) { tau_schedule.fields(t); }, "factor on tau");
+  f.table(
+      "rho_schedule", [this](config::Fields& t) { rho_schedule.fields(t); },
+      "factor on alpha (alpha does not follow the learning rate's schedule)");
+}
+
+std::vector<std::string> AlgorithmConfig::given_coupling() const {
+  std::vector<std::string> given;
+  if (rho) given.push_back("rho");
+  if (alpha) given.push_back("alpha");
+  if (beta) given.push_back("beta");
+  return given;
+}
+
+void WorkersConfig::fields(config::Fields& f) {
+  f.words("devices", devices,
+          "a device for each worker, as [\"cpu\", \"cpu\"] or [0, 1] for CUDA; or \"auto\": one a "
+          "GPU, else one a core");
+  f.integer("batch", batch, {1, 65536}, "samples in a step of one worker");
+  f.integer("threads", threads, {0, kManyThreads},
+            "CPU threads of each worker; 0 = cores / workers");
+  f.choice(
+      "precision", precision, {"f32", "bf16", "tf32"},
+      "of activations and products; parameters stay f32; \"bf16\" where the processor or GPU has "
+      "it, \"tf32\" on CUDA: float activations, rounded factors");
+  f.flag("graphs", graphs, "CUDA: a step's kernels are recorded once and launched as one graph");
+  f.choice("plans", plans, {"ranking", "search"},
+           "CUDA: convolutions as cuDNN ranks them, or as they are fastest when timed at the first "
+           "start; the choice is kept in ~/.cache/easgd, and the bits of a run depend on it");
+  f.choice("on_failure", on_failure, {"continue", "stop"},
+           "what the others do when a worker fails");
+}
+
+void CenterConfig::fields(config::Fields& f) {
+  f.text("place", place,
+         "memory that holds the center variable: \"pinned\", of the host; \"cuda:<n>\", of a "
+         "device; \"workers\", of every worker's device, for synchronous exchanges through NCCL; "
+         "\"auto\" is the last where that can be, else the first");
+  f.choice("order", order, {"free", "round_robin", "replay", "virtual"},
+           "order in which letters are absorbed");
+  f.text("replay", replay,
+         "order.bin of the run to repeat, for order = \"replay\"; relative to the current folder");
+}
+
+void TreeConfig::fields(config::Fields& f) {
+  f.integer("fanout", fanout, {2, 65533}, "workers of a group, and groups of a group");
+  f.integer("tau_up", tau_up, {1, 1e9}, "letters a group absorbs between two to its parent");
+  f.integer("tau_down", tau_down, {1, 1e9},
+            "letters a group absorbs between two pulls of its parent");
+}
+
+void VirtualConfig::fields(config::Fields& f) {
+  f.number("step_seconds", step_seconds, {1e-9, 1e6}, "of a worker's gradient and step");
+  f.number("transfer_seconds", transfer_seconds, {0, 1e6}, "of a letter or a reply, one way");
+  f.number("jitter", jitter, {0, 0.99},
+           "a step takes step_seconds (1 + u), u uniform in -jitter..jitter, of the seed");
+}
+
+void StopConfig::fields(config::Fields& f) {
+  f.number("epochs", epochs, {1e-6, 1e6}, "passes over the training set, all workers together");
+  f.integer("steps", steps, {1, kManySteps}, "steps of each worker");
+  f.number("seconds", seconds, {1e-3, 1e8}, "training time");
+  f.number("test_error", test_error, {0, 1}, "stop once the center is this good (a fraction)");
+}
+
+void EvaluateConfig::fields(config::Fields& f) {
+  f.table(
+      "every",
+      [this](config::Fields& t) {
+        t.number("seconds", every.seconds, {1e-3, 1e8}, "training time between evaluations");
+        t.number("epochs", every.epochs, {1e-6, 1e6}, "passes of all workers between evaluations");
+        t.integer("versions", every.versions, {1, kManySteps},
+                  "absorbed letters between evaluations");
+      },
+      "when the center is evaluated (20 s where none is given); the end of a run always is");
+  f.integer("batch", batch, {1, 65536}, "samples evaluated at a time");
+  f.integer("threads", threads, {1, kManyThreads},
+            "CPU threads of the evaluator, beside the workers'; at most one a core");
+}
+
+void ProfileConfig::fields(config::Fields& f) {
+  f.numbers("steps", steps, {0, kManySteps},
+            "[A, B]: worker 0's steps from A up to, not with, B lie in the range \"profile\" "
+            "(tools/profile)");
+}
+
+void Config::fields(config::Fields& f) {
+  f.text("name", name, "names the run folder runs/<name>-<n>");
+  f.integer("seed", seed, {0, 9.2e18}, "of all random numbers");
+  f.table(
+      "data", [this](config::Fields& t) { data.fields(t); }, "what is learnt");
+  f.table(
+      "network", [this](config::Fields& t) { network.fields(t); }, "what learns it");
+  f.table(
+      "algorithm", [this](config::Fields& t) { algorithm.fields(t); }, "how it learns");
+  f.table(
+      "workers", [this](config::Fields& t) { workers.fields(t); }, "who learns");
+  f.table(
+      "center", [this](config::Fields& t) { center.fields(t); }, "the center variable");
+  f.table(
+      "tree", [this](config::Fields& t) { tree.fields(t); }, "of the tree algorithms");
+  f.table(
+      "virtual", [this](config::Fields& t) { virtual_time.fields(t); },
+      "of center.order = \"virtual\"");
+  f.table(
+      "stop", [this](config::Fields& t) { stop.fields(t); }, "what ends a run: the first of these");
+  f.table(
+      "evaluate", [this](config::Fields& t) { evaluate.fields(t); }, "watching the center");
+  f.table(
+      "profile", [this](config::Fields& t) { profile.fields(t); }, "for profilers");
+}
+
+namespace {
+
+/// `origin` is the configuration file, which network.file is relative to.
+void load_layers(Config& config, const fs::path& origin) {
+  NetworkConfig& network = config.network;
+  const auto fail = [&origin](const char* why) {
+    throw ConfigError(fmt::format("{}: network: {}", origin.string(), why));
+  };
+  if (!network.file.empty()) {
+    if (!network.layers.empty()) fail("give file or [[network.layer]] tables, not both");
+    const std::string file = (origin.parent_path() / network.file).string();
+    if (const std::string why = why_unreadable(file); !why.empty()) {
+      std::error_code error;
+      [[maybe_unused]] const auto there = fs::status(file, error);
+      const bool absent = error == std::errc::no_such_file_or_directory;
+      throw KeyError("network.file",
+                     fmt::format("{} {}; expected a TOML file of layers, relative to the "
+                                 "configuration's folder",
+                                 file, absent ? "is not there" : why));
+    }
+    config::read_file(
+        file, {}, [&](config::Fields& f) { layer_fields(f, "layer", network.layers); },
+        "[[layer]] tables, from the input to the loss");
+    network.file.clear();
+  }
+  if (network.layers.empty()) fail("has no layers; give network.file or [[network.layer]] tables");
+}
+
+/// What the method takes where it is not given, so that config.toml holds it.
+void complete(AlgorithmConfig& algorithm) {
+  const Algorithm& entry = *Registry<Algorithm>::find(algorithm.name);
+  if (!algorithm.center_momentum) algorithm.center_momentum = entry.center_momentum;
+  if (!algorithm.center_learning_rate) {
+    algorithm.center_learning_rate = entry.center_learning_rate;
+  }
+}
+
+constexpr const char* kDump = "config.toml";
+
+/// A resolved configuration as it would be read again.
+Config read_again(const std::string& text) {
+  Config config;
+  config.places = config::read_text(
+      text, kDump, {}, [&](config::Fields& f) { config.fields(f); }, kExpected);
+  config::at_places(config.places, [&] {
+    load_layers(config, "");
+    check(config);
+  });
+  return config;
+}
+
+}  // namespace
+
+std::string anchored(const std::string& path) {
+  std::error_code error;
+  const fs::path whole = path.empty() ? fs::path() : fs::absolute(path, error);
+  if (error) return path;
+  // What is before ".." may be a link, and lead elsewhere.
+  return std::ranges::count(whole, fs::path("..")) > 0 ? whole : whole.lexically_normal();
+}
+
+Config load_config(const std::string& path, const std::vector<std::string>& overrides) {
+  if (path.empty()) throw ConfigError("expected a configuration file; found an empty name");
+  Config config;
+  config.places = config::read_file(
+      path, overrides, [&](config::Fields& f) { config.fields(f); }, kExpected);
+  config::at_places(config.places, [&] {
+    load_layers(config, path);
+    check(config);
+    complete(config.algorithm);
+  });
+  config.data.dir = anchored(config.data.dir);
+  config.network.init = anchored(config.network.init);
+  config.center.replay = anchored(config.center.replay);
+  return config;
+}
+
+Config parse_config(const std::string& text, const std::string& origin,
+                    const std::vector<std::string>& overrides) {
+  Config config;
+  config.places = config::read_text(
+      text, origin, overrides, [&](config::Fields& f) { config.fields(f); }, kExpected);
+  config::at_places(config.places, [&] { load_layers(config, origin); });
+  return config;
+}
+
+std::string dump_config(Config config) {
+  return config::to_toml([&](config::Fields& f) { config.fields(f); });
+}
+
+std::string dump_replay_config(Config config, bool recomputes) {
+  config.name.clear();
+  config.data.dir.clear();
+  config.workers.devices.clear();
+  config.center = {};
+  config.stop.seconds.reset();
+  config.stop.test_error.reset();
+  config.profile = {};
+  EvaluateConfig evaluate;
+  if (recomputes) {
+    evaluate.batch = config.evaluate.batch;
+    evaluate.threads = config.evaluate.threads;
+  }
+  config.evaluate = evaluate;
+  return dump_config(std::move(config));
+}
+
+namespace {
+
+/// Of what evaluation depends on, out of `config`. Reading back needs the bounds of every key.
+void evaluation_fields(config::Fields& f, Config& config, DataConfig& data) {
+  f.integer("seed", config.seed, {}, "");
+  f.table(
+      "data", [&](config::Fields& t) { data.fields(t); }, "");
+  f.table(
+      "network", [&](config::Fields& t) { layer_fields(t, "layer", config.network.layers); }, "");
+  f.table(
+      "workers", [&](config::Fields& t) { t.text("precision", config.workers.precision, ""); }, "");
+  f.table(
+      "evaluate",
+      [&](config::Fields& t) {
+        t.integer("batch", config.evaluate.batch, {}, "");
+        t.integer("threads", config.evaluate.threads, {}, "");
+      },
+      "");
+}
+
+}  // namespace
+
+std::string dump_evaluation_config(Config config) {
+  DataConfig data;
+  data.set = config.data.set;
+  data.crop = config.data.crop;
+  data.test_limit = config.data.test_limit;
+  data.mean = config.data.mean;
+  data.deviation = config.data.deviation;
+  return config::to_toml([&](config::Fields& f) { evaluation_fields(f, config, data); });
+}
+
+void check_reads_back(Config config) {
+  try {
+    const std::string text = dump_config(config);
+    if (dump_config(read_again(text)) != text) {
+      throw ConfigError(std::string(kDump) + " would be read again as something else");
+    }
+    const std::string carried = dump_evaluation_config(config);
+    if (dump_evaluation_config(parse_config(carried, "easgd.config", {})) != carried) {
+      throw ConfigError("easgd.config would be read again as something else");
+    }
+  } catch (const ConfigError& e) {
+    throw ConfigError(fmt::format("the run's own configuration cannot be recorded: {}", e.what()));
+  }
+}
+
+void check_recordable(Config config) {
+  config.data.dir.clear();  // whoever finds the data records it where that can be
+  dump_config(std::move(config));
+}
+
+std::string config_help() {
+  Config defaults;
+  std::string text = config::to_help([&](config::Fields& f) { defaults.fields(f); });
+  text += "\nLayer types, for [[network.layer]] or the [[layer]] tables of network.file:\n";
+  for (const std::string& kind : Registry<LayerEntry>::names()) {
+    const auto layer = (*Registry<LayerEntry>::find(kind))();
+    text += fmt::format("\n  type = \"{}\"\n", kind);
+    text += config::to_help([&](config::Fields& f) {
+      f.text("name", layer->name, kNameMeaning);
+      f.text("from", layer->from, kFromMeaning);
+      layer->fields(f);
+    });
+  }
+  return text;
+}
+
+}  // namespace easgd

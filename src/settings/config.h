@@ -1,0 +1,176 @@
+// Every key of a configuration file, declared once: default here, range and meaning in config.cpp.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/fields.h"
+#include "config/reader.h"
+#include "nn/layer.h"
+#include "settings/schedule.h"
+
+namespace easgd {
+
+struct DataConfig {
+  std::string set = "cifar10";
+  std::string dir;
+  std::int64_t crop = 0;
+  std::int64_t pad = 0;
+  bool flip = false;
+  bool resident = true;
+  std::string partition = "whole";
+  std::string order = "shuffled";
+  std::int64_t limit = 0;
+  std::int64_t test_limit = 0;
+  std::vector<double> mean;
+  std::vector<double> deviation;
+
+  void fields(config::Fields& f);
+};
+
+struct NetworkConfig {
+  std::string file;
+  std::string init;
+  std::string statistics = "recompute";
+  std::int64_t statistics_samples = 4096;
+  std::vector<std::shared_ptr<Layer>> layers;
+
+  void fields(config::Fields& f);
+};
+
+struct AlgorithmConfig {
+  std::string name = "eamsgd";
+  std::string exchange = "asynchronous";
+  std::int64_t tau = 10;
+  std::optional<double> rho, alpha, beta;
+  double learning_rate = 0.05;
+  double momentum = 0.9;
+  double weight_decay = 0;
+  std::optional<double> center_momentum, center_learning_rate;
+  Schedule schedule, tau_schedule, rho_schedule;
+
+  void fields(config::Fields& f);
+  /// Which of "rho", "alpha", "beta" are given.
+  std::vector<std::string> given_coupling() const;
+};
+
+struct WorkersConfig {
+  std::vector<std::string> devices = {"auto"};
+  std::int64_t batch = 128;
+  std::int64_t threads = 0;
+  std::string precision = "f32";
+  bool graphs = true;
+  std::string plans = "ranking";
+  std::string on_failure = "continue";
+
+  void fields(config::Fields& f);
+};
+
+/// Of algorithms whose workers are in a tree.
+struct TreeConfig {
+  std::int64_t fanout = 4;
+  std::int64_t tau_up = 1;
+  std::int64_t tau_down = 10;
+
+  void fields(config::Fields& f);
+};
+
+/// Of center.order = "virtual".
+struct VirtualConfig {
+  double step_seconds = 0.1;
+  double transfer_seconds = 0;
+  double jitter = 0;
+
+  void fields(config::Fields& f);
+};
+
+struct CenterConfig {
+  std::string place = "auto";
+  std::string order = "free";
+  std::string replay;
+
+  void fields(config::Fields& f);
+};
+
+struct StopConfig {
+  std::optional<double> epochs;
+  std::optional<std::int64_t> steps;
+  std::optional<double> seconds;
+  std::optional<double> test_error;
+
+  void fields(config::Fields& f);
+};
+
+struct EvaluateConfig {
+  struct Every {
+    std::optional<double> seconds, epochs;
+    std::optional<std::int64_t> versions;
+  } every;
+  std::int64_t batch = 200;
+  std::int64_t threads = 1;
+
+  void fields(config::Fields& f);
+};
+
+/// For tools/profile.
+struct ProfileConfig {
+  std::vector<double> steps;
+
+  void fields(config::Fields& f);
+};
+
+struct Config {
+  std::string name = "run";
+  std::int64_t seed = 1;
+  DataConfig data;
+  NetworkConfig network;
+  AlgorithmConfig algorithm;
+  WorkersConfig workers;
+  CenterConfig center;
+  TreeConfig tree;
+  VirtualConfig virtual_time;
+  StopConfig stop;
+  EvaluateConfig evaluate;
+  ProfileConfig profile;
+  config::Places places;  ///< where its keys stand
+
+  void fields(config::Fields& f);
+};
+
+/// Reads a configuration, its network file too, and checks what one key alone cannot tell.
+/// network.file is relative to the configuration's folder, every other path to the current one.
+/// Throws: ConfigError.
+Config load_config(const std::string& path, const std::vector<std::string>& overrides);
+
+/// A path that means the same from any folder; as it is where the current folder is gone.
+std::string anchored(const std::string& path);
+
+/// The same as load_config for a configuration in memory, as a safetensors file carries one.
+Config parse_config(const std::string& text, const std::string& origin,
+                    const std::vector<std::string>& overrides);
+
+/// The TOML text that repeats the run.
+std::string dump_config(Config config);
+
+/// What the result of a run depends on beside the order of absorption. Evaluation is part of it
+/// where it `recomputes` running statistics, which are saved with the center.
+std::string dump_replay_config(Config config, bool recomputes);
+
+/// What evaluation depends on and nothing else: the data, without where it lay, and the network.
+std::string dump_evaluation_config(Config config);
+
+/// What a run is going to record reads back to the same.
+/// Throws: ConfigError with the key whose value does not.
+void check_reads_back(Config config);
+
+/// Every text that config.toml has to hold is UTF-8. Not of data.dir, without which a run repeats.
+/// Throws: KeyError.
+void check_recordable(Config config);
+
+/// `easgd help config`.
+std::string config_help();
+
+}  // namespace easgd

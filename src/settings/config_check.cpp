@@ -1,0 +1,196 @@
+#include "settings/config_check.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "algorithms/algorithm.h"
+#include "base/error.h"
+#include "base/utf8.h"
+
+namespace easgd {
+namespace {
+
+/// What an algorithm does not take as it is configured, and the overrides that mend it.
+struct Mistake {
+  std::string key, why;
+  std::vector<std::string> remedies;
+};
+
+void check_exchange(const Algorithm& entry, const AlgorithmConfig& algorithm,
+                    std::vector<Mistake>& found) {
+  if (entry.every_step && algorithm.tau != 1) {
+    found.push_back(
+        {"algorithm.tau",
+         fmt::format("exchanges in every step: expected tau 1, found {}", algorithm.tau),
+         {"algorithm.tau=1"}});
+  }
+  if (entry.every_step && algorithm.tau_schedule.kind != "constant") {
+    found.push_back({"algorithm.tau_schedule",
+                     "exchanges in every step: its tau has no schedule",
+                     {"algorithm.tau_schedule="}});
+  }
+  if (entry.fixed_rho && algorithm.rho_schedule.kind != "constant") {
+    found.push_back({"algorithm.rho_schedule",
+                     "scales its multipliers by rho, which therefore has no schedule",
+                     {"algorithm.rho_schedule="}});
+  }
+  if (entry.exchange == Exchange::asynchronous && algorithm.exchange != "asynchronous") {
+    found.push_back({"algorithm.exchange",
+                     fmt::format("is asynchronous: found exchange \"{}\"", algorithm.exchange),
+                     {"algorithm.exchange=asynchronous"}});
+  }
+  if (entry.exchange == Exchange::synchronous && algorithm.exchange != "synchronous") {
+    found.push_back({"algorithm.exchange",
+                     fmt::format("is synchronous: found exchange \"{}\"", algorithm.exchange),
+                     {"algorithm.exchange=synchronous"}});
+  }
+}
+
+/// Of rho, alpha and beta an elastic method takes one, an averaging one alpha, the others none.
+void check_coupling(const Algorithm& entry, const AlgorithmConfig& algorithm,
+                    std::vector<Mistake>& found) {
+  const std::vector<std::string> given = algorithm.given_coupling();
+  const std::string last = given.empty() ? "algorithm" : "algorithm." + given.back();
+  const std::string names = given.empty() ? "none" : fmt::format("{}", fmt::join(given, " and "));
+  std::vector<std::string> remedies;
+  for (const std::string& key : given) remedies.push_back("algorithm." + key + "=");
+  if (entry.coupling == Coupling::none && !given.empty()) {
+    found.push_back({last, "has no elastic force: found " + names, remedies});
+  }
+  if (entry.coupling == Coupling::elastic && given.size() != 1) {
+    remedies = {given.empty() ? "algorithm.beta=0.9" : remedies.back()};
+    found.push_back({last, "takes exactly one of rho, alpha, beta: found " + names, remedies});
+  }
+  if (entry.coupling == Coupling::alpha && (given.size() != 1 || !algorithm.alpha)) {
+    std::erase(remedies, "algorithm.alpha=");
+    const std::string wrong =
+        remedies.empty() ? "algorithm" : remedies[0].substr(0, remedies[0].size() - 1);
+    if (!algorithm.alpha) remedies.push_back("algorithm.alpha=0.01");
+    found.push_back({wrong, "takes alpha alone, a moving rate: found " + names, remedies});
+  }
+}
+
+/// A momentum of 0 and a rate of 1 are what those methods do that have none.
+void check_center(const Algorithm& entry, const AlgorithmConfig& algorithm,
+                  std::vector<Mistake>& found) {
+  if (algorithm.center_momentum.value_or(0) != 0 && !entry.center_momentum) {
+    found.push_back({"algorithm.center_momentum",
+                     "has no such momentum on the center",
+                     {"algorithm.center_momentum="}});
+  }
+  if (algorithm.center_learning_rate.value_or(1) != 1 && !entry.center_learning_rate) {
+    found.push_back({"algorithm.center_learning_rate",
+                     "has no learning rate of the center",
+                     {"algorithm.center_learning_rate="}});
+  }
+}
+
+/// Tells all of them, with the place of the first.
+void check_algorithm(const AlgorithmConfig& algorithm) {
+  const Algorithm& entry = *Registry<Algorithm>::find(algorithm.name);
+  std::vector<Mistake> found;
+  check_exchange(entry, algorithm, found);
+  check_coupling(entry, algorithm, found);
+  check_center(entry, algorithm, found);
+  if (found.empty()) return;
+  std::string why, remedies;
+  for (const Mistake& mistake : found) {
+    why += (why.empty() ? " " : ", ") + mistake.why;
+    for (const std::string& remedy : mistake.remedies) remedies += " --set " + remedy;
+  }
+  throw KeyError(found[0].key, fmt::format("{}{}; as in{}", algorithm.name, why, remedies));
+}
+
+void check_profile(const ProfileConfig& profile) {
+  const std::vector<double>& steps = profile.steps;
+  if (steps.empty()) return;
+  const auto whole = [](double step) { return step == std::floor(step); };
+  if (steps.size() != 2 || !std::ranges::all_of(steps, whole) || steps[0] >= steps[1]) {
+    throw KeyError("profile.steps", fmt::format("expected two steps, the first before the last, as "
+                                                "in [100, 200]; found [{}]",
+                                                fmt::join(steps, ", ")));
+  }
+}
+
+/// A separator of paths, or a control character.
+bool no_letter_of_a_name(unsigned char c) {
+  return c == '/' || c < 0x20 || c == 0x7f;
+}
+
+/// config.name names a folder.
+void check_name(const std::string& name) {
+  const auto is_space = [](char c) { return c == ' '; };
+  if (!is_utf8(name) || std::ranges::all_of(name, is_space) ||
+      std::ranges::any_of(name, no_letter_of_a_name)) {
+    throw KeyError("name",
+                   fmt::format("expected a word to name the run folder with; found {:?}", name));
+  }
+}
+
+/// The system would take such a path to end there.
+void check_path(const char* key, const std::string& path) {
+  if (path.find('\0') != path.npos) {
+    throw KeyError(key, fmt::format("expected a path; found {:?}, which holds a NUL", path));
+  }
+}
+
+void check_schedules(const AlgorithmConfig& algorithm, bool length_known) {
+  for (const auto& [key, schedule] : {std::pair{"schedule", &algorithm.schedule},
+                                      {"tau_schedule", &algorithm.tau_schedule},
+                                      {"rho_schedule", &algorithm.rho_schedule}}) {
+    if ((schedule->kind == "steps") == schedule->at.empty()) {
+      throw KeyError(fmt::format("algorithm.{}", key),
+                     "kind = \"steps\" and at = [...] go together");
+    }
+    if (schedule->needs_length() && !length_known) {
+      throw KeyError(fmt::format("algorithm.{}", key),
+                     fmt::format("its fractions need a known length; give stop.epochs, "
+                                 "stop.steps or {}.length",
+                                 key));
+    }
+  }
+}
+
+void check_order(const CenterConfig& center, const StopConfig& stop, bool synchronous) {
+  if ((center.order == "replay") != !center.replay.empty()) {
+    throw KeyError(center.replay.empty() ? "center.order" : "center.replay",
+                   "order = \"replay\" and replay = \"<order.bin>\" go together");
+  }
+  if (center.order == "virtual" && (stop.seconds || stop.test_error)) {
+    throw KeyError(stop.seconds ? "stop.seconds" : "stop.test_error",
+                   "a run in virtual time ends after epochs or steps; remove it");
+  }
+  if (synchronous && center.order != "free" && center.order != "virtual") {
+    throw KeyError(
+        "center.order",
+        fmt::format("a synchronous exchange has its own order; remove \"{}\"", center.order));
+  }
+}
+
+}  // namespace
+
+void check(const Config& config) {
+  check_name(config.name);
+  check_path("data.dir", config.data.dir);
+  check_path("network.init", config.network.init);
+  check_path("center.replay", config.center.replay);
+  check_algorithm(config.algorithm);
+  const StopConfig& stop = config.stop;
+  if (!stop.epochs && !stop.steps && !stop.seconds && !stop.test_error) {
+    throw KeyError("stop", "give at least one of epochs, steps, seconds, test_error");
+  }
+  check_schedules(config.algorithm, stop.epochs || stop.steps);
+  check_order(config.center, stop, config.algorithm.exchange == "synchronous");
+  check_profile(config.profile);
+  if (config.data.mean.size() != config.data.deviation.size()) {
+    throw KeyError(config.data.mean.empty() ? "data.deviation" : "data.mean",
+                   "mean and deviation must have one value a channel each, or both be empty");
+  }
+}
+
+}  // namespace easgd

@@ -1,0 +1,65 @@
+// What each worker does at each step of its own clock: rates, exchanges, and when it ends.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "algorithms/algorithm.h"
+#include "settings/config.h"
+
+namespace easgd {
+
+/// The three names of one number, [EASGD15] section 2:
+///   alpha = learning_rate rho, the moving rate of an exchange;  beta = workers alpha.
+struct ElasticRates {
+  double rho = 0;
+  double alpha = 0;
+  double beta = 0;
+};
+
+/// Derives two of them from the one given; `shares` stands for the workers (in a tree, fanout + 1).
+ElasticRates derive(const AlgorithmConfig& algorithm, std::size_t shares);
+
+/// A line with the numbers where the rates, at the largest alpha of the schedule, lie outside the
+/// region in which EASGD is proven stable, for curvature 1: alpha <= (4 - 2 eta) / (4 - eta) in any
+/// order ([EASGD15] section 4), and (2 - eta)(2 - beta) > 2 alpha with (2 - eta) + (2 - beta) >
+/// alpha for synchronous rounds (Lemma 7.1).
+std::optional<std::string> stability_warning(const AlgorithmConfig& algorithm,
+                                             const ElasticRates& rates);
+
+/// What a configuration tells the master's side; the team fills in the workers.
+CenterOptions center_options(const Config& config);
+
+/// From the clock `first` to `last`; none where they are the same.
+struct Steps {
+  std::uint64_t first = 0, last = 0;
+};
+
+class Plan {
+ public:
+  static constexpr std::uint64_t kEndless = std::numeric_limits<std::uint64_t>::max();
+
+  /// `train_size` samples make an epoch, shared by `workers` workers.
+  Plan(const Config& config, std::size_t workers, std::size_t train_size);
+
+  Rates rates(std::uint64_t clock) const;
+  std::uint64_t tau(std::uint64_t clock) const;
+  /// Steps after which a worker ends, kEndless where only time or error ends the run.
+  std::uint64_t steps(std::size_t worker) const { return steps_[worker]; }
+  /// What the first worker shows a profiler.
+  Steps profiled() const { return profiled_; }
+  const ElasticRates& elastic() const { return elastic_; }
+  /// A replayed worker ends where the recorded one did.
+  void set_steps(std::vector<std::uint64_t> steps) { steps_ = std::move(steps); }
+
+ private:
+  AlgorithmConfig algorithm_;
+  ElasticRates elastic_;
+  std::vector<std::uint64_t> steps_;
+  Steps profiled_;
+};
+
+}  // namespace easgd

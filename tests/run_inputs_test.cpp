@@ -1,0 +1,92 @@
+// What a configuration stands for: the network on its data, and how a center is tested.
+#include "evaluate/test_set.h"
+
+#include <doctest/doctest.h>
+
+#include "base/error.h"
+#include "network_spec.h"
+
+using namespace easgd;
+
+namespace {
+
+constexpr std::int64_t kSamples = 300;
+
+/// The first kSamples of the built-in set, which a batch norm sees behind a dropout.
+Config observing(std::int64_t statistics_samples) {
+  Config config;
+  config.data.set = "synthetic";
+  config.data.limit = kSamples;
+  config.data.test_limit = 200;
+  config.evaluate.batch = 100;
+  config.network.statistics = "recompute";
+  config.network.statistics_samples = statistics_samples;
+  return config;
+}
+
+Network network_of(const Data& data) {
+  return testing::make_network(data.split.train->shape(), data.split.train->classes(),
+                               "dropout rate=0.5; batchnorm; linear outputs=10");
+}
+
+/// The running statistics after prepare(): three means, three variances.
+std::vector<float> prepared(std::int64_t statistics_samples, float before) {
+  Config config = observing(statistics_samples);
+  const Data data(config);
+  const Network network = network_of(data);
+  std::vector<float> state(network.state_count(), before);
+  TestSet(config, data, network).prepare(state);
+  CHECK(state[0] == before);  // a parameter
+  return {state.end() - std::ptrdiff_t(network.statistic_count()), state.end()};
+}
+
+}  // namespace
+
+TEST_CASE(
+    "recomputed statistics are the data's: normalised, without dropout, nothing left of before") {
+  for (const float before : {0.0f, 1e6f}) {
+    const std::vector<float> statistics = prepared(kSamples, before);
+    REQUIRE(statistics.size() == 6);
+    // Every sample once. The mean over batches is the mean over samples; of variances nearly so.
+    for (int c = 0; c < 3; ++c) {
+      CHECK(statistics[std::size_t(c)] == doctest::Approx(0).epsilon(1e-4));
+      CHECK(statistics[std::size_t(3 + c)] == doctest::Approx(1).epsilon(0.02));
+    }
+  }
+}
+
+TEST_CASE("recomputed statistics are of as many samples as asked for") {
+  const std::vector<float> all = prepared(kSamples, 0), some = prepared(100, 0);
+  for (std::size_t c = 0; c < 3; ++c) CHECK(std::abs(some[c]) > 10 * std::abs(all[c]));
+  CHECK(prepared(kSamples + 1, 0) == all);  // there are no more
+}
+
+TEST_CASE("statistics that are kept or averaged are left as they came") {
+  for (const char* policy : {"keep", "average"}) {
+    Config config = observing(kSamples);
+    config.network.statistics = policy;
+    const Data data(config);
+    const Network network = network_of(data);
+    std::vector<float> state(network.state_count(), 7);
+    TestSet(config, data, network).prepare(state);
+    CHECK(state == std::vector<float>(network.state_count(), 7));
+  }
+}
+
+TEST_CASE("recomputed statistics are of whole batches, at least one") {
+  CHECK(prepared(199, 0) == prepared(100, 0));
+  CHECK(prepared(1, 0) == prepared(100, 0));
+  CHECK(prepared(200, 0) != prepared(100, 0));
+}
+
+TEST_CASE("a batch of one has no variance where an image has one pixel") {
+  const auto network = [](Shape shape) {
+    return testing::make_network(shape, 4, "batchnorm; linear outputs=4");
+  };
+  CHECK_THROWS_WITH_AS(check_batch("evaluate.batch", 1, network({3, 1, 1})),
+                       doctest::Contains("evaluate.batch: a batch of 1 leaves each channel of "
+                                         "batchnorm1"),
+                       KeyError);
+  CHECK_NOTHROW(check_batch("evaluate.batch", 2, network({3, 1, 1})));
+  CHECK_NOTHROW(check_batch("evaluate.batch", 1, network({3, 2, 1})));
+}
