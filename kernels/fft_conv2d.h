@@ -50,8 +50,8 @@ class FftConv2d {
   void backward(const float* dy, float* dx, float* dweight, float* dbias);
 
  private:
-  class Plan;
-  std::unique_ptr<Plan> plan_;
+  class WorkerSchedule;
+  std::unique_ptr<WorkerSchedule> plan_;
 };
 
 }  // namespace easgd::kernels

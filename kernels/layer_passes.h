@@ -11,7 +11,7 @@
 
 #include "kernels/bf16.h"
 #include "kernels/channel_sums.h"
-#include "kernels/cut.h"
+#include "kernels/crop.h"
 #include "kernels/host_device.h"
 #include "kernels/layout_passes.h"
 #include "kernels/philox.h"
@@ -152,6 +152,6 @@ using LayerPass = std::variant<
     AddBias<Bf16>, BatchNormForward<float>, BatchNormForward<Bf16>, BatchNormBackward<float>,
     BatchNormBackward<Bf16>, DeviationOf, ToChannelsLast<float, float>, ToChannelsLast<float, Bf16>,
     ToChannelsLast<Bf16, Bf16>, FromChannelsLast<float, float>, FromChannelsLast<Bf16, Bf16>,
-    TakeSlices, GiveSlices, CutPass>;
+    TakeSlices, GiveSlices, CropPass>;
 
 }  // namespace easgd::kernels

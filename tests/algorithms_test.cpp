@@ -162,7 +162,7 @@ TEST_CASE("letters of a round meet the same center") {
   const float x[2] = {1.0f, 3.0f};
   float pull[2], start = 0;
   const auto backend = host_place();
-  const Algorithm& easgd = *Registry<Algorithm>::find("easgd");
+  const Algorithm& easgd = Registry<Algorithm>::get("easgd");
   const auto rule = easgd.center(*backend, {}, {&start, 1});
   float center = start;
   const Letter letters[2] = {{{&x[0], 1}, {&pull[0], 1}, {.alpha = 0.5f}, 0},

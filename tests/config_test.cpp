@@ -481,7 +481,7 @@ TEST_CASE("help lists every key once, with its default, and no other") {
     CAPTURE(kind);
     REQUIRE(help.compare(begin, head.size() + kind.size() + 1, head + kind + '"') == 0);
     const std::size_t end = help.find(head, begin + 1);
-    const auto layer = (*Registry<LayerEntry>::find(kind))();
+    const auto layer = Registry<LayerEntry>::get(kind)();
     Keys own = keys_of(config::to_toml([&](config::Fields& f) {
       f.text("name", layer->name, "");
       f.text("from", layer->from, "");

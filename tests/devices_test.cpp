@@ -166,7 +166,7 @@ TEST_CASE("watchdog: complains once about who has not moved, never about who has
     if (worker == 1) stuck.wait(true);
   };
   const Buffer x0 = quadratic::start_vector(toy.count);
-  const Plan plan(toy.config, toy.workers, 1);
+  const WorkerSchedule plan(toy.config, toy.workers, 1);
   Team team(toy.options(plan, x0));
   Watchdog hasty(std::chrono::seconds(0)), patient(std::chrono::hours(1));
   team.start();

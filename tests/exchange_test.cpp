@@ -55,7 +55,7 @@ Toy toy_of(const char* algorithm, std::int64_t steps, MakeOrder order) {
   Toy toy = toy_of(steps, order);
   toy.config.algorithm.name = algorithm;
   toy.config.algorithm.learning_rate = 0.001;
-  if (Registry<Algorithm>::find(algorithm)->coupling == Coupling::none) {
+  if (Registry<Algorithm>::get(algorithm).coupling == Coupling::none) {
     toy.config.algorithm.alpha.reset();
   }
   return toy;
@@ -79,9 +79,9 @@ struct Outcome {
 Outcome outcome_of(const Toy& toy, const std::function<void(Team&)>& during = {},
                    const std::vector<std::uint64_t>& steps = {}) {
   const Buffer x0 = quadratic::start_vector(toy.count);
-  Plan plan(toy.config, toy.workers, 1);
-  if (!steps.empty()) plan.set_steps(steps);
-  Team team(toy.options(plan, x0));
+  WorkerSchedule schedule(toy.config, toy.workers, 1);
+  if (!steps.empty()) schedule.set_steps(steps);
+  Team team(toy.options(schedule, x0));
   Outcome result;
   try {
     team.start();
@@ -151,7 +151,7 @@ class OnCpu : public Backend {
   }
 
  protected:
-  std::unique_ptr<Backend> cpu_ = (*Registry<BackendEntry>::find("cpu"))(BackendOptions{});
+  std::unique_ptr<Backend> cpu_ = Registry<BackendEntry>::get("cpu")(BackendOptions{});
 };
 
 /// With a fault in its lane of letters.
@@ -241,7 +241,7 @@ class FaultyWorkerRule final : public WorkerRule {
 /// A team whose worker 3 has the fault.
 struct FaultyTeam {
   FaultyTeam(const char* name, Fault fault)
-      : fault(fault), algorithm(*Registry<Algorithm>::find(name)) {
+      : fault(fault), algorithm(Registry<Algorithm>::get(name)) {
     algorithm.worker = [sound = algorithm.worker](Backend& backend, ConstView x0) {
       return std::make_unique<FaultyWorkerRule>(sound(backend, x0),
                                                 dynamic_cast<FaultyBackend&>(backend).fault);
@@ -315,7 +315,7 @@ TEST_CASE("a free run replayed is the same bits") {
 
 TEST_CASE("letters that leave late are the same letters") {
   for (const char* name : kTimings) {
-    const Algorithm& algorithm = *Registry<Algorithm>::find(name);
+    const Algorithm& algorithm = Registry<Algorithm>::get(name);
     const MakeOrder in_turns = orders_of(algorithm)[1];
     for (const MakeOrder order : {in_turns, MakeOrder(synchronous_order)}) {
       CAPTURE(name);
@@ -368,7 +368,7 @@ TEST_CASE("a stopped run of local_sgd ends on the mean of all workers") {
     });
     CHECK(run.error == "");
     CHECK(run.version % kWorkers == 0);
-    // The same workers, ending by their plan after the steps that the center knows of.
+    // The same workers, ending by their schedule after the steps that the center knows of.
     CHECK(run.center == outcome_of(toy, {}, run.absorbed_steps).center);
   }
 }
@@ -479,9 +479,9 @@ TEST_CASE("where all workers fail, the run does") {
 TEST_CASE("a worker that cannot be made ends the run before it begins") {
   const Toy toy = toy_of(1000, free_order);
   const Buffer x0 = quadratic::start_vector(toy.count);
-  const Plan plan(toy.config, toy.workers, 1);
+  const WorkerSchedule schedule(toy.config, toy.workers, 1);
   for (const int part : {0, 1, 2}) {
-    TeamOptions options = toy.options(plan, x0);
+    TeamOptions options = toy.options(schedule, x0);
     WorkerParts& broken = options.workers[2];
     if (part == 0) broken.backend = []() -> std::unique_ptr<Backend> { throw DeviceError("gone"); };
     if (part == 1)
@@ -564,7 +564,7 @@ TEST_CASE("one loss of 1e38 spoils the training loss of its own snapshot only") 
 
 TEST_CASE("a worker that fails at any place of its exchange leaves the others running") {
   for (const char* name : kTimings) {
-    const Algorithm& algorithm = *Registry<Algorithm>::find(name);
+    const Algorithm& algorithm = Registry<Algorithm>::get(name);
     const bool around = algorithm.timing == Timing::around;
     for (const MakeOrder order : orders_of(algorithm)) {
       for (const Place place : kPlaces) {
@@ -602,7 +602,7 @@ TEST_CASE("a worker that fails at any place of its exchange leaves the others ru
 
 TEST_CASE("a failure at any place of an exchange stops the others where that is asked for") {
   for (const char* name : kTimings) {
-    for (const MakeOrder order : orders_of(*Registry<Algorithm>::find(name))) {
+    for (const MakeOrder order : orders_of(Registry<Algorithm>::get(name))) {
       for (const Place place : kPlaces) {
         CAPTURE(name);
         CAPTURE(int(place));
@@ -620,7 +620,7 @@ TEST_CASE("a failure at any place of an exchange stops the others where that is 
 
 TEST_CASE("a center rule that breaks in the middle of a round lets every worker go") {
   for (const auto order : kOrders) {
-    Algorithm algorithm = *Registry<Algorithm>::find("eamsgd");
+    Algorithm algorithm = Registry<Algorithm>::get("eamsgd");
     algorithm.center = [sound = algorithm.center](Backend& backend, const CenterOptions& options,
                                                   ConstView x0) {
       return std::make_unique<BreakingCenterRule>(sound(backend, options, x0));
@@ -644,8 +644,8 @@ TEST_CASE("a center whose device fails lets every worker go, and says that it is
       options.place.routes.assign(options.workers.size(), route);
     };
     const Buffer x0 = quadratic::start_vector(toy.count);
-    const Plan plan(toy.config, toy.workers, 1);
-    Team team(toy.options(plan, x0));
+    const WorkerSchedule schedule(toy.config, toy.workers, 1);
+    Team team(toy.options(schedule, x0));
     team.start();
     CHECK_THROWS_WITH_AS(team.join(), "cuda:0: gone", DeviceError);
     CHECK(team.center().lost());
@@ -663,14 +663,14 @@ TEST_CASE("a center that cannot be made is told before any worker is") {
     }
   };
   const Buffer x0 = quadratic::start_vector(toy.count);
-  const Plan plan(toy.config, toy.workers, 1);
-  Team team(toy.options(plan, x0));
+  const WorkerSchedule schedule(toy.config, toy.workers, 1);
+  Team team(toy.options(schedule, x0));
   CHECK_THROWS_WITH_AS(team.start(), "no memory", DeviceError);
 }
 
 TEST_CASE("letters by every route bring the center to the same bits") {
   for (const char* name : {"eamsgd", "downpour", "easgd_gauss_seidel"}) {
-    const bool pairs = Registry<Algorithm>::find(name)->timing == Timing::around;
+    const bool pairs = Registry<Algorithm>::get(name).timing == Timing::around;
     std::vector<std::vector<float>> centers;
     for (const Route route : {Route::host, Route::peer, Route::staged}) {
       Toy toy = toy_of(name, 20, pairs ? round_robin_pairs : round_robin_order);
@@ -757,7 +757,7 @@ TEST_CASE("a replay of another run is an error, not a hang") {
 
 TEST_CASE("a letter that is not finite is refused, and its worker starts again from the center") {
   for (const char* name : kTimings) {
-    const Algorithm& algorithm = *Registry<Algorithm>::find(name);
+    const Algorithm& algorithm = Registry<Algorithm>::get(name);
     for (const MakeOrder order : orders_of(algorithm)) {
       CAPTURE(name);
       Toy toy = toy_of(name, 200, order);
@@ -830,8 +830,8 @@ TEST_CASE("snapshots are whole versions though nobody stops for them") {
 TEST_CASE("staleness counts the others' versions") {
   const Toy toy = toy_of(20, round_robin_order);
   const Buffer x0 = quadratic::start_vector(toy.count);
-  const Plan plan(toy.config, toy.workers, 1);
-  Team team(toy.options(plan, x0));
+  const WorkerSchedule schedule(toy.config, toy.workers, 1);
+  Team team(toy.options(schedule, x0));
   team.start();
   team.join();
   for (std::size_t i = 0; i < kWorkers; ++i) CHECK(team.telemetry(i).staleness == kWorkers - 1);

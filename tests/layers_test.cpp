@@ -172,7 +172,7 @@ std::vector<std::unique_ptr<Backend>> backends() {
   }
   for (const std::string& name : Registry<BackendEntry>::names()) {
     try {
-      all.push_back((*Registry<BackendEntry>::find(name))({}));
+      all.push_back(Registry<BackendEntry>::get(name)({}));
     } catch (const DeviceError& e) {
       MESSAGE("without " << name << ": " << std::string(e.what()));
     }

@@ -18,7 +18,7 @@
 
 #include "base/error.h"
 #include "data/permutation.h"
-#include "kernels/cut.h"
+#include "kernels/crop.h"
 
 using namespace easgd;
 
@@ -529,7 +529,7 @@ TEST_CASE("evaluation: the middle of every image in order, the last batch shorte
   CHECK(EvaluationLoader(set, {.batch = 100}).at(0).size() == 23);
 }
 
-TEST_CASE("a device that keeps the set cuts the same images out of it") {
+TEST_CASE("a device that keeps the set crops the same images out of it") {
   const Numbered set(40);
   std::vector<std::uint8_t> kept;
   for (std::size_t image = 0; image < set.size(); ++image) {
@@ -538,22 +538,22 @@ TEST_CASE("a device that keeps the set cuts the same images out of it") {
   LoaderOptions options{.batch = 7, .crop = 8, .pad = 2, .flip = true};
   options.normalisation = {{0.4f, 0.5f}, {0.2f, 0.3f}};
   Loader wanted(set, options);
-  options.cuts = true;
+  options.resident = true;
   Loader cut(set, options);
   for (std::uint64_t step = 0; step < 20; ++step) {
     const Batch& batch = cut.next(step);
     REQUIRE(batch.images.empty());
     const Batch& whole = wanted.next(step);
     std::vector<float> images(whole.images.size());
-    const kernels::CutPass pass{images.data(),
-                                kept.data(),
-                                batch.kept->levels.data(),
-                                batch.cuts.data(),
-                                kShape.channels,
-                                kShape.height,
-                                kShape.width,
-                                8,
-                                8};
+    const kernels::CropPass pass{images.data(),
+                                 kept.data(),
+                                 batch.resident->levels.data(),
+                                 batch.crops.data(),
+                                 kShape.channels,
+                                 kShape.height,
+                                 kShape.width,
+                                 8,
+                                 8};
     for (std::size_t i = 0; i < images.size(); ++i) pass(i);
     CHECK(std::ranges::equal(images, whole.images));
     CHECK(std::ranges::equal(batch.labels, whole.labels));

@@ -307,7 +307,7 @@ Toy toy_of(const Config& config, std::size_t workers) {
   Toy toy;
   toy.config = config;
   toy.workers = workers;
-  const bool around = Registry<Algorithm>::find(config.algorithm.name)->timing == Timing::around;
+  const bool around = Registry<Algorithm>::get(config.algorithm.name).timing == Timing::around;
   toy.order = [=, synchronous = config.algorithm.exchange == "synchronous"] {
     return synchronous ? synchronous_order() : around ? round_robin_pairs() : round_robin_order();
   };
@@ -341,7 +341,7 @@ double distance(const std::vector<float>& a, const std::vector<float>& b) {
 TEST_CASE("every algorithm follows its formula in double precision") {
   constexpr std::int64_t kSteps = 120;
   for (const std::string& name : Registry<Algorithm>::names()) {
-    const Algorithm& algorithm = *Registry<Algorithm>::find(name);
+    const Algorithm& algorithm = Registry<Algorithm>::get(name);
     for (const char* exchange : {"asynchronous", "synchronous"}) {
       if (algorithm.exchange == Exchange::synchronous && exchange[0] == 'a') continue;
       if (algorithm.exchange == Exchange::asynchronous && exchange[0] == 's') continue;
@@ -364,7 +364,7 @@ TEST_CASE("every algorithm follows its formula in double precision") {
 TEST_CASE("exchanges follow a schedule of tau: post-local SGD, and others") {
   for (const std::string name : {"local_sgd", "diloco", "sma", "easgd", "downpour", "lookahead"}) {
     CAPTURE(name);
-    const bool synchronous = Registry<Algorithm>::find(name)->exchange == Exchange::synchronous;
+    const bool synchronous = Registry<Algorithm>::get(name).exchange == Exchange::synchronous;
     Config config = config_of(name, synchronous ? "synchronous" : "asynchronous", 1, 120);
     const std::vector<float> without = toy_of(config, 4).run();
     config.algorithm.tau_schedule.kind = "steps";
@@ -472,7 +472,7 @@ TEST_CASE("at the end the master knows every step, whenever its letters were sen
   for (const char* name : {"mdownpour", "admm", "easgd_gauss_seidel", "downpour", "sgd"}) {
     CAPTURE(name);
     Config config = config_of(name, "asynchronous", 1, 20);
-    if (Registry<Algorithm>::find(name)->coupling == Coupling::none) config.algorithm.alpha.reset();
+    if (Registry<Algorithm>::get(name).coupling == Coupling::none) config.algorithm.alpha.reset();
     Toy toy = toy_of(config, 1);
     std::uint64_t steps = 0;
     toy.on_version = [&](const CenterView& view) { steps = view.steps[0]; };

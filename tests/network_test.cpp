@@ -89,7 +89,7 @@ TEST_CASE("mistakes in the wiring are told with the layer") {
   contains(complaint("residual channels=4 stride=9; conv channels=2 kernel=3; linear outputs=4"),
            "(conv): a 3x3 kernel does not fit");
   {
-    auto layer = (*Registry<LayerEntry>::find("relu"))();
+    auto layer = Registry<LayerEntry>::get("relu")();
     layer->name = "images";
     std::vector<std::shared_ptr<Layer>> layers;
     layers.push_back(std::move(layer));

@@ -58,7 +58,7 @@ class Summed {
 std::unique_ptr<Backend> device() {
   try {
     load_cuda();
-    return (*Registry<BackendEntry>::find("cuda"))({});
+    return Registry<BackendEntry>::get("cuda")({});
   } catch (const DeviceError& e) {
     const std::string why = e.what();
     CHECK(why.find("undefined symbol") == std::string::npos);
@@ -68,7 +68,7 @@ std::unique_ptr<Backend> device() {
 }
 
 std::unique_ptr<Backend> cpu() {
-  return (*Registry<BackendEntry>::find("cpu"))({});
+  return Registry<BackendEntry>::get("cpu")({});
 }
 
 }  // namespace
@@ -639,7 +639,7 @@ Course train(Backend& backend, const Network& network, const char* precision = "
 
 }  // namespace
 
-TEST_CASE("parity: steps on cuts of a set that a device keeps are those on the same images") {
+TEST_CASE("parity: steps on crops of a set that a device keeps are those on the same images") {
   const auto gpu = device();
   if (!gpu) return;
   constexpr std::size_t kBatch = 6;
@@ -648,11 +648,11 @@ TEST_CASE("parity: steps on cuts of a set that a device keeps are those on the s
       make_network({3, 8, 8}, 10, "conv channels=8 kernel=3; relu; maxpool; linear outputs=10");
   for (const char* precision : {"f32", "bf16"}) {
     for (const bool graphs : {false, true}) {
-      const auto losses = [&](bool cuts) {
+      const auto losses = [&](bool crops) {
         LoaderOptions options{.batch = kBatch, .crop = 8, .pad = 2, .flip = true};
         options.normalisation = {{0.4f, 0.5f, 0.6f}, {0.2f, 0.3f, 0.4f}};
         options.spawn = [](const std::function<void()>& task) { task(); };
-        options.cuts = cuts;
+        options.resident = crops;
         Loader batches(set, options);
         const auto model = gpu->compile(
             network, {.batch = kBatch, .graphs = graphs, .precision = precision, .seed = 5});
@@ -662,7 +662,7 @@ TEST_CASE("parity: steps on cuts of a set that a device keeps are those on the s
         std::vector<double> result;
         for (std::uint64_t step = 0; step < 8; ++step) {
           const Batch& batch = batches.next(step);
-          CHECK(batch.images.empty() == cuts);
+          CHECK(batch.images.empty() == crops);
           model->gradient(x, batch, g, {});
           gpu->run(kernels::SgdStep{x.data(), g.data(), nullptr, 0.05f, 0}, x.size());
           gpu->finish();

@@ -305,7 +305,7 @@ TEST_CASE("every algorithm trains, and what is evaluated is what is saved") {
   std::size_t count = 0;
   for (const std::string& name : easgd::Registry<easgd::Algorithm>::names()) {
     CAPTURE(name);
-    const easgd::Algorithm& algorithm = *easgd::Registry<easgd::Algorithm>::find(name);
+    const easgd::Algorithm& algorithm = easgd::Registry<easgd::Algorithm>::get(name);
     const std::size_t workers = algorithm.single ? 1 : 3;
     std::string sets = " --set algorithm.name=" + name;
     if (algorithm.exchange == easgd::Exchange::synchronous) {

@@ -24,9 +24,9 @@ struct Toy {
   bool stop_on_failure = false;
   std::function<void(TeamOptions&)> change;  ///< of the finished options
 
-  TeamOptions options(const Plan& plan, ConstView x0) const {
+  TeamOptions options(const WorkerSchedule& schedule, ConstView x0) const {
     TeamOptions o{.algorithm = Registry<Algorithm>::find(config.algorithm.name),
-                  .plan = &plan,
+                  .schedule = &schedule,
                   .center = center_options(config),
                   .workers = {},
                   .order = order(),
@@ -50,8 +50,8 @@ struct Toy {
   /// The center at the end.
   std::vector<float> run() const {
     const Buffer x0 = start_vector(count);
-    const Plan plan(config, workers, 1);
-    Team team(options(plan, x0));
+    const WorkerSchedule schedule(config, workers, 1);
+    Team team(options(schedule, x0));
     team.start();
     team.join();
     const ConstView c = team.center().view().center;

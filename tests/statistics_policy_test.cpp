@@ -53,7 +53,7 @@ Toy toy_of(const char* exchange, const char* algorithm = "easgd") {
   toy.config.algorithm.name = algorithm;
   toy.config.algorithm.exchange = exchange;
   toy.config.algorithm.tau = kTau;
-  if (Registry<Algorithm>::find(algorithm)->coupling != Coupling::none) {
+  if (Registry<Algorithm>::get(algorithm).coupling != Coupling::none) {
     toy.config.algorithm.beta = 0.9;
   }
   toy.config.algorithm.learning_rate = 0.05;
@@ -66,8 +66,8 @@ Outcome run(const Toy& toy, StatisticsPolicy policy, AfterStatistics after = {})
   Buffer state = host_buffer(toy.count + 1);
   std::ranges::copy(quadratic::start_vector(toy.count).view(), state.view().begin());
   state.view().back() = 1;
-  const Plan plan(toy.config, toy.workers, 1);
-  TeamOptions options = toy.options(plan, state);
+  const WorkerSchedule schedule(toy.config, toy.workers, 1);
+  TeamOptions options = toy.options(schedule, state);
   options.statistics = {1, policy};
   for (WorkerParts& parts : options.workers) {
     parts.model = [after](Backend&) { return std::make_unique<CountingModel>(after); };
@@ -123,7 +123,7 @@ double expected(StatisticsPolicy policy, bool synchronous, const Algorithm& algo
 /// Every time at which a letter may travel.
 void for_each_timing(const std::function<void(const Toy&, bool synchronous, const Algorithm&)>& f) {
   for (const char* name : {"easgd", "easgd_tree", "downpour", "easgd_gauss_seidel"}) {
-    const Algorithm& algorithm = *Registry<Algorithm>::find(name);
+    const Algorithm& algorithm = Registry<Algorithm>::get(name);
     for (const bool synchronous : {false, true}) {
       if (synchronous && name != std::string("easgd")) continue;
       CAPTURE(name);

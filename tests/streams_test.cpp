@@ -40,7 +40,8 @@ class StreamModel final : public Model {
       : enqueue_(std::move(enqueue)), break_device_(std::move(break_device)) {}
 
   void enqueue(std::function<void()> work) { enqueue_(std::move(work)); }
-  std::uint64_t breaks_at = Plan::kEndless;  ///< step of worker 1 in which its device does
+  std::uint64_t breaks_at =
+      WorkerSchedule::kEndless;  ///< step of worker 1 in which its device does
 
   void gradient(ConstView x, const Batch& batch, View g, View statistics) override {
     if (batch.worker == 1 && batch.step == breaks_at) break_device_();
@@ -87,12 +88,12 @@ void place_everywhere(TeamOptions& options) {
     options.workers[i].model = stream_model;
   }
   options.place.routes.assign(options.workers.size(), Route::peer);
-  options.place.collective = Registry<CollectiveEntry>::find("cuda")->make;
+  options.place.collective = Registry<CollectiveEntry>::get("cuda").make;
 }
 
 /// Worker 2 fails before its batch of step `fails_at`.
 Outcome run(const std::string& algorithm, std::unique_ptr<OrderPolicy> (*order)(), Where where,
-            std::uint64_t fails_at = Plan::kEndless) {
+            std::uint64_t fails_at = WorkerSchedule::kEndless) {
   constexpr std::size_t kWorkers = 3;
   fake_cuda::set_devices(where == Where::cuda_everywhere ? kWorkers : 1);
   quadratic::Toy toy;
@@ -102,9 +103,9 @@ Outcome run(const std::string& algorithm, std::unique_ptr<OrderPolicy> (*order)(
   toy.workers = kWorkers;
   toy.order = order;
   toy.config.algorithm.name = algorithm;
-  toy.config.algorithm.tau = Registry<Algorithm>::find(algorithm)->every_step ? 1 : 2;
+  toy.config.algorithm.tau = Registry<Algorithm>::get(algorithm).every_step ? 1 : 2;
   toy.config.algorithm.learning_rate = 0.02;
-  if (Registry<Algorithm>::find(algorithm)->coupling != Coupling::none) {
+  if (Registry<Algorithm>::get(algorithm).coupling != Coupling::none) {
     toy.config.algorithm.alpha = 0.2;
   }
   toy.config.stop.steps = 30;
@@ -127,9 +128,9 @@ Outcome run(const std::string& algorithm, std::unique_ptr<OrderPolicy> (*order)(
     }
   };
   const Buffer state0 = quadratic::start_vector(kParameters + kStatistics);
-  const Plan plan(toy.config, kWorkers, 1);
+  const WorkerSchedule schedule(toy.config, kWorkers, 1);
   const int before = fake_cuda::allocated();
-  Team team(toy.options(plan, state0));
+  Team team(toy.options(schedule, state0));
   team.start();
   team.join();
   CHECK(fake_cuda::allocated() == before);  // by whom it was made
@@ -174,7 +175,7 @@ TEST_CASE("workers on streams end where workers on the CPU do, whenever they mee
   for (const std::string algorithm :
        {"easgd", "eamsgd", "downpour", "easgd_gauss_seidel", "admm", "mdownpour", "adownpour",
         "easgd_tree", "sma", "diloco", "local_sgd", "lookahead", "allreduce"}) {
-    const Algorithm& entry = *Registry<Algorithm>::find(algorithm);
+    const Algorithm& entry = Registry<Algorithm>::get(algorithm);
     const bool pairs = entry.timing == Timing::around;
     for (const auto order : {pairs ? round_robin_pairs : round_robin_order, synchronous_order}) {
       const bool synchronous = order == synchronous_order;
@@ -195,10 +196,10 @@ TEST_CASE("workers on streams end where workers on the CPU do, whenever they mee
 TEST_CASE("a center on every worker's device ends where one in host memory does") {
   int algorithms = 0;
   for (const std::string& name : Registry<Algorithm>::names()) {
-    if (!Registry<Algorithm>::find(name)->absorbs_sums) continue;
+    if (!Registry<Algorithm>::get(name).absorbs_sums) continue;
     CAPTURE(name);
     ++algorithms;
-    for (const std::uint64_t fails_at : {Plan::kEndless, std::uint64_t{13}}) {
+    for (const std::uint64_t fails_at : {WorkerSchedule::kEndless, std::uint64_t{13}}) {
       CAPTURE(fails_at);
       const Outcome cpu = run(name, synchronous_order, Where::cpu, fails_at);
       CHECK(cpu.refused >= 1);
@@ -238,8 +239,8 @@ TEST_CASE("a device that breaks in a sum lets everybody go, and the center is st
       }
     };
     const Buffer state0 = quadratic::start_vector(kParameters);
-    const Plan plan(toy.config, kWorkers, 1);
-    Team team(toy.options(plan, state0));
+    const WorkerSchedule schedule(toy.config, kWorkers, 1);
+    Team team(toy.options(schedule, state0));
     team.start();
     CHECK_THROWS_AS(team.join(), DeviceError);
     CHECK(team.failed() == 0);
@@ -263,7 +264,7 @@ TEST_CASE("a worker whose device breaks ends alone, wherever that meets it") {
       toy.config.algorithm.name = name;
       toy.config.algorithm.tau = 2;
       toy.config.algorithm.learning_rate = 0.01;
-      if (Registry<Algorithm>::find(name)->coupling != Coupling::none) {
+      if (Registry<Algorithm>::get(name).coupling != Coupling::none) {
         toy.config.algorithm.alpha = 0.2;
       }
       toy.config.stop.steps = 30;
@@ -282,8 +283,8 @@ TEST_CASE("a worker whose device breaks ends alone, wherever that meets it") {
         }
       };
       const Buffer state0 = quadratic::start_vector(kParameters);
-      const Plan plan(toy.config, kWorkers, 1);
-      Team team(toy.options(plan, state0));
+      const WorkerSchedule schedule(toy.config, kWorkers, 1);
+      Team team(toy.options(schedule, state0));
       team.start();
       team.join();
       CHECK(team.failed() == 1);
@@ -343,7 +344,7 @@ TEST_CASE("peer access is used only where what is sent arrives") {
   fake_cuda::deny_peer(0, 1);
   fake_cuda::spoil_path(0, 2);
   fake_cuda::spoil_path(1, 2);
-  const DevicePaths& paths = *Registry<DevicePaths>::find("cuda");
+  const DevicePaths& paths = Registry<DevicePaths>::get("cuda");
   CHECK(paths.open_peer(1, 0));
   CHECK(paths.open_peer(1, 0));  // again: it is open
   CHECK(paths.open_peer(2, 0));
@@ -418,7 +419,7 @@ struct Sums {
       sums.push_back(backends[std::size_t(i)]->allocate(kCount));
       backends.back()->upload(std::vector<float>(kCount, 1), terms.back());
     }
-    collective = Registry<CollectiveEntry>::find("cuda")->make(backends);
+    collective = Registry<CollectiveEntry>::get("cuda").make(backends);
   }
   ~Sums() { fake_cuda::mend(); }
 
@@ -513,9 +514,9 @@ TEST_CASE("batches arrive whole, as images or cut on the device out of a set tha
   options.normalisation = {{0.4f, 0.5f, 0.6f}, {0.2f, 0.3f, 0.4f}};
   options.spawn = [](const std::function<void()>& task) { task(); };
   Loader wanted(set, options);
-  for (const bool cuts : {false, true}) {
-    CAPTURE(cuts);
-    options.cuts = cuts;
+  for (const bool crops : {false, true}) {
+    CAPTURE(crops);
+    options.resident = crops;
     Loader batches(set, options);
     const auto stream = cuda::make_stream("test");
     struct Seen {
@@ -528,9 +529,9 @@ TEST_CASE("batches arrive whole, as images or cut on the device out of a set tha
       cuda::Input input(batches.shape(), kBatch, stream);
       for (std::uint64_t step = 0; step < kSteps; ++step) {
         const Batch& batch = batches.next(step);
-        CHECK(batch.images.empty() == cuts);
+        CHECK(batch.images.empty() == crops);
         const cuda::Arrived there = input.load(batch);
-        input.cut();
+        input.crop();
         fake_cuda::enqueue(stream, [=, &to = seen[step], size = batches.shape().size()] {
           to.images.assign(there.images, there.images + kBatch * size);
           to.labels.assign(there.labels, there.labels + kBatch);
@@ -549,8 +550,8 @@ TEST_CASE("batches arrive whole, as images or cut on the device out of a set tha
     }
     CHECK(over_the_edge > 100);
   }
-  CHECK(cuda::can_keep(1000));  // a quarter of the 4000 bytes that are free there
-  CHECK_FALSE(cuda::can_keep(1001));
+  CHECK(cuda::can_hold(1000));  // a quarter of the 4000 bytes that are free there
+  CHECK_FALSE(cuda::can_hold(1001));
 }
 
 TEST_CASE("losses and hits arrive in order, however late they are asked for") {

@@ -26,7 +26,7 @@ Config config_of(const std::string& name, std::int64_t tau, std::int64_t steps) 
   config.algorithm.name = name;
   config.algorithm.tau = tau;
   config.algorithm.learning_rate = 0.01;
-  if (Registry<Algorithm>::find(name)->coupling != Coupling::none) config.algorithm.alpha = 0.1;
+  if (Registry<Algorithm>::get(name).coupling != Coupling::none) config.algorithm.alpha = 0.1;
   config.stop.steps = steps;
   return config;
 }
@@ -37,11 +37,11 @@ Outcome run(const Config& config, std::size_t workers, const VirtualTimes& times
   toy.before_batch = std::move(before_batch);
   toy.config = config;
   toy.workers = workers;
-  const Plan plan(config, workers, 1);
-  const Algorithm& algorithm = *Registry<Algorithm>::find(config.algorithm.name);
-  toy.order = [&] { return virtual_order(plan, algorithm, workers, times, synchronous); };
+  const WorkerSchedule schedule(config, workers, 1);
+  const Algorithm& algorithm = Registry<Algorithm>::get(config.algorithm.name);
+  toy.order = [&] { return virtual_order(schedule, algorithm, workers, times, synchronous); };
   const Buffer x0 = quadratic::start_vector(toy.count);
-  Team team(toy.options(plan, x0));
+  Team team(toy.options(schedule, x0));
   team.start();
   team.join();
   const CenterView view = team.center().view();
@@ -120,11 +120,11 @@ TEST_CASE("a worker that fails does not stop virtual time") {
   toy.before_batch = [](std::uint32_t worker, std::uint64_t step) {
     if (worker == 2 && step == 7) throw std::runtime_error("a test");
   };
-  const Plan plan(toy.config, 4, 1);
-  const Algorithm& algorithm = *Registry<Algorithm>::find("easgd");
-  toy.order = [&] { return virtual_order(plan, algorithm, 4, {1, 0.1, 0.2, 1}, false); };
+  const WorkerSchedule schedule(toy.config, 4, 1);
+  const Algorithm& algorithm = Registry<Algorithm>::get("easgd");
+  toy.order = [&] { return virtual_order(schedule, algorithm, 4, {1, 0.1, 0.2, 1}, false); };
   const Buffer x0 = quadratic::start_vector(toy.count);
-  Team team(toy.options(plan, x0));
+  Team team(toy.options(schedule, x0));
   team.start();
   team.join();
   CHECK(team.failed() == 1);

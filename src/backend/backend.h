@@ -77,7 +77,7 @@ class Backend {
   virtual Buffer allocate_mailbox(std::size_t count) = 0;
   /// Whether the device can keep so many bytes of a training set: models then take batches that say
   /// how they are cut out of it.
-  virtual bool can_keep(std::size_t /*bytes*/) const { return false; }
+  virtual bool can_hold(std::size_t /*bytes*/) const { return false; }
   /// Host to device, of equal sizes, done on return.
   virtual void upload(ConstView host, View device) = 0;
   /// Device to host, of equal sizes, done on return.
@@ -153,7 +153,7 @@ using BackendEntry = std::function<std::unique_ptr<Backend>(const BackendOptions
 /// One of a kind that is registered.
 inline std::unique_ptr<Backend> make_backend(const std::string& kind,
                                              const BackendOptions& options = {}) {
-  return (*Registry<BackendEntry>::find(kind))(options);
+  return Registry<BackendEntry>::get(kind)(options);
 }
 
 struct Device {

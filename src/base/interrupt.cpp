@@ -8,8 +8,8 @@
 #include <initializer_list>
 
 #include "base/error.h"
-#include "base/range.h"
 #include "base/start_thread.h"
+#include "base/trace.h"
 
 namespace easgd {
 namespace {

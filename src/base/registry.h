@@ -1,30 +1,43 @@
 // Things that exist by being linked in: algorithms, layers, data sets, devices.
 //
 // A file of `algorithms/` and its like ends with one line that adds itself; whoever needs "the
-// algorithm called easgd", or "all of them", asks the registry. Filled before main, read-only
-// afterwards.
+// algorithm called easgd", or "all of them", asks the registry. It is filled before main; only
+// libraries that are loaded later (backend/cuda_library.h) add to it afterwards, on the main thread.
 #pragma once
 
-#include <cassert>
-#include <functional>
+#include <fmt/format.h>
+
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <vector>
+
+#include "base/error.h"
+#include "base/nearest.h"
 
 namespace easgd {
 
 template <class Entry>
 class Registry {
  public:
+  /// Throws: std::logic_error where the name is taken; during static initialisation that ends the
+  /// program.
   static void add(const std::string& name, Entry entry) {
-    [[maybe_unused]] const bool is_new = entries().emplace(name, std::move(entry)).second;
-    assert(is_new);
+    if (!entries().emplace(name, std::move(entry)).second) {
+      throw std::logic_error(fmt::format("\"{}\" is registered twice", name));
+    }
   }
 
   /// nullptr where there is none of that name.
   static const Entry* find(const std::string& name) {
     const auto it = entries().find(name);
     return it == entries().end() ? nullptr : &it->second;
+  }
+
+  /// Throws: ConfigError where there is none of that name.
+  static const Entry& get(const std::string& name) {
+    if (const Entry* entry = find(name)) return *entry;
+    throw ConfigError(fmt::format("there is no \"{}\"{}", name, did_you_mean(name, names())));
   }
 
   /// In alphabetical order.

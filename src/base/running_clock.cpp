@@ -3,8 +3,8 @@
 #include <atomic>
 #include <fstream>
 
-#include "base/range.h"
 #include "base/start_thread.h"
+#include "base/trace.h"
 
 namespace easgd {
 namespace {

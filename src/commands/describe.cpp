@@ -12,14 +12,10 @@
 #include "commands/commands.h"
 #include "evaluate/run_inputs.h"
 #include "exchange/devices.h"
-#include "settings/plan.h"
+#include "settings/worker_schedule.h"
 
 namespace easgd {
 namespace {
-
-std::string shown(Shape s) {
-  return fmt::format("{}x{}x{}", s.channels, s.height, s.width);
-}
 
 std::string shown_bytes(double bytes) {
   return fmt::format("{:.2f} MiB", bytes / (1 << 20));
@@ -41,7 +37,7 @@ void print_layers(const Network& network) {
     std::size_t parameters = 0;
     for (const Slice& slice : stage.slices) parameters += slice.count;
     output("{:<{}} {:<22} {:<12} {:<12} {:>12} {:>12.3f}\n", stage.layer->name, widest,
-           stage.layer->kind(), shown(stage.input), shown(stage.output), parameters,
+           stage.layer->kind(), to_string(stage.input), to_string(stage.output), parameters,
            stage.layer->forward_flops(stage.input) / 1e6);
   }
 }
@@ -65,7 +61,7 @@ std::vector<std::string> print_devices(const Config& config, bool single, const 
 }
 
 void describe(const Config& config) {
-  const Algorithm& algorithm = *Registry<Algorithm>::find(config.algorithm.name);
+  const Algorithm& algorithm = Registry<Algorithm>::get(config.algorithm.name);
   const DatasetFacts facts = facts_of(config.data);
   const Network network = make_network(config, facts.shape, facts.classes);
   const auto batch = std::size_t(config.workers.batch);
@@ -82,8 +78,8 @@ void describe(const Config& config) {
   output("{} worker(s): {}; algorithm {}, {}\n", devices.size(), fmt::join(devices, " "),
          config.algorithm.name, config.algorithm.exchange);
   if (algorithm.coupling != Coupling::none) {
-    const Plan plan(config, devices.size(), 1);
-    const ElasticRates e = plan.elastic();
+    const WorkerSchedule schedule(config, devices.size(), 1);
+    const ElasticRates e = schedule.elastic();
     output("tau {}, alpha {:.6g}, beta {:.6g}, rho {:.6g}\n", config.algorithm.tau, e.alpha, e.beta,
            e.rho);
     const auto warning =

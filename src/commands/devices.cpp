@@ -66,12 +66,12 @@ void print_devices() {
   output("{:<8} {}\n", "cpu", describe_cores());
   try {
     load_cuda();
-    const auto devices = Registry<DeviceList>::find("cuda")->list();
+    const auto devices = Registry<DeviceList>::get("cuda").list();
     for (std::size_t i = 0; i < devices.size(); ++i) {
       output("{:<8} {}\n", fmt::format("cuda:{}", i), devices[i].description);
       if (!devices[i].why_not.empty()) output("{:<8} not used: {}\n", "", devices[i].why_not);
     }
-    print_paths(Registry<DevicePaths>::find("cuda")->measure(), devices.size() + 1);
+    print_paths(Registry<DevicePaths>::get("cuda").measure(), devices.size() + 1);
     output("\n");
     for (std::size_t i = 0; i < devices.size(); ++i) {
       if (devices[i].why_not.empty()) print_letters(i);

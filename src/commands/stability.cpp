@@ -12,7 +12,7 @@
 #include "commands/commands.h"
 #include "evaluate/curvature.h"
 #include "exchange/devices.h"
-#include "settings/plan.h"
+#include "settings/worker_schedule.h"
 #include "theory/additive_noise.h"
 #include "theory/double_well.h"
 #include "theory/multiplicative_noise.h"
@@ -266,7 +266,7 @@ KnownCurvature measured_curvature(Config& config) {
 }
 
 void check(const Arguments& a, Config& config, bool curvature_given) {
-  const Algorithm& algorithm = *Registry<Algorithm>::find(config.algorithm.name);
+  const Algorithm& algorithm = Registry<Algorithm>::get(config.algorithm.name);
   if (!algorithm.elastic_region) {
     throw KeyError("algorithm.name",
                    "the region is of easgd and eamsgd; found " + config.algorithm.name);

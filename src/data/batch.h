@@ -6,12 +6,12 @@
 
 #include "base/view.h"
 #include "data/dataset.h"
-#include "kernels/cut.h"
+#include "kernels/crop.h"
 
 namespace easgd {
 
 /// A training set for a device to keep, and what its samples become.
-struct KeptSet {
+struct ResidentSet {
   const Dataset* set = nullptr;
   std::size_t samples = 0;        ///< the first ones, which are used
   Shape output;                   ///< of a sample that has been cut out
@@ -27,8 +27,8 @@ struct Batch {
   std::span<const std::int32_t> labels;  ///< [N]
   std::uint32_t worker = 0;              ///< with `step`, the counter of the batch's random numbers
   std::uint64_t step = 0;                ///< the worker's clock
-  std::span<const kernels::Cut> cuts = {};  ///< [N], where there are no images
-  const KeptSet* kept = nullptr;            ///< what they are cut out of
+  std::span<const kernels::Crop> crops = {};  ///< [N], where there are no images
+  const ResidentSet* resident = nullptr;      ///< what they are cut out of
 
   std::size_t size() const { return labels.size(); }
 };

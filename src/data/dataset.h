@@ -8,17 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "base/shape.h"
+
 namespace easgd {
-
-/// Side lengths of one sample or activation.
-struct Shape {
-  int channels = 0;
-  int height = 0;
-  int width = 0;
-
-  std::size_t size() const { return std::size_t(channels) * height * width; }
-  bool operator==(const Shape&) const = default;
-};
 
 /// Thread: all members may be called from several threads at once.
 class Dataset {

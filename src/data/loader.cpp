@@ -38,7 +38,7 @@ struct Loader::Slot {
   std::atomic<std::uint32_t> state{free_slot};
   Batch batch;
   Buffer images;
-  std::vector<kernels::Cut> cuts;
+  std::vector<kernels::Crop> crops;
   std::vector<std::int32_t> labels;
   std::vector<std::size_t> indices;
   std::vector<std::uint8_t> scratch;
@@ -60,11 +60,11 @@ class Loader::Assembly {
         augmentation_(set.shape(), options.crop, options.normalisation, options.pad),
         random_{options.seed, kernels::Stream::augmentation, options.worker},
         flip_(options.flip),
-        kept_{&set, used_samples(set, options.limit), augmentation_.output(),
-              augmentation_.levels()} {}
+        resident_{&set, used_samples(set, options.limit), augmentation_.output(),
+                  augmentation_.levels()} {}
 
   const Sampling& sampling() const { return sampling_; }
-  const KeptSet& kept() const { return kept_; }
+  const ResidentSet& resident() const { return resident_; }
 
   void build(Slot& slot) const {
     sampling_.fill(slot.batch.step, slot.indices);
@@ -74,8 +74,8 @@ class Loader::Assembly {
       const auto index = static_cast<std::uint32_t>(i);
       slot.labels[i] = set_.label(sample);
       const Window window = augmentation_.random(random_, slot.batch.step, index, flip_);
-      if (!slot.cuts.empty()) {
-        slot.cuts[i] = {std::uint32_t(sample), window.top, window.left, window.mirrored};
+      if (!slot.crops.empty()) {
+        slot.crops[i] = {std::uint32_t(sample), window.top, window.left, window.mirrored};
       } else {
         augmentation_.apply(set_.image(sample, slot.scratch), window,
                             slot.images.view().subspan(i * size, size));
@@ -89,7 +89,7 @@ class Loader::Assembly {
   Augmentation augmentation_;
   kernels::Random random_;
   bool flip_;
-  KeptSet kept_;
+  ResidentSet resident_;
 };
 
 /// Slot s % kSlots holds step s. Belongs to the step loop; its tasks only build queued slots.
@@ -98,15 +98,15 @@ class Loader::Ring {
   Ring(const Dataset& set, const LoaderOptions& options)
       : assembly_(set, options), spawn_(options.spawn) {
     for (Slot& slot : slots_) {
-      if (options.cuts) {
-        slot.cuts.resize(options.batch);
+      if (options.resident) {
+        slot.crops.resize(options.batch);
       } else {
-        slot.images = options.allocate(options.batch * assembly_.kept().output.size());
+        slot.images = options.allocate(options.batch * assembly_.resident().output.size());
         slot.scratch.resize(set.shape().size());
       }
       slot.labels.resize(options.batch);
       slot.indices.resize(options.batch);
-      slot.batch = {slot.images, slot.labels, options.worker, 0, slot.cuts, &assembly_.kept()};
+      slot.batch = {slot.images, slot.labels, options.worker, 0, slot.crops, &assembly_.resident()};
     }
   }
 
@@ -172,7 +172,7 @@ Loader::Loader(const Dataset& set, const LoaderOptions& options)
 Loader::~Loader() = default;
 
 Shape Loader::shape() const {
-  return ring_->assembly().kept().output;
+  return ring_->assembly().resident().output;
 }
 
 std::size_t Loader::samples_in_pass() const {

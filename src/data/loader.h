@@ -31,7 +31,7 @@ struct LoaderOptions {
   std::uint32_t workers = 1;
   Normalisation normalisation = {};
   /// Batches tell how their images are cut out of the set, which a device keeps.
-  bool cuts = false;
+  bool resident = false;
   /// Where batches lie: a CUDA worker wants pinned memory.
   std::function<Buffer(std::size_t)> allocate = host_buffer;
   /// Who prepares them. Tests put threads here that the thread sanitizer can see through.

@@ -1,7 +1,7 @@
 #include "evaluate/evaluator.h"
 
-#include "base/range.h"
 #include "base/start_thread.h"
+#include "base/trace.h"
 
 namespace easgd {
 
@@ -64,7 +64,7 @@ void Evaluator::attempt(const Part& part) {
 }
 
 void Evaluator::save(const Snapshot& snapshot) {
-  const Range range("save");
+  const TraceScope range("save");
   save_error_ = nullptr;
   try {
     options_.save(snapshot);
@@ -76,7 +76,7 @@ void Evaluator::save(const Snapshot& snapshot) {
 }
 
 void Evaluator::evaluate(const Snapshot& snapshot) {
-  const Range range("evaluate");
+  const TraceScope range("evaluate");
   Evaluation result{snapshot.seconds, snapshot.version, snapshot.steps, snapshot.train, {}};
   result.test = test_->evaluate(snapshot.center);
   evaluated_ = snapshot.version;

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "base/range.h"
+#include "base/trace.h"
 #include "kernels/squared_distance.h"
 
 namespace easgd {
@@ -171,7 +171,7 @@ bool Center::is_torn() const {
 }
 
 void Center::absorb(std::span<const int> round) {
-  const Range range("absorb");
+  const TraceScope range("absorb");
   accepted_.clear();
   letters_.clear();
   letter_statistics_.clear();

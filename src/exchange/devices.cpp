@@ -48,7 +48,7 @@ Placement parse_device(const std::string& word) {
 void check_present(const Placement& place, const char* remedy) {
   try {
     load_cuda();
-    const std::vector<Device> devices = Registry<DeviceList>::find(place.kind)->list();
+    const std::vector<Device> devices = Registry<DeviceList>::get(place.kind).list();
     if (std::size_t(place.options.index) >= devices.size()) {
       throw DeviceError(
           fmt::format("no CUDA device of this number; there are {}, from 0", devices.size()));
@@ -71,7 +71,7 @@ WorkerPlaces choose_devices() {
   if (has_cuda_driver()) {
     try {
       load_cuda();
-      const std::vector<Device> devices = Registry<DeviceList>::find("cuda")->list();
+      const std::vector<Device> devices = Registry<DeviceList>::get("cuda").list();
       std::vector<std::string> left_out;
       for (std::size_t i = 0; i < devices.size(); ++i) {
         const Placement place = cuda_device(int(i));
@@ -184,7 +184,7 @@ std::vector<std::string> why_not_on_workers(const AlgorithmConfig& algorithm,
   if (algorithm.exchange != "synchronous") {
     reasons.push_back("needs algorithm.exchange = \"synchronous\"");
   }
-  if (!Registry<Algorithm>::find(algorithm.name)->absorbs_sums) {
+  if (!Registry<Algorithm>::get(algorithm.name).absorbs_sums) {
     reasons.push_back(fmt::format("is not for {}, whose center needs more of a round than a sum",
                                   algorithm.name));
   }
@@ -259,7 +259,7 @@ CenterPlace on_workers(const std::vector<Placement>& workers) {
   CenterPlace place{.name = kOnWorkers,
                     .sites = {},
                     .routes = std::vector(workers.size(), Route::peer),
-                    .collective = Registry<CollectiveEntry>::find("cuda")->make};
+                    .collective = Registry<CollectiveEntry>::get("cuda").make};
   for (const Placement& worker : workers) place.sites.push_back(site_on(worker));
   try_sum(place);
   return place;
@@ -281,7 +281,7 @@ CenterPlace on_device(const std::string& name, const std::vector<Placement>& wor
   CenterPlace place{.name = name, .sites = {site_on(device)}};
   std::set<std::string> without_path;
   for (const Placement& worker : workers) {
-    const bool peer = worker.kind == device.kind && Registry<DevicePaths>::find("cuda")->open_peer(
+    const bool peer = worker.kind == device.kind && Registry<DevicePaths>::get("cuda").open_peer(
                                                         worker.options.index, device.options.index);
     place.routes.push_back(peer ? Route::peer : Route::staged);
     if (!peer && worker.kind == device.kind) without_path.insert(worker.name());

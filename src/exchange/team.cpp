@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "base/range.h"
 #include "base/start_thread.h"
+#include "base/trace.h"
 
 namespace easgd {
 namespace {
@@ -92,8 +92,9 @@ void Team::live(int index) {
   WorkerTelemetry& telemetry = *telemetry_[std::size_t(index)];
   bool made = false;
   try {
-    Worker worker(index, options_.workers[std::size_t(index)], *options_.algorithm, *options_.plan,
-                  options_.state0, options_.statistics.count, mailbox, telemetry);
+    Worker worker(index, options_.workers[std::size_t(index)], *options_.algorithm,
+                  *options_.schedule, options_.state0, options_.statistics.count, mailbox,
+                  telemetry);
     made = true;
     made_.count_down();
     go_.wait();

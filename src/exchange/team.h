@@ -19,7 +19,7 @@ namespace easgd {
 
 struct TeamOptions {
   const Algorithm* algorithm = nullptr;
-  const Plan* plan = nullptr;
+  const WorkerSchedule* schedule = nullptr;
   CenterOptions center = {};  ///< workers are filled in
   CenterPlace place = {};
   std::vector<WorkerParts> workers;

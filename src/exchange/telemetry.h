@@ -5,8 +5,8 @@
 #include <chrono>
 #include <cstdint>
 
-#include "base/range.h"
 #include "base/running_clock.h"
+#include "base/trace.h"
 
 namespace easgd {
 
@@ -56,12 +56,12 @@ class Timed {
 };
 
 /// The same, and profilers are told its name.
-class TimedRange {
+class TimedScope {
  public:
-  TimedRange(std::atomic<double>& total, const char* name) : range_(name), timed_(total) {}
+  TimedScope(std::atomic<double>& total, const char* name) : range_(name), timed_(total) {}
 
  private:
-  const Range range_;
+  const TraceScope range_;
   const Timed timed_;
 };
 

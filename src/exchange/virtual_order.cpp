@@ -14,9 +14,9 @@ constexpr double kNever = std::numeric_limits<double>::infinity();
 
 class VirtualOrder final : public OrderPolicy {
  public:
-  VirtualOrder(const Plan& plan, const Algorithm& algorithm, std::size_t workers,
+  VirtualOrder(const WorkerSchedule& schedule, const Algorithm& algorithm, std::size_t workers,
                const VirtualTimes& times, bool synchronous)
-      : plan_(plan),
+      : schedule_(schedule),
         algorithm_(algorithm),
         times_(times),
         synchronous_(synchronous),
@@ -63,10 +63,10 @@ class VirtualOrder final : public OrderPolicy {
 
   /// From `clock` at `time` to the next exchange, which is at `exchange` or at the end.
   void walk(std::size_t worker, double time, std::uint64_t clock, std::uint64_t exchange) {
-    const std::uint64_t end = std::min(exchange, plan_.steps(worker));
+    const std::uint64_t end = std::min(exchange, schedule_.steps(worker));
     for (; clock < end; ++clock) time += step_seconds(worker, clock);
-    if (clock == exchange && clock < plan_.steps(worker)) return meet(worker, time, clock);
-    visits_[worker] = {algorithm_.last_letter ? time : kNever, plan_.steps(worker), false};
+    if (clock == exchange && clock < schedule_.steps(worker)) return meet(worker, time, clock);
+    visits_[worker] = {algorithm_.last_letter ? time : kNever, schedule_.steps(worker), false};
   }
 
   void meet(std::size_t worker, double time, std::uint64_t clock) {
@@ -77,11 +77,11 @@ class VirtualOrder final : public OrderPolicy {
   void go_on(std::size_t worker) {
     Visit& visit = visits_[worker];
     const std::uint64_t clock = visit.clock;
-    if (clock >= plan_.steps(worker)) {  // the last letter
+    if (clock >= schedule_.steps(worker)) {  // the last letter
       visit.sent = kNever;
       return;
     }
-    const std::uint64_t exchange = clock + plan_.tau(clock);
+    const std::uint64_t exchange = clock + schedule_.tau(clock);
     const double reply = now_ + times_.transfer_seconds, step = step_seconds(worker, clock);
     if (visit.pushes) return walk(worker, visit.sent, clock + 1, exchange);
     switch (algorithm_.timing) {
@@ -97,7 +97,7 @@ class VirtualOrder final : public OrderPolicy {
     walk(worker, algorithm_.replies ? std::max(done, reply) : done, clock + 1, exchange);
   }
 
-  const Plan& plan_;
+  const WorkerSchedule& schedule_;
   const Algorithm& algorithm_;
   VirtualTimes times_;
   bool synchronous_;
@@ -107,10 +107,10 @@ class VirtualOrder final : public OrderPolicy {
 
 }  // namespace
 
-std::unique_ptr<OrderPolicy> virtual_order(const Plan& plan, const Algorithm& algorithm,
-                                           std::size_t workers, const VirtualTimes& times,
-                                           bool synchronous) {
-  return std::make_unique<VirtualOrder>(plan, algorithm, workers, times, synchronous);
+std::unique_ptr<OrderPolicy> virtual_order(const WorkerSchedule& schedule,
+                                           const Algorithm& algorithm, std::size_t workers,
+                                           const VirtualTimes& times, bool synchronous) {
+  return std::make_unique<VirtualOrder>(schedule, algorithm, workers, times, synchronous);
 }
 
 }  // namespace easgd

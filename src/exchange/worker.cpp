@@ -2,14 +2,14 @@
 
 namespace easgd {
 
-Worker::Worker(int index, const WorkerParts& parts, const Algorithm& algorithm, const Plan& plan,
-               ConstView state0, std::size_t statistics, Mailbox& mailbox,
-               WorkerTelemetry& telemetry)
+Worker::Worker(int index, const WorkerParts& parts, const Algorithm& algorithm,
+               const WorkerSchedule& schedule, ConstView state0, std::size_t statistics,
+               Mailbox& mailbox, WorkerTelemetry& telemetry)
     : algorithm_(algorithm),
-      plan_(plan),
+      schedule_(schedule),
       telemetry_(telemetry),
-      steps_(plan.steps(std::size_t(index))),
-      profiled_(index == 0 ? plan.profiled() : Steps{}),
+      steps_(schedule.steps(std::size_t(index))),
+      profiled_(index == 0 ? schedule.profiled() : Steps{}),
       backend_(parts.backend()),
       batches_(parts.batches(*backend_)),
       model_(parts.model(*backend_)),
@@ -35,7 +35,7 @@ Worker::~Worker() {
 
 void Worker::run(std::stop_token stop) {
   const Timed timed(telemetry_.run_seconds);
-  std::optional<Range> profiled;
+  std::optional<TraceScope> profiled;
   while (clock_ < steps_ && !closed_ && !stop.stop_requested()) {
     if (clock_ == profiled_.last) profiled.reset();
     if (clock_ == profiled_.first && profiled_.first < profiled_.last) profiled.emplace("profile");
@@ -47,23 +47,23 @@ void Worker::run(std::stop_token stop) {
 }
 
 void Worker::step() {
-  const Range range("step");
+  const TraceScope range("step");
   telemetry_.phase = Phase::data;
   const Batch* batch = nullptr;
   {
-    const TimedRange timed(telemetry_.data_seconds, "wait for batch");
+    const TimedScope timed(telemetry_.data_seconds, "wait for batch");
     batch = &batches_->next(clock_);
   }
   const bool exchange = clock_ == next_exchange_;
   if (exchange) {
-    next_exchange_ = clock_ + plan_.tau(clock_);
+    next_exchange_ = clock_ + schedule_.tau(clock_);
     post(algorithm_.timing == Timing::around, clock_);
     if (algorithm_.timing != Timing::overlapped) receive();
     if (closed_) return;
   }
   {
     telemetry_.phase = Phase::gradient;
-    const TimedRange timed(telemetry_.gradient_seconds, "gradient");
+    const TimedScope timed(telemetry_.gradient_seconds, "gradient");
     model_->gradient(rule_->gradient_point(), *batch, gradient_, statistics_);
   }
   if (finish_step(exchange)) telemetry_.clock = ++clock_;
@@ -73,8 +73,8 @@ void Worker::step() {
 /// Hands a letter of so many steps, or a pull, to the master.
 void Worker::post(bool pull, std::uint64_t steps) {
   telemetry_.phase = Phase::exchange;
-  const TimedRange timed(telemetry_.exchange_seconds, "post letter");
-  mailbox_.note() = {plan_.rates(clock_), steps, pull ? Tally() : model_->take_tally(), pull};
+  const TimedScope timed(telemetry_.exchange_seconds, "post letter");
+  mailbox_.note() = {schedule_.rates(clock_), steps, pull ? Tally() : model_->take_tally(), pull};
   if (pull) {
     mailbox_.post();
   } else {
@@ -85,7 +85,7 @@ void Worker::post(bool pull, std::uint64_t steps) {
 /// Sleeps until the master has answered; empty where the answer holds nothing.
 ConstView Worker::wait_for_reply() {
   telemetry_.phase = Phase::exchange;
-  const TimedRange timed(telemetry_.exchange_seconds, "wait for reply");
+  const TimedScope timed(telemetry_.exchange_seconds, "wait for reply");
   backend_->wait_posted();
   const Mailbox::Reply kind = mailbox_.wait_for_reply();
   closed_ = kind == Mailbox::Reply::closed;
@@ -97,11 +97,11 @@ ConstView Worker::wait_for_reply() {
 /// The reply of an exchange that comes before the gradient.
 void Worker::receive() {
   pulled_ = wait_for_reply();
-  const TimedRange timed(telemetry_.gradient_seconds, "receive");
+  const TimedScope timed(telemetry_.gradient_seconds, "receive");
   if (refused_) {
     restart(pulled_);
   } else if (!closed_) {
-    rule_->receive(pulled_, plan_.rates(clock_));
+    rule_->receive(pulled_, schedule_.rates(clock_));
   }
   mailbox_.release();
 }
@@ -122,11 +122,11 @@ bool Worker::finish_step(bool exchange) {
   if (closed_) return false;
   telemetry_.phase = Phase::gradient;
   {
-    const TimedRange timed(telemetry_.gradient_seconds, "update");
+    const TimedScope timed(telemetry_.gradient_seconds, "update");
     if (refused_) {
       restart(reply);
     } else {
-      rule_->step(gradient_, reply, plan_.rates(clock_));
+      rule_->step(gradient_, reply, schedule_.rates(clock_));
     }
   }
   mailbox_.release();

@@ -10,7 +10,7 @@
 #include "data/batch.h"
 #include "exchange/mailbox.h"
 #include "exchange/telemetry.h"
-#include "settings/plan.h"
+#include "settings/worker_schedule.h"
 
 namespace easgd {
 
@@ -25,12 +25,13 @@ struct WorkerParts {
 class Worker {
  public:
   /// `state0` [P + S]: where it starts, the last `statistics` of it being no parameters.
-  Worker(int index, const WorkerParts& parts, const Algorithm& algorithm, const Plan& plan,
-         ConstView state0, std::size_t statistics, Mailbox& mailbox, WorkerTelemetry& telemetry);
+  Worker(int index, const WorkerParts& parts, const Algorithm& algorithm,
+         const WorkerSchedule& schedule, ConstView state0, std::size_t statistics, Mailbox& mailbox,
+         WorkerTelemetry& telemetry);
   /// Leaves the mailbox.
   ~Worker();
 
-  /// Steps until its plan ends, a stop is requested, or the master has closed.
+  /// Steps until its schedule ends, a stop is requested, or the master has closed.
   /// Throws: what the data, the device or the model throw.
   void run(std::stop_token stop);
 
@@ -44,7 +45,7 @@ class Worker {
   void push(std::uint64_t steps);
 
   const Algorithm& algorithm_;
-  const Plan& plan_;
+  const WorkerSchedule& schedule_;
   WorkerTelemetry& telemetry_;
   const std::uint64_t steps_;
   const Steps profiled_;

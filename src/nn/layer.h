@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "base/registry.h"
+#include "base/shape.h"
 #include "config/fields.h"
-#include "data/dataset.h"
 
 namespace easgd {
 

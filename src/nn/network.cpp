@@ -22,10 +22,6 @@ std::string place_of(const Layer& layer, std::size_t number) {
                      number, layer.name, layer.kind());
 }
 
-std::string shown(Shape shape) {
-  return fmt::format("{}x{}x{}", shape.channels, shape.height, shape.width);
-}
-
 }  // namespace
 
 Network::Network(Shape input, int classes, std::vector<std::shared_ptr<Layer>> layers)
@@ -65,7 +61,7 @@ void Network::add_stage(Stage stage) {
     stage.inputs.push_back(number_of(second));
     if (const Shape other = shape_of(stage.inputs[1]); other != stage.input) {
       throw ConfigError(fmt::format("its inputs have different shapes, {} and {}",
-                                    shown(stage.input), shown(other)));
+                                    to_string(stage.input), to_string(other)));
     }
   }
   stage.output = layer.output(stage.input);
@@ -115,7 +111,7 @@ void Network::check_end() const {
   }
   if (loss.output != Shape{classes_, 1, 1}) {
     throw ConfigError(fmt::format("{}: it sees {} values, but the data set has {} classes", last,
-                                  shown(loss.input), classes_));
+                                  to_string(loss.input), classes_));
   }
 }
 

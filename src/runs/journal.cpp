@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "algorithms/algorithm.h"
-#include "base/range.h"
 #include "base/standard_output.h"
+#include "base/trace.h"
 #include "runs/summary.h"
 
 namespace easgd {
@@ -24,9 +24,10 @@ std::string loss_text(const Tally& tally) {
 
 }  // namespace
 
-void Journal::announce(const Data& data, const Network& network, const Plan& plan) const {
+void Journal::announce(const Data& data, const Network& network,
+                       const WorkerSchedule& schedule) const {
   const AlgorithmConfig& a = config_.algorithm;
-  const Algorithm& algorithm = *Registry<Algorithm>::find(a.name);
+  const Algorithm& algorithm = Registry<Algorithm>::get(a.name);
   Progress::line(fmt::format("{}: {} training and {} test images of {} classes ({})",
                              config_.data.set, data.train_size, data.test_size, network.classes(),
                              data.split.source));
@@ -39,7 +40,7 @@ void Journal::announce(const Data& data, const Network& network, const Plan& pla
     Progress::line(fmt::format("center: {}", config_.center.place));
   }
   if (algorithm.coupling != Coupling::none) {
-    const ElasticRates& e = plan.elastic();
+    const ElasticRates& e = schedule.elastic();
     Progress::line(fmt::format("{}, {}: tau {}, alpha {:.6g}, beta {:.6g}, rho {:.6g}", a.name,
                                a.exchange, a.tau, e.alpha, e.beta, e.rho));
   } else {
@@ -53,15 +54,15 @@ void Journal::warn(const std::string& message) {
   folder_.log({{"event", "warning"}, {"message", message}});
 }
 
-void Journal::warn_of_plan(const Plan& plan) {
-  const Algorithm& algorithm = *Registry<Algorithm>::find(config_.algorithm.name);
+void Journal::warn_of_schedule(const WorkerSchedule& schedule) {
+  const Algorithm& algorithm = Registry<Algorithm>::get(config_.algorithm.name);
   if (algorithm.elastic_region) {
-    const auto warning = stability_warning(config_.algorithm, plan.elastic());
+    const auto warning = stability_warning(config_.algorithm, schedule.elastic());
     if (warning) warn(*warning);
   }
-  const std::uint64_t tau = plan.tau(0), steps = plan.steps(0);
-  const Steps profiled = plan.profiled();
-  if (profiled.first < profiled.last && !has_ranges()) {
+  const std::uint64_t tau = schedule.tau(0), steps = schedule.steps(0);
+  const Steps profiled = schedule.profiled();
+  if (profiled.first < profiled.last && !can_trace()) {
     warn("profile.steps: this program was built without NVTX, which profilers listen to");
   }
   if (profiled.first < profiled.last && profiled.first >= steps) {

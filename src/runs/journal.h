@@ -11,7 +11,7 @@
 #include "runs/progress.h"
 #include "runs/run_folder.h"
 #include "settings/config.h"
-#include "settings/plan.h"
+#include "settings/worker_schedule.h"
 
 namespace easgd {
 
@@ -22,10 +22,10 @@ class Journal {
   Journal(const Config& config, RunFolder& folder) : config_(config), folder_(folder) {}
 
   /// Data, network, workers and method, a line each.
-  void announce(const Data& data, const Network& network, const Plan& plan) const;
+  void announce(const Data& data, const Network& network, const WorkerSchedule& schedule) const;
   void warn(const std::string& message);
-  /// What can be said against the plan before the run.
-  void warn_of_plan(const Plan& plan);
+  /// What can be said against the schedule before the run.
+  void warn_of_schedule(const WorkerSchedule& schedule);
   void warn_of_failure(int worker, const std::string& why);
   /// Once: where letters begin to be refused.
   void warn_of_refusals(const Team& team);

@@ -10,7 +10,7 @@
 #include "evaluate/evaluator.h"
 #include "exchange/team.h"
 #include "settings/config.h"
-#include "settings/plan.h"
+#include "settings/worker_schedule.h"
 
 namespace easgd {
 

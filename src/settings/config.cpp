@@ -37,7 +37,7 @@ void layer_fields(config::Fields& f, const char* key, std::vector<std::shared_pt
       [&list](config::Fields& element, std::size_t i) {
         std::string kind = i < list.size() ? list[i]->kind() : "";
         element.choice("type", kind, Registry<LayerEntry>::names(), "what the layer computes");
-        if (i == list.size()) list.push_back((*Registry<LayerEntry>::find(kind))());
+        if (i == list.size()) list.push_back(Registry<LayerEntry>::get(kind)());
         Layer& layer = *list[i];
         if (const std::string place = element.place(); !place.empty()) layer.origin = place;
         element.text("name", layer.name, kNameMeaning);
@@ -253,7 +253,7 @@ void load_layers(Config& config, const fs::path& origin) {
 
 /// What the method takes where it is not given, so that config.toml holds it.
 void complete(AlgorithmConfig& algorithm) {
-  const Algorithm& entry = *Registry<Algorithm>::find(algorithm.name);
+  const Algorithm& entry = Registry<Algorithm>::get(algorithm.name);
   if (!algorithm.center_momentum) algorithm.center_momentum = entry.center_momentum;
   if (!algorithm.center_learning_rate) {
     algorithm.center_learning_rate = entry.center_learning_rate;
@@ -387,7 +387,7 @@ std::string config_help() {
   std::string text = config::to_help([&](config::Fields& f) { defaults.fields(f); });
   text += "\nLayer types, for [[network.layer]] or the [[layer]] tables of network.file:\n";
   for (const std::string& kind : Registry<LayerEntry>::names()) {
-    const auto layer = (*Registry<LayerEntry>::find(kind))();
+    const auto layer = Registry<LayerEntry>::get(kind)();
     text += fmt::format("\n  type = \"{}\"\n", kind);
     text += config::to_help([&](config::Fields& f) {
       f.text("name", layer->name, kNameMeaning);

@@ -92,7 +92,7 @@ void check_center(const Algorithm& entry, const AlgorithmConfig& algorithm,
 
 /// Tells all of them, with the place of the first.
 void check_algorithm(const AlgorithmConfig& algorithm) {
-  const Algorithm& entry = *Registry<Algorithm>::find(algorithm.name);
+  const Algorithm& entry = Registry<Algorithm>::get(algorithm.name);
   std::vector<Mistake> found;
   check_exchange(entry, algorithm, found);
   check_coupling(entry, algorithm, found);

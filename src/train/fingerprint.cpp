@@ -72,13 +72,13 @@ Config config_of(const std::string& name, const Algorithm& algorithm, const Case
 
 void run(const std::string& name, const Algorithm& algorithm, const Case& c, Hash& hash) {
   const Config config = config_of(name, algorithm, c);
-  const Plan plan(config, c.workers, 1);
+  const WorkerSchedule schedule(config, c.workers, 1);
   const Buffer start = quadratic::start_vector(kParameters);
   TeamOptions options{.algorithm = &algorithm,
-                      .plan = &plan,
+                      .schedule = &schedule,
                       .center = center_options(config),
                       .workers = {},
-                      .order = virtual_order(plan, algorithm, c.workers, kTimes,
+                      .order = virtual_order(schedule, algorithm, c.workers, kTimes,
                                              std::string_view(c.exchange) == "synchronous"),
                       .state0 = start,
                       .stop_on_failure = true,
@@ -107,7 +107,7 @@ void run(const std::string& name, const Algorithm& algorithm, const Case& c, Has
 std::map<std::string, std::uint64_t> fingerprints() {
   std::map<std::string, std::uint64_t> result;
   for (const std::string& name : Registry<Algorithm>::names()) {
-    const Algorithm& algorithm = *Registry<Algorithm>::find(name);
+    const Algorithm& algorithm = Registry<Algorithm>::get(name);
     Hash hash;
     for (const char* exchange : {"asynchronous", "synchronous"}) {
       for (const std::size_t workers : {1, 3, 8}) {

@@ -27,7 +27,7 @@
 #include "runs/progress.h"
 #include "runs/run_folder.h"
 #include "runs/summary.h"
-#include "settings/plan.h"
+#include "settings/worker_schedule.h"
 
 namespace easgd {
 namespace {
@@ -105,7 +105,7 @@ class Run {
   void write_summary(const Team& team, const std::string& status, double seconds);
   void write_order(const Team& team);
 
-  std::atomic<bool> ending_{false};       // the run is to end before its plan
+  std::atomic<bool> ending_{false};       // the run is to end before its schedule
   std::atomic<bool> good_enough_{false};  // stop.test_error has been reached
   Config config_;
   const Algorithm& algorithm_;
@@ -113,7 +113,7 @@ class Run {
   CenterPlace place_;
   Data data_;
   Network network_;
-  Plan plan_;
+  WorkerSchedule schedule_;
   Buffer state0_;
   std::unique_ptr<OrderPolicy> order_;
   RunFolder folder_;  // last of what may fail: a mistake leaves no folder behind
@@ -127,13 +127,13 @@ class Run {
 
 Run::Run(Config config, const std::string& out)
     : config_(std::move(config)),
-      algorithm_(*Registry<Algorithm>::find(config_.algorithm.name)),
+      algorithm_(Registry<Algorithm>::get(config_.algorithm.name)),
       workers_(place_workers(config_.workers, algorithm_.single)),
       place_(place_center(config_, workers_.places)),
       data_(resolve_threads(config_, workers_.places),
             count_threads(config_, workers_.places, place_)),
       network_(network_of(config_, data_)),
-      plan_(config_, workers_.places.size(), data_.train_size),
+      schedule_(config_, workers_.places.size(), data_.train_size),
       state0_(initial_state(config_, network_)),
       order_(make_order()),
       folder_(make_folder(out)),
@@ -152,7 +152,7 @@ std::unique_ptr<OrderPolicy> Run::make_order() {
   if (config_.center.order == "virtual") {
     const VirtualConfig& v = config_.virtual_time;
     return virtual_order(
-        plan_, algorithm_, workers_.places.size(),
+        schedule_, algorithm_, workers_.places.size(),
         {v.step_seconds, v.transfer_seconds, v.jitter, std::uint64_t(config_.seed)}, synchronous);
   }
   if (synchronous) return synchronous_order();
@@ -162,7 +162,7 @@ std::unique_ptr<OrderPolicy> Run::make_order() {
   if (config_.center.order == "free") return free_order();
   Recording recording = Recording::read(config_.center.replay, workers_.places.size());
   recording.check_repeats(replay_config());
-  plan_.set_steps(recording.steps);
+  schedule_.set_steps(recording.steps);
   return replay_order(std::move(recording), ending_);
 }
 
@@ -190,8 +190,9 @@ WorkerParts Run::worker_parts(std::size_t index) {
             LoaderOptions options = loader_options(config_, data_);
             options.worker = std::uint32_t(index);
             options.workers = std::uint32_t(workers_.places.size());
-            options.cuts = config_.data.resident &&
-                           backend.can_keep(data_.train_size * data_.split.train->shape().size());
+            options.resident =
+                config_.data.resident &&
+                backend.can_hold(data_.train_size * data_.split.train->shape().size());
             options.allocate = [&backend](std::size_t n) { return backend.allocate_mailbox(n); };
             return std::make_unique<Loader>(*data_.split.train, options);
           },
@@ -200,7 +201,7 @@ WorkerParts Run::worker_parts(std::size_t index) {
 
 TeamOptions Run::team_options() {
   TeamOptions options{.algorithm = &algorithm_,
-                      .plan = &plan_,
+                      .schedule = &schedule_,
                       .center = center_options(config_),
                       .place = place_,
                       .workers = {},
@@ -287,9 +288,9 @@ ProgressState Run::progress_of(const Team& team) const {
   const double seconds = team.seconds();
   const double images = double(steps_taken(team)) * double(config_.workers.batch);
   double fraction = 0;
-  if (plan_.steps(0) != Plan::kEndless) {
+  if (schedule_.steps(0) != WorkerSchedule::kEndless) {
     double planned = 0;
-    for (std::size_t i = 0; i < team.workers(); ++i) planned += double(plan_.steps(i));
+    for (std::size_t i = 0; i < team.workers(); ++i) planned += double(schedule_.steps(i));
     fraction = double(steps_taken(team)) / planned;
   }
   if (config_.stop.seconds) fraction = std::max(fraction, seconds / *config_.stop.seconds);
@@ -323,7 +324,7 @@ void Run::watch(Team& team, const Evaluator& evaluator) {
 
 json Run::summarise(const Team& team, const std::string& status, double seconds) const {
   const double images = double(steps_taken(team)) * double(config_.workers.batch);
-  return summary_.json(config_, plan_.elastic(), team, status, seconds, images,
+  return summary_.json(config_, schedule_.elastic(), team, status, seconds, images,
                        images / double(data_.train_size));
 }
 
@@ -357,11 +358,11 @@ void Run::finish(Evaluator& evaluator, const CenterView& last, double seconds) {
 }
 
 ExitCode Run::run() {
-  journal_.announce(data_, network_, plan_);
+  journal_.announce(data_, network_, schedule_);
   for (const std::string& remark : {workers_.remark, place_.remark}) {
     if (!remark.empty()) journal_.warn(remark);
   }
-  journal_.warn_of_plan(plan_);
+  journal_.warn_of_schedule(schedule_);
   TeamOptions options = team_options();
   Evaluator evaluator(evaluator_options(), network_.state_count());
   const Team* seen_team = nullptr;

@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "backend/cpu/onednn.h"
-#include "data/dataset.h"
+#include "base/shape.h"
 
 namespace easgd::cpu {
 

@@ -6,7 +6,7 @@
 
 #include "backend/cuda/check.h"
 #include "backend/cuda/handle.h"
-#include "data/dataset.h"
+#include "base/shape.h"
 
 namespace easgd::cuda {
 

@@ -98,8 +98,8 @@ std::string CudaBackend::device() const {
   return fmt::format("cuda:{}", index_);
 }
 
-bool CudaBackend::can_keep(std::size_t bytes) const {
-  return cuda::can_keep(bytes);
+bool CudaBackend::can_hold(std::size_t bytes) const {
+  return cuda::can_hold(bytes);
 }
 
 void CudaBackend::upload(ConstView host, View device) {

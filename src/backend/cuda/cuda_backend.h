@@ -34,7 +34,7 @@ class CudaBackend final : public Backend {
     return device_buffer(count);
   }
   Buffer allocate_mailbox(std::size_t count) override { return pinned_buffer(count); }
-  bool can_keep(std::size_t bytes) const override;
+  bool can_hold(std::size_t bytes) const override;
   void upload(ConstView host, View device) override;
   void download(ConstView device, View host) override;
   void start_download(ConstView device, View mailbox) override;

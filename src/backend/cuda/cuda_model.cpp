@@ -134,7 +134,7 @@ Pass CudaModel::load(const Batch& batch) {
 }
 
 void CudaModel::forward(const Pass& pass) {
-  input_.cut();
+  input_.crop();
   bench_.take_parameters(pass.x);
   if (images_) {
     const kernels::Layout layout = bench_.layout(bench_.network().input());
@@ -186,7 +186,7 @@ void CudaModel::gradient(ConstView x, const Batch& batch, View g, View statistic
     bench_.give_gradients(pass.g);
   };
   if (bench_.options().graphs) {
-    graphs_.run({pass.arrived, input_.cuts_from(), pass.x, pass.g, pass.moved}, work);
+    graphs_.run({pass.arrived, input_.crops_from(), pass.x, pass.g, pass.moved}, work);
   } else {
     work();
   }

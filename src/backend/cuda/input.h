@@ -1,7 +1,7 @@
 // How batches come to a device: through two places in turn, on a stream of their own, so that one
 // crosses while the step before it computes.
 //
-// A batch comes as images, whose memory is free again once they have crossed, or as cuts of a
+// A batch comes as images, whose memory is free again once they have crossed, or as crops of a
 // training set that the device keeps: then only their places and labels cross, and the host waits
 // for nothing.
 #pragma once
@@ -29,11 +29,11 @@ class Input {
 
   /// The batch, for what is given to the stream next, which begins with `cut`.
   Arrived load(const Batch& batch);
-  /// Makes the images of the batch that was loaded last, where it came as cuts: one kernel, the same
+  /// Makes the images of the batch that was loaded last, where it came as crops: one kernel, the same
   /// every time for the same place.
-  void cut();
+  void crop();
   /// What else decides what `cut` does: nothing where the batch came as images.
-  const void* cuts_from() const { return has_images_ ? nullptr : levels_.data(); }
+  const void* crops_from() const { return has_images_ ? nullptr : levels_.data(); }
   /// After that: its place may be filled again once the work is done. On return the batch's own
   /// memory may be written.
   void unload();
@@ -42,15 +42,15 @@ class Input {
   std::size_t bytes() const;
 
  private:
-  /// Where every other batch lies. A parcel is the step, cuts [N] and labels [N].
+  /// Where every other batch lies. A header is the step, crops [N] and labels [N].
   struct Place {
-    Buffer images, parcel;
-    Buffer packed;  ///< the parcel, pinned
+    Buffer images, header;
+    Buffer packed;  ///< the header, pinned
     Event loaded, read;
   };
 
-  void pack(const Batch& batch, std::byte* parcel) const;
-  void keep_set(const KeptSet& kept);
+  void pack(const Batch& batch, std::byte* header) const;
+  void hold_set(const ResidentSet& resident);
 
   const Shape image_;
   const std::size_t batch_;
@@ -60,13 +60,13 @@ class Input {
   std::size_t turn_ = 0;
   bool has_images_ = false;  // the batch that was loaded last
   std::size_t samples_ = 0;  // of the same
-  const KeptSet* kept_ = nullptr;
+  const ResidentSet* resident_ = nullptr;
   std::shared_ptr<const Buffer> set_;  // its bytes
   Buffer levels_;
 };
 
 /// Whether a training set of so many bytes takes at most a quarter of what is free on the current
 /// device.
-bool can_keep(std::size_t bytes);
+bool can_hold(std::size_t bytes);
 
 }  // namespace easgd::cuda

@@ -6,7 +6,7 @@
 namespace easgd {
 
 /// The program was built with NVTX.
-bool has_ranges();
+bool can_trace();
 
 /// Names the calling thread for debuggers, top and profilers; only the first 15 bytes for the first
 /// two.
@@ -14,12 +14,12 @@ void name_thread(const std::string& name);
 
 /// A stretch of the calling thread's time from birth to death, which may lie within another of that
 /// thread. Where no profiler listens it costs some nanoseconds.
-class Range {
+class TraceScope {
  public:
-  explicit Range(const char* name);
-  ~Range();
-  Range(const Range&) = delete;
-  Range& operator=(const Range&) = delete;
+  explicit TraceScope(const char* name);
+  ~TraceScope();
+  TraceScope(const TraceScope&) = delete;
+  TraceScope& operator=(const TraceScope&) = delete;
 };
 
 }  // namespace easgd

@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "evaluate/evaluation_clock.h"
 #include "exchange/order.h"
-#include "settings/plan.h"
+#include "settings/worker_schedule.h"
 
 using namespace easgd;
 namespace fs = std::filesystem;
@@ -51,7 +51,7 @@ TEST_CASE("schedules are their formulas") {
   CHECK(s.at_clock(300) == doctest::Approx(0.5));
 }
 
-TEST_CASE("a plan shares the epochs, and schedules reach alpha and tau") {
+TEST_CASE("a schedule shares the epochs, and schedules reach alpha and tau") {
   Config config;
   config.algorithm.name = "easgd";
   config.algorithm.beta = 0.8;
@@ -64,14 +64,14 @@ TEST_CASE("a plan shares the epochs, and schedules reach alpha and tau") {
   config.algorithm.rho_schedule.factor = 2;
   config.workers.batch = 100;
   config.stop.epochs = 2;
-  const Plan plan(config, 4, 1001);
-  CHECK(plan.steps(0) == 6);  // 2 x 1001 samples, 4 workers, batches of 100: rounded up
-  CHECK(plan.tau(0) == 16);
-  CHECK(plan.tau(3) == 4);
-  CHECK(plan.rates(0).alpha == doctest::Approx(0.2));
-  CHECK(plan.rates(3).alpha == doctest::Approx(0.4));
+  const WorkerSchedule schedule(config, 4, 1001);
+  CHECK(schedule.steps(0) == 6);  // 2 x 1001 samples, 4 workers, batches of 100: rounded up
+  CHECK(schedule.tau(0) == 16);
+  CHECK(schedule.tau(3) == 4);
+  CHECK(schedule.rates(0).alpha == doctest::Approx(0.2));
+  CHECK(schedule.rates(3).alpha == doctest::Approx(0.4));
   config.stop.steps = 5;
-  CHECK(Plan(config, 4, 1001).steps(3) == 5);
+  CHECK(WorkerSchedule(config, 4, 1001).steps(3) == 5);
 }
 
 TEST_CASE("evaluations are due at the multiples of their periods") {

@@ -1,4 +1,4 @@
-#include "base/range.h"
+#include "base/trace.h"
 
 #include <pthread.h>
 
@@ -28,7 +28,7 @@ nvtxDomainHandle_t domain() {
 
 }  // namespace
 
-bool has_ranges() {
+bool can_trace() {
   return true;
 }
 
@@ -38,7 +38,7 @@ void name_thread(const std::string& name) {
   nvtxNameOsThreadA(std::uint32_t(gettid()), name.c_str());
 }
 
-Range::Range(const char* name) {
+TraceScope::TraceScope(const char* name) {
   nvtxEventAttributes_t event{};
   event.version = NVTX_VERSION;
   event.size = NVTX_EVENT_ATTRIB_STRUCT_SIZE;
@@ -47,20 +47,20 @@ Range::Range(const char* name) {
   nvtxDomainRangePushEx(domain(), &event);
 }
 
-Range::~Range() {
+TraceScope::~TraceScope() {
   nvtxDomainRangePop(domain());
 }
 
 #else
 
-bool has_ranges() {
+bool can_trace() {
   return false;
 }
 void name_thread(const std::string& name) {
   name_for_system(name);
 }
-Range::Range(const char*) {}
-Range::~Range() = default;
+TraceScope::TraceScope(const char*) {}
+TraceScope::~TraceScope() = default;
 
 #endif
 

@@ -38,12 +38,12 @@ struct Steps {
   std::uint64_t first = 0, last = 0;
 };
 
-class Plan {
+class WorkerSchedule {
  public:
   static constexpr std::uint64_t kEndless = std::numeric_limits<std::uint64_t>::max();
 
   /// `train_size` samples make an epoch, shared by `workers` workers.
-  Plan(const Config& config, std::size_t workers, std::size_t train_size);
+  WorkerSchedule(const Config& config, std::size_t workers, std::size_t train_size);
 
   Rates rates(std::uint64_t clock) const;
   std::uint64_t tau(std::uint64_t clock) const;

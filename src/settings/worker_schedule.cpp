@@ -1,4 +1,4 @@
-#include "settings/plan.h"
+#include "settings/worker_schedule.h"
 
 #include <fmt/format.h>
 
@@ -62,9 +62,9 @@ CenterOptions center_options(const Config& config) {
           .tau_down = std::uint64_t(config.tree.tau_down)};
 }
 
-Plan::Plan(const Config& config, std::size_t workers, std::size_t train_size)
+WorkerSchedule::WorkerSchedule(const Config& config, std::size_t workers, std::size_t train_size)
     : algorithm_(config.algorithm) {
-  const Algorithm& entry = *Registry<Algorithm>::find(algorithm_.name);
+  const Algorithm& entry = Registry<Algorithm>::get(algorithm_.name);
   if (entry.coupling != Coupling::none) {
     elastic_ = derive(algorithm_, entry.tree ? std::size_t(config.tree.fanout) + 1 : workers);
   }
@@ -83,13 +83,13 @@ Plan::Plan(const Config& config, std::size_t workers, std::size_t train_size)
   }
 }
 
-Rates Plan::rates(std::uint64_t clock) const {
+Rates WorkerSchedule::rates(std::uint64_t clock) const {
   return {float(algorithm_.learning_rate * algorithm_.schedule.at_clock(clock)),
           float(algorithm_.momentum), float(algorithm_.weight_decay),
           float(elastic_.alpha * algorithm_.rho_schedule.at_clock(clock)), float(elastic_.rho)};
 }
 
-std::uint64_t Plan::tau(std::uint64_t clock) const {
+std::uint64_t WorkerSchedule::tau(std::uint64_t clock) const {
   const double tau = double(algorithm_.tau) * algorithm_.tau_schedule.at_clock(clock);
   return std::uint64_t(std::clamp(std::round(tau), 1.0, 1e18));
 }
