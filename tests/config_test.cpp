@@ -18,6 +18,9 @@
 #include "config/writer.h"
 #include "nn/layer.h"
 #include "settings/config.h"
+#include "settings/config_help.h"
+#include "settings/dump.h"
+#include "settings/load.h"
 
 using namespace easgd;
 namespace fs = std::filesystem;

@@ -12,6 +12,7 @@
 #include "commands/commands.h"
 #include "evaluate/curvature.h"
 #include "exchange/devices.h"
+#include "settings/load.h"
 #include "settings/worker_schedule.h"
 #include "theory/additive_noise.h"
 #include "theory/double_well.h"

@@ -1,4 +1,5 @@
 // Every key of a configuration file, declared once: default here, range and meaning in config.cpp.
+// load.h reads one, dump.h writes one, config_help.h explains all keys.
 #pragma once
 
 #include <cstdint>
@@ -139,38 +140,5 @@ struct Config {
 
   void fields(config::Fields& f);
 };
-
-/// Reads a configuration, its network file too, and checks what one key alone cannot tell.
-/// network.file is relative to the configuration's folder, every other path to the current one.
-/// Throws: ConfigError.
-Config load_config(const std::string& path, const std::vector<std::string>& overrides);
-
-/// A path that means the same from any folder; as it is where the current folder is gone.
-std::string anchored(const std::string& path);
-
-/// The same as load_config for a configuration in memory, as a safetensors file carries one.
-Config parse_config(const std::string& text, const std::string& origin,
-                    const std::vector<std::string>& overrides);
-
-/// The TOML text that repeats the run.
-std::string dump_config(Config config);
-
-/// What the result of a run depends on beside the order of absorption. Evaluation is part of it
-/// where it `recomputes` running statistics, which are saved with the center.
-std::string dump_replay_config(Config config, bool recomputes);
-
-/// What evaluation depends on and nothing else: the data, without where it lay, and the network.
-std::string dump_evaluation_config(Config config);
-
-/// What a run is going to record reads back to the same.
-/// Throws: ConfigError with the key whose value does not.
-void check_reads_back(Config config);
-
-/// Every text that config.toml has to hold is UTF-8. Not of data.dir, without which a run repeats.
-/// Throws: KeyError.
-void check_recordable(Config config);
-
-/// `easgd help config`.
-std::string config_help();
 
 }  // namespace easgd

@@ -27,6 +27,8 @@
 #include "runs/progress.h"
 #include "runs/run_folder.h"
 #include "runs/summary.h"
+#include "settings/dump.h"
+#include "settings/load.h"
 #include "settings/worker_schedule.h"
 
 namespace easgd {
