@@ -90,12 +90,12 @@ Outcome outcome_of(const Toy& toy, const std::function<void(Team&)>& during = {}
   } catch (const std::exception& e) {
     result.error = e.what();
   }
-  const CenterView view = team.center().view();
+  const CenterView view = team.master().view();
   result.version = view.version;
   result.train_loss = view.train.loss;
   result.absorbed_steps.assign(view.steps.begin(), view.steps.end());
   result.center.assign(view.center.begin(), view.center.end());
-  result.order = team.center().order();
+  result.order = team.master().order();
   result.failed = team.failed();
   for (std::size_t i = 0; i < toy.workers; ++i) {
     result.steps.push_back(team.telemetry(i).clock);
@@ -231,6 +231,7 @@ class FaultyWorkerRule final : public WorkerRule {
     inner_->step(g, reply, rates);
   }
   void restart(ConstView center) override { inner_->restart(center); }
+  void describe(State& state) override { inner_->describe(state); }
 
  private:
   std::unique_ptr<WorkerRule> inner_;
@@ -242,8 +243,9 @@ class FaultyWorkerRule final : public WorkerRule {
 struct FaultyTeam {
   FaultyTeam(const char* name, Fault fault)
       : fault(fault), algorithm(Registry<Algorithm>::get(name)) {
-    algorithm.worker = [sound = algorithm.worker](Backend& backend, ConstView x0) {
-      return std::make_unique<FaultyWorkerRule>(sound(backend, x0),
+    algorithm.worker = [sound = algorithm.worker](Backend& backend, const RuleOptions& options,
+                                                  ConstView x0) {
+      return std::make_unique<FaultyWorkerRule>(sound(backend, options, x0),
                                                 dynamic_cast<FaultyBackend&>(backend).fault);
     };
   }
@@ -621,7 +623,7 @@ TEST_CASE("a failure at any place of an exchange stops the others where that is 
 TEST_CASE("a center rule that breaks in the middle of a round lets every worker go") {
   for (const auto order : kOrders) {
     Algorithm algorithm = Registry<Algorithm>::get("eamsgd");
-    algorithm.center = [sound = algorithm.center](Backend& backend, const CenterOptions& options,
+    algorithm.center = [sound = algorithm.center](Backend& backend, const RuleOptions& options,
                                                   ConstView x0) {
       return std::make_unique<BreakingCenterRule>(sound(backend, options, x0));
     };
@@ -640,16 +642,16 @@ TEST_CASE("a center whose device fails lets every worker go, and says that it is
   for (const Route route : {Route::peer, Route::staged}) {
     Toy toy = toy_of(1'000'000'000, free_order);
     toy.change = [route](TeamOptions& options) {
-      options.place.sites = {[] { return std::make_unique<DyingBackend>(100); }};
-      options.place.routes.assign(options.workers.size(), route);
+      options.placement.devices = {[] { return std::make_unique<DyingBackend>(100); }};
+      options.placement.routes.assign(options.workers.size(), route);
     };
     const Buffer x0 = quadratic::start_vector(toy.count);
     const WorkerSchedule schedule(toy.config, toy.workers, 1);
     Team team(toy.options(schedule, x0));
     team.start();
     CHECK_THROWS_WITH_AS(team.join(), "cuda:0: gone", DeviceError);
-    CHECK(team.center().lost());
-    CHECK(team.center().view().version == 100);
+    CHECK(team.master().is_lost());
+    CHECK(team.master().view().version == 100);
     CHECK(team.failed() == 0);
   }
 }
@@ -657,7 +659,8 @@ TEST_CASE("a center whose device fails lets every worker go, and says that it is
 TEST_CASE("a center that cannot be made is told before any worker is") {
   Toy toy = toy_of(10, free_order);
   toy.change = [](TeamOptions& options) {
-    options.place.sites = {[]() -> std::unique_ptr<Backend> { throw DeviceError("no memory"); }};
+    options.placement.devices = {
+        []() -> std::unique_ptr<Backend> { throw DeviceError("no memory"); }};
     for (WorkerParts& parts : options.workers) {
       parts.backend = []() -> std::unique_ptr<Backend> { throw DeviceError("a worker was made"); };
     }
@@ -675,7 +678,7 @@ TEST_CASE("letters by every route bring the center to the same bits") {
     for (const Route route : {Route::host, Route::peer, Route::staged}) {
       Toy toy = toy_of(name, 20, pairs ? round_robin_pairs : round_robin_order);
       toy.change = [route](TeamOptions& options) {
-        options.place.routes.assign(options.workers.size(), route);
+        options.placement.routes.assign(options.workers.size(), route);
       };
       centers.push_back(toy.run());
     }
