@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cmath>
 
+#include "backend/backend_kind.h"
 #include "base/error.h"
 #include "base/trace.h"
 #include "kernels/squared_distance.h"

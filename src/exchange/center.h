@@ -12,6 +12,7 @@
 
 #include "algorithms/algorithm.h"
 #include "algorithms/statistics_policy.h"
+#include "backend/collective.h"
 #include "exchange/mailbox.h"
 #include "exchange/order.h"
 #include "exchange/telemetry.h"
@@ -40,7 +41,7 @@ struct CenterPlace {
   int threads = 1;                 ///< of the host, in each site that is in its memory
   std::string remark = {};         ///< what people should know of the choice, or nothing
   /// Adds up over the sites, where there are several.
-  std::function<std::unique_ptr<Collective>(std::span<Backend* const>)> collective = {};
+  MakeCollective collective = {};
 };
 
 /// The center at a version, for those who want to copy it.
