@@ -27,6 +27,11 @@ class Dataset {
                                               std::span<std::uint8_t> scratch) const = 0;
 };
 
+/// How many samples of a set are used if there is a limit: the first `limit`; all, if that is 0 or
+/// more than there are.
+/// Throws: DataError for a set without images.
+std::size_t used_samples(const Dataset& set, std::size_t limit);
+
 /// The two halves of a data set.
 struct DataSplit {
   std::unique_ptr<Dataset> train;

@@ -6,8 +6,6 @@
 #include <tbb/blocked_range.h>
 #include <tbb/parallel_reduce.h>
 
-#include "base/error.h"
-
 namespace easgd {
 namespace {
 
@@ -45,8 +43,7 @@ float deviation(const Sums& sum, std::uint64_t pixels) {
 }  // namespace
 
 Normalisation measure_normalisation(const Dataset& set, std::size_t limit) {
-  const std::size_t count = limit && limit < set.size() ? limit : set.size();
-  if (count == 0) throw DataError("the data set has no images");
+  const std::size_t count = used_samples(set, limit);
   const Shape shape = set.shape();
   const ChannelSums sums = tbb::parallel_reduce(
       tbb::blocked_range<std::size_t>(0, count, 256), ChannelSums(shape.channels),

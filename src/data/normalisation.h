@@ -17,7 +17,8 @@ struct Normalisation {
 /// The least deviation that is divided by, measured or given.
 constexpr double kLeastDeviation = 1e-6;
 
-/// Mean and deviation of pixel / 255 over the first `limit` images (0: all) and all places. A
+/// Mean and deviation of pixel / 255 over all pixels of the first `limit` images (see
+/// used_samples). A
 /// channel that varies less than kLeastDeviation counts as one that does not, and gets deviation 1.
 /// Sums are integers, so the bits do not depend on the threads.
 /// Throws: what decoding an image throws; DataError where there is no image.

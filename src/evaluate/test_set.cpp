@@ -32,7 +32,7 @@ TestSet::TestSet(const Config& config, const Data& data, const Network& network)
   observed_options_ = loader_options(config, data);
   observed_options_.batch = batch;
   observed_options_.partition = Partition::whole;
-  observed_options_.order = Order::shuffled;
+  observed_options_.order = SampleOrder::shuffled;
   observed_options_.worker = kOnlooker;
   observed_options_.workers = kOnlooker + 1;
 }

@@ -1,0 +1,40 @@
+// Training batches: samples in a random order, cut and mirrored at random, and normalised.
+#pragma once
+
+#include <functional>
+
+#include "data/augmentation.h"
+#include "data/batch_assembly.h"
+#include "data/dataset.h"
+#include "data/loader_options.h"
+#include "data/sampling.h"
+#include "kernels/philox.h"
+
+namespace easgd {
+
+/// Thread: immutable; the set has to outlive it.
+/// Throws: ConfigError from the constructor, DataError for a set without images; build() throws
+/// what the set throws.
+class TrainingAssembly final : public BatchAssembly {
+ public:
+  TrainingAssembly(const Dataset& set, const LoaderOptions& options);
+
+  BatchMemory make_memory() const override;
+  void build(BatchMemory& to) const override;
+
+  /// Side lengths of the images in the batches.
+  Shape shape() const { return augmentation_.output(); }
+
+ private:
+  const Dataset& set_;
+  Sampling sampling_;
+  Augmentation augmentation_;
+  kernels::Random random_;
+  bool flip_;
+  std::size_t batch_;
+  bool is_resident_;
+  ResidentSet resident_;
+  std::function<Buffer(std::size_t)> allocate_;
+};
+
+}  // namespace easgd
