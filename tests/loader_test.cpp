@@ -61,19 +61,20 @@ class Slow final : public Numbered {
   }
 };
 
-/// Cannot decode one of its images until it is mended.
+/// Cannot decode some of its images until it is mended.
 class Damaged final : public Numbered {
  public:
-  Damaged(std::size_t size, std::size_t bad) : Numbered(size), bad_(bad) {}
+  Damaged(std::size_t size, std::set<std::size_t> bad) : Numbered(size), bad_(std::move(bad)) {}
   std::span<const std::uint8_t> image(std::size_t index,
                                       std::span<std::uint8_t> scratch) const override {
-    if (index == bad_ && !mended) throw DataError("image " + std::to_string(index) + ": no JPEG");
+    if (bad_.contains(index) && !mended)
+      throw DataError("image " + std::to_string(index) + ": no JPEG");
     return Numbered::image(index, scratch);
   }
   std::atomic<bool> mended{false};
 
  private:
-  std::size_t bad_;
+  std::set<std::size_t> bad_;
 };
 
 /// Stops whoever decodes image 1 until it is opened.
@@ -436,7 +437,7 @@ TEST_CASE("loader: many at once, given up at any time") {
 }
 
 TEST_CASE("loader: what the set throws comes out of next, once it is asked for that batch") {
-  Damaged set(60, 25);
+  Damaged set(60, {25});
   LoaderOptions options = with(10);
   options.order = SampleOrder::sequential;
   SUBCASE("on TBB") {}
@@ -452,6 +453,89 @@ TEST_CASE("loader: what the set throws comes out of next, once it is asked for t
   set.mended = true;
   CHECK(loader.next(2).labels[0] == 20);
   CHECK(loader.next(8).labels[0] == 20);
+}
+
+TEST_CASE("loader: the same bits in however many parts, by however many threads") {
+  const Slow set(200);
+  LoaderOptions options = with(33);
+  options.crop = 8;
+  options.flip = true;
+  const Recorded expected = record(set, options, 12);
+  const std::size_t sample = 2 * 8 * 8 * sizeof(float);
+  for (const std::size_t bytes : {std::size_t{1}, 2 * sample, 5 * sample, 32 * sample}) {
+    CAPTURE(bytes);
+    options.part_bytes = bytes;
+    options.spawn = spawn_on_tbb;
+    CHECK(record(set, options, 12) == expected);
+    options.spawn = spawn_on_threads;
+    CHECK(record(set, options, 12) == expected);
+    options.spawn = [](const std::function<void()>& task) { task(); };
+    CHECK(record(set, options, 12) == expected);
+  }
+}
+
+TEST_CASE("loader: many at once in parts, given up at any time") {
+  const Numbered set(500);
+  LoaderOptions options = with(16);
+  options.workers = 4;
+  std::vector<Recorded> expected(4);
+  for (std::uint32_t w = 0; w < 4; ++w) {
+    options.worker = w;
+    expected[w] = record(set, options, 20);
+  }
+  options.part_bytes = 1;
+  options.spawn = spawn_on_threads;
+  std::atomic<int> wrong = 0;
+  std::vector<std::jthread> workers;
+  for (std::uint32_t w = 0; w < 4; ++w)
+    workers.emplace_back([&, w, own = options]() mutable {
+      own.worker = w;
+      for (int round = 0; round < 5; ++round) {
+        wrong += record(set, own, 20) != expected[w];
+        Loader given_up(set, own);
+        given_up.next(std::uint64_t(round));
+      }
+    });
+  workers.clear();
+  CHECK(wrong == 0);
+}
+
+TEST_CASE("loader: parts whose tasks never come are built by who needs them") {
+  const Numbered set(50);
+  LoaderOptions options = with(8);
+  const Recorded expected = record(set, options, 10);
+  std::vector<std::function<void()>> late;
+  options.part_bytes = 1;
+  options.spawn = [&](std::function<void()> task) { late.push_back(std::move(task)); };
+  Loader loader(set, options);
+  for (std::uint64_t step = 0; step < 10; ++step) {
+    const ConstView images = loader.next(step).images;
+    CHECK(std::ranges::equal(
+        images, std::span(expected.images).subspan(step * images.size(), images.size())));
+  }
+  CHECK(late.size() == 13 * 8);
+  // Of past batches they find nothing to build.
+  for (const auto& task : late) task();
+  const ConstView images = loader.next(9).images;
+  CHECK(std::ranges::equal(images, std::span(expected.images).last(images.size())));
+}
+
+TEST_CASE("loader: of a batch in parts the first error comes out, and the batch can be mended") {
+  Damaged set(60, {27, 23});
+  LoaderOptions options = with(10);
+  options.order = SampleOrder::sequential;
+  options.part_bytes = 1;
+  SUBCASE("on TBB") {}
+  SUBCASE("on plain threads") {
+    options.spawn = spawn_on_threads;
+  }
+  Loader loader(set, options);
+  CHECK(loader.next(1).labels[9] == 19);
+  CHECK_THROWS_WITH_AS(loader.next(2), "image 23: no JPEG", DataError);
+  CHECK_THROWS_WITH_AS(loader.next(2), "image 23: no JPEG", DataError);
+  CHECK(loader.next(3).labels[0] == 30);
+  set.mended = true;
+  CHECK(loader.next(2).labels[9] == 29);
 }
 
 TEST_CASE("loader: a task that cannot be spawned is an error, and the loader is as it was") {

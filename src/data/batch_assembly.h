@@ -18,13 +18,16 @@ struct BatchMemory {
   Batch batch;
 };
 
-/// Thread: immutable; several batches may be built at once.
+/// Builds batches in parts, which several threads may build at the same time.
+/// Thread: immutable.
 class BatchAssembly {
  public:
   virtual ~BatchAssembly() = default;
   virtual BatchMemory make_memory() const = 0;
-  /// Builds the batch of step `to.batch.step`, a function of that step alone.
-  virtual void build(BatchMemory& to) const = 0;
+  /// Of every batch; 1..BatchParts::kMost.
+  virtual std::uint32_t parts() const = 0;
+  /// Builds one part of the batch of step `to.batch.step`, a function of that step alone.
+  virtual void build_part(std::uint32_t part, BatchMemory& to) const = 0;
 };
 
 }  // namespace easgd

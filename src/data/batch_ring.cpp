@@ -5,37 +5,34 @@
 
 namespace easgd {
 
-bool BatchRing::Slot::claim() {
-  std::uint32_t expected = queued;
-  return state.compare_exchange_strong(expected, building, std::memory_order_acquire);
-}
+BatchRing::Slot::Slot(const BatchAssembly& assembly)
+    : parts(assembly.parts()), memory(assembly.make_memory()), errors(assembly.parts()) {}
 
 BatchRing::BatchRing(std::unique_ptr<const BatchAssembly> assembly, Spawn spawn)
     : assembly_(std::move(assembly)), spawn_(std::move(spawn)) {
-  for (Slot& slot : slots_) slot.memory = assembly_->make_memory();
+  for (auto& slot : slots_) slot = std::make_unique<Slot>(*assembly_);
 }
 
 BatchRing::~BatchRing() {
-  for (Slot& slot : slots_) withdraw(slot);
+  for (const auto& slot : slots_) slot->parts.withdraw();
   while (tasks_.load(std::memory_order_acquire) != 0) std::this_thread::yield();
 }
 
 /// Makes sure that the slot of this step holds it or is going to.
 void BatchRing::prepare(std::uint64_t step) {
   Slot& slot = slot_of(step);
-  const bool is_free = slot.state.load(std::memory_order_relaxed) == free_slot;
-  if (!is_free && slot.memory.batch.step == step) return;
-  withdraw(slot);
-  slot.memory.batch.step = step;
-  slot.state.store(queued, std::memory_order_release);
-  spawn_task(slot);
+  if (slot.step == step) return;
+  empty(slot);
+  slot.step = slot.memory.batch.step = step;
+  slot.parts.offer();
+  for (std::size_t part = 0; part < slot.errors.size(); ++part) spawn_task(slot);
 }
 
 void BatchRing::spawn_task(Slot& slot) {
   tasks_.fetch_add(1, std::memory_order_relaxed);
   try {
     spawn_([this, &slot] {
-      if (slot.claim()) build(slot);
+      build_any(slot);
       tasks_.fetch_sub(1, std::memory_order_release);
     });
   } catch (...) {
@@ -44,41 +41,36 @@ void BatchRing::spawn_task(Slot& slot) {
   }
 }
 
-void BatchRing::build(Slot& slot) {
+/// Builds a part that nobody has begun, if there is one.
+bool BatchRing::build_any(Slot& slot) const {
+  const auto part = slot.parts.claim();
+  if (!part) return false;
   try {
-    assembly_->build(slot.memory);
+    assembly_->build_part(*part, slot.memory);
   } catch (...) {
-    slot.error = std::current_exception();
+    slot.errors[*part] = std::current_exception();
   }
-  // Not a store: notify_one() skips the wake-up if it reads that nobody waits, and the processor may
-  // read that before a plain store is visible to whoever begins to wait.
-  slot.state.exchange(ready, std::memory_order_seq_cst);
-  slot.state.notify_one();
-}
-
-/// Until a slot that somebody is building is ready.
-void BatchRing::wait(Slot& slot) {
-  slot.state.wait(building, std::memory_order_acquire);
+  slot.parts.finish();
+  return true;
 }
 
 /// Brings a slot back to the step loop, whatever it was doing.
-void BatchRing::withdraw(Slot& slot) {
-  if (!slot.claim()) wait(slot);
-  slot.error = nullptr;
-  slot.state.store(free_slot, std::memory_order_relaxed);
+void BatchRing::empty(Slot& slot) {
+  slot.parts.withdraw();
+  slot.step.reset();
+  for (auto& error : slot.errors) error = nullptr;
 }
 
 const Batch& BatchRing::next(std::uint64_t step) {
   for (std::uint64_t s = step; s < step + kSlots; ++s) prepare(s);
   Slot& slot = slot_of(step);
-  if (slot.claim()) {
-    build(slot);
-  } else if (slot.state.load(std::memory_order_acquire) != ready) {
-    wait(slot);
+  while (build_any(slot)) {
   }
-  if (slot.error) {
-    const std::exception_ptr error = slot.error;
-    withdraw(slot);
+  slot.parts.wait();
+  for (const std::exception_ptr& each : slot.errors) {
+    if (!each) continue;
+    const std::exception_ptr error = each;
+    empty(slot);
     std::rethrow_exception(error);
   }
   return slot.memory.batch;

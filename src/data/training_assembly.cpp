@@ -1,6 +1,23 @@
 #include "data/training_assembly.h"
 
+#include <algorithm>
+
 namespace easgd {
+namespace {
+
+std::size_t divided_up(std::size_t a, std::size_t b) {
+  return (a + b - 1) / b;
+}
+
+/// Samples of a part.
+std::size_t part_size(const LoaderOptions& options, Shape sample) {
+  constexpr std::size_t kMostParts = 256;      // more than there are threads that prepare data
+  if (options.resident) return options.batch;  // no images
+  const std::size_t fitting = options.part_bytes / (sample.size() * sizeof(float));
+  return std::clamp(fitting, divided_up(options.batch, kMostParts), options.batch);
+}
+
+}  // namespace
 
 TrainingAssembly::TrainingAssembly(const Dataset& set, const LoaderOptions& options)
     : set_(set),
@@ -9,8 +26,9 @@ TrainingAssembly::TrainingAssembly(const Dataset& set, const LoaderOptions& opti
       augmentation_(set.shape(), options.crop, options.normalisation, options.pad),
       random_{options.seed, kernels::Stream::augmentation, options.worker},
       flip_(options.flip),
-      batch_(options.batch),
       is_resident_(options.resident),
+      batch_(options.batch),
+      part_(part_size(options, shape())),
       resident_{&set, used_samples(set, options.limit), augmentation_.output(),
                 augmentation_.levels()},
       allocate_(options.allocate) {}
@@ -27,18 +45,22 @@ BatchMemory TrainingAssembly::make_memory() const {
   return memory;
 }
 
-void TrainingAssembly::build(BatchMemory& to) const {
+std::uint32_t TrainingAssembly::parts() const {
+  return std::uint32_t(divided_up(batch_, part_));
+}
+
+void TrainingAssembly::build_part(std::uint32_t part, BatchMemory& to) const {
   const std::uint64_t step = to.batch.step;
-  const std::size_t size = shape().size();
+  const std::size_t size = shape().size(), end = std::min(batch_, (part + 1) * part_);
   std::vector<std::uint8_t> scratch(set_.shape().size());
-  for (std::size_t i = 0; i < batch_; ++i) {
-    const std::size_t sample = sampling_.image_of(step, i);
-    to.labels[i] = set_.label(sample);
+  for (std::size_t i = part * part_; i < end; ++i) {
+    const std::size_t image = sampling_.image_of(step, i);
+    to.labels[i] = set_.label(image);
     const Window window = augmentation_.random(random_, step, std::uint32_t(i), flip_);
     if (is_resident_) {
-      to.crops[i] = {std::uint32_t(sample), window.top, window.left, window.mirrored};
+      to.crops[i] = {std::uint32_t(image), window.top, window.left, window.mirrored};
     } else {
-      augmentation_.apply(set_.image(sample, scratch), window,
+      augmentation_.apply(set_.image(image, scratch), window,
                           to.images.view().subspan(i * size, size));
     }
   }

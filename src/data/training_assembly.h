@@ -12,15 +12,18 @@
 
 namespace easgd {
 
+/// A part is a range of samples, at least one, of about `part_bytes` of images.
+///
 /// Thread: immutable; the set has to outlive it.
-/// Throws: ConfigError from the constructor, DataError for a set without images; build() throws
+/// Throws: ConfigError from the constructor, DataError for a set without images; build_part() throws
 /// what the set throws.
 class TrainingAssembly final : public BatchAssembly {
  public:
   TrainingAssembly(const Dataset& set, const LoaderOptions& options);
 
   BatchMemory make_memory() const override;
-  void build(BatchMemory& to) const override;
+  std::uint32_t parts() const override;
+  void build_part(std::uint32_t part, BatchMemory& to) const override;
 
   /// Side lengths of the images in the batches.
   Shape shape() const { return augmentation_.output(); }
@@ -31,8 +34,9 @@ class TrainingAssembly final : public BatchAssembly {
   Augmentation augmentation_;
   kernels::Random random_;
   bool flip_;
-  std::size_t batch_;
   bool is_resident_;
+  std::size_t batch_;
+  std::size_t part_;  ///< samples of a part; of the last one, at most
   ResidentSet resident_;
   std::function<Buffer(std::size_t)> allocate_;
 };
