@@ -21,15 +21,17 @@
 #include "data/evaluation_loader.h"
 #include "data/permutation.h"
 #include "kernels/crop.h"
+#include "mixed_sizes.h"
 
 using namespace easgd;
+using testing::MixedSizes;
 
 namespace {
 
 constexpr Shape kShape{2, 9, 11};
 
-std::uint8_t pixel_of(std::size_t image, std::size_t place) {
-  return static_cast<std::uint8_t>((image * 131 + place * 29 + image * place % 251) >> 1);
+std::uint8_t pixel_of(std::size_t image, std::size_t position) {
+  return static_cast<std::uint8_t>((image * 131 + position * 29 + image * position % 251) >> 1);
 }
 
 /// Decodes into scratch; an image's label is its number.
@@ -40,10 +42,10 @@ class Numbered : public Dataset {
   int classes() const override { return static_cast<int>(size_); }
   std::size_t size() const override { return size_; }
   int label(std::size_t index) const override { return static_cast<int>(index); }
-  std::span<const std::uint8_t> image(std::size_t index,
-                                      std::span<std::uint8_t> scratch) const override {
+  Image image(std::size_t index, Scratch& scratch) const override {
+    scratch.resize(kShape.size());
     for (std::size_t i = 0; i < kShape.size(); ++i) scratch[i] = pixel_of(index, i);
-    return scratch.first(kShape.size());
+    return {kShape, scratch};
   }
 
  private:
@@ -54,8 +56,7 @@ class Numbered : public Dataset {
 class Slow final : public Numbered {
  public:
   using Numbered::Numbered;
-  std::span<const std::uint8_t> image(std::size_t index,
-                                      std::span<std::uint8_t> scratch) const override {
+  Image image(std::size_t index, Scratch& scratch) const override {
     if (index % 5 == 0) std::this_thread::sleep_for(std::chrono::microseconds(50));
     return Numbered::image(index, scratch);
   }
@@ -65,8 +66,7 @@ class Slow final : public Numbered {
 class Damaged final : public Numbered {
  public:
   Damaged(std::size_t size, std::set<std::size_t> bad) : Numbered(size), bad_(std::move(bad)) {}
-  std::span<const std::uint8_t> image(std::size_t index,
-                                      std::span<std::uint8_t> scratch) const override {
+  Image image(std::size_t index, Scratch& scratch) const override {
     if (bad_.contains(index) && !mended)
       throw DataError("image " + std::to_string(index) + ": no JPEG");
     return Numbered::image(index, scratch);
@@ -81,8 +81,7 @@ class Damaged final : public Numbered {
 class Gated final : public Numbered {
  public:
   using Numbered::Numbered;
-  std::span<const std::uint8_t> image(std::size_t index,
-                                      std::span<std::uint8_t> scratch) const override {
+  Image image(std::size_t index, Scratch& scratch) const override {
     if (index == 1) {
       entered = true;
       entered.notify_all();
@@ -173,22 +172,26 @@ Recorded record(const Dataset& set, const LoaderOptions& options, std::uint64_t 
 }
 
 /// Pixel (c, y, x) of a window, straight from the definition; black over the image's edge.
-float normalised(std::size_t image, Window window, int width, int c, int y, int x) {
-  const int column = window.left + (window.mirrored ? width - 1 - x : x);
+float normalised(const Image& image, Window window, Shape shape, int c, int y, int x) {
+  const int column = window.left + (window.mirrored ? shape.width - 1 - x : x);
   const int row = window.top + y;
-  const bool inside = row >= 0 && row < kShape.height && column >= 0 && column < kShape.width;
-  const std::size_t place = (std::size_t(c) * kShape.height + row) * kShape.width + column;
+  const auto [channels, height, width] = image.shape;
+  const bool inside = row >= 0 && row < height && column >= 0 && column < width;
+  const std::size_t position = (std::size_t(c) * height + row) * width + column;
   const Normalisation n = some_normalisation();
-  const int pixel = inside ? pixel_of(image, place) : 0;
+  const int pixel = inside ? image.pixels[position] : 0;
   return static_cast<float>((pixel / 255.0 - n.mean[c]) / n.deviation[c]);
 }
 
-bool is_window(ConstView found, std::size_t image, Window window, Shape shape) {
+/// `window`: of image `index`.
+bool is_window(ConstView found, const Dataset& set, std::size_t index, Window window, Shape shape) {
+  Scratch scratch;
+  const Image image = set.image(index, scratch);
   std::size_t at = 0;
   for (int c = 0; c < shape.channels; ++c)
     for (int y = 0; y < shape.height; ++y)
       for (int x = 0; x < shape.width; ++x)
-        if (found[at++] != normalised(image, window, shape.width, c, y, x)) return false;
+        if (found[at++] != normalised(image, window, shape, c, y, x)) return false;
   return true;
 }
 
@@ -225,9 +228,9 @@ void check_windows(int pad) {
     CHECK(batch.step == step);
     CHECK(batch.worker == 3);
     for (std::uint32_t i = 0; i < 16; ++i) {
-      const std::uint64_t place = step * 16 + i;
+      const std::uint64_t position = step * 16 + i;
       const std::size_t image =
-          Permutation(50, {42, kernels::Stream::shuffle, 3}, place / 50)(place % 50);
+          Permutation(50, {42, kernels::Stream::shuffle, 3}, position / 50)(position % 50);
       REQUIRE(batch.labels[i] == static_cast<int>(image));
       const kernels::Random4 four =
           kernels::Random{42, kernels::Stream::augmentation, 3}.at(step, i);
@@ -235,7 +238,7 @@ void check_windows(int pad) {
                           static_cast<int>(four.below(1, std::uint32_t(5 + 2 * pad))) - pad,
                           (four.value[2] & 1) == 1};
       windows.insert({window.top, window.left, window.mirrored});
-      REQUIRE(is_window(batch.images.subspan(i * 98, 98), image, window, loader.shape()));
+      REQUIRE(is_window(batch.images.subspan(i * 98, 98), set, image, window, loader.shape()));
     }
   }
   CHECK(windows.size() == std::size_t((3 + 2 * pad) * (5 + 2 * pad) * 2));
@@ -576,6 +579,75 @@ TEST_CASE("loader: a batch that a task has begun is waited for") {
   CHECK(loader.next(1).labels[0] == 1);
 }
 
+TEST_CASE(
+    "loader: images of different sizes, of a thousand classes, each cut within its own sides") {
+  const MixedSizes set(3000);
+  LoaderOptions options = with(100);
+  options.crop = 7;
+  options.pad = 1;
+  options.flip = true;
+  options.normalisation = some_normalisation();
+  options.part_bytes = 4096;
+  Loader loader(set, options);
+  CHECK(loader.shape() == Shape{2, 7, 7});
+  std::set<int> labels, tops, lefts;
+  for (std::uint64_t step = 0; step < 30; ++step) {
+    const Batch& batch = loader.next(step);
+    for (std::uint32_t i = 0; i < 100; ++i) {
+      const std::size_t image =
+          Permutation(3000, {42, kernels::Stream::shuffle}, 0)(step * 100 + i);
+      REQUIRE(batch.labels[i] == int(37 * image % 1000));
+      const auto [channels, height, width] = MixedSizes::shape_of(image);
+      const kernels::Random4 four = kernels::Random{42, kernels::Stream::augmentation}.at(step, i);
+      const Window window{int(four.below(0, std::uint32_t(height - 7 + 3))) - 1,
+                          int(four.below(1, std::uint32_t(width - 7 + 3))) - 1,
+                          (four.value[2] & 1) == 1};
+      REQUIRE(is_window(batch.images.subspan(i * 98, 98), set, image, window, loader.shape()));
+      labels.insert(batch.labels[i]);
+      tops.insert(window.top);
+      lefts.insert(window.left);
+    }
+  }
+  CHECK(labels.size() == 1000);
+  CHECK(tops == std::set{-1, 0, 1, 2, 3, 4, 5, 6});         // of heights up to 12
+  CHECK(lefts == std::set{-1, 0, 1, 2, 3, 4, 5, 6, 7, 8});  // of widths up to 14
+}
+
+TEST_CASE("evaluation: of images of different sizes the middle of each") {
+  const MixedSizes set(40);
+  EvaluationLoader loader(set, {.batch = 15, .crop = 6, .normalisation = some_normalisation()});
+  REQUIRE(loader.batches() == 3);
+  for (std::size_t image = 0; image < 40; ++image) {
+    const Batch& batch = loader.at(image / 15);
+    const auto [channels, height, width] = MixedSizes::shape_of(image);
+    CHECK(batch.labels[image % 15] == int(37 * image % 1000));
+    CHECK(is_window(batch.images.subspan(image % 15 * 72, 72), set, image,
+                    {(height - 6) / 2, (width - 6) / 2, false}, loader.shape()));
+  }
+}
+
+TEST_CASE("loader: images of different sizes need a crop that fits them") {
+  const MixedSizes set(12);
+  LoaderOptions options = with(12);
+  options.set = "pets";
+  options.pad = 2;  // black pixels are no part of an image
+  CHECK(config_failure(set, options) ==
+        "data.crop: the images have different sizes; expected the side of a square to cut out of "
+        "each, as in data.crop = 224");
+  CHECK_THROWS_AS(EvaluationLoader(set, {}), KeyError);
+  options.crop = MixedSizes::kLeast;
+  CHECK(Loader(set, options).next(0).size() == 12);
+  options.crop = 9;
+  const char* message =
+      "pets: class0/0.png is 8x8, smaller than data.crop = 9; take it out of the set, or choose a "
+      "smaller crop";
+  options.order = SampleOrder::sequential;
+  Loader loader(set, options);
+  CHECK_THROWS_WITH_AS(loader.next(0), message, DataError);
+  EvaluationLoader evaluation(set, {.crop = 9, .set = "pets"});
+  CHECK_THROWS_WITH_AS(evaluation.at(0), message, DataError);
+}
+
 TEST_CASE("loader: wrong options say so") {
   const Numbered set(20);
   LoaderOptions options = with(4);
@@ -630,7 +702,7 @@ TEST_CASE("evaluation: the middle of every image in order, the last batch shorte
     for (std::size_t i = 0; i < batch.size(); ++i) {
       const std::size_t image = index * 10 + i;
       CHECK(batch.labels[i] == static_cast<int>(image));
-      CHECK(is_window(batch.images.subspan(i * 72, 72), image, {1, 2, false}, loader.shape()));
+      CHECK(is_window(batch.images.subspan(i * 72, 72), set, image, {1, 2, false}, loader.shape()));
     }
   }
   CHECK(EvaluationLoader(set, {.batch = 10, .limit = 10}).batches() == 1);

@@ -10,7 +10,7 @@
 
 namespace easgd {
 
-/// A training set for a device to keep, and what its samples become.
+/// A training set for a device to keep, of images of one size, and what its samples become.
 struct ResidentSet {
   const Dataset* set = nullptr;
   std::size_t samples = 0;        ///< the first ones, which are used

@@ -9,14 +9,14 @@ namespace easgd {
 
 EvaluationLoader::EvaluationLoader(const Dataset& set, const EvaluationOptions& options)
     : set_(set),
-      augmentation_(set.shape(), options.crop, options.normalisation),
+      augmentation_(
+          set, {.crop = options.crop, .normalisation = options.normalisation, .set = options.set}),
       batch_size_(options.batch),
       samples_(used_samples(set, options.limit)) {
   if (batch_size_ == 0) throw KeyError("evaluate.batch", "expected at least 1, found 0");
   const std::size_t largest = std::min(batch_size_, samples_);
   images_ = host_buffer(largest * shape().size());
   labels_.resize(largest);
-  scratch_.resize(set.shape().size());
 }
 
 const Batch& EvaluationLoader::at(std::size_t index) {
@@ -26,7 +26,8 @@ const Batch& EvaluationLoader::at(std::size_t index) {
   const std::size_t size = shape().size();
   for (std::size_t i = 0; i < count; ++i) {
     labels_[i] = set_.label(first + i);
-    augmentation_.apply(set_.image(first + i, scratch_), augmentation_.center(),
+    const Image image = augmentation_.image(first + i, scratch_);
+    augmentation_.apply(image, augmentation_.center(image.shape),
                         images_.view().subspan(i * size, size));
   }
   batch_ = {images_.view().first(count * size), std::span(labels_).first(count), 0, index};

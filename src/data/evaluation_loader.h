@@ -1,6 +1,7 @@
 // The batches that a center is evaluated on.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "base/view.h"
@@ -16,6 +17,7 @@ struct EvaluationOptions {
   int crop = 0;           ///< side of the square in the middle; 0: the whole image
   std::size_t limit = 0;  ///< see used_samples()
   Normalisation normalisation = {};
+  std::string set = "the data set";  ///< its name, for messages
 };
 
 /// A set in its own order, cut in the middle and not mirrored; the last batch may be shorter.
@@ -41,7 +43,7 @@ class EvaluationLoader {
   std::size_t samples_;
   Buffer images_;
   std::vector<std::int32_t> labels_;
-  std::vector<std::uint8_t> scratch_;
+  Scratch scratch_;
   Batch batch_;
 };
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <string>
 
 #include "base/view.h"
 #include "data/normalisation.h"
@@ -24,7 +25,9 @@ struct LoaderOptions {
   std::uint32_t worker = 0;
   std::uint32_t workers = 1;
   Normalisation normalisation = {};
-  /// Batches say how their images are cut out of the set, which a device keeps.
+  std::string set = "the data set";  ///< its name, for messages
+  /// Batches say how their images are cut out of the set, which a device keeps. Only for a set of
+  /// images of one size.
   bool resident = false;
   /// Where batches lie: a CUDA worker wants pinned memory.
   std::function<Buffer(std::size_t)> allocate = host_buffer;

@@ -1,11 +1,12 @@
 // Brings the pixels of every channel to mean 0 and deviation 1.
 #pragma once
 
+#include <cstddef>
 #include <vector>
 
-#include "data/dataset.h"
-
 namespace easgd {
+
+class Dataset;
 
 /// normalised = (pixel / 255 - mean) / deviation, one mean and deviation a channel.
 /// Empty vectors stand for mean 0 and deviation 1: pixel / 255.

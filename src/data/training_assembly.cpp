@@ -1,6 +1,7 @@
 #include "data/training_assembly.h"
 
 #include <algorithm>
+#include <cassert>
 
 namespace easgd {
 namespace {
@@ -23,15 +24,20 @@ TrainingAssembly::TrainingAssembly(const Dataset& set, const LoaderOptions& opti
     : set_(set),
       sampling_({used_samples(set, options.limit), options.batch, options.partition, options.order,
                  options.seed, options.worker, options.workers}),
-      augmentation_(set.shape(), options.crop, options.normalisation, options.pad),
+      augmentation_(set, {.crop = options.crop,
+                          .pad = options.pad,
+                          .flip = options.flip,
+                          .normalisation = options.normalisation,
+                          .set = options.set}),
       random_{options.seed, kernels::Stream::augmentation, options.worker},
-      flip_(options.flip),
       is_resident_(options.resident),
       batch_(options.batch),
       part_(part_size(options, shape())),
       resident_{&set, used_samples(set, options.limit), augmentation_.output(),
                 augmentation_.levels()},
-      allocate_(options.allocate) {}
+      allocate_(options.allocate) {
+  assert(set.has_one_size() || !is_resident_);
+}
 
 BatchMemory TrainingAssembly::make_memory() const {
   BatchMemory memory;
@@ -52,16 +58,17 @@ std::uint32_t TrainingAssembly::parts() const {
 void TrainingAssembly::build_part(std::uint32_t part, BatchMemory& to) const {
   const std::uint64_t step = to.batch.step;
   const std::size_t size = shape().size(), end = std::min(batch_, (part + 1) * part_);
-  std::vector<std::uint8_t> scratch(set_.shape().size());
+  thread_local Scratch scratch;  // once it has grown, a batch allocates nothing
   for (std::size_t i = part * part_; i < end; ++i) {
-    const std::size_t image = sampling_.image_of(step, i);
-    to.labels[i] = set_.label(image);
-    const Window window = augmentation_.random(random_, step, std::uint32_t(i), flip_);
+    const std::size_t sample = sampling_.image_of(step, i);
+    to.labels[i] = set_.label(sample);
     if (is_resident_) {
-      to.crops[i] = {std::uint32_t(image), window.top, window.left, window.mirrored};
+      const Window window = augmentation_.random(set_.shape(), random_, step, std::uint32_t(i));
+      to.crops[i] = {std::uint32_t(sample), window.top, window.left, window.mirrored};
     } else {
-      augmentation_.apply(set_.image(image, scratch), window,
-                          to.images.view().subspan(i * size, size));
+      const Image image = augmentation_.image(sample, scratch);
+      const Window window = augmentation_.random(image.shape, random_, step, std::uint32_t(i));
+      augmentation_.apply(image, window, to.images.view().subspan(i * size, size));
     }
   }
 }

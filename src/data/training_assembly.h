@@ -33,7 +33,6 @@ class TrainingAssembly final : public BatchAssembly {
   Sampling sampling_;
   Augmentation augmentation_;
   kernels::Random random_;
-  bool flip_;
   bool is_resident_;
   std::size_t batch_;
   std::size_t part_;  ///< samples of a part; of the last one, at most

@@ -15,7 +15,8 @@ Data::Data(Config& config, std::size_t other_threads)
       train_size(used_samples(*split.train, std::size_t(config.data.limit))),
       test_size(used_samples(*split.test, std::size_t(config.data.test_limit))) {
   if (config.data.mean.empty()) {
-    normalisation = measure_normalisation(*split.train, train_size);
+    const auto known = split.train->normalisation();
+    normalisation = known ? *known : measure_normalisation(*split.train, train_size);
     config.data.mean.assign(normalisation.mean.begin(), normalisation.mean.end());
     config.data.deviation.assign(normalisation.deviation.begin(), normalisation.deviation.end());
   } else {
@@ -66,7 +67,8 @@ LoaderOptions loader_options(const Config& config, const Data& data) {
           .order = sample_order_named(config.data.order),
           .limit = data.train_size,
           .seed = std::uint64_t(config.seed),
-          .normalisation = data.normalisation};
+          .normalisation = data.normalisation,
+          .set = config.data.set};
 }
 
 }  // namespace easgd
