@@ -4,6 +4,7 @@
 #include "algorithms/statistics_policy.h"
 #include "data/dataset_entry.h"
 #include "data/normalisation.h"
+#include "data/sampling.h"
 #include "settings/algorithm_keys.h"
 #include "settings/layer_tables.h"
 
@@ -28,9 +29,9 @@ void DataConfig::fields(config::Fields& f) {
   f.flag("resident", resident,
          "GPUs keep the training set, as bytes, where it takes at most a quarter of their free "
          "memory");
-  f.choice("partition", partition, {"whole", "shard", "chunks"},
+  f.choice("partition", partition, partition_names(),
            "what a worker samples: the whole set, its share, or chunks as in the paper");
-  f.choice("order", order, {"shuffled", "sequential"}, "order of the samples in a pass");
+  f.choice("order", order, sample_order_names(), "order of the samples in a pass");
   f.integer("limit", limit, {0, 1e9}, "use the first n training samples; 0 = all");
   f.integer("test_limit", test_limit, {0, 1e9}, "use the first n test samples; 0 = all");
   f.numbers("mean", mean, {-1e3, 1e3},

@@ -193,7 +193,7 @@ WorkerParts Run::worker_parts(std::size_t index) {
             options.worker = std::uint32_t(index);
             options.workers = std::uint32_t(workers_.places.size());
             options.resident =
-                config_.data.resident &&
+                config_.data.resident && data_.split.train->has_one_size() &&
                 backend.can_hold(data_.train_size * data_.split.train->shape().size());
             options.allocate = [&backend](std::size_t n) { return backend.allocate_mailbox(n); };
             return std::make_unique<Loader>(*data_.split.train, options);
