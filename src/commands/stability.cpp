@@ -274,7 +274,7 @@ void check(const Arguments& a, Config& config, bool curvature_given) {
   }
   const std::size_t workers = place_workers(config.workers, false).places.size();
   const ElasticRates rates = derive(config.algorithm, workers);
-  Json result = {{"exchange", config.algorithm.exchange},
+  Json result = {{"exchange", config::name_of(config.algorithm.exchange)},
                  {"workers", workers},
                  {"tau", config.algorithm.tau},
                  {"learning_rate", config.algorithm.learning_rate},
@@ -286,7 +286,7 @@ void check(const Arguments& a, Config& config, bool curvature_given) {
   // Where a schedule raises a rate, the highest counts.
   const double eta = config.algorithm.learning_rate * config.algorithm.schedule.largest();
   const double rise = config.algorithm.rho_schedule.largest();
-  const double limit = (config.algorithm.exchange == "synchronous"
+  const double limit = (config.algorithm.exchange == Exchange::synchronous
                             ? synchronous_easgd_largest_eta_h(rise * rates.alpha, rise * rates.beta)
                             : easgd_largest_eta_h(rise * rates.alpha)) /
                        eta;

@@ -38,16 +38,14 @@ class Hash {
 };
 
 struct Case {
-  const char* exchange;
+  Exchange exchange;
   std::size_t workers;
   std::int64_t tau;
 };
 
 bool is_defined_for(const Algorithm& algorithm, const Case& c) {
-  const bool synchronous = std::string_view(c.exchange) == "synchronous";
-  const Exchange other = synchronous ? Exchange::asynchronous : Exchange::synchronous;
-  return algorithm.exchange != other && (!algorithm.single || c.workers == 1) &&
-         (!algorithm.every_step || c.tau == 1);
+  const bool allowed = algorithm.exchange == Exchange::any || algorithm.exchange == c.exchange;
+  return allowed && (!algorithm.single || c.workers == 1) && (!algorithm.every_step || c.tau == 1);
 }
 
 Config config_of(const std::string& name, const Algorithm& algorithm, const Case& c) {
@@ -63,7 +61,6 @@ Config config_of(const std::string& name, const Algorithm& algorithm, const Case
   if (algorithm.coupling == Coupling::alpha) a.alpha = 0.25;
   a.center_momentum = algorithm.center_momentum;
   a.center_learning_rate = algorithm.center_learning_rate;
-  a.schedule.kind = "constant";
   config.tree = {.fanout = 2, .tau_up = 2, .tau_down = 3};
   config.workers.batch = 1;
   config.stop.steps = kSteps;
@@ -79,7 +76,7 @@ void run(const std::string& name, const Algorithm& algorithm, const Case& c, Has
                       .center = center_options(config),
                       .workers = {},
                       .order = virtual_order(schedule, algorithm, c.workers, kTimes,
-                                             std::string_view(c.exchange) == "synchronous"),
+                                             c.exchange == Exchange::synchronous),
                       .state0 = start,
                       .stop_on_failure = true,
                       .on_version = {},
@@ -109,7 +106,7 @@ std::map<std::string, std::uint64_t> fingerprints() {
   for (const std::string& name : Registry<Algorithm>::names()) {
     const Algorithm& algorithm = Registry<Algorithm>::get(name);
     Hash hash;
-    for (const char* exchange : {"asynchronous", "synchronous"}) {
+    for (const Exchange exchange : {Exchange::asynchronous, Exchange::synchronous}) {
       for (const std::size_t workers : {1, 3, 8}) {
         for (const std::int64_t tau : {1, 5}) {
           const Case c{exchange, workers, tau};
