@@ -370,7 +370,7 @@ TEST_CASE("a center on devices is tried before it is used, and what does not wor
   fake_cuda::set_devices(2);
   Config config;
   config.algorithm.name = "easgd";
-  config.algorithm.exchange = "synchronous";
+  config.algorithm.exchange = Exchange::synchronous;
   const std::vector<Placement> workers{{"cuda", {.index = 0}}, {"cuda", {.index = 1}}};
   const auto place = [&](const char* where) {
     config.center.place = where;

@@ -40,8 +40,7 @@ void check_batch(const char* key, std::int64_t batch, const Network& network) {
 }
 
 bool recomputes_statistics(const Config& config, const Network& network) {
-  return network.statistic_count() > 0 &&
-         statistics_policy_named(config.network.statistics) == StatisticsPolicy::recompute;
+  return network.statistic_count() > 0 && config.network.statistics == StatisticsPolicy::recompute;
 }
 
 Buffer initial_state(const Config& config, const Network& network) {

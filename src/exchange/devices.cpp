@@ -184,7 +184,7 @@ constexpr std::size_t kMasterThreads = 4;
 std::vector<std::string> why_not_on_workers(const AlgorithmConfig& algorithm,
                                             const std::vector<Placement>& workers) {
   std::vector<std::string> reasons;
-  if (algorithm.exchange != "synchronous") {
+  if (algorithm.exchange != Exchange::synchronous) {
     reasons.push_back("needs algorithm.exchange = \"synchronous\"");
   }
   if (!Registry<Algorithm>::get(algorithm.name).absorbs_sums) {
