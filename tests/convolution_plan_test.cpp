@@ -13,6 +13,7 @@
 #include "network_spec.h"
 #include "nn/conv2d.h"
 #include "settings/config.h"
+#include "settings/load.h"
 
 using namespace easgd;
 using namespace easgd::cuda;

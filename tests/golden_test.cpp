@@ -188,7 +188,7 @@ TEST_CASE(
     "200 steps of msgd follow PyTorch's Nesterov losses within 1e-3, and running statistics") {
   for (const Problem& problem : kProblems) {
     Setting s(problem);
-    const auto rule = Registry<Algorithm>::get("msgd").worker(*s.backend, s.x);
+    const auto rule = Registry<Algorithm>::get("msgd").worker(*s.backend, {}, s.x);
     const Rates rates{s.expected["learning_rate"], s.expected["momentum"],
                       s.expected["weight_decay"]};
     const auto losses = s.expected["losses"].get<std::vector<double>>();

@@ -285,7 +285,7 @@ TEST_CASE("model: a worker's step from batch to letter to reply allocates nothin
     Loader loader(*split.train, options);
     const std::vector<float> x = random_parameters(network);
     const auto model = cpu.compile(network, {.batch = kFftBatch});
-    const auto rule = Registry<Algorithm>::get("eamsgd").worker(cpu, x);
+    const auto rule = Registry<Algorithm>::get("eamsgd").worker(cpu, {}, x);
     const Buffer g = cpu.allocate(x.size()), letter = cpu.allocate_mailbox(x.size()),
                  reply = cpu.allocate_mailbox(x.size());
     const auto step = [&](std::uint64_t clock) {

@@ -81,14 +81,14 @@ std::unique_ptr<Model> stream_model(Backend& backend) {
 
 /// A device for each worker, and a copy of the center there.
 void place_everywhere(TeamOptions& options) {
-  options.place.sites.clear();
+  options.placement.devices.clear();
   for (std::size_t i = 0; i < options.workers.size(); ++i) {
-    options.place.sites.push_back(on_device(int(i)));
+    options.placement.devices.push_back(on_device(int(i)));
     options.workers[i].backend = on_device(int(i));
     options.workers[i].model = stream_model;
   }
-  options.place.routes.assign(options.workers.size(), Route::peer);
-  options.place.collective = Registry<CollectiveEntry>::get("cuda").make;
+  options.placement.routes.assign(options.workers.size(), Route::peer);
+  options.placement.collective = Registry<CollectiveEntry>::get("cuda").make;
 }
 
 /// Worker 2 fails before its batch of step `fails_at`.
@@ -112,8 +112,8 @@ Outcome run(const std::string& algorithm, std::unique_ptr<OrderPolicy> (*order)(
   toy.change = [where](TeamOptions& options) {
     options.statistics = {kStatistics, StatisticsPolicy::average};
     if (where == Where::cuda_and_center) {
-      options.place.sites = {on_device(0)};
-      options.place.routes = {Route::peer, Route::staged, Route::peer};
+      options.placement.devices = {on_device(0)};
+      options.placement.routes = {Route::peer, Route::staged, Route::peer};
     }
     if (where == Where::cuda_everywhere) return place_everywhere(options);
     for (WorkerParts& parts : options.workers) {
@@ -135,7 +135,7 @@ Outcome run(const std::string& algorithm, std::unique_ptr<OrderPolicy> (*order)(
   team.join();
   CHECK(fake_cuda::allocated() == before);  // by whom it was made
   const double seconds = team.seconds();
-  const CenterView view = team.center().view();
+  const CenterView view = team.master().view();
   Outcome result{{view.center.begin(), view.center.end()}, view.version, 0};
   result.center.insert(result.center.end(), view.statistics.begin(), view.statistics.end());
   for (std::size_t i = 0; i < kWorkers; ++i) result.refused += team.telemetry(i).refused;
@@ -231,7 +231,7 @@ TEST_CASE("a device that breaks in a sum lets everybody go, and the center is st
     toy.change = [&](TeamOptions& options) {
       place_everywhere(options);
       for (std::size_t i = 0; i < kWorkers; ++i) {
-        options.place.sites[i] = [&sites, i] {
+        options.placement.devices[i] = [&sites, i] {
           auto backend = std::make_unique<cuda::CudaBackend>(BackendOptions{.index = int(i)});
           sites.push_back(backend.get());
           return backend;
@@ -244,8 +244,8 @@ TEST_CASE("a device that breaks in a sum lets everybody go, and the center is st
     team.start();
     CHECK_THROWS_AS(team.join(), DeviceError);
     CHECK(team.failed() == 0);
-    CHECK_FALSE(team.center().lost());
-    const CenterView view = team.center().view();
+    CHECK_FALSE(team.master().is_lost());
+    const CenterView view = team.master().view();
     CHECK(view.version == 29);  // one letter was refused
     CHECK(std::vector<float>(view.center.begin(), view.center.end()) == last);
     fake_cuda::set_devices(1);
@@ -378,12 +378,12 @@ TEST_CASE("a center on devices is tried before it is used, and what does not wor
   CHECK(place("cuda:1").routes == std::vector(2, Route::peer));
   CHECK(place("cuda:1").remark.empty());
   const int urgent = fake_cuda::urgent_streams();
-  place("cuda:1").sites[0]();
+  place("cuda:1").devices[0]();
   CHECK(fake_cuda::urgent_streams() == urgent + 1);
   for (const char* where : {"auto", "workers"}) {
     const CenterPlace center = place(where);
     CHECK(center.name == "workers");
-    CHECK(center.sites.size() == 2);
+    CHECK(center.devices.size() == 2);
     CHECK(center.routes == std::vector(2, Route::peer));
     CHECK(center.remark.empty());
   }

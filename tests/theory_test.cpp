@@ -12,6 +12,7 @@
 #include "quadratic.h"
 #include "random_batch.h"
 #include "reference_network.h"
+#include "settings/load.h"
 #include "theory/additive_noise.h"
 #include "theory/double_well.h"
 #include "theory/multiplicative_noise.h"

@@ -12,6 +12,7 @@
 #include "commands/commands.h"
 #include "evaluate/run_inputs.h"
 #include "exchange/devices.h"
+#include "settings/load.h"
 #include "settings/worker_schedule.h"
 
 namespace easgd {

@@ -14,6 +14,7 @@
 #include "evaluate/test_set.h"
 #include "nn/safetensors.h"
 #include "runs/progress.h"
+#include "settings/load.h"
 
 namespace easgd {
 namespace {

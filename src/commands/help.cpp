@@ -8,7 +8,7 @@
 #include "base/nearest.h"
 #include "base/standard_output.h"
 #include "commands/commands.h"
-#include "settings/config.h"
+#include "settings/config_help.h"
 
 namespace easgd {
 namespace {

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "commands/commands.h"
+#include "settings/load.h"
 
 namespace easgd {
 namespace {

@@ -201,30 +201,30 @@ std::vector<std::string> why_not_on_workers(const AlgorithmConfig& algorithm,
 }
 
 /// Letters are waited for, gradients are not.
-MakeBackend site_on(Placement device) {
+MakeBackend on_device_urgently(Placement device) {
   device.options.urgent = true;
   return [device] { return device.make_backend(); };
 }
 
 /// Where no worker is on the CPU, a large center has several of its threads: one reads and writes
 /// memory at a fraction of its speed.
-CenterPlace in_host_memory(const std::vector<Placement>& workers) {
+CenterPlacement in_host_memory(const std::vector<Placement>& workers) {
   const bool on_cpu = std::ranges::count(workers, "cpu", &Placement::kind) > 0;
   const std::size_t cores = usable_cores(), taken = on_cpu ? cores : workers.size();
   const std::size_t most = std::min(kMasterThreads, std::size_t(cpu::largest_team()));
   const auto threads = int(std::clamp<std::size_t>(cores - std::min(taken, cores), 1, most));
-  return {.sites = {[threads] { return make_backend("cpu", {.threads = threads}); }},
+  return {.devices = {[threads] { return make_backend("cpu", {.threads = threads}); }},
           .threads = threads};
 }
 
 /// Throws: DeviceError where the sites' devices cannot be added up over, or a sum is wrong.
-void try_sum(const CenterPlace& place) {
+void try_sum(const CenterPlacement& place) {
   constexpr std::size_t kCount = (std::size_t{4} << 20) + 1;  // as much as a network, and odd
   std::vector<std::unique_ptr<Backend>> made;
   std::vector<Backend*> backends;
   std::vector<Buffer> terms, sums;
   std::vector<float> term(kCount), wanted(kCount), found(kCount);
-  for (const MakeBackend& make : place.sites) {
+  for (const MakeBackend& make : place.devices) {
     Backend& backend = *made.emplace_back(make());
     backends.push_back(&backend);
     for (std::size_t k = 0; k < kCount; ++k) {
@@ -254,31 +254,31 @@ void try_sum(const CenterPlace& place) {
 }
 
 /// Throws: DeviceError.
-CenterPlace on_workers(const std::vector<Placement>& workers) {
+CenterPlacement on_workers(const std::vector<Placement>& workers) {
   load_nccl();
-  CenterPlace place{.name = kOnWorkers,
-                    .sites = {},
-                    .routes = std::vector(workers.size(), Route::peer),
-                    .collective = Registry<CollectiveEntry>::get("cuda").make};
-  for (const Placement& worker : workers) place.sites.push_back(site_on(worker));
+  CenterPlacement place{.name = kOnWorkers,
+                        .devices = {},
+                        .routes = std::vector(workers.size(), Route::peer),
+                        .collective = Registry<CollectiveEntry>::get("cuda").make};
+  for (const Placement& worker : workers) place.devices.push_back(on_device_urgently(worker));
   try_sum(place);
   return place;
 }
 
-CenterPlace on_workers_if_there(const std::vector<Placement>& workers) {
+CenterPlacement on_workers_if_there(const std::vector<Placement>& workers) {
   try {
     return on_workers(workers);
   } catch (const DeviceError& e) {
-    CenterPlace place = in_host_memory(workers);
+    CenterPlacement place = in_host_memory(workers);
     place.remark = fmt::format("{}; letters are added up in host memory instead", e.what());
     return place;
   }
 }
 
-CenterPlace on_device(const std::string& name, const std::vector<Placement>& workers) {
+CenterPlacement on_device(const std::string& name, const std::vector<Placement>& workers) {
   const Placement device = cuda_device(std::stoi(name.substr(5)));
   check_present(device, "center.place = \"pinned\"");
-  CenterPlace place{.name = name, .sites = {site_on(device)}};
+  CenterPlacement place{.name = name, .devices = {on_device_urgently(device)}};
   std::set<std::string> without_path;
   for (const Placement& worker : workers) {
     const bool peer = worker.kind == device.kind && Registry<DevicePaths>::get("cuda").open_peer(
@@ -296,7 +296,7 @@ CenterPlace on_device(const std::string& name, const std::vector<Placement>& wor
 
 }  // namespace
 
-CenterPlace place_center(const Config& config, const std::vector<Placement>& workers) {
+CenterPlacement place_center(const Config& config, const std::vector<Placement>& workers) {
   const std::string& place = config.center.place;
   if (place == "pinned") return in_host_memory(workers);
   if (place.starts_with("cuda:") && is_number(place.substr(5))) return on_device(place, workers);

@@ -2,22 +2,21 @@
 
 namespace easgd {
 
-Worker::Worker(int index, const WorkerParts& parts, const Algorithm& algorithm,
-               const WorkerSchedule& schedule, ConstView state0, std::size_t statistics,
-               Mailbox& mailbox, WorkerTelemetry& telemetry)
-    : algorithm_(algorithm),
-      schedule_(schedule),
+Worker::Worker(const WorkerOptions& o, Mailbox& mailbox, WorkerTelemetry& telemetry)
+    : algorithm_(o.algorithm),
+      schedule_(o.schedule),
       telemetry_(telemetry),
-      steps_(schedule.steps(std::size_t(index))),
-      profiled_(index == 0 ? schedule.profiled() : Steps{}),
-      backend_(parts.backend()),
-      batches_(parts.batches(*backend_)),
-      model_(parts.model(*backend_)),
-      rule_(algorithm.worker(*backend_, state0.first(state0.size() - statistics))),
-      gradient_(backend_->allocate(state0.size() - statistics)),
-      statistics_(backend_->allocate(statistics)),
+      steps_(o.schedule.steps(o.index)),
+      profiled_(o.index == 0 ? o.schedule.profiled() : Steps{}),
+      backend_(o.parts.backend()),
+      batches_(o.parts.batches(*backend_)),
+      model_(o.parts.model(*backend_)),
+      rule_(algorithm_.worker(*backend_, o.rules, o.state0.first(o.state0.size() - o.statistics))),
+      gradient_(backend_->allocate(o.state0.size() - o.statistics)),
+      statistics_(backend_->allocate(o.statistics)),
       mailbox_(mailbox) {
-  backend_->upload(state0.last(statistics), statistics_);
+  const ConstView state0 = o.state0;
+  backend_->upload(state0.last(o.statistics), statistics_);
   if (mailbox_.letter().empty()) {
     letter_ = backend_->allocate_mailbox(state0.size());
     reply_ = backend_->allocate_mailbox(state0.size());

@@ -59,7 +59,7 @@ void Summary::add(const Evaluation& evaluation) {
 nlohmann::json Summary::json(const Config& config, const ElasticRates& rates, const Team& team,
                              const std::string& status, double seconds, double images,
                              double epochs) const {
-  const std::optional<double> virtual_seconds = team.center().view().seconds;
+  const std::optional<double> virtual_seconds = team.master().view().seconds;
   double exchange = 0, data = 0, all = 0;
   std::uint64_t exchanges = 0, refused = 0;
   Json steps = Json::array();

@@ -1,52 +1,18 @@
 #include "settings/config.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <filesystem>
-#include <map>
-#include <system_error>
-
 #include "algorithms/algorithm.h"
 #include "algorithms/statistics_policy.h"
-#include "base/error.h"
-#include "base/file_kind.h"
-#include "config/reader.h"
-#include "config/writer.h"
 #include "data/dataset_entry.h"
 #include "data/normalisation.h"
-#include "settings/config_check.h"
+#include "settings/algorithm_keys.h"
+#include "settings/layer_tables.h"
 
 namespace easgd {
-
-namespace fs = std::filesystem;
 
 namespace {
 
 constexpr double kManySteps = 1e12;
 constexpr double kManyThreads = 65536;  // more than any machine has cores: "auto" finds them all
-constexpr const char* kExpected = "a configuration (see configs/ and `easgd help config`)";
-constexpr const char* kNameMeaning = "names the layer's tensors; empty: type and number";
-constexpr const char* kFromMeaning =
-    "layer whose output it takes, \"images\" for the input; empty: the layer before";
-
-/// The layer tables of `list`: type and name here, the rest as each layer declares.
-void layer_fields(config::Fields& f, const char* key, std::vector<std::shared_ptr<Layer>>& list) {
-  f.tables(
-      key, list.size(),
-      [&list](config::Fields& element, std::size_t i) {
-        std::string kind = i < list.size() ? list[i]->kind() : "";
-        element.choice("type", kind, Registry<LayerEntry>::names(), "what the layer computes");
-        if (i == list.size()) list.push_back(Registry<LayerEntry>::get(kind)());
-        Layer& layer = *list[i];
-        if (const std::string place = element.place(); !place.empty()) layer.origin = place;
-        element.text("name", layer.name, kNameMeaning);
-        if (layer.name.empty()) layer.name = fmt::format("{}{}", kind, i + 1);
-        element.text("from", layer.from, kFromMeaning);
-        layer.fields(element);
-      },
-      "a layer, from the input to the loss; the types are listed below");
-}
 
 }  // namespace
 
@@ -103,10 +69,7 @@ void AlgorithmConfig::fields(config::Fields& f) {
            "Nesterov momentum delta, where the algorithm has one");
   f.number("weight_decay", weight_decay, {0, 10},
            "l2 coefficient, taken where the gradient is taken");
-  f.number("center_momentum", center_momentum, {0, 0.99999},
-           "momentum mu of sma and diloco; not given: 0.3 and 0.9");
-  f.number("center_learning_rate", center_learning_rate, {1e-6, 1e3},
-           "outer learning rate eta_o of diloco; not given: 0.7");
+  own_fields(f, *this);
   f.table(
       "schedule", [this](config::Fields& t) { schedule.fields(t); },
       "factor on the learning rate, by the worker's own clock");
@@ -115,6 +78,11 @@ void AlgorithmConfig::fields(config::Fields& f) {
   f.table(
       "rho_schedule", [this](config::Fields& t) { rho_schedule.fields(t); },
       "factor on alpha (alpha does not follow the learning rate's schedule)");
+}
+
+void AlgorithmConfig::choose(const std::string& algorithm) {
+  name = own_of = algorithm;
+  own = make_options(Registry<Algorithm>::get(algorithm));
 }
 
 std::vector<std::string> AlgorithmConfig::given_coupling() const {
@@ -153,13 +121,6 @@ void CenterConfig::fields(config::Fields& f) {
            "order in which letters are absorbed");
   f.text("replay", replay,
          "order.bin of the run to repeat, for order = \"replay\"; relative to the current folder");
-}
-
-void TreeConfig::fields(config::Fields& f) {
-  f.integer("fanout", fanout, {2, 65533}, "workers of a group, and groups of a group");
-  f.integer("tau_up", tau_up, {1, 1e9}, "letters a group absorbs between two to its parent");
-  f.integer("tau_down", tau_down, {1, 1e9},
-            "letters a group absorbs between two pulls of its parent");
 }
 
 void VirtualConfig::fields(config::Fields& f) {
@@ -210,8 +171,7 @@ void Config::fields(config::Fields& f) {
       "workers", [this](config::Fields& t) { workers.fields(t); }, "who learns");
   f.table(
       "center", [this](config::Fields& t) { center.fields(t); }, "the center variable");
-  f.table(
-      "tree", [this](config::Fields& t) { tree.fields(t); }, "of the tree algorithms");
+  own_tables(f, algorithm);
   f.table(
       "virtual", [this](config::Fields& t) { virtual_time.fields(t); },
       "of center.order = \"virtual\"");
@@ -221,181 +181,6 @@ void Config::fields(config::Fields& f) {
       "evaluate", [this](config::Fields& t) { evaluate.fields(t); }, "watching the center");
   f.table(
       "profile", [this](config::Fields& t) { profile.fields(t); }, "for profilers");
-}
-
-namespace {
-
-/// `origin` is the configuration file, which network.file is relative to.
-void load_layers(Config& config, const fs::path& origin) {
-  NetworkConfig& network = config.network;
-  const auto fail = [&origin](const char* why) {
-    throw ConfigError(fmt::format("{}: network: {}", origin.string(), why));
-  };
-  if (!network.file.empty()) {
-    if (!network.layers.empty()) fail("give file or [[network.layer]] tables, not both");
-    const std::string file = (origin.parent_path() / network.file).string();
-    if (const std::string why = why_unreadable(file); !why.empty()) {
-      std::error_code error;
-      [[maybe_unused]] const auto there = fs::status(file, error);
-      const bool absent = error == std::errc::no_such_file_or_directory;
-      throw KeyError("network.file",
-                     fmt::format("{} {}; expected a TOML file of layers, relative to the "
-                                 "configuration's folder",
-                                 file, absent ? "is not there" : why));
-    }
-    config::read_file(
-        file, {}, [&](config::Fields& f) { layer_fields(f, "layer", network.layers); },
-        "[[layer]] tables, from the input to the loss");
-    network.file.clear();
-  }
-  if (network.layers.empty()) fail("has no layers; give network.file or [[network.layer]] tables");
-}
-
-/// What the method takes where it is not given, so that config.toml holds it.
-void complete(AlgorithmConfig& algorithm) {
-  const Algorithm& entry = Registry<Algorithm>::get(algorithm.name);
-  if (!algorithm.center_momentum) algorithm.center_momentum = entry.center_momentum;
-  if (!algorithm.center_learning_rate) {
-    algorithm.center_learning_rate = entry.center_learning_rate;
-  }
-}
-
-constexpr const char* kDump = "config.toml";
-
-/// A resolved configuration as it would be read again.
-Config read_again(const std::string& text) {
-  Config config;
-  config.places = config::read_text(
-      text, kDump, {}, [&](config::Fields& f) { config.fields(f); }, kExpected);
-  config::at_places(config.places, [&] {
-    load_layers(config, "");
-    check(config);
-  });
-  return config;
-}
-
-}  // namespace
-
-std::string anchored(const std::string& path) {
-  std::error_code error;
-  const fs::path whole = path.empty() ? fs::path() : fs::absolute(path, error);
-  if (error) return path;
-  // What is before ".." may be a link, and lead elsewhere.
-  return std::ranges::count(whole, fs::path("..")) > 0 ? whole : whole.lexically_normal();
-}
-
-Config load_config(const std::string& path, const std::vector<std::string>& overrides) {
-  if (path.empty()) throw ConfigError("expected a configuration file; found an empty name");
-  Config config;
-  config.places = config::read_file(
-      path, overrides, [&](config::Fields& f) { config.fields(f); }, kExpected);
-  config::at_places(config.places, [&] {
-    load_layers(config, path);
-    check(config);
-    complete(config.algorithm);
-  });
-  config.data.dir = anchored(config.data.dir);
-  config.network.init = anchored(config.network.init);
-  config.center.replay = anchored(config.center.replay);
-  return config;
-}
-
-Config parse_config(const std::string& text, const std::string& origin,
-                    const std::vector<std::string>& overrides) {
-  Config config;
-  config.places = config::read_text(
-      text, origin, overrides, [&](config::Fields& f) { config.fields(f); }, kExpected);
-  config::at_places(config.places, [&] { load_layers(config, origin); });
-  return config;
-}
-
-std::string dump_config(Config config) {
-  return config::to_toml([&](config::Fields& f) { config.fields(f); });
-}
-
-std::string dump_replay_config(Config config, bool recomputes) {
-  config.name.clear();
-  config.data.dir.clear();
-  config.workers.devices.clear();
-  config.center = {};
-  config.stop.seconds.reset();
-  config.stop.test_error.reset();
-  config.profile = {};
-  EvaluateConfig evaluate;
-  if (recomputes) {
-    evaluate.batch = config.evaluate.batch;
-    evaluate.threads = config.evaluate.threads;
-  }
-  config.evaluate = evaluate;
-  return dump_config(std::move(config));
-}
-
-namespace {
-
-/// Of what evaluation depends on, out of `config`. Reading back needs the bounds of every key.
-void evaluation_fields(config::Fields& f, Config& config, DataConfig& data) {
-  f.integer("seed", config.seed, {}, "");
-  f.table(
-      "data", [&](config::Fields& t) { data.fields(t); }, "");
-  f.table(
-      "network", [&](config::Fields& t) { layer_fields(t, "layer", config.network.layers); }, "");
-  f.table(
-      "workers", [&](config::Fields& t) { t.text("precision", config.workers.precision, ""); }, "");
-  f.table(
-      "evaluate",
-      [&](config::Fields& t) {
-        t.integer("batch", config.evaluate.batch, {}, "");
-        t.integer("threads", config.evaluate.threads, {}, "");
-      },
-      "");
-}
-
-}  // namespace
-
-std::string dump_evaluation_config(Config config) {
-  DataConfig data;
-  data.set = config.data.set;
-  data.crop = config.data.crop;
-  data.test_limit = config.data.test_limit;
-  data.mean = config.data.mean;
-  data.deviation = config.data.deviation;
-  return config::to_toml([&](config::Fields& f) { evaluation_fields(f, config, data); });
-}
-
-void check_reads_back(Config config) {
-  try {
-    const std::string text = dump_config(config);
-    if (dump_config(read_again(text)) != text) {
-      throw ConfigError(std::string(kDump) + " would be read again as something else");
-    }
-    const std::string carried = dump_evaluation_config(config);
-    if (dump_evaluation_config(parse_config(carried, "easgd.config", {})) != carried) {
-      throw ConfigError("easgd.config would be read again as something else");
-    }
-  } catch (const ConfigError& e) {
-    throw ConfigError(fmt::format("the run's own configuration cannot be recorded: {}", e.what()));
-  }
-}
-
-void check_recordable(Config config) {
-  config.data.dir.clear();  // whoever finds the data records it where that can be
-  dump_config(std::move(config));
-}
-
-std::string config_help() {
-  Config defaults;
-  std::string text = config::to_help([&](config::Fields& f) { defaults.fields(f); });
-  text += "\nLayer types, for [[network.layer]] or the [[layer]] tables of network.file:\n";
-  for (const std::string& kind : Registry<LayerEntry>::names()) {
-    const auto layer = Registry<LayerEntry>::get(kind)();
-    text += fmt::format("\n  type = \"{}\"\n", kind);
-    text += config::to_help([&](config::Fields& f) {
-      f.text("name", layer->name, kNameMeaning);
-      f.text("from", layer->from, kFromMeaning);
-      layer->fields(f);
-    });
-  }
-  return text;
 }
 
 }  // namespace easgd

@@ -1,4 +1,5 @@
 // Every key of a configuration file, declared once: default here, range and meaning in config.cpp.
+// load.h reads one, dump.h writes one, config_help.h explains all keys.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "algorithms/algorithm.h"
 #include "config/fields.h"
 #include "config/reader.h"
 #include "nn/layer.h"
@@ -49,10 +51,14 @@ struct AlgorithmConfig {
   double learning_rate = 0.05;
   double momentum = 0.9;
   double weight_decay = 0;
-  std::optional<double> center_momentum, center_learning_rate;
   Schedule schedule, tau_schedule, rho_schedule;
 
+  std::shared_ptr<AlgorithmOptions> own;  ///< its own keys; null if it has none, or none is chosen
+  std::string own_of;                     ///< the algorithm that they belong to
+
   void fields(config::Fields& f);
+  /// Sets the name, and its own keys to their defaults.
+  void choose(const std::string& algorithm);
   /// Which of "rho", "alpha", "beta" are given.
   std::vector<std::string> given_coupling() const;
 };
@@ -65,15 +71,6 @@ struct WorkersConfig {
   bool graphs = true;
   std::string plans = "ranking";
   std::string on_failure = "continue";
-
-  void fields(config::Fields& f);
-};
-
-/// Of algorithms whose workers are in a tree.
-struct TreeConfig {
-  std::int64_t fanout = 4;
-  std::int64_t tau_up = 1;
-  std::int64_t tau_down = 10;
 
   void fields(config::Fields& f);
 };
@@ -130,7 +127,6 @@ struct Config {
   AlgorithmConfig algorithm;
   WorkersConfig workers;
   CenterConfig center;
-  TreeConfig tree;
   VirtualConfig virtual_time;
   StopConfig stop;
   EvaluateConfig evaluate;
@@ -139,38 +135,5 @@ struct Config {
 
   void fields(config::Fields& f);
 };
-
-/// Reads a configuration, its network file too, and checks what one key alone cannot tell.
-/// network.file is relative to the configuration's folder, every other path to the current one.
-/// Throws: ConfigError.
-Config load_config(const std::string& path, const std::vector<std::string>& overrides);
-
-/// A path that means the same from any folder; as it is where the current folder is gone.
-std::string anchored(const std::string& path);
-
-/// The same as load_config for a configuration in memory, as a safetensors file carries one.
-Config parse_config(const std::string& text, const std::string& origin,
-                    const std::vector<std::string>& overrides);
-
-/// The TOML text that repeats the run.
-std::string dump_config(Config config);
-
-/// What the result of a run depends on beside the order of absorption. Evaluation is part of it
-/// where it `recomputes` running statistics, which are saved with the center.
-std::string dump_replay_config(Config config, bool recomputes);
-
-/// What evaluation depends on and nothing else: the data, without where it lay, and the network.
-std::string dump_evaluation_config(Config config);
-
-/// What a run is going to record reads back to the same.
-/// Throws: ConfigError with the key whose value does not.
-void check_reads_back(Config config);
-
-/// Every text that config.toml has to hold is UTF-8. Not of data.dir, without which a run repeats.
-/// Throws: KeyError.
-void check_recordable(Config config);
-
-/// `easgd help config`.
-std::string config_help();
 
 }  // namespace easgd

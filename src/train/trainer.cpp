@@ -27,6 +27,8 @@
 #include "runs/progress.h"
 #include "runs/run_folder.h"
 #include "runs/summary.h"
+#include "settings/dump.h"
+#include "settings/load.h"
 #include "settings/worker_schedule.h"
 
 namespace easgd {
@@ -47,7 +49,7 @@ Config& resolve_threads(Config& config, const std::vector<Placement>& places) {
 /// Threads of a run beside the main one and those that read data: master, evaluator, clock, workers,
 /// and the teams of those on the CPU.
 std::size_t count_threads(const Config& config, const std::vector<Placement>& workers,
-                          const CenterPlace& center) {
+                          const CenterPlacement& center) {
   std::size_t count = std::size_t(center.threads) + 1;  // the master's team, and the clock
   for (const Placement& worker : workers) count += std::size_t(worker.options.threads);
   return count + std::size_t(place_evaluation(config.workers, config.evaluate).options.threads);
@@ -110,7 +112,7 @@ class Run {
   Config config_;
   const Algorithm& algorithm_;
   WorkerPlaces workers_;
-  CenterPlace place_;
+  CenterPlacement place_;
   Data data_;
   Network network_;
   WorkerSchedule schedule_;
@@ -202,8 +204,8 @@ WorkerParts Run::worker_parts(std::size_t index) {
 TeamOptions Run::team_options() {
   TeamOptions options{.algorithm = &algorithm_,
                       .schedule = &schedule_,
-                      .center = center_options(config_),
-                      .place = place_,
+                      .own = config_.algorithm.own,
+                      .placement = place_,
                       .workers = {},
                       .order = std::move(order_),
                       .state0 = state0_,
@@ -264,7 +266,7 @@ std::uint64_t Run::steps_taken(const Team& team) const {
 
 /// No letter has moved the center.
 bool Run::never_moved(const Team& team) const {
-  const ConstView center = team.center().view().center;
+  const ConstView center = team.master().view().center;
   return std::ranges::equal(center, ConstView(state0_).first(center.size()));
 }
 
@@ -336,7 +338,7 @@ void Run::write_summary(const Team& team, const std::string& status, double seco
 
 void Run::write_order(const Team& team) {
   if (config_.algorithm.exchange == "synchronous") return;
-  Recording recording{team.center().order(), {}, replay_config()};
+  Recording recording{team.master().order(), {}, replay_config()};
   for (std::size_t i = 0; i < team.workers(); ++i) {
     recording.steps.push_back(team.telemetry(i).clock);
   }
@@ -398,8 +400,8 @@ ExitCode Run::run() {
   attempt([&] { team.join(); });
   attempt([&] { write_order(team); });
   attempt([&] { folder_.write("summary.json", summarise(team, "interrupted", seconds).dump(2)); });
-  if (!team.center().lost()) {
-    const CenterView last = team.center().view();
+  if (!team.master().is_lost()) {
+    const CenterView last = team.master().view();
     attempt([&] { finish(evaluator, last, last.seconds.value_or(seconds)); });
   }
   const char* status = failure.get()    ? "failed"

@@ -10,6 +10,7 @@
 #include "commands/stability/tables.h"
 #include "evaluate/curvature.h"
 #include "exchange/devices.h"
+#include "settings/load.h"
 #include "settings/worker_schedule.h"
 #include "theory/additive_noise.h"
 #include "theory/round_robin.h"
