@@ -1,6 +1,7 @@
 // Who runs where, and who is told when one does not move.
 
-#include "exchange/devices.h"
+#include "exchange/place_center.h"
+#include "exchange/worker_placement.h"
 
 #include <doctest/doctest.h>
 
@@ -223,8 +224,9 @@ TEST_CASE("devices: where there are no sums over devices the center is in host m
   Config config;
   config.algorithm.name = "easgd";
   config.algorithm.exchange = Exchange::synchronous;
-  const CenterPlace center = place_center(config, {{"cuda", {.index = 0}}, {"cuda", {.index = 1}}});
+  const CenterPlacement center =
+      place_center(config, {{"cuda", {.index = 0}}, {"cuda", {.index = 1}}});
   CHECK(center.name == "pinned");
-  CHECK(center.sites.size() == 1);
+  CHECK(center.devices.size() == 1);
   CHECK(center.remark.ends_with("; letters are added up in host memory instead"));
 }

@@ -11,7 +11,7 @@
 #include "base/standard_output.h"
 #include "commands/commands.h"
 #include "evaluate/run_inputs.h"
-#include "exchange/devices.h"
+#include "exchange/worker_placement.h"
 #include "settings/load.h"
 #include "settings/worker_schedule.h"
 

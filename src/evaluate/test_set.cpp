@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "exchange/devices.h"
+#include "exchange/worker_placement.h"
 
 namespace easgd {
 namespace {

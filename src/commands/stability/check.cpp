@@ -9,7 +9,7 @@
 #include "commands/stability/subcommands.h"
 #include "commands/stability/tables.h"
 #include "evaluate/curvature.h"
-#include "exchange/devices.h"
+#include "exchange/worker_placement.h"
 #include "settings/load.h"
 #include "settings/worker_schedule.h"
 #include "theory/additive_noise.h"

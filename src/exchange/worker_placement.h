@@ -4,23 +4,10 @@
 #include <string>
 #include <vector>
 
-#include "backend/backend_kind.h"
-#include "exchange/center_placement.h"
+#include "exchange/placement.h"
 #include "settings/config.h"
 
 namespace easgd {
-
-/// A worker's device and its share of it.
-struct Placement {
-  std::string kind;  ///< name in the registry of backends
-  BackendOptions options;
-
-  std::string name() const;
-  /// For the calling thread.
-  std::unique_ptr<Backend> make_backend() const { return easgd::make_backend(kind, options); }
-};
-
-std::vector<std::string> names_of(const std::vector<Placement>& places);
 
 struct WorkerPlaces {
   std::vector<Placement> places;
@@ -37,12 +24,6 @@ WorkerPlaces place_workers(const WorkersConfig& workers, bool single_worker);
 /// Where centers are tested: on the first worker's GPU, or on evaluate.threads of the CPU.
 /// Throws: DeviceError where this machine lacks the GPU.
 Placement place_evaluation(const WorkersConfig& workers, const EvaluateConfig& evaluate);
-
-/// Where the center is: center.place. "auto" is on every worker's device where that can be, for a
-/// synchronous exchange between GPUs, else in pinned memory.
-/// Throws: ConfigError for a place that is none, or not for this algorithm or these workers;
-/// DeviceError for one that this machine lacks.
-CenterPlacement place_center(const Config& config, const std::vector<Placement>& workers);
 
 constexpr std::size_t kMostAutoWorkers = 16;
 /// Two more numbers have meanings: task.cpp has a worker that is none, 0xffff ends an order.bin.
