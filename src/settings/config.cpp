@@ -2,10 +2,10 @@
 
 #include "algorithms/algorithm.h"
 #include "algorithms/statistics_policy.h"
-#include "data/dataset_entry.h"
 #include "data/normalisation.h"
 #include "data/sampling.h"
 #include "settings/algorithm_keys.h"
+#include "settings/dataset_keys.h"
 #include "settings/layer_tables.h"
 
 namespace easgd {
@@ -38,6 +38,12 @@ void DataConfig::fields(config::Fields& f) {
             "subtracted per channel from pixel/255; empty: of the training set");
   f.numbers("deviation", deviation, {kLeastDeviation, 1e3},
             "divided by per channel after that; empty: of the training set");
+  dataset_fields(f, *this);
+}
+
+std::shared_ptr<const DatasetReader> DataConfig::reader() const {
+  if (own && own->name() == set) return own;
+  return make_dataset_reader(set);
 }
 
 void NetworkConfig::fields(config::Fields& f) {

@@ -11,6 +11,7 @@
 #include "algorithms/algorithm.h"
 #include "config/fields.h"
 #include "config/reader.h"
+#include "data/dataset_reader.h"
 #include "nn/layer.h"
 #include "settings/schedule.h"
 
@@ -30,7 +31,11 @@ struct DataConfig {
   std::vector<double> mean;
   std::vector<double> deviation;
 
+  std::shared_ptr<DatasetReader> own;  ///< with the keys of one set alone; null: their defaults
+
   void fields(config::Fields& f);
+  /// The reader of `set`, with the set's own keys.
+  std::shared_ptr<const DatasetReader> reader() const;
 };
 
 struct NetworkConfig {
