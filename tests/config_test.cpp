@@ -17,6 +17,7 @@
 #include "base/registry.h"
 #include "config/writer.h"
 #include "nn/layer.h"
+#include "own_keys.h"
 #include "settings/config.h"
 #include "settings/config_help.h"
 #include "settings/dump.h"

@@ -40,8 +40,7 @@ void check_batch(const char* key, std::int64_t batch, const Network& network) {
 }
 
 bool recomputes_statistics(const Config& config, const Network& network) {
-  return network.statistic_count() > 0 &&
-         statistics_policy_named(config.network.statistics) == StatisticsPolicy::recompute;
+  return network.statistic_count() > 0 && config.network.statistics == StatisticsPolicy::recompute;
 }
 
 Buffer initial_state(const Config& config, const Network& network) {
@@ -63,8 +62,8 @@ LoaderOptions loader_options(const Config& config, const Data& data) {
           .crop = int(config.data.crop),
           .pad = int(config.data.pad),
           .flip = config.data.flip,
-          .partition = partition_named(config.data.partition),
-          .order = sample_order_named(config.data.order),
+          .partition = config.data.partition,
+          .order = config.data.order,
           .limit = data.train_size,
           .seed = std::uint64_t(config.seed),
           .normalisation = data.normalisation,

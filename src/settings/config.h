@@ -13,6 +13,7 @@
 #include "config/reader.h"
 #include "data/dataset_reader.h"
 #include "nn/layer.h"
+#include "settings/choices.h"
 #include "settings/schedule.h"
 
 namespace easgd {
@@ -24,8 +25,8 @@ struct DataConfig {
   std::int64_t pad = 0;
   bool flip = false;
   bool resident = true;
-  std::string partition = "whole";
-  std::string order = "shuffled";
+  Partition partition = Partition::whole;
+  SampleOrder order = SampleOrder::shuffled;
   std::int64_t limit = 0;
   std::int64_t test_limit = 0;
   std::vector<double> mean;
@@ -41,7 +42,7 @@ struct DataConfig {
 struct NetworkConfig {
   std::string file;
   std::string init;
-  std::string statistics = "recompute";
+  StatisticsPolicy statistics = StatisticsPolicy::recompute;
   std::int64_t statistics_samples = 4096;
   std::vector<std::shared_ptr<Layer>> layers;
 
@@ -50,7 +51,7 @@ struct NetworkConfig {
 
 struct AlgorithmConfig {
   std::string name = "eamsgd";
-  std::string exchange = "asynchronous";
+  Exchange exchange = Exchange::asynchronous;
   std::int64_t tau = 10;
   std::optional<double> rho, alpha, beta;
   double learning_rate = 0.05;
@@ -74,8 +75,8 @@ struct WorkersConfig {
   std::int64_t threads = 0;
   std::string precision = "f32";
   bool graphs = true;
-  std::string plans = "ranking";
-  std::string on_failure = "continue";
+  PlanChoice plans = PlanChoice::ranking;
+  OnFailure on_failure = OnFailure::go_on;
 
   void fields(config::Fields& f);
 };
@@ -91,7 +92,7 @@ struct VirtualConfig {
 
 struct CenterConfig {
   std::string place = "auto";
-  std::string order = "free";
+  OrderKind order = OrderKind::free;
   std::string replay;
 
   void fields(config::Fields& f);
