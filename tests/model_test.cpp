@@ -12,7 +12,7 @@
 #include "algorithms/algorithm.h"
 #include "backend/backend_kind.h"
 #include "base/error.h"
-#include "data/dataset_entry.h"
+#include "data/dataset_reader.h"
 #include "data/loader.h"
 #include "kernels/fft_conv2d.h"
 #include "network_spec.h"

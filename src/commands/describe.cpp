@@ -24,8 +24,8 @@ std::string shown_bytes(double bytes) {
 
 /// Known without the files, where the set's reader says so.
 DatasetFacts facts_of(const DataConfig& data) {
-  if (const auto* facts = Registry<DatasetFacts>::find(data.set)) return *facts;
-  const DataSplit split = read_dataset(data.set, {data.dir, 0});
+  if (const auto facts = data.reader()->facts()) return *facts;
+  const DataSplit split = data.reader()->read({data.dir, 0});
   return {split.train->shape(), split.train->classes()};
 }
 

@@ -1,10 +1,9 @@
 #include "settings/config.h"
 
 #include "algorithms/algorithm.h"
-#include "data/dataset_entry.h"
 #include "data/normalisation.h"
-#include "data/sampling.h"
 #include "settings/algorithm_keys.h"
+#include "settings/dataset_keys.h"
 #include "settings/layer_tables.h"
 
 namespace easgd {
@@ -28,15 +27,21 @@ void DataConfig::fields(config::Fields& f) {
   f.flag("resident", resident,
          "GPUs keep the training set, as bytes, where it takes at most a quarter of their free "
          "memory");
-  f.choice("partition", partition, partition_names(),
+  config::choice(f, "partition", partition,
            "what a worker samples: the whole set, its share, or chunks as in the paper");
-  f.choice("order", order, sample_order_names(), "order of the samples in a pass");
+  config::choice(f, "order", order, "order of the samples in a pass");
   f.integer("limit", limit, {0, 1e9}, "use the first n training samples; 0 = all");
   f.integer("test_limit", test_limit, {0, 1e9}, "use the first n test samples; 0 = all");
   f.numbers("mean", mean, {-1e3, 1e3},
             "subtracted per channel from pixel/255; empty: of the training set");
   f.numbers("deviation", deviation, {kLeastDeviation, 1e3},
             "divided by per channel after that; empty: of the training set");
+  dataset_fields(f, *this);
+}
+
+std::shared_ptr<const DatasetReader> DataConfig::reader() const {
+  if (own && own->name() == set) return own;
+  return make_dataset_reader(set);
 }
 
 void NetworkConfig::fields(config::Fields& f) {

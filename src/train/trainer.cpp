@@ -69,7 +69,7 @@ Network network_of(const Config& config, const Data& data) {
 /// Where the files of the set were found, so that the run repeats from another folder. A remark
 /// where config.toml cannot hold that.
 std::string resolve_folder(DataConfig& data, const std::string& source) {
-  const bool has_files = Registry<DatasetFiles>::find(data.set);
+  const bool has_files = data.reader()->files().has_value();
   if (has_files && data.dir.empty()) data.dir = anchored(source);
   if (is_utf8(data.dir)) return "";
   const std::string dir = std::exchange(data.dir, "");
