@@ -16,7 +16,7 @@ void set_device(int device) {
 
 // Nothing is set for a thread that is there already: to set a device may wake it.
 DeviceGuard::DeviceGuard(int device) : before_(current_device()), device_(device) {
-  ;
+  if (before_ != device_) set_device(device_);
 }
 
 DeviceGuard::~DeviceGuard() {
