@@ -54,9 +54,12 @@ class Tree final : public CenterRule {
     for (const Letter& letter : round.letters) {
       const std::size_t group = letter.worker / fanout_;
       float* c = levels_[0][group].center.data();
-      backend_.run(
-          kernels::Absorb{letter.reply.data(), c, letter.values.data(), c, letter.rates.alpha},
-          center.size());
+      backend_.run(kernels::Absorb{.e = letter.reply.data(),
+                                   .c = c,
+                                   .x = letter.values.data(),
+                                   .start = c,
+                                   .alpha = letter.rates.alpha},
+                   center.size());
       pass_on(0, group, letter.rates.alpha);
     }
     backend_.run(kernels::Copy{center.data(), levels_.back()[0].center.data()}, center.size());
@@ -93,7 +96,7 @@ class Tree final : public CenterRule {
 
   /// x = x + alpha (towards - x)
   void move(View x, ConstView towards, float alpha) {
-    backend_.run(kernels::Average{x.data(), towards.data(), alpha}, x.size());
+    backend_.run(kernels::Average{.z = x.data(), .x = towards.data(), .a = alpha}, x.size());
   }
 
   Backend& backend_;

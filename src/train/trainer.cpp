@@ -13,6 +13,7 @@
 #include "base/interrupt.h"
 #include "base/running_clock.h"
 #include "base/utf8.h"
+#include "base/warning.h"
 #include "data/location.h"
 #include "evaluate/evaluation_clock.h"
 #include "evaluate/evaluator.h"
@@ -121,6 +122,7 @@ class Run {
   std::unique_ptr<OrderPolicy> order_;
   RunFolder folder_;  // last of what may fail: a mistake leaves no folder behind
   Journal journal_;
+  WarningScope warnings_{[this](const std::string& message) { journal_.warn(message); }};
   EvaluationClock clock_;
   std::map<std::string, std::string> metadata_;
   std::mutex saving_;
