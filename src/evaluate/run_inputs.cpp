@@ -17,15 +17,13 @@ std::size_t limited(std::size_t size, std::int64_t limit) {
 
 }  // namespace
 
-Data::Data(Config& config, std::size_t other_threads)
+Data::Data(const Config& config, std::size_t other_threads)
     : threads(other_threads),
       split(read_dataset(config.data.set, {config.data.dir, std::uint64_t(config.seed)})),
       train_size(limited(split.train->size(), config.data.limit)),
       test_size(limited(split.test->size(), config.data.test_limit)) {
   if (config.data.mean.empty()) {
     normalisation = measure_normalisation(*split.train, train_size);
-    config.data.mean.assign(normalisation.mean.begin(), normalisation.mean.end());
-    config.data.deviation.assign(normalisation.deviation.begin(), normalisation.deviation.end());
   } else {
     normalisation.mean.assign(config.data.mean.begin(), config.data.mean.end());
     normalisation.deviation.assign(config.data.deviation.begin(), config.data.deviation.end());

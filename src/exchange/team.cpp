@@ -70,7 +70,11 @@ void Team::lead() {
                                        *options_.algorithm, for_workers(options_),
                                        std::move(options_.order), pointers(mailboxes_),
                                        pointers(telemetry_), bell_);
-    center_->on_version = options_.on_version;
+    if (options_.on_version) {
+      center_->on_version = [this](const CenterView& center) {
+        return options_.on_version(center, center.seconds.value_or(seconds()));
+      };
+    }
   } catch (...) {
     making_error_.record();
   }
