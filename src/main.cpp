@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <new>
@@ -46,6 +47,17 @@ int fail(ExitCode code, const char* line) {
   return int(code);
 }
 
+/// What nobody can catch, as an exception on a library's thread.
+[[noreturn]] void end_at_once() {
+  try {
+    if (const std::exception_ptr error = std::current_exception()) std::rethrow_exception(error);
+  } catch (const std::exception& error) {
+    fail(ExitCode::bug, error.what());
+  } catch (...) {
+  }
+  std::_Exit(int(ExitCode::bug));
+}
+
 /// TBB's thread was refused, where those that were tried before the run were not.
 bool is_lack_of_threads(const std::exception& error) {
   return std::string_view(error.what()).find("pthread_create") != std::string_view::npos;
@@ -62,6 +74,7 @@ extern "C" int easgd_main(int argc, char** argv) try {
   // The C library looks for its unwinder when it first needs it, and aborts where memory is short then.
   void* here = nullptr;
   backtrace(&here, 1);
+  std::set_terminate(end_at_once);
   CLI::App app("Elastic Averaging SGD on one machine", "easgd");
   ExitCode result = ExitCode::done;
   declare(app, result);

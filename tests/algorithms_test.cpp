@@ -161,12 +161,12 @@ TEST_CASE("an exchange of a whole team conserves x + center where the gradient i
 TEST_CASE("letters of a round meet the same center") {
   const float x[2] = {1.0f, 3.0f};
   float pull[2], start = 0;
-  const auto backend = host_place();
+  const auto backend = make_host_backend();
   const Algorithm& easgd = Registry<Algorithm>::get("easgd");
   const auto rule = easgd.center(*backend, {}, {&start, 1});
   float center = start;
-  const Letter letters[2] = {{{&x[0], 1}, {&pull[0], 1}, {.alpha = 0.5f}, 0},
-                             {{&x[1], 1}, {&pull[1], 1}, {.alpha = 0.25f}, 1}};
+  const Letter letters[2] = {{{&x[0], 1}, {&pull[0], 1}, {.alpha = 0.5f}, 0, 0},
+                             {{&x[1], 1}, {&pull[1], 1}, {.alpha = 0.25f}, 1, 0}};
   rule->absorb(Round(letters), {&center, 1});
   CHECK(pull[0] == 0.5f);
   CHECK(pull[1] == 0.75f);

@@ -190,11 +190,10 @@ TEST_CASE("a method's own momentum and rate of the center stand where none are g
                   sets)
         .algorithm;
   };
-  CHECK(of("diloco", {}).center_momentum == 0.9);
-  CHECK(of("diloco", {}).center_learning_rate == 0.7);
-  CHECK(of("diloco", {"algorithm.center_momentum=0"}).center_momentum == 0);
-  CHECK_FALSE(of("local_sgd", {}).center_momentum);
-  CHECK_FALSE(of("local_sgd", {}).center_learning_rate);
+  CHECK(own_key(of("diloco", {}), "center_momentum") == 0.9);
+  CHECK(own_key(of("diloco", {}), "center_learning_rate") == 0.7);
+  CHECK(own_key(of("diloco", {"algorithm.center_momentum=0"}), "center_momentum") == 0);
+  CHECK_FALSE(of("local_sgd", {}).own);
 }
 
 TEST_CASE("keys that need each other") {
@@ -437,15 +436,23 @@ TEST_CASE("an override of an inline table replaces the table, of a dotted key on
 }
 
 TEST_CASE("settings of the center are those of methods that have them") {
-  CHECK_FALSE(loaded(kRest + kLayers).algorithm.center_momentum);
+  CHECK_FALSE(loaded(kRest + kLayers).algorithm.own);
   const std::vector<std::string> diloco = {"algorithm.name=diloco",
                                            "algorithm.beta=", "algorithm.exchange=synchronous"};
-  CHECK(loaded(kRest + kLayers, diloco).algorithm.center_momentum == 0.9);
-  CHECK(loaded(kRest + kLayers, diloco).algorithm.center_learning_rate == 0.7);
+  const AlgorithmConfig algorithm = loaded(kRest + kLayers, diloco).algorithm;
+  CHECK(own_key(algorithm, "center_momentum") == 0.9);
+  CHECK(own_key(algorithm, "center_learning_rate") == 0.7);
   contains(complaint(kRest + kLayers, {"algorithm.center_momentum=0.5"}),
-           "has no such momentum on the center; as in --set algorithm.center_momentum=");
+           "has no center_momentum, which is a key of diloco and sma; as in --set "
+           "algorithm.center_momentum=");
   contains(complaint(kRest + kLayers, {"algorithm.center_learning_rate=0.5"}),
-           "has no learning rate of the center");
+           "has no center_learning_rate, which is a key of diloco");
+  // A table of another algorithm may stand, so that one file serves both.
+  const std::string tree = kRest + "[tree]\nfanout = 7\n" + kLayers;
+  CHECK_FALSE(loaded(tree).algorithm.own);
+  CHECK(own_key(loaded(tree, {"algorithm.name=easgd_tree"}).algorithm, "fanout") == 7);
+  contains(complaint(tree, {"algorithm.name=easgd_tree", "tree.fanout=1"}),
+           "tree.fanout: expected a value in 2..65533");
 }
 
 TEST_CASE("an override takes a key away, so that another may stand for it") {
@@ -459,7 +466,6 @@ TEST_CASE("help lists every key once, with its default, and no other") {
   Config config;
   const Keys defaults = keys_of(dump_config(config));
   for (auto* number : {&config.algorithm.rho, &config.algorithm.alpha, &config.algorithm.beta,
-                       &config.algorithm.center_momentum, &config.algorithm.center_learning_rate,
                        &config.stop.epochs, &config.stop.seconds, &config.stop.test_error,
                        &config.evaluate.every.seconds, &config.evaluate.every.epochs}) {
     *number = 1;

@@ -146,7 +146,7 @@ TEST_CASE("devices: a center is on every worker's device only where that can be"
 }
 
 TEST_CASE("devices: a device that this program lacks is named") {
-  if (Registry<BackendEntry>::find("cuda")) {
+  if (Registry<BackendKind>::find("cuda")) {
     MESSAGE("skipped: this program has CUDA");
     return;
   }

@@ -11,6 +11,8 @@
 #include <stdexcept>
 #include <thread>
 
+#include "backend/cpu/cpu_backend.h"
+#include "base/check.h"
 #include "base/error.h"
 #include "exchange/snapshot.h"
 #include "quadratic.h"
@@ -90,12 +92,12 @@ Outcome outcome_of(const Toy& toy, const std::function<void(Team&)>& during = {}
   } catch (const std::exception& e) {
     result.error = e.what();
   }
-  const CenterView view = team.center().view();
+  const CenterView view = team.master().view();
   result.version = view.version;
   result.train_loss = view.train.loss;
   result.absorbed_steps.assign(view.steps.begin(), view.steps.end());
   result.center.assign(view.center.begin(), view.center.end());
-  result.order = team.center().order();
+  result.order = team.master().order();
   result.failed = team.failed();
   for (std::size_t i = 0; i < toy.workers; ++i) {
     result.steps.push_back(team.telemetry(i).clock);
@@ -124,94 +126,85 @@ struct Fault {
   }
 };
 
-/// The CPU, for those who want some of it otherwise.
-class OnCpu : public Backend {
+/// Letters of the CPU, with a fault.
+class FaultyLane final : public cpu::CpuLetterLane {
  public:
-  std::string device() const override { return cpu_->device(); }
-  Buffer allocate(std::size_t count) override { return cpu_->allocate(count); }
-  Buffer allocate_mailbox(std::size_t count) override { return cpu_->allocate_mailbox(count); }
-  void upload(ConstView host, View device) override { cpu_->upload(host, device); }
-  void download(ConstView device, View host) override { cpu_->download(device, host); }
-  void run(const kernels::Elementwise& kernel, std::size_t count) override {
-    cpu_->run(kernel, count);
-  }
-  void start_download(ConstView device, View mailbox) override {
-    cpu_->start_download(device, mailbox);
-  }
-  void start_distance(ConstView x, ConstView c) override { cpu_->start_distance(x, c); }
-  double squared_distance() override { return cpu_->squared_distance(); }
-  void post(ConstView x, ConstView statistics, View letter, std::function<void()> posted) override {
-    cpu_->post(x, statistics, letter, std::move(posted));
-  }
-  void wait_posted() override { cpu_->wait_posted(); }
-  ConstView fetch(ConstView reply) override { return cpu_->fetch(reply); }
-  void finish() override { cpu_->finish(); }
-  std::unique_ptr<Model> compile(const Network& network, const ModelOptions& options) override {
-    return cpu_->compile(network, options);
-  }
+  explicit FaultyLane(std::optional<Fault> fault) : fault_(fault) {}
 
- protected:
-  std::unique_ptr<Backend> cpu_ = Registry<BackendEntry>::get("cpu")(BackendOptions{});
-};
-
-/// With a fault in its lane of letters.
-class FaultyBackend final : public OnCpu {
- public:
-  explicit FaultyBackend(std::optional<Fault> fault) : fault(fault) {}
-
-  void post(ConstView x, ConstView statistics, View letter, std::function<void()> posted) override {
-    if (fault) fault->strike(Place::post, posts_);
-    cpu_->post(x, statistics, letter, std::move(posted));
-    if (fault) fault->strike(Place::after_post, posts_);
+  void post(std::span<const ConstView> parts, View to, std::function<void()> posted) override {
+    if (fault_) fault_->strike(Place::post, posts_);
+    CpuLetterLane::post(parts, to, std::move(posted));
+    if (fault_) fault_->strike(Place::after_post, posts_);
     ++posts_;
   }
   ConstView fetch(ConstView reply) override {
-    if (fault) fault->strike(Place::fetch, fetches_++);
-    return cpu_->fetch(reply);
+    if (fault_) fault_->strike(Place::fetch, fetches_++);
+    return CpuLetterLane::fetch(reply);
   }
+
+ private:
+  const std::optional<Fault> fault_;
+  std::uint64_t posts_ = 0, fetches_ = 0;
+};
+
+class FaultyBackend final : public cpu::CpuBackend {
+ public:
+  explicit FaultyBackend(std::optional<Fault> fault)
+      : CpuBackend({}), fault(fault), letters_(fault) {}
+
+  LetterLane& letters() override { return letters_; }
   /// A device that has failed fails whatever it is asked.
   void finish() override {
     if (fault) throw std::runtime_error("burnt out");
-    cpu_->finish();
   }
 
   const std::optional<Fault> fault;
 
  private:
-  std::uint64_t posts_ = 0, fetches_ = 0;
+  FaultyLane letters_;
 };
 
 /// Whose letters leave late, on a thread of their own, as those of a GPU do.
-class LateBackend final : public OnCpu {
+class LateLane final : public cpu::CpuLetterLane {
  public:
-  ~LateBackend() override { LateBackend::wait_posted(); }
-  void post(ConstView x, ConstView statistics, View letter, std::function<void()> posted) override {
+  ~LateLane() override { LateLane::wait_posted(); }
+  void post(std::span<const ConstView> parts, View to, std::function<void()> posted) override {
     wait_posted();
-    lane_ = std::thread([this, x, statistics, letter, posted = std::move(posted)] {
+    const std::vector<ConstView> kept(parts.begin(), parts.end());
+    lane_ = std::thread([this, kept, to, posted = std::move(posted)] {
       std::this_thread::sleep_for(std::chrono::microseconds(100));
-      cpu_->post(x, statistics, letter, posted);
+      CpuLetterLane::post(kept, to, posted);
     });
   }
   void wait_posted() override {
     if (lane_.joinable()) lane_.join();
   }
-  void finish() override { wait_posted(); }
 
  private:
   std::thread lane_;
 };
 
-/// A center's device that fails after so many letters.
-class DyingBackend final : public OnCpu {
+class LateBackend final : public cpu::CpuBackend {
  public:
-  explicit DyingBackend(int letters) : letters_(letters) {}
+  LateBackend() : CpuBackend({}) {}
+  LetterLane& letters() override { return letters_; }
+  void finish() override { letters_.wait_posted(); }
+
+ private:
+  LateLane letters_;
+};
+
+/// A center's device that fails after so many letters.
+class DyingBackend final : public cpu::CpuBackend {
+ public:
+  explicit DyingBackend(int letters) : CpuBackend({}), letters_(letters) {}
   double squared_distance() override {
     if (--letters_ < 0) throw DeviceError("cuda:0: gone");
-    return cpu_->squared_distance();
+    return CpuBackend::squared_distance();
   }
   void download(ConstView device, View host) override {
     if (letters_ < 0) throw DeviceError("cuda:0: gone");
-    cpu_->download(device, host);
+    CpuBackend::download(device, host);
   }
 
  private:
@@ -231,6 +224,7 @@ class FaultyWorkerRule final : public WorkerRule {
     inner_->step(g, reply, rates);
   }
   void restart(ConstView center) override { inner_->restart(center); }
+  void describe(State& state) override { inner_->describe(state); }
 
  private:
   std::unique_ptr<WorkerRule> inner_;
@@ -242,8 +236,9 @@ class FaultyWorkerRule final : public WorkerRule {
 struct FaultyTeam {
   FaultyTeam(const char* name, Fault fault)
       : fault(fault), algorithm(Registry<Algorithm>::get(name)) {
-    algorithm.worker = [sound = algorithm.worker](Backend& backend, ConstView x0) {
-      return std::make_unique<FaultyWorkerRule>(sound(backend, x0),
+    algorithm.worker = [sound = algorithm.worker](Backend& backend, const RuleOptions& options,
+                                                  ConstView x0) {
+      return std::make_unique<FaultyWorkerRule>(sound(backend, options, x0),
                                                 dynamic_cast<FaultyBackend&>(backend).fault);
     };
   }
@@ -621,7 +616,7 @@ TEST_CASE("a failure at any place of an exchange stops the others where that is 
 TEST_CASE("a center rule that breaks in the middle of a round lets every worker go") {
   for (const auto order : kOrders) {
     Algorithm algorithm = Registry<Algorithm>::get("eamsgd");
-    algorithm.center = [sound = algorithm.center](Backend& backend, const CenterOptions& options,
+    algorithm.center = [sound = algorithm.center](Backend& backend, const RuleOptions& options,
                                                   ConstView x0) {
       return std::make_unique<BreakingCenterRule>(sound(backend, options, x0));
     };
@@ -640,24 +635,190 @@ TEST_CASE("a center whose device fails lets every worker go, and says that it is
   for (const Route route : {Route::peer, Route::staged}) {
     Toy toy = toy_of(1'000'000'000, free_order);
     toy.change = [route](TeamOptions& options) {
-      options.place.sites = {[] { return std::make_unique<DyingBackend>(100); }};
-      options.place.routes.assign(options.workers.size(), route);
+      options.placement.devices = {[] { return std::make_unique<DyingBackend>(100); }};
+      options.placement.routes.assign(options.workers.size(), route);
     };
     const Buffer x0 = quadratic::start_vector(toy.count);
     const WorkerSchedule schedule(toy.config, toy.workers, 1);
     Team team(toy.options(schedule, x0));
     team.start();
     CHECK_THROWS_WITH_AS(team.join(), "cuda:0: gone", DeviceError);
-    CHECK(team.center().lost());
-    CHECK(team.center().view().version == 100);
+    CHECK(team.master().is_lost());
+    CHECK(team.master().view().version == 100);
     CHECK(team.failed() == 0);
+  }
+}
+
+TEST_CASE(
+    "a center whose copy to the host throws anything is lost, and its device goes back where it "
+    "was made") {
+  /// Fails like DyingBackend, and whoever asks for the center finds no memory.
+  class Backend final : public cpu::CpuBackend {
+   public:
+    explicit Backend(std::thread::id& destroyed_by)
+        : CpuBackend({}), destroyed_by_(destroyed_by) {}
+    ~Backend() override { destroyed_by_ = std::this_thread::get_id(); }
+    double squared_distance() override {
+      if (--left_ < 0) throw DeviceError("cuda:0: gone");
+      return CpuBackend::squared_distance();
+    }
+    void download(ConstView, View) override { throw std::bad_alloc(); }
+
+   private:
+    int left_ = 20;
+    std::thread::id& destroyed_by_;
+  };
+  Toy toy = toy_of(1'000'000'000, free_order);
+  std::thread::id made_by, destroyed_by;
+  toy.change = [&](TeamOptions& options) {
+    options.placement.devices = {[&] {
+      made_by = std::this_thread::get_id();
+      return std::make_unique<Backend>(destroyed_by);
+    }};
+    options.placement.routes.assign(options.workers.size(), Route::peer);
+  };
+  const Buffer x0 = quadratic::start_vector(toy.count);
+  const WorkerSchedule schedule(toy.config, toy.workers, 1);
+  Team team(toy.options(schedule, x0));
+  team.start();
+  CHECK_THROWS_AS(team.join(), DeviceError);
+  CHECK(team.master().is_lost());
+  CHECK(made_by != std::this_thread::get_id());
+  CHECK(destroyed_by == made_by);
+}
+
+TEST_CASE("a device of the center goes back to its thread if a worker cannot be made") {
+  class Backend final : public cpu::CpuBackend {
+   public:
+    explicit Backend(std::thread::id& destroyed_by)
+        : CpuBackend({}), destroyed_by_(destroyed_by) {}
+    ~Backend() override { destroyed_by_ = std::this_thread::get_id(); }
+
+   private:
+    std::thread::id& destroyed_by_;
+  };
+  Toy toy = toy_of(10, free_order);
+  std::thread::id made_by, destroyed_by;
+  toy.change = [&](TeamOptions& options) {
+    options.placement.devices = {[&] {
+      made_by = std::this_thread::get_id();
+      return std::make_unique<Backend>(destroyed_by);
+    }};
+    options.workers[2].backend = []() -> std::unique_ptr<easgd::Backend> {
+      throw DeviceError("cuda:2: no memory");
+    };
+  };
+  CHECK(outcome_of(toy).error == "cuda:2: no memory");
+  CHECK(destroyed_by == made_by);
+}
+
+TEST_CASE("what a worker throws may be anything, and so may what its report throws") {
+  Toy toy = toy_of(50, free_order);
+  toy.after_gradient = [](std::uint32_t worker, std::uint64_t step, View) {
+    if (worker == 3 && step == 5) throw 7;
+  };
+  std::string why;
+  toy.on_failure = [&](int, const std::string& message) {
+    why = message;
+    throw std::runtime_error("the disk is full");
+  };
+  const Outcome run = outcome_of(toy);
+  CHECK(run.error == "");
+  CHECK(run.failed == 1);
+  CHECK(why == "an exception of an unknown type");
+  CHECK(run.steps[3] == 5);
+  CHECK(run.steps[4] == 50);
+}
+
+TEST_CASE("an entry of the registry that contradicts itself is a bug that says whose") {
+  Algorithm algorithm = Registry<Algorithm>::get("local_sgd");
+  algorithm.replies = false;
+  CHECK_THROWS_WITH_AS(
+      check_entry("mine", algorithm),
+      doctest::Contains("\"mine\": its workers meet the master before the gradient"), Bug);
+  CHECK_THROWS_WITH_AS(check_entry("mine", {}), doctest::Contains("\"mine\" without one"), Bug);
+  CHECK_THROWS_WITH_AS(Registry<Algorithm>::add("easgd", {}), "\"easgd\" is registered twice",
+                       std::logic_error);
+}
+
+TEST_CASE("a mailbox that is used out of turn says so") {
+  Bell bell;
+  Mailbox mailbox(bell, 3);
+  CHECK_THROWS_WITH_AS(mailbox.answer(Mailbox::Reply::none),
+                       doctest::Contains("worker 3 is answered at step 0 while idle"), Bug);
+  mailbox.post();
+  CHECK_THROWS_WITH_AS(mailbox.post(), doctest::Contains("worker 3 posts at step 0 while posted"),
+                       Bug);
+  CHECK_THROWS_WITH_AS(mailbox.release(), doctest::Contains("releases while posted"), Bug);
+}
+
+TEST_CASE(
+    "an order that serves who has posted nothing is a bug that ends the run, not the process") {
+  class Hasty final : public OrderPolicy {
+   public:
+    void next(std::span<const Mailbox::State> mailboxes, std::vector<int>& round) override {
+      const auto idle = std::ranges::find(mailboxes, Mailbox::State::idle);
+      if (idle != mailboxes.end()) round.push_back(int(idle - mailboxes.begin()));
+    }
+  };
+  Toy toy = toy_of(1'000'000'000, free_order);
+  toy.order = [] { return std::make_unique<Hasty>(); };
+  const Outcome run = outcome_of(toy);
+  CHECK(run.error.starts_with("bug: "));
+  CHECK(run.error.find("posted; found worker ") != run.error.npos);
+  CHECK(run.failed == 0);
+}
+
+TEST_CASE("who has left stays so, though the master fails after that") {
+  Bell bell;
+  Mailbox mailbox(bell);
+  mailbox.leave();
+  mailbox.close();
+  CHECK(mailbox.state() == Mailbox::State::left);
+  Mailbox closed(bell);
+  closed.close();
+  CHECK(closed.wait_for_reply() == Mailbox::Reply::closed);
+  closed.leave();
+  CHECK(closed.state() == Mailbox::State::left);
+}
+
+TEST_CASE("a letter knows its age: what the center absorbed of others since the worker's last") {
+  /// Remembers the ages of each worker's letters.
+  class AgeKeeper final : public CenterRule {
+   public:
+    AgeKeeper(std::unique_ptr<CenterRule> inner, std::vector<std::vector<std::uint64_t>>& ages)
+        : inner_(std::move(inner)), ages_(ages) {}
+    void absorb(const Round& round, View center) override {
+      for (const Letter& letter : round.letters) ages_[letter.worker].push_back(letter.age);
+      inner_->absorb(round, center);
+    }
+
+   private:
+    std::unique_ptr<CenterRule> inner_;
+    std::vector<std::vector<std::uint64_t>>& ages_;
+  };
+  for (const auto order : {round_robin_order, synchronous_order}) {
+    std::vector<std::vector<std::uint64_t>> ages(3);
+    Algorithm algorithm = Registry<Algorithm>::get("easgd");
+    algorithm.center = [&, sound = algorithm.center](Backend& backend, const RuleOptions& options,
+                                                     ConstView x0) {
+      return std::make_unique<AgeKeeper>(sound(backend, options, x0), ages);
+    };
+    Toy toy = toy_of("easgd", 3, order);
+    toy.workers = 3;
+    toy.change = [&](TeamOptions& options) { options.algorithm = &algorithm; };
+    toy.run();
+    for (std::size_t worker = 0; worker < 3; ++worker) {
+      CHECK(ages[worker] == std::vector<std::uint64_t>{worker, 2, 2});
+    }
   }
 }
 
 TEST_CASE("a center that cannot be made is told before any worker is") {
   Toy toy = toy_of(10, free_order);
   toy.change = [](TeamOptions& options) {
-    options.place.sites = {[]() -> std::unique_ptr<Backend> { throw DeviceError("no memory"); }};
+    options.placement.devices = {
+        []() -> std::unique_ptr<Backend> { throw DeviceError("no memory"); }};
     for (WorkerParts& parts : options.workers) {
       parts.backend = []() -> std::unique_ptr<Backend> { throw DeviceError("a worker was made"); };
     }
@@ -675,7 +836,7 @@ TEST_CASE("letters by every route bring the center to the same bits") {
     for (const Route route : {Route::host, Route::peer, Route::staged}) {
       Toy toy = toy_of(name, 20, pairs ? round_robin_pairs : round_robin_order);
       toy.change = [route](TeamOptions& options) {
-        options.place.routes.assign(options.workers.size(), route);
+        options.placement.routes.assign(options.workers.size(), route);
       };
       centers.push_back(toy.run());
     }

@@ -9,6 +9,7 @@
 #include <map>
 #include <numeric>
 
+#include "own_keys.h"
 #include "quadratic.h"
 
 using namespace easgd;
@@ -219,7 +220,9 @@ struct Simulation {
 
   /// Groups of `fanout`, and groups of those, up to one root: node {level, index}.
   double tree(bool momentum) {
-    const auto fanout = std::size_t(config.tree.fanout);
+    const auto fanout = std::size_t(own_key(a, "fanout"));
+    const auto tau_up = std::int64_t(own_key(a, "tau_up"));
+    const auto tau_down = std::int64_t(own_key(a, "tau_down"));
     std::map<std::pair<int, std::size_t>, double> node;
     std::map<std::pair<int, std::size_t>, std::int64_t> letters;
     std::vector<std::size_t> width;
@@ -239,8 +242,8 @@ struct Simulation {
           int level = 0;
           for (; level < root; ++level, i /= fanout) {
             const std::int64_t n = ++letters[{level, i}];
-            down[level] = n % config.tree.tau_down == 0;
-            if (n % config.tree.tau_up != 0) break;
+            down[level] = n % tau_down == 0;
+            if (n % tau_up != 0) break;
             double& parent = node[{level + 1, i / fanout}];
             parent += *a.alpha * (node[{level, i}] - parent);
           }
@@ -267,7 +270,7 @@ struct Simulation {
     if (name == "mvasgd") return averaged_sgd(false);
     if (name == "easgd") return elastic(false);
     if (name == "eamsgd") return elastic(true);
-    if (name == "sma") return elastic(true, *a.center_momentum);
+    if (name == "sma") return elastic(true, own_key(a, "center_momentum"));
     if (name == "easgd_gauss_seidel") return gauss_seidel(false);
     if (name == "eamsgd_gauss_seidel") return gauss_seidel(true);
     if (name == "easgd_tree") return tree(false);
@@ -279,7 +282,8 @@ struct Simulation {
     if (name == "allreduce") return center_momentum(true);
     if (name == "admm") return admm();
     if (name == "local_sgd") return outer(1, 0);
-    if (name == "diloco") return outer(*a.center_learning_rate, *a.center_momentum);
+    if (name == "diloco")
+      return outer(own_key(a, "center_learning_rate"), own_key(a, "center_momentum"));
     if (name == "lookahead") return lookahead();
     FAIL("no formula for algorithm " << name);
     return 0;
@@ -289,16 +293,18 @@ struct Simulation {
 Config config_of(const std::string& name, const std::string& exchange, std::int64_t tau,
                  std::int64_t steps) {
   Config config;
-  config.algorithm.name = name;
+  const std::map<std::string, std::string> own = {
+      {"sma", "center_momentum = 0.4"},
+      {"diloco", "center_momentum = 0.4\ncenter_learning_rate = 0.8"},
+      {"easgd_tree", "fanout = 2\ntau_up = 2\ntau_down = 3"},
+      {"eamsgd_tree", "fanout = 2\ntau_up = 2\ntau_down = 3"}};
+  choose(config.algorithm, name, own.contains(name) ? own.at(name) : "");
   config.algorithm.exchange = config::named<Exchange>(exchange);
   config.algorithm.tau = tau;
   config.algorithm.learning_rate = 0.05;
   config.algorithm.momentum = 0.7;
   config.algorithm.weight_decay = 0.01;
-  config.algorithm.center_momentum = 0.4;
-  config.algorithm.center_learning_rate = 0.8;
   config.algorithm.alpha = 0.2;
-  config.tree = {.fanout = 2, .tau_up = 2, .tau_down = 3};
   config.stop.steps = steps;
   return config;
 }
@@ -483,22 +489,21 @@ TEST_CASE("at the end the master knows every step, whenever its letters were sen
 
 TEST_CASE("DiLoCo without outer momentum and with rate 1 is local SGD") {
   Config diloco = config_of("diloco", "synchronous", 4, 100);
-  diloco.algorithm.center_momentum = 0;
-  diloco.algorithm.center_learning_rate = 1;
+  choose(diloco.algorithm, "diloco", "center_momentum = 0\ncenter_learning_rate = 1");
   CHECK(distance(toy_of(diloco, 3).run(),
                  toy_of(config_of("local_sgd", "synchronous", 4, 100), 3).run()) < 1e-6);
 }
 
 TEST_CASE("SMA without momentum on the center is synchronous EAMSGD") {
   Config sma = config_of("sma", "synchronous", 2, 100);
-  sma.algorithm.center_momentum = 0;
+  choose(sma.algorithm, "sma", "center_momentum = 0");
   CHECK(distance(toy_of(sma, 4).run(),
                  toy_of(config_of("eamsgd", "synchronous", 2, 100), 4).run()) < 1e-6);
 }
 
 TEST_CASE("a tree of one group is a star") {
   Config tree = config_of("eamsgd_tree", "asynchronous", 2, 100);
-  tree.tree.fanout = 4;
+  choose(tree.algorithm, "eamsgd_tree", "fanout = 4\ntau_up = 2\ntau_down = 3");
   CHECK(distance(toy_of(tree, 4).run(),
                  toy_of(config_of("eamsgd", "asynchronous", 2, 100), 4).run()) == 0);
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "exchange/team.h"
+#include "settings/algorithm_keys.h"
 #include "train/noisy_quadratic.h"
 
 namespace easgd::quadratic {
@@ -27,7 +28,8 @@ struct Toy {
   TeamOptions options(const WorkerSchedule& schedule, ConstView x0) const {
     TeamOptions o{.algorithm = Registry<Algorithm>::find(config.algorithm.name),
                   .schedule = &schedule,
-                  .center = center_options(config),
+                  .own = rule_options(config.algorithm, workers).own,
+                  .placement = {},
                   .workers = {},
                   .order = order(),
                   .state0 = x0,
@@ -54,7 +56,7 @@ struct Toy {
     Team team(options(schedule, x0));
     team.start();
     team.join();
-    const ConstView c = team.center().view().center;
+    const ConstView c = team.master().view().center;
     return {c.begin(), c.end()};
   }
 };

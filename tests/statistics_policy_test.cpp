@@ -75,7 +75,7 @@ Outcome run(const Toy& toy, StatisticsPolicy policy, AfterStatistics after = {})
   Team team(std::move(options));
   team.start();
   team.join();
-  const CenterView view = team.center().view();
+  const CenterView view = team.master().view();
   Outcome outcome{{view.center.begin(), view.center.end()}, view.statistics[0]};
   for (std::size_t i = 0; i < kWorkers; ++i) outcome.refused += team.telemetry(i).refused;
   return outcome;

@@ -81,14 +81,14 @@ std::unique_ptr<Model> stream_model(Backend& backend) {
 
 /// A device for each worker, and a copy of the center there.
 void place_everywhere(TeamOptions& options) {
-  options.place.sites.clear();
+  options.placement.devices.clear();
   for (std::size_t i = 0; i < options.workers.size(); ++i) {
-    options.place.sites.push_back(on_device(int(i)));
+    options.placement.devices.push_back(on_device(int(i)));
     options.workers[i].backend = on_device(int(i));
     options.workers[i].model = stream_model;
   }
-  options.place.routes.assign(options.workers.size(), Route::peer);
-  options.place.collective = Registry<CollectiveEntry>::get("cuda").make;
+  options.placement.routes.assign(options.workers.size(), Route::peer);
+  options.placement.collective = Registry<MakeCollective>::get("cuda");
 }
 
 /// Worker 2 fails before its batch of step `fails_at`.
@@ -112,8 +112,8 @@ Outcome run(const std::string& algorithm, std::unique_ptr<OrderPolicy> (*order)(
   toy.change = [where](TeamOptions& options) {
     options.statistics = {kStatistics, StatisticsPolicy::average};
     if (where == Where::cuda_and_center) {
-      options.place.sites = {on_device(0)};
-      options.place.routes = {Route::peer, Route::staged, Route::peer};
+      options.placement.devices = {on_device(0)};
+      options.placement.routes = {Route::peer, Route::staged, Route::peer};
     }
     if (where == Where::cuda_everywhere) return place_everywhere(options);
     for (WorkerParts& parts : options.workers) {
@@ -135,7 +135,7 @@ Outcome run(const std::string& algorithm, std::unique_ptr<OrderPolicy> (*order)(
   team.join();
   CHECK(fake_cuda::allocated() == before);  // by whom it was made
   const double seconds = team.seconds();
-  const CenterView view = team.center().view();
+  const CenterView view = team.master().view();
   Outcome result{{view.center.begin(), view.center.end()}, view.version, 0};
   result.center.insert(result.center.end(), view.statistics.begin(), view.statistics.end());
   for (std::size_t i = 0; i < kWorkers; ++i) result.refused += team.telemetry(i).refused;
@@ -231,7 +231,7 @@ TEST_CASE("a device that breaks in a sum lets everybody go, and the center is st
     toy.change = [&](TeamOptions& options) {
       place_everywhere(options);
       for (std::size_t i = 0; i < kWorkers; ++i) {
-        options.place.sites[i] = [&sites, i] {
+        options.placement.devices[i] = [&sites, i] {
           auto backend = std::make_unique<cuda::CudaBackend>(BackendOptions{.index = int(i)});
           sites.push_back(backend.get());
           return backend;
@@ -244,8 +244,8 @@ TEST_CASE("a device that breaks in a sum lets everybody go, and the center is st
     team.start();
     CHECK_THROWS_AS(team.join(), DeviceError);
     CHECK(team.failed() == 0);
-    CHECK_FALSE(team.center().lost());
-    const CenterView view = team.center().view();
+    CHECK_FALSE(team.master().is_lost());
+    const CenterView view = team.master().view();
     CHECK(view.version == 29);  // one letter was refused
     CHECK(std::vector<float>(view.center.begin(), view.center.end()) == last);
     fake_cuda::set_devices(1);
@@ -303,12 +303,13 @@ TEST_CASE("a letter and a reply leave the worker free while they are on their wa
   std::ranges::fill(reply.view(), 2.0f);
   std::atomic<bool> posted = false;
   fake_cuda::hold_copies(true);
-  backend.post(x, {}, letter, [&] { posted = true; });  // would hang here if it waited
-  const ConstView fetched = backend.fetch(reply);
+  backend.letters().post(std::vector<ConstView>{x}, letter,
+                         [&] { posted = true; });  // would hang here if it waited
+  const ConstView fetched = backend.letters().fetch(reply);
   std::this_thread::sleep_for(std::chrono::milliseconds(5));
   CHECK_FALSE(posted);
   fake_cuda::hold_copies(false);
-  backend.wait_posted();
+  backend.letters().wait_posted();
   CHECK(posted);
   std::vector<float> arrived(kParameters);
   backend.download(fetched, arrived);
@@ -323,18 +324,18 @@ TEST_CASE("a worker's wait for a reply is the time for which its compute stream 
                reply = backend.allocate_mailbox(kParameters);
   const auto model = backend.compile(testing::make_network({1, 1, 1}, 2, "linear outputs=2"), {});
   const auto exchange = [&](milliseconds gradient, milliseconds master) {
-    backend.post(x, {}, letter, [] {});
+    backend.letters().post(std::vector<ConstView>{x}, letter, [] {});
     static_cast<StreamModel&>(*model).enqueue([=] { std::this_thread::sleep_for(gradient); });
-    backend.wait_posted();
+    backend.letters().wait_posted();
     std::this_thread::sleep_for(master);
-    backend.fetch(reply);
+    backend.letters().fetch(reply);
   };
   for (int i = 0; i < 4; ++i) exchange(milliseconds(60), milliseconds(5));  // hidden
   backend.finish();
-  const double hidden = *backend.stood_still();
+  const double hidden = *backend.letters().reply_stall_seconds();
   for (int i = 0; i < 4; ++i) exchange(milliseconds(5), milliseconds(60));
   backend.finish();
-  const double seen = *backend.stood_still() - hidden;
+  const double seen = *backend.letters().reply_stall_seconds() - hidden;
   CHECK(seen > hidden);
   CHECK(seen > 4 * 0.05);
 }
@@ -344,15 +345,15 @@ TEST_CASE("peer access is used only where what is sent arrives") {
   fake_cuda::deny_peer(0, 1);
   fake_cuda::spoil_path(0, 2);
   fake_cuda::spoil_path(1, 2);
-  const DevicePaths& paths = Registry<DevicePaths>::get("cuda");
-  CHECK(paths.open_peer(1, 0));
-  CHECK(paths.open_peer(1, 0));  // again: it is open
-  CHECK(paths.open_peer(2, 0));
-  CHECK_FALSE(paths.open_peer(0, 1));
-  CHECK_FALSE(paths.open_peer(0, 2));
-  CHECK(paths.open_peer(1, 1));
+  const BackendKind& cuda_kind = Registry<BackendKind>::get("cuda");
+  CHECK(cuda_kind.open_peer(1, 0));
+  CHECK(cuda_kind.open_peer(1, 0));  // again: it is open
+  CHECK(cuda_kind.open_peer(2, 0));
+  CHECK_FALSE(cuda_kind.open_peer(0, 1));
+  CHECK_FALSE(cuda_kind.open_peer(0, 2));
+  CHECK(cuda_kind.open_peer(1, 1));
 
-  const std::vector<DevicePath> all = paths.measure();
+  const std::vector<DevicePath> all = cuda_kind.measure_paths();
   CHECK(all.size() == 12);
   for (const DevicePath& path : all) {
     CAPTURE(path.from + " to " + path.to);
@@ -378,12 +379,12 @@ TEST_CASE("a center on devices is tried before it is used, and what does not wor
   CHECK(place("cuda:1").routes == std::vector(2, Route::peer));
   CHECK(place("cuda:1").remark.empty());
   const int urgent = fake_cuda::urgent_streams();
-  place("cuda:1").sites[0]();
+  place("cuda:1").devices[0]();
   CHECK(fake_cuda::urgent_streams() == urgent + 1);
   for (const char* where : {"auto", "workers"}) {
     const CenterPlace center = place(where);
     CHECK(center.name == "workers");
-    CHECK(center.sites.size() == 2);
+    CHECK(center.devices.size() == 2);
     CHECK(center.routes == std::vector(2, Route::peer));
     CHECK(center.remark.empty());
   }
@@ -419,7 +420,7 @@ struct Sums {
       sums.push_back(backends[std::size_t(i)]->allocate(kCount));
       backends.back()->upload(std::vector<float>(kCount, 1), terms.back());
     }
-    collective = Registry<CollectiveEntry>::get("cuda").make(backends);
+    collective = Registry<MakeCollective>::get("cuda")(backends);
   }
   ~Sums() { fake_cuda::mend(); }
 

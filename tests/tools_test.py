@@ -10,6 +10,7 @@ import importlib.util
 import json
 import os
 import re
+import resource
 import struct
 import subprocess
 import sys
@@ -289,6 +290,16 @@ class Plot(unittest.TestCase):
         (self.root / "p.odd").write_text("mine")
         self.assertEqual(self.plot(run, "-o", self.root / "p.odd")[0], 3)
         self.assertEqual((self.root / "p.odd").read_text(), "mine")
+
+    def test_a_picture_that_cannot_be_written_costs_none_that_is_there(self):
+        run, picture = make_run(self.root / "a", 1, [0.5, 0.4]), self.root / "p.png"
+        picture.write_text("mine")
+        code, complaint = self.plot(run, "-o", picture, preexec_fn=lambda: resource.setrlimit(
+            resource.RLIMIT_FSIZE, (2000, 2000)))
+        self.assertEqual(code, 3, complaint)
+        self.assertIn(f"tools/plot: {picture}: File too large\n", complaint)
+        self.assertEqual(picture.read_text(), "mine")
+        self.assertEqual(sorted(p.name for p in self.root.iterdir()), ["a", "p.png"])
 
     def test_draws_a_picture(self):
         runs = [make_run(self.root / "a", 1, [0.5, 0.4]), make_run(self.root / "b", 2, [0.6, None, 0.3])]

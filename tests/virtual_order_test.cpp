@@ -44,10 +44,10 @@ Outcome run(const Config& config, std::size_t workers, const VirtualTimes& times
   Team team(toy.options(schedule, x0));
   team.start();
   team.join();
-  const CenterView view = team.center().view();
+  const CenterView view = team.master().view();
   return {view.seconds.value_or(-1),
           view.version,
-          team.center().order(),
+          team.master().order(),
           {view.center.begin(), view.center.end()}};
 }
 
@@ -128,5 +128,5 @@ TEST_CASE("a worker that fails does not stop virtual time") {
   team.start();
   team.join();
   CHECK(team.failed() == 1);
-  CHECK(team.center().view().version == 3 * 30 + 7);
+  CHECK(team.master().view().version == 3 * 30 + 7);
 }

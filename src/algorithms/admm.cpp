@@ -48,6 +48,14 @@ class AdmmRule final : public WorkerRule {
     pushed_ = false;  // the master has refused u: what it has is still in sent_
   }
 
+  void describe(State& state) override {
+    state.vector("x", x_);
+    state.vector("lambda", lambda_);
+    state.vector("u", u_);
+    state.vector("sent", sent_);
+    state.flag("pushed", pushed_);
+  }
+
  private:
   Backend& backend_;
   Buffer x_, lambda_, u_;
@@ -55,18 +63,22 @@ class AdmmRule final : public WorkerRule {
   bool pushed_ = false;  // u is on its way
 };
 
-const Registered<Algorithm> kRegistered(
-    "admm",
-    {
-        .worker = make_worker_rule<AdmmRule>,
-        .center = [](Backend& b, const CenterOptions& o,
-                     ConstView) { return std::make_unique<AddingCenter>(b, float(o.workers)); },
-        .timing = Timing::around,
-        .coupling = Coupling::elastic,
-        .every_step = true,
-        .sends_change = true,
-        .fixed_rho = true,
-    });
+Algorithm admm() {
+  return {
+      .worker = make_worker_rule<AdmmRule>,
+      .center =
+          [](Backend& backend, const RuleOptions& options, ConstView) {
+            return std::make_unique<AddingCenter>(backend, float(options.workers));
+          },
+      .timing = Timing::around,
+      .coupling = Coupling::elastic,
+      .every_step = true,
+      .sends_change = true,
+      .fixed_rho = true,
+  };
+}
+
+const RegisteredAlgorithm kRegistered("admm", admm());
 
 }  // namespace
 }  // namespace easgd

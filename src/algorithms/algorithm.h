@@ -8,12 +8,15 @@
 
 #include <functional>
 #include <memory>
-#include <optional>
 #include <span>
+#include <string>
 
 #include "backend/backend.h"
+#include "base/check.h"
 #include "base/registry.h"
+#include "base/state.h"
 #include "base/view.h"
+#include "config/fields.h"
 
 namespace easgd {
 
@@ -41,6 +44,8 @@ class WorkerRule {
   virtual void step(ConstView g, ConstView reply, const Rates& rates) = 0;
   /// Starts again from the center [P], with no memory of the past.
   virtual void restart(ConstView center) = 0;
+  /// What it keeps between two steps.
+  virtual void describe(State& state) = 0;
 };
 
 /// One letter as the master sees it, where the center is.
@@ -49,6 +54,8 @@ struct Letter {
   View reply;        ///< [P] to be written
   Rates rates = {};  ///< of the worker's clock
   std::size_t worker = 0;
+  /// Its staleness: the letters of others that the center has absorbed since this worker's last.
+  std::uint64_t age = 0;
 };
 
 /// Letters that meet the same center. An asynchronous exchange is a round of one.
@@ -74,19 +81,34 @@ class CenterRule {
   /// What is added up [P] of a letter that is not where all others are. May write its reply.
   virtual ConstView summand(const Letter& letter, ConstView /*center*/) { return letter.values; }
   /// What a worker pulls (Timing::around) [P].
-  virtual ConstView pulled(ConstView center) const { return center; }
+  virtual ConstView vector_to_pull(ConstView center) const { return center; }
   /// What is evaluated and saved [P].
-  virtual ConstView evaluated(ConstView center) const { return center; }
+  virtual ConstView evaluation_vector(ConstView center) const { return center; }
+  /// What it keeps beside the center between two rounds.
+  virtual void describe(State&) {}
 };
 
-/// What the master's side is told of a run.
-struct CenterOptions {
+/// The keys of a configuration that one algorithm alone has, declared as a layer declares its own.
+class AlgorithmOptions {
+ public:
+  virtual ~AlgorithmOptions() = default;
+  virtual void fields(config::Fields& f) = 0;
+  /// Where the keys stand: in [algorithm], or in a table of their own, which is not read where the
+  /// configuration names another algorithm.
+  virtual std::string table() const { return "algorithm"; }
+};
+
+/// What the rules of an algorithm know of a run.
+struct RuleOptions {
   std::size_t workers = 1;
-  float momentum = 0;          ///< of the center
-  float learning_rate = 1;     ///< of the center
-  std::size_t fanout = 2;      ///< of a tree
-  std::uint64_t tau_up = 1;    ///< letters of a group between two of its letters to its parent
-  std::uint64_t tau_down = 1;  ///< and between two pulls of its parent
+  std::shared_ptr<const AlgorithmOptions> own = {};  ///< null if the algorithm has none
+
+  template <class Own>
+  const Own& of() const {
+    const auto* options = dynamic_cast<const Own*>(own.get());
+    EASGD_CHECK(options, "the options of another algorithm, or none");
+    return *options;
+  }
 };
 
 /// When a worker meets the master in a step that has an exchange.
@@ -108,8 +130,10 @@ enum class Exchange { any, asynchronous, synchronous };
 
 /// What the registry holds of an algorithm. `x0` is the initial parameter vector in host memory.
 struct Algorithm {
-  std::function<std::unique_ptr<WorkerRule>(Backend&, ConstView x0)> worker;
-  std::function<std::unique_ptr<CenterRule>(Backend&, const CenterOptions&, ConstView x0)> center;
+  std::function<std::unique_ptr<WorkerRule>(Backend&, const RuleOptions&, ConstView x0)> worker;
+  std::function<std::unique_ptr<CenterRule>(Backend&, const RuleOptions&, ConstView x0)> center;
+  /// Makes the keys of its own with their defaults; empty if it has none.
+  std::function<std::unique_ptr<AlgorithmOptions>()> options = {};
   Timing timing = Timing::overlapped;
   Coupling coupling = Coupling::none;
   Exchange exchange = Exchange::any;
@@ -121,8 +145,8 @@ struct Algorithm {
   bool every_step = false;
   /// A last letter ends the run, so that no step is lost.
   bool last_letter = false;
-  /// Letters carry a change, not a place: their length, not their distance from the center, is
-  /// told.
+  /// Letters carry a change, not a position: their length, not their distance from the center, is
+  /// reported.
   bool sends_change = false;
   /// rho may not follow a schedule.
   bool fixed_rho = false;
@@ -130,10 +154,21 @@ struct Algorithm {
   bool absorbs_sums = false;
   /// The moving rate is bounded by the stability region of EASGD.
   bool elastic_region = false;
-  /// Workers are in a tree of centers.
-  bool tree = false;
-  /// Of the center, where a configuration does not say; nothing where it has none.
-  std::optional<double> center_momentum = {}, center_learning_rate = {};
+  /// Among how many beta = shares x alpha is divided; empty: the workers.
+  std::function<std::size_t(const RuleOptions&)> shares = {};
 };
+
+/// Throws: Bug if the entry contradicts itself: rules are missing, a worker waits for a reply that
+/// nobody writes, or one worker is to exchange in rounds.
+void check_entry(const std::string& name, const Algorithm& algorithm);
+
+/// `const RegisteredAlgorithm kEasgd("easgd", easgd());` at the end of a file adds an algorithm.
+struct RegisteredAlgorithm : Registered<Algorithm> {
+  RegisteredAlgorithm(const std::string& name, const Algorithm& algorithm)
+      : Registered((check_entry(name, algorithm), name), algorithm) {}
+};
+
+/// The keys that an algorithm has of its own, with their defaults; null if it has none.
+std::unique_ptr<AlgorithmOptions> make_options(const Algorithm& algorithm);
 
 }  // namespace easgd

@@ -11,18 +11,20 @@
 namespace easgd {
 namespace {
 
-const Registered<Algorithm> kRegistered(
-    "allreduce",
-    {
-        .worker = make_worker_rule<AccumulatingRule>,
-        .center = [](Backend& b, const CenterOptions&,
-                     ConstView x0) { return std::make_unique<MomentumCenter>(b, x0, true); },
-        .timing = Timing::around,
-        .exchange = Exchange::synchronous,
-        .every_step = true,
-        .sends_change = true,
-        .absorbs_sums = true,
-    });
+Algorithm allreduce() {
+  return {
+      .worker = make_worker_rule<AccumulatingRule>,
+      .center = [](Backend& backend, const RuleOptions&,
+                   ConstView x0) { return std::make_unique<MomentumCenter>(backend, x0, true); },
+      .timing = Timing::around,
+      .exchange = Exchange::synchronous,
+      .every_step = true,
+      .sends_change = true,
+      .absorbs_sums = true,
+  };
+}
+
+const RegisteredAlgorithm kRegistered("allreduce", allreduce());
 
 }  // namespace
 }  // namespace easgd

@@ -32,6 +32,12 @@ class AveragedSgdRule final : public SgdRule {
     weight_.restart();
   }
 
+  void describe(State& state) override {
+    SgdRule::describe(state);
+    state.vector("z", z_);
+    weight_.describe(state);
+  }
+
  private:
   AverageWeight weight_;
   Buffer z_;
@@ -39,8 +45,9 @@ class AveragedSgdRule final : public SgdRule {
 
 Algorithm averaged(Average kind) {
   return {
-      .worker = [kind](Backend& b,
-                       ConstView x0) { return std::make_unique<AveragedSgdRule>(b, x0, kind); },
+      .worker = [kind](
+                    Backend& backend, const RuleOptions&,
+                    ConstView x0) { return std::make_unique<AveragedSgdRule>(backend, x0, kind); },
       .center = make_center_rule<PublishedCenter>,
       .coupling = coupling_of(kind),
       .replies = false,
@@ -49,8 +56,8 @@ Algorithm averaged(Average kind) {
   };
 }
 
-const Registered<Algorithm> kMean("asgd", averaged(Average::mean));
-const Registered<Algorithm> kMoving("mvasgd", averaged(Average::moving));
+const RegisteredAlgorithm kMean("asgd", averaged(Average::mean));
+const RegisteredAlgorithm kMoving("mvasgd", averaged(Average::moving));
 
 }  // namespace
 }  // namespace easgd

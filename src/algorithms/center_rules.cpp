@@ -65,6 +65,11 @@ void MomentumCenter::step(ConstView u, float delta, View center) {
                center.size());
 }
 
+void MomentumCenter::describe(State& state) {
+  state.vector("v", v_);
+  state.vector("y", y_);
+}
+
 AveragedAddingCenter::AveragedAddingCenter(Backend& backend, ConstView x0, Average kind)
     : AddingCenter(backend, 1), weight_(kind), z_(backend.allocate(x0.size())) {
   backend_.upload(x0, z_);
@@ -74,6 +79,11 @@ void AveragedAddingCenter::absorb(const Round& round, View center) {
   backend_.run(kernels::Average{z_.data(), center.data(), weight_.next(round.rates)},
                center.size());
   AddingCenter::absorb(round, center);
+}
+
+void AveragedAddingCenter::describe(State& state) {
+  state.vector("z", z_);
+  weight_.describe(state);
 }
 
 void reply_with(Backend& backend, ConstView center, const Round& round) {

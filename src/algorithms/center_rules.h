@@ -1,6 +1,8 @@
 // What the master does with letters, where more than one algorithm does it.
 #pragma once
 
+#include <type_traits>
+
 #include "algorithms/algorithm.h"
 #include "algorithms/running_average.h"
 
@@ -9,7 +11,7 @@ namespace easgd {
 /// reply = alpha (x - c);  c = c + reply. What the center gains is what the worker loses.
 class ElasticCenter : public CenterRule {
  public:
-  ElasticCenter(Backend& backend, const CenterOptions&, ConstView /*x0*/) : backend_(backend) {}
+  explicit ElasticCenter(Backend& backend) : backend_(backend) {}
   void absorb(const Round& round, View center) override;
   /// The reply.
   ConstView summand(const Letter& letter, ConstView center) override;
@@ -18,13 +20,13 @@ class ElasticCenter : public CenterRule {
   Backend& backend_;
 
  private:
-  Buffer start_;  // the center of before a round of more than one letter
+  Buffer start_;  // scratch: the center of before a round of more than one letter
 };
 
 /// c = x: a single worker's variable, published to be evaluated. No reply.
 class PublishedCenter final : public CenterRule {
  public:
-  PublishedCenter(Backend& backend, const CenterOptions&, ConstView /*x0*/) : backend_(backend) {}
+  explicit PublishedCenter(Backend& backend) : backend_(backend) {}
   void absorb(const Round& round, View center) override;
 
  private:
@@ -34,9 +36,7 @@ class PublishedCenter final : public CenterRule {
 /// c = c + u / parts for every letter u of a round; reply = c.
 class AddingCenter : public CenterRule {
  public:
-  AddingCenter(Backend& backend, float parts) : backend_(backend), parts_(parts) {}
-  AddingCenter(Backend& backend, const CenterOptions&, ConstView /*x0*/)
-      : AddingCenter(backend, 1) {}
+  explicit AddingCenter(Backend& backend, float parts = 1) : backend_(backend), parts_(parts) {}
   void absorb(const Round& round, View center) override;
 
  protected:
@@ -53,7 +53,8 @@ class AveragedAddingCenter final : public AddingCenter {
   AveragedAddingCenter(Backend& backend, ConstView x0, Average kind);
 
   void absorb(const Round& round, View center) override;
-  ConstView evaluated(ConstView) const override { return z_; }
+  ConstView evaluation_vector(ConstView) const override { return z_; }
+  void describe(State& state) override;
 
  private:
   AverageWeight weight_;
@@ -67,21 +68,27 @@ class MomentumCenter final : public CenterRule {
  public:
   MomentumCenter(Backend& backend, ConstView x0, bool mean);
   void absorb(const Round& round, View center) override;
-  ConstView pulled(ConstView) const override { return y_; }
+  ConstView vector_to_pull(ConstView) const override { return y_; }
+  void describe(State& state) override;
 
  private:
   void step(ConstView u, float delta, View center);
 
   Backend& backend_;
   bool mean_;
-  Buffer v_, y_, sum_;
+  Buffer v_, y_;
+  Buffer sum_;  // scratch
 };
 
-/// The factory that a registration wants.
+/// The factory that a registration wants. The rule's constructor takes what it needs of this.
 template <class Rule>
-std::unique_ptr<CenterRule> make_center_rule(Backend& backend, const CenterOptions& options,
+std::unique_ptr<CenterRule> make_center_rule(Backend& backend, const RuleOptions& options,
                                              ConstView x0) {
-  return std::make_unique<Rule>(backend, options, x0);
+  if constexpr (std::is_constructible_v<Rule, Backend&, const RuleOptions&, ConstView>) {
+    return std::make_unique<Rule>(backend, options, x0);
+  } else {
+    return std::make_unique<Rule>(backend);
+  }
 }
 
 /// Every reply of a round = the center.

@@ -5,8 +5,8 @@
 //                        x_i = c
 //   every step:          Nesterov SGD in each worker, its momentum kept
 //
-// mu is algorithm.center_momentum, eta_o algorithm.center_learning_rate; 0.9 and 0.7 as in that
-// work where they are not given. mu = 0 and eta_o = 1 are local SGD. That work's workers take AdamW
+// mu is algorithm.center_momentum, eta_o algorithm.center_learning_rate; their defaults are those of
+// that work. mu = 0 and eta_o = 1 are local SGD. That work's workers take AdamW
 // steps.
 
 #include "algorithms/center_rules.h"
@@ -15,12 +15,23 @@
 namespace easgd {
 namespace {
 
+struct DilocoOptions final : AlgorithmOptions {
+  double center_momentum = 0.9;
+  double center_learning_rate = 0.7;
+
+  void fields(config::Fields& f) override {
+    f.number("center_momentum", center_momentum, {0, 0.99999}, "momentum mu of the center");
+    f.number("center_learning_rate", center_learning_rate, {1e-6, 1e3},
+             "outer learning rate eta_o of the center");
+  }
+};
+
 class OuterNesterov final : public CenterRule {
  public:
-  OuterNesterov(Backend& backend, const CenterOptions& options, ConstView x0)
+  OuterNesterov(Backend& backend, const RuleOptions& options, ConstView x0)
       : backend_(backend),
-        mu_(options.momentum),
-        rate_(options.learning_rate),
+        mu_(float(options.of<DilocoOptions>().center_momentum)),
+        rate_(float(options.of<DilocoOptions>().center_learning_rate)),
         v_(backend.allocate(x0.size())),
         mean_(backend.allocate(x0.size())) {}
 
@@ -30,23 +41,28 @@ class OuterNesterov final : public CenterRule {
                  center.size());
     reply_with(backend_, center, round);
   }
+  void describe(State& state) override { state.vector("v", v_); }
 
  private:
   Backend& backend_;
   float mu_, rate_;
-  Buffer v_, mean_;
+  Buffer v_;
+  Buffer mean_;  // scratch
 };
 
-const Registered<Algorithm> kRegistered("diloco", {
-                                                      .worker = make_worker_rule<MovedNesterovRule>,
-                                                      .center = make_center_rule<OuterNesterov>,
-                                                      .timing = Timing::before,
-                                                      .exchange = Exchange::synchronous,
-                                                      .last_letter = true,
-                                                      .absorbs_sums = true,
-                                                      .center_momentum = 0.9,
-                                                      .center_learning_rate = 0.7,
-                                                  });
+Algorithm diloco() {
+  return {
+      .worker = make_worker_rule<MovedNesterovRule>,
+      .center = make_center_rule<OuterNesterov>,
+      .options = std::make_unique<DilocoOptions>,
+      .timing = Timing::before,
+      .exchange = Exchange::synchronous,
+      .last_letter = true,
+      .absorbs_sums = true,
+  };
+}
+
+const RegisteredAlgorithm kRegistered("diloco", diloco());
 
 }  // namespace
 }  // namespace easgd

@@ -28,16 +28,16 @@ Algorithm downpour() {
 
 Algorithm averaged(Average kind) {
   Algorithm algorithm = downpour();
-  algorithm.center = [kind](Backend& backend, const CenterOptions&, ConstView x0) {
+  algorithm.center = [kind](Backend& backend, const RuleOptions&, ConstView x0) {
     return std::make_unique<AveragedAddingCenter>(backend, x0, kind);
   };
   algorithm.coupling = coupling_of(kind);
   return algorithm;
 }
 
-const Registered<Algorithm> kDownpour("downpour", downpour());
-const Registered<Algorithm> kAveraged("adownpour", averaged(Average::mean));
-const Registered<Algorithm> kMoving("mvadownpour", averaged(Average::moving));
+const RegisteredAlgorithm kDownpour("downpour", downpour());
+const RegisteredAlgorithm kAveraged("adownpour", averaged(Average::mean));
+const RegisteredAlgorithm kMoving("mvadownpour", averaged(Average::moving));
 
 }  // namespace
 }  // namespace easgd

@@ -13,13 +13,17 @@
 namespace easgd {
 namespace {
 
-const Registered<Algorithm> kRegistered("eamsgd", {
-                                                      .worker = make_worker_rule<NesterovRule>,
-                                                      .center = make_center_rule<ElasticCenter>,
-                                                      .coupling = Coupling::elastic,
-                                                      .absorbs_sums = true,
-                                                      .elastic_region = true,
-                                                  });
+Algorithm eamsgd() {
+  return {
+      .worker = make_worker_rule<NesterovRule>,
+      .center = make_center_rule<ElasticCenter>,
+      .coupling = Coupling::elastic,
+      .absorbs_sums = true,
+      .elastic_region = true,
+  };
+}
+
+const RegisteredAlgorithm kRegistered("eamsgd", eamsgd());
 
 }  // namespace
 }  // namespace easgd

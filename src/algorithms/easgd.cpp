@@ -12,13 +12,17 @@
 namespace easgd {
 namespace {
 
-const Registered<Algorithm> kRegistered("easgd", {
-                                                     .worker = make_worker_rule<SgdRule>,
-                                                     .center = make_center_rule<ElasticCenter>,
-                                                     .coupling = Coupling::elastic,
-                                                     .absorbs_sums = true,
-                                                     .elastic_region = true,
-                                                 });
+Algorithm easgd() {
+  return {
+      .worker = make_worker_rule<SgdRule>,
+      .center = make_center_rule<ElasticCenter>,
+      .coupling = Coupling::elastic,
+      .absorbs_sums = true,
+      .elastic_region = true,
+  };
+}
+
+const RegisteredAlgorithm kRegistered("easgd", easgd());
 
 }  // namespace
 }  // namespace easgd

@@ -28,7 +28,7 @@ class GaussSeidelRule final : public Rule {
   }
 
  private:
-  Buffer pull_;
+  Buffer pull_;  // scratch
 };
 
 template <class Rule>
@@ -42,8 +42,8 @@ Algorithm gauss_seidel() {
   };
 }
 
-const Registered<Algorithm> kEasgd("easgd_gauss_seidel", gauss_seidel<SgdRule>());
-const Registered<Algorithm> kEamsgd("eamsgd_gauss_seidel", gauss_seidel<NesterovRule>());
+const RegisteredAlgorithm kEasgd("easgd_gauss_seidel", gauss_seidel<SgdRule>());
+const RegisteredAlgorithm kEamsgd("eamsgd_gauss_seidel", gauss_seidel<NesterovRule>());
 
 }  // namespace
 }  // namespace easgd

@@ -17,6 +17,10 @@ void SgdRule::restart(ConstView center) {
   backend_.run(kernels::Restart{x_.data(), nullptr, nullptr, nullptr, center.data()}, x_.size());
 }
 
+void SgdRule::describe(State& state) {
+  state.vector("x", x_);
+}
+
 NesterovRule::NesterovRule(Backend& backend, ConstView x0)
     : backend_(backend),
       x_(backend.allocate(x0.size())),
@@ -37,6 +41,12 @@ void NesterovRule::restart(ConstView center) {
                x_.size());
 }
 
+void NesterovRule::describe(State& state) {
+  state.vector("x", x_);
+  state.vector("v", v_);
+  state.vector("y", y_);
+}
+
 void MovedNesterovRule::receive(ConstView reply, const Rates& rates) {
   backend_.run(kernels::Move{x_.data(), v_.data(), y_.data(), reply.data(), rates.momentum},
                x_.size());
@@ -55,6 +65,11 @@ void AccumulatingRule::step(ConstView g, ConstView, const Rates& rates) {
 
 void AccumulatingRule::restart(ConstView center) {
   backend_.run(kernels::Restart{x_.data(), u_.data(), nullptr, nullptr, center.data()}, x_.size());
+}
+
+void AccumulatingRule::describe(State& state) {
+  state.vector("x", x_);
+  state.vector("u", u_);
 }
 
 }  // namespace easgd

@@ -3,6 +3,8 @@
 // worker's side of EASGD and EAMSGD.
 #pragma once
 
+#include <type_traits>
+
 #include "algorithms/algorithm.h"
 
 namespace easgd {
@@ -16,6 +18,7 @@ class SgdRule : public WorkerRule {
   ConstView letter() const override { return x_; }
   void step(ConstView g, ConstView reply, const Rates& rates) override;
   void restart(ConstView center) override;
+  void describe(State& state) override;
 
  protected:
   Backend& backend_;
@@ -31,6 +34,7 @@ class NesterovRule : public WorkerRule {
   ConstView letter() const override { return x_; }
   void step(ConstView g, ConstView reply, const Rates& rates) override;
   void restart(ConstView center) override;
+  void describe(State& state) override;
 
  protected:
   Backend& backend_;
@@ -55,16 +59,22 @@ class AccumulatingRule final : public WorkerRule {
   void receive(ConstView reply, const Rates&) override { restart(reply); }
   void step(ConstView g, ConstView reply, const Rates& rates) override;
   void restart(ConstView center) override;
+  void describe(State& state) override;
 
  private:
   Backend& backend_;
   Buffer x_, u_;
 };
 
-/// The factory that a registration wants.
+/// The factory that a registration wants. The rule's constructor takes what it needs of this.
 template <class Rule>
-std::unique_ptr<WorkerRule> make_worker_rule(Backend& backend, ConstView x0) {
-  return std::make_unique<Rule>(backend, x0);
+std::unique_ptr<WorkerRule> make_worker_rule(Backend& backend, const RuleOptions& options,
+                                             ConstView x0) {
+  if constexpr (std::is_constructible_v<Rule, Backend&, const RuleOptions&, ConstView>) {
+    return std::make_unique<Rule>(backend, options, x0);
+  } else {
+    return std::make_unique<Rule>(backend, x0);
+  }
 }
 
 }  // namespace easgd

@@ -14,7 +14,7 @@ namespace {
 
 class MeanCenter final : public CenterRule {
  public:
-  MeanCenter(Backend& backend, const CenterOptions&, ConstView /*x0*/) : backend_(backend) {}
+  explicit MeanCenter(Backend& backend) : backend_(backend) {}
   void absorb(const Round& round, View center) override {
     mean_of(backend_, round, center);
     reply_with(backend_, center, round);
@@ -24,15 +24,18 @@ class MeanCenter final : public CenterRule {
   Backend& backend_;
 };
 
-const Registered<Algorithm> kRegistered("local_sgd",
-                                        {
-                                            .worker = make_worker_rule<MovedNesterovRule>,
-                                            .center = make_center_rule<MeanCenter>,
-                                            .timing = Timing::before,
-                                            .exchange = Exchange::synchronous,
-                                            .last_letter = true,
-                                            .absorbs_sums = true,
-                                        });
+Algorithm local_sgd() {
+  return {
+      .worker = make_worker_rule<MovedNesterovRule>,
+      .center = make_center_rule<MeanCenter>,
+      .timing = Timing::before,
+      .exchange = Exchange::synchronous,
+      .last_letter = true,
+      .absorbs_sums = true,
+  };
+}
+
+const RegisteredAlgorithm kRegistered("local_sgd", local_sgd());
 
 }  // namespace
 }  // namespace easgd

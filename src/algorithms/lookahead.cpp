@@ -19,14 +19,17 @@ class SlowWeights final : public ElasticCenter {
   }
 };
 
-const Registered<Algorithm> kRegistered("lookahead",
-                                        {
-                                            .worker = make_worker_rule<MovedNesterovRule>,
-                                            .center = make_center_rule<SlowWeights>,
-                                            .timing = Timing::before,
-                                            .coupling = Coupling::alpha,
-                                            .last_letter = true,
-                                        });
+Algorithm lookahead() {
+  return {
+      .worker = make_worker_rule<MovedNesterovRule>,
+      .center = make_center_rule<SlowWeights>,
+      .timing = Timing::before,
+      .coupling = Coupling::alpha,
+      .last_letter = true,
+  };
+}
+
+const RegisteredAlgorithm kRegistered("lookahead", lookahead());
 
 }  // namespace
 }  // namespace easgd

@@ -12,16 +12,18 @@
 namespace easgd {
 namespace {
 
-const Registered<Algorithm> kRegistered(
-    "mdownpour",
-    {
-        .worker = make_worker_rule<AccumulatingRule>,
-        .center = [](Backend& b, const CenterOptions&,
-                     ConstView x0) { return std::make_unique<MomentumCenter>(b, x0, false); },
-        .timing = Timing::around,
-        .every_step = true,
-        .sends_change = true,
-    });
+Algorithm mdownpour() {
+  return {
+      .worker = make_worker_rule<AccumulatingRule>,
+      .center = [](Backend& backend, const RuleOptions&,
+                   ConstView x0) { return std::make_unique<MomentumCenter>(backend, x0, false); },
+      .timing = Timing::around,
+      .every_step = true,
+      .sends_change = true,
+  };
+}
+
+const RegisteredAlgorithm kRegistered("mdownpour", mdownpour());
 
 }  // namespace
 }  // namespace easgd

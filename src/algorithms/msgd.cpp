@@ -10,13 +10,17 @@
 namespace easgd {
 namespace {
 
-const Registered<Algorithm> kRegistered("msgd", {
-                                                    .worker = make_worker_rule<NesterovRule>,
-                                                    .center = make_center_rule<PublishedCenter>,
-                                                    .replies = false,
-                                                    .single = true,
-                                                    .last_letter = true,
-                                                });
+Algorithm msgd() {
+  return {
+      .worker = make_worker_rule<NesterovRule>,
+      .center = make_center_rule<PublishedCenter>,
+      .replies = false,
+      .single = true,
+      .last_letter = true,
+  };
+}
+
+const RegisteredAlgorithm kRegistered("msgd", msgd());
 
 }  // namespace
 }  // namespace easgd

@@ -21,6 +21,7 @@ class AverageWeight {
     return kind_ == Average::mean ? 1.0f / float(++changes_) : rates.alpha;
   }
   void restart() { changes_ = 0; }
+  void describe(State& state) { state.counter("changes", changes_); }
 
  private:
   Average kind_;

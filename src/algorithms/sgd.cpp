@@ -8,13 +8,17 @@
 namespace easgd {
 namespace {
 
-const Registered<Algorithm> kRegistered("sgd", {
-                                                   .worker = make_worker_rule<SgdRule>,
-                                                   .center = make_center_rule<PublishedCenter>,
-                                                   .replies = false,
-                                                   .single = true,
-                                                   .last_letter = true,
-                                               });
+Algorithm sgd() {
+  return {
+      .worker = make_worker_rule<SgdRule>,
+      .center = make_center_rule<PublishedCenter>,
+      .replies = false,
+      .single = true,
+      .last_letter = true,
+  };
+}
+
+const RegisteredAlgorithm kRegistered("sgd", sgd());
 
 }  // namespace
 }  // namespace easgd

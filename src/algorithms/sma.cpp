@@ -4,7 +4,7 @@
 //   when tau divides t:  e_i = alpha (x_i - c);   c = c + sum of e_i + mu (c - c_before)
 //   every step:          x_i = x_i - eta g(x_i) - e_i       (with momentum: x_i + v_i - e_i)
 //
-// mu = 0 is synchronous EAMSGD. Where it is not given it is 0.3; that work, whose workers have no
+// mu = 0 is synchronous EAMSGD. The default is 0.3; that work, whose workers have no
 // momentum of their own, has 0.9.
 
 #include "algorithms/center_rules.h"
@@ -13,11 +13,19 @@
 namespace easgd {
 namespace {
 
+struct SmaOptions final : AlgorithmOptions {
+  double center_momentum = 0.3;
+
+  void fields(config::Fields& f) override {
+    f.number("center_momentum", center_momentum, {0, 0.99999}, "momentum mu of the center");
+  }
+};
+
 class SmaCenter final : public ElasticCenter {
  public:
-  SmaCenter(Backend& backend, const CenterOptions& options, ConstView x0)
-      : ElasticCenter(backend, options, x0),
-        mu_(options.momentum),
+  SmaCenter(Backend& backend, const RuleOptions& options, ConstView x0)
+      : ElasticCenter(backend),
+        mu_(float(options.of<SmaOptions>().center_momentum)),
         before_(backend.allocate(x0.size())),
         motion_(backend.allocate(x0.size())) {}
 
@@ -27,20 +35,26 @@ class SmaCenter final : public ElasticCenter {
     backend_.run(kernels::KeepMoving{center.data(), motion_.data(), before_.data(), mu_},
                  center.size());
   }
+  void describe(State& state) override { state.vector("motion", motion_); }
 
  private:
   float mu_;
-  Buffer before_, motion_;  // the center of before this round; its last change
+  Buffer before_;  // scratch: the center of before this round
+  Buffer motion_;  // its last change
 };
 
-const Registered<Algorithm> kRegistered("sma", {
-                                                   .worker = make_worker_rule<NesterovRule>,
-                                                   .center = make_center_rule<SmaCenter>,
-                                                   .coupling = Coupling::elastic,
-                                                   .exchange = Exchange::synchronous,
-                                                   .absorbs_sums = true,
-                                                   .center_momentum = 0.3,
-                                               });
+Algorithm sma() {
+  return {
+      .worker = make_worker_rule<NesterovRule>,
+      .center = make_center_rule<SmaCenter>,
+      .options = std::make_unique<SmaOptions>,
+      .coupling = Coupling::elastic,
+      .exchange = Exchange::synchronous,
+      .absorbs_sums = true,
+  };
+}
+
+const RegisteredAlgorithm kRegistered("sma", sma());
 
 }  // namespace
 }  // namespace easgd

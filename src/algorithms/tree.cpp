@@ -16,13 +16,27 @@
 namespace easgd {
 namespace {
 
+struct TreeOptions final : AlgorithmOptions {
+  std::int64_t fanout = 4;
+  std::int64_t tau_up = 1;
+  std::int64_t tau_down = 10;
+
+  std::string table() const override { return "tree"; }
+  void fields(config::Fields& f) override {
+    f.integer("fanout", fanout, {2, 65533}, "workers of a group, and groups of a group");
+    f.integer("tau_up", tau_up, {1, 1e9}, "letters a group absorbs between two to its parent");
+    f.integer("tau_down", tau_down, {1, 1e9},
+              "letters a group absorbs between two pulls of its parent");
+  }
+};
+
 class Tree final : public CenterRule {
  public:
-  Tree(Backend& backend, const CenterOptions& options, ConstView x0)
+  Tree(Backend& backend, const RuleOptions& options, ConstView x0)
       : backend_(backend),
-        fanout_(options.fanout),
-        tau_up_(options.tau_up),
-        tau_down_(options.tau_down) {
+        fanout_(std::size_t(options.of<TreeOptions>().fanout)),
+        tau_up_(std::uint64_t(options.of<TreeOptions>().tau_up)),
+        tau_down_(std::uint64_t(options.of<TreeOptions>().tau_down)) {
     std::size_t count = options.workers;
     do {
       count = (count + fanout_ - 1) / fanout_;
@@ -46,6 +60,16 @@ class Tree final : public CenterRule {
       pass_on(0, group, letter.rates.alpha);
     }
     backend_.run(kernels::Copy{center.data(), levels_.back()[0].center.data()}, center.size());
+  }
+
+  void describe(State& state) override {
+    for (std::size_t level = 0; level < levels_.size(); ++level) {
+      for (std::size_t i = 0; i < levels_[level].size(); ++i) {
+        Node& node = levels_[level][i];
+        state.vector(fmt::format("node {}.{}", level, i), node.center);
+        state.counter(fmt::format("letters {}.{}", level, i), node.letters);
+      }
+    }
   }
 
  private:
@@ -78,19 +102,25 @@ class Tree final : public CenterRule {
   std::vector<std::vector<Node>> levels_;  // from the groups of workers to the root
 };
 
+/// One share of beta for each child of a node and one for its parent.
+std::size_t shares_of(const RuleOptions& options) {
+  return std::size_t(options.of<TreeOptions>().fanout) + 1;
+}
+
 template <class Rule>
 Algorithm tree() {
   return {
       .worker = make_worker_rule<Rule>,
       .center = make_center_rule<Tree>,
+      .options = std::make_unique<TreeOptions>,
       .coupling = Coupling::elastic,
       .exchange = Exchange::asynchronous,
-      .tree = true,
+      .shares = shares_of,
   };
 }
 
-const Registered<Algorithm> kEasgd("easgd_tree", tree<SgdRule>());
-const Registered<Algorithm> kEamsgd("eamsgd_tree", tree<NesterovRule>());
+const RegisteredAlgorithm kEasgd("easgd_tree", tree<SgdRule>());
+const RegisteredAlgorithm kEamsgd("eamsgd_tree", tree<NesterovRule>());
 
 }  // namespace
 }  // namespace easgd

@@ -30,6 +30,9 @@ class Fields {
   virtual ~Fields() = default;
   /// "file:line" of the table being read; empty where none is.
   virtual std::string place() const { return {}; }
+  /// A key that another choice would have here. If it is given, a reader notes it and goes on:
+  /// whoever checks the configuration knows what to say of it (Places::foreign).
+  virtual void foreign(const char* /*key*/) {}
   virtual void text(const char* key, std::string& value, const char* meaning) = 0;
   virtual void choice(const char* key, std::string& value, const Words& allowed,
                       const char* meaning) = 0;

@@ -84,6 +84,10 @@ class TableReader final : public Fields {
 
   std::string place() const override { return place_of(table_.source()); }
 
+  void foreign(const char* key) override {
+    if (take(key)) places_.foreign.push_back(full(key));
+  }
+
   void text(const char* key, std::string& value, const char*) override {
     if (const toml::node* node = take(key)) {
       if (!node->is_string()) wrong_type(*node, key, "a string");

@@ -14,6 +14,7 @@ namespace easgd::config {
 struct Places {
   std::string origin;                       ///< the file, for keys that stand nowhere
   std::map<std::string, std::string> keys;  ///< "algorithm.tau" -> "run.toml:12", or its override
+  std::vector<std::string> foreign = {};    ///< keys that are given though they belong elsewhere
 };
 
 /// Does `work`; what it says against a key begins with where the key stands.

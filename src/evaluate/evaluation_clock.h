@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <span>
 
-#include "exchange/center.h"
+#include "exchange/center_view.h"
 #include "settings/config.h"
 
 namespace easgd {

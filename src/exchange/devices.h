@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "backend/backend.h"
-#include "exchange/center.h"
+#include "backend/backend_kind.h"
+#include "exchange/center_placement.h"
 #include "settings/config.h"
 
 namespace easgd {
@@ -42,7 +42,7 @@ Placement place_evaluation(const WorkersConfig& workers, const EvaluateConfig& e
 /// synchronous exchange between GPUs, else in pinned memory.
 /// Throws: ConfigError for a place that is none, or not for this algorithm or these workers;
 /// DeviceError for one that this machine lacks.
-CenterPlace place_center(const Config& config, const std::vector<Placement>& workers);
+CenterPlacement place_center(const Config& config, const std::vector<Placement>& workers);
 
 constexpr std::size_t kMostAutoWorkers = 16;
 /// Two more numbers have meanings: task.cpp has a worker that is none, 0xffff ends an order.bin.

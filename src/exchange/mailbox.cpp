@@ -1,13 +1,28 @@
 #include "exchange/mailbox.h"
 
-#include <cassert>
+#include "base/check.h"
 
 namespace easgd {
 
+const char* to_string(Mailbox::State state) {
+  constexpr const char* kNames[] = {"idle", "posted", "answered", "left", "closed"};
+  return kNames[int(state)];
+}
+
+/// A read-modify-write, where a store would do for the hand-over alone: the library wakes nobody if
+/// its count of sleepers is zero, and a processor may read that count before others see a plain
+/// store. The sleeper would then sleep for ever.
+Mailbox::State Mailbox::change(State from, State to) {
+  State seen = from;
+  state_.compare_exchange_strong(seen, to, std::memory_order_seq_cst);
+  return seen;
+}
+
 void Mailbox::post() {
-  State expected = State::idle;
-  state_.compare_exchange_strong(expected, State::posted, std::memory_order_release);
-  assert(expected == State::idle || expected == State::closed);
+  letters_ += !note_.pull;
+  const State seen = change(State::idle, State::posted);
+  EASGD_CHECK(seen == State::idle || seen == State::closed, "worker {} posts at step {} while {}",
+              worker_, note_.clock, to_string(seen));
   bell_.ring();
 }
 
@@ -22,26 +37,29 @@ Mailbox::Reply Mailbox::wait_for_reply() {
 }
 
 void Mailbox::release() {
-  State expected = State::answered;
-  state_.compare_exchange_strong(expected, State::idle, std::memory_order_release);
+  const State seen = change(State::answered, State::idle);
+  EASGD_CHECK(seen != State::posted && seen != State::left,
+              "worker {} at step {} releases while {}", worker_, note_.clock, to_string(seen));
 }
 
 void Mailbox::leave() {
   wait_for_reply();
-  release();
-  State expected = State::idle;
-  state_.compare_exchange_strong(expected, State::left, std::memory_order_release);
+  for (State seen = state(); seen != State::left; seen = state()) change(seen, State::left);
   bell_.ring();
 }
 
 void Mailbox::answer(Reply kind) {
   kind_ = kind;
-  state_.store(State::answered, std::memory_order_release);
+  const State seen = change(State::posted, State::answered);
+  EASGD_CHECK(seen == State::posted, "worker {} is answered at step {} while {}", worker_,
+              note_.clock, to_string(seen));
   state_.notify_one();
 }
 
 void Mailbox::close() {
-  state_.store(State::closed, std::memory_order_release);
+  for (State seen = state(); seen != State::left && seen != State::closed; seen = state()) {
+    change(seen, State::closed);
+  }
   state_.notify_one();
 }
 

@@ -8,12 +8,15 @@
 //   step with reply
 //   release()         idle  <---
 //
+// A letter is what a parameter server calls a push, and a reply what it sends back.
+//
 // One writer at a time: the letter belongs to the worker until `posted`, then to the master until
-// `answered`; the reply the other way round. Each change of hands is one release store and one
-// acquire load of `state_`. Nobody takes a lock; whoever has to wait sleeps on the atomic.
+// `answered`; the reply the other way round. Each change of hands is one read-modify-write of
+// `state_`, released there and acquired by who reads it. Nobody takes a lock; whoever has to wait
+// sleeps on the atomic.
 //
 // A worker that ends for whatever reason calls leave(): the master stops counting on it. A master
-// that fails calls close(): no worker waits for it any more.
+// that fails calls close(): no worker waits for it any more. A worker that has left stays so.
 #pragma once
 
 #include <atomic>
@@ -24,7 +27,7 @@
 
 namespace easgd {
 
-/// Rung when there may be something new for the master to see.
+/// Rung when there may be something new for the master to see: an eventcount.
 class Bell {
  public:
   /// To be read before looking around, and given to `wait` when nothing was found.
@@ -57,7 +60,9 @@ class Mailbox {
   /// was refused, or that there will be no more.
   enum class Reply { none, values, restart, closed };
 
-  explicit Mailbox(Bell& bell) : bell_(bell) {}
+  /// `worker`: whose it is, for messages.
+  explicit Mailbox(Bell& bell, std::size_t worker = 0) : bell_(bell), worker_(worker) {}
+  std::size_t worker() const { return worker_; }
 
   // The worker's side. post() may come from any thread that the backend chooses.
 
@@ -72,7 +77,8 @@ class Mailbox {
   Reply wait_for_reply();
   /// Takes the mailbox back after the reply has been used.
   void release();
-  /// Waits for a letter that is out to be answered, then tells the master not to expect another.
+  /// Waits for a letter that is out to be answered, then lets the master know that there will be no
+  /// other.
   void leave();
 
   // The master's side.
@@ -80,15 +86,24 @@ class Mailbox {
   ConstView letter_to_read() const { return letter_; }
   const LetterNote& note_to_read() const { return note_; }
   View reply_to_write() { return reply_; }
+  /// Letters posted so far, pulls not counted.
+  std::uint64_t letters() const { return letters_; }
   void answer(Reply kind);
   void close();
 
  private:
+  /// Moves from `from` on if the state is that; returns what it was.
+  State change(State from, State to);
+
   View letter_, reply_;
   LetterNote note_;
+  std::uint64_t letters_ = 0;
   Reply kind_ = Reply::none;
   std::atomic<State> state_{State::idle};
   Bell& bell_;
+  const std::size_t worker_;
 };
+
+const char* to_string(Mailbox::State state);
 
 }  // namespace easgd

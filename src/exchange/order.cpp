@@ -14,14 +14,14 @@
 namespace easgd {
 namespace {
 
-using State = Mailbox::State;
+using Mail = Mailbox::State;
 
 class FreeOrder final : public OrderPolicy {
  public:
-  void next(std::span<const State> mailboxes, std::vector<int>& round) override {
+  void next(std::span<const Mail> mailboxes, std::vector<int>& round) override {
     for (std::size_t k = 0; k < mailboxes.size(); ++k) {
       const std::size_t worker = (start_ + k) % mailboxes.size();
-      if (mailboxes[worker] == State::posted) {
+      if (mailboxes[worker] == Mail::posted) {
         round.push_back(int(worker));
         start_ = worker + 1;
         return;
@@ -29,25 +29,32 @@ class FreeOrder final : public OrderPolicy {
     }
   }
 
+  void describe(State& state) override { state.counter("start", start_); }
+
  private:
-  std::size_t start_ = 0;
+  std::uint64_t start_ = 0;
 };
 
 class RoundRobinOrder final : public OrderPolicy {
  public:
-  explicit RoundRobinOrder(int visits) : visits_(visits) {}
+  explicit RoundRobinOrder(std::uint64_t visits) : visits_(visits) {}
 
-  void next(std::span<const State> mailboxes, std::vector<int>& round) override {
+  void next(std::span<const Mail> mailboxes, std::vector<int>& round) override {
     for (std::size_t k = 0; k < mailboxes.size(); ++k) {
       const std::size_t worker = turn_ % mailboxes.size();
-      if (mailboxes[worker] == State::posted) {
+      if (mailboxes[worker] == Mail::posted) {
         round.push_back(int(worker));
         if (++visit_ == visits_) pass_turn();
         return;
       }
-      if (mailboxes[worker] != State::left) return;
+      if (mailboxes[worker] != Mail::left) return;
       pass_turn();
     }
+  }
+
+  void describe(State& state) override {
+    state.counter("turn", turn_);
+    state.counter("visit", visit_);
   }
 
  private:
@@ -56,16 +63,15 @@ class RoundRobinOrder final : public OrderPolicy {
     visit_ = 0;
   }
 
-  int visits_, visit_ = 0;
-  std::size_t turn_ = 0;
+  std::uint64_t visits_, visit_ = 0, turn_ = 0;
 };
 
 class SynchronousOrder final : public OrderPolicy {
  public:
-  void next(std::span<const State> mailboxes, std::vector<int>& round) override {
+  void next(std::span<const Mail> mailboxes, std::vector<int>& round) override {
     for (std::size_t worker = 0; worker < mailboxes.size(); ++worker) {
-      if (mailboxes[worker] == State::left) continue;
-      if (mailboxes[worker] != State::posted) {
+      if (mailboxes[worker] == Mail::left) continue;
+      if (mailboxes[worker] != Mail::posted) {
         round.clear();
         return;
       }
@@ -81,23 +87,28 @@ class ReplayOrder final : public OrderPolicy {
   ReplayOrder(Recording recording, const std::atomic<bool>& ending)
       : recording_(std::move(recording)), ending_(ending) {}
 
-  void next(std::span<const State> mailboxes, std::vector<int>& round) override {
+  void next(std::span<const Mail> mailboxes, std::vector<int>& round) override {
     if (ending_) return free_.next(mailboxes, round);
     if (done_ == recording_.letters.size()) return expect_no_more(mailboxes);
     const int worker = recording_.letters[done_];
-    if (mailboxes[std::size_t(worker)] == State::left) {
+    if (mailboxes[std::size_t(worker)] == Mail::left) {
       throw DataError(fmt::format(
           "center.replay: letter {} is worker {}'s, which has ended; was it another configuration?",
           done_, worker));
     }
-    if (mailboxes[std::size_t(worker)] != State::posted) return;
+    if (mailboxes[std::size_t(worker)] != Mail::posted) return;
     round.push_back(worker);
     ++done_;
   }
 
+  void describe(State& state) override {
+    state.counter("done", done_);
+    free_.describe(state);
+  }
+
  private:
-  void expect_no_more(std::span<const State> mailboxes) const {
-    if (std::ranges::count(mailboxes, State::posted) == 0) return;
+  void expect_no_more(std::span<const Mail> mailboxes) const {
+    if (std::ranges::count(mailboxes, Mail::posted) == 0) return;
     throw DataError(fmt::format(
         "center.replay: the recording ends after {} letters, but there are more; was it another "
         "configuration?",
@@ -107,7 +118,7 @@ class ReplayOrder final : public OrderPolicy {
   Recording recording_;
   const std::atomic<bool>& ending_;
   FreeOrder free_;
-  std::size_t done_ = 0;
+  std::uint64_t done_ = 0;
 };
 
 constexpr std::array<char, 16> kMagic = {"easgd order 2\n\0"};

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "base/state.h"
 #include "exchange/mailbox.h"
 
 namespace easgd {
@@ -29,8 +30,10 @@ class OrderPolicy {
   /// A round is of all workers or, once the run is being stopped, of none: letters of some alone
   /// would pass for the mean of all.
   virtual bool all_or_none() const { return false; }
-  /// Virtual time of the last round, where the order keeps one.
+  /// Virtual time of the last round, if the order keeps one.
   virtual std::optional<double> seconds() const { return {}; }
+  /// What it keeps between two rounds.
+  virtual void describe(State&) {}
 };
 
 /// Any letter that is there, beginning after the worker served last, so that none starves.

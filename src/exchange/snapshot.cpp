@@ -1,9 +1,13 @@
 #include "exchange/snapshot.h"
 
+#include "base/check.h"
+
 namespace easgd {
 
 bool SnapshotSlot::offer(const CenterView& view, double seconds) {
   if (state_.load(std::memory_order_acquire) != State::empty) return false;
+  EASGD_CHECK(view.version >= snapshot_.version, "version {} after {}", view.version,
+              snapshot_.version);
   view.copy_to(snapshot_.center);
   snapshot_.version = view.version;
   snapshot_.steps.assign(view.steps.begin(), view.steps.end());

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/view.h"
-#include "exchange/center.h"
+#include "exchange/center_view.h"
 
 namespace easgd {
 
@@ -39,8 +39,9 @@ class SnapshotSlot {
  private:
   enum class State : int { empty, full, closed };
 
+  /// An exchange and no store: see Mailbox::change.
   void change(State to) {
-    state_.store(to, std::memory_order_release);
+    state_.exchange(to, std::memory_order_seq_cst);
     state_.notify_all();
   }
 

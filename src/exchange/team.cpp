@@ -9,79 +9,98 @@ namespace easgd {
 namespace {
 
 template <class Item>
-std::vector<Item*> pointers(const std::vector<std::unique_ptr<Item>>& owners) {
-  std::vector<Item*> result;
-  for (const auto& owner : owners) result.push_back(owner.get());
-  return result;
-}
-
-template <class Item, class... Arguments>
-std::vector<std::unique_ptr<Item>> make_each(std::size_t count, Arguments&... arguments) {
+std::vector<std::unique_ptr<Item>> make_each(std::size_t count, const auto& make) {
   std::vector<std::unique_ptr<Item>> result;
-  for (std::size_t i = 0; i < count; ++i) result.push_back(std::make_unique<Item>(arguments...));
+  for (std::size_t i = 0; i < count; ++i) result.push_back(make(i));
   return result;
 }
 
-CenterOptions for_workers(const TeamOptions& team) {
-  CenterOptions result = team.center;
-  result.workers = team.workers.size();
-  return result;
+/// Of the exception that is being handled.
+std::string message_of_current() {
+  try {
+    throw;
+  } catch (const std::exception& error) {
+    return error.what();
+  } catch (...) {
+    return "an exception of an unknown type";
+  }
 }
 
 }  // namespace
 
 Team::Team(TeamOptions options)
     : options_(std::move(options)),
-      telemetry_(make_each<WorkerTelemetry>(options_.workers.size())),
-      mailboxes_(make_each<Mailbox>(options_.workers.size(), bell_)),
-      made_(std::ptrdiff_t(options_.workers.size())) {}
+      telemetry_(make_each<WorkerTelemetry>(
+          options_.workers.size(),
+          [](std::size_t) { return std::make_unique<WorkerTelemetry>(); })),
+      mailboxes_(make_each<Mailbox>(
+          options_.workers.size(),
+          [this](std::size_t i) { return std::make_unique<Mailbox>(bell_, i); })),
+      workers_made_(std::ptrdiff_t(options_.workers.size())) {}
 
 Team::~Team() {
   request_stop();
-  if (!gone_) {
+  if (!started_all_) {
     for (const auto& mailbox : mailboxes_) mailbox->close();  // nobody will answer
-    go_.count_down();
+    for (std::size_t i = worker_threads_.size(); i < workers(); ++i) mailboxes_[i]->leave();
+    start_.count_down();
   }
-  for (std::thread& thread : threads_) thread.join();
-  if (master_.joinable()) master_.join();
+  for (std::thread& thread : worker_threads_) thread.join();
+  if (master_thread_.joinable()) master_thread_.join();
 }
 
 void Team::start() {
-  master_ = start_thread("the master", [this] { lead(); });
-  center_made_.wait();
+  master_thread_ = start_thread("the master", [this] { run_master(); });
+  master_made_.wait();
   making_error_.rethrow_if_any();
-  for (std::size_t i = 0; i < options_.workers.size(); ++i) {
-    threads_.push_back(start_thread(fmt::format("worker {} of {}", i, options_.workers.size()),
-                                    [this, i] { live(int(i)); }));
+  for (std::size_t i = 0; i < workers(); ++i) {
+    worker_threads_.push_back(
+        start_thread(fmt::format("worker {} of {}", i, workers()), [this, i] { run_worker(i); }));
   }
-  made_.wait();
+  workers_made_.wait();
   if (making_error_.get()) request_stop();
   started_ = RunningClock::now();
-  gone_ = true;
-  go_.count_down();
+  started_all_ = true;
+  start_.count_down();
   making_error_.rethrow_if_any();
 }
 
-/// The master's whole life, on its own thread.
-void Team::lead() {
+MasterOptions Team::master_options() {
+  MasterOptions master{.algorithm = *options_.algorithm,
+                       .rules = {.workers = workers(), .own = options_.own},
+                       .placement = options_.placement,
+                       .state0 = options_.state0,
+                       .statistics = options_.statistics,
+                       .order = std::move(options_.order),
+                       .members = {},
+                       .on_version = {}};
+  if (options_.on_version) {
+    master.on_version = [this](const CenterView& center) {
+      return options_.on_version(center, center.seconds.value_or(seconds()));
+    };
+  }
+  for (std::size_t i = 0; i < workers(); ++i) {
+    master.members.push_back({mailboxes_[i].get(), telemetry_[i].get()});
+  }
+  return master;
+}
+
+/// The body of the master's thread.
+void Team::run_master() {
   name_thread("master");
   try {
-    center_ = std::make_unique<Center>(options_.place, options_.state0, options_.statistics,
-                                       *options_.algorithm, for_workers(options_),
-                                       std::move(options_.order), pointers(mailboxes_),
-                                       pointers(telemetry_), bell_);
-    if (options_.on_version) {
-      center_->on_version = [this](const CenterView& center) {
-        return options_.on_version(center, center.seconds.value_or(seconds()));
-      };
-    }
+    master_ = std::make_unique<Master>(master_options(), bell_);
   } catch (...) {
     making_error_.record();
   }
-  center_made_.count_down();
-  go_.wait();
+  master_made_.count_down();
+  start_.wait();
   try {
-    if (gone_) center_->run(stop_.get_token());
+    if (started_all_) {
+      master_->run(stop_.get_token());
+    } else if (master_) {
+      master_->release();
+    }
   } catch (...) {
     master_error_.record();
   }
@@ -89,30 +108,42 @@ void Team::lead() {
   ended_ = true;
 }
 
-/// A worker's whole life, on its own thread.
-void Team::live(int index) {
+/// The body of a worker's thread.
+void Team::run_worker(std::size_t index) {
   name_thread("worker " + std::to_string(index));
-  Mailbox& mailbox = *mailboxes_[std::size_t(index)];
-  WorkerTelemetry& telemetry = *telemetry_[std::size_t(index)];
+  Mailbox& mailbox = *mailboxes_[index];
   bool made = false;
   try {
-    Worker worker(index, options_.workers[std::size_t(index)], *options_.algorithm,
-                  *options_.schedule, options_.state0, options_.statistics.count, mailbox,
-                  telemetry);
+    Worker worker({.index = index,
+                   .parts = options_.workers[index],
+                   .algorithm = *options_.algorithm,
+                   .rules = {.workers = workers(), .own = options_.own},
+                   .schedule = *options_.schedule,
+                   .state0 = options_.state0,
+                   .statistics = options_.statistics.count},
+                  mailbox, *telemetry_[index]);
     made = true;
-    made_.count_down();
-    go_.wait();
+    workers_made_.count_down();
+    start_.wait();
     worker.run(stop_.get_token());
-  } catch (const std::exception& error) {
-    telemetry.phase = Phase::ended;
-    (made ? worker_error_ : making_error_).record();
-    ++failed_;
-    if (made && options_.on_failure) options_.on_failure(index, error.what());
-    if (options_.stop_on_failure) request_stop();
+  } catch (...) {
+    report_failure(index, made);
   }
   if (!made) {
     mailbox.leave();
-    made_.count_down();
+    workers_made_.count_down();
+  }
+}
+
+/// In a catch block of the worker's thread.
+void Team::report_failure(std::size_t worker, bool made) {
+  telemetry_[worker]->phase = Phase::ended;
+  (made ? worker_error_ : making_error_).record();
+  ++failed_;
+  if (options_.stop_on_failure) request_stop();
+  try {
+    if (made && options_.on_failure) options_.on_failure(int(worker), message_of_current());
+  } catch (...) {  // who cannot be told still finds the failure in join() and in failed()
   }
 }
 
@@ -122,9 +153,9 @@ double Team::seconds() const {
 }
 
 void Team::join() {
-  for (std::thread& thread : threads_) thread.join();
-  threads_.clear();
-  if (master_.joinable()) master_.join();
+  for (std::thread& thread : worker_threads_) thread.join();
+  worker_threads_.clear();
+  if (master_thread_.joinable()) master_thread_.join();
   master_error_.rethrow_if_any();
   if (failed_ == workers() || options_.stop_on_failure) worker_error_.rethrow_if_any();
 }

@@ -12,7 +12,7 @@
 
 #include "base/first_error.h"
 #include "base/running_clock.h"
-#include "exchange/center.h"
+#include "exchange/master.h"
 #include "exchange/worker.h"
 
 namespace easgd {
@@ -20,14 +20,15 @@ namespace easgd {
 struct TeamOptions {
   const Algorithm* algorithm = nullptr;
   const WorkerSchedule* schedule = nullptr;
-  CenterOptions center = {};  ///< workers are filled in
-  CenterPlace place = {};
+  /// Of the algorithm's own keys; null if it has none.
+  std::shared_ptr<const AlgorithmOptions> own = {};
+  CenterPlacement placement = {};
   std::vector<WorkerParts> workers;
   std::unique_ptr<OrderPolicy> order;
   ConstView state0;  ///< [P + S], the start of the center and of every worker, in host memory
   Statistics statistics = {};
   bool stop_on_failure = false;
-  /// On the master's thread, after each version: see Center. `seconds` is the virtual time of an
+  /// On the master's thread, after each version: see Master. `seconds` is the virtual time of an
   /// order that keeps one, else training time.
   std::function<bool(const CenterView&, double seconds)> on_version;
   /// On the worker's thread, once it has failed.
@@ -61,26 +62,28 @@ class Team {
   std::size_t workers() const { return telemetry_.size(); }
   std::size_t failed() const { return failed_; }
   /// After join().
-  const Center& center() const { return *center_; }
+  const Master& master() const { return *master_; }
 
  private:
-  void live(int index);
-  void lead();
+  MasterOptions master_options();
+  void run_master();
+  void run_worker(std::size_t index);
+  void report_failure(std::size_t worker, bool made);
 
   TeamOptions options_;
   std::vector<std::unique_ptr<WorkerTelemetry>> telemetry_;
   Bell bell_;
   std::vector<std::unique_ptr<Mailbox>> mailboxes_;
-  std::unique_ptr<Center> center_;
+  std::unique_ptr<Master> master_;
   std::stop_source stop_;
   RunningClock::time_point started_, ended_at_;
-  std::latch center_made_{1}, made_, go_{1};
-  bool gone_ = false;  // go_ has been counted down, with all threads there
+  std::latch master_made_{1}, workers_made_, start_{1};
+  bool started_all_ = false;  // start_ has been counted down, and all threads are there
   std::atomic<std::size_t> failed_{0};
   std::atomic<bool> ended_{false};
   FirstError making_error_, worker_error_, master_error_;
-  std::vector<std::thread> threads_;
-  std::thread master_;
+  std::vector<std::thread> worker_threads_;
+  std::thread master_thread_;
 };
 
 }  // namespace easgd

@@ -1,5 +1,7 @@
 #include "exchange/virtual_order.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
 
@@ -8,7 +10,7 @@
 namespace easgd {
 namespace {
 
-using State = Mailbox::State;
+using Mail = Mailbox::State;
 
 constexpr double kNever = std::numeric_limits<double>::infinity();
 
@@ -24,10 +26,10 @@ class VirtualOrder final : public OrderPolicy {
     for (std::size_t worker = 0; worker < workers; ++worker) meet(worker, 0, 0);
   }
 
-  void next(std::span<const State> mailboxes, std::vector<int>& round) override {
+  void next(std::span<const Mail> mailboxes, std::vector<int>& round) override {
     double due = synchronous_ ? 0 : kNever;  // the last arrival of a round, or the first of all
     for (std::size_t worker = 0; worker < mailboxes.size(); ++worker) {
-      if (mailboxes[worker] == State::left || visits_[worker].sent == kNever) continue;
+      if (mailboxes[worker] == Mail::left || visits_[worker].sent == kNever) continue;
       const double arrival = visits_[worker].sent + times_.transfer_seconds;
       if (synchronous_) {
         round.push_back(int(worker));
@@ -37,7 +39,7 @@ class VirtualOrder final : public OrderPolicy {
         due = arrival;
       }
     }
-    const auto is_there = [&](int w) { return mailboxes[std::size_t(w)] == State::posted; };
+    const auto is_there = [&](int w) { return mailboxes[std::size_t(w)] == Mail::posted; };
     if (!std::ranges::all_of(round, is_there)) return round.clear();
     if (round.empty()) return;
     now_ = std::max(now_, due);
@@ -46,6 +48,16 @@ class VirtualOrder final : public OrderPolicy {
 
   bool all_or_none() const override { return synchronous_; }
   std::optional<double> seconds() const override { return now_; }
+
+  void describe(State& state) override {
+    state.number("now", now_);
+    for (std::size_t worker = 0; worker < visits_.size(); ++worker) {
+      Visit& visit = visits_[worker];
+      state.number(fmt::format("sent {}", worker), visit.sent);
+      state.counter(fmt::format("clock {}", worker), visit.clock);
+      state.flag(fmt::format("pushes {}", worker), visit.pushes);
+    }
+  }
 
  private:
   /// A worker's next letter or pull.

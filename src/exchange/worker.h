@@ -21,13 +21,21 @@ struct WorkerParts {
   std::function<std::unique_ptr<BatchSource>(Backend&)> batches;
 };
 
+/// What is referred to outlives the worker, but for its parts.
+struct WorkerOptions {
+  std::size_t index = 0;
+  const WorkerParts& parts;
+  const Algorithm& algorithm;
+  RuleOptions rules;
+  const WorkerSchedule& schedule;
+  ConstView state0;            ///< [P + S]: where it starts, in host memory
+  std::size_t statistics = 0;  ///< S
+};
+
 /// Thread: made, run and destroyed on the worker's own.
 class Worker {
  public:
-  /// `state0` [P + S]: where it starts, the last `statistics` of it being no parameters.
-  Worker(int index, const WorkerParts& parts, const Algorithm& algorithm,
-         const WorkerSchedule& schedule, ConstView state0, std::size_t statistics, Mailbox& mailbox,
-         WorkerTelemetry& telemetry);
+  Worker(const WorkerOptions& options, Mailbox& mailbox, WorkerTelemetry& telemetry);
   /// Leaves the mailbox.
   ~Worker();
 
@@ -52,6 +60,7 @@ class Worker {
 
   // In order of need: a backend outlives what it made.
   std::unique_ptr<Backend> backend_;
+  LetterLane& letters_;
   std::unique_ptr<BatchSource> batches_;  // outlives the model, which may be copying from it
   std::unique_ptr<Model> model_;
   std::unique_ptr<WorkerRule> rule_;

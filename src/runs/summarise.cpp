@@ -28,7 +28,7 @@ double best_error(const std::vector<Evaluation>& evaluations) {
 }  // namespace
 
 bool never_moved(const Team& team, ConstView start) {
-  const ConstView center = team.center().view().center;
+  const ConstView center = team.master().view().center;
   return std::ranges::equal(center, start.first(center.size()));
 }
 
@@ -66,7 +66,7 @@ RunSummary summarise(const RunFacts& facts, const std::vector<Evaluation>& evalu
   s.steps = totals.steps;
   s.epochs = images / double(facts.train_size);
   s.wall_seconds = facts.seconds;
-  s.virtual_seconds = facts.team.center().view().seconds;
+  s.virtual_seconds = facts.team.master().view().seconds;
   s.images_per_second = images / facts.seconds;
   if (!evaluations.empty()) {
     const Evaluation& last = evaluations.back();

@@ -3,6 +3,8 @@
 #include "algorithms/algorithm.h"
 #include "data/dataset_entry.h"
 #include "data/normalisation.h"
+#include "data/sampling.h"
+#include "settings/algorithm_keys.h"
 #include "settings/layer_tables.h"
 
 namespace easgd {
@@ -26,9 +28,9 @@ void DataConfig::fields(config::Fields& f) {
   f.flag("resident", resident,
          "GPUs keep the training set, as bytes, where it takes at most a quarter of their free "
          "memory");
-  f.choice("partition", partition, {"whole", "shard", "chunks"},
+  f.choice("partition", partition, partition_names(),
            "what a worker samples: the whole set, its share, or chunks as in the paper");
-  f.choice("order", order, {"shuffled", "sequential"}, "order of the samples in a pass");
+  f.choice("order", order, sample_order_names(), "order of the samples in a pass");
   f.integer("limit", limit, {0, 1e9}, "use the first n training samples; 0 = all");
   f.integer("test_limit", test_limit, {0, 1e9}, "use the first n test samples; 0 = all");
   f.numbers("mean", mean, {-1e3, 1e3},
@@ -68,10 +70,7 @@ void AlgorithmConfig::fields(config::Fields& f) {
            "Nesterov momentum delta, where the algorithm has one");
   f.number("weight_decay", weight_decay, {0, 10},
            "l2 coefficient, taken where the gradient is taken");
-  f.number("center_momentum", center_momentum, {0, 0.99999},
-           "momentum mu of sma and diloco; not given: 0.3 and 0.9");
-  f.number("center_learning_rate", center_learning_rate, {1e-6, 1e3},
-           "outer learning rate eta_o of diloco; not given: 0.7");
+  own_fields(f, *this);
   f.table(
       "schedule", [this](config::Fields& t) { schedule.fields(t); },
       "factor on the learning rate, by the worker's own clock");
@@ -80,6 +79,11 @@ void AlgorithmConfig::fields(config::Fields& f) {
   f.table(
       "rho_schedule", [this](config::Fields& t) { rho_schedule.fields(t); },
       "factor on alpha (alpha does not follow the learning rate's schedule)");
+}
+
+void AlgorithmConfig::choose(const std::string& algorithm) {
+  name = own_of = algorithm;
+  own = make_options(Registry<Algorithm>::get(algorithm));
 }
 
 std::vector<std::string> AlgorithmConfig::given_coupling() const {
@@ -117,13 +121,6 @@ void CenterConfig::fields(config::Fields& f) {
   config::choice(f, "order", order, "order in which letters are absorbed");
   f.text("replay", replay,
          "order.bin of the run to repeat, for order = \"replay\"; relative to the current folder");
-}
-
-void TreeConfig::fields(config::Fields& f) {
-  f.integer("fanout", fanout, {2, 65533}, "workers of a group, and groups of a group");
-  f.integer("tau_up", tau_up, {1, 1e9}, "letters a group absorbs between two to its parent");
-  f.integer("tau_down", tau_down, {1, 1e9},
-            "letters a group absorbs between two pulls of its parent");
 }
 
 void VirtualConfig::fields(config::Fields& f) {
@@ -174,8 +171,7 @@ void Config::fields(config::Fields& f) {
       "workers", [this](config::Fields& t) { workers.fields(t); }, "who learns");
   f.table(
       "center", [this](config::Fields& t) { center.fields(t); }, "the center variable");
-  f.table(
-      "tree", [this](config::Fields& t) { tree.fields(t); }, "of the tree algorithms");
+  own_tables(f, algorithm);
   f.table(
       "virtual", [this](config::Fields& t) { virtual_time.fields(t); },
       "of center.order = \"virtual\"");

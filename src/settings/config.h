@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "algorithms/algorithm.h"
 #include "config/fields.h"
 #include "config/reader.h"
 #include "nn/layer.h"
@@ -51,10 +52,14 @@ struct AlgorithmConfig {
   double learning_rate = 0.05;
   double momentum = 0.9;
   double weight_decay = 0;
-  std::optional<double> center_momentum, center_learning_rate;
   Schedule schedule, tau_schedule, rho_schedule;
 
+  std::shared_ptr<AlgorithmOptions> own;  ///< its own keys; null if it has none, or none is chosen
+  std::string own_of;                     ///< the algorithm that they belong to
+
   void fields(config::Fields& f);
+  /// Sets the name, and its own keys to their defaults.
+  void choose(const std::string& algorithm);
   /// Which of "rho", "alpha", "beta" are given.
   std::vector<std::string> given_coupling() const;
 };
@@ -67,15 +72,6 @@ struct WorkersConfig {
   bool graphs = true;
   PlanChoice plans = PlanChoice::ranking;
   OnFailure on_failure = OnFailure::go_on;
-
-  void fields(config::Fields& f);
-};
-
-/// Of algorithms whose workers are in a tree.
-struct TreeConfig {
-  std::int64_t fanout = 4;
-  std::int64_t tau_up = 1;
-  std::int64_t tau_down = 10;
 
   void fields(config::Fields& f);
 };
@@ -132,7 +128,6 @@ struct Config {
   AlgorithmConfig algorithm;
   WorkersConfig workers;
   CenterConfig center;
-  TreeConfig tree;
   VirtualConfig virtual_time;
   StopConfig stop;
   EvaluateConfig evaluate;

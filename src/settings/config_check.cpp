@@ -11,6 +11,7 @@
 #include "algorithms/algorithm.h"
 #include "base/error.h"
 #include "base/utf8.h"
+#include "settings/algorithm_keys.h"
 
 namespace easgd {
 namespace {
@@ -72,28 +73,27 @@ void check_coupling(const Algorithm& entry, const AlgorithmConfig& algorithm,
   }
 }
 
-/// A momentum of 0 and a rate of 1 are what those methods do that have none.
-void check_center(const Algorithm& entry, const AlgorithmConfig& algorithm,
-                  std::vector<Mistake>& found) {
-  if (algorithm.center_momentum.value_or(0) != 0 && !entry.center_momentum) {
-    found.push_back({"algorithm.center_momentum",
-                     "has no such momentum on the center",
-                     {"algorithm.center_momentum="}});
-  }
-  if (algorithm.center_learning_rate.value_or(1) != 1 && !entry.center_learning_rate) {
-    found.push_back({"algorithm.center_learning_rate",
-                     "has no learning rate of the center",
-                     {"algorithm.center_learning_rate="}});
+/// Keys that other algorithms have of their own.
+void check_foreign(const std::vector<std::string>& foreign, std::vector<Mistake>& found) {
+  const std::string prefix = "algorithm.";
+  for (const std::string& key : foreign) {
+    if (!key.starts_with(prefix)) continue;  // a table of another algorithm: see own_tables
+    const std::vector<std::string> owners = owners_of(key.substr(prefix.size()));
+    found.push_back({key,
+                     fmt::format("has no {}, which is a key of {}", key.substr(prefix.size()),
+                                 fmt::join(owners, " and ")),
+                     {key + "="}});
   }
 }
 
-/// Tells all of them, with the place of the first.
-void check_algorithm(const AlgorithmConfig& algorithm) {
+/// Reports all of them, with the location of the first.
+void check_algorithm(const Config& config) {
+  const AlgorithmConfig& algorithm = config.algorithm;
   const Algorithm& entry = Registry<Algorithm>::get(algorithm.name);
   std::vector<Mistake> found;
   check_exchange(entry, algorithm, found);
   check_coupling(entry, algorithm, found);
-  check_center(entry, algorithm, found);
+  check_foreign(config.places.foreign, found);
   if (found.empty()) return;
   std::string why, remedies;
   for (const Mistake& mistake : found) {
@@ -176,7 +176,7 @@ void check(const Config& config) {
   check_path("data.dir", config.data.dir);
   check_path("network.init", config.network.init);
   check_path("center.replay", config.center.replay);
-  check_algorithm(config.algorithm);
+  check_algorithm(config);
   const StopConfig& stop = config.stop;
   if (!stop.epochs && !stop.steps && !stop.seconds && !stop.test_error) {
     throw KeyError("stop", "give at least one of epochs, steps, seconds, test_error");

@@ -1,6 +1,7 @@
 #include "settings/config_help.h"
 
 #include "config/writer.h"
+#include "settings/algorithm_keys.h"
 #include "settings/config.h"
 #include "settings/layer_tables.h"
 
@@ -9,6 +10,7 @@ namespace easgd {
 std::string config_help() {
   Config defaults;
   return config::to_help([&](config::Fields& f) { defaults.fields(f); }) +
+         "\nKeys that one algorithm alone has:\n" + algorithm_help() +
          "\nLayer types, for [[network.layer]] or the [[layer]] tables of network.file:\n" +
          layer_help();
 }

@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <system_error>
 
-#include "algorithms/algorithm.h"
 #include "base/error.h"
 #include "base/file_kind.h"
 #include "config/reader.h"
@@ -47,15 +46,6 @@ void load_layers(Config& config, const fs::path& origin) {
   if (network.layers.empty()) fail("has no layers; give network.file or [[network.layer]] tables");
 }
 
-/// Fills in the values that the method takes if none are given, so that config.toml holds them.
-void complete(AlgorithmConfig& algorithm) {
-  const Algorithm& entry = Registry<Algorithm>::get(algorithm.name);
-  if (!algorithm.center_momentum) algorithm.center_momentum = entry.center_momentum;
-  if (!algorithm.center_learning_rate) {
-    algorithm.center_learning_rate = entry.center_learning_rate;
-  }
-}
-
 }  // namespace
 
 std::string anchored(const std::string& path) {
@@ -74,7 +64,6 @@ Config load_config(const std::string& path, const std::vector<std::string>& over
   config::at_places(config.places, [&] {
     load_layers(config, path);
     check(config);
-    complete(config.algorithm);
   });
   config.data.dir = anchored(config.data.dir);
   config.network.init = anchored(config.network.init);

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "settings/algorithm_keys.h"
 #include "theory/additive_noise.h"
 #include "theory/round_robin.h"
 
@@ -53,20 +54,12 @@ std::optional<std::string> stability_warning(const AlgorithmConfig& algorithm,
       rates.alpha, limit, eta);
 }
 
-CenterOptions center_options(const Config& config) {
-  return {.workers = 1,
-          .momentum = float(config.algorithm.center_momentum.value_or(0)),
-          .learning_rate = float(config.algorithm.center_learning_rate.value_or(1)),
-          .fanout = std::size_t(config.tree.fanout),
-          .tau_up = std::uint64_t(config.tree.tau_up),
-          .tau_down = std::uint64_t(config.tree.tau_down)};
-}
-
 WorkerSchedule::WorkerSchedule(const Config& config, std::size_t workers, std::size_t train_size)
     : algorithm_(config.algorithm) {
   const Algorithm& entry = Registry<Algorithm>::get(algorithm_.name);
   if (entry.coupling != Coupling::none) {
-    elastic_ = derive(algorithm_, entry.tree ? std::size_t(config.tree.fanout) + 1 : workers);
+    const RuleOptions options = rule_options(algorithm_, workers);
+    elastic_ = derive(algorithm_, entry.shares ? entry.shares(options) : workers);
   }
   std::uint64_t longest = kEndless;
   if (config.stop.epochs) {

@@ -20,7 +20,7 @@ struct ElasticRates {
   double beta = 0;
 };
 
-/// Derives two of them from the one given; `shares` stands for the workers (in a tree, fanout + 1).
+/// Derives two of them from the one given; `shares` is what Algorithm::shares says of the workers.
 ElasticRates derive(const AlgorithmConfig& algorithm, std::size_t shares);
 
 /// A line with the numbers where the rates, at the largest alpha of the schedule, lie outside the
@@ -29,9 +29,6 @@ ElasticRates derive(const AlgorithmConfig& algorithm, std::size_t shares);
 /// alpha for synchronous rounds (Lemma 7.1).
 std::optional<std::string> stability_warning(const AlgorithmConfig& algorithm,
                                              const ElasticRates& rates);
-
-/// What a configuration tells the master's side; the team fills in the workers.
-CenterOptions center_options(const Config& config);
 
 /// From the clock `first` to `last`; none where they are the same.
 struct Steps {

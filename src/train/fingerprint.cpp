@@ -3,6 +3,7 @@
 #include <bit>
 #include <string_view>
 
+#include "config/reader.h"
 #include "exchange/team.h"
 #include "exchange/virtual_order.h"
 #include "train/noisy_quadratic.h"
@@ -51,7 +52,7 @@ bool is_defined_for(const Algorithm& algorithm, const Case& c) {
 Config config_of(const std::string& name, const Algorithm& algorithm, const Case& c) {
   Config config;
   AlgorithmConfig& a = config.algorithm;
-  a.name = name;
+  a.choose(name);
   a.exchange = c.exchange;
   a.tau = c.tau;
   a.learning_rate = 0.05;
@@ -59,9 +60,11 @@ Config config_of(const std::string& name, const Algorithm& algorithm, const Case
   a.weight_decay = 0.01;
   if (algorithm.coupling == Coupling::elastic) a.beta = 0.75;
   if (algorithm.coupling == Coupling::alpha) a.alpha = 0.25;
-  a.center_momentum = algorithm.center_momentum;
-  a.center_learning_rate = algorithm.center_learning_rate;
-  config.tree = {.fanout = 2, .tau_up = 2, .tau_down = 3};
+  if (a.own && a.own->table() == "tree") {  // so that eight workers have several levels
+    config::read_text(
+        "fanout = 2\ntau_up = 2\ntau_down = 3", "fingerprint", {},
+        [&](config::Fields& f) { a.own->fields(f); }, "");
+  }
   config.workers.batch = 1;
   config.stop.steps = kSteps;
   return config;
@@ -73,7 +76,8 @@ void run(const std::string& name, const Algorithm& algorithm, const Case& c, Has
   const Buffer start = quadratic::start_vector(kParameters);
   TeamOptions options{.algorithm = &algorithm,
                       .schedule = &schedule,
-                      .center = center_options(config),
+                      .own = config.algorithm.own,
+                      .placement = {},
                       .workers = {},
                       .order = virtual_order(schedule, algorithm, c.workers, kTimes,
                                              c.exchange == Exchange::synchronous),
@@ -94,9 +98,9 @@ void run(const std::string& name, const Algorithm& algorithm, const Case& c, Has
   Team team(std::move(options));
   team.start();
   team.join();
-  for (const std::uint16_t worker : team.center().order()) hash.add(std::uint64_t(worker));
-  for (const std::uint64_t steps : team.center().view().steps) hash.add(steps);
-  hash.add(team.center().view().center);
+  for (const std::uint16_t worker : team.master().order()) hash.add(std::uint64_t(worker));
+  for (const std::uint64_t steps : team.master().view().steps) hash.add(steps);
+  hash.add(team.master().view().center);
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ void record_threads(Config& config, const std::vector<Placement>& workers) {
 /// Threads of a run beside the main one and those that read data: master, evaluator, clock, workers,
 /// and the teams of those on the CPU.
 std::size_t count_threads(const Config& config, const std::vector<Placement>& workers,
-                          const CenterPlace& center) {
+                          const CenterPlacement& center) {
   std::size_t count = std::size_t(center.threads) + 1;  // the master's team, and the clock
   for (const Placement& worker : workers) count += std::size_t(worker.options.threads);
   return count + std::size_t(place_evaluation(config.workers, config.evaluate).options.threads);
@@ -61,7 +61,7 @@ ResolvedRun resolve(Config config) {
   check_recordable(config);
   const Algorithm& algorithm = Registry<Algorithm>::get(config.algorithm.name);
   WorkerPlaces workers = place_workers(config.workers, algorithm.single);
-  CenterPlace center = place_center(config, workers.places);
+  CenterPlacement center = place_center(config, workers.places);
   record_threads(config, workers.places);
   auto data = std::make_unique<Data>(config, count_threads(config, workers.places, center));
   if (config.data.mean.empty()) record_normalisation(config.data, data->normalisation);

@@ -19,7 +19,7 @@ struct ResolvedRun {
   Config config;  ///< as config.toml records it: the choices that were made are in it
   const Algorithm* algorithm;
   std::vector<Placement> workers;
-  CenterPlace center;
+  CenterPlacement center;
   std::unique_ptr<Data> data;
   Network network;
   WorkerSchedule schedule;

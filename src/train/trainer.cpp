@@ -106,8 +106,8 @@ TeamOptions Run::team_options(Evaluator& evaluator) {
   TeamOptions options{
       .algorithm = run_.algorithm,
       .schedule = &run_.schedule,
-      .center = center_options(run_.config),
-      .place = run_.center,
+      .own = run_.config.algorithm.own,
+      .placement = run_.center,
       .workers = {},
       .order = std::move(order_),
       .state0 = run_.state0,
@@ -185,8 +185,8 @@ RunResult Run::end(Team& team, Evaluator& evaluator) {
     const RunSummary so_far = summarise(team, RunStatus::interrupted, seconds);
     folder_.write("summary.json", to_json(so_far).dump(2));
   });
-  if (!team.center().lost()) {
-    const CenterView last = team.center().view();
+  if (!team.master().is_lost()) {
+    const CenterView last = team.master().view();
     attempt([&] { finish(evaluator, last, last.seconds.value_or(seconds)); });
   }
   const bool still = never_moved(team, run_.state0);
@@ -223,7 +223,7 @@ void Run::finish(Evaluator& evaluator, const CenterView& last, double seconds) {
 
 void Run::write_order(const Team& team) {
   if (run_.config.algorithm.exchange == Exchange::synchronous) return;
-  const Recording recording{team.center().order(), totals_of(team).steps, run_.replay_config};
+  const Recording recording{team.master().order(), totals_of(team).steps, run_.replay_config};
   folder_.write("order.bin", [&](std::ostream& file) { recording.write(file, team.workers()); });
 }
 

@@ -1,0 +1,270 @@
+#include "exchange/master.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "backend/backend_kind.h"
+#include "base/check.h"
+#include "base/trace.h"
+#include "kernels/squared_distance.h"
+
+namespace easgd {
+namespace {
+
+constexpr double kFarthest = 1e38;  // a pull over more is no finite float
+
+std::unique_ptr<CenterStore> make_store(const MasterOptions& options, ConstView x0) {
+  const CenterPlacement& placement = options.placement;
+  const CenterStart start{options.algorithm, options.rules, x0};
+  if (placement.devices.size() == 1) return make_single_center(placement.devices[0], start);
+  EASGD_CHECK(placement.devices.size() == options.members.size(), "{} devices for {} workers",
+              placement.devices.size(), options.members.size());
+  return make_replicated_center(placement.devices, placement.collective, start);
+}
+
+}  // namespace
+
+std::unique_ptr<Backend> make_host_backend() {
+  return make_backend("cpu");
+}
+
+Master::Master(MasterOptions options, Bell& bell)
+    : algorithm_(options.algorithm),
+      parameters_(options.state0.size() - options.statistics.count),
+      workers_(options.rules.workers),
+      policy_(options.statistics.policy),
+      order_(std::move(options.order)),
+      on_version_(std::move(options.on_version)),
+      bell_(bell),
+      store_(make_store(options, options.state0.first(parameters_))),
+      statistics_(host_buffer(options.statistics.count)),
+      steps_(options.members.size()),
+      states_(options.members.size()) {
+  std::ranges::copy(options.state0.last(statistics_.size()), statistics_.view().begin());
+  const std::vector<Route>& routes = options.placement.routes;
+  for (std::size_t i = 0; i < options.members.size(); ++i) {
+    const Member& member = options.members[i];
+    const LetterBuffer::Options letters{.route = i < routes.size() ? routes[i] : Route::host,
+                                        .parameters = parameters_,
+                                        .statistics = statistics_.size(),
+                                        .sends_change = algorithm_.sends_change};
+    seats_.push_back({.mailbox = *member.mailbox,
+                      .telemetry = *member.telemetry,
+                      .buffer = LetterBuffer(letters, store_->replica_of(i), *member.mailbox)});
+  }
+}
+
+CenterView Master::view(std::size_t replica) const {
+  CenterView result{
+      .version = version_, .steps = steps_, .train = train_, .seconds = order_->seconds()};
+  if (const ConstView last = last_; !last.empty()) {
+    result.center = last.first(parameters_);
+    result.statistics = last.subspan(parameters_);
+  } else {
+    const CenterReplica& shown = store_->replicas()[replica];
+    result.center = shown.rule->evaluation_vector(shown.center);
+    result.backend = shown.backend.get();
+    result.statistics = statistics_;
+  }
+  return result;
+}
+
+void Master::run(std::stop_token stop) {
+  try {
+    for (Seat& seat : seats_) seat.buffer.open();
+    serve(stop);
+    check_letters();
+    copy_to_host(0);
+  } catch (...) {
+    store_->give_up();
+    for (Seat& seat : seats_) seat.mailbox.close();
+    lost_ = !salvage();
+    release();
+    throw;
+  }
+  release_devices();
+}
+
+void Master::release() {
+  wait_until_all_have_left();
+  release_devices();
+}
+
+/// The thread that made what is on the devices gives it back. Members that have left use none of it.
+void Master::release_devices() {
+  seats_.clear();
+  store_.reset();
+}
+
+/// Leaves the center in host memory, for whoever comes after the master.
+void Master::copy_to_host(std::size_t replica) {
+  Buffer last = host_buffer(parameters_ + statistics_.size());
+  view(replica).copy_to(last);
+  last_ = std::move(last);
+}
+
+/// After a failure: the center from the first device that still answers. Else zeros.
+bool Master::salvage() {
+  for (std::size_t i = 0; i < store_->replicas().size() && last_.size() == 0; ++i) {
+    try {
+      copy_to_host(i);
+    } catch (const std::exception&) {  // the failure that brought us here, once more
+    }
+  }
+  if (last_.size() > 0) return true;
+  last_ = host_buffer(parameters_ + statistics_.size());
+  return false;
+}
+
+void Master::serve(const std::stop_token& stop) {
+  while (true) {
+    const int rings = bell_.rings();
+    const bool all_have_left = have_all_left();
+    round_.clear();
+    order_->next(states_, round_);
+    if (!round_.empty() && stop.stop_requested() && is_incomplete()) {
+      turn_away(round_);
+    } else if (!round_.empty()) {
+      absorb(round_);
+    } else if (all_have_left) {
+      return;
+    } else {
+      bell_.wait(rings);
+    }
+  }
+}
+
+/// Looks at every mailbox.
+bool Master::have_all_left() {
+  std::ranges::transform(seats_, states_.begin(), [](const Seat& s) { return s.mailbox.state(); });
+  return std::ranges::count(states_, Mailbox::State::left) == std::ssize(states_);
+}
+
+void Master::wait_until_all_have_left() {
+  while (true) {
+    const int rings = bell_.rings();
+    if (have_all_left()) return;
+    bell_.wait(rings);
+  }
+}
+
+bool Master::is_incomplete() const {
+  return order_->all_or_none() && std::ranges::count(states_, Mailbox::State::left) > 0;
+}
+
+void Master::turn_away(std::span<const int> round) {
+  for (const int worker : round) {
+    Seat& seat = seats_[std::size_t(worker)];
+    if (!seat.mailbox.note_to_read().pull) ++seat.turned_away;
+    seat.mailbox.answer(Mailbox::Reply::closed);
+  }
+}
+
+void Master::absorb(std::span<const int> round) {
+  EASGD_CHECK(std::this_thread::get_id() == owner_, "another thread, at version {}", version_);
+  const TraceScope trace("absorb");
+  for (const int worker : round) absorbed_.push_back(std::uint16_t(worker));
+  fetch_letters(round);
+  if (accepted_.empty()) return;
+  store_->absorb(letters_);
+  absorb_statistics(policy_, letter_statistics_, workers_, statistics_);
+  for (const int worker : accepted_) note_exchange(std::size_t(worker));
+  const bool holds_reply = algorithm_.replies && algorithm_.timing != Timing::around;
+  for (const int worker : accepted_) {
+    if (holds_reply) seats_[std::size_t(worker)].buffer.deliver_reply();
+  }
+  store_->finish();
+  for (const int worker : accepted_) {
+    seats_[std::size_t(worker)].mailbox.answer(holds_reply ? Mailbox::Reply::values
+                                                           : Mailbox::Reply::none);
+  }
+  if (on_version_ && on_version_(view())) train_ = {};
+}
+
+/// Answers the pulls of a round, brings its letters to the center, and refuses those that are not
+/// finite or too far away.
+void Master::fetch_letters(std::span<const int> round) {
+  fetched_.clear();
+  buffers_.clear();
+  for (const int worker : round) {
+    Seat& seat = seats_[std::size_t(worker)];
+    if (seat.mailbox.note_to_read().pull) {
+      answer_pull(seat);
+    } else {
+      fetched_.push_back(worker);
+      buffers_.push_back(&seat.buffer);
+    }
+  }
+  squared_.resize(buffers_.size());
+  store_->fetch(buffers_, squared_);
+  accepted_.clear();
+  letters_.clear();
+  letter_statistics_.clear();
+  for (std::size_t i = 0; i < fetched_.size(); ++i) {
+    const auto worker = std::size_t(fetched_[i]);
+    Seat& seat = seats_[worker];
+    const ConstView statistics = seat.buffer.statistics();
+    const double of_statistics =
+        kernels::squared_distance(statistics.data(), nullptr, statistics.size());
+    if (!(squared_[i] < kFarthest * kFarthest && of_statistics < kFarthest * kFarthest)) {
+      refuse(seat);
+      continue;
+    }
+    seat.telemetry.distance = std::sqrt(squared_[i]);
+    letters_.push_back({.values = seat.buffer.letter(),
+                        .reply = seat.buffer.reply(),
+                        .rates = seat.mailbox.note_to_read().rates,
+                        .worker = worker,
+                        .age = version_ + letters_.size() - seat.last_version});
+    accepted_.push_back(fetched_[i]);
+    letter_statistics_.push_back(statistics);
+  }
+}
+
+void Master::answer_pull(Seat& seat) {
+  const CenterReplica& replica = seat.buffer.replica();
+  const ConstView pulled = replica.rule->vector_to_pull(replica.center);
+  replica.backend->run(kernels::Copy{seat.buffer.reply().data(), pulled.data()}, parameters_);
+  seat.buffer.deliver_reply();
+  replica.backend->finish();
+  seat.mailbox.answer(Mailbox::Reply::values);
+}
+
+/// The letter leaves the center as it is, and its worker starts again from there.
+void Master::refuse(Seat& seat) {
+  const CenterReplica& replica = seat.buffer.replica();
+  ++seat.telemetry.refused;
+  seat.telemetry.last_refused = seat.mailbox.note_to_read().clock;
+  replica.backend->run(kernels::Copy{seat.buffer.reply().data(), replica.center.data()},
+                       parameters_);
+  seat.buffer.deliver_reply();
+  replica.backend->upload(statistics_, seat.mailbox.reply_to_write().subspan(parameters_));
+  replica.backend->finish();
+  seat.mailbox.answer(Mailbox::Reply::restart);
+}
+
+void Master::note_exchange(std::size_t worker) {
+  Seat& seat = seats_[worker];
+  const LetterNote& note = seat.mailbox.note_to_read();
+  EASGD_CHECK(note.clock >= steps_[worker], "worker {}: step {} after {}, at version {}", worker,
+              note.clock, steps_[worker], version_);
+  steps_[worker] = note.clock;
+  if (std::isfinite(note.tally.loss)) train_ += note.tally;
+  seat.telemetry.staleness = version_ - seat.last_version;
+  ++seat.telemetry.exchanges;
+  seat.last_version = ++version_;
+}
+
+/// Once all have left, no letter is on its way.
+void Master::check_letters() const {
+  for (std::size_t worker = 0; worker < seats_.size(); ++worker) {
+    const Seat& seat = seats_[worker];
+    const std::uint64_t sent = seat.mailbox.letters(), absorbed = seat.telemetry.exchanges,
+                        refused = seat.telemetry.refused;
+    EASGD_CHECK(sent == absorbed + refused + seat.turned_away,
+                "worker {}: {} sent, {} absorbed, {} refused, {} turned away, at version {}",
+                worker, sent, absorbed, refused, seat.turned_away, version_);
+  }
+}
+
+}  // namespace easgd

@@ -1,0 +1,120 @@
+// The master: alone writes the center variable, absorbs letters in the order of its policy, and
+// answers.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <thread>
+#include <vector>
+
+#include "algorithms/algorithm.h"
+#include "algorithms/statistics_policy.h"
+#include "exchange/center_placement.h"
+#include "exchange/center_view.h"
+#include "exchange/mailbox.h"
+#include "exchange/order.h"
+#include "exchange/telemetry.h"
+
+namespace easgd {
+
+/// Who sends letters to a master.
+struct Member {
+  Mailbox* mailbox = nullptr;
+  WorkerTelemetry* telemetry = nullptr;
+};
+
+struct MasterOptions {
+  const Algorithm& algorithm;
+  RuleOptions rules;  ///< averages are of rules.workers
+  CenterPlacement placement;
+  ConstView state0;  ///< [P + S]: where the center starts, in host memory
+  Statistics statistics;
+  std::unique_ptr<OrderPolicy> order;
+  std::vector<Member> members;
+  /// Called by the master between rounds, after each that changed the center; may copy. In virtual
+  /// time it may wait, else it must not. Returns whether it took the view: the training loss then
+  /// begins anew, because a difference of sums would lose all digits after one loss of 1e38.
+  std::function<bool(const CenterView&)> on_version;
+};
+
+/// Thread: the master's, which makes it and runs it, and gives back what its devices have of the
+/// center; after that anybody's.
+class Master {
+ public:
+  /// Mailboxes get memory of the center's device if that is their route.
+  Master(MasterOptions options, Bell& bell);
+
+  /// Absorbs until every member has left. After `stop` a synchronous round that some have left is
+  /// not absorbed. On an exception it closes every mailbox, copies the center to host memory, and
+  /// throws the exception once every member has left.
+  void run(std::stop_token stop);
+  /// Instead of run(), if there is nothing to run: waits until every member has left.
+  void release();
+
+  CenterView view() const { return view(0); }
+  /// After run(): every device failed before the center could be copied. view() then shows zeros.
+  bool is_lost() const { return lost_; }
+  /// The order in which letters were absorbed or refused, and pulls answered.
+  const std::vector<std::uint16_t>& order() const { return absorbed_; }
+
+ private:
+  /// What the master knows of a member.
+  struct Seat {
+    Mailbox& mailbox;
+    WorkerTelemetry& telemetry;
+    LetterBuffer buffer;
+    std::uint64_t last_version = 0;  ///< of the center, at its last exchange
+    std::uint64_t turned_away = 0;   ///< letters of rounds that a stop left incomplete
+  };
+
+  CenterView view(std::size_t replica) const;
+  void serve(const std::stop_token& stop);
+  bool is_incomplete() const;
+  void turn_away(std::span<const int> round);
+  void absorb(std::span<const int> round);
+  void fetch_letters(std::span<const int> round);
+  void answer_pull(Seat& seat);
+  void refuse(Seat& seat);
+  void note_exchange(std::size_t worker);
+  bool have_all_left();
+  void wait_until_all_have_left();
+  void check_letters() const;
+  void copy_to_host(std::size_t replica);
+  bool salvage();
+  void release_devices();
+
+  const Algorithm& algorithm_;
+  const std::size_t parameters_;  // P
+  const std::size_t workers_;
+  const StatisticsPolicy policy_;
+  const std::thread::id owner_ = std::this_thread::get_id();
+  std::unique_ptr<OrderPolicy> order_;
+  std::function<bool(const CenterView&)> on_version_;
+  Bell& bell_;
+
+  std::unique_ptr<CenterStore> store_;
+  Buffer statistics_;  // [S] in host memory
+  std::vector<Seat> seats_;
+  Buffer last_;  // [P + S] in host memory: what is left when run() has ended
+  bool lost_ = false;
+
+  std::uint64_t version_ = 0;
+  std::vector<std::uint64_t> steps_;
+  Tally train_;  // of the letters since a view was taken
+  std::vector<std::uint16_t> absorbed_;
+
+  // Scratch of one round.
+  std::vector<Mailbox::State> states_;
+  std::vector<int> round_;
+  std::vector<int> fetched_, accepted_;
+  std::vector<LetterBuffer*> buffers_;
+  std::vector<double> squared_;
+  std::vector<Letter> letters_;
+  std::vector<ConstView> letter_statistics_;
+};
+
+}  // namespace easgd
