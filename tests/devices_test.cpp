@@ -24,7 +24,7 @@ std::vector<Placement> place(const Words& devices, std::int64_t threads = 0, boo
   WorkersConfig workers;
   workers.devices = devices;
   workers.threads = threads;
-  return place_workers(workers, single).places;
+  return place_workers(workers, single).placements;
 }
 
 template <class Kind>

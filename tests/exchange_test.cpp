@@ -542,7 +542,7 @@ TEST_CASE("one loss of 1e38 spoils the training loss of its own snapshot only") 
     const auto before = toy.change;
     toy.change = [&](TeamOptions& options) {
       before(options);
-      options.on_version = [&](const CenterView& center) {
+      options.on_version = [&](const CenterView& center, double) {
         if (center.version % 3 != 0) return false;
         taken.push_back(center.train);
         return true;

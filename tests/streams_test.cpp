@@ -443,7 +443,7 @@ TEST_CASE("a center on devices is tried before it is used, and what does not wor
   place("cuda:1").devices[0]();
   CHECK(fake_cuda::urgent_streams() == urgent + 1);
   for (const char* where : {"auto", "workers"}) {
-    const CenterPlace center = place(where);
+    const CenterPlacement center = place(where);
     CHECK(center.name == "workers");
     CHECK(center.devices.size() == 2);
     CHECK(center.routes == std::vector(2, Route::peer));
@@ -452,7 +452,7 @@ TEST_CASE("a center on devices is tried before it is used, and what does not wor
 
   fake_cuda::deny_peer(0, 1);
   fake_cuda::spoil_sums();
-  const CenterPlace staged = place("cuda:1"), instead = place("auto");
+  const CenterPlacement staged = place("cuda:1"), instead = place("auto");
   CHECK(staged.routes == std::vector{Route::staged, Route::peer});
   CHECK(staged.remark ==
         "letters of cuda:0 go to cuda:1 through host memory: no peer access that is exact");

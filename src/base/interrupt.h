@@ -14,7 +14,8 @@ void hear_signals();
 
 /// From now on the first signal asks the run to end and keep its results; a further one, a second or
 /// more later, ends the process at once with ExitCode::abandoned, but for SIGXCPU, which comes again
-/// by itself. A reader of our output that has gone ends nothing.
+/// by itself. A reader of our output that has gone ends nothing. An earlier wish, of another run in
+/// this process, is forgotten.
 void catch_interrupts();
 bool interrupted();
 

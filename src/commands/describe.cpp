@@ -47,7 +47,7 @@ void print_layers(const Network& network) {
 /// that are not here can be described but for that.
 std::vector<std::string> print_devices(const Config& config, bool single, const Network& network) {
   try {
-    const auto places = place_workers(config.workers, single).places;
+    const auto places = place_workers(config.workers, single).placements;
     const auto backend = places[0].make_backend();
     const auto model = backend->compile(network, {.batch = std::size_t(config.workers.batch),
                                                   .training = true,

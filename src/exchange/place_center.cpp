@@ -61,47 +61,47 @@ CenterPlacement in_host_memory(const std::vector<Placement>& workers) {
 /// Throws: DeviceError.
 CenterPlacement on_workers(const std::vector<Placement>& workers) {
   load_nccl();
-  CenterPlacement place{.name = kOnWorkers,
-                        .devices = {},
-                        .routes = std::vector(workers.size(), Route::peer),
-                        .collective = Registry<MakeCollective>::get("cuda")};
+  CenterPlacement placement{.name = kOnWorkers,
+                            .devices = {},
+                            .routes = std::vector(workers.size(), Route::peer),
+                            .collective = Registry<MakeCollective>::get("cuda")};
   std::vector<std::unique_ptr<Backend>> made;
   std::vector<Backend*> backends;
   for (const Placement& worker : workers) {
-    const MakeBackend& make = place.devices.emplace_back(on_device_urgently(worker));
+    const MakeBackend& make = placement.devices.emplace_back(on_device_urgently(worker));
     backends.push_back(made.emplace_back(make()).get());
   }
-  try_sums(backends, place.collective);
-  return place;
+  try_sums(backends, placement.collective);
+  return placement;
 }
 
 CenterPlacement on_workers_if_there(const std::vector<Placement>& workers) {
   try {
     return on_workers(workers);
   } catch (const DeviceError& e) {
-    CenterPlacement place = in_host_memory(workers);
-    place.remark = fmt::format("{}; letters are added up in host memory instead", e.what());
-    return place;
+    CenterPlacement placement = in_host_memory(workers);
+    placement.remark = fmt::format("{}; letters are added up in host memory instead", e.what());
+    return placement;
   }
 }
 
 CenterPlacement on_device(const Placement& device, const std::vector<Placement>& workers) {
   const std::string name = device.name();
   check_present(device, "center.place = \"pinned\"");
-  CenterPlacement place{.name = name, .devices = {on_device_urgently(device)}};
+  CenterPlacement placement{.name = name, .devices = {on_device_urgently(device)}};
   std::set<std::string> without_path;
   for (const Placement& worker : workers) {
     const bool peer = worker.kind == device.kind && Registry<BackendKind>::get("cuda").open_peer(
                                                         worker.options.index, device.options.index);
-    place.routes.push_back(peer ? Route::peer : Route::staged);
+    placement.routes.push_back(peer ? Route::peer : Route::staged);
     if (!peer && worker.kind == device.kind) without_path.insert(worker.name());
   }
   if (!without_path.empty()) {
-    place.remark =
+    placement.remark =
         fmt::format("letters of {} go to {} through host memory: no peer access that is exact",
                     fmt::join(without_path, " "), name);
   }
-  return place;
+  return placement;
 }
 
 }  // namespace

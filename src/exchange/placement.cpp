@@ -9,9 +9,9 @@
 
 namespace easgd {
 
-std::vector<std::string> names_of(const std::vector<Placement>& places) {
+std::vector<std::string> names_of(const std::vector<Placement>& placements) {
   std::vector<std::string> names;
-  for (const Placement& place : places) names.push_back(place.name());
+  for (const Placement& placement : placements) names.push_back(placement.name());
   return names;
 }
 
@@ -34,18 +34,18 @@ std::optional<Placement> named_cuda_device(const std::string& word) {
   return cuda_device(std::stoi(number));
 }
 
-void check_present(const Placement& place, const char* remedy) {
+void check_present(const Placement& placement, const char* remedy) {
   try {
     load_cuda();
-    const std::vector<Device> devices = Registry<BackendKind>::get(place.kind).devices();
-    if (std::size_t(place.options.index) >= devices.size()) {
+    const std::vector<Device> devices = Registry<BackendKind>::get(placement.kind).devices();
+    if (std::size_t(placement.options.index) >= devices.size()) {
       throw DeviceError(
           fmt::format("no CUDA device of this number; there are {}, from 0", devices.size()));
     }
-    const Device& device = devices[std::size_t(place.options.index)];
+    const Device& device = devices[std::size_t(placement.options.index)];
     if (!device.why_not.empty()) throw DeviceError(device.why_not);
   } catch (const DeviceError& e) {
-    throw DeviceError(fmt::format("{}: {}; use {}", place.name(), e.what(), remedy));
+    throw DeviceError(fmt::format("{}: {}; use {}", placement.name(), e.what(), remedy));
   }
 }
 

@@ -20,7 +20,7 @@ struct Placement {
   std::unique_ptr<Backend> make_backend() const { return easgd::make_backend(kind, options); }
 };
 
-std::vector<std::string> names_of(const std::vector<Placement>& places);
+std::vector<std::string> names_of(const std::vector<Placement>& placements);
 
 Placement cuda_device(int index);
 
@@ -28,7 +28,7 @@ Placement cuda_device(int index);
 std::optional<Placement> named_cuda_device(const std::string& word);
 
 /// Throws: DeviceError, with the remedy, if this program or machine lacks the device.
-void check_present(const Placement& place, const char* remedy);
+void check_present(const Placement& placement, const char* remedy);
 
 /// That one worker on the CPU can have, as far as OMP_THREAD_LIMIT allows.
 std::size_t most_threads();

@@ -36,23 +36,23 @@ bool is_auto(const std::vector<std::string>& devices) {
 
 /// A worker a GPU that this program can use, else a worker a core. A machine with a driver is told
 /// why there is no GPU.
-WorkerPlaces choose_devices() {
-  WorkerPlaces chosen;
+WorkerPlacement choose_devices() {
+  WorkerPlacement chosen;
   if (has_cuda_driver()) {
     try {
       load_cuda();
       const std::vector<Device> devices = Registry<BackendKind>::get("cuda").devices();
       std::vector<std::string> left_out;
       for (std::size_t i = 0; i < devices.size(); ++i) {
-        const Placement place = cuda_device(int(i));
+        const Placement placement = cuda_device(int(i));
         if (devices[i].why_not.empty()) {
-          chosen.places.push_back(place);
+          chosen.placements.push_back(placement);
         } else {
-          left_out.push_back(fmt::format("{}: {}", place.name(), devices[i].why_not));
+          left_out.push_back(fmt::format("{}: {}", placement.name(), devices[i].why_not));
         }
       }
       const std::string why_not = fmt::format("{}", fmt::join(left_out, "; "));
-      if (chosen.places.empty()) throw DeviceError(why_not);
+      if (chosen.placements.empty()) throw DeviceError(why_not);
       if (!left_out.empty()) {
         chosen.remark = fmt::format("workers.devices = \"auto\" leaves out {}", why_not);
       }
@@ -61,14 +61,14 @@ WorkerPlaces choose_devices() {
       chosen.remark = fmt::format("workers.devices = \"auto\" takes the CPU: {}", e.what());
     }
   }
-  chosen.places.assign(std::min(usable_cores(), kMostAutoWorkers), {"cpu", {}});
+  chosen.placements.assign(std::min(usable_cores(), kMostAutoWorkers), {"cpu", {}});
   return chosen;
 }
 
 /// Gives each CPU worker `threads`; 0: its share of the cores, as far as OMP_THREAD_LIMIT allows.
 /// They are bound to no core: the kernel moves them to where no other process computes.
 /// Returns what is to be told.
-std::string share_cores(std::vector<Placement>& places, std::size_t threads) {
+std::string share_cores(std::vector<Placement>& placements, std::size_t threads) {
   const std::size_t cores = usable_cores();
   const auto limit = most_threads();
   if (threads > cores) {
@@ -80,12 +80,12 @@ std::string share_cores(std::vector<Placement>& places, std::size_t threads) {
                    fmt::format("{} is more than OMP_THREAD_LIMIT allows: {}", threads, limit));
   }
   const auto cpu_workers = std::size_t(
-      std::ranges::count_if(places, [](const Placement& p) { return p.kind == "cpu"; }));
+      std::ranges::count_if(placements, [](const Placement& p) { return p.kind == "cpu"; }));
   if (cpu_workers == 0) return {};
   const std::size_t share = std::max<std::size_t>(1, cores / cpu_workers);
   if (threads == 0) threads = std::min(share, limit);
-  for (Placement& place : places) {
-    if (place.kind == "cpu") place.options.threads = int(threads);
+  for (Placement& placement : placements) {
+    if (placement.kind == "cpu") placement.options.threads = int(threads);
   }
   return threads < share && threads == limit
              ? fmt::format("OMP_THREAD_LIMIT gives each worker {} of {} threads", limit, share)
@@ -94,36 +94,36 @@ std::string share_cores(std::vector<Placement>& places, std::size_t threads) {
 
 }  // namespace
 
-WorkerPlaces place_workers(const WorkersConfig& workers, bool single_worker) {
-  WorkerPlaces result;
-  std::vector<Placement>& places = result.places;
+WorkerPlacement place_workers(const WorkersConfig& workers, bool single_worker) {
+  WorkerPlacement result;
+  std::vector<Placement>& placements = result.placements;
   if (is_auto(workers.devices)) {
     result = choose_devices();
-    if (single_worker) places.resize(1);
+    if (single_worker) placements.resize(1);
   } else {
-    for (const std::string& word : workers.devices) places.push_back(parse_device(word));
+    for (const std::string& word : workers.devices) placements.push_back(parse_device(word));
   }
-  if (places.empty()) throw KeyError("workers.devices", "is empty; expected a device a worker");
-  if (places.size() > kMostWorkers) {
+  if (placements.empty()) throw KeyError("workers.devices", "is empty; expected a device a worker");
+  if (placements.size() > kMostWorkers) {
     throw KeyError("workers.devices", fmt::format("more than {} workers", kMostWorkers));
   }
-  if (single_worker && places.size() > 1) {
+  if (single_worker && placements.size() > 1) {
     throw KeyError("workers.devices",
                    fmt::format("this algorithm has one worker; found {} devices; as in --set "
                                "workers.devices=cpu",
-                               places.size()));
+                               placements.size()));
   }
-  for (const Placement& place : places) {
-    if (place.kind != "cpu") check_present(place, kWithoutDevice);
+  for (const Placement& placement : placements) {
+    if (placement.kind != "cpu") check_present(placement, kWithoutDevice);
   }
-  const std::string remark = share_cores(places, std::size_t(workers.threads));
+  const std::string remark = share_cores(placements, std::size_t(workers.threads));
   if (!remark.empty()) result.remark += (result.remark.empty() ? "" : "; ") + remark;
   return result;
 }
 
 Placement place_evaluation(const WorkersConfig& workers, const EvaluateConfig& evaluate) {
   const Placement first =
-      is_auto(workers.devices) ? choose_devices().places[0] : parse_device(workers.devices[0]);
+      is_auto(workers.devices) ? choose_devices().placements[0] : parse_device(workers.devices[0]);
   if (first.kind == "cpu") {
     const std::size_t most = std::min(usable_cores(), most_threads());
     return {"cpu", {.index = 0, .threads = int(std::min(std::size_t(evaluate.threads), most))}};

@@ -62,7 +62,7 @@ void print_check(const Arguments& a, Config& config) {
     throw KeyError("algorithm.name",
                    "the region is of easgd and eamsgd; found " + config.algorithm.name);
   }
-  const std::size_t workers = place_workers(config.workers, false).places.size();
+  const std::size_t workers = place_workers(config.workers, false).placements.size();
   const ElasticRates rates = derive(config.algorithm, workers);
   const KnownCurvature curvature =
       a.curvature_is_given ? KnownCurvature{a.curvature} : measured_curvature(config);
