@@ -52,7 +52,7 @@ std::uintmax_t size_of(const fs::path& path) {
 }
 
 /// Reads the records of one file to where its pixels and labels belong.
-void read_part(const Part& part, const Labels& layout, std::uint8_t* pixels, std::uint8_t* labels) {
+void read_part(const Part& part, const Labels& layout, std::uint8_t* pixels, std::int32_t* labels) {
   std::ifstream file(part.path, std::ios::binary);
   if (!file) throw DataError(cannot_open(part.path));
   std::vector<char> record(layout.record());
@@ -72,7 +72,7 @@ void read_part(const Part& part, const Labels& layout, std::uint8_t* pixels, std
 struct Half {
   std::vector<Part> parts;
   std::vector<std::uint8_t> pixels;
-  std::vector<std::uint8_t> labels;
+  std::vector<std::int32_t> labels;
 };
 
 /// The parts are read side by side.
@@ -80,7 +80,7 @@ Half read_parts(std::vector<Part> parts, const Labels& layout) {
   std::vector<std::size_t> first{0};
   for (const Part& part : parts) first.push_back(first.back() + part.records);
   Half half{std::move(parts), std::vector<std::uint8_t>(first.back() * kImageBytes),
-            std::vector<std::uint8_t>(first.back())};
+            std::vector<std::int32_t>(first.back())};
   tbb::parallel_for(std::size_t{0}, half.parts.size(), [&](std::size_t i) {
     read_part(half.parts[i], layout, half.pixels.data() + first[i] * kImageBytes,
               half.labels.data() + first[i]);

@@ -194,8 +194,8 @@ struct IdxSet {
 /// A half as its files have it.
 struct Half {
   Idx images;
-  Idx labels;
   Shape shape;
+  std::vector<std::int32_t> labels;  ///< counted from 0
 };
 
 /// [N][rows][columns] becomes [N][columns][rows], of elements of `bytes` bytes each.
@@ -238,11 +238,12 @@ Shape arrange(Idx& images, const IdxSet& set) {
   return {side(3), side(1), side(2)};
 }
 
-/// Makes labels classes, counted from 0.
-void check_labels(Idx& labels, const IdxSet& set) {
+/// The labels of a file as classes, counted from 0.
+std::vector<std::int32_t> classes_of(const Idx& labels, const IdxSet& set) {
   const int first = set.first_label, last = first + set.classes - 1;
-  for (std::size_t i = 0; set.classes && i < labels.elements.size(); ++i) {
-    const int label = labels.elements[i];
+  std::vector<std::int32_t> classes(labels.elements.begin(), labels.elements.end());
+  for (std::size_t i = 0; set.classes && i < classes.size(); ++i) {
+    const int label = classes[i];
     if (label < first || label > last)
       throw DataError(fmt::format(
           "{}: record {}: label {} is not in {}..{} of {}; the file is damaged or another set's{}",
@@ -252,8 +253,9 @@ void check_labels(Idx& labels, const IdxSet& set) {
                             "data.dir = \"{}\"",
                             kOwnSet, labels.path.parent_path().string())
               : ""));
-    labels.elements[i] = static_cast<std::uint8_t>(label - first);
+    classes[i] = label - first;
   }
+  return classes;
 }
 
 /// Each file by its usual name, packed or not, and by the name with a dot that some copies have.
@@ -279,14 +281,13 @@ std::vector<std::string> labels_of(const IdxSet& set, const std::string& half) {
 
 Half read_half(const fs::path& folder, const IdxSet& set, const DatasetFiles& files,
                const std::string& name) {
-  Half half{read_idx(find_file(folder, images_of(set, name), files), set.dimensions),
-            read_idx(find_file(folder, labels_of(set, name), files), {1}),
-            {}};
-  if (half.images.dimensions[0] != half.labels.dimensions[0])
-    throw DataError(half.labels.path.string() + ": " + std::to_string(half.labels.dimensions[0]) +
+  Half half{read_idx(find_file(folder, images_of(set, name), files), set.dimensions), {}, {}};
+  const Idx labels = read_idx(find_file(folder, labels_of(set, name), files), {1});
+  if (half.images.dimensions[0] != labels.dimensions[0])
+    throw DataError(labels.path.string() + ": " + std::to_string(labels.dimensions[0]) +
                     " labels for the " + std::to_string(half.images.dimensions[0]) + " images of " +
                     half.images.path.filename().string() + "; the files do not belong together");
-  check_labels(half.labels, set);
+  half.labels = classes_of(labels, set);
   half.shape = arrange(half.images, set);
   return half;
 }
@@ -336,10 +337,10 @@ DataSplit read(const IdxSet& set, const DatasetFiles& files, const DatasetOption
   int classes = set.classes;
   if (classes == 0)
     for (const Half* half : {&train, &test})
-      classes = std::max(classes, *std::ranges::max_element(half->labels.elements) + 1);
+      classes = std::max(classes, *std::ranges::max_element(half->labels) + 1);
   const auto table = [&](Half& half) {
     return std::make_unique<ImageTable>(half.shape, classes, std::move(half.images.elements),
-                                        std::move(half.labels.elements));
+                                        std::move(half.labels));
   };
   return {table(train), table(test), folder.string()};
 }

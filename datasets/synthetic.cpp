@@ -195,10 +195,10 @@ void draw_picture(int label, Draws draws, std::uint8_t* to) {
 /// Every class equally often, in shuffled order.
 std::unique_ptr<Dataset> draw_half(std::uint64_t seed, std::uint32_t half, std::size_t count) {
   std::vector<std::uint8_t> pixels(count * kShape.size());
-  std::vector<std::uint8_t> labels(count);
+  std::vector<std::int32_t> labels(count);
   const Permutation order(count, {seed, kernels::Stream::synthetic_data, half + 2});
   tbb::parallel_for(std::size_t{0}, count, [&](std::size_t i) {
-    labels[i] = static_cast<std::uint8_t>(order(i) % kClasses);
+    labels[i] = static_cast<std::int32_t>(order(i) % kClasses);
     draw_picture(labels[i], Draws(seed, half, i), pixels.data() + i * kShape.size());
   });
   return std::make_unique<ImageTable>(kShape, kClasses, std::move(pixels), std::move(labels));

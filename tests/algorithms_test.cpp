@@ -22,7 +22,7 @@ Config config_of(const std::string& name, const std::string& exchange, std::int6
                  std::int64_t steps) {
   Config config;
   config.algorithm.name = name;
-  config.algorithm.exchange = exchange;
+  config.algorithm.exchange = config::named<Exchange>(exchange);
   config.algorithm.tau = tau;
   config.algorithm.learning_rate = 0.05;
   config.algorithm.momentum = 0.9;
@@ -36,7 +36,7 @@ Toy toy_of(const Config& config, std::size_t workers) {
   Toy toy;
   toy.config = config;
   toy.workers = workers;
-  if (config.algorithm.exchange == "synchronous") toy.order = synchronous_order;
+  if (config.algorithm.exchange == Exchange::synchronous) toy.order = synchronous_order;
   return toy;
 }
 
@@ -212,13 +212,13 @@ TEST_CASE("rho, alpha and beta are one number, and the edge of stability is the 
   a.rho = 4.5;
   CHECK(derive(a, 4).beta == doctest::Approx(0.9));
 
-  a.exchange = "asynchronous";
+  a.exchange = Exchange::asynchronous;
   a.learning_rate = 1;  // limit (4 - 2) / (4 - 1) = 2/3
   CHECK_FALSE(stability_warning(a, {0, 0.6666, 0}));
   const auto warning = stability_warning(a, {0, 0.6667, 0});
   REQUIRE(warning);
   CHECK(warning->find("0.6667") != std::string::npos);
-  a.exchange = "synchronous";  // (2 - 1)(2 - beta) > 2 alpha, p = 4: alpha < 1/3
+  a.exchange = Exchange::synchronous;  // (2 - 1)(2 - beta) > 2 alpha, p = 4: alpha < 1/3
   CHECK_FALSE(stability_warning(a, {0, 0.333, 4 * 0.333}));
   CHECK(stability_warning(a, {0, 0.334, 4 * 0.334}));
 }

@@ -16,6 +16,7 @@
 #include "data/dataset_entry.h"
 #include "data/location.h"
 #include "data/normalisation.h"
+#include "mixed_sizes.h"
 #include "program.h"
 #include "temporary_folder.h"
 
@@ -164,17 +165,23 @@ std::vector<int> first_labels(const Dataset& set, std::size_t count) {
   return labels;
 }
 
+std::vector<std::uint8_t> pixels_of(const Dataset& set, std::size_t index) {
+  Scratch scratch;
+  const auto pixels = set.image(index, scratch).pixels;
+  return {pixels.begin(), pixels.end()};
+}
+
 /// What holds for any half of any set.
 void check_half(const Dataset& set) {
   const Shape shape = set.shape();
   CHECK((shape.channels > 0 && shape.height > 0 && shape.width > 0));
   REQUIRE(set.size() > 0);
-  std::vector<std::uint8_t> scratch(shape.size());
+  Scratch scratch;
   std::set<int> labels;
   bool good = true;
   for (std::size_t i = 0; i < set.size(); ++i) {
     labels.insert(set.label(i));
-    good = good && set.image(i, scratch).size() == shape.size();
+    good = good && set.image(i, scratch).pixels.size() == shape.size();
   }
   CHECK(good);
   CHECK(*labels.begin() >= 0);
@@ -254,12 +261,12 @@ TEST_CASE("datasets: mnist is the published one") {
 
 TEST_CASE("datasets: synthetic is balanced and has the same bits on every machine") {
   const DataSplit split = read_dataset("synthetic", {"/nowhere", 1});
-  std::vector<std::uint8_t> scratch(split.train->shape().size());
+  Scratch scratch;
   uLong sum = crc32(0, nullptr, 0);
   for (const Dataset* half : {split.train.get(), split.test.get()}) {
     std::vector<std::size_t> count(10);
     for (std::size_t i = 0; i < half->size(); ++i) {
-      const auto image = half->image(i, scratch);
+      const auto image = half->image(i, scratch).pixels;
       const auto label = static_cast<std::uint8_t>(half->label(i));
       ++count[label];
       sum = crc32(sum, image.data(), static_cast<uInt>(image.size()));
@@ -275,9 +282,9 @@ TEST_CASE("datasets: synthetic follows its seed, and its halves share nothing") 
                   two = read_dataset("synthetic", {"", 2});
   std::set<std::string> images;
   const auto add = [&](const Dataset& half) {
-    std::vector<std::uint8_t> scratch(half.shape().size());
+    Scratch scratch;
     for (std::size_t i = 0; i < 2000; ++i) {
-      const auto image = half.image(i, scratch);
+      const auto image = half.image(i, scratch).pixels;
       images.insert({image.begin(), image.end()});
     }
   };
@@ -377,7 +384,7 @@ TEST_CASE("datasets: cifar100 learns the fine label") {
   const DataSplit split = read_dataset("cifar100", {data.string(), 1});
   CHECK(split.train->classes() == 100);
   CHECK(first_labels(*split.test, 3) == std::vector{0, 99, 0});
-  CHECK(split.test->image(1, {})[0] == 77);
+  CHECK(pixels_of(*split.test, 1)[0] == 77);
   write_byte(data.folder / "test.bin", 3074 + 1, 100);
   check_says(failure("cifar100", data.string()), {"test.bin", "record 1", "label 100", "0..99"});
 }
@@ -389,13 +396,13 @@ TEST_CASE("datasets: idx files plain and packed") {
     const DataSplit split = read_dataset(name, {folder.string(), 1});
     CHECK(split.train->shape() == Shape{1, 2, 2});
     CHECK(first_labels(*split.train, 3) == std::vector{7, 0, 9});
-    CHECK(split.train->image(2, {})[1] == 'j');
-    CHECK(split.test->image(1, {})[3] == 'H');
+    CHECK(pixels_of(*split.train, 2)[1] == 'j');
+    CHECK(pixels_of(*split.test, 1)[3] == 'H');
   }
   const fs::path plain = folder.path() / "train-images-idx3-ubyte";
   write_gzip(plain.string() + ".gz", idx({3, 2, 2}, "mnopqrstuvwx"));
   fs::remove(plain);
-  CHECK(read_dataset("mnist", {folder.string(), 1}).train->image(0, {})[0] == 'm');
+  CHECK(pixels_of(*read_dataset("mnist", {folder.string(), 1}).train, 0)[0] == 'm');
 }
 
 TEST_CASE("datasets: damaged idx files") {
@@ -709,7 +716,7 @@ TEST_CASE("datasets: colours of an idx set are read where their place is certain
   const auto pixels = [&] {
     const auto set = std::move(read_dataset("idx", {folder.string(), 1}).train);
     CHECK(set->shape() == Shape{3, 2, 4});
-    const auto image = set->image(0, {});
+    const auto image = pixels_of(*set, 0);
     return std::vector<int>(image.begin(), image.begin() + 10);
   };
   write_images({2, 4, 3});
@@ -761,7 +768,7 @@ TEST_CASE("datasets: emnist has its classes, counted from 0, and its pictures up
     CHECK(first_labels(*read.test, 2) == std::vector{0, classes - 1});
     // The files have columns for rows.
     CHECK(read.train->shape() == Shape{1, 3, 2});
-    const auto image = read.train->image(1, {});
+    const auto image = pixels_of(*read.train, 1);
     CHECK(std::string(image.begin(), image.end()) == "adbecf");
     write_idx_half(folder, prefix + "-test", std::string{char(first + classes)});
     check_says(failure(name, data.string()), {"label " + std::to_string(first + classes),
@@ -801,7 +808,7 @@ TEST_CASE("datasets: one's own records in CIFAR's format, in any number") {
   CHECK(split.test->classes() == 7);
   CHECK(split.train->shape() == Shape{3, 32, 32});
   CHECK(first_labels(*split.train, 6) == std::vector{5, 0, 2, 1, 4, 6});  // 10 after 2
-  CHECK(split.train->image(5, {})[1] == 1);
+  CHECK(pixels_of(*split.train, 5)[1] == 1);
   CHECK(locate("cifar_records", folder.string()) == folder.string());
 
   SUBCASE("in single files, with a list of classes") {
@@ -869,7 +876,7 @@ TEST_CASE("datasets: cifar100_coarse learns the coarse label of the same files")
   const DataSplit split = read_dataset("cifar100_coarse", {data.string(), 1});
   CHECK(split.train->classes() == 20);
   CHECK(first_labels(*split.test, 3) == std::vector{0, 19, 0});
-  CHECK(split.test->image(1, {})[0] == 77);
+  CHECK(pixels_of(*split.test, 1)[0] == 77);
   write_byte(data.folder / "test.bin", 3074, 20);
   check_says(failure("cifar100_coarse", data.string()),
              {"test.bin", "record 1", "label 20", "0..19"});
@@ -936,6 +943,28 @@ TEST_CASE("normalisation: constant channels, limits and exact values") {
   CHECK(all.deviation[1] == 1.0f);
   CHECK(measure_normalisation(set, 1).mean[0] == doctest::Approx(0.5));
   CHECK_THROWS_AS(measure_normalisation(ImageTable({1, 1, 1}, 1, {}, {})), DataError);
+}
+
+TEST_CASE("normalisation: every pixel counts once, whatever the size of its image") {
+  const testing::MixedSizes set(20);
+  double sum = 0, squares = 0, count = 0;
+  for (std::size_t i = 0; i < set.size(); ++i) {
+    const std::size_t plane = set.shape_of(i).size() / 2;
+    for (std::size_t p = plane; p < 2 * plane; ++p) {
+      const double pixel = set.pixel_of(i, p) / 255.0;
+      sum += pixel, squares += pixel * pixel, ++count;
+    }
+  }
+  const Normalisation found = measure_normalisation(set);
+  REQUIRE(found.mean.size() == 2);
+  CHECK(found.mean[1] == doctest::Approx(sum / count));
+  CHECK(found.deviation[1] ==
+        doctest::Approx(std::sqrt(squares / count - sum * sum / count / count)));
+}
+
+TEST_CASE("datasets: a table holds labels of a thousand classes") {
+  const ImageTable set({1, 1, 1}, 1000, {1, 2, 3}, {0, 256, 999});
+  CHECK(first_labels(set, 3) == std::vector{0, 256, 999});
 }
 
 TEST_CASE("normalisation: a measured deviation can be read back as data.deviation") {

@@ -105,7 +105,7 @@ TEST_CASE("devices: words that are no device are told, with what was meant") {
 TEST_CASE("devices: a center is on every worker's device only where that can be") {
   Config config;
   config.algorithm.name = "easgd";
-  config.algorithm.exchange = "synchronous";
+  config.algorithm.exchange = Exchange::synchronous;
   const auto gpus = [](std::initializer_list<int> indices) {
     std::vector<Placement> places;
     for (const int index : indices) places.push_back({"cuda", {.index = index}});
@@ -129,7 +129,7 @@ TEST_CASE("devices: a center is on every worker's device only where that can be"
   for (const auto& workers : {gpus({0}), gpus({1, 1}), gpus({0, 1, 0})}) {
     CHECK(complaint("workers", workers).find("a CUDA device of its own") != std::string::npos);
   }
-  config.algorithm.exchange = "asynchronous";
+  config.algorithm.exchange = Exchange::asynchronous;
   CHECK(complaint("auto", gpus({0, 1})) == "none: pinned");
   CHECK(complaint("workers", gpus({0, 1})) ==
         "center.place: \"workers\" needs algorithm.exchange = \"synchronous\"");
@@ -138,7 +138,7 @@ TEST_CASE("devices: a center is on every worker's device only where that can be"
       "center.place: \"workers\" needs algorithm.exchange = \"synchronous\", and needs two workers "
       "or more, each with a CUDA device of its own; found cuda:1 cuda:1");
   config.algorithm.name = "mdownpour";
-  config.algorithm.exchange = "synchronous";
+  config.algorithm.exchange = Exchange::synchronous;
   CHECK(complaint("workers", gpus({0, 1})) ==
         "center.place: \"workers\" is not for mdownpour, whose center needs more of a round than a "
         "sum");
@@ -146,7 +146,7 @@ TEST_CASE("devices: a center is on every worker's device only where that can be"
 }
 
 TEST_CASE("devices: a device that this program lacks is named") {
-  if (Registry<BackendEntry>::find("cuda")) {
+  if (Registry<BackendKind>::find("cuda")) {
     MESSAGE("skipped: this program has CUDA");
     return;
   }
@@ -222,7 +222,7 @@ TEST_CASE("devices: a distance in host memory is the same for any number of thre
 TEST_CASE("devices: where there are no sums over devices the center is in host memory, and told") {
   Config config;
   config.algorithm.name = "easgd";
-  config.algorithm.exchange = "synchronous";
+  config.algorithm.exchange = Exchange::synchronous;
   const CenterPlace center = place_center(config, {{"cuda", {.index = 0}}, {"cuda", {.index = 1}}});
   CHECK(center.name == "pinned");
   CHECK(center.sites.size() == 1);

@@ -11,6 +11,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "backend/cpu/cpu_backend.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "exchange/snapshot.h"
@@ -125,94 +126,85 @@ struct Fault {
   }
 };
 
-/// The CPU, for those who want some of it otherwise.
-class OnCpu : public Backend {
+/// Letters of the CPU, with a fault.
+class FaultyLane final : public cpu::CpuLetterLane {
  public:
-  std::string device() const override { return cpu_->device(); }
-  Buffer allocate(std::size_t count) override { return cpu_->allocate(count); }
-  Buffer allocate_mailbox(std::size_t count) override { return cpu_->allocate_mailbox(count); }
-  void upload(ConstView host, View device) override { cpu_->upload(host, device); }
-  void download(ConstView device, View host) override { cpu_->download(device, host); }
-  void run(const kernels::Elementwise& kernel, std::size_t count) override {
-    cpu_->run(kernel, count);
-  }
-  void start_download(ConstView device, View mailbox) override {
-    cpu_->start_download(device, mailbox);
-  }
-  void start_distance(ConstView x, ConstView c) override { cpu_->start_distance(x, c); }
-  double squared_distance() override { return cpu_->squared_distance(); }
-  void post(ConstView x, ConstView statistics, View letter, std::function<void()> posted) override {
-    cpu_->post(x, statistics, letter, std::move(posted));
-  }
-  void wait_posted() override { cpu_->wait_posted(); }
-  ConstView fetch(ConstView reply) override { return cpu_->fetch(reply); }
-  void finish() override { cpu_->finish(); }
-  std::unique_ptr<Model> compile(const Network& network, const ModelOptions& options) override {
-    return cpu_->compile(network, options);
-  }
+  explicit FaultyLane(std::optional<Fault> fault) : fault_(fault) {}
 
- protected:
-  std::unique_ptr<Backend> cpu_ = Registry<BackendEntry>::get("cpu")(BackendOptions{});
-};
-
-/// With a fault in its lane of letters.
-class FaultyBackend final : public OnCpu {
- public:
-  explicit FaultyBackend(std::optional<Fault> fault) : fault(fault) {}
-
-  void post(ConstView x, ConstView statistics, View letter, std::function<void()> posted) override {
-    if (fault) fault->strike(Place::post, posts_);
-    cpu_->post(x, statistics, letter, std::move(posted));
-    if (fault) fault->strike(Place::after_post, posts_);
+  void post(std::span<const ConstView> parts, View to, std::function<void()> posted) override {
+    if (fault_) fault_->strike(Place::post, posts_);
+    CpuLetterLane::post(parts, to, std::move(posted));
+    if (fault_) fault_->strike(Place::after_post, posts_);
     ++posts_;
   }
   ConstView fetch(ConstView reply) override {
-    if (fault) fault->strike(Place::fetch, fetches_++);
-    return cpu_->fetch(reply);
+    if (fault_) fault_->strike(Place::fetch, fetches_++);
+    return CpuLetterLane::fetch(reply);
   }
+
+ private:
+  const std::optional<Fault> fault_;
+  std::uint64_t posts_ = 0, fetches_ = 0;
+};
+
+class FaultyBackend final : public cpu::CpuBackend {
+ public:
+  explicit FaultyBackend(std::optional<Fault> fault)
+      : CpuBackend({}), fault(fault), letters_(fault) {}
+
+  LetterLane& letters() override { return letters_; }
   /// A device that has failed fails whatever it is asked.
   void finish() override {
     if (fault) throw std::runtime_error("burnt out");
-    cpu_->finish();
   }
 
   const std::optional<Fault> fault;
 
  private:
-  std::uint64_t posts_ = 0, fetches_ = 0;
+  FaultyLane letters_;
 };
 
 /// Whose letters leave late, on a thread of their own, as those of a GPU do.
-class LateBackend final : public OnCpu {
+class LateLane final : public cpu::CpuLetterLane {
  public:
-  ~LateBackend() override { LateBackend::wait_posted(); }
-  void post(ConstView x, ConstView statistics, View letter, std::function<void()> posted) override {
+  ~LateLane() override { LateLane::wait_posted(); }
+  void post(std::span<const ConstView> parts, View to, std::function<void()> posted) override {
     wait_posted();
-    lane_ = std::thread([this, x, statistics, letter, posted = std::move(posted)] {
+    const std::vector<ConstView> kept(parts.begin(), parts.end());
+    lane_ = std::thread([this, kept, to, posted = std::move(posted)] {
       std::this_thread::sleep_for(std::chrono::microseconds(100));
-      cpu_->post(x, statistics, letter, posted);
+      CpuLetterLane::post(kept, to, posted);
     });
   }
   void wait_posted() override {
     if (lane_.joinable()) lane_.join();
   }
-  void finish() override { wait_posted(); }
 
  private:
   std::thread lane_;
 };
 
-/// A center's device that fails after so many letters.
-class DyingBackend final : public OnCpu {
+class LateBackend final : public cpu::CpuBackend {
  public:
-  explicit DyingBackend(int letters) : letters_(letters) {}
+  LateBackend() : CpuBackend({}) {}
+  LetterLane& letters() override { return letters_; }
+  void finish() override { letters_.wait_posted(); }
+
+ private:
+  LateLane letters_;
+};
+
+/// A center's device that fails after so many letters.
+class DyingBackend final : public cpu::CpuBackend {
+ public:
+  explicit DyingBackend(int letters) : CpuBackend({}), letters_(letters) {}
   double squared_distance() override {
     if (--letters_ < 0) throw DeviceError("cuda:0: gone");
-    return cpu_->squared_distance();
+    return CpuBackend::squared_distance();
   }
   void download(ConstView device, View host) override {
     if (letters_ < 0) throw DeviceError("cuda:0: gone");
-    cpu_->download(device, host);
+    CpuBackend::download(device, host);
   }
 
  private:
@@ -661,18 +653,19 @@ TEST_CASE(
     "a center whose copy to the host throws anything is lost, and its device goes back where it "
     "was made") {
   /// Fails like DyingBackend, and whoever asks for the center finds no memory.
-  class Backend final : public OnCpu {
+  class Backend final : public cpu::CpuBackend {
    public:
-    explicit Backend(std::thread::id& destroyed_by) : destroyed_by_(destroyed_by) {}
+    explicit Backend(std::thread::id& destroyed_by)
+        : CpuBackend({}), destroyed_by_(destroyed_by) {}
     ~Backend() override { destroyed_by_ = std::this_thread::get_id(); }
     double squared_distance() override {
-      if (--letters_ < 0) throw DeviceError("cuda:0: gone");
-      return cpu_->squared_distance();
+      if (--left_ < 0) throw DeviceError("cuda:0: gone");
+      return CpuBackend::squared_distance();
     }
     void download(ConstView, View) override { throw std::bad_alloc(); }
 
    private:
-    int letters_ = 20;
+    int left_ = 20;
     std::thread::id& destroyed_by_;
   };
   Toy toy = toy_of(1'000'000'000, free_order);
@@ -695,9 +688,10 @@ TEST_CASE(
 }
 
 TEST_CASE("a device of the center goes back to its thread if a worker cannot be made") {
-  class Backend final : public OnCpu {
+  class Backend final : public cpu::CpuBackend {
    public:
-    explicit Backend(std::thread::id& destroyed_by) : destroyed_by_(destroyed_by) {}
+    explicit Backend(std::thread::id& destroyed_by)
+        : CpuBackend({}), destroyed_by_(destroyed_by) {}
     ~Backend() override { destroyed_by_ = std::this_thread::get_id(); }
 
    private:

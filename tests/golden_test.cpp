@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "algorithms/algorithm.h"
+#include "backend/backend_kind.h"
 #include "kernels/philox.h"
 #include "network_spec.h"
 #include "relative.h"
@@ -113,7 +114,7 @@ struct Setting {
       : expected(golden(problem.name)),
         batches(expected["seed"], problem.shape.channels, expected["batch"], expected["batches"]),
         network(testing::make_network(problem.shape, 10, problem.layers)),
-        backend(Registry<BackendEntry>::get("cpu")(BackendOptions{})),
+        backend(make_backend("cpu")),
         model(backend->compile(network, {.batch = expected["batch"]})),
         state(host_buffer(network.state_count())),
         x(state.view().first(network.parameter_count())),

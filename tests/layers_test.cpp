@@ -6,7 +6,7 @@
 #include <set>
 #include <sstream>
 
-#include "backend/backend.h"
+#include "backend/backend_kind.h"
 #include "backend/cuda_library.h"
 #include "base/error.h"
 #include "kernels/fft_conv2d.h"
@@ -170,9 +170,9 @@ std::vector<std::unique_ptr<Backend>> backends() {
   } catch (const DeviceError& e) {
     MESSAGE("without CUDA: " << std::string(e.what()));
   }
-  for (const std::string& name : Registry<BackendEntry>::names()) {
+  for (const std::string& name : Registry<BackendKind>::names()) {
     try {
-      all.push_back(Registry<BackendEntry>::get(name)({}));
+      all.push_back(make_backend(name));
     } catch (const DeviceError& e) {
       MESSAGE("without " << name << ": " << std::string(e.what()));
     }

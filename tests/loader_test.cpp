@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <new>
 #include <numeric>
 #include <set>
 #include <stdexcept>
@@ -17,17 +18,20 @@
 #include <thread>
 
 #include "base/error.h"
+#include "data/evaluation_loader.h"
 #include "data/permutation.h"
 #include "kernels/crop.h"
+#include "mixed_sizes.h"
 
 using namespace easgd;
+using testing::MixedSizes;
 
 namespace {
 
 constexpr Shape kShape{2, 9, 11};
 
-std::uint8_t pixel_of(std::size_t image, std::size_t place) {
-  return static_cast<std::uint8_t>((image * 131 + place * 29 + image * place % 251) >> 1);
+std::uint8_t pixel_of(std::size_t image, std::size_t position) {
+  return static_cast<std::uint8_t>((image * 131 + position * 29 + image * position % 251) >> 1);
 }
 
 /// Decodes into scratch; an image's label is its number.
@@ -38,10 +42,10 @@ class Numbered : public Dataset {
   int classes() const override { return static_cast<int>(size_); }
   std::size_t size() const override { return size_; }
   int label(std::size_t index) const override { return static_cast<int>(index); }
-  std::span<const std::uint8_t> image(std::size_t index,
-                                      std::span<std::uint8_t> scratch) const override {
+  Image image(std::size_t index, Scratch& scratch) const override {
+    scratch.resize(kShape.size());
     for (std::size_t i = 0; i < kShape.size(); ++i) scratch[i] = pixel_of(index, i);
-    return scratch.first(kShape.size());
+    return {kShape, scratch};
   }
 
  private:
@@ -52,34 +56,32 @@ class Numbered : public Dataset {
 class Slow final : public Numbered {
  public:
   using Numbered::Numbered;
-  std::span<const std::uint8_t> image(std::size_t index,
-                                      std::span<std::uint8_t> scratch) const override {
+  Image image(std::size_t index, Scratch& scratch) const override {
     if (index % 5 == 0) std::this_thread::sleep_for(std::chrono::microseconds(50));
     return Numbered::image(index, scratch);
   }
 };
 
-/// Cannot decode one of its images until it is mended.
+/// Cannot decode some of its images until it is mended.
 class Damaged final : public Numbered {
  public:
-  Damaged(std::size_t size, std::size_t bad) : Numbered(size), bad_(bad) {}
-  std::span<const std::uint8_t> image(std::size_t index,
-                                      std::span<std::uint8_t> scratch) const override {
-    if (index == bad_ && !mended) throw DataError("image " + std::to_string(index) + ": no JPEG");
+  Damaged(std::size_t size, std::set<std::size_t> bad) : Numbered(size), bad_(std::move(bad)) {}
+  Image image(std::size_t index, Scratch& scratch) const override {
+    if (bad_.contains(index) && !mended)
+      throw DataError("image " + std::to_string(index) + ": no JPEG");
     return Numbered::image(index, scratch);
   }
   std::atomic<bool> mended{false};
 
  private:
-  std::size_t bad_;
+  std::set<std::size_t> bad_;
 };
 
 /// Stops whoever decodes image 1 until it is opened.
 class Gated final : public Numbered {
  public:
   using Numbered::Numbered;
-  std::span<const std::uint8_t> image(std::size_t index,
-                                      std::span<std::uint8_t> scratch) const override {
+  Image image(std::size_t index, Scratch& scratch) const override {
     if (index == 1) {
       entered = true;
       entered.notify_all();
@@ -170,22 +172,26 @@ Recorded record(const Dataset& set, const LoaderOptions& options, std::uint64_t 
 }
 
 /// Pixel (c, y, x) of a window, straight from the definition; black over the image's edge.
-float normalised(std::size_t image, Window window, int width, int c, int y, int x) {
-  const int column = window.left + (window.mirrored ? width - 1 - x : x);
+float normalised(const Image& image, Window window, Shape shape, int c, int y, int x) {
+  const int column = window.left + (window.mirrored ? shape.width - 1 - x : x);
   const int row = window.top + y;
-  const bool inside = row >= 0 && row < kShape.height && column >= 0 && column < kShape.width;
-  const std::size_t place = (std::size_t(c) * kShape.height + row) * kShape.width + column;
+  const auto [channels, height, width] = image.shape;
+  const bool inside = row >= 0 && row < height && column >= 0 && column < width;
+  const std::size_t position = (std::size_t(c) * height + row) * width + column;
   const Normalisation n = some_normalisation();
-  const int pixel = inside ? pixel_of(image, place) : 0;
+  const int pixel = inside ? image.pixels[position] : 0;
   return static_cast<float>((pixel / 255.0 - n.mean[c]) / n.deviation[c]);
 }
 
-bool is_window(ConstView found, std::size_t image, Window window, Shape shape) {
+/// `window`: of image `index`.
+bool is_window(ConstView found, const Dataset& set, std::size_t index, Window window, Shape shape) {
+  Scratch scratch;
+  const Image image = set.image(index, scratch);
   std::size_t at = 0;
   for (int c = 0; c < shape.channels; ++c)
     for (int y = 0; y < shape.height; ++y)
       for (int x = 0; x < shape.width; ++x)
-        if (found[at++] != normalised(image, window, shape.width, c, y, x)) return false;
+        if (found[at++] != normalised(image, window, shape, c, y, x)) return false;
   return true;
 }
 
@@ -222,9 +228,9 @@ void check_windows(int pad) {
     CHECK(batch.step == step);
     CHECK(batch.worker == 3);
     for (std::uint32_t i = 0; i < 16; ++i) {
-      const std::uint64_t place = step * 16 + i;
+      const std::uint64_t position = step * 16 + i;
       const std::size_t image =
-          Permutation(50, {42, kernels::Stream::shuffle, 3}, place / 50)(place % 50);
+          Permutation(50, {42, kernels::Stream::shuffle, 3}, position / 50)(position % 50);
       REQUIRE(batch.labels[i] == static_cast<int>(image));
       const kernels::Random4 four =
           kernels::Random{42, kernels::Stream::augmentation, 3}.at(step, i);
@@ -232,7 +238,7 @@ void check_windows(int pad) {
                           static_cast<int>(four.below(1, std::uint32_t(5 + 2 * pad))) - pad,
                           (four.value[2] & 1) == 1};
       windows.insert({window.top, window.left, window.mirrored});
-      REQUIRE(is_window(batch.images.subspan(i * 98, 98), image, window, loader.shape()));
+      REQUIRE(is_window(batch.images.subspan(i * 98, 98), set, image, window, loader.shape()));
     }
   }
   CHECK(windows.size() == std::size_t((3 + 2 * pad) * (5 + 2 * pad) * 2));
@@ -265,7 +271,6 @@ TEST_CASE("loader: whole passes visit every sample once, each worker and pass in
     options.worker = worker;
     options.workers = 3;
     Loader loader(set, options);
-    CHECK(loader.samples_in_pass() == 100);
     const std::vector<int> labels = labels_of(loader, 10);  // three passes, without a gap
     for (int pass = 0; pass < 3; ++pass) {
       const auto part = std::span(labels).subspan(pass * 100, 100);
@@ -284,8 +289,7 @@ TEST_CASE("loader: shards are disjoint, complete, stay the same and are shuffled
     options.worker = worker;
     options.workers = 4;
     Loader loader(set, options);
-    const std::size_t count = loader.samples_in_pass();
-    CHECK((count == 25 || count == 26));
+    const std::size_t count = 103 * (worker + 1) / 4 - 103 * worker / 4;
     const std::vector<int> labels = labels_of(loader, 6);
     const auto first = std::span(labels).first(count),
                second = std::span(labels).subspan(count, count);
@@ -338,7 +342,7 @@ TEST_CASE("loader: chunks of a set smaller than a chunk") {
 TEST_CASE("loader: in sequential order the workers take turns, or read their own part") {
   const Numbered set(25);
   LoaderOptions options = with(4);
-  options.order = Order::sequential;
+  options.order = SampleOrder::sequential;
   options.worker = 1;
   options.workers = 2;
   Loader whole(set, options);
@@ -358,7 +362,8 @@ TEST_CASE("loader: a limit takes the first samples; a batch may be larger than t
   CHECK(each_once(std::span(labels).first(7), 7));
   CHECK(*std::ranges::max_element(labels) == 6);
   options.limit = 1000;
-  CHECK(Loader(set, options).samples_in_pass() == 40);
+  Loader unlimited(set, options);
+  CHECK(each_once(labels_of(unlimited, 2), 40));
 }
 
 TEST_CASE("loader: the same bits whatever the threads do") {
@@ -435,9 +440,9 @@ TEST_CASE("loader: many at once, given up at any time") {
 }
 
 TEST_CASE("loader: what the set throws comes out of next, once it is asked for that batch") {
-  Damaged set(60, 25);
+  Damaged set(60, {25});
   LoaderOptions options = with(10);
-  options.order = Order::sequential;
+  options.order = SampleOrder::sequential;
   SUBCASE("on TBB") {}
   SUBCASE("on plain threads") {
     options.spawn = spawn_on_threads;
@@ -453,10 +458,116 @@ TEST_CASE("loader: what the set throws comes out of next, once it is asked for t
   CHECK(loader.next(8).labels[0] == 20);
 }
 
+TEST_CASE("loader: the same bits in however many parts, by however many threads") {
+  const Slow set(200);
+  LoaderOptions options = with(33);
+  options.crop = 8;
+  options.flip = true;
+  const Recorded expected = record(set, options, 12);
+  const std::size_t sample = 2 * 8 * 8 * sizeof(float);
+  for (const std::size_t bytes : {std::size_t{1}, 2 * sample, 5 * sample, 32 * sample}) {
+    CAPTURE(bytes);
+    options.part_bytes = bytes;
+    options.spawn = spawn_on_tbb;
+    CHECK(record(set, options, 12) == expected);
+    options.spawn = spawn_on_threads;
+    CHECK(record(set, options, 12) == expected);
+    options.spawn = [](const std::function<void()>& task) { task(); };
+    CHECK(record(set, options, 12) == expected);
+  }
+}
+
+TEST_CASE("loader: many at once in parts, given up at any time") {
+  const Numbered set(500);
+  LoaderOptions options = with(16);
+  options.workers = 4;
+  std::vector<Recorded> expected(4);
+  for (std::uint32_t w = 0; w < 4; ++w) {
+    options.worker = w;
+    expected[w] = record(set, options, 20);
+  }
+  options.part_bytes = 1;
+  options.spawn = spawn_on_threads;
+  std::atomic<int> wrong = 0;
+  std::vector<std::jthread> workers;
+  for (std::uint32_t w = 0; w < 4; ++w)
+    workers.emplace_back([&, w, own = options]() mutable {
+      own.worker = w;
+      for (int round = 0; round < 5; ++round) {
+        wrong += record(set, own, 20) != expected[w];
+        Loader given_up(set, own);
+        given_up.next(std::uint64_t(round));
+      }
+    });
+  workers.clear();
+  CHECK(wrong == 0);
+}
+
+TEST_CASE("loader: parts whose tasks never come are built by who needs them") {
+  const Numbered set(50);
+  LoaderOptions options = with(8);
+  const Recorded expected = record(set, options, 10);
+  std::vector<std::function<void()>> late;
+  options.part_bytes = 1;
+  options.spawn = [&](std::function<void()> task) { late.push_back(std::move(task)); };
+  Loader loader(set, options);
+  for (std::uint64_t step = 0; step < 10; ++step) {
+    const ConstView images = loader.next(step).images;
+    CHECK(std::ranges::equal(
+        images, std::span(expected.images).subspan(step * images.size(), images.size())));
+  }
+  CHECK(late.size() == 13 * 8);
+  // Of past batches they find nothing to build.
+  for (const auto& task : late) task();
+  const ConstView images = loader.next(9).images;
+  CHECK(std::ranges::equal(images, std::span(expected.images).last(images.size())));
+}
+
+TEST_CASE("loader: of a batch in parts the first error comes out, and the batch can be mended") {
+  Damaged set(60, {27, 23});
+  LoaderOptions options = with(10);
+  options.order = SampleOrder::sequential;
+  options.part_bytes = 1;
+  SUBCASE("on TBB") {}
+  SUBCASE("on plain threads") {
+    options.spawn = spawn_on_threads;
+  }
+  Loader loader(set, options);
+  CHECK(loader.next(1).labels[9] == 19);
+  CHECK_THROWS_WITH_AS(loader.next(2), "image 23: no JPEG", DataError);
+  CHECK_THROWS_WITH_AS(loader.next(2), "image 23: no JPEG", DataError);
+  CHECK(loader.next(3).labels[0] == 30);
+  set.mended = true;
+  CHECK(loader.next(2).labels[9] == 29);
+}
+
+TEST_CASE("loader: a task that cannot be spawned is an error, and the loader is as it was") {
+  const Numbered set(40);
+  LoaderOptions options = with(4);
+  const Recorded expected = record(set, options, 6);
+  int spawned = 0;
+  options.spawn = [&](std::function<void()> task) {
+    if (++spawned == 3) throw std::bad_alloc();
+    spawn_on_threads(std::move(task));
+  };
+  {
+    Loader given_up(set, options);
+    CHECK_THROWS_AS(given_up.next(0), std::bad_alloc);
+  }  // ends, though a task that was announced never comes
+  spawned = 0;
+  Loader loader(set, options);
+  CHECK_THROWS_AS(loader.next(0), std::bad_alloc);
+  for (std::uint64_t step = 0; step < 6; ++step) {
+    const ConstView images = loader.next(step).images;
+    CHECK(std::ranges::equal(
+        images, std::span(expected.images).subspan(step * images.size(), images.size())));
+  }
+}
+
 TEST_CASE("loader: a batch that a task has begun is waited for") {
   const Gated set(8);
   LoaderOptions options = with(1);
-  options.order = Order::sequential;
+  options.order = SampleOrder::sequential;
   Loader loader(set, options);
   loader.next(0);
   set.entered.wait(false);  // a task has begun with step 1
@@ -466,6 +577,75 @@ TEST_CASE("loader: a batch that a task has begun is waited for") {
     set.open.notify_all();
   });
   CHECK(loader.next(1).labels[0] == 1);
+}
+
+TEST_CASE(
+    "loader: images of different sizes, of a thousand classes, each cut within its own sides") {
+  const MixedSizes set(3000);
+  LoaderOptions options = with(100);
+  options.crop = 7;
+  options.pad = 1;
+  options.flip = true;
+  options.normalisation = some_normalisation();
+  options.part_bytes = 4096;
+  Loader loader(set, options);
+  CHECK(loader.shape() == Shape{2, 7, 7});
+  std::set<int> labels, tops, lefts;
+  for (std::uint64_t step = 0; step < 30; ++step) {
+    const Batch& batch = loader.next(step);
+    for (std::uint32_t i = 0; i < 100; ++i) {
+      const std::size_t image =
+          Permutation(3000, {42, kernels::Stream::shuffle}, 0)(step * 100 + i);
+      REQUIRE(batch.labels[i] == int(37 * image % 1000));
+      const auto [channels, height, width] = MixedSizes::shape_of(image);
+      const kernels::Random4 four = kernels::Random{42, kernels::Stream::augmentation}.at(step, i);
+      const Window window{int(four.below(0, std::uint32_t(height - 7 + 3))) - 1,
+                          int(four.below(1, std::uint32_t(width - 7 + 3))) - 1,
+                          (four.value[2] & 1) == 1};
+      REQUIRE(is_window(batch.images.subspan(i * 98, 98), set, image, window, loader.shape()));
+      labels.insert(batch.labels[i]);
+      tops.insert(window.top);
+      lefts.insert(window.left);
+    }
+  }
+  CHECK(labels.size() == 1000);
+  CHECK(tops == std::set{-1, 0, 1, 2, 3, 4, 5, 6});         // of heights up to 12
+  CHECK(lefts == std::set{-1, 0, 1, 2, 3, 4, 5, 6, 7, 8});  // of widths up to 14
+}
+
+TEST_CASE("evaluation: of images of different sizes the middle of each") {
+  const MixedSizes set(40);
+  EvaluationLoader loader(set, {.batch = 15, .crop = 6, .normalisation = some_normalisation()});
+  REQUIRE(loader.batches() == 3);
+  for (std::size_t image = 0; image < 40; ++image) {
+    const Batch& batch = loader.at(image / 15);
+    const auto [channels, height, width] = MixedSizes::shape_of(image);
+    CHECK(batch.labels[image % 15] == int(37 * image % 1000));
+    CHECK(is_window(batch.images.subspan(image % 15 * 72, 72), set, image,
+                    {(height - 6) / 2, (width - 6) / 2, false}, loader.shape()));
+  }
+}
+
+TEST_CASE("loader: images of different sizes need a crop that fits them") {
+  const MixedSizes set(12);
+  LoaderOptions options = with(12);
+  options.set = "pets";
+  options.pad = 2;  // black pixels are no part of an image
+  CHECK(config_failure(set, options) ==
+        "data.crop: the images have different sizes; expected the side of a square to cut out of "
+        "each, as in data.crop = 224");
+  CHECK_THROWS_AS(EvaluationLoader(set, {}), KeyError);
+  options.crop = MixedSizes::kLeast;
+  CHECK(Loader(set, options).next(0).size() == 12);
+  options.crop = 9;
+  const char* message =
+      "pets: class0/0.png is 8x8, smaller than data.crop = 9; take it out of the set, or choose a "
+      "smaller crop";
+  options.order = SampleOrder::sequential;
+  Loader loader(set, options);
+  CHECK_THROWS_WITH_AS(loader.next(0), message, DataError);
+  EvaluationLoader evaluation(set, {.crop = 9, .set = "pets"});
+  CHECK_THROWS_WITH_AS(evaluation.at(0), message, DataError);
 }
 
 TEST_CASE("loader: wrong options say so") {
@@ -483,7 +663,7 @@ TEST_CASE("loader: wrong options say so") {
   }
   SUBCASE("chunks in sequence") {
     options = with(4, Partition::chunks);
-    options.order = Order::sequential;
+    options.order = SampleOrder::sequential;
     CHECK(config_failure(set, options).find("does not go with") != std::string::npos);
   }
   SUBCASE("batch") {
@@ -503,9 +683,9 @@ TEST_CASE("loader: wrong options say so") {
   }
   SUBCASE("names") {
     CHECK(partition_named("shard") == Partition::shard);
-    CHECK(order_named("sequential") == Order::sequential);
+    CHECK(sample_order_named("sequential") == SampleOrder::sequential);
     CHECK_THROWS_AS(partition_named("parts"), ConfigError);
-    CHECK_THROWS_AS(order_named("random"), ConfigError);
+    CHECK_THROWS_AS(sample_order_named("random"), ConfigError);
   }
 }
 
@@ -522,7 +702,7 @@ TEST_CASE("evaluation: the middle of every image in order, the last batch shorte
     for (std::size_t i = 0; i < batch.size(); ++i) {
       const std::size_t image = index * 10 + i;
       CHECK(batch.labels[i] == static_cast<int>(image));
-      CHECK(is_window(batch.images.subspan(i * 72, 72), image, {1, 2, false}, loader.shape()));
+      CHECK(is_window(batch.images.subspan(i * 72, 72), set, image, {1, 2, false}, loader.shape()));
     }
   }
   CHECK(EvaluationLoader(set, {.batch = 10, .limit = 10}).batches() == 1);

@@ -24,7 +24,7 @@ struct Simulation {
   std::uint64_t steps;
 
   const AlgorithmConfig& a = config.algorithm;
-  const bool rounds = a.exchange == "synchronous";
+  const bool rounds = a.exchange == Exchange::synchronous;
   double c = quadratic::start(j);
   std::vector<double> x = std::vector<double>(p, c), v = std::vector<double>(p, 0.0),
                       u = std::vector<double>(p, 0.0);
@@ -299,7 +299,7 @@ Config config_of(const std::string& name, const std::string& exchange, std::int6
       {"easgd_tree", "fanout = 2\ntau_up = 2\ntau_down = 3"},
       {"eamsgd_tree", "fanout = 2\ntau_up = 2\ntau_down = 3"}};
   choose(config.algorithm, name, own.contains(name) ? own.at(name) : "");
-  config.algorithm.exchange = exchange;
+  config.algorithm.exchange = config::named<Exchange>(exchange);
   config.algorithm.tau = tau;
   config.algorithm.learning_rate = 0.05;
   config.algorithm.momentum = 0.7;
@@ -314,7 +314,7 @@ Toy toy_of(const Config& config, std::size_t workers) {
   toy.config = config;
   toy.workers = workers;
   const bool around = Registry<Algorithm>::get(config.algorithm.name).timing == Timing::around;
-  toy.order = [=, synchronous = config.algorithm.exchange == "synchronous"] {
+  toy.order = [=, synchronous = config.algorithm.exchange == Exchange::synchronous] {
     return synchronous ? synchronous_order() : around ? round_robin_pairs() : round_robin_order();
   };
   return toy;
@@ -373,7 +373,7 @@ TEST_CASE("exchanges follow a schedule of tau: post-local SGD, and others") {
     const bool synchronous = Registry<Algorithm>::get(name).exchange == Exchange::synchronous;
     Config config = config_of(name, synchronous ? "synchronous" : "asynchronous", 1, 120);
     const std::vector<float> without = toy_of(config, 4).run();
-    config.algorithm.tau_schedule.kind = "steps";
+    config.algorithm.tau_schedule.kind = ScheduleKind::steps;
     config.algorithm.tau_schedule.at = {0.5};
     config.algorithm.tau_schedule.factor = 7;
     CHECK(error_of(config, 4) < 1e-5);
@@ -390,7 +390,7 @@ TEST_CASE(
     CAPTURE(name);
     Config config = config_of(name, "synchronous", 1, 56);
     config.algorithm.momentum = 0;  // gradients are taken at x
-    config.algorithm.tau_schedule.kind = "steps";
+    config.algorithm.tau_schedule.kind = ScheduleKind::steps;
     config.algorithm.tau_schedule.at = {0.5};
     config.algorithm.tau_schedule.factor = 7;
     Toy toy = toy_of(config, 3);
@@ -446,7 +446,7 @@ TEST_CASE("Gauss-Seidel with alpha = 1 and one worker is SGD") {
 
 TEST_CASE("ADMM follows a learning-rate schedule with its rho fixed") {
   Config config = config_of("admm", "asynchronous", 1, 50);
-  config.algorithm.schedule.kind = "power";
+  config.algorithm.schedule.kind = ScheduleKind::power;
   config.algorithm.schedule.gamma = 0.1;
   config.algorithm.schedule.power = 1;
   const double rho = *config.algorithm.alpha / config.algorithm.learning_rate;

@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "algorithms/algorithm.h"
-#include "backend/backend.h"
+#include "backend/backend_kind.h"
 #include "base/error.h"
 #include "data/dataset_entry.h"
 #include "data/loader.h"
@@ -73,7 +73,7 @@ void on_cpu(int threads, const Function& f) {
     try {
       BackendOptions options;
       options.threads = threads;
-      f(*Registry<BackendEntry>::get("cpu")(options));
+      f(*make_backend("cpu", options));
     } catch (...) {
       failure = std::current_exception();
     }
@@ -290,9 +290,10 @@ TEST_CASE("model: a worker's step from batch to letter to reply allocates nothin
                  reply = cpu.allocate_mailbox(x.size());
     const auto step = [&](std::uint64_t clock) {
       const Batch& batch = loader.next(clock);
-      cpu.post(rule->letter(), {}, letter, [] {});
+      const ConstView parts[] = {rule->letter()};
+      cpu.letters().post(parts, letter, [] {});
       model->gradient(rule->gradient_point(), batch, g, {});
-      rule->step(g, cpu.fetch(reply), {0.01f, 0.9f, 1e-4f});
+      rule->step(g, cpu.letters().fetch(reply), {0.01f, 0.9f, 1e-4f});
     };
     std::uint64_t clock = 0;
     while (clock < 10) step(clock++);
@@ -349,9 +350,11 @@ TEST_CASE("cpu: a letter is posted once it is written") {
     const std::vector<float> x = {1, 2, 3};
     const Buffer letter = cpu.allocate_mailbox(3);
     bool posted = false;
-    cpu.post(x, {}, letter, [&] { posted = std::equal(x.begin(), x.end(), letter.data()); });
+    const std::vector<ConstView> parts = {ConstView(x).first(2), {}, ConstView(x).subspan(2)};
+    cpu.letters().post(parts, letter,
+                       [&] { posted = std::equal(x.begin(), x.end(), letter.data()); });
     CHECK(posted);
-    CHECK(cpu.fetch(letter).data() == letter.data());
+    CHECK(cpu.letters().fetch(letter).data() == letter.data());
   });
 }
 

@@ -9,7 +9,7 @@
 #include <limits>
 #include <numeric>
 
-#include "backend/backend.h"
+#include "backend/backend_kind.h"
 #include "backend/cuda/handle.h"
 #include "backend/cuda_library.h"
 #include "base/error.h"
@@ -58,7 +58,7 @@ class Summed {
 std::unique_ptr<Backend> device() {
   try {
     load_cuda();
-    return Registry<BackendEntry>::get("cuda")({});
+    return make_backend("cuda");
   } catch (const DeviceError& e) {
     const std::string why = e.what();
     CHECK(why.find("undefined symbol") == std::string::npos);
@@ -68,7 +68,7 @@ std::unique_ptr<Backend> device() {
 }
 
 std::unique_ptr<Backend> cpu() {
-  return Registry<BackendEntry>::get("cpu")({});
+  return make_backend("cpu");
 }
 
 }  // namespace
@@ -587,21 +587,24 @@ TEST_CASE("parity: a letter leaves a device while x is read, and a reply comes b
   const auto gpu = device();
   if (!gpu) return;
   const Buffer x = gpu->allocate(kCount), statistics = gpu->allocate(10),
-               sum = gpu->allocate(kCount);
-  const Buffer letter = gpu->allocate_mailbox(kCount + 10), reply = gpu->allocate_mailbox(kCount);
+               momentum = gpu->allocate(20), sum = gpu->allocate(kCount);
+  const Buffer letter = gpu->allocate_mailbox(kCount + 30), reply = gpu->allocate_mailbox(kCount);
   std::vector<float> result(kCount);
   for (std::uint32_t round = 0; round < 100; ++round) {
-    const std::vector<float> values = noise(kCount, round), tail = noise(10, round + 1000);
+    const std::vector<float> values = noise(kCount, round), tail = noise(30, round + 1000);
     gpu->upload(values, x);
-    gpu->upload(tail, statistics);
+    gpu->upload(ConstView(tail).first(10), statistics);
+    gpu->upload(ConstView(tail).last(20), momentum);
     std::promise<void> posted;
-    gpu->post(x, statistics, letter, [&posted] { posted.set_value(); });
+    gpu->letters().post(std::vector<ConstView>{x, statistics, momentum}, letter,
+                        [&posted] { posted.set_value(); });
     gpu->run(kernels::Add{statistics.data(), x.data()}, 10);  // at once
+    gpu->run(kernels::Add{momentum.data(), x.data()}, 20);
     posted.get_future().wait();
     CHECK(std::ranges::equal(values, letter.view().first(kCount)));
-    CHECK(std::ranges::equal(tail, letter.view().last(10)));
+    CHECK(std::ranges::equal(tail, letter.view().last(30)));
     std::ranges::copy(values, reply.view().begin());
-    const ConstView there = gpu->fetch(reply);
+    const ConstView there = gpu->letters().fetch(reply);
     gpu->run(kernels::Move{sum.data(), x.data(), x.data(), there.data(), 0}, kCount);
     gpu->download(sum, result);
     CHECK(result == values);

@@ -40,9 +40,10 @@ struct RandomBatch {
 
 /// Of ten classes in turn, with pixels of every level.
 inline ImageTable image_table(Shape shape, std::size_t samples) {
-  std::vector<std::uint8_t> pixels(samples * shape.size()), classes(samples);
+  std::vector<std::uint8_t> pixels(samples * shape.size());
+  std::vector<std::int32_t> classes(samples);
   for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = std::uint8_t(i * 37 % 251);
-  for (std::size_t i = 0; i < classes.size(); ++i) classes[i] = std::uint8_t(i % 10);
+  for (std::size_t i = 0; i < classes.size(); ++i) classes[i] = std::int32_t(i % 10);
   return {shape, 10, std::move(pixels), std::move(classes)};
 }
 

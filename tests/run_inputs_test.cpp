@@ -19,7 +19,7 @@ Config observing(std::int64_t statistics_samples) {
   config.data.limit = kSamples;
   config.data.test_limit = 200;
   config.evaluate.batch = 100;
-  config.network.statistics = "recompute";
+  config.network.statistics = StatisticsPolicy::recompute;
   config.network.statistics_samples = statistics_samples;
   return config;
 }
@@ -62,7 +62,7 @@ TEST_CASE("recomputed statistics are of as many samples as asked for") {
 }
 
 TEST_CASE("statistics that are kept or averaged are left as they came") {
-  for (const char* policy : {"keep", "average"}) {
+  for (const StatisticsPolicy policy : {StatisticsPolicy::keep, StatisticsPolicy::average}) {
     Config config = observing(kSamples);
     config.network.statistics = policy;
     const Data data(config);

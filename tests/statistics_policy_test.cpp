@@ -51,7 +51,7 @@ Toy toy_of(const char* exchange, const char* algorithm = "easgd") {
   Toy toy;
   toy.workers = kWorkers;
   toy.config.algorithm.name = algorithm;
-  toy.config.algorithm.exchange = exchange;
+  toy.config.algorithm.exchange = config::named<Exchange>(exchange);
   toy.config.algorithm.tau = kTau;
   if (Registry<Algorithm>::get(algorithm).coupling != Coupling::none) {
     toy.config.algorithm.beta = 0.9;

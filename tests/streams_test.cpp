@@ -88,7 +88,7 @@ void place_everywhere(TeamOptions& options) {
     options.workers[i].model = stream_model;
   }
   options.placement.routes.assign(options.workers.size(), Route::peer);
-  options.placement.collective = Registry<CollectiveEntry>::get("cuda").make;
+  options.placement.collective = Registry<MakeCollective>::get("cuda");
 }
 
 /// Worker 2 fails before its batch of step `fails_at`.
@@ -303,12 +303,13 @@ TEST_CASE("a letter and a reply leave the worker free while they are on their wa
   std::ranges::fill(reply.view(), 2.0f);
   std::atomic<bool> posted = false;
   fake_cuda::hold_copies(true);
-  backend.post(x, {}, letter, [&] { posted = true; });  // would hang here if it waited
-  const ConstView fetched = backend.fetch(reply);
+  backend.letters().post(std::vector<ConstView>{x}, letter,
+                         [&] { posted = true; });  // would hang here if it waited
+  const ConstView fetched = backend.letters().fetch(reply);
   std::this_thread::sleep_for(std::chrono::milliseconds(5));
   CHECK_FALSE(posted);
   fake_cuda::hold_copies(false);
-  backend.wait_posted();
+  backend.letters().wait_posted();
   CHECK(posted);
   std::vector<float> arrived(kParameters);
   backend.download(fetched, arrived);
@@ -323,18 +324,18 @@ TEST_CASE("a worker's wait for a reply is the time for which its compute stream 
                reply = backend.allocate_mailbox(kParameters);
   const auto model = backend.compile(testing::make_network({1, 1, 1}, 2, "linear outputs=2"), {});
   const auto exchange = [&](milliseconds gradient, milliseconds master) {
-    backend.post(x, {}, letter, [] {});
+    backend.letters().post(std::vector<ConstView>{x}, letter, [] {});
     static_cast<StreamModel&>(*model).enqueue([=] { std::this_thread::sleep_for(gradient); });
-    backend.wait_posted();
+    backend.letters().wait_posted();
     std::this_thread::sleep_for(master);
-    backend.fetch(reply);
+    backend.letters().fetch(reply);
   };
   for (int i = 0; i < 4; ++i) exchange(milliseconds(60), milliseconds(5));  // hidden
   backend.finish();
-  const double hidden = *backend.stood_still();
+  const double hidden = *backend.letters().reply_stall_seconds();
   for (int i = 0; i < 4; ++i) exchange(milliseconds(5), milliseconds(60));
   backend.finish();
-  const double seen = *backend.stood_still() - hidden;
+  const double seen = *backend.letters().reply_stall_seconds() - hidden;
   CHECK(seen > hidden);
   CHECK(seen > 4 * 0.05);
 }
@@ -344,15 +345,15 @@ TEST_CASE("peer access is used only where what is sent arrives") {
   fake_cuda::deny_peer(0, 1);
   fake_cuda::spoil_path(0, 2);
   fake_cuda::spoil_path(1, 2);
-  const DevicePaths& paths = Registry<DevicePaths>::get("cuda");
-  CHECK(paths.open_peer(1, 0));
-  CHECK(paths.open_peer(1, 0));  // again: it is open
-  CHECK(paths.open_peer(2, 0));
-  CHECK_FALSE(paths.open_peer(0, 1));
-  CHECK_FALSE(paths.open_peer(0, 2));
-  CHECK(paths.open_peer(1, 1));
+  const BackendKind& cuda_kind = Registry<BackendKind>::get("cuda");
+  CHECK(cuda_kind.open_peer(1, 0));
+  CHECK(cuda_kind.open_peer(1, 0));  // again: it is open
+  CHECK(cuda_kind.open_peer(2, 0));
+  CHECK_FALSE(cuda_kind.open_peer(0, 1));
+  CHECK_FALSE(cuda_kind.open_peer(0, 2));
+  CHECK(cuda_kind.open_peer(1, 1));
 
-  const std::vector<DevicePath> all = paths.measure();
+  const std::vector<DevicePath> all = cuda_kind.measure_paths();
   CHECK(all.size() == 12);
   for (const DevicePath& path : all) {
     CAPTURE(path.from + " to " + path.to);
@@ -369,7 +370,7 @@ TEST_CASE("a center on devices is tried before it is used, and what does not wor
   fake_cuda::set_devices(2);
   Config config;
   config.algorithm.name = "easgd";
-  config.algorithm.exchange = "synchronous";
+  config.algorithm.exchange = Exchange::synchronous;
   const std::vector<Placement> workers{{"cuda", {.index = 0}}, {"cuda", {.index = 1}}};
   const auto place = [&](const char* where) {
     config.center.place = where;
@@ -419,7 +420,7 @@ struct Sums {
       sums.push_back(backends[std::size_t(i)]->allocate(kCount));
       backends.back()->upload(std::vector<float>(kCount, 1), terms.back());
     }
-    collective = Registry<CollectiveEntry>::get("cuda").make(backends);
+    collective = Registry<MakeCollective>::get("cuda")(backends);
   }
   ~Sums() { fake_cuda::mend(); }
 

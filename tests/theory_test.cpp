@@ -252,7 +252,7 @@ TEST_CASE("the trainer's own synchronous EASGD has the variance of Lemma 7.1") {
   constexpr std::size_t kCount = 16384, kSamples = kCount / 4;
   quadratic::Toy toy;
   toy.config.algorithm.name = "easgd";
-  toy.config.algorithm.exchange = "synchronous";
+  toy.config.algorithm.exchange = Exchange::synchronous;
   toy.config.algorithm.tau = 1;
   toy.config.algorithm.learning_rate = 0.1;
   toy.count = kCount;

@@ -22,7 +22,7 @@ TEST_CASE("schedules are their formulas") {
   s.length = 1000;
   CHECK(s.at_clock(500) == 1);
 
-  s.kind = "cosine";
+  s.kind = ScheduleKind::cosine;
   CHECK(s.at_clock(0) == doctest::Approx(1));
   CHECK(s.at_clock(250) == doctest::Approx((1 + std::cos(std::numbers::pi / 4)) / 2));
   CHECK(s.at_clock(1000) == doctest::Approx(0));
@@ -38,7 +38,7 @@ TEST_CASE("schedules are their formulas") {
   CHECK(s.at_clock(600) == doctest::Approx(0.5));
 
   s = Schedule{};
-  s.kind = "steps";
+  s.kind = ScheduleKind::steps;
   s.length = 100;
   s.at = {0.5, 0.75};
   CHECK(s.at_clock(49) == 1);
@@ -46,7 +46,7 @@ TEST_CASE("schedules are their formulas") {
   CHECK(s.at_clock(80) == doctest::Approx(0.01));
 
   s = Schedule{};
-  s.kind = "power";  // [EASGD15]: eta / (1 + gamma t)^0.5
+  s.kind = ScheduleKind::power;  // [EASGD15]: eta / (1 + gamma t)^0.5
   s.gamma = 0.01;
   CHECK(s.at_clock(300) == doctest::Approx(0.5));
 }
@@ -56,10 +56,10 @@ TEST_CASE("a schedule shares the epochs, and schedules reach alpha and tau") {
   config.algorithm.name = "easgd";
   config.algorithm.beta = 0.8;
   config.algorithm.tau = 16;
-  config.algorithm.tau_schedule.kind = "steps";
+  config.algorithm.tau_schedule.kind = ScheduleKind::steps;
   config.algorithm.tau_schedule.at = {0.5};
   config.algorithm.tau_schedule.factor = 0.25;
-  config.algorithm.rho_schedule.kind = "steps";
+  config.algorithm.rho_schedule.kind = ScheduleKind::steps;
   config.algorithm.rho_schedule.at = {0.5};
   config.algorithm.rho_schedule.factor = 2;
   config.workers.batch = 100;

@@ -3,8 +3,6 @@
 #pragma once
 
 #include <span>
-#include <string>
-#include <vector>
 
 #include "base/view.h"
 
@@ -15,10 +13,6 @@ enum class StatisticsPolicy {
   recompute,  ///< as average, and before an evaluation they are taken anew, at the center
   keep,       ///< each worker's are its own: the center shows those of the letter absorbed last
 };
-
-/// Throws: ConfigError where there is none of that name.
-StatisticsPolicy statistics_policy_named(const std::string& name);
-std::vector<std::string> statistics_policy_names();
 
 /// The tail of a network's state in a team.
 struct Statistics {

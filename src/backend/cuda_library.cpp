@@ -5,7 +5,8 @@
 
 #include <filesystem>
 
-#include "backend/backend.h"
+#include "backend/backend_kind.h"
+#include "backend/collective.h"
 #include "base/error.h"
 
 namespace easgd {
@@ -15,8 +16,8 @@ namespace {
 std::filesystem::path find_library(const char* name) {
   std::error_code error;
   const auto program = std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
-  for (const char* place : {".", "..", "../lib/easgd"}) {
-    const auto path = program / place / name;
+  for (const char* folder : {".", "..", "../lib/easgd"}) {
+    const auto path = program / folder / name;
     if (std::filesystem::exists(path, error)) return path;
   }
   return {};
@@ -40,18 +41,18 @@ bool has_cuda_driver() {
 }
 
 void load_cuda() {
-  if (Registry<BackendEntry>::find("cuda")) return;
+  if (Registry<BackendKind>::find("cuda")) return;
   // As many queues as CUDA has: streams that share one wait for each other, and a worker has three.
   setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", 0);
   load("libeasgd_cuda.so", "CUDA", "no CUDA device");
-  check_registered(Registry<BackendEntry>::find("cuda"), "libeasgd_cuda.so");
+  check_registered(Registry<BackendKind>::find("cuda"), "libeasgd_cuda.so");
 }
 
 void load_nccl() {
-  if (Registry<CollectiveEntry>::find("cuda")) return;
+  if (Registry<MakeCollective>::find("cuda")) return;
   load_cuda();
   load("libeasgd_nccl.so", "NCCL", "no sums over devices");
-  check_registered(Registry<CollectiveEntry>::find("cuda"), "libeasgd_nccl.so");
+  check_registered(Registry<MakeCollective>::find("cuda"), "libeasgd_nccl.so");
 }
 
 }  // namespace easgd

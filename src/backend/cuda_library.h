@@ -9,12 +9,12 @@ namespace easgd {
 /// Whether this machine has NVIDIA's driver.
 bool has_cuda_driver();
 
-/// Loads the library, where that has not been done; it registers the backend "cuda". From one
+/// Loads the library if that has not been done; it registers the backend "cuda". From one
 /// thread at a time.
 /// Throws: DeviceError saying why it cannot be loaded.
 void load_cuda();
 
-/// The same of the sums over devices, which register as the collective "cuda".
+/// The same for the sums over devices, which register as MakeCollective "cuda".
 void load_nccl();
 
 }  // namespace easgd

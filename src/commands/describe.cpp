@@ -73,11 +73,11 @@ void describe(const Config& config) {
          3 * network.forward_flops() * double(batch) / 1e9, batch);
   if (network.statistic_count() > 0) {
     output("{} running statistics of batch normalisation: {}\n", network.statistic_count(),
-           config.network.statistics);
+           config::name_of(config.network.statistics));
   }
   const auto devices = print_devices(config, algorithm.single, network);
   output("{} worker(s): {}; algorithm {}, {}\n", devices.size(), fmt::join(devices, " "),
-         config.algorithm.name, config.algorithm.exchange);
+         config.algorithm.name, config::name_of(config.algorithm.exchange));
   if (algorithm.coupling != Coupling::none) {
     const WorkerSchedule schedule(config, devices.size(), 1);
     const ElasticRates e = schedule.elastic();

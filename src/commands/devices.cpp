@@ -17,18 +17,18 @@ std::string cell(const DevicePath& path) {
   return fmt::format("{:.1f} {}", path.speed / 1e9, path.peer ? "peer" : "host");
 }
 
-/// A row for each place that sends, a column for each that receives.
-void print_paths(const std::vector<DevicePath>& paths, std::size_t places) {
+/// A row for each memory that sends, a column for each that receives.
+void print_paths(const std::vector<DevicePath>& paths, std::size_t memories) {
   output(
       "\nGB/s from (row) to (column), by peer access or through the host; every path was tried "
       "bit by bit\n{:<8}",
       "");
-  // Each place sends to all others, in one order.
-  const std::size_t others = places - 1;
-  for (std::size_t i = 0; i < places; ++i) output(" {:>11}", paths[i * others].from);
-  for (std::size_t from = 0; from < places; ++from) {
+  // Each sends to all others, in one order.
+  const std::size_t others = memories - 1;
+  for (std::size_t i = 0; i < memories; ++i) output(" {:>11}", paths[i * others].from);
+  for (std::size_t from = 0; from < memories; ++from) {
     output("\n{:<8}", paths[from * others].from);
-    for (std::size_t to = 0; to < places; ++to) {
+    for (std::size_t to = 0; to < memories; ++to) {
       const std::size_t path = from * others + (to < from ? to : to - 1);
       output(" {:>11}", to == from ? "-" : cell(paths[path]));
     }
@@ -51,11 +51,12 @@ void print_letters(std::size_t device) {
     return kLetters * double(kCount * sizeof(float)) / took.count() / 1e9;
   };
   const double out = speed_of([&] {
-    backend->post(x, {}, letter, [] {});
-    backend->wait_posted();
+    const ConstView parts[] = {x};
+    backend->letters().post(parts, letter, [] {});
+    backend->letters().wait_posted();
   });
   const double in = speed_of([&] {
-    backend->fetch(letter);
+    backend->letters().fetch(letter);
     backend->finish();
   });
   output("{:<8} {:.1f} GB/s of letters to the host, {:.1f} of replies from it\n", backend->device(),
@@ -66,12 +67,12 @@ void print_devices() {
   output("{:<8} {}\n", "cpu", describe_cores());
   try {
     load_cuda();
-    const auto devices = Registry<DeviceList>::get("cuda").list();
+    const auto devices = Registry<BackendKind>::get("cuda").devices();
     for (std::size_t i = 0; i < devices.size(); ++i) {
       output("{:<8} {}\n", fmt::format("cuda:{}", i), devices[i].description);
       if (!devices[i].why_not.empty()) output("{:<8} not used: {}\n", "", devices[i].why_not);
     }
-    print_paths(Registry<DevicePaths>::get("cuda").measure(), devices.size() + 1);
+    print_paths(Registry<BackendKind>::get("cuda").measure_paths(), devices.size() + 1);
     output("\n");
     for (std::size_t i = 0; i < devices.size(); ++i) {
       if (devices[i].why_not.empty()) print_letters(i);

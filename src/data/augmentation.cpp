@@ -1,5 +1,7 @@
 #include "data/augmentation.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cassert>
 
@@ -8,68 +10,93 @@
 namespace easgd {
 namespace {
 
-std::string sides(int height, int width) {
-  return std::to_string(height) + "x" + std::to_string(width);
+std::string sides(Shape image) {
+  return fmt::format("{}x{}", image.height, image.width);
+}
+
+bool fits(Shape output, Shape image) {
+  return output.height <= image.height && output.width <= image.width;
 }
 
 }  // namespace
 
 Shape cropped(Shape image, int crop) {
-  if (crop > image.height || crop > image.width)
-    throw KeyError("data.crop", std::to_string(crop) + " is larger than the images (" +
-                                    sides(image.height, image.width) + ")");
-  return crop == 0 ? image : Shape{image.channels, crop, crop};
+  const bool one_size = image.height > 0;
+  if (!one_size && crop == 0)
+    throw KeyError("data.crop",
+                   "the images have different sizes; expected the side of a square to cut out of "
+                   "each, as in data.crop = 224");
+  if (crop == 0) return image;
+  const Shape output{image.channels, crop, crop};
+  if (one_size && !fits(output, image))
+    throw KeyError("data.crop",
+                   fmt::format("{} is larger than the images ({})", crop, sides(image)));
+  return output;
 }
 
-Augmentation::Augmentation(Shape image, int crop, const Normalisation& normalisation, int pad)
-    : image_(image), output_(cropped(image, crop)), pad_(pad) {
+Augmentation::Augmentation(const Dataset& set, const AugmentationOptions& options)
+    : set_(set),
+      name_(options.set),
+      output_(cropped(set.shape(), options.crop)),
+      pad_(options.pad),
+      flip_(options.flip) {
+  const Normalisation& normalisation = options.normalisation;
   const std::size_t channels = normalisation.mean.size();
-  const auto wanted = std::size_t(image.channels);
+  const auto wanted = std::size_t(output_.channels);
   if (channels != normalisation.deviation.size() || (channels && channels != wanted))
-    throw KeyError("data.mean", std::to_string(channels) + " means and " +
-                                    std::to_string(normalisation.deviation.size()) +
-                                    " deviations for images of " + std::to_string(image.channels) +
-                                    " channels");
+    throw KeyError("data.mean", fmt::format("{} means and {} deviations for images of {} channels",
+                                            channels, normalisation.deviation.size(), wanted));
   for (std::size_t c = 0; c < wanted; ++c) {
     const double mean = channels ? normalisation.mean[c] : 0.0;
     const double deviation = channels ? normalisation.deviation[c] : 1.0;
     if (!(deviation > 0))
-      throw KeyError("data.deviation", "that of channel " + std::to_string(c) + " is not positive");
+      throw KeyError("data.deviation", fmt::format("that of channel {} is not positive", c));
     for (int pixel = 0; pixel < 256; ++pixel)
       levels_.push_back(static_cast<float>((pixel / 255.0 - mean) / deviation));
   }
 }
 
-Window Augmentation::center() const {
-  return {(image_.height - output_.height) / 2, (image_.width - output_.width) / 2, false};
+Image Augmentation::image(std::size_t index, Scratch& scratch) const {
+  const Image image = set_.image(index, scratch);
+  assert(image.shape.channels == output_.channels && image.pixels.size() == image.shape.size());
+  if (!fits(output_, image.shape))
+    throw DataError(
+        fmt::format("{}: {} is {}, smaller than data.crop = {}; take it out of the set, or choose "
+                    "a smaller crop",
+                    name_, set_.image_name(index), sides(image.shape), output_.height));
+  return image;
 }
 
-Window Augmentation::random(const kernels::Random& random, std::uint64_t step, std::uint32_t index,
-                            bool flip) const {
+Window Augmentation::center(Shape image) const {
+  return {(image.height - output_.height) / 2, (image.width - output_.width) / 2, false};
+}
+
+Window Augmentation::random(Shape image, const kernels::Random& random, std::uint64_t step,
+                            std::uint32_t index) const {
   const kernels::Random4 four = random.at(step, index);
-  const int rows = image_.height - output_.height + 2 * pad_ + 1;
-  const int columns = image_.width - output_.width + 2 * pad_ + 1;
+  const int rows = image.height - output_.height + 2 * pad_ + 1;
+  const int columns = image.width - output_.width + 2 * pad_ + 1;
   return {static_cast<int>(four.below(0, rows)) - pad_,
-          static_cast<int>(four.below(1, columns)) - pad_, flip && (four.value[2] & 1)};
+          static_cast<int>(four.below(1, columns)) - pad_, flip_ && (four.value[2] & 1)};
 }
 
-void Augmentation::apply(std::span<const std::uint8_t> image, Window window, View to) const {
-  assert(image.size() == image_.size() && to.size() == output_.size());
+void Augmentation::apply(const Image& image, Window window, View to) const {
+  assert(to.size() == output_.size());
+  const auto [channels, height, columns] = image.shape;
   float* out = to.data();
   const int width = output_.width;
   // Columns [first, last) of the window lie on the image.
   const int first = std::clamp(-window.left, 0, width);
-  const int last = std::clamp(image_.width - window.left, first, width);
-  for (int c = 0; c < image_.channels; ++c) {
+  const int last = std::clamp(columns - window.left, first, width);
+  for (int c = 0; c < channels; ++c) {
     const float* level = levels_.data() + 256 * c;
     for (int y = 0; y < output_.height; ++y, out += width) {
       const int line = window.top + y;
-      if (first > 0 || last < width || line < 0 || line >= image_.height) {
+      if (first > 0 || last < width || line < 0 || line >= height) {
         std::fill_n(out, width, level[0]);
       }
-      if (line < 0 || line >= image_.height) continue;
-      const std::uint8_t* row =
-          image.data() + (std::size_t(c) * image_.height + line) * image_.width;
+      if (line < 0 || line >= height) continue;
+      const std::uint8_t* row = image.pixels.data() + (std::size_t(c) * height + line) * columns;
       if (window.mirrored)
         for (int x = first; x < last; ++x) out[width - 1 - x] = level[row[window.left + x]];
       else

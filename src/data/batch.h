@@ -10,7 +10,7 @@
 
 namespace easgd {
 
-/// A training set for a device to keep, and what its samples become.
+/// A training set for a device to keep, of images of one size, and what its samples become.
 struct ResidentSet {
   const Dataset* set = nullptr;
   std::size_t samples = 0;        ///< the first ones, which are used
@@ -27,7 +27,7 @@ struct Batch {
   std::span<const std::int32_t> labels;  ///< [N]
   std::uint32_t worker = 0;              ///< with `step`, the counter of the batch's random numbers
   std::uint64_t step = 0;                ///< the worker's clock
-  std::span<const kernels::Crop> crops = {};  ///< [N], where there are no images
+  std::span<const kernels::Crop> crops = {};  ///< [N], if there are no images
   const ResidentSet* resident = nullptr;      ///< what they are cut out of
 
   std::size_t size() const { return labels.size(); }
@@ -38,8 +38,8 @@ struct Batch {
 class BatchSource {
  public:
   virtual ~BatchSource() = default;
-  /// The batch of this step. Steps are asked for in rising order; a batch is valid until the next
-  /// call.
+  /// The batch of any step, valid until the next call. Who asks for the steps in rising order finds
+  /// them ready.
   virtual const Batch& next(std::uint64_t step) = 0;
 };
 

@@ -4,28 +4,50 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/shape.h"
+#include "data/normalisation.h"
 
 namespace easgd {
+
+struct Image {
+  Shape shape;
+  std::span<const std::uint8_t> pixels;  ///< [C][H][W], 0..255
+};
+
+/// Memory that a set decodes an image into. The set makes it as large as it needs.
+using Scratch = std::vector<std::uint8_t>;
 
 /// Thread: all members may be called from several threads at once.
 class Dataset {
  public:
   virtual ~Dataset() = default;
+  /// Of every image. If images have different sizes, height and width are 0.
   virtual Shape shape() const = 0;
   virtual int classes() const = 0;
   virtual std::size_t size() const = 0;
   /// 0 .. classes()-1.
   virtual int label(std::size_t index) const = 0;
-  /// Pixels [C][H][W], 0..255. Points into the set, or into `scratch` (at least shape().size()
-  /// bytes) where the set has to decode first.
-  virtual std::span<const std::uint8_t> image(std::size_t index,
-                                              std::span<std::uint8_t> scratch) const = 0;
+  /// Its pixels are in the set, or in `scratch` if the set has to decode first.
+  virtual Image image(std::size_t index, Scratch& scratch) const = 0;
+
+  /// What messages call an image: "image 17", or the path of its file.
+  virtual std::string image_name(std::size_t index) const;
+  /// Mean and deviation, if they are known without reading all images.
+  virtual std::optional<Normalisation> normalisation() const { return std::nullopt; }
+
+  bool has_one_size() const { return shape().height > 0; }
 };
+
+/// How many samples of a set are used if there is a limit: the first `limit`; all, if that is 0 or
+/// more than there are.
+/// Throws: DataError for a set without images.
+std::size_t used_samples(const Dataset& set, std::size_t limit);
 
 /// The two halves of a data set.
 struct DataSplit {
@@ -39,22 +61,22 @@ struct DataSplit {
 class ImageTable final : public Dataset {
  public:
   ImageTable(Shape shape, int classes, std::vector<std::uint8_t> pixels,
-             std::vector<std::uint8_t> labels)
+             std::vector<std::int32_t> labels)
       : shape_(shape), classes_(classes), pixels_(std::move(pixels)), labels_(std::move(labels)) {}
 
   Shape shape() const override { return shape_; }
   int classes() const override { return classes_; }
   std::size_t size() const override { return labels_.size(); }
   int label(std::size_t index) const override { return labels_[index]; }
-  std::span<const std::uint8_t> image(std::size_t index, std::span<std::uint8_t>) const override {
-    return {pixels_.data() + index * shape_.size(), shape_.size()};
+  Image image(std::size_t index, Scratch&) const override {
+    return {shape_, {pixels_.data() + index * shape_.size(), shape_.size()}};
   }
 
  private:
   Shape shape_;
   int classes_;
   std::vector<std::uint8_t> pixels_;
-  std::vector<std::uint8_t> labels_;
+  std::vector<std::int32_t> labels_;
 };
 
 }  // namespace easgd

@@ -6,38 +6,52 @@
 #include <tbb/blocked_range.h>
 #include <tbb/parallel_reduce.h>
 
-#include "base/error.h"
+#include "data/dataset.h"
 
 namespace easgd {
 namespace {
 
-/// Of one channel; 64 bits hold the squares of 2.8e14 pixels.
+/// 64 bits hold the squares of 2.8e14 pixels.
 struct Sums {
   std::uint64_t pixels = 0;
   std::uint64_t squares = 0;
 };
 
-using ChannelSums = std::vector<Sums>;
+struct SetSums {
+  explicit SetSums(int channels) : channels(std::size_t(channels)) {}
 
-void add_image(std::span<const std::uint8_t> image, ChannelSums& sums) {
-  const std::size_t plane = image.size() / sums.size();
-  for (std::size_t c = 0; c < sums.size(); ++c) {
-    std::uint64_t pixels = 0, squares = 0;
-    for (const std::uint32_t pixel : image.subspan(c * plane, plane)) {
-      pixels += pixel;
-      squares += pixel * pixel;
+  void add(const Image& image) {
+    const std::size_t plane = image.pixels.size() / channels.size();
+    for (std::size_t c = 0; c < channels.size(); ++c) {
+      std::uint64_t pixels = 0, squares = 0;
+      for (const std::uint32_t pixel : image.pixels.subspan(c * plane, plane)) {
+        pixels += pixel;
+        squares += pixel * pixel;
+      }
+      channels[c].pixels += pixels;
+      channels[c].squares += squares;
     }
-    sums[c].pixels += pixels;
-    sums[c].squares += squares;
+    count += plane;
   }
-}
+
+  void add(const SetSums& other) {
+    for (std::size_t c = 0; c < channels.size(); ++c) {
+      channels[c].pixels += other.channels[c].pixels;
+      channels[c].squares += other.channels[c].squares;
+    }
+    count += other.count;
+  }
+
+  std::vector<Sums> channels;
+  std::uint64_t count = 0;  ///< pixels of a channel
+};
 
 /// Of pixel / 255. The variance comes from n sum(x^2) - sum(x)^2, which is exact in 128 bits: there
 /// are no digits to be lost where a channel hardly varies.
-float deviation(const Sums& sum, std::uint64_t pixels) {
+float deviation(const Sums& sum, std::uint64_t count) {
   __extension__ typedef unsigned __int128 Wide;
-  const Wide spread = Wide(pixels) * sum.squares - Wide(sum.pixels) * sum.pixels;
-  const double variance = double(spread) / (double(pixels) * double(pixels));
+  const Wide spread = Wide(count) * sum.squares - Wide(sum.pixels) * sum.pixels;
+  const double variance = double(spread) / (double(count) * double(count));
   const auto result = static_cast<float>(std::sqrt(variance) / 255);
   return double(result) < kLeastDeviation ? 1.0f : result;
 }
@@ -45,29 +59,22 @@ float deviation(const Sums& sum, std::uint64_t pixels) {
 }  // namespace
 
 Normalisation measure_normalisation(const Dataset& set, std::size_t limit) {
-  const std::size_t count = limit && limit < set.size() ? limit : set.size();
-  if (count == 0) throw DataError("the data set has no images");
-  const Shape shape = set.shape();
-  const ChannelSums sums = tbb::parallel_reduce(
-      tbb::blocked_range<std::size_t>(0, count, 256), ChannelSums(shape.channels),
-      [&](const tbb::blocked_range<std::size_t>& range, ChannelSums part) {
-        std::vector<std::uint8_t> scratch(shape.size());
-        for (std::size_t i = range.begin(); i != range.end(); ++i)
-          add_image(set.image(i, scratch), part);
+  const SetSums sums = tbb::parallel_reduce(
+      tbb::blocked_range<std::size_t>(0, used_samples(set, limit), 256),
+      SetSums(set.shape().channels),
+      [&](const tbb::blocked_range<std::size_t>& range, SetSums part) {
+        Scratch scratch;
+        for (std::size_t i = range.begin(); i != range.end(); ++i) part.add(set.image(i, scratch));
         return part;
       },
-      [](ChannelSums a, const ChannelSums& b) {
-        for (std::size_t c = 0; c < a.size(); ++c) {
-          a[c].pixels += b[c].pixels;
-          a[c].squares += b[c].squares;
-        }
+      [](SetSums a, const SetSums& b) {
+        a.add(b);
         return a;
       });
   Normalisation result;
-  const std::uint64_t pixels = std::uint64_t(count) * shape.height * shape.width;
-  for (const Sums& sum : sums) {
-    result.mean.push_back(static_cast<float>(double(sum.pixels) / double(pixels) / 255));
-    result.deviation.push_back(deviation(sum, pixels));
+  for (const Sums& sum : sums.channels) {
+    result.mean.push_back(static_cast<float>(double(sum.pixels) / double(sums.count) / 255));
+    result.deviation.push_back(deviation(sum, sums.count));
   }
   return result;
 }

@@ -1,8 +1,11 @@
 #include "data/sampling.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cassert>
-#include <string>
+#include <utility>
 
 #include "base/error.h"
 #include "data/permutation.h"
@@ -16,29 +19,54 @@ constexpr std::uint32_t kEveryone = 0xFFFF;
 /// Parts of a pass that are shuffled by themselves: 0 is the pass, from 1 on the groups of chunks.
 constexpr std::uint32_t kFirstGroup = 1;
 
+template <class Value>
+using Names = std::vector<std::pair<std::string, Value>>;
+
+const Names<Partition> kPartitions = {
+    {"whole", Partition::whole}, {"shard", Partition::shard}, {"chunks", Partition::chunks}};
+const Names<SampleOrder> kSampleOrders = {{"shuffled", SampleOrder::shuffled},
+                                          {"sequential", SampleOrder::sequential}};
+
+template <class Value>
+std::vector<std::string> names_of(const Names<Value>& all) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : all) names.push_back(name);
+  return names;
+}
+
+template <class Value>
+Value value_of(const std::string& name, const Names<Value>& all, const char* key) {
+  for (const auto& [known, value] : all)
+    if (name == known) return value;
+  throw KeyError(key, fmt::format("\"{}\" is none of {}", name, fmt::join(names_of(all), ", ")));
+}
+
 kernels::Random shuffle(std::uint64_t seed, std::uint32_t worker) {
   return {seed, kernels::Stream::shuffle, worker};
 }
 
 }  // namespace
 
-Partition partition_named(std::string_view name) {
-  if (name == "whole") return Partition::whole;
-  if (name == "shard") return Partition::shard;
-  if (name == "chunks") return Partition::chunks;
-  throw KeyError("data.partition", "\"" + std::string(name) + "\" is not whole, shard or chunks");
+std::vector<std::string> partition_names() {
+  return names_of(kPartitions);
 }
 
-Order order_named(std::string_view name) {
-  if (name == "shuffled") return Order::shuffled;
-  if (name == "sequential") return Order::sequential;
-  throw KeyError("data.order", "\"" + std::string(name) + "\" is not shuffled or sequential");
+std::vector<std::string> sample_order_names() {
+  return names_of(kSampleOrders);
+}
+
+Partition partition_named(const std::string& name) {
+  return value_of(name, kPartitions, "data.partition");
+}
+
+SampleOrder sample_order_named(const std::string& name) {
+  return value_of(name, kSampleOrders, "data.order");
 }
 
 Sampling::Sampling(const SamplingOptions& options) : options_(options), count_(options.samples) {
   assert(options.samples > 0 && options.worker < options.workers && options.workers < kEveryone);
   if (options.batch == 0) throw KeyError("workers.batch", "expected at least 1, found 0");
-  if (options.partition == Partition::chunks && options.order == Order::sequential)
+  if (options.partition == Partition::chunks && options.order == SampleOrder::sequential)
     throw KeyError("data.order",
                    "\"sequential\" does not go with data.partition = \"chunks\"; use \"whole\"");
   if (options.partition != Partition::shard) return;
@@ -50,46 +78,40 @@ Sampling::Sampling(const SamplingOptions& options) : options_(options), count_(o
   count_ = options.samples * (options.worker + 1) / options.workers - first_;
 }
 
-void Sampling::fill(std::uint64_t step, std::span<std::size_t> to) const {
-  assert(to.size() == options_.batch);
+std::size_t Sampling::image_of(std::uint64_t step, std::size_t index) const {
+  assert(index < options_.batch);
   const bool whole_set = options_.partition == Partition::whole;
-  const bool sequential = options_.order == Order::sequential;
+  const bool sequential = options_.order == SampleOrder::sequential;
   const std::uint64_t batch =
       sequential && whole_set ? step * options_.workers + options_.worker : step;
-  for (std::size_t i = 0; i < to.size(); ++i) {
-    const std::uint64_t place = batch * options_.batch + i;
-    const std::uint64_t pass = place / count_;
-    const std::size_t rest = place % count_;
-    if (sequential)
-      to[i] = first_ + rest;
-    else if (whole_set)
-      to[i] = whole(pass, rest);
-    else if (options_.partition == Partition::shard)
-      to[i] = shard(pass, rest);
-    else
-      to[i] = chunked(pass, rest);
-  }
+  const std::uint64_t position = batch * options_.batch + index;
+  const std::uint64_t pass = position / count_;
+  const std::size_t rest = position % count_;
+  if (sequential) return first_ + rest;
+  if (whole_set) return whole(pass, rest);
+  if (options_.partition == Partition::shard) return shard(pass, rest);
+  return chunked(pass, rest);
 }
 
-std::size_t Sampling::whole(std::uint64_t pass, std::size_t place) const {
-  return Permutation(count_, shuffle(options_.seed, options_.worker), pass)(place);
+std::size_t Sampling::whole(std::uint64_t pass, std::size_t position) const {
+  return Permutation(count_, shuffle(options_.seed, options_.worker), pass)(position);
 }
 
-std::size_t Sampling::shard(std::uint64_t pass, std::size_t place) const {
+std::size_t Sampling::shard(std::uint64_t pass, std::size_t position) const {
   const Permutation common(options_.samples, shuffle(options_.seed, kEveryone));
-  return common(first_ + whole(pass, place));
+  return common(first_ + whole(pass, position));
 }
 
 /// The order of the whole chunks is random; what is left of the set behind them comes last. All
 /// of it is turned round by a random offset.
-std::size_t Sampling::chunked(std::uint64_t pass, std::size_t place) const {
+std::size_t Sampling::chunked(std::uint64_t pass, std::size_t position) const {
   constexpr std::size_t kGroup = kChunk * kChunksTogether;
   const kernels::Random random = shuffle(options_.seed, options_.worker);
-  const std::size_t group = place / kGroup;
+  const std::size_t group = position / kGroup;
   const std::size_t begin = group * kGroup;
   const Permutation together(std::min(kGroup, count_ - begin), random, pass,
                              kFirstGroup + static_cast<std::uint32_t>(group));
-  const std::size_t mixed = begin + together(place - begin);
+  const std::size_t mixed = begin + together(position - begin);
 
   const std::size_t full_chunks = count_ / kChunk;
   std::size_t chunk = mixed / kChunk;

@@ -3,8 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
-#include <string_view>
+#include <string>
+#include <vector>
 
 namespace easgd {
 
@@ -15,23 +15,26 @@ enum class Partition {
   chunks,  ///< as whole, but reads runs of neighbours: see Sampling
 };
 
-enum class Order { shuffled, sequential };
+enum class SampleOrder { shuffled, sequential };
 
-/// Throws: ConfigError where there is none of that name.
-Partition partition_named(std::string_view name);
-Order order_named(std::string_view name);
+std::vector<std::string> partition_names();
+std::vector<std::string> sample_order_names();
+
+/// Throws: KeyError if there is none of that name.
+Partition partition_named(const std::string& name);
+SampleOrder sample_order_named(const std::string& name);
 
 struct SamplingOptions {
   std::size_t samples = 0;  ///< of the set that are used: the first ones
   std::size_t batch = 128;
   Partition partition = Partition::whole;
-  Order order = Order::shuffled;
+  SampleOrder order = SampleOrder::shuffled;
   std::uint64_t seed = 1;
   std::uint32_t worker = 0;
   std::uint32_t workers = 1;
 };
 
-/// A worker's endless sequence of samples, computed from its place: sample i of step t stands at
+/// A worker's endless sequence of samples, computed from its position: sample i of step t stands at
 /// t * batch + i. Passes follow one another without a gap, so a batch may hold the end of one pass
 /// and the beginning of the next. A pass visits each of the worker's samples once.
 ///
@@ -48,7 +51,7 @@ struct SamplingOptions {
 ///               of the wrapping sequence. shard: worker w's part is the w-th run of neighbours.
 ///
 /// Thread: immutable.
-/// Throws: ConfigError where a shard would be empty, or chunks are to be sequential (constructor).
+/// Throws: ConfigError if a shard would be empty, or chunks are to be sequential (constructor).
 /// Source: [EASGD15] section 4 and its supplement on data loading, for whole and chunks.
 class Sampling {
  public:
@@ -57,16 +60,13 @@ class Sampling {
 
   explicit Sampling(const SamplingOptions& options);
 
-  /// The images of a step, in order; `to` has `batch` elements.
-  void fill(std::uint64_t step, std::span<std::size_t> to) const;
-
-  /// Samples of one pass of this worker.
-  std::size_t samples_in_pass() const { return count_; }
+  /// The number of the image that is sample `index` of a step, index < batch.
+  std::size_t image_of(std::uint64_t step, std::size_t index) const;
 
  private:
-  std::size_t whole(std::uint64_t pass, std::size_t place) const;
-  std::size_t shard(std::uint64_t pass, std::size_t place) const;
-  std::size_t chunked(std::uint64_t pass, std::size_t place) const;
+  std::size_t whole(std::uint64_t pass, std::size_t position) const;
+  std::size_t shard(std::uint64_t pass, std::size_t position) const;
+  std::size_t chunked(std::uint64_t pass, std::size_t position) const;
 
   SamplingOptions options_;
   std::size_t first_ = 0;  ///< of the worker's part; 0 but for shards

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "backend/backend.h"
+#include "backend/backend_kind.h"
 
 namespace easgd {
 namespace {

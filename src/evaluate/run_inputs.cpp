@@ -2,28 +2,21 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "algorithms/statistics_policy.h"
 #include "base/error.h"
+#include "data/augmentation.h"
 #include "nn/safetensors.h"
 
 namespace easgd {
-namespace {
-
-std::size_t limited(std::size_t size, std::int64_t limit) {
-  return limit == 0 ? size : std::min(size, std::size_t(limit));
-}
-
-}  // namespace
 
 Data::Data(Config& config, std::size_t other_threads)
     : threads(other_threads),
       split(read_dataset(config.data.set, {config.data.dir, std::uint64_t(config.seed)})),
-      train_size(limited(split.train->size(), config.data.limit)),
-      test_size(limited(split.test->size(), config.data.test_limit)) {
+      train_size(used_samples(*split.train, std::size_t(config.data.limit))),
+      test_size(used_samples(*split.test, std::size_t(config.data.test_limit))) {
   if (config.data.mean.empty()) {
-    normalisation = measure_normalisation(*split.train, train_size);
+    const auto known = split.train->normalisation();
+    normalisation = known ? *known : measure_normalisation(*split.train, train_size);
     config.data.mean.assign(normalisation.mean.begin(), normalisation.mean.end());
     config.data.deviation.assign(normalisation.deviation.begin(), normalisation.deviation.end());
   } else {
@@ -47,8 +40,7 @@ void check_batch(const char* key, std::int64_t batch, const Network& network) {
 }
 
 bool recomputes_statistics(const Config& config, const Network& network) {
-  return network.statistic_count() > 0 &&
-         statistics_policy_named(config.network.statistics) == StatisticsPolicy::recompute;
+  return network.statistic_count() > 0 && config.network.statistics == StatisticsPolicy::recompute;
 }
 
 Buffer initial_state(const Config& config, const Network& network) {
@@ -71,10 +63,11 @@ LoaderOptions loader_options(const Config& config, const Data& data) {
           .pad = int(config.data.pad),
           .flip = config.data.flip,
           .partition = partition_named(config.data.partition),
-          .order = order_named(config.data.order),
+          .order = sample_order_named(config.data.order),
           .limit = data.train_size,
           .seed = std::uint64_t(config.seed),
-          .normalisation = data.normalisation};
+          .normalisation = data.normalisation,
+          .set = config.data.set};
 }
 
 }  // namespace easgd

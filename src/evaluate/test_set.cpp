@@ -15,7 +15,8 @@ TestSet::TestSet(const Config& config, const Data& data, const Network& network)
     : batches_(*data.split.test, {.batch = std::size_t(config.evaluate.batch),
                                   .crop = int(config.data.crop),
                                   .limit = data.test_size,
-                                  .normalisation = data.normalisation}),
+                                  .normalisation = data.normalisation,
+                                  .set = config.data.set}),
       backend_(place_evaluation(config.workers, config.evaluate).make_backend()),
       model_(backend_->compile(network, {.batch = std::size_t(config.evaluate.batch),
                                          .training = false,
@@ -32,7 +33,7 @@ TestSet::TestSet(const Config& config, const Data& data, const Network& network)
   observed_options_ = loader_options(config, data);
   observed_options_.batch = batch;
   observed_options_.partition = Partition::whole;
-  observed_options_.order = Order::shuffled;
+  observed_options_.order = SampleOrder::shuffled;
   observed_options_.worker = kOnlooker;
   observed_options_.workers = kOnlooker + 1;
 }

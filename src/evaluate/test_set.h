@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "backend/backend.h"
+#include "data/evaluation_loader.h"
 #include "data/loader.h"
 #include "evaluate/evaluator.h"
 #include "evaluate/run_inputs.h"

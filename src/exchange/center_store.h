@@ -9,6 +9,7 @@
 
 #include "algorithms/algorithm.h"
 #include "backend/backend.h"
+#include "backend/collective.h"
 
 namespace easgd {
 
@@ -45,7 +46,6 @@ class CenterStore {
 };
 
 using MakeBackend = std::function<std::unique_ptr<Backend>()>;
-using MakeCollective = std::function<std::unique_ptr<Collective>(std::span<Backend* const>)>;
 
 /// What each replica starts as.
 struct CenterStart {

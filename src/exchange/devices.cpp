@@ -4,11 +4,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <chrono>
-#include <functional>
 #include <set>
 
-#include "backend/cpu/largest_team.h"
+#include "backend/collective_trial.h"
 #include "backend/cuda_library.h"
 #include "base/error.h"
 #include "base/nearest.h"
@@ -22,6 +20,11 @@ constexpr const char* kWithoutDevice = "workers.devices = \"auto\" or \"cpu\"";
 bool is_number(const std::string& text) {
   return !text.empty() && text.size() < 4 &&
          std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+/// That one worker on the CPU can have.
+std::size_t most_threads() {
+  return std::size_t(Registry<BackendKind>::get("cpu").most_threads());
 }
 
 Placement cuda_device(int index) {
@@ -48,7 +51,7 @@ Placement parse_device(const std::string& word) {
 void check_present(const Placement& place, const char* remedy) {
   try {
     load_cuda();
-    const std::vector<Device> devices = Registry<DeviceList>::get(place.kind).list();
+    const std::vector<Device> devices = Registry<BackendKind>::get(place.kind).devices();
     if (std::size_t(place.options.index) >= devices.size()) {
       throw DeviceError(
           fmt::format("no CUDA device of this number; there are {}, from 0", devices.size()));
@@ -71,7 +74,7 @@ WorkerPlaces choose_devices() {
   if (has_cuda_driver()) {
     try {
       load_cuda();
-      const std::vector<Device> devices = Registry<DeviceList>::get("cuda").list();
+      const std::vector<Device> devices = Registry<BackendKind>::get("cuda").devices();
       std::vector<std::string> left_out;
       for (std::size_t i = 0; i < devices.size(); ++i) {
         const Placement place = cuda_device(int(i));
@@ -100,7 +103,7 @@ WorkerPlaces choose_devices() {
 /// Returns what is to be told.
 std::string share_cores(std::vector<Placement>& places, std::size_t threads) {
   const std::size_t cores = usable_cores();
-  const auto limit = std::size_t(cpu::largest_team());
+  const auto limit = most_threads();
   if (threads > cores) {
     throw KeyError("workers.threads",
                    fmt::format("{} is more than there is: {}", threads, describe_cores()));
@@ -165,7 +168,7 @@ Placement place_evaluation(const WorkersConfig& workers, const EvaluateConfig& e
   const Placement first =
       is_auto(workers.devices) ? choose_devices().places[0] : parse_device(workers.devices[0]);
   if (first.kind == "cpu") {
-    const std::size_t most = std::min(usable_cores(), std::size_t(cpu::largest_team()));
+    const std::size_t most = std::min(usable_cores(), most_threads());
     return {"cpu", {.index = 0, .threads = int(std::min(std::size_t(evaluate.threads), most))}};
   }
   check_present(first, kWithoutDevice);
@@ -181,7 +184,7 @@ constexpr std::size_t kMasterThreads = 4;
 std::vector<std::string> why_not_on_workers(const AlgorithmConfig& algorithm,
                                             const std::vector<Placement>& workers) {
   std::vector<std::string> reasons;
-  if (algorithm.exchange != "synchronous") {
+  if (algorithm.exchange != Exchange::synchronous) {
     reasons.push_back("needs algorithm.exchange = \"synchronous\"");
   }
   if (!Registry<Algorithm>::get(algorithm.name).absorbs_sums) {
@@ -211,46 +214,10 @@ MakeBackend on_device_urgently(Placement device) {
 CenterPlacement in_host_memory(const std::vector<Placement>& workers) {
   const bool on_cpu = std::ranges::count(workers, "cpu", &Placement::kind) > 0;
   const std::size_t cores = usable_cores(), taken = on_cpu ? cores : workers.size();
-  const std::size_t most = std::min(kMasterThreads, std::size_t(cpu::largest_team()));
+  const std::size_t most = std::min(kMasterThreads, most_threads());
   const auto threads = int(std::clamp<std::size_t>(cores - std::min(taken, cores), 1, most));
   return {.devices = {[threads] { return make_backend("cpu", {.threads = threads}); }},
           .threads = threads};
-}
-
-/// Throws: DeviceError where the sites' devices cannot be added up over, or a sum is wrong.
-void try_sum(const CenterPlacement& place) {
-  constexpr std::size_t kCount = (std::size_t{4} << 20) + 1;  // as much as a network, and odd
-  std::vector<std::unique_ptr<Backend>> made;
-  std::vector<Backend*> backends;
-  std::vector<Buffer> terms, sums;
-  std::vector<float> term(kCount), wanted(kCount), found(kCount);
-  for (const MakeBackend& make : place.devices) {
-    Backend& backend = *made.emplace_back(make());
-    backends.push_back(&backend);
-    for (std::size_t k = 0; k < kCount; ++k) {
-      term[k] = float((k * 37 + made.size() * 11) % 1009);  // sums are exact
-      wanted[k] += term[k];
-    }
-    backend.upload(term, terms.emplace_back(backend.allocate(kCount)));
-    sums.push_back(backend.allocate(kCount));
-  }
-  const auto collective = place.collective(backends);
-  collective->longest = std::chrono::seconds(10);
-  std::vector<ConstView> given(terms.begin(), terms.end());
-  const std::vector<View> results(sums.begin(), sums.end());
-  for (const bool all : {true, false}) {
-    if (!all) {  // as in a round without the last worker's letter
-      given.back() = {};
-      std::ranges::transform(wanted, term, wanted.begin(), std::minus());
-    }
-    collective->sum(given, results);
-    collective->finish();
-    for (std::size_t i = 0; i < backends.size(); ++i) {
-      backends[i]->download(sums[i], found);
-      if (found == wanted) continue;
-      throw DeviceError(fmt::format("a sum over devices was wrong on {}", backends[i]->device()));
-    }
-  }
 }
 
 /// Throws: DeviceError.
@@ -259,9 +226,14 @@ CenterPlacement on_workers(const std::vector<Placement>& workers) {
   CenterPlacement place{.name = kOnWorkers,
                         .devices = {},
                         .routes = std::vector(workers.size(), Route::peer),
-                        .collective = Registry<CollectiveEntry>::get("cuda").make};
-  for (const Placement& worker : workers) place.devices.push_back(on_device_urgently(worker));
-  try_sum(place);
+                        .collective = Registry<MakeCollective>::get("cuda")};
+  std::vector<std::unique_ptr<Backend>> made;
+  std::vector<Backend*> backends;
+  for (const Placement& worker : workers) {
+    const MakeBackend& make = place.devices.emplace_back(on_device_urgently(worker));
+    backends.push_back(made.emplace_back(make()).get());
+  }
+  try_sums(backends, place.collective);
   return place;
 }
 
@@ -281,7 +253,7 @@ CenterPlacement on_device(const std::string& name, const std::vector<Placement>&
   CenterPlacement place{.name = name, .devices = {on_device_urgently(device)}};
   std::set<std::string> without_path;
   for (const Placement& worker : workers) {
-    const bool peer = worker.kind == device.kind && Registry<DevicePaths>::get("cuda").open_peer(
+    const bool peer = worker.kind == device.kind && Registry<BackendKind>::get("cuda").open_peer(
                                                         worker.options.index, device.options.index);
     place.routes.push_back(peer ? Route::peer : Route::staged);
     if (!peer && worker.kind == device.kind) without_path.insert(worker.name());

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "backend/backend.h"
+#include "backend/backend_kind.h"
 #include "exchange/center_placement.h"
 #include "settings/config.h"
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "backend/backend_kind.h"
 #include "base/check.h"
 #include "base/trace.h"
 #include "kernels/squared_distance.h"

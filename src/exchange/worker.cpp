@@ -9,6 +9,7 @@ Worker::Worker(const WorkerOptions& o, Mailbox& mailbox, WorkerTelemetry& teleme
       steps_(o.schedule.steps(o.index)),
       profiled_(o.index == 0 ? o.schedule.profiled() : Steps{}),
       backend_(o.parts.backend()),
+      letters_(backend_->letters()),
       batches_(o.parts.batches(*backend_)),
       model_(o.parts.model(*backend_)),
       rule_(algorithm_.worker(*backend_, o.rules, o.state0.first(o.state0.size() - o.statistics))),
@@ -66,7 +67,7 @@ void Worker::step() {
     model_->gradient(rule_->gradient_point(), *batch, gradient_, statistics_);
   }
   if (finish_step(exchange)) telemetry_.clock = ++clock_;
-  if (const auto seconds = backend_->stood_still()) telemetry_.exchange_seconds = *seconds;
+  if (const auto seconds = letters_.reply_stall_seconds()) telemetry_.exchange_seconds = *seconds;
 }
 
 /// Hands a letter of so many steps, or a pull, to the master.
@@ -77,7 +78,8 @@ void Worker::post(bool pull, std::uint64_t steps) {
   if (pull) {
     mailbox_.post();
   } else {
-    backend_->post(rule_->letter(), statistics_, mailbox_.letter(), [this] { mailbox_.post(); });
+    const ConstView parts[] = {rule_->letter(), statistics_};
+    letters_.post(parts, mailbox_.letter(), [this] { mailbox_.post(); });
   }
 }
 
@@ -85,12 +87,12 @@ void Worker::post(bool pull, std::uint64_t steps) {
 ConstView Worker::wait_for_reply() {
   telemetry_.phase = Phase::exchange;
   const TimedScope timed(telemetry_.exchange_seconds, "wait for reply");
-  backend_->wait_posted();
+  letters_.wait_posted();
   const Mailbox::Reply kind = mailbox_.wait_for_reply();
   closed_ = kind == Mailbox::Reply::closed;
   refused_ = kind == Mailbox::Reply::restart;
   if (kind != Mailbox::Reply::values && !refused_) return {};
-  return backend_->fetch(mailbox_.reply().first(gradient_.size()));
+  return letters_.fetch(mailbox_.reply().first(gradient_.size()));
 }
 
 /// The reply of an exchange that comes before the gradient.

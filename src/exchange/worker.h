@@ -60,6 +60,7 @@ class Worker {
 
   // In order of need: a backend outlives what it made.
   std::unique_ptr<Backend> backend_;
+  LetterLane& letters_;
   std::unique_ptr<BatchSource> batches_;  // outlives the model, which may be copying from it
   std::unique_ptr<Model> model_;
   std::unique_ptr<WorkerRule> rule_;

@@ -42,10 +42,10 @@ void Journal::announce(const Data& data, const Network& network,
   if (algorithm.coupling != Coupling::none) {
     const ElasticRates& e = schedule.elastic();
     Progress::line(fmt::format("{}, {}: tau {}, alpha {:.6g}, beta {:.6g}, rho {:.6g}", a.name,
-                               a.exchange, a.tau, e.alpha, e.beta, e.rho));
+                               config::name_of(a.exchange), a.tau, e.alpha, e.beta, e.rho));
   } else {
-    Progress::line(
-        fmt::format("{}{}: tau {}", a.name, algorithm.single ? "" : ", " + a.exchange, a.tau));
+    Progress::line(fmt::format("{}{}: tau {}", a.name,
+                               algorithm.single ? "" : ", " + config::name_of(a.exchange), a.tau));
   }
 }
 
@@ -112,7 +112,8 @@ void Journal::tell(const Evaluation& e, double epoch) {
 void Journal::log_progress(const ProgressState& state, const Team& team) {
   if (state.seconds < next_progress_) return;
   next_progress_ = state.seconds + kProgressSeconds;
-  const bool is_virtual = config_.center.order == "virtual";  // "time" is that of evaluations
+  const bool is_virtual =
+      config_.center.order == OrderKind::virtual_time;  // "time" is that of evaluations
   folder_.log({{"event", "progress"},
                {is_virtual ? "wall_time" : "time", state.seconds},
                {"epoch", state.epoch},

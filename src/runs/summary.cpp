@@ -80,7 +80,7 @@ nlohmann::json Summary::json(const Config& config, const ElasticRates& rates, co
       std::ranges::min_element(evaluations, {}, [](const Evaluation& e) { return e.test.error(); });
   return {{"name", config.name},
           {"algorithm", config.algorithm.name},
-          {"exchange", config.algorithm.exchange},
+          {"exchange", config::name_of(config.algorithm.exchange)},
           {"backend", config.workers.devices[0].substr(0, config.workers.devices[0].find(':'))},
           {"devices", config.workers.devices},
           {"workers", team.workers()},

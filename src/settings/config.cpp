@@ -1,9 +1,9 @@
 #include "settings/config.h"
 
 #include "algorithms/algorithm.h"
-#include "algorithms/statistics_policy.h"
 #include "data/dataset_entry.h"
 #include "data/normalisation.h"
+#include "data/sampling.h"
 #include "settings/algorithm_keys.h"
 #include "settings/layer_tables.h"
 
@@ -28,9 +28,9 @@ void DataConfig::fields(config::Fields& f) {
   f.flag("resident", resident,
          "GPUs keep the training set, as bytes, where it takes at most a quarter of their free "
          "memory");
-  f.choice("partition", partition, {"whole", "shard", "chunks"},
+  f.choice("partition", partition, partition_names(),
            "what a worker samples: the whole set, its share, or chunks as in the paper");
-  f.choice("order", order, {"shuffled", "sequential"}, "order of the samples in a pass");
+  f.choice("order", order, sample_order_names(), "order of the samples in a pass");
   f.integer("limit", limit, {0, 1e9}, "use the first n training samples; 0 = all");
   f.integer("test_limit", test_limit, {0, 1e9}, "use the first n test samples; 0 = all");
   f.numbers("mean", mean, {-1e3, 1e3},
@@ -45,9 +45,10 @@ void NetworkConfig::fields(config::Fields& f) {
       "init", init,
       "safetensors file (F32, F16, BF16, F64) with the network's tensors and no others, to start "
       "from; relative to the current folder; empty: random weights of the seed");
-  f.choice("statistics", statistics, statistics_policy_names(),
-           "running statistics of batch normalisation in the center: average of the workers', "
-           "recompute at the center before each evaluation, keep those of the last letter");
+  config::choice(
+      f, "statistics", statistics,
+      "running statistics of batch normalisation in the center: average of the workers', "
+      "recompute at the center before each evaluation, keep those of the last letter");
   f.integer(
       "statistics_samples", statistics_samples, {1, 1e9},
       "training samples of a recomputation, in whole batches of evaluate.batch, at least one");
@@ -56,8 +57,8 @@ void NetworkConfig::fields(config::Fields& f) {
 
 void AlgorithmConfig::fields(config::Fields& f) {
   f.choice("name", name, Registry<Algorithm>::names(), "how workers learn and exchange");
-  f.choice("exchange", exchange, {"asynchronous", "synchronous"},
-           "letters absorbed one by one, or all of a round against the same center");
+  config::choice(f, "exchange", exchange,
+                 "letters absorbed one by one, or all of a round against the same center");
   f.integer("tau", tau, {1, 1e9}, "steps of a worker between two exchanges");
   f.number("rho", rho, {0, 1e6},
            "elastic penalty; alpha = learning_rate rho (give one of rho, alpha, beta)");
@@ -105,11 +106,11 @@ void WorkersConfig::fields(config::Fields& f) {
       "of activations and products; parameters stay f32; \"bf16\" where the processor or GPU has "
       "it, \"tf32\" on CUDA: float activations, rounded factors");
   f.flag("graphs", graphs, "CUDA: a step's kernels are recorded once and launched as one graph");
-  f.choice("plans", plans, {"ranking", "search"},
-           "CUDA: convolutions as cuDNN ranks them, or as they are fastest when timed at the first "
-           "start; the choice is kept in ~/.cache/easgd, and the bits of a run depend on it");
-  f.choice("on_failure", on_failure, {"continue", "stop"},
-           "what the others do when a worker fails");
+  config::choice(
+      f, "plans", plans,
+      "CUDA: convolutions as cuDNN ranks them, or as they are fastest when timed at the first "
+      "start; the choice is kept in ~/.cache/easgd, and the bits of a run depend on it");
+  config::choice(f, "on_failure", on_failure, "what the others do when a worker fails");
 }
 
 void CenterConfig::fields(config::Fields& f) {
@@ -117,8 +118,7 @@ void CenterConfig::fields(config::Fields& f) {
          "memory that holds the center variable: \"pinned\", of the host; \"cuda:<n>\", of a "
          "device; \"workers\", of every worker's device, for synchronous exchanges through NCCL; "
          "\"auto\" is the last where that can be, else the first");
-  f.choice("order", order, {"free", "round_robin", "replay", "virtual"},
-           "order in which letters are absorbed");
+  config::choice(f, "order", order, "order in which letters are absorbed");
   f.text("replay", replay,
          "order.bin of the run to repeat, for order = \"replay\"; relative to the current folder");
 }

@@ -12,6 +12,7 @@
 #include "config/fields.h"
 #include "config/reader.h"
 #include "nn/layer.h"
+#include "settings/choices.h"
 #include "settings/schedule.h"
 
 namespace easgd {
@@ -36,7 +37,7 @@ struct DataConfig {
 struct NetworkConfig {
   std::string file;
   std::string init;
-  std::string statistics = "recompute";
+  StatisticsPolicy statistics = StatisticsPolicy::recompute;
   std::int64_t statistics_samples = 4096;
   std::vector<std::shared_ptr<Layer>> layers;
 
@@ -45,7 +46,7 @@ struct NetworkConfig {
 
 struct AlgorithmConfig {
   std::string name = "eamsgd";
-  std::string exchange = "asynchronous";
+  Exchange exchange = Exchange::asynchronous;
   std::int64_t tau = 10;
   std::optional<double> rho, alpha, beta;
   double learning_rate = 0.05;
@@ -69,8 +70,8 @@ struct WorkersConfig {
   std::int64_t threads = 0;
   std::string precision = "f32";
   bool graphs = true;
-  std::string plans = "ranking";
-  std::string on_failure = "continue";
+  PlanChoice plans = PlanChoice::ranking;
+  OnFailure on_failure = OnFailure::go_on;
 
   void fields(config::Fields& f);
 };
@@ -86,7 +87,7 @@ struct VirtualConfig {
 
 struct CenterConfig {
   std::string place = "auto";
-  std::string order = "free";
+  OrderKind order = OrderKind::free;
   std::string replay;
 
   void fields(config::Fields& f);

@@ -30,25 +30,22 @@ void check_exchange(const Algorithm& entry, const AlgorithmConfig& algorithm,
          fmt::format("exchanges in every step: expected tau 1, found {}", algorithm.tau),
          {"algorithm.tau=1"}});
   }
-  if (entry.every_step && algorithm.tau_schedule.kind != "constant") {
+  if (entry.every_step && algorithm.tau_schedule.kind != ScheduleKind::constant) {
     found.push_back({"algorithm.tau_schedule",
                      "exchanges in every step: its tau has no schedule",
                      {"algorithm.tau_schedule="}});
   }
-  if (entry.fixed_rho && algorithm.rho_schedule.kind != "constant") {
+  if (entry.fixed_rho && algorithm.rho_schedule.kind != ScheduleKind::constant) {
     found.push_back({"algorithm.rho_schedule",
                      "scales its multipliers by rho, which therefore has no schedule",
                      {"algorithm.rho_schedule="}});
   }
-  if (entry.exchange == Exchange::asynchronous && algorithm.exchange != "asynchronous") {
-    found.push_back({"algorithm.exchange",
-                     fmt::format("is asynchronous: found exchange \"{}\"", algorithm.exchange),
-                     {"algorithm.exchange=asynchronous"}});
-  }
-  if (entry.exchange == Exchange::synchronous && algorithm.exchange != "synchronous") {
-    found.push_back({"algorithm.exchange",
-                     fmt::format("is synchronous: found exchange \"{}\"", algorithm.exchange),
-                     {"algorithm.exchange=synchronous"}});
+  if (entry.exchange != Exchange::any && entry.exchange != algorithm.exchange) {
+    const std::string only = config::name_of(entry.exchange);
+    found.push_back(
+        {"algorithm.exchange",
+         fmt::format("is {}: found exchange \"{}\"", only, config::name_of(algorithm.exchange)),
+         {"algorithm.exchange=" + only}});
   }
 }
 
@@ -143,7 +140,7 @@ void check_schedules(const AlgorithmConfig& algorithm, bool length_known) {
   for (const auto& [key, schedule] : {std::pair{"schedule", &algorithm.schedule},
                                       {"tau_schedule", &algorithm.tau_schedule},
                                       {"rho_schedule", &algorithm.rho_schedule}}) {
-    if ((schedule->kind == "steps") == schedule->at.empty()) {
+    if ((schedule->kind == ScheduleKind::steps) == schedule->at.empty()) {
       throw KeyError(fmt::format("algorithm.{}", key),
                      "kind = \"steps\" and at = [...] go together");
     }
@@ -157,18 +154,18 @@ void check_schedules(const AlgorithmConfig& algorithm, bool length_known) {
 }
 
 void check_order(const CenterConfig& center, const StopConfig& stop, bool synchronous) {
-  if ((center.order == "replay") != !center.replay.empty()) {
+  if ((center.order == OrderKind::replay) != !center.replay.empty()) {
     throw KeyError(center.replay.empty() ? "center.order" : "center.replay",
                    "order = \"replay\" and replay = \"<order.bin>\" go together");
   }
-  if (center.order == "virtual" && (stop.seconds || stop.test_error)) {
+  if (center.order == OrderKind::virtual_time && (stop.seconds || stop.test_error)) {
     throw KeyError(stop.seconds ? "stop.seconds" : "stop.test_error",
                    "a run in virtual time ends after epochs or steps; remove it");
   }
-  if (synchronous && center.order != "free" && center.order != "virtual") {
-    throw KeyError(
-        "center.order",
-        fmt::format("a synchronous exchange has its own order; remove \"{}\"", center.order));
+  if (synchronous && center.order != OrderKind::free && center.order != OrderKind::virtual_time) {
+    throw KeyError("center.order",
+                   fmt::format("a synchronous exchange has its own order; remove \"{}\"",
+                               config::name_of(center.order)));
   }
 }
 
@@ -185,7 +182,7 @@ void check(const Config& config) {
     throw KeyError("stop", "give at least one of epochs, steps, seconds, test_error");
   }
   check_schedules(config.algorithm, stop.epochs || stop.steps);
-  check_order(config.center, stop, config.algorithm.exchange == "synchronous");
+  check_order(config.center, stop, config.algorithm.exchange == Exchange::synchronous);
   check_profile(config.profile);
   if (config.data.mean.size() != config.data.deviation.size()) {
     throw KeyError(config.data.mean.empty() ? "data.deviation" : "data.mean",

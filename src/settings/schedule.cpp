@@ -7,7 +7,7 @@
 namespace easgd {
 
 void Schedule::fields(config::Fields& f) {
-  f.choice("kind", kind, {"constant", "steps", "power", "cosine"}, "how the factor changes");
+  config::choice(f, "kind", kind, "how the factor changes");
   f.number("warmup", warmup, {0, 1}, "fraction of the run over which the factor rises from 0");
   f.numbers("at", at, {0, 1}, "steps: fractions of the run at which the factor changes");
   f.number("factor", factor, {1e-6, 1e6}, "steps: multiplied in at each of them");
@@ -19,13 +19,13 @@ void Schedule::fields(config::Fields& f) {
 }
 
 bool Schedule::needs_length() const {
-  return length == 0 && (warmup > 0 || kind == "steps" || kind == "cosine");
+  return length == 0 && (warmup > 0 || kind == ScheduleKind::steps || kind == ScheduleKind::cosine);
 }
 
 double Schedule::largest() const {
-  if (kind == "cosine") return std::max(1.0, end);
+  if (kind == ScheduleKind::cosine) return std::max(1.0, end);
   double product = 1, result = 1;
-  if (kind == "steps") {
+  if (kind == ScheduleKind::steps) {
     for (std::size_t i = 0; i < at.size(); ++i) result = std::max(result, product *= factor);
   }
   return result;
@@ -35,11 +35,11 @@ double Schedule::at_clock(std::uint64_t clock) const {
   const double t = double(clock);
   const double u = length > 0 ? std::min(1.0, t / double(length)) : 0;
   double result = 1;
-  if (kind == "steps") {
+  if (kind == ScheduleKind::steps) {
     for (const double fraction : at) result *= u >= fraction ? factor : 1;
-  } else if (kind == "power") {
+  } else if (kind == ScheduleKind::power) {
     result = std::pow(1 + gamma * t, -power);
-  } else if (kind == "cosine") {
+  } else if (kind == ScheduleKind::cosine) {
     const double after = warmup < 1 ? std::max(0.0, (u - warmup) / (1 - warmup)) : 0;
     result = end + (1 - end) * (1 + std::cos(std::numbers::pi * after)) / 2;
   }

@@ -2,12 +2,22 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
+#include "config/choice.h"
 #include "config/fields.h"
 
 namespace easgd {
+
+enum class ScheduleKind { constant, steps, power, cosine };
+
+template <>
+struct config::Names<ScheduleKind> {
+  static constexpr Name<ScheduleKind> all[] = {{"constant", ScheduleKind::constant},
+                                               {"steps", ScheduleKind::steps},
+                                               {"power", ScheduleKind::power},
+                                               {"cosine", ScheduleKind::cosine}};
+};
 
 /// factor(t) at local clock t, with u = t / length the fraction of the run:
 ///
@@ -18,7 +28,7 @@ namespace easgd {
 ///
 /// each multiplied by min(1, (t + 1) / (warmup length)) while the warm-up lasts.
 struct Schedule {
-  std::string kind = "constant";
+  ScheduleKind kind = ScheduleKind::constant;
   double warmup = 0;
   std::vector<double> at;
   double factor = 0.1;

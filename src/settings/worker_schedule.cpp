@@ -37,7 +37,7 @@ std::optional<std::string> stability_warning(const AlgorithmConfig& algorithm,
   }
   const double rise = algorithm.rho_schedule.largest();
   const ElasticRates rates = {rise * initial.rho, rise * initial.alpha, rise * initial.beta};
-  if (algorithm.exchange == "synchronous") {
+  if (algorithm.exchange == Exchange::synchronous) {
     if (theory::synchronous_easgd_is_stable(eta, rates.alpha, rates.beta)) return std::nullopt;
     return fmt::format(
         "outside the stability region of synchronous EASGD at curvature 1: learning_rate {}, "

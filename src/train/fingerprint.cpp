@@ -39,16 +39,14 @@ class Hash {
 };
 
 struct Case {
-  const char* exchange;
+  Exchange exchange;
   std::size_t workers;
   std::int64_t tau;
 };
 
 bool is_defined_for(const Algorithm& algorithm, const Case& c) {
-  const bool synchronous = std::string_view(c.exchange) == "synchronous";
-  const Exchange other = synchronous ? Exchange::asynchronous : Exchange::synchronous;
-  return algorithm.exchange != other && (!algorithm.single || c.workers == 1) &&
-         (!algorithm.every_step || c.tau == 1);
+  const bool allowed = algorithm.exchange == Exchange::any || algorithm.exchange == c.exchange;
+  return allowed && (!algorithm.single || c.workers == 1) && (!algorithm.every_step || c.tau == 1);
 }
 
 Config config_of(const std::string& name, const Algorithm& algorithm, const Case& c) {
@@ -62,7 +60,6 @@ Config config_of(const std::string& name, const Algorithm& algorithm, const Case
   a.weight_decay = 0.01;
   if (algorithm.coupling == Coupling::elastic) a.beta = 0.75;
   if (algorithm.coupling == Coupling::alpha) a.alpha = 0.25;
-  a.schedule.kind = "constant";
   if (a.own && a.own->table() == "tree") {  // so that eight workers have several levels
     config::read_text(
         "fanout = 2\ntau_up = 2\ntau_down = 3", "fingerprint", {},
@@ -83,7 +80,7 @@ void run(const std::string& name, const Algorithm& algorithm, const Case& c, Has
                       .placement = {},
                       .workers = {},
                       .order = virtual_order(schedule, algorithm, c.workers, kTimes,
-                                             std::string_view(c.exchange) == "synchronous"),
+                                             c.exchange == Exchange::synchronous),
                       .state0 = start,
                       .stop_on_failure = true,
                       .on_version = {},
@@ -113,7 +110,7 @@ std::map<std::string, std::uint64_t> fingerprints() {
   for (const std::string& name : Registry<Algorithm>::names()) {
     const Algorithm& algorithm = Registry<Algorithm>::get(name);
     Hash hash;
-    for (const char* exchange : {"asynchronous", "synchronous"}) {
+    for (const Exchange exchange : {Exchange::asynchronous, Exchange::synchronous}) {
       for (const std::size_t workers : {1, 3, 8}) {
         for (const std::int64_t tau : {1, 5}) {
           const Case c{exchange, workers, tau};

@@ -1,5 +1,6 @@
 #include "train/noisy_quadratic.h"
 
+#include "backend/backend_kind.h"
 #include "kernels/philox.h"
 
 namespace easgd::quadratic {

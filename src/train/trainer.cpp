@@ -150,18 +150,18 @@ Run::Run(Config config, const std::string& out)
 }
 
 std::unique_ptr<OrderPolicy> Run::make_order() {
-  const bool synchronous = config_.algorithm.exchange == "synchronous";
-  if (config_.center.order == "virtual") {
+  const bool synchronous = config_.algorithm.exchange == Exchange::synchronous;
+  if (config_.center.order == OrderKind::virtual_time) {
     const VirtualConfig& v = config_.virtual_time;
     return virtual_order(
         schedule_, algorithm_, workers_.places.size(),
         {v.step_seconds, v.transfer_seconds, v.jitter, std::uint64_t(config_.seed)}, synchronous);
   }
   if (synchronous) return synchronous_order();
-  if (config_.center.order == "round_robin") {
+  if (config_.center.order == OrderKind::round_robin) {
     return algorithm_.timing == Timing::around ? round_robin_pairs() : round_robin_order();
   }
-  if (config_.center.order == "free") return free_order();
+  if (config_.center.order == OrderKind::free) return free_order();
   Recording recording = Recording::read(config_.center.replay, workers_.places.size());
   recording.check_repeats(replay_config());
   schedule_.set_steps(recording.steps);
@@ -180,12 +180,13 @@ WorkerParts Run::worker_parts(std::size_t index) {
       .backend = [this, index] { return workers_.places[index].make_backend(); },
       .model =
           [this, seed](Backend& backend) {
-            return backend.compile(network_, {.batch = std::size_t(config_.workers.batch),
-                                              .training = true,
-                                              .graphs = config_.workers.graphs,
-                                              .plan_search = config_.workers.plans == "search",
-                                              .precision = config_.workers.precision,
-                                              .seed = seed});
+            return backend.compile(network_,
+                                   {.batch = std::size_t(config_.workers.batch),
+                                    .training = true,
+                                    .graphs = config_.workers.graphs,
+                                    .plan_search = config_.workers.plans == PlanChoice::search,
+                                    .precision = config_.workers.precision,
+                                    .seed = seed});
           },
       .batches =
           [this, index](Backend& backend) {
@@ -193,7 +194,7 @@ WorkerParts Run::worker_parts(std::size_t index) {
             options.worker = std::uint32_t(index);
             options.workers = std::uint32_t(workers_.places.size());
             options.resident =
-                config_.data.resident &&
+                config_.data.resident && data_.split.train->has_one_size() &&
                 backend.can_hold(data_.train_size * data_.split.train->shape().size());
             options.allocate = [&backend](std::size_t n) { return backend.allocate_mailbox(n); };
             return std::make_unique<Loader>(*data_.split.train, options);
@@ -209,9 +210,8 @@ TeamOptions Run::team_options() {
                       .workers = {},
                       .order = std::move(order_),
                       .state0 = state0_,
-                      .statistics = {network_.statistic_count(),
-                                     statistics_policy_named(config_.network.statistics)},
-                      .stop_on_failure = config_.workers.on_failure == "stop",
+                      .statistics = {network_.statistic_count(), config_.network.statistics},
+                      .stop_on_failure = config_.workers.on_failure == OnFailure::stop,
                       .on_version = {},
                       .on_failure = {}};
   for (std::size_t i = 0; i < workers_.places.size(); ++i)
@@ -303,7 +303,8 @@ ProgressState Run::progress_of(const Team& team) const {
 void Run::watch(Team& team, const Evaluator& evaluator) {
   Progress progress;
   Watchdog watchdog;
-  const bool replaying = config_.center.order == "replay";  // ends where the recorded run did
+  const bool replaying =
+      config_.center.order == OrderKind::replay;  // ends where the recorded run did
   while (!team.ended()) {
     std::this_thread::sleep_for(kLook);
     const bool time_is_up = config_.stop.seconds && team.seconds() >= *config_.stop.seconds;
@@ -337,7 +338,7 @@ void Run::write_summary(const Team& team, const std::string& status, double seco
 }
 
 void Run::write_order(const Team& team) {
-  if (config_.algorithm.exchange == "synchronous") return;
+  if (config_.algorithm.exchange == Exchange::synchronous) return;
   Recording recording{team.master().order(), {}, replay_config()};
   for (std::size_t i = 0; i < team.workers(); ++i) {
     recording.steps.push_back(team.telemetry(i).clock);

@@ -6,12 +6,13 @@
 
 #include "backend/cpu/cpu_model.h"
 #include "backend/cpu/elementwise_loops.h"
-#include "backend/cpu/team.h"
+#include "backend/cpu/parallel_for.h"
 #include "kernels/squared_distance.h"
 
 namespace easgd::cpu {
+
 CpuBackend::CpuBackend(const BackendOptions& options) {
-  start_team(std::max(1, options.threads));
+  start_threads(std::max(1, options.threads));
 }
 
 void CpuBackend::upload(ConstView host, View device) {
@@ -30,7 +31,7 @@ void CpuBackend::run(const kernels::Elementwise& kernel, std::size_t count) {
 void CpuBackend::start_distance(ConstView x, ConstView c) {
   constexpr std::size_t kPiece = 1 << 16;  // the same for every team, and so are the bits
   sums_.resize((x.size() + kPiece - 1) / kPiece);
-  for_each_share(sums_.size(), x.size(), [&](std::size_t p) {
+  parallel_for(sums_.size(), x.size(), [&](std::size_t p) {
     const std::size_t begin = p * kPiece, count = std::min(kPiece, x.size() - begin);
     sums_[p] =
         kernels::squared_distance(x.data() + begin, c.empty() ? nullptr : c.data() + begin, count);
@@ -38,20 +39,16 @@ void CpuBackend::start_distance(ConstView x, ConstView c) {
   squared_distance_ = std::accumulate(sums_.begin(), sums_.end(), 0.0);
 }
 
-void CpuBackend::post(ConstView x, ConstView statistics, View letter,
-                      std::function<void()> posted) {
-  std::ranges::copy(statistics, std::ranges::copy(x, letter.begin()).out);
-  posted();
-}
-
 std::unique_ptr<Model> CpuBackend::compile(const Network& network, const ModelOptions& options) {
   return std::make_unique<CpuModel>(network, options);
 }
 
 namespace {
-const Registered<BackendEntry> kRegistered("cpu", [](const BackendOptions& options) {
-  return std::make_unique<CpuBackend>(options);
-});
-}
 
+const Registered<BackendKind> kRegistered(
+    "cpu",
+    {.make = [](const BackendOptions& options) { return std::make_unique<CpuBackend>(options); },
+     .most_threads = most_threads});
+
+}  // namespace
 }  // namespace easgd::cpu

@@ -1,17 +1,18 @@
-// A share of the CPU as a device: the calling thread and its OpenMP team, host memory, oneDNN.
+// A share of the CPU as a device: the calling thread and its OpenMP threads, host memory, oneDNN.
 //
 // Both lanes are the calling thread itself: every call is done when it returns.
 #pragma once
 
 #include <vector>
 
-#include "backend/backend.h"
+#include "backend/backend_kind.h"
+#include "backend/cpu/cpu_letter_lane.h"
 
 namespace easgd::cpu {
 
-class CpuBackend final : public Backend {
+class CpuBackend : public Backend {
  public:
-  /// Throws: DeviceError where options.threads do not come.
+  /// Throws: DeviceError if OpenMP does not give options.threads.
   explicit CpuBackend(const BackendOptions& options);
 
   std::string device() const override { return "cpu"; }
@@ -23,13 +24,12 @@ class CpuBackend final : public Backend {
   void run(const kernels::Elementwise& kernel, std::size_t count) override;
   void start_distance(ConstView x, ConstView c) override;
   double squared_distance() override { return squared_distance_; }
-  void post(ConstView x, ConstView statistics, View letter, std::function<void()> posted) override;
-  void wait_posted() override {}  // post has called it
-  ConstView fetch(ConstView reply) override { return reply; }
+  LetterLane& letters() override { return letters_; }
   void finish() override {}
   std::unique_ptr<Model> compile(const Network& network, const ModelOptions& options) override;
 
  private:
+  CpuLetterLane letters_;
   std::vector<double> sums_;  // of pieces of a squared distance
   double squared_distance_ = 0;
 };

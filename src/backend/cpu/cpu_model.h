@@ -5,9 +5,9 @@
 #include <memory>
 #include <vector>
 
-#include "backend/backend.h"
 #include "backend/cpu/cpu_layer.h"
 #include "backend/cpu/workbench.h"
+#include "backend/model.h"
 
 namespace easgd::cpu {
 

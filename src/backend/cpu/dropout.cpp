@@ -103,7 +103,7 @@ void DropoutLayer::draw_mask(const Batch& batch) {
   const float scale = 1 / (1 - rate_);
   const std::size_t size = places_.element.size();
   constexpr std::size_t kCost = 16;  // of a number, in elements of a pass over memory
-  for_each_share(batch.size(), batch.size() * size * kCost, [&](std::size_t n) {
+  parallel_for(batch.size(), batch.size() * size * kCost, [&](std::size_t n) {
     float* mask = mask_.data() + n * places_.sample_step;
     const auto first = std::uint32_t(n) * draws_.per_sample + draws_.before;
     for (std::size_t i = 0; i < size; i += 4) {

@@ -1,15 +1,15 @@
 // Loops over whole activations, in any layout.
 #pragma once
 
+#include "backend/cpu/parallel_for.h"
 #include "backend/cpu/storage.h"
-#include "backend/cpu/team.h"
 
 namespace easgd::cpu {
 
 /// Calls f(i) for every stored element, vectorised. f must touch element i alone.
 template <class Function>
 void for_each_element(std::size_t count, const Function& f) {
-  in_shares(count, [&f](std::size_t begin, std::size_t end) {
+  parallel_for_ranges(count, [&f](std::size_t begin, std::size_t end) {
 #pragma GCC ivdep
     for (std::size_t i = begin; i < end; ++i) f(i);
   });

@@ -7,7 +7,7 @@
 
 #include "backend/cpu/cpu_layer.h"
 #include "backend/cpu/layout.h"
-#include "backend/cpu/team.h"
+#include "backend/cpu/parallel_for.h"
 #include "backend/cpu/vector8.h"
 
 namespace easgd::cpu {
@@ -151,7 +151,7 @@ class PoolLayer final : public CpuLayer {
     input_.refresh(stream_);
     with_elements(output_, [this](auto* y) {
       const auto* x = static_cast<decltype(y)>(input_.get().get_data_handle());
-      for_each_share(planes_, planes_ * windows_.input_size, [=, this](std::size_t plane) {
+      parallel_for(planes_, planes_ * windows_.input_size, [=, this](std::size_t plane) {
         const auto* from = x + plane * windows_.input_size;
         auto* to = y + plane * windows_.output_size;
         auto* place = places_.data() + plane * windows_.output_size;
@@ -167,7 +167,7 @@ class PoolLayer final : public CpuLayer {
     output_gradient_.refresh(stream_);
     with_elements(input_gradient_, [this](auto* dx) {
       const auto* dy = static_cast<decltype(dx)>(output_gradient_.get().get_data_handle());
-      for_each_share(planes_, planes_ * windows_.input_size, [=, this](std::size_t plane) {
+      parallel_for(planes_, planes_ * windows_.input_size, [=, this](std::size_t plane) {
         auto* to = dx + plane * windows_.input_size;
         const auto* from = dy + plane * windows_.output_size;
         const auto* place = places_.data() + plane * windows_.output_size;

@@ -15,7 +15,7 @@
 #include <cassert>
 #include <utility>
 
-#include "backend/cpu/team.h"
+#include "backend/cpu/parallel_for.h"
 #include "backend/cpu/vector8.h"
 
 namespace easgd::cpu {
@@ -105,12 +105,12 @@ std::size_t PooledConv2d::bytes() const {
 }
 
 void PooledConv2d::forward(ConstView images, ConstView weight, ConstView bias, float* y) {
-  for_each_share(groups_, framed_.size() * 2,
-                 [&](std::size_t group) { take_samples(images.data(), group); });
+  parallel_for(groups_, framed_.size() * 2,
+               [&](std::size_t group) { take_samples(images.data(), group); });
   // Two groups side by side fill a cache line of y.
   const std::size_t pairs = (groups_ + 1) / 2, line = 2 * kLanes;
   const std::size_t work = groups_ * windows_ * shape_.out_channels * kernel_rows_ * shape_.kernel;
-  for_each_share(pairs * shape_.rows(), work, [&](std::size_t share) {
+  parallel_for(pairs * shape_.rows(), work, [&](std::size_t share) {
     const std::size_t first = share / shape_.rows() * 2;
     const std::size_t samples = std::min(line, shape_.batch - first * kLanes);
     float* lines = lines_[std::size_t(omp_get_thread_num())].data();
@@ -211,7 +211,7 @@ void PooledConv2d::forward_channels(const float* corner, const Channels& channel
 void PooledConv2d::backward(const float* dy, View dweight, View dbias) {
   const std::size_t channels = shape_.out_channels, kernel = shape_.kernel;
   const std::size_t work = groups_ * windows_ * channels * kernel_rows_;
-  for_each_share((channels + kChannelsAtOnce - 1) / kChannelsAtOnce, work, [&](std::size_t share) {
+  parallel_for((channels + kChannelsAtOnce - 1) / kChannelsAtOnce, work, [&](std::size_t share) {
     const std::size_t begin = share * kChannelsAtOnce;
     backward_channels(begin, std::min(begin + kChannelsAtOnce, channels), dy);
   });

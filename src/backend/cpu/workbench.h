@@ -5,8 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "backend/backend.h"
 #include "backend/cpu/onednn.h"
+#include "backend/model.h"
+#include "nn/network.h"
 
 namespace easgd::cpu {
 

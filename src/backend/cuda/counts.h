@@ -5,8 +5,8 @@
 #include <deque>
 #include <vector>
 
-#include "backend/backend.h"
 #include "backend/cuda/stream.h"
+#include "backend/tally.h"
 
 namespace easgd::cuda {
 

@@ -34,11 +34,12 @@ Buffer send_set(const ResidentSet& resident, cudaStream_t stream) {
   Buffer there = device_buffer(floats_for(resident.bytes()));
   auto* to = reinterpret_cast<std::uint8_t*>(there.data());
   const std::size_t together = std::clamp<std::size_t>(kChunk / size, 1, resident.samples);
-  std::vector<std::uint8_t> chunk(together * size), scratch(size);
+  std::vector<std::uint8_t> chunk(together * size);
+  Scratch scratch;
   for (std::size_t first = 0; first < resident.samples; first += together) {
     const std::size_t count = std::min(together, resident.samples - first);
     for (std::size_t i = 0; i < count; ++i) {
-      std::ranges::copy(resident.set->image(first + i, scratch),
+      std::ranges::copy(resident.set->image(first + i, scratch).pixels,
                         chunk.begin() + std::ptrdiff_t(i * size));
     }
     copy(chunk.data(), to + first * size, count * size, stream);

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "backend/collective.h"
 #include "backend/cuda/cuda_backend.h"
 #include "base/error.h"
 
@@ -96,9 +97,9 @@ class NcclCollective final : public Collective {
   std::vector<Communicator> communicators_;
 };
 
-const Registered<CollectiveEntry> kRegistered("cuda", {[](std::span<Backend* const> backends) {
-                                                return std::make_unique<NcclCollective>(backends);
-                                              }});
+const Registered<MakeCollective> kRegistered("cuda", [](std::span<Backend* const> backends) {
+  return std::make_unique<NcclCollective>(backends);
+});
 
 }  // namespace
 }  // namespace easgd::cuda

@@ -1,12 +1,13 @@
-// The ways between devices and host, found by trying: drivers and virtual machines exist that say
-// of a path between two devices that it works and send other bits than were given.
+#include "backend/cuda/paths.h"
+
 #include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <future>
 #include <vector>
 
-#include "backend/cuda/cuda_backend.h"
+#include "backend/cuda/device_list.h"
+#include "backend/cuda/stream.h"
 #include "kernels/philox.h"
 
 namespace easgd::cuda {
@@ -17,7 +18,7 @@ constexpr std::size_t kTimed = (std::size_t{64} << 20) / sizeof(float);
 constexpr int kCopies = 8;
 
 /// Work that goes from device to device, on a thread of its own: the calling one keeps the device
-/// that it has, and where it has none yet, none is woken for it.
+/// that it has, and if it has none yet, none is woken for it.
 auto on_own_thread(const auto& work) {
   return std::async(std::launch::async, work).get();
 }
@@ -27,12 +28,12 @@ void enter(int device) {
 }
 
 /// A piece of memory, and the stream that copies from it.
-struct Place {
+struct Endpoint {
   int device = -1;  ///< -1: the host
   Buffer memory;
   Stream stream;
 
-  Place(int index, std::size_t count) : device(index) {
+  Endpoint(int index, std::size_t count) : device(index) {
     enter(std::max(index, 0));
     memory = index < 0 ? pinned_buffer(count) : device_buffer(count);
     stream = make_stream("probe");
@@ -40,7 +41,7 @@ struct Place {
   std::string name() const { return device < 0 ? "host" : "cuda:" + std::to_string(device); }
 };
 
-void send(const Place& by, const Buffer& from, const Buffer& to) {
+void send(const Endpoint& by, const Buffer& from, const Buffer& to) {
   enter(std::max(by.device, 0));
   copy(from.data(), to.data(), from.size() * sizeof(float), by.stream);
   check(cudaStreamSynchronize(by.stream), "a copy between devices");
@@ -52,8 +53,8 @@ bool same_bits(const Buffer& a, const Buffer& b) {
 
 /// Bits of every kind there and back, by `from`'s stream; read at `to` by its own as well.
 bool is_exact(int from, int to) {
-  const Place here(from, kProbe), there(to, kProbe);
-  const Place back(from, kProbe);
+  const Endpoint here(from, kProbe), there(to, kProbe);
+  const Endpoint back(from, kProbe);
   const Buffer sent = pinned_buffer(kProbe), seen = pinned_buffer(kProbe),
                returned = pinned_buffer(kProbe);
   const kernels::Random random{1, kernels::Stream::synthetic_data};
@@ -69,8 +70,8 @@ bool is_exact(int from, int to) {
   return same_bits(sent, seen) && same_bits(sent, returned);
 }
 
-double speed_of(const Place& from, const Place& to) {
-  const Place& by = from.device < 0 ? to : from;
+double speed_of(const Endpoint& from, const Endpoint& to) {
+  const Endpoint& by = from.device < 0 ? to : from;
   send(by, from.memory, to.memory);  // warm
   const auto start = std::chrono::steady_clock::now();
   for (int i = 0; i < kCopies; ++i) {
@@ -87,7 +88,7 @@ bool can_access(int from, int to) {
   return can != 0;
 }
 
-/// Of two devices.
+/// Expects two different devices.
 bool try_peer(int from, int to) {
   if (!can_access(from, to)) return false;
   enter(from);
@@ -106,10 +107,6 @@ bool try_peer(int from, int to) {
   return false;
 }
 
-bool open_peer(int from, int to) {
-  return from == to || on_own_thread([=] { return try_peer(from, to); });
-}
-
 std::vector<DevicePath> measure_all() {
   const int count = count_devices();
   std::vector<DevicePath> paths;
@@ -117,7 +114,7 @@ std::vector<DevicePath> measure_all() {
     for (int to = -1; to < count; ++to) {
       if (from == to) continue;
       const bool peer = from >= 0 && to >= 0 && try_peer(from, to);
-      const Place source(from, kTimed), target(to, kTimed);
+      const Endpoint source(from, kTimed), target(to, kTimed);
       paths.push_back({source.name(), target.name(), peer,
                        peer || is_exact(from < 0 ? to : from, from < 0 ? -1 : to),
                        speed_of(source, target)});
@@ -126,11 +123,14 @@ std::vector<DevicePath> measure_all() {
   return paths;
 }
 
-std::vector<DevicePath> measure() {
+}  // namespace
+
+std::vector<DevicePath> measure_paths() {
   return on_own_thread(measure_all);
 }
 
-const Registered<DevicePaths> kRegistered("cuda", {measure, open_peer});
+bool open_peer(int from, int to) {
+  return from == to || on_own_thread([=] { return try_peer(from, to); });
+}
 
-}  // namespace
 }  // namespace easgd::cuda

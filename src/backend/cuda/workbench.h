@@ -4,10 +4,10 @@
 
 #include <vector>
 
-#include "backend/backend.h"
 #include "backend/cuda/arranged.h"
 #include "backend/cuda/convolution_plan.h"
 #include "backend/cuda/stream.h"
+#include "backend/model.h"
 #include "kernels/bf16.h"
 #include "kernels/layer_passes.h"
 

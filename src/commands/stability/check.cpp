@@ -51,8 +51,9 @@ double largest_stable_curvature(const AlgorithmConfig& algorithm, const ElasticR
   const double eta = algorithm.learning_rate * algorithm.schedule.largest();
   const double rise = algorithm.rho_schedule.largest();
   const double alpha = rise * rates.alpha, beta = rise * rates.beta;
-  return (algorithm.exchange == "synchronous" ? theory::synchronous_easgd_largest_eta_h(alpha, beta)
-                                              : theory::easgd_largest_eta_h(alpha)) /
+  return (algorithm.exchange == Exchange::synchronous
+              ? theory::synchronous_easgd_largest_eta_h(alpha, beta)
+              : theory::easgd_largest_eta_h(alpha)) /
          eta;
 }
 
@@ -68,7 +69,7 @@ void print_check(const Arguments& a, Config& config) {
   const double limit = largest_stable_curvature(config.algorithm, rates);
   const bool applies = config.algorithm.tau == 1 && config.algorithm.name == "easgd";
   const nlohmann::ordered_json result = {
-      {"exchange", config.algorithm.exchange},
+      {"exchange", config::name_of(config.algorithm.exchange)},
       {"workers", workers},
       {"tau", config.algorithm.tau},
       {"learning_rate", config.algorithm.learning_rate},

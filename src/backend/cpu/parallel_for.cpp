@@ -1,18 +1,17 @@
-#include "backend/cpu/team.h"
+#include "backend/cpu/parallel_for.h"
 
 #include <fmt/format.h>
 
-#include "backend/cpu/largest_team.h"
 #include "base/error.h"
 #include "base/startable_threads.h"
 
 namespace easgd::cpu {
 
-int largest_team() {
+int most_threads() {
   return omp_get_thread_limit();
 }
 
-void start_team(int threads) {
+void start_threads(int threads) {
   omp_set_dynamic(0);                                                 // OMP_DYNAMIC
   if (omp_get_max_active_levels() < 1) omp_set_max_active_levels(1);  // OMP_MAX_ACTIVE_LEVELS
   omp_set_num_threads(threads);

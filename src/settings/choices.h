@@ -1,0 +1,53 @@
+// The choices of a configuration that code compares.
+#pragma once
+
+#include "algorithms/algorithm.h"
+#include "algorithms/statistics_policy.h"
+#include "config/choice.h"
+
+namespace easgd {
+
+/// center.order: the order in which letters are absorbed.
+enum class OrderKind { free, round_robin, replay, virtual_time };
+
+/// workers.plans: how convolutions are chosen on CUDA.
+enum class PlanChoice { ranking, search };
+
+/// workers.on_failure: what the others do when a worker fails.
+enum class OnFailure { go_on, stop };
+
+/// A configuration exchanges one way; only an algorithm may allow any.
+template <>
+struct config::Names<Exchange> {
+  static constexpr Name<Exchange> all[] = {{"asynchronous", Exchange::asynchronous},
+                                           {"synchronous", Exchange::synchronous}};
+};
+
+template <>
+struct config::Names<StatisticsPolicy> {
+  static constexpr Name<StatisticsPolicy> all[] = {{"average", StatisticsPolicy::average},
+                                                   {"keep", StatisticsPolicy::keep},
+                                                   {"recompute", StatisticsPolicy::recompute}};
+};
+
+template <>
+struct config::Names<OrderKind> {
+  static constexpr Name<OrderKind> all[] = {{"free", OrderKind::free},
+                                            {"round_robin", OrderKind::round_robin},
+                                            {"replay", OrderKind::replay},
+                                            {"virtual", OrderKind::virtual_time}};
+};
+
+template <>
+struct config::Names<PlanChoice> {
+  static constexpr Name<PlanChoice> all[] = {{"ranking", PlanChoice::ranking},
+                                             {"search", PlanChoice::search}};
+};
+
+template <>
+struct config::Names<OnFailure> {
+  static constexpr Name<OnFailure> all[] = {{"continue", OnFailure::go_on},
+                                            {"stop", OnFailure::stop}};
+};
+
+}  // namespace easgd
