@@ -28,8 +28,8 @@ struct WorkerPlaces {
 };
 
 /// A place for each worker. "auto" stands for one worker a GPU; where there are none, for one CPU
-/// worker a core, at most kMostAutoWorkers; and for one in all of either where the algorithm has one.
-/// CPU workers share the cores that this process may use.
+/// worker a core, at most kMostAutoWorkers; and for one in all of either where the algorithm has
+/// one. CPU workers share the cores that this process may use.
 /// Throws: ConfigError for a device that is none; DeviceError for one that this program or machine
 /// lacks.
 WorkerPlaces place_workers(const WorkersConfig& workers, bool single_worker);
