@@ -1,6 +1,7 @@
 // Who runs where, and who is told when one does not move.
 
 #include "exchange/devices.h"
+#include "base/limits.h"
 
 #include <doctest/doctest.h>
 

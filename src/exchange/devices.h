@@ -44,8 +44,4 @@ Placement place_evaluation(const WorkersConfig& workers, const EvaluateConfig& e
 /// DeviceError for one that this machine lacks.
 CenterPlacement place_center(const Config& config, const std::vector<Placement>& workers);
 
-constexpr std::size_t kMostAutoWorkers = 16;
-/// Two more numbers have meanings: task.cpp has a worker that is none, 0xffff ends an order.bin.
-constexpr std::size_t kMostWorkers = 65533;
-
 }  // namespace easgd
