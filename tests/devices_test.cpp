@@ -1,5 +1,6 @@
 // Who runs where, and who is told when one does not move.
 
+#include "base/limits.h"
 #include "exchange/place_center.h"
 #include "exchange/worker_placement.h"
 

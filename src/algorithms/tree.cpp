@@ -12,6 +12,7 @@
 
 #include "algorithms/center_rules.h"
 #include "algorithms/local_rules.h"
+#include "base/limits.h"
 
 namespace easgd {
 namespace {
@@ -23,9 +24,10 @@ struct TreeOptions final : AlgorithmOptions {
 
   std::string table() const override { return "tree"; }
   void fields(config::Fields& f) override {
-    f.integer("fanout", fanout, {2, 65533}, "workers of a group, and groups of a group");
-    f.integer("tau_up", tau_up, {1, 1e9}, "letters a group absorbs between two to its parent");
-    f.integer("tau_down", tau_down, {1, 1e9},
+    f.integer("fanout", fanout, {2, kMostWorkers}, "workers of a group, and groups of a group");
+    f.integer("tau_up", tau_up, {1, kMostPeriod},
+              "letters a group absorbs between two to its parent");
+    f.integer("tau_down", tau_down, {1, kMostPeriod},
               "letters a group absorbs between two pulls of its parent");
   }
 };

@@ -22,7 +22,7 @@ std::string shown_bytes(double bytes) {
   return fmt::format("{:.2f} MiB", bytes / (1 << 20));
 }
 
-/// Known without the files, where the set's reader says so.
+/// Known without the files if the set's reader says so.
 DatasetFacts facts_of(const DataConfig& data) {
   if (const auto facts = data.reader()->facts()) return *facts;
   const DataSplit split = data.reader()->read({data.dir, 0});

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/limits.h"
 #include "exchange/worker_placement.h"
 
 namespace easgd {

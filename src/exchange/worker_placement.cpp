@@ -7,6 +7,7 @@
 
 #include "backend/cuda_library.h"
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/nearest.h"
 #include "base/usable_cores.h"
 

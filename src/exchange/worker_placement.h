@@ -25,8 +25,4 @@ WorkerPlacement place_workers(const WorkersConfig& workers, bool single_worker);
 /// Throws: DeviceError where this machine lacks the GPU.
 Placement place_evaluation(const WorkersConfig& workers, const EvaluateConfig& evaluate);
 
-constexpr std::size_t kMostAutoWorkers = 16;
-/// Two more numbers have meanings: task.cpp has a worker that is none, 0xffff ends an order.bin.
-constexpr std::size_t kMostWorkers = 65533;
-
 }  // namespace easgd
