@@ -5,8 +5,10 @@
 
 #include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
+#include "evaluate/evaluation_clock.h"
 #include "exchange/virtual_order.h"
 #include "own_keys.h"
 #include "quadratic.h"
@@ -176,6 +178,25 @@ TEST_CASE("rules that are replaced by copies of their state go on with the same 
     const Algorithm replaced = with_replaced_rules(algorithm);
     toy.change = [&](TeamOptions& options) { options.algorithm = &replaced; };
     CHECK(toy.run() == undisturbed);
+  }
+}
+
+TEST_CASE("an evaluation clock that is replaced by a copy of its state is due at the same time") {
+  EvaluateConfig::Every every;
+  every.seconds = 3;
+  every.epochs = 0.5;
+  every.versions = 7;
+  const std::uint64_t steps[] = {40};
+  const CenterView center{.version = 10, .steps = steps};
+  EvaluationClock clock(every, 10, 1000), copy(every, 10, 1000);
+  clock.begun(center, 8);
+  move_state(clock, copy);
+  for (const auto& [version, step, seconds] :
+       {std::tuple{13, 49, 8.9}, {14, 49, 8.9}, {13, 50, 8.9}, {13, 49, 9.0}}) {
+    const std::uint64_t now[] = {std::uint64_t(step)};
+    const CenterView later{.version = std::uint64_t(version), .steps = now};
+    CHECK(copy.due(later, seconds) == clock.due(later, seconds));
+    CHECK(clock.due(later, seconds) == (version + step + seconds > 13 + 49 + 8.95));
   }
 }
 
