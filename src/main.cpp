@@ -16,8 +16,8 @@
 #include <system_error>
 
 #include "base/error.h"
+#include "base/one_line.h"
 #include "base/standard_output.h"
-#include "base/utf8.h"
 #include "commands/commands.h"
 #include "commands/mistyped.h"
 
@@ -71,7 +71,8 @@ constexpr const char* kNoThread =
 
 /// Called by the launcher (launcher.cpp).
 extern "C" int easgd_main(int argc, char** argv) try {
-  // The C library looks for its unwinder when it first needs it, and aborts where memory is short then.
+  // The C library looks for its unwinder when it first needs it, and aborts where memory is short
+  // then.
   void* here = nullptr;
   backtrace(&here, 1);
   std::set_terminate(end_at_once);

@@ -116,8 +116,12 @@ inline std::string folder_with_room(const std::string& folder, std::size_t lette
   constexpr std::size_t kLongestPath = 4095;
   std::string path = folder;
   std::size_t left = kLongestPath - path.size() - 1 - letters;
-  for (; left > 300; left -= 201) path += "/" + std::string(200, 'd');
-  path += "/" + std::string(left / 2 - 1, 'd') + "/" + std::string(left - left / 2 - 1, 'd');
+  const auto go_deeper = [&path](std::size_t letters_more) {
+    path.append(1, '/').append(letters_more, 'd');
+  };
+  for (; left > 300; left -= 201) go_deeper(200);
+  go_deeper(left / 2 - 1);
+  go_deeper(left - left / 2 - 1);
   std::filesystem::create_directories(path);
   return path;
 }

@@ -37,7 +37,7 @@ struct Toy {
                   .on_version = {},
                   .on_failure = on_failure};
     if (on_version) {
-      o.on_version = [heed = on_version](const CenterView& center) {
+      o.on_version = [heed = on_version](const CenterView& center, double) {
         heed(center);
         return false;
       };

@@ -4,19 +4,55 @@
 
 #include <doctest/doctest.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <csignal>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <thread>
 
 #include "base/error.h"
 #include "base/write_file.h"
+#include "runs/run_record.h"
 #include "temporary_folder.h"
 
 using namespace easgd;
 namespace fs = std::filesystem;
+
+namespace {
+
+/// Of the warnings in metrics.jsonl, as they are read.
+std::vector<std::string> messages_in(const fs::path& folder) {
+  std::vector<std::string> messages;
+  for (const Event& event : RunFolder::read(folder).events) {
+    messages.push_back(std::get<WarningEvent>(event).message);
+  }
+  return messages;
+}
+
+using Messages = std::vector<std::string>;
+
+/// A folder in which a run began, and wrote `first`.
+void leave_run(const std::string& folder) {
+  RunFolder run = RunFolder::create(folder, "run");
+  run.log(WarningEvent{"first"});
+  run.keep();
+}
+
+RunSummary named_summary(const std::string& name) {
+  RunSummary summary;
+  summary.name = name;
+  return summary;
+}
+
+void append(const fs::path& path, const std::string& text) {
+  std::ofstream(path, std::ios::app) << text;
+}
+
+}  // namespace
 
 TEST_CASE("of runs that want one folder at the same time, one gets it and the others are told") {
   constexpr int kRuns = 4;
@@ -31,8 +67,8 @@ TEST_CASE("of runs that want one folder at the same time, one gets it and the ot
           ++ready;
           while (ready < kRuns) std::this_thread::yield();
           try {
-            RunFolder mine(out, "run");
-            mine.log({{"event", "mine"}});
+            RunFolder mine = RunFolder::create(out, "run");
+            mine.log(WarningEvent{"mine"});
             mine.keep();
             ++made;
           } catch (const ConfigError&) {
@@ -46,21 +82,21 @@ TEST_CASE("of runs that want one folder at the same time, one gets it and the ot
     std::ifstream metrics(out + "/metrics.jsonl");
     std::string line;
     REQUIRE(std::getline(metrics, line));
-    CHECK(line == R"({"event":"mine"})");
+    CHECK(line == R"({"event":"warning","message":"mine"})");
     CHECK_FALSE(std::getline(metrics, line));
   }
 }
 
 TEST_CASE("a run that does not begin leaves no folder it made") {
   const testing::TemporaryFolder folder;
-  { const RunFolder mine(folder / "a/b", "run"); }
+  { const RunFolder mine = RunFolder::create(folder / "a/b", "run"); }
   CHECK(fs::is_empty(folder.path()));
 }
 
 TEST_CASE("of what lies in a folder that is taken back, only what was written is removed") {
   const testing::TemporaryFolder folder;
   {
-    RunFolder mine(folder / "a/b", "run");
+    RunFolder mine = RunFolder::create(folder / "a/b", "run");
     mine.write("config.toml", "text");
     CHECK(fs::exists(folder / "a/b/config.toml"));
     std::ofstream(folder / "a/b/summary.json") << "somebody's";
@@ -89,8 +125,8 @@ TEST_CASE("a file whose writing throws is not left behind, nor is what was there
 TEST_CASE("a folder that another run has begun in is not removed with one's own") {
   const testing::TemporaryFolder folder;
   {
-    RunFolder mine(folder / "a/b", "run");
-    RunFolder other(folder / "a/c", "run");
+    RunFolder mine = RunFolder::create(folder / "a/b", "run");
+    RunFolder other = RunFolder::create(folder / "a/c", "run");
     other.keep();
   }
   CHECK(fs::exists(folder / "a/c/metrics.jsonl"));
@@ -99,27 +135,29 @@ TEST_CASE("a folder that another run has begun in is not removed with one's own"
 
 TEST_CASE("a line that cannot be written whole leaves no half of it in metrics.jsonl") {
   const testing::TemporaryFolder folder;
-  RunFolder mine(folder / "run", "run");
-  mine.log({{"event", "first"}});
+  RunFolder mine = RunFolder::create(folder / "run", "run");
+  std::vector<std::string> complaints;
+  mine.on_warning = [&](const std::string& complaint) { complaints.push_back(complaint); };
+  mine.log(WarningEvent{"first"});
   rlimit before{};
   getrlimit(RLIMIT_FSIZE, &before);
   std::signal(SIGXFSZ, SIG_IGN);
   rlimit small = before;
-  small.rlim_cur = 40;
+  small.rlim_cur = 60;
   setrlimit(RLIMIT_FSIZE, &small);
-  mine.log({{"event", std::string(100, 'x')}});
+  mine.log(WarningEvent{std::string(100, 'x')});
   setrlimit(RLIMIT_FSIZE, &before);
-  mine.log({{"event", "third"}});
-  std::ifstream metrics(folder / "run/metrics.jsonl");
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(metrics, line);) lines.push_back(line);
-  CHECK(lines == std::vector<std::string>{R"({"event":"first"})", R"({"event":"third"})"});
+  mine.log(WarningEvent{"third"});
+  CHECK(messages_in(folder / "run") == Messages{"first", "third"});
+  REQUIRE(complaints.size() == 1);
+  CHECK(complaints[0].find("metrics.jsonl: cannot be written: File too large; the run goes on") !=
+        std::string::npos);
 }
 
 TEST_CASE("a folder that can be made only in part is not left behind") {
   const testing::TemporaryFolder folder;
   const std::string too_long(300, 'x');
-  CHECK_THROWS_WITH_AS(RunFolder(folder / "a/b" + "/" + too_long, "run"),
+  CHECK_THROWS_WITH_AS(RunFolder::create(folder / "a/b" + "/" + too_long, "run"),
                        doctest::Contains("cannot make the run folder: File name too long"),
                        DataError);
   CHECK(fs::is_empty(folder.path()));
@@ -128,10 +166,10 @@ TEST_CASE("a folder that can be made only in part is not left behind") {
 TEST_CASE("a folder of runs does not become a run") {
   const testing::TemporaryFolder folder;
   {
-    RunFolder first(folder / "runs/first", "run");
+    RunFolder first = RunFolder::create(folder / "runs/first", "run");
     first.keep();
   }
-  CHECK_THROWS_WITH_AS(RunFolder(folder / "runs", "run"),
+  CHECK_THROWS_WITH_AS(RunFolder::create(folder / "runs", "run"),
                        doctest::Contains("runs: holds runs; give a folder in it"), ConfigError);
   CHECK_FALSE(fs::exists(folder.path() / "runs/metrics.jsonl"));
 }
@@ -139,9 +177,121 @@ TEST_CASE("a folder of runs does not become a run") {
 TEST_CASE("what others have put into a folder made for a run stays") {
   const testing::TemporaryFolder folder;
   {
-    const RunFolder mine(folder / "a", "run");
+    const RunFolder mine = RunFolder::create(folder / "a", "run");
     std::ofstream(folder / "a/notes.txt") << "theirs";
   }
   CHECK(fs::exists(folder.path() / "a/notes.txt"));
   CHECK_FALSE(fs::exists(folder.path() / "a/metrics.jsonl"));
+}
+
+TEST_CASE("a folder is reopened: events are appended, files may be written over") {
+  const testing::TemporaryFolder folder;
+  const std::string path = folder / "run";
+  leave_run(path);
+  std::ofstream(path + "/summary.json") << to_json(named_summary("first"));
+  {
+    RunFolder again = RunFolder::reopen(path);
+    again.log(WarningEvent{"second"});
+    again.write("summary.json", to_json(named_summary("second")).dump());
+  }
+  CHECK(messages_in(path) == Messages{"first", "second"});
+  CHECK(RunFolder::read(path).summary.value().name == "second");
+}
+
+TEST_CASE("a torn last line is dropped from a folder that is reopened") {
+  const testing::TemporaryFolder folder;
+  const std::string path = folder / "run";
+  leave_run(path);
+  const auto whole = fs::file_size(path + "/metrics.jsonl");
+  for (const std::string& torn :
+       {std::string(R"({"event":"warning","mess)"), std::string(10'000, 'x')}) {
+    append(path + "/metrics.jsonl", torn);
+    RunFolder::reopen(path);
+    CHECK(fs::file_size(path + "/metrics.jsonl") == whole);
+  }
+  fs::resize_file(path + "/metrics.jsonl", 5);  // nothing but a torn line
+  RunFolder::reopen(path);
+  CHECK(fs::file_size(path + "/metrics.jsonl") == 0);
+}
+
+TEST_CASE("a folder in which a run is at work is not reopened") {
+  const testing::TemporaryFolder folder;
+  const std::string path = folder / "run";
+  RunFolder mine = RunFolder::create(path, "run");
+  mine.keep();
+  mine.log(WarningEvent{"mine"});
+  append(path + "/metrics.jsonl", "half a li");  // as one that is being written
+  const auto size = fs::file_size(path + "/metrics.jsonl");
+  CHECK_THROWS_WITH_AS(RunFolder::reopen(path), doctest::Contains("run: a run is at work in it"),
+                       ConfigError);
+  const pid_t other = fork();  // in another process
+  if (other == 0) {
+    try {
+      RunFolder::reopen(path);
+    } catch (const ConfigError&) {
+      _exit(7);
+    }
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(other, &status, 0);
+  CHECK(WEXITSTATUS(status) == 7);
+  CHECK(fs::file_size(path + "/metrics.jsonl") == size);
+  CHECK(messages_in(path) == Messages{"mine"});
+}
+
+TEST_CASE("what is no run's folder is not reopened, and is left as it is") {
+  const testing::TemporaryFolder folder;
+  std::ofstream(folder / "notes.txt") << "mine";
+  CHECK_THROWS_WITH_AS(RunFolder::reopen(folder.path()),
+                       doctest::Contains("is not the folder of a run: it has no metrics.jsonl"),
+                       DataError);
+  CHECK_THROWS_AS(RunFolder::reopen(folder / "notes.txt"), DataError);
+  CHECK_THROWS_AS(RunFolder::reopen(folder / "nowhere"), DataError);
+  CHECK(fs::exists(folder / "notes.txt"));
+}
+
+TEST_CASE("a run that is being written is read as far as it is there") {
+  const testing::TemporaryFolder folder;
+  const std::string path = folder / "run", metrics = path + "/metrics.jsonl";
+  leave_run(path);
+  append(metrics, R"({"event":"checkpoint","version":3})"
+                  "\n");  // of a later program
+  append(metrics, R"({"event":"warning","message":"second","colour":"red"})"
+                  "\n");
+  append(metrics, R"({"event":"warning","message":"th)");
+  const RunRecord record = RunFolder::read(path);
+  CHECK_FALSE(record.config);
+  CHECK_FALSE(record.summary);
+  CHECK(messages_in(path) == Messages{"first", "second"});
+}
+
+TEST_CASE("what is damaged in a folder is reported with file and line") {
+  const testing::TemporaryFolder folder;
+  const std::string path = folder / "run", metrics = path + "/metrics.jsonl";
+  leave_run(path);
+  const auto complaint = [&](const std::string& line) -> std::string {
+    const auto size = fs::file_size(metrics);
+    append(metrics, line + "\n");
+    std::string what = "none";
+    try {
+      RunFolder::read(path);
+    } catch (const DataError& e) {
+      what = e.what();
+    }
+    fs::resize_file(metrics, size);
+    return what;
+  };
+  CHECK(complaint("{\"event\":").ends_with("metrics.jsonl:2: is not valid JSON"));
+  CHECK(complaint("[1]").ends_with(
+      "metrics.jsonl:2: event: expected an object with this key; found [1]"));
+  CHECK(complaint(R"({"event":"warning","message":7})")
+            .ends_with("metrics.jsonl:2: message: expected a text; found 7"));
+  std::ofstream(path + "/summary.json") << "{\"status\": \"dancing\"}";
+  CHECK(complaint("{}").ends_with("event: expected an object with this key; found {}"));
+  CHECK_THROWS_WITH_AS(
+      RunFolder::read(path),
+      doctest::Contains("summary.json: status: expected a word that is known; found \"dancing\""),
+      DataError);
+  CHECK_THROWS_AS(RunFolder::read(folder.path()), DataError);
 }

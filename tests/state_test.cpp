@@ -1,5 +1,5 @@
-// Is all that a rule, an order or a clock keeps named in its State? Each is replaced again and again
-// in mid-run by one made anew that is given the state of the old: the run must not notice.
+// Is all that a rule, an order or a clock keeps named in its State? Each is replaced again and
+// again in mid-run by one made anew that is given the state of the old: the run must not notice.
 
 #include <doctest/doctest.h>
 

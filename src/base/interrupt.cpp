@@ -69,6 +69,7 @@ void hear_signals() {
 
 void catch_interrupts() {
   signal(SIGPIPE, SIG_IGN);
+  asked = false;
   caught = true;
 }
 

@@ -15,7 +15,7 @@ namespace {
 
 constexpr int kMostNames = 1000;  // that are taken already
 
-/// A file beside `path` that was not there before, opened to be written; errno where there is none.
+/// A file beside `path` that was not there before, opened to be written; errno if there is none.
 struct NewFile {
   std::filesystem::path path;
   int descriptor = -1;
@@ -39,14 +39,35 @@ struct Unlink {
   }
 };
 
+/// Has what was written reach the disk. Returns an errno, or 0; not every file can be asked that.
+int make_durable(int descriptor) {
+  if (fsync(descriptor) == 0 || errno == EINVAL || errno == ENOTSUP) return 0;
+  return errno;
+}
+
 /// Closes the descriptor. Returns an errno, or 0.
 int fill_file(int descriptor, const std::function<void(std::ostream&)>& fill) {
   errno = 0;
   __gnu_cxx::stdio_filebuf<char> buffer(descriptor, std::ios::out | std::ios::binary);
   std::ostream stream(&buffer);
   fill(stream);
-  const bool written = stream.good() && buffer.close();
-  return written ? 0 : errno != 0 ? errno : EIO;
+  stream.flush();
+  if (stream.good()) {
+    const int why = make_durable(descriptor);
+    if (buffer.close() && why == 0) return 0;
+    if (why != 0) return why;
+  }
+  return errno != 0 ? errno : EIO;
+}
+
+/// Has a new name in a folder reach the disk. The file is whole with the name or without, so that a
+/// folder that cannot be opened or asked is no failure.
+void make_name_durable(const std::filesystem::path& path) {
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor == -1) return;
+  fsync(descriptor);
+  close(descriptor);
 }
 
 /// Returns an errno, or 0.
@@ -70,6 +91,7 @@ void write(const std::filesystem::path& path, const std::function<void(std::ostr
     if (why == 0) why = put_in_place(beside.path, path, replaces);
     if (why == 0) {
       unless_placed.path = nullptr;
+      make_name_durable(path);
       return;
     }
   }

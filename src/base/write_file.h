@@ -1,4 +1,4 @@
-// Files that appear whole or not at all.
+// Files that appear whole or not at all, and have reached the disk when they do.
 #pragma once
 
 #include <filesystem>
@@ -8,7 +8,7 @@
 namespace easgd {
 
 /// Lets `fill` write a file beside `path`, under a name that was free, then puts it in the place of
-/// `path`. Where that fails, an earlier `path` stays as it was and nothing else is left behind.
+/// `path`. If that fails, an earlier `path` stays as it was and nothing else is left behind.
 /// Throws: DataError.
 void write_file(const std::filesystem::path& path, const std::function<void(std::ostream&)>& fill);
 

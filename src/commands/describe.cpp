@@ -11,7 +11,7 @@
 #include "base/standard_output.h"
 #include "commands/commands.h"
 #include "evaluate/run_inputs.h"
-#include "exchange/devices.h"
+#include "exchange/worker_placement.h"
 #include "settings/load.h"
 #include "settings/worker_schedule.h"
 
@@ -22,7 +22,7 @@ std::string shown_bytes(double bytes) {
   return fmt::format("{:.2f} MiB", bytes / (1 << 20));
 }
 
-/// Known without the files, where the set's reader says so.
+/// Known without the files if the set's reader says so.
 DatasetFacts facts_of(const DataConfig& data) {
   if (const auto facts = data.reader()->facts()) return *facts;
   const DataSplit split = data.reader()->read({data.dir, 0});
@@ -47,7 +47,7 @@ void print_layers(const Network& network) {
 /// that are not here can be described but for that.
 std::vector<std::string> print_devices(const Config& config, bool single, const Network& network) {
   try {
-    const auto places = place_workers(config.workers, single).places;
+    const auto places = place_workers(config.workers, single).placements;
     const auto backend = places[0].make_backend();
     const auto model = backend->compile(network, {.batch = std::size_t(config.workers.batch),
                                                   .training = true,

@@ -30,7 +30,7 @@ Config config_of(const safetensors::File& file, const std::filesystem::path& pat
   return parse_config(carried->second, path.string() + " (its easgd.config)", overrides);
 }
 
-/// Where the data of a run have moved from where it found them, they are looked for in $EASGD_DATA.
+/// If the data of a run are no longer where it found them, they are looked for in $EASGD_DATA.
 /// `source` is the run's own config.toml; a data.dir from elsewhere is left as it is.
 void follow_data(Config& config, const std::string& source) {
   std::string& dir = config.data.dir;

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cassert>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -36,14 +37,19 @@ std::string name_of(Enum value) {
   return {};
 }
 
-/// `word` is one of the enum's.
+/// Nothing if the enum has no such word.
 template <class Enum>
-Enum named(std::string_view word) {
+std::optional<Enum> find_named(std::string_view word) {
   for (const Name<Enum>& name : Names<Enum>::all) {
     if (name.word == word) return name.value;
   }
-  assert(false);
-  return {};
+  return std::nullopt;
+}
+
+/// `word` is one of the enum's.
+template <class Enum>
+Enum named(std::string_view word) {
+  return find_named<Enum>(word).value();
 }
 
 /// Declares the option.

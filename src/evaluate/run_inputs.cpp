@@ -9,7 +9,7 @@
 
 namespace easgd {
 
-Data::Data(Config& config, std::size_t other_threads)
+Data::Data(const Config& config, std::size_t other_threads)
     : threads(other_threads),
       split(config.data.reader()->read({config.data.dir, std::uint64_t(config.seed)})),
       train_size(used_samples(*split.train, std::size_t(config.data.limit))),
@@ -17,8 +17,6 @@ Data::Data(Config& config, std::size_t other_threads)
   if (config.data.mean.empty()) {
     const auto known = split.train->normalisation();
     normalisation = known ? *known : measure_normalisation(*split.train, train_size);
-    config.data.mean.assign(normalisation.mean.begin(), normalisation.mean.end());
-    config.data.deviation.assign(normalisation.deviation.begin(), normalisation.deviation.end());
   } else {
     normalisation.mean.assign(config.data.mean.begin(), config.data.mean.end());
     normalisation.deviation.assign(config.data.deviation.begin(), config.data.deviation.end());

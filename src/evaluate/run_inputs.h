@@ -13,11 +13,10 @@
 
 namespace easgd {
 
-/// The data of a configuration, read and measured. Fills data.mean and data.deviation of `config`
-/// where they are empty.
+/// The data of a configuration, read, and measured if it gives no mean and deviation.
 struct Data {
   /// `other_threads`: that its owner is going to start.
-  explicit Data(Config& config, std::size_t other_threads = 0);
+  explicit Data(const Config& config, std::size_t other_threads = 0);
 
   DataThreads threads;  ///< outlive what they prepare
   DataSplit split;

@@ -73,7 +73,12 @@ MasterOptions Team::master_options() {
                        .statistics = options_.statistics,
                        .order = std::move(options_.order),
                        .members = {},
-                       .on_version = options_.on_version};
+                       .on_version = {}};
+  if (options_.on_version) {
+    master.on_version = [this](const CenterView& center) {
+      return options_.on_version(center, center.seconds.value_or(seconds()));
+    };
+  }
   for (std::size_t i = 0; i < workers(); ++i) {
     master.members.push_back({mailboxes_[i].get(), telemetry_[i].get()});
   }

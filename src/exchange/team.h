@@ -28,8 +28,9 @@ struct TeamOptions {
   ConstView state0;  ///< [P + S], the start of the center and of every worker, in host memory
   Statistics statistics = {};
   bool stop_on_failure = false;
-  /// On the master's thread, after each version: see Master.
-  std::function<bool(const CenterView&)> on_version;
+  /// On the master's thread, after each version: see Master. `seconds` is the virtual time of an
+  /// order that keeps one, else training time.
+  std::function<bool(const CenterView&, double seconds)> on_version;
   /// On the worker's thread, once it has failed.
   std::function<void(int worker, const std::string& why)> on_failure;
 };

@@ -11,22 +11,22 @@
 #include <string_view>
 #include <vector>
 
-#include "base/utf8.h"
+#include "base/one_line.h"
 
 namespace easgd {
 namespace {
 
 constexpr int kWidestBar = 24, kNarrowestBar = 8;
 constexpr const char* kEraseLine = "\r\033[K";
-constexpr double kLongestTold = 1e7;  // seconds
+constexpr double kLongestShown = 1e7;  // seconds
 
-/// Of the terminal that standard error is; 80 where it does not say.
+/// The width of the terminal that standard error is; 80 if it does not say.
 std::size_t columns() {
   winsize size{};
   return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
-/// A terminal on which a line can be written over. Asked for once.
+/// Standard error is a terminal on which a line can be written over. Found out once.
 bool is_terminal() {
   static const bool kIs = [] {
     const char* term = std::getenv("TERM");
@@ -55,7 +55,7 @@ std::vector<std::string> parts_of(const ProgressState& state) {
     parts.push_back(fmt::format("{:.0f} images/s", state.images_per_second));
   if (state.fraction > 0) {
     const double left = state.seconds * (1 - state.fraction) / state.fraction;
-    if (left < kLongestTold) parts.push_back(clock_text(left) + " left");
+    if (left < kLongestShown) parts.push_back(clock_text(left) + " left");
   }
   return parts;
 }

@@ -1,23 +1,19 @@
-// Tells a person how a run is going: a bar on a terminal, plain lines elsewhere.
+// Shows a person how a run is going: a bar on a terminal, plain lines elsewhere.
 #pragma once
 
 #include <chrono>
 #include <string>
 
-namespace easgd {
+#include "runs/run_client.h"
 
-struct ProgressState {
-  double fraction = 0;  ///< of the run, 0..1; 0 where its length is not known
-  double seconds = 0;   ///< training time
-  double epoch = 0;
-  double images_per_second = 0;
-};
+namespace easgd {
 
 /// The state in one line of at most `room` columns: as much of a bar, the share that is done, times
 /// and rate as there is room for.
 std::string progress_line(const ProgressState& state, std::size_t room);
 
-/// Writes to standard error. A terminal that cannot go back in a line (TERM=dumb) is none. Thread: main, but for `line`.
+/// Writes to standard error. A terminal that cannot go back in a line (TERM=dumb) is none.
+/// Thread: main, except line().
 class Progress {
  public:
   Progress();

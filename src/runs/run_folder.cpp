@@ -2,23 +2,28 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/write_file.h"
-#include "runs/progress.h"
+#include "runs/run_record.h"
 
 namespace easgd {
 namespace {
 
-constexpr const char* kFiles[] = {"config.toml", "metrics.jsonl", "center.safetensors", "order.bin",
+constexpr const char* kMetrics = "metrics.jsonl";
+constexpr const char* kFiles[] = {"config.toml", kMetrics, "center.safetensors", "order.bin",
                                   "summary.json"};
 
-/// What lies in a folder under the name of a run's file is somebody's.
+/// Throws: ConfigError if something in the folder has the name of a run's file: it is somebody's.
 void check_free(const std::filesystem::path& folder) {
   for (const char* name : kFiles) {
     std::error_code ignored;
@@ -37,25 +42,53 @@ void check_holds_no_runs(const std::filesystem::path& folder) {
   std::error_code error, ignored;
   std::filesystem::directory_iterator entry(folder, error);
   for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
-    if (std::filesystem::exists(entry->path() / "metrics.jsonl", ignored)) {
+    if (std::filesystem::exists(entry->path() / kMetrics, ignored)) {
       throw ConfigError(fmt::format("{}: holds runs; give a folder in it, as in --out {}",
                                     folder.string(), (folder / "another").string()));
     }
   }
 }
 
-}  // namespace
-
-RunFolder::RunFolder(const std::string& out, const std::string& name) : path_(out) {
-  try {
-    make(out, name);
-  } catch (...) {
-    take_back();
-    throw;
+/// Where the last whole line of a file ends; an errno below 0 if it cannot be read.
+off_t end_of_lines(int descriptor) {
+  char part[4096];
+  off_t end = lseek(descriptor, 0, SEEK_END);
+  while (end > 0) {
+    const off_t begin = std::max<off_t>(0, end - off_t(sizeof part));
+    const ssize_t count = pread(descriptor, part, std::size_t(end - begin), begin);
+    if (count <= 0) return -(count < 0 ? errno : EIO);
+    const std::string_view text(part, std::size_t(count));
+    if (const std::size_t at = text.rfind('\n'); at != text.npos) return begin + off_t(at) + 1;
+    end = begin;
   }
+  return 0;
 }
 
-/// The folder and those above it, as far as they are not there.
+}  // namespace
+
+RunFolder RunFolder::create(const std::string& out, const std::string& name) {
+  return {out, name};
+}
+
+RunFolder RunFolder::reopen(const std::filesystem::path& folder) {
+  return {folder, Earlier()};
+}
+
+RunRecord RunFolder::read(const std::filesystem::path& folder) {
+  return read_run(folder);
+}
+
+RunFolder::RunFolder(const std::string& out, const std::string& name)
+    : RunFolder(std::filesystem::path(out)) {
+  make(out, name);
+}
+
+RunFolder::RunFolder(const std::filesystem::path& folder, Earlier) : RunFolder(folder) {
+  open_again();
+  keep();
+}
+
+/// Makes the folder and those above it, as far as they are not there.
 void RunFolder::make_folders(const std::filesystem::path& path) {
   std::error_code ignored;
   if (path.empty() || std::filesystem::is_directory(path, ignored)) return;
@@ -65,7 +98,7 @@ void RunFolder::make_folders(const std::filesystem::path& path) {
   if (!std::filesystem::is_directory(path, error)) fail(error ? error.value() : ENOTDIR);
 }
 
-/// False where something of that name is there.
+/// False if something of that name is there.
 bool RunFolder::make_folder(const std::filesystem::path& path) {
   if (mkdir(path.c_str(), 0777) == 0) {
     made_.push_back(path);
@@ -93,16 +126,41 @@ void RunFolder::make(const std::string& out, const std::string& name) {
     make_folders(path_);
   }
   // The first file is made by one run only, should two have found the folder free.
-  const std::filesystem::path metrics = file("metrics.jsonl");
+  const std::filesystem::path metrics = file(kMetrics);
   metrics_ = open(metrics.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
   const int why = errno;
   if (metrics_ != -1) {
     written_.insert(metrics);
-    return;
+    return lock();
   }
   if (why == EEXIST) check_free(path_);
   throw DataError(
       fmt::format("{}: cannot write into the run folder: {}", path_.string(), std::strerror(why)));
+}
+
+void RunFolder::open_again() {
+  const std::filesystem::path metrics = file(kMetrics);
+  metrics_ = open(metrics.c_str(), O_RDWR | O_APPEND | O_CLOEXEC);
+  if (metrics_ == -1) {
+    const int why = errno;
+    throw DataError(
+        why == ENOENT || why == ENOTDIR
+            ? fmt::format("{}: is not the folder of a run: it has no {}", path_.string(), kMetrics)
+            : fmt::format("{}: cannot be written: {}", metrics.string(), std::strerror(why)));
+  }
+  lock();
+  const off_t end = end_of_lines(metrics_);
+  if (end < 0 || ftruncate(metrics_, end) != 0) {
+    throw DataError(fmt::format("{}: cannot be mended: {}", metrics.string(),
+                                std::strerror(end < 0 ? int(-end) : errno)));
+  }
+  for (const char* name : kFiles) written_.insert(file(name));
+}
+
+/// A file system that has no locks does without.
+void RunFolder::lock() {
+  if (flock(metrics_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
+  throw ConfigError(path_.string() + ": a run is at work in it");
 }
 
 void RunFolder::write(const std::string& name, const std::function<void(std::ostream&)>& fill) {
@@ -122,20 +180,20 @@ void RunFolder::write(const std::string& name, const std::string& text) {
 }
 
 RunFolder::~RunFolder() {
-  if (metrics_ != -1) close(metrics_);
   if (!kept_) take_back();
+  if (metrics_ != -1) close(metrics_);
 }
 
-/// Removes the files that this object wrote, and the folders that it made, where they are empty.
+/// Removes the files that this object wrote, and the folders that it made, if they are empty.
 void RunFolder::take_back() const {
   for (const auto& path : written_) unlink(path.c_str());
   for (auto folder = made_.rbegin(); folder != made_.rend(); ++folder) rmdir(folder->c_str());
 }
 
-void RunFolder::log(const nlohmann::json& event) {
+void RunFolder::log(const Event& event) {
   // Paths and what a system says of them may be no UTF-8.
   const std::string line =
-      event.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+      to_json(event).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   const std::lock_guard lock(mutex_);
   const off_t end = lseek(metrics_, 0, SEEK_END);
   std::size_t done = 0;
@@ -151,9 +209,8 @@ void RunFolder::log(const nlohmann::json& event) {
   const bool mended = done == 0 || ftruncate(metrics_, end) == 0;
   if (warned_) return;
   warned_ = true;
-  Progress::line(fmt::format("warning: {}: cannot be written: {}; the run goes on{}",
-                             file("metrics.jsonl").string(), std::strerror(why),
-                             mended ? "" : ", and one line of it is cut short"));
+  on_warning(fmt::format("{}: cannot be written: {}; the run goes on{}", file(kMetrics).string(),
+                         std::strerror(why), mended ? "" : ", and one line of it is cut short"));
 }
 
 }  // namespace easgd

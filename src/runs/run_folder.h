@@ -4,29 +4,43 @@
 #include <filesystem>
 #include <functional>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <ostream>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "runs/events.h"
+
 namespace easgd {
 
+struct RunRecord;
+
+/// The folder of a run that is going on. No other process goes on in it meanwhile: metrics.jsonl is
+/// locked.
 class RunFolder {
  public:
   /// Makes the folder; an empty `out` stands for runs/<name>-<n> with the first n that is free.
-  /// Throws: DataError where it cannot be made, ConfigError where it holds a file that a run
-  /// writes.
-  RunFolder(const std::string& out, const std::string& name);
-  /// Removes what this object has made, and nothing else, unless the run began.
+  /// Throws: DataError if it cannot be made, ConfigError if it holds a file that a run writes.
+  static RunFolder create(const std::string& out, const std::string& name);
+  /// Goes on in the folder of an earlier run: its files may be written over, and events are appended
+  /// to its metrics.jsonl, from which a torn last line is dropped.
+  /// Throws: DataError if it is no run's folder, ConfigError if a run is at work in it.
+  static RunFolder reopen(const std::filesystem::path& folder);
+  /// What is in the folder of a run: see read_run().
+  static RunRecord read(const std::filesystem::path& folder);
+
+  /// Removes what create() and this object have made, and nothing else, unless the run began.
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;
+
+  /// Called, from any thread, with what goes wrong while the run goes on. To be set before others
+  /// use the folder.
+  std::function<void(const std::string&)> on_warning = [](const std::string&) {};
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path file(const std::string& name) const { return path_ / name; }
 
-  /// Writes a whole file, also over one that this object wrote before, never over another's. From any
-  /// thread.
+  /// Writes a whole file, also over one that is this run's, never over another's. From any thread.
   /// Throws: DataError.
   void write(const std::string& name, const std::function<void(std::ostream&)>& fill);
   void write(const std::string& name, const std::string& text);
@@ -34,14 +48,21 @@ class RunFolder {
   /// The run has begun: its files stay.
   void keep() { kept_ = true; }
 
-  /// Appends one line to metrics.jsonl. From any thread. A disk that is full costs the line and a
+  /// Appends an event to metrics.jsonl. From any thread. A disk that is full costs the line and a
   /// warning, not the run.
-  void log(const nlohmann::json& event);
+  void log(const Event& event);
 
  private:
+  struct Earlier {};
+  explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
+  RunFolder(const std::string& out, const std::string& name);
+  RunFolder(const std::filesystem::path& folder, Earlier);
+
   void make(const std::string& out, const std::string& name);
   void make_folders(const std::filesystem::path& path);
   bool make_folder(const std::filesystem::path& path);
+  void open_again();
+  void lock();
   [[noreturn]] void fail(int why) const;
   void take_back() const;
 
@@ -50,7 +71,7 @@ class RunFolder {
   int metrics_ = -1;  // descriptor
   bool warned_ = false;
   std::vector<std::filesystem::path> made_;  // folders that were not there before
-  std::set<std::filesystem::path> written_;  // files
+  std::set<std::filesystem::path> written_;  // files that are this run's
   bool kept_ = false;
 };
 

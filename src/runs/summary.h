@@ -1,42 +1,91 @@
-// summary.json: the run in one object, and the telemetry of workers in metrics.jsonl.
+// summary.json: the run in one object. docs/run_folder.md has the meaning of every key.
 #pragma once
 
-#include <mutex>
-#include <nlohmann/json.hpp>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "evaluate/evaluator.h"
-#include "exchange/team.h"
-#include "settings/config.h"
-#include "settings/worker_schedule.h"
+#include "config/choice.h"
 
 namespace easgd {
 
-/// One object a worker: steps, seconds in data / gradient / exchange, staleness, distance.
-nlohmann::json telemetry_json(const Team& team);
+enum class RunStatus { done, interrupted, diverged, failed };
 
-/// Collects the evaluations of a run.
-/// Thread: any; a summary may be written while an evaluation goes on.
-class Summary {
- public:
-  void add(const Evaluation& evaluation);
-  bool evaluated() const { return !evaluations().empty(); }
-  /// The last center's test loss is not finite.
-  bool diverged() const;
-
-  /// The object of the contract. `seconds` is the training time, `images` how many were trained on,
-  /// `epochs` how often they are the training set. What was never evaluated is null.
-  nlohmann::json json(const Config& config, const ElasticRates& rates, const Team& team,
-                      const std::string& status, double seconds, double images,
-                      double epochs) const;
-
- private:
-  std::vector<Evaluation> evaluations() const;
-
-  mutable std::mutex mutex_;
-  std::vector<Evaluation> evaluations_;
+template <>
+struct config::Names<RunStatus> {
+  static constexpr Name<RunStatus> all[] = {{"done", RunStatus::done},
+                                            {"interrupted", RunStatus::interrupted},
+                                            {"diverged", RunStatus::diverged},
+                                            {"failed", RunStatus::failed}};
 };
+
+struct RunSummary {
+  /// What was never evaluated; it is null in the file.
+  static constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
+  std::string name, algorithm, exchange;
+  std::string backend;  ///< of the first worker
+  std::vector<std::string> devices;
+  std::uint64_t workers = 0, failed_workers = 0;
+  std::int64_t tau = 0;
+  double alpha = 0, rho = 0, beta = 0;
+  std::int64_t seed = 0;
+  std::vector<std::uint64_t> steps = {};  ///< of each worker
+  double epochs = 0;
+  double wall_seconds = 0;
+  std::optional<double> virtual_seconds;
+  double images_per_second = 0;
+  std::optional<std::uint64_t> version;  ///< of the last evaluation, as are the next three
+  double train_loss = kNone, test_loss = kNone, test_error = kNone;
+  double best_test_error = kNone;
+  std::map<std::string, double> time_to_error;  ///< "0.25" -> seconds
+  std::uint64_t exchanges = 0, refused_letters = 0;
+  double exchange_wait_fraction = 0, data_wait_fraction = 0;
+  RunStatus status = RunStatus::done;
+
+  template <class Keys>
+  void keys(Keys& k) {
+    k("name", name);
+    k("algorithm", algorithm);
+    k("exchange", exchange);
+    k("backend", backend);
+    k("devices", devices);
+    k("workers", workers);
+    k("failed_workers", failed_workers);
+    k("tau", tau);
+    k("alpha", alpha);
+    k("rho", rho);
+    k("beta", beta);
+    k("seed", seed);
+    k("steps", steps);
+    k("epochs", epochs);
+    k("wall_seconds", wall_seconds);
+    k("virtual_seconds", virtual_seconds);
+    k("images_per_second", images_per_second);
+    k("version", version);
+    k("train_loss", train_loss);
+    k("test_loss", test_loss);
+    k("test_error", test_error);
+    k("best_test_error", best_test_error);
+    k("time_to_error", time_to_error);
+    k("exchanges", exchanges);
+    k("refused_letters", refused_letters);
+    k("exchange_wait_fraction", exchange_wait_fraction);
+    k("data_wait_fraction", data_wait_fraction);
+    k("status", status);
+  }
+};
+
+nlohmann::json to_json(RunSummary summary);
+
+/// Throws: DataError if a key is not of its kind.
+RunSummary summary_of(const nlohmann::json& object);
+
+/// The summary in one line, for people.
+std::string conclusion(const RunSummary& summary);
 
 }  // namespace easgd

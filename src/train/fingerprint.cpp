@@ -88,7 +88,7 @@ void run(const std::string& name, const Algorithm& algorithm, const Case& c, Has
   for (std::size_t i = 0; i < c.workers; ++i) {
     options.workers.push_back(quadratic::parts(std::uint32_t(i), kNoise));
   }
-  options.on_version = [&hash](const CenterView& center) {
+  options.on_version = [&hash](const CenterView& center, double) {
     hash.add(center.version);
     hash.add(center.center);
     hash.add(center.train.loss);

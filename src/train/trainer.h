@@ -1,17 +1,31 @@
 // A run from its configuration to its summary.
 #pragma once
 
+#include <exception>
+#include <filesystem>
 #include <string>
 
-#include "base/error.h"
+#include "base/exit_code.h"
+#include "runs/run_client.h"
+#include "runs/summary.h"
 #include "settings/config.h"
 
 namespace easgd {
 
+struct RunResult {
+  std::filesystem::path folder;
+  RunSummary summary;
+  ExitCode exit_code = ExitCode::done;
+  std::exception_ptr failure = {};  ///< of a run whose status is failed: what failed first
+
+  RunStatus status() const { return summary.status; }
+};
+
 /// Trains as `config` says and leaves a run folder (see run_folder.h); an empty `out` picks one.
-/// Thread: main. Looks at `interrupted()` and then ends early, with everything kept.
-/// Returns: done or interrupted.
-/// Throws: ConfigError, DataError, DeviceError; a run folder that was begun keeps what was reached.
-ExitCode train(Config config, const std::string& out);
+/// Prints nothing: what there is to see goes to `client`.
+/// Thread: main; one run at a time.
+/// Throws: ConfigError, DataError, DeviceError if the run cannot begin; no folder is left then. A run
+/// that fails later has a result, and keeps what was reached.
+RunResult train(Config config, const std::string& out, RunClient& client);
 
 }  // namespace easgd

@@ -1,0 +1,35 @@
+#include "runs/center_file.h"
+
+#include "nn/safetensors.h"
+
+namespace easgd {
+
+namespace {
+
+constexpr const char* kName = "center.safetensors";
+
+}  // namespace
+
+CenterFile::CenterFile(RunFolder& folder, const Network& network, std::string config)
+    : folder_(folder), network_(network), config_(std::move(config)) {}
+
+void CenterFile::save(ConstView state, std::uint64_t version) {
+  const std::lock_guard lock(mutex_);
+  if (version_ && *version_ > version) return;
+  const std::map<std::string, std::string> metadata = {{"easgd.config", config_},
+                                                       {"easgd.version", std::to_string(version)}};
+  folder_.write(
+      kName, [&](std::ostream& stream) { safetensors::write(stream, network_, state, metadata); });
+  version_ = version;
+}
+
+std::optional<std::uint64_t> CenterFile::version() const {
+  const std::lock_guard lock(mutex_);
+  return version_;
+}
+
+std::string CenterFile::path() const {
+  return folder_.file(kName).string();
+}
+
+}  // namespace easgd

@@ -1,0 +1,37 @@
+// center.safetensors: the center that was saved last.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "base/view.h"
+#include "nn/network.h"
+#include "runs/run_folder.h"
+
+namespace easgd {
+
+/// Thread: any.
+class CenterFile {
+ public:
+  /// `config` is what `easgd evaluate` has to know, see dump_evaluation_config(). Folder and network
+  /// must outlive it.
+  CenterFile(RunFolder& folder, const Network& network, std::string config);
+
+  /// Writes a state [P + S], never over that of a later version.
+  /// Throws: DataError.
+  void save(ConstView state, std::uint64_t version);
+  /// The version in the file; nothing if there is none.
+  std::optional<std::uint64_t> version() const;
+  std::string path() const;
+
+ private:
+  RunFolder& folder_;
+  const Network& network_;
+  const std::string config_;
+  mutable std::mutex mutex_;
+  std::optional<std::uint64_t> version_;
+};
+
+}  // namespace easgd

@@ -1,0 +1,89 @@
+// The events of metrics.jsonl, one object a line. docs/run_folder.md has the meaning of every key.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace easgd {
+
+struct EvaluationEvent {
+  double time = 0;  ///< seconds of training, virtual ones if time is
+  std::uint64_t version = 0;
+  std::vector<std::uint64_t> steps = {};  ///< of each worker
+  double epoch = 0;
+  double train_loss = 0, test_loss = 0, test_error = 0;
+
+  template <class Keys>
+  void keys(Keys& k) {
+    k("time", time);
+    k("version", version);
+    k("steps", steps);
+    k("epoch", epoch);
+    k("train_loss", train_loss);
+    k("test_loss", test_loss);
+    k("test_error", test_error);
+  }
+};
+
+struct WorkerProgress {
+  std::uint64_t worker = 0;
+  std::uint64_t steps = 0;
+  double data_seconds = 0, gradient_seconds = 0, exchange_seconds = 0;
+  std::uint64_t exchanges = 0, refused = 0, staleness = 0;
+  double distance = 0;
+
+  template <class Keys>
+  void keys(Keys& k) {
+    k("worker", worker);
+    k("steps", steps);
+    k("data_seconds", data_seconds);
+    k("gradient_seconds", gradient_seconds);
+    k("exchange_seconds", exchange_seconds);
+    k("exchanges", exchanges);
+    k("refused", refused);
+    k("staleness", staleness);
+    k("distance", distance);
+  }
+};
+
+struct ProgressEvent {
+  double seconds = 0;       ///< training time, never virtual
+  bool is_virtual = false;  ///< the run's other times are: its key is then "wall_time"
+  double epoch = 0;
+  double images_per_second = 0;
+  std::vector<WorkerProgress> workers = {};
+
+  template <class Keys>
+  void keys(Keys& k) {
+    is_virtual = k.has("wall_time", is_virtual);
+    k(is_virtual ? "wall_time" : "time", seconds);
+    k("epoch", epoch);
+    k("images_per_second", images_per_second);
+    k("workers", workers);
+  }
+};
+
+struct WarningEvent {
+  std::string message;
+  std::optional<std::uint64_t> worker = {};  ///< if it is about one
+
+  template <class Keys>
+  void keys(Keys& k) {
+    k("message", message);
+    k.if_given("worker", worker);
+  }
+};
+
+using Event = std::variant<EvaluationEvent, ProgressEvent, WarningEvent>;
+
+nlohmann::json to_json(Event event);
+
+/// Nothing if the event is of a kind that this program does not know.
+/// Throws: DataError if it is no event, or a key is not of its kind.
+std::optional<Event> event_of(const nlohmann::json& object);
+
+}  // namespace easgd

@@ -1,0 +1,34 @@
+// Whoever has a run made: what it sees of the run, and how it ends the run early.
+#pragma once
+
+#include <string>
+
+namespace easgd {
+
+struct ProgressState {
+  double fraction = 0;  ///< of the run, 0..1; 0 if its length is not known
+  double seconds = 0;   ///< training time
+  double epoch = 0;
+  double images_per_second = 0;
+};
+
+/// This one is silent and lets every run end by itself.
+/// Thread: main, except line().
+class RunClient {
+ public:
+  virtual ~RunClient() = default;
+  /// What the run has to say, in a line. From any thread.
+  virtual void line(const std::string& /*text*/) {}
+  /// The run is set up, and is going to make its folder: from now on it ends by wants_end().
+  virtual void begin() {}
+  /// Called often while the workers train.
+  virtual void show(const ProgressState& /*state*/) {}
+  /// The workers have ended.
+  virtual void end() {}
+  /// The run is to end early, with everything kept. Looked at often while the workers train.
+  virtual bool wants_end() { return false; }
+  /// The run has heard that, once.
+  virtual void heard_end() {}
+};
+
+}  // namespace easgd

@@ -1,0 +1,67 @@
+#include "runs/run_record.h"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "base/error.h"
+#include "base/file_kind.h"
+#include "settings/load.h"
+
+namespace easgd {
+namespace {
+
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+std::string bytes_of(const fs::path& path, const char* expected) {
+  if (const std::string why = why_unreadable(path.string()); !why.empty()) {
+    throw DataError(fmt::format("{}: {}; expected {}", path.string(), why, expected));
+  }
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+/// Does `read` with the JSON in `text`; what is wrong with it is reported with `place`.
+template <class Read>
+void read_json(const std::string& place, const std::string& text, const Read& read) {
+  try {
+    read(json::parse(text));
+  } catch (const json::exception&) {
+    throw DataError(place + ": is not valid JSON");
+  } catch (const DataError& e) {
+    throw DataError(place + ": " + e.what());
+  }
+}
+
+std::vector<Event> read_events(const fs::path& path) {
+  std::istringstream lines(bytes_of(path, "the folder of a run"));
+  std::vector<Event> events;
+  std::size_t number = 0;
+  for (std::string line; std::getline(lines, line) && !lines.eof();) {
+    read_json(fmt::format("{}:{}", path.string(), ++number), line, [&](const json& object) {
+      if (auto event = event_of(object)) events.push_back(std::move(*event));
+    });
+  }
+  return events;
+}
+
+}  // namespace
+
+RunRecord read_run(const fs::path& folder) {
+  RunRecord record{folder, {}, {}, read_events(folder / "metrics.jsonl")};
+  const fs::path config = folder / "config.toml", summary = folder / "summary.json";
+  std::error_code ignored;
+  if (fs::exists(config, ignored)) record.config = load_config(config.string(), {});
+  if (fs::exists(summary, ignored)) {
+    read_json(summary.string(), bytes_of(summary, "a run's summary"),
+              [&](const json& object) { record.summary = summary_of(object); });
+  }
+  return record;
+}
+
+}  // namespace easgd

@@ -1,0 +1,44 @@
+// What a run has come to, from what its parts have counted.
+#pragma once
+
+#include <vector>
+
+#include "evaluate/evaluator.h"
+#include "exchange/team.h"
+#include "exchange/team_totals.h"
+#include "runs/summary.h"
+#include "settings/config.h"
+#include "settings/worker_schedule.h"
+
+namespace easgd {
+
+/// No letter has moved the center away from `start` [P + S].
+/// Thread: after the team has ended.
+bool never_moved(const Team& team, ConstView start);
+
+/// What a verdict goes by.
+struct Outcome {
+  bool failed = false;
+  bool interrupted = false;
+  bool never_moved = false;
+  TeamTotals totals = {};
+  std::vector<Evaluation> evaluations = {};
+};
+
+/// A run has diverged if the last test loss is not finite; if letters were refused so often, or so
+/// late, that what is left of their work is chance; or if all were that would have moved the center.
+RunStatus verdict(const Outcome& outcome);
+
+/// What a summary is made of.
+struct RunFacts {
+  const Config& config;
+  const ElasticRates& rates;
+  const Team& team;
+  std::size_t train_size;  ///< samples of an epoch
+  double seconds;          ///< training time
+};
+
+RunSummary summarise(const RunFacts& facts, const std::vector<Evaluation>& evaluations,
+                     RunStatus status);
+
+}  // namespace easgd

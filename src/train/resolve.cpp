@@ -1,0 +1,90 @@
+#include "train/resolve.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/utf8.h"
+#include "data/location.h"
+#include "settings/dump.h"
+#include "settings/load.h"
+
+namespace easgd {
+namespace {
+
+/// The numbers of threads that there are: the bits of a run depend on them.
+void record_threads(Config& config, const std::vector<Placement>& workers) {
+  const auto on_cpu = std::ranges::find(workers, "cpu", &Placement::kind);
+  config.workers.threads = (on_cpu == workers.end() ? workers.begin() : on_cpu)->options.threads;
+  config.evaluate.threads = place_evaluation(config.workers, config.evaluate).options.threads;
+}
+
+/// Threads of a run beside the main one and those that read data: master, evaluator, clock, workers,
+/// and the teams of those on the CPU.
+std::size_t count_threads(const Config& config, const std::vector<Placement>& workers,
+                          const CenterPlacement& center) {
+  std::size_t count = std::size_t(center.threads) + 1;  // the master's team, and the clock
+  for (const Placement& worker : workers) count += std::size_t(worker.options.threads);
+  return count + std::size_t(place_evaluation(config.workers, config.evaluate).options.threads);
+}
+
+void record_normalisation(DataConfig& config, const Normalisation& found) {
+  config.mean.assign(found.mean.begin(), found.mean.end());
+  config.deviation.assign(found.deviation.begin(), found.deviation.end());
+}
+
+/// The network of a run that is to train and test it.
+Network network_of(const Config& config, const Data& data) {
+  Network network = make_network(config, data.split.train->shape(), data.split.train->classes());
+  check_batch("workers.batch", config.workers.batch, network);
+  if (recomputes_statistics(config, network)) {
+    check_batch("evaluate.batch", config.evaluate.batch, network);
+  }
+  return network;
+}
+
+/// Records where the files of the set were found, so that the run repeats from another folder.
+/// Returns a warning if config.toml cannot hold that, else nothing.
+std::string record_folder(DataConfig& config, const std::string& source) {
+  const bool has_files = config.reader()->files().has_value();
+  if (has_files && config.dir.empty()) config.dir = anchored(source);
+  if (is_utf8(config.dir)) return "";
+  const std::string dir = std::exchange(config.dir, "");
+  if (!has_files) return "";
+  return dir +
+         ": is no UTF-8, so that config.toml leaves data.dir out; to repeat or evaluate the run "
+         "set $EASGD_DATA to that folder";
+}
+
+}  // namespace
+
+ResolvedRun resolve(Config config) {
+  check_recordable(config);
+  const Algorithm& algorithm = Registry<Algorithm>::get(config.algorithm.name);
+  WorkerPlacement workers = place_workers(config.workers, algorithm.single);
+  CenterPlacement center = place_center(config, workers.placements);
+  record_threads(config, workers.placements);
+  auto data = std::make_unique<Data>(config, count_threads(config, workers.placements, center));
+  if (config.data.mean.empty()) record_normalisation(config.data, data->normalisation);
+  Network network = network_of(config, *data);
+  WorkerSchedule schedule(config, workers.placements.size(), data->train_size);
+  Buffer state0 = initial_state(config, network);
+  std::string folder_warning = record_folder(config.data, data->split.source);
+  config.workers.devices = names_of(workers.placements);
+  config.center.place = center.name;
+  check_reads_back(config);
+  std::vector<std::string> warnings = {std::move(folder_warning), workers.remark, center.remark};
+  std::erase(warnings, "");
+  std::string replay_config = dump_replay_config(config, recomputes_statistics(config, network));
+  return {.config = std::move(config),
+          .algorithm = &algorithm,
+          .workers = std::move(workers.placements),
+          .center = std::move(center),
+          .data = std::move(data),
+          .network = std::move(network),
+          .schedule = std::move(schedule),
+          .state0 = std::move(state0),
+          .replay_config = std::move(replay_config),
+          .warnings = std::move(warnings)};
+}
+
+}  // namespace easgd

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <cstddef>
+
+#include "exchange/worker.h"
+#include "train/resolve.h"
+
+namespace easgd {
+
+/// What a worker of a run is made of, on its own thread. The run must outlive it.
+WorkerParts worker_parts(const ResolvedRun& run, std::size_t index);
+
+}  // namespace easgd

@@ -1,0 +1,141 @@
+// The trainer as a library: what it gives back, and that one run leaves nothing behind for the next.
+#include "train/trainer.h"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <mutex>
+#include <vector>
+
+#include "base/error.h"
+#include "program.h"
+#include "runs/run_folder.h"
+#include "runs/run_record.h"
+#include "settings/dump.h"
+#include "settings/load.h"
+#include "temporary_folder.h"
+
+using namespace easgd;
+using namespace easgd::testing;
+namespace fs = std::filesystem;
+
+namespace {
+
+Config small(const std::vector<std::string>& more = {}) {
+  std::vector<std::string> sets = {"data.limit=300", "data.test_limit=100", "workers.devices=cpu",
+                                   "workers.threads=1", "stop.epochs=1"};
+  sets.insert(sets.end(), more.begin(), more.end());
+  return load_config(EASGD_SOURCE_ROOT "/configs/synthetic_logistic.toml", sets);
+}
+
+/// Remembers what it sees, and ends the run if it is to.
+struct Witness final : RunClient {
+  void line(const std::string& text) override {
+    const std::lock_guard lock(mutex);
+    lines.push_back(text);
+  }
+  void begin() override { calls += "begin "; }
+  void show(const ProgressState&) override { shown = true; }
+  void end() override { calls += "end"; }
+  bool wants_end() override { return impatient; }
+  void heard_end() override { calls += "heard "; }
+
+  std::mutex mutex;
+  std::vector<std::string> lines;
+  std::string calls;
+  bool shown = false;
+  bool impatient = false;
+};
+
+/// What is written to a descriptor while it lives is in a file.
+class Redirected {
+ public:
+  Redirected(int descriptor, const std::string& path)
+      : descriptor_(descriptor), kept_(dup(descriptor)) {
+    std::fflush(nullptr);
+    const int file = open(path.c_str(), O_WRONLY | O_CREAT, 0666);
+    dup2(file, descriptor);
+    close(file);
+  }
+  ~Redirected() {
+    std::fflush(nullptr);
+    dup2(kept_, descriptor_);
+    close(kept_);
+  }
+
+ private:
+  int descriptor_, kept_;
+};
+
+}  // namespace
+
+TEST_CASE("a run gives back its folder, its summary and its exit code, and prints nothing") {
+  const TemporaryFolder folder;
+  RunClient silent;
+  RunResult result;
+  {
+    const Redirected out(STDOUT_FILENO, folder / "out"), err(STDERR_FILENO, folder / "err");
+    result = train(small(), folder / "run", silent);
+  }
+  CHECK(bytes_of(folder / "out").empty());
+  CHECK(bytes_of(folder / "err").empty());
+  CHECK(result.folder == folder / "run");
+  CHECK(result.status() == RunStatus::done);
+  CHECK(result.exit_code == ExitCode::done);
+  CHECK_FALSE(result.failure);
+  CHECK(bytes_of(folder / "run/summary.json") == to_json(result.summary).dump(2) + "\n");
+}
+
+TEST_CASE("what a run has left is read: its configuration, its summary, its evaluations") {
+  const TemporaryFolder folder;
+  RunClient silent;
+  const RunResult result = train(small({"evaluate.every.versions=1"}), folder / "run", silent);
+  const RunRecord record = RunFolder::read(folder / "run");
+  REQUIRE(record.config);
+  CHECK(dump_config(*record.config) == bytes_of(folder / "run/config.toml"));
+  REQUIRE(record.summary);
+  CHECK(to_json(*record.summary).dump() == to_json(result.summary).dump());
+  REQUIRE(!record.events.empty());
+  const auto& last = std::get<EvaluationEvent>(record.events.back());
+  CHECK(last.version == result.summary.version);
+  CHECK(last.test_error == result.summary.test_error);
+  CHECK(last.steps == result.summary.steps);
+}
+
+TEST_CASE("two runs after one another in a process: one that is ended early, and one that is not") {
+  const TemporaryFolder folder;
+  Witness impatient;
+  impatient.impatient = true;
+  const RunResult first = train(small({"stop.epochs=100000"}), folder / "first", impatient);
+  CHECK(first.status() == RunStatus::interrupted);
+  CHECK(first.exit_code == ExitCode::interrupted);
+  CHECK(impatient.calls == "begin heard end");
+  Witness patient;
+  const RunResult second = train(small(), folder / "second", patient);
+  CHECK(second.status() == RunStatus::done);
+  CHECK(second.exit_code == ExitCode::done);
+  CHECK(patient.calls == "begin end");
+  CHECK(patient.shown);
+  CHECK(!patient.lines.empty());
+  const RunResult third = train(small(), folder / "third", patient);
+  CHECK(bytes_of(folder / "second/center.safetensors") ==
+        bytes_of(folder / "third/center.safetensors"));
+}
+
+TEST_CASE("a run that cannot begin throws; one that fails later has a result that says why") {
+  const TemporaryFolder folder;
+  Witness witness;
+  CHECK_THROWS_AS(train(small({"workers.devices=[99]"}), folder / "none", witness), DeviceError);
+  CHECK(witness.calls.empty());
+  CHECK_FALSE(fs::exists(folder / "none"));
+
+  const std::string out = folder_with_room(folder / "full", std::strlen("summary.json.new"));
+  const RunResult result = train(small(), out, witness);  // there is no room for the center
+  CHECK(result.status() == RunStatus::failed);
+  CHECK(result.exit_code == ExitCode::data);
+  REQUIRE(result.failure);
+  CHECK_THROWS_WITH_AS(std::rethrow_exception(result.failure),
+                       doctest::Contains("no center is saved"), Error);
+}
