@@ -16,7 +16,9 @@
 #include "base/error.h"
 #include "base/reason.h"
 #include "data/dataset_reader.h"
+#include "data/find_file.h"
 #include "data/location.h"
+#include "data/numbered_files.h"
 
 namespace easgd {
 namespace {

@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "base/reason.h"
 #include "data/dataset_reader.h"
+#include "data/find_file.h"
 #include "data/location.h"
 
 namespace easgd {
@@ -32,7 +33,7 @@ constexpr std::uint32_t kLongestSide = 1u << 16;
 
 // ---- one file
 
-/// A file that zlib unpacks as it reads, or passes through where it is not packed.
+/// A file that zlib unpacks as it reads, or passes through if it is not packed.
 class GzipFile {
  public:
   explicit GzipFile(fs::path path) : path_(std::move(path)) {
@@ -44,7 +45,7 @@ class GzipFile {
     gzbuffer(file_.get(), 1u << 18);
   }
 
-  /// Fills `to` as far as the file goes and tells how far.
+  /// Fills `to` as far as the file goes ; returns how far.
   std::size_t read(std::uint8_t* to, std::size_t bytes) {
     std::size_t done = 0;
     while (done < bytes) {
@@ -68,10 +69,10 @@ class GzipFile {
     const std::string prefix = path_.string() + ": ";
     const std::string reason =
         message.starts_with(prefix) ? message.substr(prefix.size()) : message;
-    const std::string place = std::to_string(gztell(file_.get()));
+    const std::string offset = std::to_string(gztell(file_.get()));
     if (code == Z_ERRNO)
-      throw DataError(prefix + "cannot be read beyond unpacked byte " + place + ": " + reason);
-    throw DataError(prefix + "damaged near unpacked byte " + place + ": " + reason +
+      throw DataError(prefix + "cannot be read beyond unpacked byte " + offset + ": " + reason);
+    throw DataError(prefix + "damaged near unpacked byte " + offset + ": " + reason +
                     "; fetch it again");
   }
 
@@ -92,7 +93,7 @@ struct Idx {
 using Word = std::array<std::uint8_t, 4>;
 constexpr std::uint8_t kBytes = 8;  // the type of unsigned bytes, the first of them
 
-/// "bytes in 3 dimensions", of a magic number; empty where it is none.
+/// "bytes in 3 dimensions", of a magic number; empty if it is none.
 std::string content_of(const Word& magic) {
   const char* const kTypes[] = {"bytes",           "signed bytes",    nullptr,
                                 "16-bit integers", "32-bit integers", "32-bit floats",
@@ -217,7 +218,7 @@ bool may_be_colours(std::uint32_t size) {
   return size == 1 || size == 3;
 }
 
-/// Brings images to [N][C][H][W]; tells C, H and W.
+/// Brings images to [N][C][H][W]; returns C, H and W.
 Shape arrange(Idx& images, const IdxSet& set) {
   const auto side = [&](std::size_t d) { return static_cast<int>(images.dimensions[d]); };
   const auto count = [&](std::size_t d) { return std::size_t(images.dimensions[d]); };

@@ -1,7 +1,7 @@
 // A data set that needs no files: pictures of ten shapes, drawn from a seed.
 //
 // A picture is 3x32x32: a shaded and mottled background, strokes that mean nothing, and one shape
-// of random size, place, turn, stretch, colour and contrast; a little noise over all. The class is
+// of random size, position, turn, stretch, colour and contrast; a little noise over all. The class is
 // the shape alone. It lies in every 28x28 part of the picture, and its mirror image is of the same
 // class, so that crops and flips keep it. Integers and Philox only: the same bits on every machine.
 #include <algorithm>
@@ -96,7 +96,7 @@ struct Placement {
   int uu, uv, vu, vv;  ///< frame = (matrix * offset) / 2^14
 };
 
-Placement place(int x, int y, int radius_u, int radius_v, Draws& draws) {
+Placement make_placement(int x, int y, int radius_u, int radius_v, Draws& draws) {
   constexpr int kOne = 1 << 16;
   // Tangent of half the angle, which is at most 45 degrees to either side.
   const std::int64_t t = draws.between(-27146, 27146);
@@ -112,7 +112,7 @@ Placement place(int x, int y, int radius_u, int radius_v, Draws& draws) {
           cosine * 1024 / radius_v};
 }
 
-/// How many of 4x4 samples of pixel (x, y) the shape covers. Where the outermost four agree, all
+/// How many of 4x4 samples of pixel (x, y) the shape covers. If the outermost four agree, all
 /// do.
 int cover(shapes::Inside inside, const Placement& at, int x, int y) {
   const auto covers = [&](int column, int row) -> int {
@@ -151,7 +151,7 @@ void scribble(Canvas& canvas, const Colour& base, Draws& draws) {
   for (int& c : colour) c += contrast;
   const int length = draws.between(16, 48), width = draws.between(7, 12);
   const int x = draws.between(0, 8 * kSide), y = draws.between(0, 8 * kSide);
-  paint(canvas, shapes::disc, place(x, y, length, width, draws), {colour, colour, 0});
+  paint(canvas, shapes::disc, make_placement(x, y, length, width, draws), {colour, colour, 0});
 }
 
 void draw_object(Canvas& canvas, int label, const Colour& base, Draws& draws) {
@@ -165,7 +165,7 @@ void draw_object(Canvas& canvas, int label, const Colour& base, Draws& draws) {
   Colour colour = near(base, 35, draws);
   for (int& c : colour) c += contrast;
   const Colour stripe = near(colour, 25, draws);
-  const Placement at = place(x, y, radius_u, radius_v, draws);
+  const Placement at = make_placement(x, y, radius_u, radius_v, draws);
   paint(canvas, shapes::kAll[label], at, {colour, stripe, draws.between(0, 4)});
 }
 

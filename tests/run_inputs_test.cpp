@@ -83,7 +83,7 @@ Config counted(bool known) {
   config.data.own = reader;
   config.evaluate.batch = 20;
   config.workers.batch = 10;
-  config.network.statistics = "recompute";
+  config.network.statistics = StatisticsPolicy::recompute;
   return config;
 }
 
@@ -102,7 +102,7 @@ TEST_CASE("a mean that the set knows, or that is given, needs no image") {
   Config measured = counted(false);
   Data{measured};
   CHECK(Counted::decoded == 120);
-  CHECK(measured.data.mean[0] == doctest::Approx(0.25).epsilon(0.1));
+  CHECK(measured.data.mean[0] == doctest::Approx(0.5).epsilon(0.1));
 }
 
 TEST_CASE("a network learns and is tested on images of different sizes, of a thousand classes") {
