@@ -78,8 +78,7 @@ TEST_CASE("lowering: a value that is added to itself has two gradients") {
 }
 
 TEST_CASE("lowering: a ReLU stays if another layer takes what is before it, or if one is there") {
-  CHECK(with_relu(
-            Lowered("conv channels=3 kernel=3 name=c; relu; add with=c; linear outputs=4").links)
+  CHECK(with_relu(Lowered("conv channels=3 kernel=3; relu; add with=conv1; linear outputs=4").links)
             .empty());
   CHECK(with_relu(Lowered("relu; linear outputs=4").links).empty());  // of the images
   const Lowered two("conv channels=3 kernel=3; relu; relu; linear outputs=4");
@@ -89,8 +88,8 @@ TEST_CASE("lowering: a ReLU stays if another layer takes what is before it, or i
 
 TEST_CASE("lowering: a ReLU disappears in its own layer, wherever it is in the list") {
   const Lowered lowered(
-      "conv channels=3 kernel=3 name=a; conv from=images channels=3 kernel=3 name=b; "
-      "relu from=a name=r; add from=b with=r; linear outputs=4");
+      "conv channels=3 kernel=3; conv from=images channels=3 kernel=3; relu from=conv1; "
+      "add from=conv2 with=relu3; linear outputs=4");
   CHECK(outputs(lowered.links) == std::vector<std::size_t>{2, 1, 3, 4, 5});
   CHECK(with_relu(lowered.links) == std::vector<std::size_t>{2});
 }

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "kernels/philox.h"
+#include "nn/softmax_cross_entropy.h"
 
 namespace easgd {
 
@@ -16,8 +17,12 @@ std::size_t Parameter::count() const {
 
 namespace {
 
+bool is_loss(const Layer& layer) {
+  return layer.kind() == SoftmaxCrossEntropy().kind();
+}
+
 /// "net.toml:12: layer 3 "conv3" (conv)", for messages.
-std::string place_of(const Layer& layer, std::size_t number) {
+std::string location_of(const Layer& layer, std::size_t number) {
   return fmt::format("{}: layer {} \"{}\" ({})", layer.origin.empty() ? "network" : layer.origin,
                      number, layer.name, layer.kind());
 }
@@ -35,10 +40,10 @@ Network::Network(Shape input, int classes, std::vector<std::shared_ptr<Layer>> l
 }
 
 void Network::add(const std::shared_ptr<Layer>& layer) {
-  const std::string where = place_of(*layer, stages_.size() + 1);
+  const std::string where = location_of(*layer, stages_.size() + 1);
   if (layer->name == kImagesName) throw ConfigError(where + ": the name stands for the input");
   if (numbers_.contains(layer->name)) throw ConfigError(where + ": the name is used twice");
-  if (!stages_.empty() && stages_.back().layer->kind() == "softmax_cross_entropy") {
+  if (!stages_.empty() && is_loss(*stages_.back().layer)) {
     throw ConfigError(where + ": nothing may follow softmax_cross_entropy");
   }
   std::vector<std::shared_ptr<Layer>> parts;
@@ -102,11 +107,11 @@ void Network::check_end() const {
   }
   const auto lost = std::size_t(std::ranges::find(taken, false) - taken.begin());
   if (lost + 1 < stages_.size()) {
-    throw ConfigError(place_of(*stages_[lost].layer, lost + 1) + ": no layer takes its output");
+    throw ConfigError(location_of(*stages_[lost].layer, lost + 1) + ": no layer takes its output");
   }
   const Stage& loss = stages_.back();
-  const std::string last = place_of(*loss.layer, stages_.size());
-  if (loss.layer->kind() != "softmax_cross_entropy") {
+  const std::string last = location_of(*loss.layer, stages_.size());
+  if (!is_loss(*loss.layer)) {
     throw ConfigError(last + ": the last layer must be softmax_cross_entropy");
   }
   if (loss.output != Shape{classes_, 1, 1}) {

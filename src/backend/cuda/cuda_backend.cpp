@@ -113,8 +113,7 @@ double CudaBackend::squared_distance() {
 
 void CudaBackend::finish() {
   const DeviceGuard guard(index_);
-  // Both are waited for, also if one fails: what is in flight uses memory that others may free
-  // next.
+  // Both are waited for, also if one fails: what is in flight uses memory that may be freed next.
   const cudaError_t computed = cudaStreamSynchronize(compute_), sent = letters_.wait();
   check(computed, "compute stream");
   check(sent, "transfer stream");

@@ -82,9 +82,8 @@ ConstView CudaLetterLane::fetch(ConstView reply) {
   //   this stream wait for all steps before it, and a restart, the one read that follows a letter,
   //   ends by an upload, which waits for the compute lane.
   // - `reply`: the worker hands the mailbox back while this copy may still be queued, but the
-  // master
-  //   writes there only after the next letter or pull. A letter is posted from this stream, after
-  //   the copy. A pull is not, but a push and its `wait_posted` come between.
+  //   master writes there only after the next letter or pull. A letter is posted from this stream,
+  //   after the copy. A pull is not, but a push and its `wait_posted` come between.
   copy(reply.data(), reply_.data(), reply.size_bytes(), transfer_);
   check(cudaEventRecord(arrived_, transfer_), "cudaEventRecord");
   check(cudaStreamWaitEvent(compute_, arrived_), "cudaStreamWaitEvent");
