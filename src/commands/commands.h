@@ -18,8 +18,8 @@ void declare_train(CLI::App& app, ExitCode& result);
 
 /// easgd evaluate: loss and error of a run folder or of a safetensors file over the test set. Data
 /// and network come from the folder's config.toml or, for a file, from the configuration it
-/// carries; --config replaces either. The result is `data`, after the figures, where the center or
-/// its loss is not finite.
+/// carries; --config replaces either. The result is `data`, after the figures, if the center or its
+/// loss is not finite.
 void declare_evaluate(CLI::App& app, ExitCode& result);
 
 /// easgd describe: layers, shapes, parameters, FLOPs and memory of a configuration.
@@ -28,7 +28,7 @@ void declare_describe(CLI::App& app, ExitCode& result);
 /// easgd devices: the cores and the CUDA devices there are, or why there are none.
 void declare_devices(CLI::App& app, ExitCode& result);
 
-/// easgd locate: where a data set would be read from. The result is `data` where it is not to be
+/// easgd locate: where a data set would be read from. The result is `data` if it is not to be
 /// found.
 void declare_locate(CLI::App& app, ExitCode& result);
 

@@ -93,7 +93,7 @@ void check_algorithm(const Config& config) {
   std::vector<Mistake> found;
   check_exchange(entry, algorithm, found);
   check_coupling(entry, algorithm, found);
-  check_foreign(config.places.foreign, found);
+  check_foreign(config.locations.foreign, found);
   if (found.empty()) return;
   std::string why, remedies;
   for (const Mistake& mistake : found) {

@@ -8,9 +8,9 @@
 
 namespace easgd {
 
-/// For each registered algorithm a 64-bit number (FNV-1a) over every version of its center, with who
-/// was absorbed when and the workers' steps and losses: the program's own workers and master on the
-/// noisy quadratic, in virtual order, with 1, 3 and 8 workers, tau of 1 and 5, asynchronous and
+/// For each registered algorithm a 64-bit number (FNV-1a) over every version of its center, with
+/// who was absorbed when and the workers' steps and losses: the program's own workers and master on
+/// the noisy quadratic, in virtual order, with 1, 3 and 8 workers, tau of 1 and 5, asynchronous and
 /// synchronous, as far as the algorithm is defined for them. No data, network or library has a part
 /// in it, and no instructions beyond those that the program is compiled for.
 std::map<std::string, std::uint64_t> fingerprints();

@@ -1,6 +1,6 @@
 // A problem small enough to be computed by hand: F(x) = sum_j h_j x_j^2 / 2, whose gradient carries
-// noise that is a function of (worker, step, j). Fingerprints and tests run the program's own workers
-// and master on it.
+// noise that is a function of (worker, step, j). Fingerprints and tests run the program's own
+// workers and master on it.
 #pragma once
 
 #include <functional>
