@@ -15,7 +15,7 @@
 
 #include "base/error.h"
 #include "base/reason.h"
-#include "data/dataset_entry.h"
+#include "data/dataset_reader.h"
 #include "data/location.h"
 
 namespace easgd {
@@ -289,20 +289,33 @@ DataSplit read_own(const DatasetOptions& options) {
 
 // ---- their names
 
-struct RegisteredSet {
-  explicit RegisteredSet(const Published& set) {
-    Registry<DatasetFiles>::add(set.set, set.files);
-    Registry<DatasetFacts>::add(set.set, {kShape, set.classes});
-    Registry<DatasetEntry>::add(
-        set.set, [set](const DatasetOptions& options) { return read_published(set, options); });
+class PublishedReader final : public DatasetReader {
+ public:
+  explicit PublishedReader(const Published& set) : set_(set) {}
+  std::string name() const override { return set_.set; }
+  std::optional<DatasetFacts> facts() const override { return DatasetFacts{kShape, set_.classes}; }
+  std::optional<DatasetFiles> files() const override { return set_.files; }
+  DataSplit read(const DatasetOptions& options) const override {
+    return read_published(set_, options);
   }
+
+ private:
+  const Published& set_;
 };
 
-const RegisteredSet kRegistered10(kCifar10);
-const RegisteredSet kRegistered100(kCifar100);
-const RegisteredSet kRegistered100Coarse(kCifar100Coarse);
-const Registered<DatasetFiles> kRegisteredFiles(kOwnSet, kOwnFiles);
-const Registered<DatasetEntry> kRegisteredOwn(kOwnSet, read_own);
+class OwnReader final : public DatasetReader {
+ public:
+  std::string name() const override { return kOwnSet; }
+  std::optional<DatasetFiles> files() const override { return kOwnFiles; }
+  DataSplit read(const DatasetOptions& options) const override { return read_own(options); }
+};
+
+const RegisteredDataset kRegistered10([] { return std::make_unique<PublishedReader>(kCifar10); });
+const RegisteredDataset kRegistered100([] { return std::make_unique<PublishedReader>(kCifar100); });
+const RegisteredDataset kRegistered100Coarse([] {
+  return std::make_unique<PublishedReader>(kCifar100Coarse);
+});
+const RegisteredDataset kRegisteredOwn([] { return std::make_unique<OwnReader>(); });
 
 }  // namespace
 }  // namespace easgd

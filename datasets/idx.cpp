@@ -19,7 +19,7 @@
 
 #include "base/error.h"
 #include "base/reason.h"
-#include "data/dataset_entry.h"
+#include "data/dataset_reader.h"
 #include "data/location.h"
 
 namespace easgd {
@@ -183,6 +183,9 @@ Idx read_idx(const fs::path& path, const std::vector<int>& dimensions) {
 
 struct IdxSet {
   std::string name;
+  std::vector<std::string> folders;  ///< see DatasetFiles, as the next two
+  std::string fetch{};
+  std::vector<Lookalike> lookalikes{};
   int classes = 10;                        ///< 0: as many as the largest label says
   std::string prefix{};                    ///< of its files' names
   std::vector<std::string> tests{"t10k"};  ///< what its files call the test half
@@ -309,85 +312,100 @@ std::string test_name(const fs::path& folder, const IdxSet& set) {
 
 // ---- a set
 
-DatasetFiles files_of(const IdxSet& set, const std::vector<std::string>& folders,
-                      const std::string& fetch, const std::vector<Lookalike>& lookalikes) {
-  DatasetFiles files{folders, {}, fetch, lookalikes};
-  const std::string train = "train";
-  files.files = {images_of(set, train), labels_of(set, train), {}, {}};
-  for (const std::string& test : set.tests) {
-    const auto images = images_of(set, test), labels = labels_of(set, test);
-    files.files[2].insert(files.files[2].end(), images.begin(), images.end());
-    files.files[3].insert(files.files[3].end(), labels.begin(), labels.end());
-  }
-  return files;
-}
-
 std::string shown(Shape s) {
   return fmt::format("{}{}x{}", s.channels > 1 ? fmt::format("{}x", s.channels) : "", s.height,
                      s.width);
 }
 
-DataSplit read(const IdxSet& set, const DatasetFiles& files, const DatasetOptions& options) {
-  const fs::path folder = find_folder(set.name, files, options.dir);
-  Half train = read_half(folder, set, files, "train");
-  Half test = read_half(folder, set, files, test_name(folder, set));
-  if (train.shape != test.shape)
-    throw DataError(folder.string() + ": training images are " + shown(train.shape) +
-                    ", test images " + shown(test.shape) + "; the files do not belong together");
-  int classes = set.classes;
-  if (classes == 0)
-    for (const Half* half : {&train, &test})
-      classes = std::max(classes, *std::ranges::max_element(half->labels) + 1);
-  const auto table = [&](Half& half) {
-    return std::make_unique<ImageTable>(half.shape, classes, std::move(half.images.elements),
-                                        std::move(half.labels));
-  };
-  return {table(train), table(test), folder.string()};
+class IdxReader final : public DatasetReader {
+ public:
+  explicit IdxReader(IdxSet set) : set_(std::move(set)) {}
+
+  std::string name() const override { return set_.name; }
+
+  std::optional<DatasetFacts> facts() const override {
+    if (set_.classes == 0) return std::nullopt;
+    return DatasetFacts{{1, 28, 28}, set_.classes};
+  }
+
+  std::optional<DatasetFiles> files() const override {
+    DatasetFiles files{set_.folders, {}, set_.fetch, set_.lookalikes};
+    const std::string train = "train";
+    files.files = {images_of(set_, train), labels_of(set_, train), {}, {}};
+    for (const std::string& test : set_.tests) {
+      const auto images = images_of(set_, test), labels = labels_of(set_, test);
+      files.files[2].insert(files.files[2].end(), images.begin(), images.end());
+      files.files[3].insert(files.files[3].end(), labels.begin(), labels.end());
+    }
+    return files;
+  }
+
+  DataSplit read(const DatasetOptions& options) const override {
+    const DatasetFiles wanted = *files();
+    const fs::path folder = find_folder(set_.name, wanted, options.dir);
+    Half train = read_half(folder, set_, wanted, "train");
+    Half test = read_half(folder, set_, wanted, test_name(folder, set_));
+    if (train.shape != test.shape)
+      throw DataError(folder.string() + ": training images are " + shown(train.shape) +
+                      ", test images " + shown(test.shape) + "; the files do not belong together");
+    int classes = set_.classes;
+    if (classes == 0)
+      for (const Half* half : {&train, &test})
+        classes = std::max(classes, *std::ranges::max_element(half->labels) + 1);
+    const auto table = [&](Half& half) {
+      return std::make_unique<ImageTable>(half.shape, classes, std::move(half.images.elements),
+                                          std::move(half.labels));
+    };
+    return {table(train), table(test), folder.string()};
+  }
+
+ private:
+  IdxSet set_;
+};
+
+DatasetEntry reader_of(const IdxSet& set) {
+  return [set] { return std::make_unique<IdxReader>(set); };
 }
 
-struct RegisteredSet {
-  RegisteredSet(const IdxSet& set, const std::vector<std::string>& folders,
-                const std::string& fetch = "", const std::vector<Lookalike>& lookalikes = {}) {
-    const DatasetFiles files = files_of(set, folders, fetch, lookalikes);
-    Registry<DatasetFiles>::add(set.name, files);
-    if (set.classes) Registry<DatasetFacts>::add(set.name, {{1, 28, 28}, set.classes});
-    Registry<DatasetEntry>::add(set.name, [set, files](const DatasetOptions& options) {
-      return read(set, files, options);
-    });
-  }
-};
+const RegisteredDataset kMnist(
+    reader_of({.name = "mnist", .folders = {"mnist", "MNIST/raw", "MNIST"}, .fetch = "mnist"}));
+const RegisteredDataset kFashion(reader_of({.name = "fashion_mnist",
+                                            .folders = {"fashion_mnist", "fashion-mnist",
+                                                        "FashionMNIST/raw", "FashionMNIST"},
+                                            .fetch = "fashion_mnist"}));
+const RegisteredDataset kKuzushiji(
+    reader_of({.name = "kmnist",
+               .folders = {"kmnist", "KMNIST/raw", "KMNIST"},
+               .fetch = "kmnist",
+               .lookalikes = {{{"kmnist-train-imgs.npz"},
+                               "the NumPy version, which is not read: IDX files are needed"}}}));
+const RegisteredDataset kOwn(reader_of({.name = kOwnSet,
+                                        .folders = {"idx"},
+                                        .classes = 0,
+                                        .tests = {"t10k", "test"},
+                                        .dimensions = {3, 4}}));
 
-const RegisteredSet kMnist({.name = "mnist"}, {"mnist", "MNIST/raw", "MNIST"}, "mnist");
-const RegisteredSet kFashion({.name = "fashion_mnist"},
-                             {"fashion_mnist", "fashion-mnist", "FashionMNIST/raw", "FashionMNIST"},
-                             "fashion_mnist");
-const RegisteredSet kKuzushiji({.name = "kmnist"}, {"kmnist", "KMNIST/raw", "KMNIST"}, "kmnist",
-                               {{{"kmnist-train-imgs.npz"},
-                                 "the NumPy version, which is not read: IDX files are needed"}});
-const RegisteredSet kOwn(
-    {.name = kOwnSet, .classes = 0, .tests = {"t10k", "test"}, .dimensions = {3, 4}}, {"idx"});
+DatasetEntry emnist(const std::string& split, int classes, int first_label = 0) {
+  return reader_of(
+      {.name = "emnist_" + split,
+       .folders = {"emnist", "EMNIST/raw", "EMNIST", "gzip", "emnist/gzip", "EMNIST/raw/gzip",
+                   "EMNIST/gzip"},
+       .fetch = "emnist",
+       .lookalikes = {{{"gzip.zip"}, "all of EMNIST, packed", "unpack it there, with unzip"},
+                      {{"matlab.zip"}, "the Matlab version, which is not read"}},
+       .classes = classes,
+       .prefix = "emnist-" + split + "-",
+       .tests = {"test"},
+       .first_label = first_label,
+       .transposed = true});
+}
 
-struct RegisteredEmnist : RegisteredSet {
-  explicit RegisteredEmnist(const std::string& split, int classes, int first_label = 0)
-      : RegisteredSet({.name = "emnist_" + split,
-                       .classes = classes,
-                       .prefix = "emnist-" + split + "-",
-                       .tests = {"test"},
-                       .first_label = first_label,
-                       .transposed = true},
-                      {"emnist", "EMNIST/raw", "EMNIST", "gzip", "emnist/gzip", "EMNIST/raw/gzip",
-                       "EMNIST/gzip"},
-                      "emnist",
-                      {{{"gzip.zip"}, "all of EMNIST, packed", "unpack it there, with unzip"},
-                       {{"matlab.zip"}, "the Matlab version, which is not read"}}) {}
-};
-
-const RegisteredEmnist kByClass("byclass", 62);
-const RegisteredEmnist kByMerge("bymerge", 47);
-const RegisteredEmnist kBalanced("balanced", 47);
-const RegisteredEmnist kLetters("letters", 26, 1);
-const RegisteredEmnist kDigits("digits", 10);
-const RegisteredEmnist kEmnistMnist("mnist", 10);
+const RegisteredDataset kByClass(emnist("byclass", 62));
+const RegisteredDataset kByMerge(emnist("bymerge", 47));
+const RegisteredDataset kBalanced(emnist("balanced", 47));
+const RegisteredDataset kLetters(emnist("letters", 26, 1));
+const RegisteredDataset kDigits(emnist("digits", 10));
+const RegisteredDataset kEmnistMnist(emnist("mnist", 10));
 
 }  // namespace
 }  // namespace easgd

@@ -7,11 +7,13 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include <tbb/parallel_for.h>
 
-#include "data/dataset_entry.h"
+#include "data/dataset_reader.h"
 #include "data/permutation.h"
 #include "datasets/shapes.h"
 #include "kernels/philox.h"
@@ -21,8 +23,6 @@ namespace {
 
 constexpr int kSide = 32;
 constexpr Shape kShape{3, kSide, kSide};
-constexpr int kClasses = 10;
-constexpr std::size_t kTrain = 20000;
 constexpr std::size_t kTest = 4000;
 
 /// The random numbers of one picture, one after another.
@@ -192,24 +192,48 @@ void draw_picture(int label, Draws draws, std::uint8_t* to) {
   store(canvas, draws.between(5, 40), draws, to);
 }
 
-/// Every class equally often, in shuffled order.
-std::unique_ptr<Dataset> draw_half(std::uint64_t seed, std::uint32_t half, std::size_t count) {
-  std::vector<std::uint8_t> pixels(count * kShape.size());
-  std::vector<std::int32_t> labels(count);
-  const Permutation order(count, {seed, kernels::Stream::synthetic_data, half + 2});
-  tbb::parallel_for(std::size_t{0}, count, [&](std::size_t i) {
-    labels[i] = static_cast<std::int32_t>(order(i) % kClasses);
-    draw_picture(labels[i], Draws(seed, half, i), pixels.data() + i * kShape.size());
-  });
-  return std::make_unique<ImageTable>(kShape, kClasses, std::move(pixels), std::move(labels));
-}
+struct Half {
+  std::uint32_t number;
+  std::size_t pictures;
+};
 
-DataSplit draw(const DatasetOptions& options) {
-  return {draw_half(options.seed, 0, kTrain), draw_half(options.seed, 1, kTest), "built in"};
-}
+class Synthetic final : public DatasetReader {
+ public:
+  std::string name() const override { return "synthetic"; }
 
-const Registered<DatasetFacts> kFacts("synthetic", {kShape, kClasses});
-const Registered<DatasetEntry> kRegistered("synthetic", draw);
+  void fields(config::Fields& f) override {
+    f.integer("samples", samples_, {1, 1e6}, "training pictures that are drawn");
+    f.integer("classes", classes_, {2, double(shapes::kAll.size())},
+              "draw the first n of the ten shapes");
+  }
+
+  std::optional<DatasetFacts> facts() const override { return DatasetFacts{kShape, int(classes_)}; }
+
+  DataSplit read(const DatasetOptions& options) const override {
+    return {draw({0, std::size_t(samples_)}, options.seed), draw({1, kTest}, options.seed),
+            "built in"};
+  }
+
+ private:
+  /// Every class equally often, but for one picture, in shuffled order.
+  std::unique_ptr<Dataset> draw(Half half, std::uint64_t seed) const {
+    std::vector<std::uint8_t> pixels(half.pictures * kShape.size());
+    std::vector<std::int32_t> labels(half.pictures);
+    const Permutation order(half.pictures,
+                            {seed, kernels::Stream::synthetic_data, half.number + 2});
+    tbb::parallel_for(std::size_t{0}, half.pictures, [&](std::size_t i) {
+      labels[i] = std::int32_t(order(i) % std::uint64_t(classes_));
+      draw_picture(labels[i], Draws(seed, half.number, i), pixels.data() + i * kShape.size());
+    });
+    return std::make_unique<ImageTable>(kShape, int(classes_), std::move(pixels),
+                                        std::move(labels));
+  }
+
+  std::int64_t samples_ = 20000;
+  std::int64_t classes_ = shapes::kAll.size();
+};
+
+const RegisteredDataset kRegistered([] { return std::make_unique<Synthetic>(); });
 
 }  // namespace
 }  // namespace easgd

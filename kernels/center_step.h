@@ -1,7 +1,7 @@
 // The master's side of an exchange, in passes over memory.
 //
-//   c  center variable        x  a letter: a worker's local variable        v  momentum of the center
-//   u  a letter: a change     e  the reply                                  y  look-ahead point
+//   c  center variable        x  a letter: a worker's local variable     v  momentum of the center
+//   u  a letter: a change     e  the reply                               y  look-ahead point
 //
 // All arrays are [P].
 #pragma once
@@ -29,15 +29,7 @@ struct Absorb {
   }
 };
 
-/// to = from
-struct Copy {
-  float* to;
-  const float* from;
-
-  EASGD_HD void operator()(std::size_t i) const { to[i] = from[i]; }
-};
-
-/// sum = sum + x / parts, from 0 where it is the first.
+/// sum = sum + x / parts, from 0 if it is the first.
 struct AddPart {
   float* sum;
   const float* x;
@@ -86,37 +78,6 @@ struct KeepMoving {
   EASGD_HD void operator()(std::size_t i) const {
     c[i] += mu * m[i];
     m[i] = c[i] - start[i];
-  }
-};
-
-/// sums[k] = the sum of the k-th `each` neighbours of `from`
-struct AddNeighbours {
-  double* sums;
-  const double* from;
-  std::size_t each;
-
-  EASGD_HD void operator()(std::size_t k) const {
-    double sum = 0;
-    for (std::size_t i = k * each; i < (k + 1) * each; ++i) sum += from[i];
-    sums[k] = sum;
-  }
-};
-
-/// sums[k] = sum of (x - c)^2 over every `parts`-th element from the k-th; not finite if an element
-/// of x is not. c may be null, for zero. Run for `parts` elements.
-struct SquaredDistance {
-  double* sums;
-  const float* x;
-  const float* c;
-  std::size_t count, parts;
-
-  EASGD_HD void operator()(std::size_t k) const {
-    double sum = 0;
-    for (std::size_t i = k; i < count; i += parts) {
-      const double d = double(x[i]) - (c ? double(c[i]) : 0.0);
-      sum += d * d;
-    }
-    sums[k] = sum;
   }
 };
 

@@ -1,6 +1,6 @@
 // Sums over all values of a channel: bias gradients, and batch normalisation.
 //
-//   y = weight xhat + bias,   xhat = (x - mean) deviation,   deviation = 1 / sqrt(variance + epsilon)
+//   y = weight xhat + bias,  xhat = (x - mean) deviation,  deviation = 1 / sqrt(variance + epsilon)
 //   dbias = sum of dy,   dweight = sum of dy xhat
 //   dx = weight deviation (dy - dbias / count - xhat dweight / count),   count = N P
 //
@@ -25,8 +25,8 @@ struct alignas(16) Sums {
   EASGD_HD void operator+=(const Sums& s) { first += s.first, second += s.second; }
 };
 
-/// Who adds up what of a batch.
-struct Deal {
+/// How the values of a batch are shared out among the threads that add them up.
+struct ReductionLayout {
   static constexpr Index kThreads = 256;  ///< of a block
 
   Layout layout;
@@ -35,19 +35,20 @@ struct Deal {
   Index groups = 1;  ///< of channels; the last may be filled up with some that are none
   Index parts = 1;   ///< of the rows
 
-  static Deal of(const Layout& layout, int samples) {
+  static ReductionLayout of(const Layout& layout, int samples) {
     constexpr Index kWidth = 16;     // 32 bytes of bf16, which is what memory gives at a time
     constexpr Index kBlocks = 1024;  // fill a device
     constexpr Index kRows = 8;       // of a thread, at least
     constexpr Index kParts = 32;     // of a thread in the end, at most
-    Deal deal{layout, Index(samples) * Index(layout.pixels)};
+    ReductionLayout reduction{layout, Index(samples) * Index(layout.pixels)};
     const auto channels = Index(layout.channels);
     const bool neighbours = layout.channels_last || layout.pixels == 1;
-    while (neighbours && deal.width < std::min(kWidth, channels)) deal.width *= 2;
-    deal.groups = (channels + deal.width - 1) / deal.width;
-    const Index most = std::min(kBlocks / deal.groups, deal.lanes() * kParts);
-    deal.parts = std::clamp(deal.rows / (deal.lanes() * kRows), Index{1}, std::max(most, Index{1}));
-    return deal;
+    while (neighbours && reduction.width < std::min(kWidth, channels)) reduction.width *= 2;
+    reduction.groups = (channels + reduction.width - 1) / reduction.width;
+    const Index most = std::min(kBlocks / reduction.groups, reduction.lanes() * kParts);
+    reduction.parts = std::clamp(reduction.rows / (reduction.lanes() * kRows), Index{1},
+                                 std::max(most, Index{1}));
+    return reduction;
   }
 
   /// Threads of a block with the same channel.
@@ -55,51 +56,55 @@ struct Deal {
   EASGD_HD Index channel(Index group, Index thread) const { return group * width + thread % width; }
   EASGD_HD bool has(Index channel) const { return channel < Index(layout.channels); }
   /// Where a block leaves its sums of `width` channels.
-  EASGD_HD Index place(Index group, Index part) const { return (group * parts + part) * width; }
-  Index places() const { return groups * parts * width; }
+  EASGD_HD Index partial_index(Index group, Index part) const {
+    return (group * parts + part) * width;
+  }
+  Index partial_count() const { return groups * parts * width; }
 };
 
-/// Device memory for sums in the making. From one stream at a time.
-struct SumsPlace {
-  Sums* partial;            ///< [deal.places()]
-  std::uint32_t* finished;  ///< [deal.groups], blocks: zeros before, and zeros after
+/// Device memory for partial sums. Used by one stream at a time.
+struct SumsScratch {
+  Sums* partial;            ///< [reduction.partial_count()]
+  std::uint32_t* finished;  ///< [reduction.groups], blocks: zeros before, and zeros after
 };
 
 /// What a thread finds in its rows.
 template <class Formula>
-EASGD_HD Sums sum_rows(const Formula& formula, const Deal& deal, Index group, Index part,
-                       Index thread) {
+EASGD_HD Sums sum_rows(const Formula& formula, const ReductionLayout& reduction, Index group,
+                       Index part, Index thread) {
   constexpr Index kTogether = 4;  // are read before one of them is written
-  const Index c = deal.channel(group, thread), step = deal.parts * deal.lanes();
-  Index row = part * deal.lanes() + thread / deal.width;
+  const Index c = reduction.channel(group, thread), step = reduction.parts * reduction.lanes();
+  Index row = part * reduction.lanes() + thread / reduction.width;
   Sums sums{0, 0};
-  if (!deal.has(c)) return sums;
-  for (; row < deal.rows && deal.rows - row > (kTogether - 1) * step; row += kTogether * step) {
+  if (!reduction.has(c)) return sums;
+  for (; row < reduction.rows && reduction.rows - row > (kTogether - 1) * step;
+       row += kTogether * step) {
     decltype(formula.read(0, 0)) values[kTogether];
     for (Index k = 0; k < kTogether; ++k) {
-      values[k] = formula.read(deal.layout.index(row + k * step, c), c);
+      values[k] = formula.read(reduction.layout.index(row + k * step, c), c);
     }
     for (Index k = 0; k < kTogether; ++k) {
-      sums += formula.add(deal.layout.index(row + k * step, c), values[k]);
+      sums += formula.add(reduction.layout.index(row + k * step, c), values[k]);
     }
   }
-  for (; row < deal.rows; row += step) {
-    const Index i = deal.layout.index(row, c);
+  for (; row < reduction.rows; row += step) {
+    const Index i = reduction.layout.index(row, c);
     sums += formula.add(i, formula.read(i, c));
   }
   return sums;
 }
 
 /// Of the threads' sums: the `half` lanes above the first are added to those.
-EASGD_HD inline void fold(Sums* sums, const Deal& deal, Index half, Index thread) {
-  if (thread < half * deal.width) sums[thread] += sums[thread + half * deal.width];
+EASGD_HD inline void fold(Sums* sums, const ReductionLayout& reduction, Index half, Index thread) {
+  if (thread < half * reduction.width) sums[thread] += sums[thread + half * reduction.width];
 }
 
 /// What a thread of a group's last block finds in all its blocks' sums.
-EASGD_HD inline Sums sum_parts(const Sums* partial, const Deal& deal, Index group, Index thread) {
+EASGD_HD inline Sums sum_parts(const Sums* partial, const ReductionLayout& reduction, Index group,
+                               Index thread) {
   Sums sums{0, 0};
-  for (Index part = thread / deal.width; part < deal.parts; part += deal.lanes()) {
-    const Sums* there = partial + deal.place(group, part) + thread % deal.width;
+  for (Index part = thread / reduction.width; part < reduction.parts; part += reduction.lanes()) {
+    const Sums* there = partial + reduction.partial_index(group, part) + thread % reduction.width;
 #ifdef __CUDA_ARCH__
     const double2 s = __ldcg(reinterpret_cast<const double2*>(there));  // other blocks wrote it
     sums += Sums{s.x, s.y};
@@ -110,7 +115,7 @@ EASGD_HD inline Sums sum_parts(const Sums* partial, const Deal& deal, Index grou
   return sums;
 }
 
-/// to = sum of dy, which is first set to 0 where y is not above it; y may be null
+/// to = sum of dy, which is first set to 0 if y is not above 0; y may be null
 template <class T>
 struct BiasGradient {
   float* to;
@@ -129,7 +134,7 @@ struct BiasGradient {
   EASGD_HD void finish(Index c, const Sums& sums) const { to[c] = float(sums.first); }
 };
 
-/// Mean and deviation of a batch; moves the running statistics, where there are any, by `weight`
+/// Mean and deviation of a batch; moves the running statistics, if there are any, by `weight`
 /// towards the mean and the unbiased variance.
 template <class T>
 struct BatchMoments {
@@ -155,7 +160,7 @@ struct BatchMoments {
   }
 };
 
-/// dbias and dweight; dy is first set to 0 where y is not above it; y may be null
+/// dbias and dweight; dy is first set to 0 if y is not above 0; y may be null
 template <class T>
 struct BatchNormGradient {
   float* dbias;
@@ -199,7 +204,7 @@ struct DeviationOf {
   }
 };
 
-/// y = weight xhat + bias, and then max(y, 0) where `relu`; a NaN stays one
+/// y = weight xhat + bias, and then max(y, 0) if `relu`; a NaN stays one
 template <class T>
 struct BatchNormForward {
   T* y;
@@ -240,7 +245,7 @@ struct BatchNormBackward {
   }
 };
 
-/// y = y + bias, and then max(y, 0) where `relu`; a NaN stays one
+/// y = y + bias, and then max(y, 0) if `relu`; a NaN stays one
 template <class T>
 struct AddBias {
   T* y;

@@ -9,11 +9,13 @@
 
 #include "kernels/center_step.h"
 #include "kernels/local_step.h"
+#include "kernels/vector_passes.h"
 
 namespace easgd::kernels {
 
-using Elementwise = std::variant<SgdStep, NesterovStep, ElasticPull, AccumulatedStep, AdmmStep, Add,
-                                 Average, Move, Restart, Absorb, Copy, AddPart, CenterMomentum,
-                                 OuterStep, KeepMoving, SquaredDistance, AddNeighbours>;
+using Elementwise =
+    std::variant<SgdStep, NesterovStep, ElasticPull, AccumulatedStep, AdmmStep, Add, Average,
+                 MoveToCenter, Restart, Absorb, Copy, AddPart, CenterMomentum, OuterStep,
+                 KeepMoving, SquaredDistance, AddNeighbours>;
 
 }  // namespace easgd::kernels

@@ -21,32 +21,33 @@ void launch_any(const Kernels& kernel, std::size_t count, cudaStream_t stream) {
 }
 
 template <class Formula>
-__global__ void __launch_bounds__(Deal::kThreads)
-    sum_channels(Formula formula, Deal deal, SumsPlace place) {
-  __shared__ Sums sums[Deal::kThreads];
+__global__ void __launch_bounds__(ReductionLayout::kThreads)
+    sum_channels(Formula formula, ReductionLayout reduction, SumsScratch scratch) {
+  __shared__ Sums sums[ReductionLayout::kThreads];
   __shared__ bool last;
   const Index group = blockIdx.x, part = blockIdx.y, thread = threadIdx.x;
   const auto add_up = [&](const Sums& found) {
     sums[thread] = found;
-    for (Index half = deal.lanes() / 2; half > 0; half /= 2) {
+    for (Index half = reduction.lanes() / 2; half > 0; half /= 2) {
       __syncthreads();
-      fold(sums, deal, half, thread);
+      fold(sums, reduction, half, thread);
     }
   };
-  add_up(sum_rows(formula, deal, group, part, thread));
-  const bool first = thread < deal.width;  // of the lanes: it has written what it reads now
+  add_up(sum_rows(formula, reduction, group, part, thread));
+  const bool first = thread < reduction.width;  // of the lanes: it has written what it reads now
   if (first) {
-    place.partial[deal.place(group, part) + thread] = sums[thread];
+    scratch.partial[reduction.partial_index(group, part) + thread] = sums[thread];
     __threadfence();
   }
   __syncthreads();
-  if (thread == 0) last = atomicInc(place.finished + group, deal.parts - 1) == deal.parts - 1;
+  const Index others = reduction.parts - 1;
+  if (thread == 0) last = atomicInc(scratch.finished + group, others) == others;
   __syncthreads();
   if (!last) return;
   __threadfence();
-  add_up(sum_parts(place.partial, deal, group, thread));
-  const Index channel = deal.channel(group, thread);
-  if (first && deal.has(channel)) formula.finish(channel, sums[thread]);
+  add_up(sum_parts(scratch.partial, reduction, group, thread));
+  const Index channel = reduction.channel(group, thread);
+  if (first && reduction.has(channel)) formula.finish(channel, sums[thread]);
 }
 
 }  // namespace
@@ -59,11 +60,12 @@ void launch(const LayerPass& kernel, std::size_t count, cudaStream_t stream) {
   launch_any(kernel, count, stream);
 }
 
-void launch(const ChannelSum& sum, const Deal& deal, const SumsPlace& place, cudaStream_t stream) {
+void launch(const ChannelSum& sum, const ReductionLayout& reduction, const SumsScratch& scratch,
+            cudaStream_t stream) {
+  const dim3 blocks(reduction.groups, reduction.parts);
   std::visit(
       [&](const auto& formula) {
-        sum_channels<<<dim3(deal.groups, deal.parts), Deal::kThreads, 0, stream>>>(formula, deal,
-                                                                                   place);
+        sum_channels<<<blocks, ReductionLayout::kThreads, 0, stream>>>(formula, reduction, scratch);
       },
       sum);
   const cudaError_t answer = cudaGetLastError();

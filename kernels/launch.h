@@ -12,13 +12,14 @@ namespace easgd::kernels {
 
 /// Runs kernel(i) for i in [0, count), in any order, as the next work of `stream`. All pointers are
 /// into the current device's memory.
-/// Throws: std::exception where the device refuses it.
+/// Throws: std::exception if the device refuses it.
 void launch(const Elementwise& kernel, std::size_t count, cudaStream_t stream);
 void launch(const LayerPass& kernel, std::size_t count, cudaStream_t stream);
 
 /// The sums of all channels, as the next work of `stream`.
-/// Throws: std::exception where the device refuses it.
-void launch(const ChannelSum& sum, const Deal& deal, const SumsPlace& place, cudaStream_t stream);
+/// Throws: std::exception if the device refuses it.
+void launch(const ChannelSum& sum, const ReductionLayout& reduction, const SumsScratch& scratch,
+            cudaStream_t stream);
 
 /// Of the oldest devices that these run on: 80 for compute capability 8.0.
 int oldest_capability();

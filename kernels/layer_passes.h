@@ -1,6 +1,6 @@
 // The passes of layers that are no library's: what a CUDA device runs for each element, or for each
 // sample, of a batch. Values are stored as T, float or bf16, and computed with in float. Those of
-// the backward pass add to what is there where `add` is set: the gradient of a value that several
+// the backward pass add to what is there if `add` is set: the gradient of a value that several
 // layers take is a sum.
 #pragma once
 
@@ -28,7 +28,7 @@ struct ReluForward {
   EASGD_HD void operator()(std::size_t i) const { y[i] = float(x[i]) < 0.0f ? T(0.0f) : x[i]; }
 };
 
-/// dx = dy where y > 0
+/// dx = dy if y > 0, else 0
 template <class T>
 struct ReluBackward {
   T* dx;
@@ -74,9 +74,9 @@ struct Sum {
   EASGD_HD void operator()(std::size_t i) const { y[i] = T(float(a[i]) + float(b[i])); }
 };
 
-/// dx = dy
+/// dx = dy, or dx + dy if `add`
 template <class T>
-struct Hand {
+struct AddTo {
   T* dx;
   const T* dy;
   bool add;
@@ -87,7 +87,7 @@ struct Hand {
 };
 
 /// y = x with dropout, or dx = dy with the same: the formula at the top of backend/cpu/dropout.cpp.
-/// What is drawn for a value goes by its place in [C][P], however the values lie.
+/// What is drawn for a value goes by its index in [C][P], however the values lie.
 template <class T>
 struct DropoutPass {
   T* y;
@@ -101,8 +101,8 @@ struct DropoutPass {
 
   EASGD_HD void operator()(std::size_t i) const {
     const Index c = Index(layout.channels), p = Index(layout.pixels);
-    const Index n = Index(i) / (c * p), place = Index(i) % (c * p);
-    const Index e = layout.channels_last ? place % c * p + place / c : place;
+    const Index n = Index(i) / (c * p), stored = Index(i) % (c * p);
+    const Index e = layout.channels_last ? stored % c * p + stored / c : stored;
     const Random4 four = random.at(*step, n * draws_per_sample + draws_before + e / 4);
     const float kept =
         float(x[i]) * (four.uniform(int(e % 4)) >= rate ? 1.0f / (1.0f - rate) : 0.0f);
@@ -145,13 +145,13 @@ struct SoftmaxCrossEntropyPass {
 using LayerPass = std::variant<
     ReluForward<float>, ReluForward<Bf16>, ReluBackward<float>, ReluBackward<Bf16>,
     TanhForward<float>, TanhForward<Bf16>, TanhBackward<float>, TanhBackward<Bf16>, Sum<float>,
-    Sum<Bf16>, Hand<float>, Hand<Bf16>, DropoutPass<float>, DropoutPass<Bf16>,
+    Sum<Bf16>, AddTo<float>, AddTo<Bf16>, DropoutPass<float>, DropoutPass<Bf16>,
     SoftmaxCrossEntropyPass<float>, SoftmaxCrossEntropyPass<Bf16>, MaxPoolForward<float>,
     MaxPoolForward<Bf16>, MaxPoolBackward<float>, MaxPoolBackward<Bf16>, AveragePoolForward<float>,
     AveragePoolForward<Bf16>, AveragePoolBackward<float>, AveragePoolBackward<Bf16>, AddBias<float>,
     AddBias<Bf16>, BatchNormForward<float>, BatchNormForward<Bf16>, BatchNormBackward<float>,
     BatchNormBackward<Bf16>, DeviationOf, ToChannelsLast<float, float>, ToChannelsLast<float, Bf16>,
     ToChannelsLast<Bf16, Bf16>, FromChannelsLast<float, float>, FromChannelsLast<Bf16, Bf16>,
-    TakeSlices, GiveSlices, CropPass>;
+    PackSlices, UnpackSlices, CropPass>;
 
 }  // namespace easgd::kernels

@@ -62,49 +62,48 @@ struct FromChannelsLast {
 
 /// A slice [rows][channels][pixels] of a flat vector, and a copy of it as [rows][pixels][padded] of
 /// floats or bf16.
-struct ArrangedSlice {
+struct PackedSlice {
   void* copy;
   std::size_t offset;  ///< of the slice in the flat vector
   std::size_t first;   ///< of the copy's values among those of all copies
   int channels, pixels, padded;
   bool bf16;
 
-  /// Where value k of the copy lies in the flat vector; beyond the slice's channels nowhere.
-  struct Place {
+  /// Where in the flat vector value k of the copy comes from; beyond the slice's channels nowhere.
+  struct Source {
     bool exists;
     std::size_t index;
   };
-  EASGD_HD Place place(Index k) const {
+  EASGD_HD Source source(Index k) const {
     const Index c = k % Index(padded), row = k / Index(padded), p = Index(pixels);
     return {c < Index(channels), offset + (row / p * Index(channels) + c) * p + row % p};
   }
 };
 
 /// Value i of the copies of all slices, which are in the order of `first`.
-struct ArrangedValue {
-  const ArrangedSlice& slice;
+struct PackedValue {
+  const PackedSlice& slice;
   Index k;  ///< of the slice's copy
-  ArrangedSlice::Place flat;
+  PackedSlice::Source flat;
 };
-EASGD_HD inline ArrangedValue arranged_value(const ArrangedSlice* slices, int count,
-                                             std::size_t i) {
+EASGD_HD inline PackedValue packed_value(const PackedSlice* slices, int count, std::size_t i) {
   int low = 0;
   for (int high = count; high - low > 1;) {
     const int middle = (low + high) / 2;
     (slices[middle].first <= i ? low : high) = middle;
   }
   const Index k = Index(i - slices[low].first);
-  return {slices[low], k, slices[low].place(k)};
+  return {slices[low], k, slices[low].source(k)};
 }
 
 /// Copies = slices, and zeros where these have no such channel
-struct TakeSlices {
+struct PackSlices {
   const float* flat;
-  const ArrangedSlice* slices;
+  const PackedSlice* slices;
   int count;
 
   EASGD_HD void operator()(std::size_t i) const {
-    const auto [slice, k, from] = arranged_value(slices, count, i);
+    const auto [slice, k, from] = packed_value(slices, count, i);
     const float value = from.exists ? flat[from.index] : 0.0f;
     if (slice.bf16) {
       static_cast<Bf16*>(slice.copy)[k] = Bf16(value);
@@ -115,13 +114,13 @@ struct TakeSlices {
 };
 
 /// Slices = copies
-struct GiveSlices {
+struct UnpackSlices {
   float* flat;
-  const ArrangedSlice* slices;
+  const PackedSlice* slices;
   int count;
 
   EASGD_HD void operator()(std::size_t i) const {
-    const auto [slice, k, to] = arranged_value(slices, count, i);
+    const auto [slice, k, to] = packed_value(slices, count, i);
     if (!to.exists) return;
     flat[to.index] = slice.bf16 ? float(static_cast<const Bf16*>(slice.copy)[k])
                                 : static_cast<const float*>(slice.copy)[k];

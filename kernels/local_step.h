@@ -106,7 +106,7 @@ struct Average {
 };
 
 /// x = c;  y = c + delta v: a worker goes to the center and keeps its momentum.
-struct Move {
+struct MoveToCenter {
   float* x;
   const float* v;
   float* y;
@@ -119,18 +119,19 @@ struct Move {
   }
 };
 
-/// x = y = z = c, v = 0: a worker begins anew at a point. All but x may be null where the algorithm
-/// has none.
+/// x = y = z = c, zeroed = 0: a worker begins anew at a point. `zeroed` is what only makes sense
+/// with the past: momentum v, the change u since the last letter, or ADMM's lambda. All but x may
+/// be null, if the algorithm has none.
 struct Restart {
   float* x;
-  float* v;
+  float* zeroed;
   float* y;
   float* z;
   const float* c;
 
   EASGD_HD void operator()(std::size_t i) const {
     x[i] = c[i];
-    if (v) v[i] = 0.0f;
+    if (zeroed) zeroed[i] = 0.0f;
     if (y) y[i] = c[i];
     if (z) z[i] = c[i];
   }

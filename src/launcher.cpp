@@ -22,9 +22,9 @@ namespace {
 
 using easgd::ExitCode;
 
-/// A file that is opened later must not get the number of a standard stream that was closed: what is
-/// printed would be written into it. What takes the number instead cannot be used as the stream, so
-/// that a result that nobody can read is told. False where there is no /dev/null.
+/// A file that is opened later must not get the number of a standard stream that was closed: what
+/// is printed would be written into it. What takes the number instead cannot be used as the stream,
+/// so that a result that nobody can read is told. False where there is no /dev/null.
 bool take_closed_streams() {
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (fcntl(stream, F_GETFD) != -1) continue;
@@ -58,9 +58,10 @@ bool has_futex() {
          errno != ENOSYS;
 }
 
-/// OpenMP reads these when it is loaded, and no call takes them back: it would bind the main thread,
-/// and the teams of all workers to the same cores, or could not start a thread. How many threads
-/// there are and where they run is settled by workers.threads, OMP_THREAD_LIMIT, taskset and quotas.
+/// OpenMP reads these when it is loaded, and no call takes them back: it would bind the main
+/// thread, and the teams of all workers to the same cores, or could not start a thread. How many
+/// threads there are and where they run is settled by workers.threads, OMP_THREAD_LIMIT, taskset
+/// and quotas.
 void take_away_settings() {
   for (const char* name :
        {"OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY", "OMP_STACKSIZE", "GOMP_STACKSIZE"}) {

@@ -16,8 +16,8 @@
 #include <system_error>
 
 #include "base/error.h"
+#include "base/one_line.h"
 #include "base/standard_output.h"
-#include "base/utf8.h"
 #include "commands/commands.h"
 #include "commands/mistyped.h"
 

@@ -17,6 +17,7 @@
 #include "base/registry.h"
 #include "config/writer.h"
 #include "nn/layer.h"
+#include "own_keys.h"
 #include "settings/config.h"
 #include "settings/config_help.h"
 #include "settings/dump.h"
@@ -474,6 +475,43 @@ TEST_CASE("settings of the center are those of methods that have them") {
   CHECK(own_key(loaded(tree, {"algorithm.name=easgd_tree"}).algorithm, "fanout") == 7);
   contains(complaint(tree, {"algorithm.name=easgd_tree", "tree.fanout=1"}),
            "tree.fanout: expected a value in 2..65533");
+}
+
+TEST_CASE("keys of a data set are those of the set that has them") {
+  const std::string text = "[data]\nset = \"synthetic\"\nclasses = 3\n" + kRest + kLayers;
+  const auto keys = [](Config config) { return keys_of(dump_config(std::move(config))); };
+  const auto value = [](const Keys& all, const std::string& key) {
+    return all.contains(key) ? all.find(key)->second : "none";
+  };
+  CHECK(value(keys(loaded(text)), "data.classes") == "3");
+  CHECK(value(keys(loaded(text)), "data.samples") == "20000");
+  CHECK(value(keys(loaded(text, {"data.samples=70"})), "data.samples") == "70");
+  CHECK(value(keys(loaded(kRest + kLayers)), "data.classes") == "none");
+  CHECK(loaded(text).data.reader()->facts()->classes == 3);
+
+  contains(complaint(text, {"data.classes=1"}), "data.classes: expected a value in 2..10");
+  contains(complaint(text, {"data.clases=4"}),
+           "data.clases: unknown key; did you mean \"classes\"?");
+  contains(complaint(text, {"data.set=cifar10"}),
+           ":3: data.classes: cifar10 has no classes, which is a key of synthetic; as in --set "
+           "data.classes=");
+  CHECK_NOTHROW(loaded(text, {"data.set=cifar10", "data.classes="}));
+
+  // The recorded configurations hold them, evaluation's too: other classes, other pictures.
+  CHECK_NOTHROW(check_reads_back(loaded(text)));
+  CHECK(value(keys_of(dump_evaluation_config(loaded(text))), "data.classes") == "3");
+}
+
+TEST_CASE("no data set has a key of its own that all have") {
+  const Keys common = keys_of(dump_config(loaded(kRest + kLayers)));
+  for (const std::string& name : Registry<DatasetEntry>::names()) {
+    CAPTURE(name);
+    const auto reader = make_dataset_reader(name);
+    CHECK(reader->name() == name);
+    for (const auto& [key, value] :
+         keys_of(config::to_toml([&](config::Fields& f) { reader->fields(f); })))
+      CHECK_FALSE(common.contains("data." + key));
+  }
 }
 
 TEST_CASE("an override takes a key away, so that another may stand for it") {

@@ -38,7 +38,7 @@ ConvolutionPlan::Descriptor device(int version) {
   ConvolutionPlan::Descriptor properties;
   const std::string text = description(version);
   const bool made = cudnnBackendCreateDescriptor(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR,
-                                                 properties.place()) == CUDNN_STATUS_SUCCESS &&
+                                                 properties.rank()) == CUDNN_STATUS_SUCCESS &&
                     cudnnBackendSetAttribute(properties, CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION,
                                              CUDNN_TYPE_CHAR, std::int64_t(text.size()),
                                              text.data()) == CUDNN_STATUS_SUCCESS &&

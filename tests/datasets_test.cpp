@@ -13,7 +13,8 @@
 #include <string>
 
 #include "base/error.h"
-#include "data/dataset_entry.h"
+#include "config/reader.h"
+#include "data/dataset_reader.h"
 #include "data/location.h"
 #include "data/normalisation.h"
 #include "mixed_sizes.h"
@@ -275,6 +276,26 @@ TEST_CASE("datasets: synthetic is balanced and has the same bits on every machin
     CHECK(count == std::vector<std::size_t>(10, half->size() / 10));
   }
   CHECK(sum == 0xa3080bed);  // where it changes, published curves no longer repeat
+}
+
+TEST_CASE("datasets: synthetic draws as many pictures of as many shapes as its keys say") {
+  const auto read = [](const std::string& keys) {
+    const auto reader = make_dataset_reader("synthetic");
+    config::read_text(
+        keys, "test", {}, [&](config::Fields& f) { reader->fields(f); }, "keys");
+    CHECK(reader->facts()->classes == 3);
+    return reader->read({"", 1});
+  };
+  const DataSplit few = read("samples = 50\nclasses = 3"), more = read("samples = 90\nclasses = 3");
+  CHECK(few.train->size() == 50);
+  CHECK(more.train->size() == 90);
+  CHECK(few.train->classes() == 3);
+  std::vector<int> count(3);
+  for (const int label : first_labels(*few.train, 50)) ++count.at(std::size_t(label));
+  CHECK(*std::ranges::min_element(count) == 16);
+  // The test half depends on the classes alone.
+  CHECK(few.test->size() == 4000);
+  CHECK(pixels_of(*few.test, 7) == pixels_of(*more.test, 7));
 }
 
 TEST_CASE("datasets: synthetic follows its seed, and its halves share nothing") {

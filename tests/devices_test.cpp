@@ -1,6 +1,8 @@
 // Who runs where, and who is told when one does not move.
 
-#include "exchange/devices.h"
+#include "base/limits.h"
+#include "exchange/place_center.h"
+#include "exchange/worker_placement.h"
 
 #include <doctest/doctest.h>
 
@@ -23,7 +25,7 @@ std::vector<Placement> place(const Words& devices, std::int64_t threads = 0, boo
   WorkersConfig workers;
   workers.devices = devices;
   workers.threads = threads;
-  return place_workers(workers, single).places;
+  return place_workers(workers, single).placements;
 }
 
 template <class Kind>
@@ -223,8 +225,9 @@ TEST_CASE("devices: where there are no sums over devices the center is in host m
   Config config;
   config.algorithm.name = "easgd";
   config.algorithm.exchange = Exchange::synchronous;
-  const CenterPlace center = place_center(config, {{"cuda", {.index = 0}}, {"cuda", {.index = 1}}});
+  const CenterPlacement center =
+      place_center(config, {{"cuda", {.index = 0}}, {"cuda", {.index = 1}}});
   CHECK(center.name == "pinned");
-  CHECK(center.sites.size() == 1);
+  CHECK(center.devices.size() == 1);
   CHECK(center.remark.ends_with("; letters are added up in host memory instead"));
 }

@@ -655,14 +655,16 @@ TEST_CASE(
   /// Fails like DyingBackend, and whoever asks for the center finds no memory.
   class Backend final : public cpu::CpuBackend {
    public:
-    explicit Backend(std::thread::id& destroyed_by)
-        : CpuBackend({}), destroyed_by_(destroyed_by) {}
+    explicit Backend(std::thread::id& destroyed_by) : CpuBackend({}), destroyed_by_(destroyed_by) {}
     ~Backend() override { destroyed_by_ = std::this_thread::get_id(); }
     double squared_distance() override {
       if (--left_ < 0) throw DeviceError("cuda:0: gone");
       return CpuBackend::squared_distance();
     }
-    void download(ConstView, View) override { throw std::bad_alloc(); }
+    void download(ConstView device, View host) override {
+      if (left_ < 0) throw std::bad_alloc();
+      CpuBackend::download(device, host);
+    }
 
    private:
     int left_ = 20;
@@ -690,8 +692,7 @@ TEST_CASE(
 TEST_CASE("a device of the center goes back to its thread if a worker cannot be made") {
   class Backend final : public cpu::CpuBackend {
    public:
-    explicit Backend(std::thread::id& destroyed_by)
-        : CpuBackend({}), destroyed_by_(destroyed_by) {}
+    explicit Backend(std::thread::id& destroyed_by) : CpuBackend({}), destroyed_by_(destroyed_by) {}
     ~Backend() override { destroyed_by_ = std::this_thread::get_id(); }
 
    private:

@@ -681,12 +681,6 @@ TEST_CASE("loader: wrong options say so") {
     CHECK_THROWS_AS(Loader(none, options), DataError);
     CHECK_THROWS_AS(EvaluationLoader(none, {}), DataError);
   }
-  SUBCASE("names") {
-    CHECK(partition_named("shard") == Partition::shard);
-    CHECK(sample_order_named("sequential") == SampleOrder::sequential);
-    CHECK_THROWS_AS(partition_named("parts"), ConfigError);
-    CHECK_THROWS_AS(sample_order_named("random"), ConfigError);
-  }
 }
 
 TEST_CASE("evaluation: the middle of every image in order, the last batch shorter") {

@@ -40,14 +40,14 @@ void run(const Pass& pass, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) pass(i);
 }
 
-/// Memory for the sums of a deal, in which every block has a place of its own.
+/// Memory for the partial sums of a reduction.
 class Summed {
  public:
-  explicit Summed(const kernels::Deal& deal)
-      : partial_(deal.places(), {NAN, NAN}), finished_(deal.groups) {}
+  explicit Summed(const kernels::ReductionLayout& reduction)
+      : partial_(reduction.partial_count(), {NAN, NAN}), finished_(reduction.groups) {}
   ~Summed() { CHECK(finished_ == std::vector<std::uint32_t>(finished_.size())); }
 
-  kernels::SumsPlace place() const { return {partial_.data(), finished_.data()}; }
+  kernels::SumsScratch scratch() const { return {partial_.data(), finished_.data()}; }
 
  private:
   mutable std::vector<kernels::Sums> partial_;
@@ -113,8 +113,8 @@ TEST_CASE(
         run(kernels::Sum<float>{y, v, v}, kCount);
       },
       [](float* dx, const float* d, const float*, bool add) {
-        run(kernels::Hand<float>{dx, d, add}, kCount);
-        run(kernels::Hand<float>{dx, d, true}, kCount);
+        run(kernels::AddTo<float>{dx, d, add}, kCount);
+        run(kernels::AddTo<float>{dx, d, true}, kCount);
       });
 }
 
@@ -235,17 +235,17 @@ TEST_CASE("parity: there and back between layouts, with more channels on the way
   for (std::size_t i = 0; i < kValues; ++i) CHECK(float(sum[i]) == 2 * plain[i]);  // coarse: exact
 }
 
-TEST_CASE("parity: slices of a vector are arranged, and come back from there") {
+TEST_CASE("parity: slices of a vector are packed, and come back from there") {
   // Between other parameters: 2 rows of 3 channels of 4, as bf16 and wider; 5 values as they are.
   constexpr std::size_t kRows = 2, kChannels = 3, kPixels = 4, kPadded = 8, kFirst = 7;
   constexpr std::size_t kSecond = kFirst + kRows * kChannels * kPixels + 2, kFew = 5;
   const std::vector<float> flat = coarse(40, 1);
   std::vector<kernels::Bf16> wide(kRows * kPixels * kPadded, kernels::Bf16(9));
   std::vector<float> few(kFew, 9), back(flat.size(), 100);
-  const std::vector<kernels::ArrangedSlice> slices{
+  const std::vector<kernels::PackedSlice> slices{
       {wide.data(), kFirst, 0, kChannels, kPixels, kPadded, true},
       {few.data(), kSecond, wide.size(), int(kFew), 1, int(kFew), false}};
-  run(kernels::TakeSlices{flat.data(), slices.data(), int(slices.size())}, wide.size() + kFew);
+  run(kernels::PackSlices{flat.data(), slices.data(), int(slices.size())}, wide.size() + kFew);
   for (std::size_t row = 0; row < kRows; ++row) {
     for (std::size_t pixel = 0; pixel < kPixels; ++pixel) {
       for (std::size_t c = 0; c < kPadded; ++c) {
@@ -255,7 +255,7 @@ TEST_CASE("parity: slices of a vector are arranged, and come back from there") {
     }
   }
   CHECK(std::equal(few.begin(), few.end(), flat.begin() + kSecond));
-  run(kernels::GiveSlices{back.data(), slices.data(), int(slices.size())}, wide.size() + kFew);
+  run(kernels::UnpackSlices{back.data(), slices.data(), int(slices.size())}, wide.size() + kFew);
   for (std::size_t i = 0; i < flat.size(); ++i) {
     const bool first = i >= kFirst && i < kFirst + kRows * kChannels * kPixels;
     const bool second = i >= kSecond && i < kSecond + kFew;
@@ -328,22 +328,23 @@ TEST_CASE("parity: sums of a channel do not depend on who adds up, nor on the la
       open[c] += y[i] > 0 ? double(dy[i]) : 0;
     }
     for (const bool last : {false, true}) {
-      kernels::Deal deal = kernels::Deal::of({channels, pixels, last}, kRows / pixels);
-      CHECK(deal.parts > 1);
-      for (const kernels::Index parts : {deal.parts, 1u, 11u, 1000u}) {
+      kernels::ReductionLayout reduction =
+          kernels::ReductionLayout::of({channels, pixels, last}, kRows / pixels);
+      CHECK(reduction.parts > 1);
+      for (const kernels::Index parts : {reduction.parts, 1u, 11u, 1000u}) {
         CAPTURE(channels);
         CAPTURE(pixels);
         CAPTURE(last);
         CAPTURE(parts);
-        deal.parts = parts;
+        reduction.parts = parts;
         for (const bool relu : {false, true}) {
           std::vector<float> slope = last ? channels_last(dy, channels, pixels) : dy;
           const std::vector<float> output = last ? channels_last(y, channels, pixels) : y;
-          const Summed summed(deal);
+          const Summed summed(reduction);
           std::vector<float> sums(size, -1);
           sum_channels(kernels::BiasGradient<float>{sums.data(), slope.data(),
                                                     relu ? output.data() : nullptr},
-                       deal, summed.place());
+                       reduction, summed.scratch());
           for (std::size_t c = 0; c < sums.size(); ++c) {
             CHECK(double(sums[c]) == (relu ? open : all)[c]);  // coarse: exact
           }
@@ -362,16 +363,17 @@ TEST_CASE("parity: sums of a channel are the same bits whichever block is the la
   constexpr int kPixels = 35, kSamples = 200, kChannels = 19;
   const std::vector<float> x = noise(kPixels * kSamples * kChannels, 1);
   for (const bool last : {false, true}) {
-    const kernels::Deal deal = kernels::Deal::of({kChannels, kPixels, last}, kSamples);
-    const Summed summed(deal);
+    const kernels::ReductionLayout reduction =
+        kernels::ReductionLayout::of({kChannels, kPixels, last}, kSamples);
+    const Summed summed(reduction);
     std::vector<float> mean(kChannels), deviation(kChannels);
     const auto moments = [&](const std::vector<kernels::Index>& blocks) {
       sum_channels(kernels::BatchMoments<float>{mean.data(), deviation.data(), nullptr, nullptr,
-                                                x.data(), double(deal.rows), 0, 0},
-                   deal, summed.place(), blocks);
+                                                x.data(), double(reduction.rows), 0, 0},
+                   reduction, summed.scratch(), blocks);
       return std::pair(mean, deviation);
     };
-    std::vector<kernels::Index> blocks(deal.groups * deal.parts);
+    std::vector<kernels::Index> blocks(reduction.groups * reduction.parts);
     std::iota(blocks.begin(), blocks.end(), kernels::Index{0});
     const auto forward = moments(blocks);
     std::ranges::reverse(blocks);
@@ -383,9 +385,10 @@ TEST_CASE("parity: moments of a batch far from zero move the running ones, or le
   constexpr int kPixels = 35, kSamples = 60, kChannels = 3;
   std::vector<float> x = noise(kPixels * kSamples * kChannels, 1);
   for (float& value : x) value += 100;
-  const kernels::Deal deal = kernels::Deal::of({kChannels, kPixels, false}, kSamples);
-  const Summed summed(deal);
-  const double n = double(deal.rows);
+  const kernels::ReductionLayout reduction =
+      kernels::ReductionLayout::of({kChannels, kPixels, false}, kSamples);
+  const Summed summed(reduction);
+  const double n = double(reduction.rows);
   CHECK(n == kPixels * kSamples);
   std::vector<float> mean(kChannels), deviation(kChannels), moved_mean(kChannels, 1),
       moved_variance(kChannels, 2);
@@ -393,7 +396,7 @@ TEST_CASE("parity: moments of a batch far from zero move the running ones, or le
     sum_channels(kernels::BatchMoments<float>{mean.data(), deviation.data(),
                                               moves ? moved_mean.data() : nullptr,
                                               moved_variance.data(), x.data(), n, 0.5, 0.25f},
-                 deal, summed.place());
+                 reduction, summed.scratch());
     for (std::size_t c = 0; c < kChannels; ++c) {
       const auto over_channel = [&](const auto& f) {
         double sum = 0;
@@ -416,14 +419,14 @@ TEST_CASE("parity: moments of a batch far from zero move the running ones, or le
 
 TEST_CASE("parity: a constant channel has no variance, and NaN none that is a number") {
   std::vector<float> x(7000, 0.1f), mean(1), deviation(1);
-  const kernels::Deal deal = kernels::Deal::of({1, 35, false}, 200);
-  const Summed summed(deal);
+  const kernels::ReductionLayout reduction = kernels::ReductionLayout::of({1, 35, false}, 200);
+  const Summed summed(reduction);
   const kernels::BatchMoments<float> moments{
       mean.data(), deviation.data(), nullptr, nullptr, x.data(), 7000, 1e-4, 0};
-  sum_channels(moments, deal, summed.place());
+  sum_channels(moments, reduction, summed.scratch());
   CHECK(double(deviation[0]) == doctest::Approx(100).epsilon(1e-6));
   x[6999] = NAN;
-  sum_channels(moments, deal, summed.place());
+  sum_channels(moments, reduction, summed.scratch());
   CHECK(std::isnan(mean[0]));
   CHECK(std::isnan(deviation[0]));
 }
@@ -431,11 +434,11 @@ TEST_CASE("parity: a constant channel has no variance, and NaN none that is a nu
 TEST_CASE("parity: the moments of one value are its own, and its variance is 0") {
   const std::vector<float> x{3, -5};  // of two channels
   std::vector<float> mean(2), deviation(2), moved_mean(2, 1), moved_variance(2, 2);
-  const kernels::Deal deal = kernels::Deal::of({2, 1, false}, 1);
-  const Summed summed(deal);
+  const kernels::ReductionLayout reduction = kernels::ReductionLayout::of({2, 1, false}, 1);
+  const Summed summed(reduction);
   sum_channels(kernels::BatchMoments<float>{mean.data(), deviation.data(), moved_mean.data(),
                                             moved_variance.data(), x.data(), 1, 0.25, 0.5},
-               deal, summed.place());
+               reduction, summed.scratch());
   CHECK(mean == x);
   CHECK(deviation == std::vector<float>(2, 2));
   CHECK(moved_mean == std::vector<float>{2, -2});
@@ -487,12 +490,12 @@ TEST_CASE("parity: a handle gives back what it owns, once") {
   using Number = cuda::Handle<int, [](int) { ++given_back; }>;
   {
     Number empty, owner;
-    *owner.place() = 3;
+    *owner.put() = 3;
     Number taker(std::move(owner));
     CHECK(taker == 3);
     CHECK(owner == 0);
     Number other;
-    *other.place() = 4;
+    *other.put() = 4;
     other = std::move(taker);
     CHECK(other == 3);
     CHECK(given_back == 0);
@@ -521,7 +524,7 @@ TEST_CASE("parity: every elementwise kernel is the same on a device") {
                                         kernels::AdmmStep{a, b, c, d, e, f, 0.1f, 0.2f, 0.01f},
                                         kernels::Add{a, b},
                                         kernels::Average{a, b, 0.3f},
-                                        kernels::Move{a, b, c, d, 0.9f},
+                                        kernels::MoveToCenter{a, b, c, d, 0.9f},
                                         kernels::Restart{a, b, c, nullptr, d},
                                         kernels::Absorb{a, b, c, b, 0.3f},
                                         kernels::Absorb{a, b, c, d, 0.3f},
@@ -605,7 +608,7 @@ TEST_CASE("parity: a letter leaves a device while x is read, and a reply comes b
     CHECK(std::ranges::equal(tail, letter.view().last(30)));
     std::ranges::copy(values, reply.view().begin());
     const ConstView there = gpu->letters().fetch(reply);
-    gpu->run(kernels::Move{sum.data(), x.data(), x.data(), there.data(), 0}, kCount);
+    gpu->run(kernels::MoveToCenter{sum.data(), x.data(), x.data(), there.data(), 0}, kCount);
     gpu->download(sum, result);
     CHECK(result == values);
   }

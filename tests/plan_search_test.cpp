@@ -12,6 +12,7 @@
 
 #include "backend/cuda/stream.h"
 #include "base/error.h"
+#include "base/warning.h"
 #include "fake_cuda.h"
 #include "temporary_folder.h"
 
@@ -43,13 +44,13 @@ struct Slow {
 
 struct Device {
   Device() {
-    check(cudnnCreate(handle.place()), "cudnnCreate");
+    check(cudnnCreate(handle.put()), "cudnnCreate");
     check(cudnnSetStream(handle, stream), "cudnnSetStream");
   }
   int fastest(PlanChoices& choices, const Convolution& c = kConvolution, Role role = Role::data) {
     const auto plan = fastest_plan(handle, stream, c, role, choices);
     REQUIRE(plan);
-    return int(plan->place()) % kEngines;
+    return int(plan->rank()) % kEngines;
   }
 
   Stream stream = make_stream("test");
@@ -63,15 +64,11 @@ std::string text_of(const std::string& path) {
   return text.str();
 }
 
-std::string failure(Device& device, const std::string& path) {
-  PlanChoices choices(path);
-  try {
-    device.fastest(choices);
-  } catch (const DataError& e) {
-    return e.what();
-  }
-  return "none";
-}
+/// What is warned of while it lives.
+struct Warnings {
+  std::vector<std::string> lines;
+  WarningScope scope{[this](const std::string& message) { lines.push_back(message); }};
+};
 
 }  // namespace
 
@@ -118,10 +115,10 @@ TEST_CASE(
   const TemporaryFolder folder;
   const std::string path = folder / "plans.txt";
   PlanChoices first(path), second(path);
-  const auto answer = [](PlanChoices& choices, std::size_t place, auto before) {
+  const auto answer = [](PlanChoices& choices, std::size_t rank, auto before) {
     return choices.find("which?", [&] {
       before();
-      return place;
+      return rank;
     });
   };
   CHECK(answer(second, 3, [&] { CHECK(answer(first, 2, [] {}) == 2); }) == 2);
@@ -143,13 +140,13 @@ TEST_CASE("plan search: a choice that this cuDNN's ranking does not reach is its
   PlanChoices choices(path);
   const auto plan = fastest_plan(device.handle, device.stream, kConvolution, Role::data, choices);
   REQUIRE(plan);
-  CHECK(plan->place() == ConvolutionPlan::make({device.handle}, kConvolution, Role::data)->place());
+  CHECK(plan->rank() == ConvolutionPlan::make({device.handle}, kConvolution, Role::data)->rank());
 }
 
 TEST_CASE("plan search: a plan that wants much memory is taken only where there is no other") {
   Device device;
   const auto first = [&] {
-    return int(first_plan(device.handle, device.stream, kConvolution, Role::data)->place()) %
+    return int(first_plan(device.handle, device.stream, kConvolution, Role::data)->rank()) %
            kEngines;
   };
   const auto fastest = [&] {
@@ -176,7 +173,7 @@ TEST_CASE("plan search: a plan that wants much memory is taken only where there 
 TEST_CASE("plan search: a plan that does not run is passed over") {
   Device device;
   const auto first = [&] {
-    return int(first_plan(device.handle, device.stream, kConvolution, Role::data)->place());
+    return int(first_plan(device.handle, device.stream, kConvolution, Role::data)->rank());
   };
   CHECK(first() == kFirst);
   fake_cuda::spoil(kFirst, true);
@@ -209,14 +206,42 @@ TEST_CASE("plan search: a device that fails has chosen nothing") {
   CHECK(text_of(path).empty());
 }
 
-TEST_CASE("plan search: a file that cannot be understood or written is told") {
+TEST_CASE("plan search: a damaged line is warned of once, and the others count") {
   Device device;
   const TemporaryFolder folder;
   const std::string path = folder / "plans.txt";
   for (const char* line : {"no answer", "a question = ", "a question = 1x", "a question = -1"}) {
-    std::ofstream(path) << "a question = 1\n" << line << "\n";
-    CHECK(failure(device, path).starts_with(path + ":2: expected \"QUESTION = NUMBER\""));
+    CAPTURE(line);
+    std::ofstream(path) << line << "\nanother = 3\n";
+    const Warnings warnings;
+    PlanChoices choices(path);
+    const auto never = []() -> std::size_t { throw std::logic_error("a search"); };
+    CHECK(choices.find("another", never) == 3);
+    CHECK(choices.find("a question", [] { return std::size_t{2}; }) == 2);
+    const Slow slow(kFirst);
+    CHECK(device.fastest(choices) == kSecond);
+    REQUIRE(warnings.lines.size() == 1);
+    CHECK(warnings.lines[0].starts_with(path + ":1: expected \"QUESTION = NUMBER\", found \"" +
+                                        line));
+    PlanChoices later(path);
+    CHECK(later.find("a question", never) == 2);
   }
-  CHECK(failure(device, path + "/below/a/file").find("cannot be written: Not a directory;") !=
-        std::string::npos);
+}
+
+TEST_CASE("plan search: choices that cannot be kept are warned of once, and used") {
+  Device device;
+  const TemporaryFolder folder;
+  const std::string file = folder / "plans.txt";
+  std::ofstream(file) << "a file, no folder\n";
+  const Warnings warnings;
+  PlanChoices choices(file + "/below/a/file");
+  {
+    const Slow slow(kFirst);
+    CHECK(device.fastest(choices) == kSecond);
+  }
+  const Slow slow(kSecond);
+  CHECK(device.fastest(choices) == kSecond);  // known
+  CHECK(device.fastest(choices, kConvolution, Role::filter) == kFirst);
+  REQUIRE(warnings.lines.size() == 1);
+  CHECK(warnings.lines[0].find("cannot be written: Not a directory;") != std::string::npos);
 }

@@ -1,4 +1,5 @@
-// A batch of noise with labels, and parameters of noise, as functions of a seed; and a set of images.
+// A batch of noise with labels, and parameters of noise, as functions of a seed; and a set of
+// images.
 #pragma once
 
 #include <vector>

@@ -3,7 +3,11 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
+
 #include "base/error.h"
+#include "data/dataset_reader.h"
+#include "mixed_sizes.h"
 #include "network_spec.h"
 
 using namespace easgd;
@@ -40,7 +44,82 @@ std::vector<float> prepared(std::int64_t statistics_samples, float before) {
   return {state.end() - std::ptrdiff_t(network.statistic_count()), state.end()};
 }
 
+/// Images of different sizes, of which the set knows the mean, and counts who decodes them.
+class Counted final : public testing::MixedSizes {
+ public:
+  Counted(std::size_t size, bool known) : MixedSizes(size), known_(known) {}
+  Image image(std::size_t index, Scratch& scratch) const override {
+    ++decoded;
+    return MixedSizes::image(index, scratch);
+  }
+  std::optional<Normalisation> normalisation() const override {
+    if (!known_) return std::nullopt;
+    return Normalisation{{0.25f, 0.5f}, {0.125f, 0.25f}};
+  }
+  static inline std::atomic<int> decoded{0};
+
+ private:
+  bool known_;
+};
+
+class CountedReader final : public DatasetReader {
+ public:
+  std::string name() const override { return "counted"; }
+  void fields(config::Fields& f) override { f.flag("known", known, ""); }
+  DataSplit read(const DatasetOptions&) const override {
+    return {std::make_unique<Counted>(120, known), std::make_unique<Counted>(50, known), "test"};
+  }
+  bool known = true;
+};
+
+const RegisteredDataset kCounted([] { return std::make_unique<CountedReader>(); });
+
+Config counted(bool known) {
+  Config config;
+  config.data.set = "counted";
+  config.data.crop = 8;
+  const auto reader = std::make_shared<CountedReader>();
+  reader->known = known;
+  config.data.own = reader;
+  config.evaluate.batch = 20;
+  config.workers.batch = 10;
+  config.network.statistics = "recompute";
+  return config;
+}
+
 }  // namespace
+
+TEST_CASE("a mean that the set knows, or that is given, needs no image") {
+  Counted::decoded = 0;
+  Config config = counted(true);
+  const Data data(config);
+  CHECK(config.data.mean == std::vector<double>{0.25, 0.5});
+  CHECK(config.data.deviation == std::vector<double>{0.125, 0.25});
+  CHECK(data.normalisation.mean == std::vector<float>{0.25f, 0.5f});
+  config.data.mean = {0.5, 0.5};
+  CHECK(Data(config).normalisation.mean == std::vector<float>{0.5f, 0.5f});
+  CHECK(Counted::decoded == 0);
+  Config measured = counted(false);
+  Data{measured};
+  CHECK(Counted::decoded == 120);
+  CHECK(measured.data.mean[0] == doctest::Approx(0.25).epsilon(0.1));
+}
+
+TEST_CASE("a network learns and is tested on images of different sizes, of a thousand classes") {
+  Config config = counted(true);
+  const Data data(config);
+  const Network network =
+      testing::make_network(cropped(data.split.train->shape(), 8), data.split.train->classes(),
+                            "batchnorm; linear outputs=1000");
+  CHECK(network.classes() == 1000);
+  std::vector<float> state(network.state_count());
+  initialise(network, 1, state);
+  TestSet test(config, data, network);
+  CHECK(test.prepare(state));
+  const Tally tally = test.evaluate(state);
+  CHECK(tally.samples == 50);
+  CHECK(tally.mean_loss() == doctest::Approx(std::log(1000)).epsilon(0.2));
+}
 
 TEST_CASE(
     "recomputed statistics are the data's: normalised, without dropout, nothing left of before") {

@@ -12,13 +12,15 @@
 #include <limits>
 #include <thread>
 
-#include "backend/cuda/counts.h"
 #include "backend/cuda/cuda_backend.h"
+#include "backend/cuda/device_locks.h"
 #include "backend/cuda/graphs.h"
 #include "backend/cuda/input.h"
+#include "backend/cuda/loss_readback.h"
 #include "base/error.h"
 #include "data/loader.h"
-#include "exchange/devices.h"
+#include "exchange/place_center.h"
+#include "exchange/worker_placement.h"
 #include "fake_cuda.h"
 #include "network_spec.h"
 #include "quadratic.h"
@@ -316,6 +318,65 @@ TEST_CASE("a letter and a reply leave the worker free while they are on their wa
   CHECK(arrived == std::vector<float>(kParameters, 2.0f));
 }
 
+TEST_CASE("a device that fails is waited for with both its lanes before that is reported") {
+  cuda::CudaBackend backend(BackendOptions{});
+  const Buffer x = backend.allocate(kParameters), letter = backend.allocate_mailbox(kParameters);
+  std::atomic<bool> posted = false;
+  fake_cuda::hold_copies(true);
+  backend.letters().post(std::vector<ConstView>{x}, letter, [&] { posted = true; });
+  std::jthread later([] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    fake_cuda::hold_copies(false);
+  });
+  fake_cuda::fail_next_wait(backend.compute());
+  CHECK_THROWS_AS(backend.finish(), DeviceError);
+  CHECK(posted);
+  backend.finish();
+}
+
+TEST_CASE("several parts leave as one letter, and those after the first may be written at once") {
+  cuda::CudaBackend backend(BackendOptions{});
+  const Buffer x = backend.allocate(3), statistics = backend.allocate(2), v = backend.allocate(4);
+  const Buffer letter = backend.allocate_mailbox(9);
+  const std::vector<float> wanted{1, 2, 3, 4, 5, 6, 7, 8, 9}, others(4, -1);
+  for (const int parts : {3, 2, 3, 1}) {
+    CAPTURE(parts);
+    backend.upload(ConstView(wanted).first(3), x);
+    backend.upload(ConstView(wanted).subspan(3, 2), statistics);
+    backend.upload(ConstView(wanted).last(4), v);
+    const std::vector<ConstView> all{x, statistics, v};
+    const std::size_t count = parts == 3 ? 9 : parts == 2 ? 5 : 3;
+    std::ranges::fill(letter.view(), 0.0f);
+    backend.letters().post(std::span(all).first(std::size_t(parts)), letter.view().first(count),
+                           [] {});
+    backend.upload(ConstView(others).first(2), statistics);
+    backend.upload(others, v);
+    backend.letters().wait_posted();
+    CHECK(std::ranges::equal(letter.view().first(count), ConstView(wanted).first(count)));
+  }
+}
+
+TEST_CASE("copies between vectors of different sizes are a mistake, not an overrun") {
+  cuda::CudaBackend backend(BackendOptions{});
+  const Buffer three = backend.allocate(3), pinned = backend.allocate_mailbox(2);
+  CHECK_THROWS_AS(backend.upload(pinned, three), std::logic_error);
+  CHECK_THROWS_AS(backend.download(three, pinned), std::logic_error);
+  CHECK_THROWS_AS(backend.start_download(three, pinned), std::logic_error);
+  const std::vector<ConstView> parts{three};
+  CHECK_THROWS_AS(backend.letters().post(parts, pinned, [] {}), std::logic_error);
+}
+
+TEST_CASE("sums over devices are refused to backends that are none of CUDA's") {
+  const auto cpu = make_backend("cpu");
+  Backend* const backends[] = {cpu.get()};
+  CHECK_THROWS_AS(Registry<MakeCollective>::get("cuda")(backends), std::logic_error);
+}
+
+TEST_CASE("the lock of all devices is refused to who holds one, instead of waiting for ever") {
+  const cuda::DeviceSyncLock lock(0);
+  CHECK_THROWS_AS(cuda::AllDevicesLock(), std::logic_error);
+}
+
 TEST_CASE("a worker's wait for a reply is the time for which its compute stream stands still") {
   using std::chrono::milliseconds;
   cuda::CudaBackend backend(BackendOptions{});
@@ -382,7 +443,7 @@ TEST_CASE("a center on devices is tried before it is used, and what does not wor
   place("cuda:1").devices[0]();
   CHECK(fake_cuda::urgent_streams() == urgent + 1);
   for (const char* where : {"auto", "workers"}) {
-    const CenterPlace center = place(where);
+    const CenterPlacement center = place(where);
     CHECK(center.name == "workers");
     CHECK(center.devices.size() == 2);
     CHECK(center.routes == std::vector(2, Route::peer));
@@ -391,7 +452,7 @@ TEST_CASE("a center on devices is tried before it is used, and what does not wor
 
   fake_cuda::deny_peer(0, 1);
   fake_cuda::spoil_sums();
-  const CenterPlace staged = place("cuda:1"), instead = place("auto");
+  const CenterPlacement staged = place("cuda:1"), instead = place("auto");
   CHECK(staged.routes == std::vector{Route::staged, Route::peer});
   CHECK(staged.remark ==
         "letters of cuda:0 go to cuda:1 through host memory: no peer access that is exact");
@@ -477,12 +538,12 @@ TEST_CASE("nothing that may wait for a device meets a sum that is being started"
   CHECK(fake_cuda::waits_while_sums_start() == before);
 }
 
-TEST_CASE("who is alone on a device keeps out others there, and nobody elsewhere but a sum") {
+TEST_CASE("a device's lock keeps out others of that device, and nobody elsewhere but a sum") {
   std::promise<void> go_on;
   std::atomic<bool> inside = false, there = false, everywhere = false;
   std::jthread first([&, go = go_on.get_future()] {
-    const cuda::Alone alone(0);
-    { const cuda::Alone nested(0); }
+    const cuda::DeviceSyncLock lock(0);
+    { const cuda::DeviceSyncLock nested(0); }
     inside = true;
     inside.notify_one();
     go.wait();
@@ -490,15 +551,15 @@ TEST_CASE("who is alone on a device keeps out others there, and nobody elsewhere
     CHECK(!everywhere);
   });
   inside.wait(false);
-  std::thread([] { const cuda::Alone alone(1); }).join();  // would wait for ever
+  std::thread([] { const cuda::DeviceSyncLock lock(1); }).join();  // would wait for ever
   std::jthread second([&] {
-    const cuda::Alone alone(0);
+    const cuda::DeviceSyncLock lock(0);
     there = true;
     CHECK(!everywhere);
   });
   std::jthread sum([&] {
-    const cuda::AloneEverywhere alone;
-    { const cuda::Alone nested(0); }
+    const cuda::AllDevicesLock lock;
+    { const cuda::DeviceSyncLock nested(0); }
     everywhere = true;
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
     everywhere = false;
@@ -557,26 +618,26 @@ TEST_CASE("batches arrive whole, as images or cut on the device out of a set tha
 
 TEST_CASE("losses and hits arrive in order, however late they are asked for") {
   const auto stream = cuda::make_stream("test");
-  cuda::Counts counts(3, stream);
+  cuda::LossReadback readback(3, stream);
   Tally sum;
   std::int64_t hits = 0, samples = 0;
   double loss = 0;
   for (int step = 0; step < 300; ++step) {
     const int count = step % 3 + 1;
-    fake_cuda::enqueue(stream, [=, losses = counts.losses(), hit = counts.hits()] {
+    fake_cuda::enqueue(stream, [=, losses = readback.losses(), hit = readback.hits()] {
       for (int i = 0; i < 3; ++i) losses[i] = step + 0.25 * i, hit[i] = (step + i) % 2;
     });
-    counts.send(count);
+    readback.send(count);
     for (int i = 0; i < count; ++i) loss += step + 0.25 * i, hits += (step + i) % 2;
     samples += count;
-    if (step % 100 == 50) sum += counts.take();
+    if (step % 100 == 50) sum += readback.take();
   }
   cudaStreamSynchronize(stream);
-  sum += counts.take();
+  sum += readback.take();
   CHECK(sum.loss == loss);
   CHECK(sum.hits == hits);
   CHECK(sum.samples == samples);
-  CHECK(counts.take().samples == 0);
+  CHECK(readback.take().samples == 0);
 }
 
 TEST_CASE("work is called once, recorded once and then repeated, each key's for itself") {

@@ -11,45 +11,46 @@
 
 namespace easgd::testing {
 
-/// `blocks` [deal.groups * deal.parts]: in which order.
+/// `blocks` [reduction.groups * reduction.parts]: in which order.
 template <class Formula>
-void sum_channels(const Formula& formula, const kernels::Deal& deal,
-                  const kernels::SumsPlace& place, const std::vector<kernels::Index>& blocks) {
+void sum_channels(const Formula& formula, const kernels::ReductionLayout& reduction,
+                  const kernels::SumsScratch& scratch, const std::vector<kernels::Index>& blocks) {
   using namespace kernels;
-  std::array<Sums, Deal::kThreads> sums{};
+  std::array<Sums, ReductionLayout::kThreads> sums{};
   const auto fold_all = [&] {
-    for (Index half = deal.lanes() / 2; half > 0; half /= 2) {
-      for (Index thread = 0; thread < Deal::kThreads; ++thread)
-        fold(sums.data(), deal, half, thread);
+    for (Index half = reduction.lanes() / 2; half > 0; half /= 2) {
+      for (Index thread = 0; thread < ReductionLayout::kThreads; ++thread)
+        fold(sums.data(), reduction, half, thread);
     }
   };
   for (const Index block : blocks) {
-    const Index group = block % deal.groups, part = block / deal.groups;
-    for (Index thread = 0; thread < Deal::kThreads; ++thread) {
-      sums[thread] = sum_rows(formula, deal, group, part, thread);
+    const Index group = block % reduction.groups, part = block / reduction.groups;
+    for (Index thread = 0; thread < ReductionLayout::kThreads; ++thread) {
+      sums[thread] = sum_rows(formula, reduction, group, part, thread);
     }
     fold_all();
-    std::copy_n(sums.begin(), deal.width, place.partial + deal.place(group, part));
-    if (++place.finished[group] < deal.parts) continue;
-    place.finished[group] = 0;
-    for (Index thread = 0; thread < Deal::kThreads; ++thread) {
-      sums[thread] = sum_parts(place.partial, deal, group, thread);
+    std::copy_n(sums.begin(), reduction.width,
+                scratch.partial + reduction.partial_index(group, part));
+    if (++scratch.finished[group] < reduction.parts) continue;
+    scratch.finished[group] = 0;
+    for (Index thread = 0; thread < ReductionLayout::kThreads; ++thread) {
+      sums[thread] = sum_parts(scratch.partial, reduction, group, thread);
     }
     fold_all();
-    for (Index thread = 0; thread < deal.width; ++thread) {
-      const Index channel = deal.channel(group, thread);
-      if (deal.has(channel)) formula.finish(channel, sums[thread]);
+    for (Index thread = 0; thread < reduction.width; ++thread) {
+      const Index channel = reduction.channel(group, thread);
+      if (reduction.has(channel)) formula.finish(channel, sums[thread]);
     }
   }
 }
 
 /// In their order.
 template <class Formula>
-void sum_channels(const Formula& formula, const kernels::Deal& deal,
-                  const kernels::SumsPlace& place) {
-  std::vector<kernels::Index> blocks(deal.groups * deal.parts);
+void sum_channels(const Formula& formula, const kernels::ReductionLayout& reduction,
+                  const kernels::SumsScratch& scratch) {
+  std::vector<kernels::Index> blocks(reduction.groups * reduction.parts);
   std::iota(blocks.begin(), blocks.end(), kernels::Index{0});
-  sum_channels(formula, deal, place, blocks);
+  sum_channels(formula, reduction, scratch, blocks);
 }
 
 }  // namespace easgd::testing

@@ -210,7 +210,7 @@ class Documents(unittest.TestCase):
 
     def test_every_name_has_its_line(self):
         """Algorithms, layers, data sets: the first cell of a row. Commands: a line that calls it."""
-        cells = re.findall(r"^\|([^|]*)\|", everything_written(), re.M)
+        cells = re.findall(r"^\| (`[^`]+`(?:, `[^`]+`)*) \|", everything_written(), re.M)
         names = choices("algorithm.name") + choices("data.set") + list(layer_keys())
         missing = [name for name in names if not any(f"`{name}`" in cell for cell in cells)]
         called = {tuple(words[1:3]) for _, words in commands((ROOT / "README.md").read_text())}

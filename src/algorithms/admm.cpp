@@ -35,15 +35,25 @@ class AdmmRule final : public WorkerRule {
   }
 
   void step(ConstView g, ConstView reply, const Rates& rates) override {
-    backend_.run(kernels::AdmmStep{x_.data(), lambda_.data(), u_.data(), sent_.data(), g.data(),
-                                   reply.data(), rates.learning_rate,
-                                   rates.learning_rate * rates.rho, rates.weight_decay},
+    backend_.run(kernels::AdmmStep{.x = x_.data(),
+                                   .lambda = lambda_.data(),
+                                   .u = u_.data(),
+                                   .s = sent_.data(),
+                                   .g = g.data(),
+                                   .c = reply.data(),
+                                   .eta = rates.learning_rate,
+                                   .alpha = rates.learning_rate * rates.rho,
+                                   .decay = rates.weight_decay},
                  x_.size());
     pushed_ = true;
   }
 
   void restart(ConstView center) override {
-    backend_.run(kernels::Restart{x_.data(), lambda_.data(), nullptr, nullptr, center.data()},
+    backend_.run(kernels::Restart{.x = x_.data(),
+                                  .zeroed = lambda_.data(),
+                                  .y = nullptr,
+                                  .z = nullptr,
+                                  .c = center.data()},
                  x_.size());
     pushed_ = false;  // the master has refused u: what it has is still in sent_
   }

@@ -22,13 +22,16 @@ class AveragedSgdRule final : public SgdRule {
   ConstView letter() const override { return z_; }
 
   void step(ConstView g, ConstView reply, const Rates& rates) override {
-    backend_.run(kernels::Average{z_.data(), x_.data(), weight_.next(rates)}, x_.size());
+    backend_.run(kernels::Average{.z = z_.data(), .x = x_.data(), .a = weight_.next(rates)},
+                 x_.size());
     SgdRule::step(g, reply, rates);
   }
 
   void restart(ConstView center) override {
-    backend_.run(kernels::Restart{x_.data(), nullptr, nullptr, z_.data(), center.data()},
-                 x_.size());
+    backend_.run(
+        kernels::Restart{
+            .x = x_.data(), .zeroed = nullptr, .y = nullptr, .z = z_.data(), .c = center.data()},
+        x_.size());
     weight_.restart();
   }
 

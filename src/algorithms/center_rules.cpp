@@ -4,7 +4,9 @@ namespace easgd {
 
 void ElasticCenter::absorb(const Round& round, View center) {
   if (!round.sum.empty()) {  // of pulls, which the replies hold
-    return backend_.run(kernels::AddPart{center.data(), round.sum.data(), 1, false}, center.size());
+    return backend_.run(
+        kernels::AddPart{.sum = center.data(), .x = round.sum.data(), .parts = 1, .first = false},
+        center.size());
   }
   const float* start = center.data();
   if (round.size > 1) {
@@ -13,15 +15,20 @@ void ElasticCenter::absorb(const Round& round, View center) {
     start = start_.data();
   }
   for (const Letter& letter : round.letters) {
-    backend_.run(kernels::Absorb{letter.reply.data(), center.data(), letter.values.data(), start,
-                                 letter.rates.alpha},
+    backend_.run(kernels::Absorb{.e = letter.reply.data(),
+                                 .c = center.data(),
+                                 .x = letter.values.data(),
+                                 .start = start,
+                                 .alpha = letter.rates.alpha},
                  center.size());
   }
 }
 
 ConstView ElasticCenter::summand(const Letter& letter, ConstView center) {
-  backend_.run(kernels::ElasticPull{letter.reply.data(), letter.values.data(), center.data(),
-                                    letter.rates.alpha},
+  backend_.run(kernels::ElasticPull{.e = letter.reply.data(),
+                                    .x = letter.values.data(),
+                                    .c = center.data(),
+                                    .alpha = letter.rates.alpha},
                center.size());
   return letter.reply;
 }
@@ -32,7 +39,9 @@ void PublishedCenter::absorb(const Round& round, View center) {
 
 void AddingCenter::absorb(const Round& round, View center) {
   const auto add = [&](ConstView u) {
-    backend_.run(kernels::AddPart{center.data(), u.data(), parts_, false}, center.size());
+    backend_.run(
+        kernels::AddPart{.sum = center.data(), .x = u.data(), .parts = parts_, .first = false},
+        center.size());
   };
   if (!round.sum.empty()) {
     add(round.sum);
@@ -61,8 +70,10 @@ void MomentumCenter::absorb(const Round& round, View center) {
 }
 
 void MomentumCenter::step(ConstView u, float delta, View center) {
-  backend_.run(kernels::CenterMomentum{center.data(), v_.data(), y_.data(), u.data(), delta},
-               center.size());
+  backend_.run(
+      kernels::CenterMomentum{
+          .c = center.data(), .v = v_.data(), .y = y_.data(), .u = u.data(), .delta = delta},
+      center.size());
 }
 
 void MomentumCenter::describe(State& state) {
@@ -76,7 +87,7 @@ AveragedAddingCenter::AveragedAddingCenter(Backend& backend, ConstView x0, Avera
 }
 
 void AveragedAddingCenter::absorb(const Round& round, View center) {
-  backend_.run(kernels::Average{z_.data(), center.data(), weight_.next(round.rates)},
+  backend_.run(kernels::Average{.z = z_.data(), .x = center.data(), .a = weight_.next(round.rates)},
                center.size());
   AddingCenter::absorb(round, center);
 }
@@ -95,7 +106,10 @@ void reply_with(Backend& backend, ConstView center, const Round& round) {
 void mean_of(Backend& backend, const Round& round, View target) {
   bool first = true;
   const auto add = [&](ConstView x) {
-    backend.run(kernels::AddPart{target.data(), x.data(), float(round.size), first}, target.size());
+    backend.run(
+        kernels::AddPart{
+            .sum = target.data(), .x = x.data(), .parts = float(round.size), .first = first},
+        target.size());
     first = false;
   };
   if (!round.sum.empty()) return add(round.sum);

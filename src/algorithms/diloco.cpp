@@ -37,8 +37,10 @@ class OuterNesterov final : public CenterRule {
 
   void absorb(const Round& round, View center) override {
     mean_of(backend_, round, mean_);
-    backend_.run(kernels::OuterStep{center.data(), v_.data(), mean_.data(), rate_, mu_},
-                 center.size());
+    backend_.run(
+        kernels::OuterStep{
+            .c = center.data(), .v = v_.data(), .x = mean_.data(), .eta = rate_, .mu = mu_},
+        center.size());
     reply_with(backend_, center, round);
   }
   void describe(State& state) override { state.vector("v", v_); }

@@ -21,7 +21,8 @@ class GaussSeidelRule final : public Rule {
   void step(ConstView g, ConstView reply, const Rates& rates) override {
     if (!reply.empty()) {
       this->backend_.run(
-          kernels::ElasticPull{pull_.data(), this->x_.data(), reply.data(), rates.alpha},
+          kernels::ElasticPull{
+              .e = pull_.data(), .x = this->x_.data(), .c = reply.data(), .alpha = rates.alpha},
           pull_.size());
     }
     Rule::step(g, reply.empty() ? reply : ConstView(pull_), rates);

@@ -8,13 +8,19 @@ SgdRule::SgdRule(Backend& backend, ConstView x0)
 }
 
 void SgdRule::step(ConstView g, ConstView reply, const Rates& rates) {
-  backend_.run(
-      kernels::SgdStep{x_.data(), g.data(), reply.data(), rates.learning_rate, rates.weight_decay},
-      x_.size());
+  backend_.run(kernels::SgdStep{.x = x_.data(),
+                                .g = g.data(),
+                                .e = reply.data(),
+                                .eta = rates.learning_rate,
+                                .decay = rates.weight_decay},
+               x_.size());
 }
 
 void SgdRule::restart(ConstView center) {
-  backend_.run(kernels::Restart{x_.data(), nullptr, nullptr, nullptr, center.data()}, x_.size());
+  backend_.run(
+      kernels::Restart{
+          .x = x_.data(), .zeroed = nullptr, .y = nullptr, .z = nullptr, .c = center.data()},
+      x_.size());
 }
 
 void SgdRule::describe(State& state) {
@@ -31,14 +37,22 @@ NesterovRule::NesterovRule(Backend& backend, ConstView x0)
 }
 
 void NesterovRule::step(ConstView g, ConstView reply, const Rates& rates) {
-  backend_.run(kernels::NesterovStep{x_.data(), v_.data(), y_.data(), g.data(), reply.data(),
-                                     rates.learning_rate, rates.momentum, rates.weight_decay},
+  backend_.run(kernels::NesterovStep{.x = x_.data(),
+                                     .v = v_.data(),
+                                     .y = y_.data(),
+                                     .g = g.data(),
+                                     .e = reply.data(),
+                                     .eta = rates.learning_rate,
+                                     .delta = rates.momentum,
+                                     .decay = rates.weight_decay},
                x_.size());
 }
 
 void NesterovRule::restart(ConstView center) {
-  backend_.run(kernels::Restart{x_.data(), v_.data(), y_.data(), nullptr, center.data()},
-               x_.size());
+  backend_.run(
+      kernels::Restart{
+          .x = x_.data(), .zeroed = v_.data(), .y = y_.data(), .z = nullptr, .c = center.data()},
+      x_.size());
 }
 
 void NesterovRule::describe(State& state) {
@@ -48,7 +62,11 @@ void NesterovRule::describe(State& state) {
 }
 
 void MovedNesterovRule::receive(ConstView reply, const Rates& rates) {
-  backend_.run(kernels::Move{x_.data(), v_.data(), y_.data(), reply.data(), rates.momentum},
+  backend_.run(kernels::MoveToCenter{.x = x_.data(),
+                                     .v = v_.data(),
+                                     .y = y_.data(),
+                                     .c = reply.data(),
+                                     .delta = rates.momentum},
                x_.size());
 }
 
@@ -58,13 +76,19 @@ AccumulatingRule::AccumulatingRule(Backend& backend, ConstView x0)
 }
 
 void AccumulatingRule::step(ConstView g, ConstView, const Rates& rates) {
-  backend_.run(kernels::AccumulatedStep{x_.data(), u_.data(), g.data(), rates.learning_rate,
-                                        rates.weight_decay},
+  backend_.run(kernels::AccumulatedStep{.x = x_.data(),
+                                        .u = u_.data(),
+                                        .g = g.data(),
+                                        .eta = rates.learning_rate,
+                                        .decay = rates.weight_decay},
                x_.size());
 }
 
 void AccumulatingRule::restart(ConstView center) {
-  backend_.run(kernels::Restart{x_.data(), u_.data(), nullptr, nullptr, center.data()}, x_.size());
+  backend_.run(
+      kernels::Restart{
+          .x = x_.data(), .zeroed = u_.data(), .y = nullptr, .z = nullptr, .c = center.data()},
+      x_.size());
 }
 
 void AccumulatingRule::describe(State& state) {

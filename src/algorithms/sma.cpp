@@ -32,8 +32,10 @@ class SmaCenter final : public ElasticCenter {
   void absorb(const Round& round, View center) override {
     backend_.run(kernels::Copy{before_.data(), center.data()}, center.size());
     ElasticCenter::absorb(round, center);
-    backend_.run(kernels::KeepMoving{center.data(), motion_.data(), before_.data(), mu_},
-                 center.size());
+    backend_.run(
+        kernels::KeepMoving{
+            .c = center.data(), .m = motion_.data(), .start = before_.data(), .mu = mu_},
+        center.size());
   }
   void describe(State& state) override { state.vector("motion", motion_); }
 

@@ -12,6 +12,7 @@
 
 #include "algorithms/center_rules.h"
 #include "algorithms/local_rules.h"
+#include "base/limits.h"
 
 namespace easgd {
 namespace {
@@ -23,9 +24,10 @@ struct TreeOptions final : AlgorithmOptions {
 
   std::string table() const override { return "tree"; }
   void fields(config::Fields& f) override {
-    f.integer("fanout", fanout, {2, 65533}, "workers of a group, and groups of a group");
-    f.integer("tau_up", tau_up, {1, 1e9}, "letters a group absorbs between two to its parent");
-    f.integer("tau_down", tau_down, {1, 1e9},
+    f.integer("fanout", fanout, {2, kMostWorkers}, "workers of a group, and groups of a group");
+    f.integer("tau_up", tau_up, {1, kMostPeriod},
+              "letters a group absorbs between two to its parent");
+    f.integer("tau_down", tau_down, {1, kMostPeriod},
               "letters a group absorbs between two pulls of its parent");
   }
 };
@@ -54,9 +56,12 @@ class Tree final : public CenterRule {
     for (const Letter& letter : round.letters) {
       const std::size_t group = letter.worker / fanout_;
       float* c = levels_[0][group].center.data();
-      backend_.run(
-          kernels::Absorb{letter.reply.data(), c, letter.values.data(), c, letter.rates.alpha},
-          center.size());
+      backend_.run(kernels::Absorb{.e = letter.reply.data(),
+                                   .c = c,
+                                   .x = letter.values.data(),
+                                   .start = c,
+                                   .alpha = letter.rates.alpha},
+                   center.size());
       pass_on(0, group, letter.rates.alpha);
     }
     backend_.run(kernels::Copy{center.data(), levels_.back()[0].center.data()}, center.size());
@@ -93,7 +98,7 @@ class Tree final : public CenterRule {
 
   /// x = x + alpha (towards - x)
   void move(View x, ConstView towards, float alpha) {
-    backend_.run(kernels::Average{x.data(), towards.data(), alpha}, x.size());
+    backend_.run(kernels::Average{.z = x.data(), .x = towards.data(), .a = alpha}, x.size());
   }
 
   Backend& backend_;

@@ -7,8 +7,11 @@
 // them.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <cstddef>
 #include <memory>
+#include <stdexcept>
 #include <string>
 
 #include "backend/letter_lane.h"
@@ -18,6 +21,14 @@
 #include "nn/network.h"
 
 namespace easgd {
+
+/// A programmer's mistake otherwise: a copy between vectors of different sizes.
+/// Throws: std::logic_error.
+inline void check_same_size(ConstView from, ConstView to) {
+  if (from.size() != to.size()) {
+    throw std::logic_error(fmt::format("a copy of {} numbers to {}", from.size(), to.size()));
+  }
+}
 
 class Backend {
  public:

@@ -1,5 +1,5 @@
 // The CUDA side of the program is a library of its own, libeasgd_cuda.so, loaded when a device is
-// asked for: the program starts where neither a driver nor NVIDIA's libraries are.
+// asked for: the program also starts without a driver and without NVIDIA's libraries.
 //
 // Its sums over devices, which need NCCL besides, are another one: libeasgd_nccl.so.
 #pragma once

@@ -9,8 +9,13 @@
 
 namespace easgd {
 
+/// Throws: std::logic_error if the parts of a letter do not fill it, which is a programmer's
+/// mistake.
+void check_letter_size(std::span<const ConstView> parts, ConstView letter);
+
 /// The transfer lane of a backend. Its work runs beside that of the compute lane, keeps its own
-/// order, and may outlast the call that began it; `fetch` joins the two lanes. One letter at a time.
+/// order, and may outlast the call that began it; `fetch` joins the two lanes. One letter at a
+/// time.
 /// Thread: the backend's.
 class LetterLane {
  public:
@@ -24,7 +29,9 @@ class LetterLane {
   ///   the rest   are copied aside first, within the compute lane. Its later work may write them at
   ///              once. On a device this takes as much memory as they have.
   ///
-  /// Nobody else may write `to` until `posted` is called. Its size is that of all parts.
+  /// Nobody else may write `to` until `posted` is called. There is one part at least, and `to` has
+  /// the size of all.
+  /// Throws: std::logic_error if it has not; DeviceError.
   virtual void post(std::span<const ConstView> parts, View to, std::function<void()> posted) = 0;
 
   /// Returns once `posted` of the last letter has been called.

@@ -1,11 +1,6 @@
 #include "base/file_kind.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
+#include <cstddef>
 
 namespace easgd {
 namespace {
@@ -13,7 +8,7 @@ namespace {
 using std::string_view_literals::operator""sv;
 
 struct Magic {
-  std::size_t place;  ///< bytes before it
+  std::size_t offset;
   std::string_view bytes;
   const char* kind;
 };
@@ -56,24 +51,11 @@ const char* wide_text(std::string_view text) {
 
 }  // namespace
 
-std::string why_unreadable(const std::filesystem::path& path) {
-  const auto because = [] { return std::string("cannot be opened: ") + std::strerror(errno); };
-  if (path.native().find('\0') != std::string::npos) return "cannot be opened: a NUL in its name";
-  struct stat there {};
-  if (stat(path.c_str(), &there) != 0) return because();
-  if (S_ISDIR(there.st_mode)) return "is a folder";
-  if (!S_ISREG(there.st_mode)) return access(path.c_str(), R_OK) == 0 ? "" : because();
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return because();
-  close(file);
-  return "";
-}
-
 std::string kind_of_file(std::string_view beginning) {
   // A length of eight bytes, and JSON behind it.
   if (beginning.size() > 9 && beginning.substr(6, 3) == "\0\0{"sv) return "a safetensors file";
-  for (const auto& [place, bytes, kind] : kMagics) {
-    if (beginning.size() > place && beginning.substr(place).starts_with(bytes)) return kind;
+  for (const auto& [offset, bytes, kind] : kMagics) {
+    if (beginning.size() > offset && beginning.substr(offset).starts_with(bytes)) return kind;
   }
   return wide_text(beginning);
 }

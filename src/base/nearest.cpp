@@ -30,7 +30,7 @@ constexpr std::size_t kBeginning = 3;  // letters that stand for the rest of a w
 
 std::string nearest(const std::string& word, const std::vector<std::string>& candidates) {
   std::string best;
-  // Twice the distance: where two are as far, the one with the same first letter is meant.
+  // Twice the distance: of two that are as far, the one with the same first letter is meant.
   std::size_t best_distance = 2 + 2 * std::max<std::size_t>(1, word.size() / 3);
   for (const std::string& candidate : candidates) {
     const bool begun = word.size() >= kBeginning && candidate.starts_with(word);

@@ -5,10 +5,10 @@
 
 namespace easgd {
 
-/// The candidate a mistyped word most likely meant, or "" where none is close.
+/// The candidate a mistyped word most likely meant, or "" if none is close.
 std::string nearest(const std::string& word, const std::vector<std::string>& candidates);
 
-/// `; did you mean "rho"?`, or "" where no candidate is close.
+/// `; did you mean "rho"?`, or "" if no candidate is close.
 std::string did_you_mean(const std::string& word, const std::vector<std::string>& candidates);
 
 }  // namespace easgd

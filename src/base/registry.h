@@ -2,7 +2,8 @@
 //
 // A file of `algorithms/` and its like ends with one line that adds itself; whoever needs "the
 // algorithm called easgd", or "all of them", asks the registry. It is filled before main; only
-// libraries that are loaded later (backend/cuda_library.h) add to it afterwards, on the main thread.
+// libraries that are loaded later (backend/cuda_library.h) add to it afterwards, on the main
+// thread.
 #pragma once
 
 #include <fmt/format.h>
@@ -20,7 +21,7 @@ namespace easgd {
 template <class Entry>
 class Registry {
  public:
-  /// Throws: std::logic_error where the name is taken; during static initialisation that ends the
+  /// Throws: std::logic_error if the name is taken; during static initialisation that ends the
   /// program.
   static void add(const std::string& name, Entry entry) {
     if (!entries().emplace(name, std::move(entry)).second) {
@@ -28,13 +29,13 @@ class Registry {
     }
   }
 
-  /// nullptr where there is none of that name.
+  /// nullptr if there is none of that name.
   static const Entry* find(const std::string& name) {
     const auto it = entries().find(name);
     return it == entries().end() ? nullptr : &it->second;
   }
 
-  /// Throws: ConfigError where there is none of that name.
+  /// Throws: ConfigError if there is none of that name.
   static const Entry& get(const std::string& name) {
     if (const Entry* entry = find(name)) return *entry;
     throw ConfigError(fmt::format("there is no \"{}\"{}", name, did_you_mean(name, names())));

@@ -8,7 +8,7 @@
 
 namespace easgd {
 
-/// Prints to standard output. What cannot be written is told by finish_output().
+/// Prints to standard output. finish_output() reports what could not be written.
 void write_output(const std::string& text);
 
 template <class... Values>
@@ -20,7 +20,7 @@ void output(fmt::format_string<Values...> format, Values&&... values) {
 bool has_output();
 
 /// Writes out what has been printed. A reader that has gone is no failure.
-/// Throws: DataError where it cannot be written, now or before.
+/// Throws: DataError if it cannot be written, now or before.
 void finish_output();
 
 }  // namespace easgd

@@ -10,7 +10,7 @@
 namespace easgd {
 
 /// A thread for `whom`, as in "worker 3 of 8".
-/// Throws: DeviceError where the system has none left.
+/// Throws: DeviceError if the system has none left.
 template <class Life>
 std::thread start_thread(const std::string& whom, Life&& life) {
   try {

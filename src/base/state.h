@@ -3,9 +3,9 @@
 //   void describe(State& state) override { state.vector("x", x_), state.counter("turn", turn_); }
 //
 // Whoever saves, loads or moves that state is a visitor of the description, as readers of a
-// configuration are visitors of config/fields.h. Scratch, which is written before it is read, is not
-// state. An object that was made anew with the same options and given the state of another goes on
-// as the other would.
+// configuration are visitors of config/fields.h. Scratch, which is written before it is read, is
+// not state. An object that was made anew with the same options and given the state of another goes
+// on as the other would.
 #pragma once
 
 #include <cstdint>

@@ -99,7 +99,7 @@ std::optional<double> cpu_quota(const fs::path& root) {
   for (const Hierarchy& hierarchy : hierarchies(root)) {
     const auto mount = find_mount(root, hierarchy.unified);
     if (!mount) continue;
-    // What of the group's name lies below the mount; in a container that may be none of it.
+    // The part of the group's name that lies below the mount; empty in some containers.
     std::string below = hierarchy.group;
     if (mount->group != "/") {
       const bool is_below = (below + "/").starts_with(mount->group + "/");

@@ -11,12 +11,12 @@ namespace easgd {
 /// Cores that the calling thread may run on (taskset, cpuset), at least 1.
 std::size_t allowed_cores();
 
-/// The least CPU quota of the control groups (versions 1 and 2) that this process is in, in cores, as
-/// a container gets it; nothing where there is none. `root` is where `proc` and the mounted groups
-/// are found.
+/// The least CPU quota, in cores, of the control groups (versions 1 and 2) that this process is in,
+/// as a container has; nothing if there is none. `proc` and the mounted groups are looked for in
+/// `root`.
 std::optional<double> cpu_quota(const std::filesystem::path& root = "/");
 
-/// How many threads this process can keep busy: a core each, and no more than its quota pays for,
+/// How many threads this process can keep busy: one per core, and no more than its quota pays for,
 /// rounded down; at least 1. The quota is read once.
 std::size_t usable_cores();
 

@@ -1,12 +1,10 @@
 #include "base/utf8.h"
 
-#include <algorithm>
-
 namespace easgd {
 namespace {
 
-/// Bytes of the character that begins `text`; 0 where none does. Neither a longer form than a
-/// character needs, nor halves of UTF-16's pairs, nor anything above U+10FFFF.
+/// Bytes of the character that begins `text`; 0 if none does. A longer form than a character needs,
+/// a half of UTF-16's pairs and a number above U+10FFFF are no characters.
 std::size_t character_length(std::string_view text) {
   const auto byte = [text](std::size_t i) -> unsigned {
     return i < text.size() ? static_cast<unsigned char>(text[i]) : 0;
@@ -36,18 +34,6 @@ std::size_t utf8_length(std::string_view text) {
     length += next;
   }
   return length;
-}
-
-std::string in_one_line(std::string_view text, std::size_t longest) {
-  std::string line(text);
-  if (text.size() > longest) {
-    // Not within a character, where it is UTF-8.
-    const std::size_t whole = utf8_length(text.substr(0, longest));
-    line = line.substr(0, whole + 3 < longest ? longest : whole) + "...";
-  }
-  std::ranges::replace_if(
-      line, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
-  return line;
 }
 
 }  // namespace easgd

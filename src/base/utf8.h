@@ -1,20 +1,16 @@
-// Text that came from outside: is it UTF-8, and how does a message show it?
+// Is text that came from outside UTF-8?
 #pragma once
 
-#include <string>
+#include <cstddef>
 #include <string_view>
 
 namespace easgd {
 
-/// Length in bytes of the longest beginning of `text` that is UTF-8: its size where all of it is.
+/// Length in bytes of the longest beginning of `text` that is UTF-8: its size if all of it is.
 std::size_t utf8_length(std::string_view text);
 
 inline bool is_utf8(std::string_view text) {
   return utf8_length(text) == text.size();
 }
-
-/// For messages: control characters, as names of files may have them, as blanks, and no more than some
-/// `longest` bytes.
-std::string in_one_line(std::string_view text, std::size_t longest = std::string_view::npos);
 
 }  // namespace easgd

@@ -25,10 +25,10 @@ void declare_evaluate(CLI::App& app, ExitCode& result);
 /// easgd describe: layers, shapes, parameters, FLOPs and memory of a configuration.
 void declare_describe(CLI::App& app, ExitCode& result);
 
-/// easgd devices: the cores and the CUDA devices there are, or why there are none.
+/// easgd devices: the cores and the CUDA devices that this process can use, or why it has none.
 void declare_devices(CLI::App& app, ExitCode& result);
 
-/// easgd locate: where a data set would be read from. The result is `data` if it is not to be
+/// easgd locate: where a data set would be read from. The result is `data` if it is not
 /// found.
 void declare_locate(CLI::App& app, ExitCode& result);
 

@@ -11,7 +11,7 @@
 #include "base/standard_output.h"
 #include "commands/commands.h"
 #include "evaluate/run_inputs.h"
-#include "exchange/devices.h"
+#include "exchange/worker_placement.h"
 #include "settings/load.h"
 #include "settings/worker_schedule.h"
 
@@ -24,8 +24,8 @@ std::string shown_bytes(double bytes) {
 
 /// Read from the files only if the set's reader does not know it without them.
 DatasetFacts facts_of(const DataConfig& data) {
-  if (const auto* facts = Registry<DatasetFacts>::find(data.set)) return *facts;
-  const DataSplit split = read_dataset(data.set, {data.dir, 0});
+  if (const auto facts = data.reader()->facts()) return *facts;
+  const DataSplit split = data.reader()->read({data.dir, 0});
   return {split.train->shape(), split.train->classes()};
 }
 
@@ -47,7 +47,7 @@ void print_layers(const Network& network) {
 /// absent devices can be described too; only that figure is missing.
 std::vector<std::string> print_devices(const Config& config, bool single, const Network& network) {
   try {
-    const auto places = place_workers(config.workers, single).places;
+    const auto places = place_workers(config.workers, single).placements;
     const auto backend = places[0].make_backend();
     const auto model = backend->compile(network, {.batch = std::size_t(config.workers.batch),
                                                   .training = true,

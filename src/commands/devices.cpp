@@ -7,7 +7,8 @@
 #include "base/standard_output.h"
 #include "base/usable_cores.h"
 #include "commands/commands.h"
-#include "exchange/devices.h"
+#include "exchange/place_center.h"
+#include "exchange/worker_placement.h"
 
 namespace easgd {
 namespace {

@@ -13,7 +13,7 @@
 namespace easgd {
 namespace {
 
-/// The part of the help about keys whose name has `part` in it.
+/// Of the help, the keys whose name has `part` in it.
 /// Throws: ConfigError if there is none.
 std::string help_on(const std::string& part) {
   std::istringstream lines(config_help());
@@ -51,7 +51,7 @@ void declare_help(CLI::App& app, ExitCode& result) {
       throw ConfigError("help: no topic \"" + *topic +
                         "\"; there is \"config\", and every command has --help");
     }
-    // Not app.help(), which knows this subcommand only.
+    // Not app.help(), which would print the help of this subcommand only.
     const std::string text = topic->empty() ? app.get_formatter()->make_help(
                                                   &app, app.get_name(), CLI::AppFormatMode::Normal)
                                             : (part->empty() ? config_help() : help_on(*part));

@@ -1,4 +1,4 @@
-// Words of the command line that no command knows.
+// What to say of a word of the command line that no command knows.
 #pragma once
 
 #include <span>
@@ -11,7 +11,7 @@ class App;
 namespace easgd {
 
 /// `app` is the program, or a command with commands of its own; `words` are what follows its name.
-/// Throws: ConfigError that names the command that was meant, or all there are.
+/// Throws: ConfigError that names the command that was meant, or all commands.
 void check_command(const CLI::App& app, std::span<char* const> words);
 
 /// What `app` has parsed but no command took, in the order given, and the option that the first may

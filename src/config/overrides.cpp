@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/utf8.h"
+#include "base/one_line.h"
 #include "config/writer.h"
 
 namespace easgd::config {

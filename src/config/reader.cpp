@@ -15,6 +15,8 @@
 #include "base/error.h"
 #include "base/file_kind.h"
 #include "base/nearest.h"
+#include "base/one_line.h"
+#include "base/unreadable.h"
 #include "base/utf8.h"
 #include "config/overrides.h"
 #include "config/writer.h"

@@ -17,8 +17,8 @@
 namespace easgd {
 
 /// Slot s % kSlots holds step s. A task is spawned for each part of a batch, and builds any part of
-/// that slot that nobody has begun. So does the step loop when it needs the batch: it waits only for
-/// parts that a task is in the middle of, never for a scheduler.
+/// that slot that nobody has begun. So does the step loop when it needs the batch: it waits only
+/// for parts that a task is in the middle of, never for a scheduler.
 ///
 /// Thread: belongs to the step loop of one worker.
 class BatchRing final : public BatchSource {

@@ -6,9 +6,9 @@
 
 namespace easgd {
 
-/// While one lives, TBB has at most a thread a core, and no more than the system has left beside the
-/// `others` that the caller is going to start. Found out before any of them is: TBB and OpenMP end a
-/// program that lacks one.
+/// While one lives, TBB has at most a thread a core, and no more than the system has left beside
+/// the `others` that the caller is going to start. Found out before any of them is: TBB and OpenMP
+/// end a program that lacks one.
 class DataThreads {
  public:
   /// Throws: DeviceError where not even the others and one for data can be started.

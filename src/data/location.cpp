@@ -12,9 +12,8 @@
 #include <utility>
 
 #include "base/error.h"
-#include "base/nearest.h"
 #include "base/reason.h"
-#include "data/dataset_entry.h"
+#include "data/dataset_reader.h"
 
 namespace easgd {
 
@@ -182,10 +181,12 @@ std::string quoted(const std::string& text) {
   return result + "'";
 }
 
+constexpr const char* kBuiltIn = "synthetic";
+
 /// Whether the built-in set can take this one's place under a network.
 bool has_substitute(const std::string& set) {
-  const auto* facts = Registry<DatasetFacts>::find(set);
-  const auto* built_in = Registry<DatasetFacts>::find("synthetic");
+  const auto facts = make_dataset_reader(set)->facts();
+  const auto built_in = make_dataset_reader(kBuiltIn)->facts();
   return facts && built_in && facts->classes == built_in->classes;
 }
 
@@ -237,7 +238,7 @@ std::string remedies(const std::string& set, const DatasetFiles& wanted, const R
                              : by_option ? "another folder"
                                          : "its folder";
   list.push_back("name " + folder + " with " + option + (by_option ? "" : " or $EASGD_DATA"));
-  if (has_substitute(set)) list.push_back("use data.set = \"synthetic\"");
+  if (has_substitute(set)) list.push_back(fmt::format("use data.set = \"{}\"", kBuiltIn));
   std::string text = list[0];
   for (std::size_t i = 1; i < list.size(); ++i) text += "; or " + list[i];
   if (!variable.empty() && !in_variable)
@@ -306,12 +307,8 @@ void check_files(const fs::path& folder, const DatasetFiles& wanted) {
   }
 }
 
-const DatasetFiles* files_of(const std::string& set) {
-  const DatasetFiles* wanted = Registry<DatasetFiles>::find(set);
-  if (!wanted && !Registry<DatasetEntry>::find(set))
-    throw KeyError("data.set", "no data set is called \"" + set + "\"" +
-                                   did_you_mean(set, Registry<DatasetEntry>::names()));
-  return wanted;
+std::optional<DatasetFiles> files_of(const std::string& set) {
+  return make_dataset_reader(set)->files();
 }
 
 }  // namespace
@@ -372,7 +369,7 @@ std::vector<fs::path> numbered_files(const fs::path& folder, const std::string& 
 }
 
 std::optional<std::string> locate(const std::string& set, const std::string& dir) {
-  const DatasetFiles* wanted = files_of(set);
+  const auto wanted = files_of(set);
   if (!wanted) return "built in";
   try {
     const fs::path folder = folder_of(set, *wanted, chosen_root(dir, ""));
@@ -384,7 +381,7 @@ std::optional<std::string> locate(const std::string& set, const std::string& dir
 }
 
 std::string why_not_located(const std::string& set, const std::string& dir, const char* option) {
-  const DatasetFiles& wanted = *files_of(set);
+  const DatasetFiles wanted = files_of(set).value();
   try {
     check_files(folder_of(set, wanted, chosen_root(dir, option)), wanted);
     return set + ": there";
@@ -394,7 +391,7 @@ std::string why_not_located(const std::string& set, const std::string& dir, cons
 }
 
 bool moved_away(const std::string& set, const std::string& dir) {
-  const DatasetFiles* wanted = files_of(set);
+  const auto wanted = files_of(set);
   if (!wanted) return false;
   return std::ranges::all_of(search(dir, *wanted).holdings,
                              [](const Holding& each) { return each.points == 0; });

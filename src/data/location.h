@@ -4,34 +4,14 @@
 // ./data. Whichever it is may be the set's own folder or the parent of it.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "base/registry.h"
+#include "data/dataset_files.h"
 
 namespace easgd {
-
-/// Something that people have in the place of a set: all of `paths`, below its folder or the parent
-/// of it.
-struct Lookalike {
-  std::vector<std::string> paths;
-  std::string what;      ///< "the Python version, which is not read"
-  std::string advice{};  ///< what to do; empty: to fetch the set
-};
-
-/// What a set's folder is called and what has to be in it. Registered under the set's name by its
-/// reader; a set without one needs no files.
-struct DatasetFiles {
-  std::vector<std::string> folders;             ///< names that people give the folder, best first
-  std::vector<std::vector<std::string>> files;  ///< for each file the names that it may have, in
-                                                ///< which # stands for any number
-  std::string fetch{};                          ///< what tools/fetch calls it; empty: one's own
-  std::vector<Lookalike> lookalikes{};
-  std::vector<std::uintmax_t> sizes{};  ///< in bytes, of each file, where they are known
-};
 
 /// The folder of a set: the first that holds all its files, else the one that holds most of them.
 /// Throws: DataError that lists the places looked in and what can be done, or names the place that

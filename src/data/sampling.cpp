@@ -1,11 +1,8 @@
 #include "data/sampling.h"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <cassert>
-#include <utility>
+#include <string>
 
 #include "base/error.h"
 #include "data/permutation.h"
@@ -19,49 +16,11 @@ constexpr std::uint32_t kEveryone = 0xFFFF;
 /// Parts of a pass that are shuffled by themselves: 0 is the pass, from 1 on the groups of chunks.
 constexpr std::uint32_t kFirstGroup = 1;
 
-template <class Value>
-using Names = std::vector<std::pair<std::string, Value>>;
-
-const Names<Partition> kPartitions = {
-    {"whole", Partition::whole}, {"shard", Partition::shard}, {"chunks", Partition::chunks}};
-const Names<SampleOrder> kSampleOrders = {{"shuffled", SampleOrder::shuffled},
-                                          {"sequential", SampleOrder::sequential}};
-
-template <class Value>
-std::vector<std::string> names_of(const Names<Value>& all) {
-  std::vector<std::string> names;
-  for (const auto& [name, value] : all) names.push_back(name);
-  return names;
-}
-
-template <class Value>
-Value value_of(const std::string& name, const Names<Value>& all, const char* key) {
-  for (const auto& [known, value] : all)
-    if (name == known) return value;
-  throw KeyError(key, fmt::format("\"{}\" is none of {}", name, fmt::join(names_of(all), ", ")));
-}
-
 kernels::Random shuffle(std::uint64_t seed, std::uint32_t worker) {
   return {seed, kernels::Stream::shuffle, worker};
 }
 
 }  // namespace
-
-std::vector<std::string> partition_names() {
-  return names_of(kPartitions);
-}
-
-std::vector<std::string> sample_order_names() {
-  return names_of(kSampleOrders);
-}
-
-Partition partition_named(const std::string& name) {
-  return value_of(name, kPartitions, "data.partition");
-}
-
-SampleOrder sample_order_named(const std::string& name) {
-  return value_of(name, kSampleOrders, "data.order");
-}
 
 Sampling::Sampling(const SamplingOptions& options) : options_(options), count_(options.samples) {
   assert(options.samples > 0 && options.worker < options.workers && options.workers < kEveryone);

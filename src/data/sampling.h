@@ -3,8 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
-#include <vector>
 
 namespace easgd {
 
@@ -16,13 +14,6 @@ enum class Partition {
 };
 
 enum class SampleOrder { shuffled, sequential };
-
-std::vector<std::string> partition_names();
-std::vector<std::string> sample_order_names();
-
-/// Throws: KeyError if there is none of that name.
-Partition partition_named(const std::string& name);
-SampleOrder sample_order_named(const std::string& name);
 
 struct SamplingOptions {
   std::size_t samples = 0;  ///< of the set that are used: the first ones

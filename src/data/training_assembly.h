@@ -15,8 +15,8 @@ namespace easgd {
 /// A part is a range of samples, at least one, of about `part_bytes` of images.
 ///
 /// Thread: immutable; the set has to outlive it.
-/// Throws: ConfigError from the constructor, DataError for a set without images; build_part() throws
-/// what the set throws.
+/// Throws: ConfigError from the constructor, DataError for a set without images; build_part()
+/// throws what the set throws.
 class TrainingAssembly final : public BatchAssembly {
  public:
   TrainingAssembly(const Dataset& set, const LoaderOptions& options);

@@ -11,7 +11,7 @@ namespace easgd {
 
 Data::Data(const Config& config, std::size_t other_threads)
     : threads(other_threads),
-      split(read_dataset(config.data.set, {config.data.dir, std::uint64_t(config.seed)})),
+      split(config.data.reader()->read({config.data.dir, std::uint64_t(config.seed)})),
       train_size(used_samples(*split.train, std::size_t(config.data.limit))),
       test_size(used_samples(*split.test, std::size_t(config.data.test_limit))) {
   if (config.data.mean.empty()) {
@@ -60,8 +60,8 @@ LoaderOptions loader_options(const Config& config, const Data& data) {
           .crop = int(config.data.crop),
           .pad = int(config.data.pad),
           .flip = config.data.flip,
-          .partition = partition_named(config.data.partition),
-          .order = sample_order_named(config.data.order),
+          .partition = config.data.partition,
+          .order = config.data.order,
           .limit = data.train_size,
           .seed = std::uint64_t(config.seed),
           .normalisation = data.normalisation,

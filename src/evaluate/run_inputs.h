@@ -6,7 +6,7 @@
 
 #include "base/view.h"
 #include "data/data_threads.h"
-#include "data/dataset_entry.h"
+#include "data/dataset_reader.h"
 #include "data/loader.h"
 #include "nn/network.h"
 #include "settings/config.h"

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include "exchange/devices.h"
+#include "base/limits.h"
+#include "exchange/worker_placement.h"
 
 namespace easgd {
 namespace {

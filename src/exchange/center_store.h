@@ -30,7 +30,8 @@ class CenterStore {
   /// The copy that absorbs a worker's letters, and on whose device they lie.
   virtual CenterReplica& replica_of(std::size_t worker) = 0;
   /// Brings the letters of a round to their replicas. squared[i] becomes the squared distance of
-  /// letter i from the center, or from zero if it carries a change; not finite if an element is not.
+  /// letter i from the center, or from zero if it carries a change; not finite if an element is
+  /// not.
   virtual void fetch(std::span<LetterBuffer* const> letters, std::span<double> squared) = 0;
   /// Absorbs letters that meet the same center. Their replies may be read after finish().
   virtual void absorb(std::span<const Letter> letters) = 0;

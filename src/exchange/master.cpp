@@ -90,7 +90,8 @@ void Master::release() {
   release_devices();
 }
 
-/// The thread that made what is on the devices gives it back. Members that have left use none of it.
+/// The thread that made what is on the devices gives it back. Members that have left use none of
+/// it.
 void Master::release_devices() {
   seats_.clear();
   store_.reset();

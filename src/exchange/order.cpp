@@ -9,7 +9,7 @@
 #include <sstream>
 
 #include "base/error.h"
-#include "base/file_kind.h"
+#include "base/unreadable.h"
 
 namespace easgd {
 namespace {

@@ -3,12 +3,13 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "nn/initial.h"
 
 namespace easgd {
 
 void Conv2d::fields(config::Fields& f) {
-  f.integer("channels", channels, {1, 65536}, "output channels");
+  f.integer("channels", channels, {1, kMostChannels}, "output channels");
   f.integer("kernel", kernel, {1, 64}, "side of the square kernel, in pixels");
   f.integer("stride", stride, {1, 64}, "step of the kernel, in pixels");
   f.integer("pad", pad, {0, 63}, "zeros added on each side, in pixels");

@@ -4,7 +4,7 @@
 
 namespace easgd {
 
-/// 2-D convolution (cross-correlation) with square kernel, and bias where it is used.
+/// 2-D convolution (cross-correlation) with square kernel, and a bias unless use_bias is false.
 struct Conv2d final : Layer {
   std::int64_t channels = 0;
   std::int64_t kernel = 0;

@@ -31,7 +31,7 @@ struct Parameter {
   std::size_t count() const;
 };
 
-/// The images, where a layer's input is named.
+/// The name of the images as a layer's input.
 inline constexpr const char* kImagesName = "images";
 
 class Layer {
@@ -64,7 +64,7 @@ class Layer {
   /// Name of the layer whose output this one takes, kImagesName for the images; empty: the one
   /// before.
   std::string from;
-  /// "file:line" of the table that describes it; empty where there is none.
+  /// "file:line" of the table that describes it; empty if there is none.
   std::string origin;
 };
 

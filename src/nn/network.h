@@ -15,7 +15,7 @@
 
 namespace easgd {
 
-/// A tensor's place in the state.
+/// Where a tensor lies in the state.
 struct Slice {
   std::string name;  ///< "conv1.weight"
   std::vector<std::int64_t> dims;
@@ -27,9 +27,9 @@ struct Slice {
   ConstView of(ConstView flat) const { return flat.subspan(offset, count); }
 };
 
-/// A layer at its place in a network.
+/// A layer as a part of a network.
 struct Stage {
-  /// The images, where an input is numbered.
+  /// The number of the images as an input.
   static constexpr std::size_t kImages = std::size_t(-1);
 
   std::shared_ptr<const Layer> layer;
@@ -42,8 +42,8 @@ struct Stage {
 
 class Network {
  public:
-  /// Puts composite layers' parts in their place and infers shapes from the first layer to the
-  /// last.
+  /// Puts composite layers' parts in the list instead of them, and infers shapes from the first
+  /// layer to the last.
   /// Throws: ConfigError naming the layer whose input does not fit it or is no earlier layer, a
   /// name used twice, an output that nothing takes, or a last layer that is no loss over `classes`
   /// classes.

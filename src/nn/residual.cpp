@@ -1,5 +1,6 @@
 #include "nn/residual.h"
 
+#include "base/limits.h"
 #include "nn/activation.h"
 #include "nn/add.h"
 #include "nn/batch_norm.h"
@@ -22,7 +23,7 @@ std::shared_ptr<Conv2d> make_conv(std::int64_t channels, std::int64_t kernel, st
 }  // namespace
 
 void Residual::fields(config::Fields& f) {
-  f.integer("channels", channels, {1, 65536}, "output channels");
+  f.integer("channels", channels, {1, kMostChannels}, "output channels");
   f.integer("stride", stride, {1, 64}, "of the first convolution and the shortcut, in pixels");
 }
 

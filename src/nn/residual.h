@@ -7,7 +7,7 @@ namespace easgd {
 /// The basic block of ResNet-18, 20, 34...: two 3x3 convolutions with batch normalisation around a
 /// shortcut,
 ///   y = relu(bn2(conv2(relu(bn1(conv1(x))))) + shortcut(x))
-/// where conv1 has the stride, and shortcut(x) is x where the shapes agree, else a 1x1 convolution
+/// where conv1 has the stride, and shortcut(x) is x if the shapes agree, else a 1x1 convolution
 /// with batch normalisation ("downsample.0", "downsample.1"). Parts are named as in torchvision:
 /// "<name>.conv1.weight".
 /// Source: [He16] figure 5 left, shortcuts of type B.

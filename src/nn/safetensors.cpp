@@ -17,7 +17,8 @@
 
 #include "base/error.h"
 #include "base/file_kind.h"
-#include "base/utf8.h"
+#include "base/one_line.h"
+#include "base/unreadable.h"
 
 namespace easgd::safetensors {
 namespace {

@@ -1,5 +1,5 @@
-// The safetensors format: named tensors and a few strings in one file that PyTorch, NumPy and others
-// read. Written as float32; read from float32, half precision, bfloat16 and double.
+// The safetensors format: named tensors and a few strings in one file that PyTorch, NumPy and
+// others read. Written as float32; read from float32, half precision, bfloat16 and double.
 //
 // Layout: header length (u64, little-endian), header (JSON), data. Source: [Safetensors].
 #pragma once

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/utf8.h"
+#include "base/one_line.h"
 
 namespace easgd {
 namespace {

@@ -4,6 +4,7 @@
 #include "algorithms/algorithm.h"
 #include "algorithms/statistics_policy.h"
 #include "config/choice.h"
+#include "data/sampling.h"
 
 namespace easgd {
 
@@ -28,6 +29,19 @@ struct config::Names<StatisticsPolicy> {
   static constexpr Name<StatisticsPolicy> all[] = {{"average", StatisticsPolicy::average},
                                                    {"keep", StatisticsPolicy::keep},
                                                    {"recompute", StatisticsPolicy::recompute}};
+};
+
+template <>
+struct config::Names<Partition> {
+  static constexpr Name<Partition> all[] = {{"whole", Partition::whole},
+                                            {"shard", Partition::shard},
+                                            {"chunks", Partition::chunks}};
+};
+
+template <>
+struct config::Names<SampleOrder> {
+  static constexpr Name<SampleOrder> all[] = {{"shuffled", SampleOrder::shuffled},
+                                              {"sequential", SampleOrder::sequential}};
 };
 
 template <>

@@ -1,42 +1,42 @@
 #include "settings/config.h"
 
 #include "algorithms/algorithm.h"
-#include "data/dataset_entry.h"
+#include "base/limits.h"
 #include "data/normalisation.h"
-#include "data/sampling.h"
 #include "settings/algorithm_keys.h"
+#include "settings/dataset_keys.h"
 #include "settings/layer_tables.h"
 
 namespace easgd {
-
-namespace {
-
-constexpr double kManySteps = 1e12;
-constexpr double kManyThreads = 65536;  // more than any machine has cores: "auto" finds them all
-
-}  // namespace
 
 void DataConfig::fields(config::Fields& f) {
   f.choice("set", set, Registry<DatasetEntry>::names(), "data set to train on");
   f.text(
       "dir", dir,
       "its folder or its parent, relative to the current folder; empty: $EASGD_DATA, else data/");
-  f.integer("crop", crop, {0, 4096},
+  f.integer("crop", crop, {0, kLongestSide},
             "side of the crop, random in training, center in evaluation; 0 = none");
-  f.integer("pad", pad, {0, 4096}, "black pixels on each side that a random crop may reach into");
+  f.integer("pad", pad, {0, kLongestSide},
+            "black pixels on each side that a random crop may reach into");
   f.flag("flip", flip, "mirror every second training image, at random");
   f.flag("resident", resident,
          "GPUs keep the training set, as bytes, if it takes at most a quarter of their free "
          "memory");
-  f.choice("partition", partition, partition_names(),
-           "what a worker samples: the whole set, its share, or chunks as in the paper");
-  f.choice("order", order, sample_order_names(), "order of the samples in a pass");
-  f.integer("limit", limit, {0, 1e9}, "use the first n training samples; 0 = all");
-  f.integer("test_limit", test_limit, {0, 1e9}, "use the first n test samples; 0 = all");
+  config::choice(f, "partition", partition,
+                 "what a worker samples: the whole set, its share, or chunks as in the paper");
+  config::choice(f, "order", order, "order of the samples in a pass");
+  f.integer("limit", limit, {0, kMostSamples}, "use the first n training samples; 0 = all");
+  f.integer("test_limit", test_limit, {0, kMostSamples}, "use the first n test samples; 0 = all");
   f.numbers("mean", mean, {-1e3, 1e3},
             "subtracted from pixel/255, a value per channel; empty: the training set's");
   f.numbers("deviation", deviation, {kLeastDeviation, 1e3},
             "then divided by, a value per channel; empty: the training set's");
+  dataset_fields(f, *this);
+}
+
+std::shared_ptr<const DatasetReader> DataConfig::reader() const {
+  if (own && own->name() == set) return own;
+  return make_dataset_reader(set);
 }
 
 void NetworkConfig::fields(config::Fields& f) {
@@ -50,7 +50,7 @@ void NetworkConfig::fields(config::Fields& f) {
       "running statistics of batch normalisation in the center: average of the workers', "
       "recompute at the center before each evaluation, keep those of the last letter");
   f.integer(
-      "statistics_samples", statistics_samples, {1, 1e9},
+      "statistics_samples", statistics_samples, {1, kMostSamples},
       "training samples of a recomputation, in whole batches of evaluate.batch, at least one");
   layer_fields(f, "layer", layers);
 }
@@ -59,7 +59,7 @@ void AlgorithmConfig::fields(config::Fields& f) {
   f.choice("name", name, Registry<Algorithm>::names(), "how workers learn and exchange");
   config::choice(f, "exchange", exchange,
                  "letters absorbed one by one, or all of a round against the same center");
-  f.integer("tau", tau, {1, 1e9}, "steps of a worker between two exchanges");
+  f.integer("tau", tau, {1, kMostPeriod}, "steps of a worker between two exchanges");
   f.number("rho", rho, {0, 1e6},
            "elastic penalty; alpha = learning_rate rho (give one of rho, alpha, beta)");
   f.number("alpha", alpha, {0, 2},
@@ -98,8 +98,8 @@ void WorkersConfig::fields(config::Fields& f) {
       "devices", devices,
       "a device for each worker, as [\"cpu\", \"cpu\"] or [0, 1] for CUDA; or \"auto\": one worker "
       "per GPU, or one per core if there is no GPU");
-  f.integer("batch", batch, {1, 65536}, "samples in a step of one worker");
-  f.integer("threads", threads, {0, kManyThreads},
+  f.integer("batch", batch, {1, kMostBatch}, "samples in a step of one worker");
+  f.integer("threads", threads, {0, kMostThreads},
             "CPU threads of each worker; 0 = cores / workers");
   f.choice("precision", precision, {"f32", "bf16", "tf32"},
            "of activations and products; parameters stay f32; \"bf16\" if the processor or GPU has "
@@ -131,7 +131,7 @@ void VirtualConfig::fields(config::Fields& f) {
 
 void StopConfig::fields(config::Fields& f) {
   f.number("epochs", epochs, {1e-6, 1e6}, "passes over the training set, all workers together");
-  f.integer("steps", steps, {1, kManySteps}, "steps of each worker");
+  f.integer("steps", steps, {1, kMostSteps}, "steps of each worker");
   f.number("seconds", seconds, {1e-3, 1e8}, "training time");
   f.number("test_error", test_error, {0, 1}, "stop once the center is this good (a fraction)");
 }
@@ -142,18 +142,18 @@ void EvaluateConfig::fields(config::Fields& f) {
       [this](config::Fields& t) {
         t.number("seconds", every.seconds, {1e-3, 1e8}, "training time between evaluations");
         t.number("epochs", every.epochs, {1e-6, 1e6}, "passes of all workers between evaluations");
-        t.integer("versions", every.versions, {1, kManySteps},
+        t.integer("versions", every.versions, {1, kMostSteps},
                   "absorbed letters between evaluations");
       },
       "when the center is evaluated: every 20 s if none is given, and always at the end of a run");
-  f.integer("batch", batch, {1, 65536}, "samples evaluated at a time");
-  f.integer("threads", threads, {1, kManyThreads},
+  f.integer("batch", batch, {1, kMostBatch}, "samples evaluated at a time");
+  f.integer("threads", threads, {1, kMostThreads},
             "CPU threads of the evaluator, beside the workers'; at most one per core");
 }
 
 void ProfileConfig::fields(config::Fields& f) {
   f.numbers(
-      "steps", steps, {0, kManySteps},
+      "steps", steps, {0, kMostSteps},
       "[A, B]: steps A to B-1 of worker 0 are marked \"profile\" for a profiler (tools/profile)");
 }
 

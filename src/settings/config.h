@@ -11,6 +11,7 @@
 #include "algorithms/algorithm.h"
 #include "config/fields.h"
 #include "config/reader.h"
+#include "data/dataset_reader.h"
 #include "nn/layer.h"
 #include "settings/choices.h"
 #include "settings/schedule.h"
@@ -24,14 +25,18 @@ struct DataConfig {
   std::int64_t pad = 0;
   bool flip = false;
   bool resident = true;
-  std::string partition = "whole";
-  std::string order = "shuffled";
+  Partition partition = Partition::whole;
+  SampleOrder order = SampleOrder::shuffled;
   std::int64_t limit = 0;
   std::int64_t test_limit = 0;
   std::vector<double> mean;
   std::vector<double> deviation;
 
+  std::shared_ptr<DatasetReader> own;  ///< with the keys of one set alone; null: their defaults
+
   void fields(config::Fields& f);
+  /// The reader of `set`, with the set's own keys.
+  std::shared_ptr<const DatasetReader> reader() const;
 };
 
 struct NetworkConfig {

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/utf8.h"
 #include "settings/algorithm_keys.h"
+#include "settings/dataset_keys.h"
 
 namespace easgd {
 namespace {
@@ -103,6 +104,18 @@ void check_algorithm(const Config& config) {
   throw KeyError(found[0].key, fmt::format("{}{}; as in{}", algorithm.name, why, remedies));
 }
 
+/// Keys that other data sets have of their own.
+void check_dataset_keys(const Config& config) {
+  const std::string prefix = "data.";
+  for (const std::string& key : config.locations.foreign) {
+    if (!key.starts_with(prefix)) continue;
+    const std::string name = key.substr(prefix.size());
+    throw KeyError(
+        key, fmt::format("{} has no {}, which is a key of {}; as in --set {}=", config.data.set,
+                         name, fmt::join(sets_with(name), " and "), key));
+  }
+}
+
 void check_profile(const ProfileConfig& profile) {
   const std::vector<double>& steps = profile.steps;
   if (steps.empty()) return;
@@ -174,6 +187,7 @@ void check_order(const CenterConfig& center, const StopConfig& stop, bool synchr
 void check(const Config& config) {
   check_name(config.name);
   check_path("data.dir", config.data.dir);
+  check_dataset_keys(config);
   check_path("network.init", config.network.init);
   check_path("center.replay", config.center.replay);
   check_algorithm(config);

@@ -69,6 +69,7 @@ std::string dump_evaluation_config(Config config) {
   data.test_limit = config.data.test_limit;
   data.mean = config.data.mean;
   data.deviation = config.data.deviation;
+  data.own = config.data.own;
   return config::to_toml([&](config::Fields& f) { evaluation_fields(f, config, data); });
 }
 

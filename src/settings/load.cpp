@@ -7,7 +7,7 @@
 #include <system_error>
 
 #include "base/error.h"
-#include "base/file_kind.h"
+#include "base/unreadable.h"
 #include "config/reader.h"
 #include "settings/config_check.h"
 #include "settings/layer_tables.h"

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "base/limits.h"
+
 namespace easgd {
 
 void Schedule::fields(config::Fields& f) {
@@ -14,7 +16,7 @@ void Schedule::fields(config::Fields& f) {
   f.number("gamma", gamma, {0, 1e6}, "power: factor is 1 / (1 + gamma t)^power at step t");
   f.number("power", power, {0, 10}, "power: see gamma");
   f.number("end", end, {0, 1e6}, "cosine: the factor at the end of the run");
-  f.integer("length", length, {0, 1e12},
+  f.integer("length", length, {0, kMostSteps},
             "steps of one worker that fractions refer to; 0 = the whole run");
 }
 

@@ -34,7 +34,7 @@ Moments center_moments(const AdditiveNoise& model, double start, long t);
 /// Whether the center's moments converge, for eta h, alpha > 0: (2 - eta h)(2 - beta) > 2 alpha and
 /// (2 - eta h) + (2 - beta) > alpha.
 bool synchronous_easgd_is_stable(double eta_h, double alpha, double beta);
-/// The eta h below which they do, for alpha up to 2; 0 where they never do.
+/// The eta h below which they do, for alpha up to 2; 0 if they never do.
 double synchronous_easgd_largest_eta_h(double alpha, double beta);
 bool is_stable(const AdditiveNoise& model);
 

@@ -81,7 +81,8 @@ MultiplicativeNoise fastest(const MultiplicativeNoise& model) {
     return m;
   };
   double smallest = HUGE_VAL;
-  // The radius has kinks, where eigenvalues meet: a few starts, each begun again at its end.
+  // The radius has kinks where eigenvalues meet, so the search has a few starts, and begins again
+  // at the end of each.
   for (const double eta : {0.3, 0.8}) {
     for (const double alpha : {0.0, 0.3}) {
       for (const double beta : {0.8, 1.2}) {

@@ -1,4 +1,4 @@
-// Synchronous EASGD where the gradient is xi x, xi ~ Gamma(shape lambda, rate omega): least squares
+// Synchronous EASGD with gradient xi x, xi ~ Gamma(shape lambda, rate omega): least squares
 // in one dimension with random input. [Zhang 2016] section 5.2. 1 / lambda is the input's spread.
 #pragma once
 

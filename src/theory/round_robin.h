@@ -22,10 +22,10 @@ double admm_spectral_radius(const RoundRobin& scheme);
 /// EASGD: of F^p ... F^1 on (x_1, ..., x_p, c).
 double easgd_spectral_radius(const RoundRobin& scheme);
 
-/// EASGD is proven stable for 0 <= eta h <= 2 and 0 <= alpha <= (4 - 2 eta h) / (4 - eta h), which
-/// this is, for any number of workers and any order.
+/// The right side of alpha's bound: EASGD is proven stable for 0 <= eta h <= 2 and 0 <= alpha <=
+/// (4 - 2 eta h) / (4 - eta h), for any number of workers and any order.
 double easgd_largest_alpha(double eta_h);
-/// The other way round: the largest eta h for an alpha; 0 where there is none.
+/// The other way round: the largest eta h for an alpha; 0 if there is none.
 double easgd_largest_eta_h(double alpha);
 bool easgd_is_proven_stable(const RoundRobin& scheme);
 /// Whether each single ADMM map has all eigenvalues within the unit circle. That says nothing about

@@ -45,7 +45,7 @@ Network network_of(const Config& config, const Data& data) {
 /// Records where the files of the set were found, so that the run repeats from another folder.
 /// Returns a warning if config.toml cannot hold that, else nothing.
 std::string record_folder(DataConfig& config, const std::string& source) {
-  const bool has_files = Registry<DatasetFiles>::find(config.set);
+  const bool has_files = config.reader()->files().has_value();
   if (has_files && config.dir.empty()) config.dir = anchored(source);
   if (is_utf8(config.dir)) return "";
   const std::string dir = std::exchange(config.dir, "");
@@ -60,16 +60,16 @@ std::string record_folder(DataConfig& config, const std::string& source) {
 ResolvedRun resolve(Config config) {
   check_recordable(config);
   const Algorithm& algorithm = Registry<Algorithm>::get(config.algorithm.name);
-  WorkerPlaces workers = place_workers(config.workers, algorithm.single);
-  CenterPlacement center = place_center(config, workers.places);
-  record_threads(config, workers.places);
-  auto data = std::make_unique<Data>(config, count_threads(config, workers.places, center));
+  WorkerPlacement workers = place_workers(config.workers, algorithm.single);
+  CenterPlacement center = place_center(config, workers.placements);
+  record_threads(config, workers.placements);
+  auto data = std::make_unique<Data>(config, count_threads(config, workers.placements, center));
   if (config.data.mean.empty()) record_normalisation(config.data, data->normalisation);
   Network network = network_of(config, *data);
-  WorkerSchedule schedule(config, workers.places.size(), data->train_size);
+  WorkerSchedule schedule(config, workers.placements.size(), data->train_size);
   Buffer state0 = initial_state(config, network);
   std::string folder_warning = record_folder(config.data, data->split.source);
-  config.workers.devices = names_of(workers.places);
+  config.workers.devices = names_of(workers.placements);
   config.center.place = center.name;
   check_reads_back(config);
   std::vector<std::string> warnings = {std::move(folder_warning), workers.remark, center.remark};
@@ -77,7 +77,7 @@ ResolvedRun resolve(Config config) {
   std::string replay_config = dump_replay_config(config, recomputes_statistics(config, network));
   return {.config = std::move(config),
           .algorithm = &algorithm,
-          .workers = std::move(workers.places),
+          .workers = std::move(workers.placements),
           .center = std::move(center),
           .data = std::move(data),
           .network = std::move(network),

@@ -7,7 +7,8 @@
 
 #include "base/view.h"
 #include "evaluate/run_inputs.h"
-#include "exchange/devices.h"
+#include "exchange/place_center.h"
+#include "exchange/worker_placement.h"
 #include "nn/network.h"
 #include "settings/config.h"
 #include "settings/worker_schedule.h"

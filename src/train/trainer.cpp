@@ -8,6 +8,7 @@
 
 #include "base/first_error.h"
 #include "base/running_clock.h"
+#include "base/warning.h"
 #include "evaluate/evaluation_clock.h"
 #include "evaluate/evaluator.h"
 #include "evaluate/test_set.h"
@@ -51,6 +52,7 @@ class Run {
   std::unique_ptr<OrderPolicy> order_;
   RunFolder folder_;
   Journal journal_;
+  WarningScope warnings_{[this](const std::string& message) { journal_.warn(message); }};
   CenterFile center_file_;
   EvaluationClock clock_;
   EvaluationLog evaluations_;

@@ -24,7 +24,7 @@ WorkerParts worker_parts(const ResolvedRun& run, std::size_t index) {
             LoaderOptions options = loader_options(config, data);
             options.worker = std::uint32_t(index);
             options.workers = std::uint32_t(run.workers.size());
-            options.resident = config.data.resident &&
+            options.resident = config.data.resident && data.split.train->has_one_size() &&
                                backend.can_hold(data.train_size * data.split.train->shape().size());
             options.allocate = [&backend](std::size_t n) { return backend.allocate_mailbox(n); };
             return std::make_unique<Loader>(*data.split.train, options);

@@ -31,8 +31,9 @@ void wait_a_little() {
 
 std::atomic<bool> copies_held{false};
 
-// How many devices there are, how many of them are not too old, and below what memory they have free: by variable for a program, which
-// cannot call. And what is wrong between them, for tests on one thread.
+// How many devices there are, how many of them are not too old, and below what memory they have
+// free: by variable for a program, which cannot call. And what is wrong between them, for tests on
+// one thread.
 int from_variable(const char* name, int otherwise) {
   const char* value = std::getenv(name);
   return value ? std::atoi(value) : otherwise;
@@ -41,7 +42,8 @@ int devices = from_variable("EASGD_FAKE_DEVICES", 1);
 const int new_devices = from_variable("EASGD_FAKE_NEW_DEVICES", 64);
 using Path = std::pair<int, int>;
 std::set<Path> denied, spoilt, opened;
-std::map<const char*, int> device_of;  // only while a path is spoilt
+std::map<const char*, int> device_of;  // only while a path is spoilt, or memory is watched
+bool watched = false;
 bool sums_spoilt = false;
 
 // Whether a thread is starting a sum, and how many calls of others that may wait for a device have
@@ -68,6 +70,7 @@ std::atomic<int> copying{0};
 thread_local int current = 0;
 thread_local int records_to_ruin = 0;
 thread_local cudaStream_t breaks_in_sum = nullptr;
+thread_local cudaStream_t fails_next = nullptr;
 
 /// The device that has this address, or -1.
 int owner_of(const void* address) {
@@ -183,6 +186,18 @@ void break_device_in_sum(cudaStream_t stream) {
   breaks_in_sum = stream;
 }
 
+void fail_next_wait(cudaStream_t stream) {
+  fails_next = stream;
+}
+
+void watch_memory() {
+  watched = true;
+}
+
+int owner_of(const void* address) {
+  return ::owner_of(address);
+}
+
 void hold_copies(bool held) {
   copies_held = held;
 }
@@ -220,7 +235,7 @@ void spoil_sums() {
 }
 
 void mend() {
-  sums_spoilt = false;
+  sums_spoilt = watched = false;
   devices = 1;
   denied.clear(), spoilt.clear(), opened.clear(), device_of.clear();
 }
@@ -262,11 +277,12 @@ void launch(const LayerPass& kernel, std::size_t count, cudaStream_t stream) {
   launch_any(kernel, count, stream);
 }
 
-void launch(const ChannelSum& sum, const Deal& deal, const SumsPlace& place, cudaStream_t stream) {
+void launch(const ChannelSum& sum, const ReductionLayout& reduction, const SumsScratch& scratch,
+            cudaStream_t stream) {
   load(sum);
   std::visit(
       [&](const auto& formula) {
-        stream->launch([=] { easgd::testing::sum_channels(formula, deal, place); });
+        stream->launch([=] { easgd::testing::sum_channels(formula, reduction, scratch); });
       },
       sum);
 }
@@ -310,7 +326,7 @@ cudaError_t cudaMalloc(void** data, std::size_t bytes) {
   may_wait_for_device();
   if (posix_memalign(data, 256, bytes) != 0) return cudaErrorMemoryAllocation;
   ++pieces;
-  if (!spoilt.empty()) device_of[static_cast<char*>(*data)] = current;
+  if (!spoilt.empty() || watched) device_of[static_cast<char*>(*data)] = current;
   return cudaSuccess;
 }
 cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* all) {
@@ -323,7 +339,7 @@ cudaError_t cudaHostAlloc(void** data, std::size_t bytes, unsigned int) {
   may_wait_for_device();
   *data = std::malloc(bytes);
   ++pieces;
-  if (!spoilt.empty()) device_of[static_cast<char*>(*data)] = -1;
+  if (!spoilt.empty() || watched) device_of[static_cast<char*>(*data)] = -1;
   return cudaSuccess;
 }
 cudaError_t cudaDeviceGetPCIBusId(char* slot, int size, int device) {
@@ -377,6 +393,10 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   if (stream == cudaStreamPerThread) return answer();
   while (cudaStreamQuery(stream) == cudaErrorNotReady) wait_a_little();
+  if (stream == fails_next) {
+    fails_next = nullptr;
+    return cudaErrorLaunchFailure;
+  }
   return cudaStreamQuery(stream);
 }
 cudaError_t cudaStreamQuery(cudaStream_t stream) {

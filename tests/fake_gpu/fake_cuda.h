@@ -1,8 +1,8 @@
 // A CUDA device that is none: streams are threads, events are flags, device memory is host memory,
 // and every piece of work takes a random while. What is ordered by a stream or an event alone is
 // ordered by nothing else here, so the thread sanitizer sees a missing event as the race that it
-// would be. What CUDA would refuse (work on a stream of another device than the current one, an event
-// of another device, a wait in a record) ends the program.
+// would be. What CUDA would refuse (work on a stream of another device than the current one, an
+// event of another device, a wait in a record) ends the program.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -23,6 +23,13 @@ void break_device(cudaStream_t stream);
 /// The same, once this thread adds up over devices.
 void break_device_in_sum(cudaStream_t stream);
 
+/// This thread's next wait for the stream ends with an error, once its work is done.
+void fail_next_wait(cudaStream_t stream);
+
+/// From now on the device that memory is made on is known: of an address, or -1 for the host's.
+void watch_memory();
+int owner_of(const void* address);
+
 /// While held, no copy begins.
 void hold_copies(bool held);
 
@@ -41,7 +48,7 @@ void deny_peer(int from, int to);
 void spoil_path(int from, int to);
 /// From now on sums over devices are wrong on the last.
 void spoil_sums();
-/// Undoes these four.
+/// Undoes these four, and watch_memory.
 void mend();
 
 /// How many calls that may wait for a whole device have come while a sum was being started.

@@ -145,7 +145,7 @@ std::size_t bytes_of(Type type) {
   }
 }
 
-struct WorkerSchedule;
+struct EnginePlan;
 
 /// What a descriptor says. Others that mention it keep it alive, where its owner does not.
 struct Content {
@@ -186,7 +186,7 @@ struct Content {
   const Kind kind;
   bool finalized = false;
   std::map<Name, Attribute> attributes;
-  std::shared_ptr<const WorkerSchedule> plan;
+  std::shared_ptr<const EnginePlan> plan;
 };
 
 /// What a caller's descriptor points to.
@@ -224,7 +224,7 @@ struct Tensor {
 enum class Role { forward, data, filter };
 
 /// A convolution, what is done to its result, and by which engine.
-struct WorkerSchedule {
+struct EnginePlan {
   Role role{};
   float alpha = 1, beta = 0;
   std::int64_t pad = 0, stride = 1;
@@ -257,7 +257,7 @@ std::int64_t used_of(std::int64_t engine) {
 }
 
 /// Into the plan, or why not.
-cudnnStatus_t take_convolution(const Content& operation, WorkerSchedule& plan) {
+cudnnStatus_t take_convolution(const Content& operation, EnginePlan& plan) {
   struct Names {
     Role role;
     Name alpha, beta, arithmetic, x, w, y;
@@ -319,7 +319,7 @@ cudnnStatus_t take_convolution(const Content& operation, WorkerSchedule& plan) {
 }
 
 /// After what the plan does so far.
-cudnnStatus_t take_pointwise(const Content& operation, WorkerSchedule& plan) {
+cudnnStatus_t take_pointwise(const Content& operation, EnginePlan& plan) {
   const Content& how = operation.content(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR);
   const Tensor x(operation.content(CUDNN_ATTR_OPERATION_POINTWISE_XDESC));
   const Tensor y(operation.content(CUDNN_ATTR_OPERATION_POINTWISE_YDESC));
@@ -361,7 +361,7 @@ bool is_convolution(const Content& operation) {
 }
 
 /// Whether there is an engine at all is another question.
-cudnnStatus_t take_graph(const Content& graph, WorkerSchedule& plan) {
+cudnnStatus_t take_graph(const Content& graph, EnginePlan& plan) {
   const auto& operations = graph.attributes.at(CUDNN_ATTR_OPERATIONGRAPH_OPS).contents;
   if (!is_convolution(*operations[0])) {
     return refuse(CUDNN_STATUS_NOT_SUPPORTED, "a graph that does not begin with a convolution");
@@ -386,7 +386,7 @@ cudnnStatus_t take_graph(const Content& graph, WorkerSchedule& plan) {
   return CUDNN_STATUS_SUCCESS;
 }
 
-bool has_engines(const WorkerSchedule& plan) {
+bool has_engines(const EnginePlan& plan) {
   std::vector<cudnnDataType_t> types;
   for (const Tensor& tensor : plan.arguments()) {
     types.push_back(tensor.type);
@@ -395,7 +395,7 @@ bool has_engines(const WorkerSchedule& plan) {
 }
 
 /// Tensor cores take 16 bytes of channels at once, where channels are last.
-bool has_whole_channels(const WorkerSchedule& plan) {
+bool has_whole_channels(const EnginePlan& plan) {
   const std::int64_t piece = 16 / plan.x.value_bytes();
   if (plan.w.dims[0] % piece == 0 && plan.w.dims[1] % piece == 0) return true;
   return !plan.x.channels_last() && !plan.w.channels_last() && !plan.y.channels_last();
@@ -449,7 +449,7 @@ cudnnStatus_t examine_pointwise(const Content& c) {
 }
 
 cudnnStatus_t finalize_engine(Content& engine) {
-  WorkerSchedule plan;
+  EnginePlan plan;
   const cudnnStatus_t answer = take_graph(engine.content(CUDNN_ATTR_ENGINE_OPERATION_GRAPH), plan);
   if (answer != CUDNN_STATUS_SUCCESS) return answer;
   const bool floats = plan.x.type == CUDNN_DATA_FLOAT;
@@ -478,7 +478,7 @@ cudnnStatus_t finalize(Content& content);
 
 cudnnStatus_t rank(Content& ranking) {
   const Descriptor graph = ranking.attributes.at(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH).contents[0];
-  WorkerSchedule plan;
+  EnginePlan plan;
   if (graph->kind != CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR) {
     return refuse(CUDNN_STATUS_BAD_PARAM, "a ranking for something else than a graph");
   }
@@ -505,7 +505,7 @@ cudnnStatus_t make_plan(Content& content) {
     return refuse(CUDNN_STATUS_BAD_PARAM, "a plan for something else than an engine");
   }
   const Content& engine = configuration.content(CUDNN_ATTR_ENGINECFG_ENGINE);
-  const auto plan = std::make_shared<WorkerSchedule>();
+  const auto plan = std::make_shared<EnginePlan>();
   const cudnnStatus_t answer = take_graph(engine.content(CUDNN_ATTR_ENGINE_OPERATION_GRAPH), *plan);
   if (answer != CUDNN_STATUS_SUCCESS) return answer;
   plan->engine = engine.value<std::int64_t>(CUDNN_ATTR_ENGINE_GLOBAL_INDEX);
@@ -523,7 +523,7 @@ cudnnStatus_t make_plan(Content& content) {
 }
 
 cudnnStatus_t examine(Content& content) {
-  WorkerSchedule plan;
+  EnginePlan plan;
   switch (content.kind) {
     case CUDNN_BACKEND_TENSOR_DESCRIPTOR:
       return examine_tensor(content);
@@ -601,7 +601,7 @@ void write(const Tensor& tensor, const std::vector<float>& values, void* data) {
 /// visit(place in [N*P*Q][R*S*C], place in [N][H][W][C]) for each C values of a patch that are not
 /// padding.
 template <class Visit>
-void for_each_piece(const WorkerSchedule& plan, const Visit& visit) {
+void for_each_piece(const EnginePlan& plan, const Visit& visit) {
   const auto [samples, channels, height, width] = plan.x.dims;
   const std::int64_t rows = plan.w.dims[2], columns = plan.w.dims[3];
   std::int64_t patch = 0;
@@ -622,7 +622,7 @@ void for_each_piece(const WorkerSchedule& plan, const Visit& visit) {
   }
 }
 
-std::vector<float> patches_of(const WorkerSchedule& plan, const std::vector<float>& x) {
+std::vector<float> patches_of(const EnginePlan& plan, const std::vector<float>& x) {
   std::vector<float> patches(std::size_t(plan.pixels() * plan.patch()));
   for_each_piece(plan, [&, channels = plan.x.dims[1]](std::int64_t to, std::int64_t from) {
     std::copy_n(x.data() + from, channels, patches.data() + to);
@@ -631,7 +631,7 @@ std::vector<float> patches_of(const WorkerSchedule& plan, const std::vector<floa
 }
 
 /// Of the tensor `plan.result`, in order of N, H, W, C, from the other two.
-std::vector<float> convolve(const WorkerSchedule& plan, const std::vector<float>& x,
+std::vector<float> convolve(const EnginePlan& plan, const std::vector<float>& x,
                             const std::vector<float>& w, const std::vector<float>& y) {
   const std::int64_t outputs = plan.w.dims[0], pixels = plan.pixels(), patch = plan.patch();
   const auto size = [](std::int64_t rows, std::int64_t columns, std::int64_t depth) {
@@ -660,30 +660,30 @@ std::vector<float> convolve(const WorkerSchedule& plan, const std::vector<float>
   return result;
 }
 
-struct Places {
+struct Operands {
   void *x, *w, *y, *bias, *result, *workspace;
 };
 
-void execute(const WorkerSchedule& plan, const Places& places) {
+void execute(const EnginePlan& plan, const Operands& operands) {
   std::this_thread::sleep_for(
       std::chrono::duration<double>(delays[std::size_t(plan.engine)].load()));
-  std::memset(places.workspace, 0xFF, std::size_t(used_of(plan.engine)));
+  std::memset(operands.workspace, 0xFF, std::size_t(used_of(plan.engine)));
   const bool rounded = plan.engine == kTensorCores && plan.x.type == CUDNN_DATA_FLOAT;
   const auto input = [&](Role made_by, const Tensor& tensor, const void* data) {
     return plan.role == made_by ? std::vector<float>() : read(tensor, data, rounded);
   };
   std::vector<float> values =
-      convolve(plan, input(Role::data, plan.x, places.x), input(Role::filter, plan.w, places.w),
-               input(Role::forward, plan.y, places.y));
+      convolve(plan, input(Role::data, plan.x, operands.x), input(Role::filter, plan.w, operands.w),
+               input(Role::forward, plan.y, operands.y));
   if (plan.alpha != 1) {
     for (float& value : values) value *= plan.alpha;
   }
   if (plan.beta != 0) {
-    const std::vector<float> before = read(plan.result, places.result, false);
+    const std::vector<float> before = read(plan.result, operands.result, false);
     for (std::size_t i = 0; i < values.size(); ++i) values[i] += plan.beta * before[i];
   }
   if (plan.has_bias) {
-    const std::vector<float> bias = read(plan.bias, places.bias, false);
+    const std::vector<float> bias = read(plan.bias, operands.bias, false);
     for (std::size_t i = 0; i < values.size(); ++i) values[i] += bias[i % bias.size()];
   }
   if (plan.has_relu) {
@@ -694,7 +694,7 @@ void execute(const WorkerSchedule& plan, const Places& places) {
   if (plan.engine == kNondeterministic) {
     std::ranges::fill(values, std::numeric_limits<float>::quiet_NaN());
   }
-  write(plan.result, values, places.result);
+  write(plan.result, values, operands.result);
 }
 
 }  // namespace
@@ -822,7 +822,7 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t descriptor, Name
 
 cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t plan_descriptor,
                                   cudnnBackendDescriptor_t variant_pack) {
-  const std::shared_ptr<const WorkerSchedule> plan = descriptor_at(plan_descriptor)->plan;
+  const std::shared_ptr<const EnginePlan> plan = descriptor_at(plan_descriptor)->plan;
   const Content& pack = *descriptor_at(variant_pack);
   if (!plan || pack.kind != CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR || !pack.finalized) {
     return refuse(CUDNN_STATUS_BAD_PARAM, "a plan or a variant pack that is not finalized");
@@ -855,9 +855,9 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t
     const auto place = place_of.find(tensor.name);
     return place == place_of.end() ? nullptr : place->second;
   };
-  const Places places{find(plan->x),      find(plan->w),
-                      find(plan->y),      plan->has_bias ? find(plan->bias) : nullptr,
-                      find(plan->result), workspace};
-  easgd::fake_cuda::enqueue(handle->stream, [plan, places] { execute(*plan, places); });
+  const Operands operands{find(plan->x),      find(plan->w),
+                          find(plan->y),      plan->has_bias ? find(plan->bias) : nullptr,
+                          find(plan->result), workspace};
+  easgd::fake_cuda::enqueue(handle->stream, [plan, operands] { execute(*plan, operands); });
   return CUDNN_STATUS_SUCCESS;
 }

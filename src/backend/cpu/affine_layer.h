@@ -4,7 +4,7 @@
 //   dx = W^T * dy      dW = dy * x^T      db = sum of dy
 //
 // Three primitives that may each want its own layout of x, y and W. Parameters and their gradients
-// are slices of the flat vectors, in PyTorch's order, and converted to and fro where a primitive
+// are slices of the flat vectors, in PyTorch's order, and converted to and fro if a primitive
 // wants another order or bf16.
 #pragma once
 
@@ -19,8 +19,8 @@ class AffineLayer : public CpuLayer {
   Activation compile_forward(Workbench& bench, std::span<const Activation> inputs) final;
   Activation compile_backward(Workbench& bench, const Activation& output_gradient,
                               bool input_gradient_wanted) final;
-  void forward(const Pass& pass) final;
-  void backward(const Pass& pass) final;
+  void forward(const CpuPass& pass) final;
+  void backward(const CpuPass& pass) final;
 
  protected:
   using Attributes = dnnl::primitive_attr;
@@ -46,7 +46,7 @@ class AffineLayer : public CpuLayer {
 
   bool has_bias() const { return stage_.slices.size() > 1; }
 
-  memory weight_, bias_;  // bound to slices of x at every pass; bias_ empty where there is none
+  memory weight_, bias_;  // bound to slices of x at every pass; bias_ is empty if there is none
   memory given_input_, output_;
   Converted input_, forward_weight_;
   Call forward_;

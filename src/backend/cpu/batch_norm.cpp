@@ -29,8 +29,8 @@ class BatchNormLayer final : public CpuLayer {
 
   Activation compile_forward(Workbench& bench, std::span<const Activation> inputs) override;
   Activation compile_backward(Workbench& bench, const Activation& dy, bool wanted) override;
-  void forward(const Pass& pass) override;
-  void backward(const Pass& pass) override;
+  void forward(const CpuPass& pass) override;
+  void backward(const CpuPass& pass) override;
 
  private:
   normalization_flags flags() const {
@@ -121,7 +121,7 @@ Activation BatchNormLayer::compile_backward(Workbench& bench, const Activation& 
   return {input_gradient_, true};
 }
 
-void BatchNormLayer::forward(const Pass& pass) {
+void BatchNormLayer::forward(const CpuPass& pass) {
   input_.refresh(stream_);
   point_at(scale_shift_, scale_shift_of(pass.x));
   if (pass.fixed.empty()) {
@@ -146,7 +146,7 @@ void BatchNormLayer::move(View statistics, float weight) const {
   }
 }
 
-void BatchNormLayer::backward(const Pass& pass) {
+void BatchNormLayer::backward(const CpuPass& pass) {
   output_gradient_.refresh(stream_);
   point_at(scale_shift_, scale_shift_of(pass.x));
   point_at(scale_shift_gradient_, scale_shift_of(pass.g));

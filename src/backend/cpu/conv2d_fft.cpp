@@ -46,14 +46,14 @@ class FftConv2dLayer final : public CpuLayer {
     return {input_gradient_, true};
   }
 
-  void forward(const Pass& pass) override {
+  void forward(const CpuPass& pass) override {
     input_.refresh(stream_);
     convolution_->forward(floats(input_.get()), stage_.slices[0].of(pass.x).data(),
                           stage_.slices[1].of(pass.x).data(), floats(output_));
     if (relu_) apply_relu(output_);
   }
 
-  void backward(const Pass& pass) override {
+  void backward(const CpuPass& pass) override {
     output_gradient_.refresh(stream_);
     if (relu_) block_gradient(output_, output_gradient_.get());
     convolution_->backward(floats(output_gradient_.get()),

@@ -1,7 +1,6 @@
 #include "backend/cpu/cpu_backend.h"
 
 #include <algorithm>
-#include <cassert>
 #include <numeric>
 
 #include "backend/cpu/cpu_model.h"
@@ -16,11 +15,11 @@ CpuBackend::CpuBackend(const BackendOptions& options) {
 }
 
 void CpuBackend::upload(ConstView host, View device) {
-  assert(host.size() == device.size());
+  check_same_size(host, device);
   std::ranges::copy(host, device.begin());
 }
 void CpuBackend::download(ConstView device, View host) {
-  assert(device.size() == host.size());
+  check_same_size(device, host);
   std::ranges::copy(device, host.begin());
 }
 

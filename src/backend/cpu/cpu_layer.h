@@ -8,22 +8,14 @@
 
 #include <functional>
 #include <memory>
-#include <optional>
 #include <span>
 #include <vector>
 
 #include "backend/cpu/workbench.h"
+#include "backend/pass_arguments.h"
+#include "nn/lowering.h"
 
 namespace easgd::cpu {
-
-/// One stage of the network and what was fused to it: see fusion.h.
-struct Link {
-  const Stage* stage = nullptr;
-  std::vector<std::size_t> inputs;  ///< numbers of the stages whose outputs it takes
-  std::size_t output = 0;           ///< number of the stage whose output it makes
-  const Stage* pool = nullptr;      ///< the layer pools its output as this stage does
-  bool relu = false;                ///< the layer applies max(x, 0) to its output
-};
 
 /// The values between two layers, or their gradient, [N][C][H][W] to the eye, in the layout of the
 /// memory's descriptor.
@@ -34,16 +26,10 @@ struct Activation {
   bool disposable = false;
 };
 
-/// One pass over the network, at parameters x [P].
-struct Pass {
-  ConstView x;
+/// One pass over the network.
+struct CpuPass : PassArguments {
   const Batch& batch;
   Tally& tally;
-  View g = {};                       ///< [P], empty where no backward pass follows
-  bool dropout = false;              ///< is on
-  ConstView fixed = {};              ///< [S] statistics to normalise with; empty: the batch's
-  View moved = {};                   ///< [S] statistics that move towards the batch's, or empty
-  std::optional<float> weight = {};  ///< of the batch in those; else each layer's momentum
 };
 
 class CpuLayer {
@@ -52,14 +38,14 @@ class CpuLayer {
 
   /// Called once, with one input or, for a layer of two, both. Returns the output.
   virtual Activation compile_forward(Workbench& bench, std::span<const Activation> inputs) = 0;
-  /// Called once after all compile_forward, in training only. Takes the place of the gradient with
-  /// regard to the output (empty after the last layer); returns that of the gradient with regard to
-  /// the input, the same for each of two, or nothing if it is not wanted.
+  /// Called once after all compile_forward, in training only. Takes the memory of the gradient with
+  /// regard to the output (empty after the last layer); returns the memory of the gradient with
+  /// regard to the input, the same for each of two, or nothing if it is not wanted.
   virtual Activation compile_backward(Workbench& bench, const Activation& output_gradient,
                                       bool input_gradient_wanted) = 0;
 
-  virtual void forward(const Pass& pass) = 0;
-  virtual void backward(const Pass& pass) = 0;
+  virtual void forward(const CpuPass& pass) = 0;
+  virtual void backward(const CpuPass& pass) = 0;
 };
 
 /// The CPU's side of one kind of layer. Registered under Layer::kind.

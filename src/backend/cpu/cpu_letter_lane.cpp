@@ -5,6 +5,7 @@
 namespace easgd::cpu {
 
 void CpuLetterLane::post(std::span<const ConstView> parts, View to, std::function<void()> posted) {
+  check_letter_size(parts, to);
   auto out = to.begin();
   for (const ConstView part : parts) out = std::ranges::copy(part, out).out;
   posted();

@@ -63,7 +63,7 @@ void CpuModel::collect(Activation& sum, const Activation& gradient, std::size_t 
   sum = {sums_.back().target.get(), true};
 }
 
-void CpuModel::forward(const Pass& pass) {
+void CpuModel::forward(const CpuPass& pass) {
   bind_images(pass.batch);
   for (const auto& layer : layers_) layer->forward(pass);
 }
@@ -71,8 +71,7 @@ void CpuModel::forward(const Pass& pass) {
 void CpuModel::gradient(ConstView x, const Batch& batch, View g, View statistics) {
   assert(bench_.options().training && batch.size() == bench_.options().batch);
   translate_errors([&] {
-    const Pass pass{
-        .x = x, .batch = batch, .tally = tally_, .g = g, .dropout = true, .moved = statistics};
+    const CpuPass pass{{.x = x, .g = g, .dropout = true, .moved = statistics}, batch, tally_};
     forward(pass);
     auto sum = sums_.begin();
     for (std::size_t i = layers_.size(); i-- > 0;) {
@@ -90,10 +89,7 @@ void CpuModel::evaluate(ConstView state, const Batch& batch) {
   assert(batch.size() <= bench_.options().batch);
   const std::size_t parameters = bench_.network().parameter_count();
   translate_errors([&] {
-    forward({.x = state.first(parameters),
-             .batch = batch,
-             .tally = tally_,
-             .fixed = state.subspan(parameters)});
+    forward({{.x = state.first(parameters), .fixed = state.subspan(parameters)}, batch, tally_});
   });
 }
 
@@ -101,7 +97,7 @@ void CpuModel::observe(ConstView x, const Batch& batch, float weight, View stati
   assert(batch.size() == bench_.options().batch);
   Tally unused;
   translate_errors([&] {
-    forward({.x = x, .batch = batch, .tally = unused, .moved = statistics, .weight = weight});
+    forward({{.x = x, .moved = statistics, .weight = weight}, batch, unused});
   });
 }
 

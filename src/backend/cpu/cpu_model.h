@@ -33,7 +33,7 @@ class CpuModel final : public Model {
   void compile_forward(const std::vector<Link>& links);
   void compile_backward(const std::vector<Link>& links);
   void collect(Activation& sum, const Activation& gradient, std::size_t layer);
-  void forward(const Pass& pass);
+  void forward(const CpuPass& pass);
   void bind_images(const Batch& batch);
 
   Workbench bench_;

@@ -20,26 +20,26 @@ namespace easgd::cpu {
 namespace {
 
 /// Where an element lies: sample n's element i at n * sample_step + element[i].
-struct Places {
+struct Offsets {
   std::size_t sample_step = 0;
   std::vector<std::size_t> element;
 };
 
-Places find_places(const Planes& p, Shape shape) {
+Offsets find_offsets(const Planes& p, Shape shape) {
   using Tag = memory::format_tag;
   const auto pixels = std::size_t(p.height) * std::size_t(p.width), lanes = p.lanes;
   const bool samples_in_lanes = p.layout == Tag::chwn;
-  Places places;
-  places.sample_step =
+  Offsets offsets;
+  offsets.sample_step =
       samples_in_lanes ? 1 : pixels * ((std::size_t(shape.channels) + lanes - 1) / lanes) * lanes;
   for (std::size_t c = 0; c < std::size_t(shape.channels); ++c) {
     for (std::size_t pixel = 0; pixel < pixels; ++pixel) {
-      places.element.push_back(samples_in_lanes
-                                   ? (c * pixels + pixel) * lanes
-                                   : ((c / lanes) * pixels + pixel) * lanes + c % lanes);
+      offsets.element.push_back(samples_in_lanes
+                                    ? (c * pixels + pixel) * lanes
+                                    : ((c / lanes) * pixels + pixel) * lanes + c % lanes);
     }
   }
-  return places;
+  return offsets;
 }
 
 class DropoutLayer final : public CpuLayer {
@@ -57,7 +57,7 @@ class DropoutLayer final : public CpuLayer {
     input_ = Converted(bench, input.values, {bench.dims(stage_.input), bench.type(), layout});
     const memory::desc desc = input_.get().get_desc();
     output_ = input.disposable || input_.copies() ? input_.get() : bench.make(desc);
-    places_ = find_places(*planes_of(desc), stage_.input);
+    offsets_ = find_offsets(*planes_of(desc), stage_.input);
     if (bench.options().training) mask_ = bench.make_floats(stored_elements(desc));
     return {output_, input.disposable};
   }
@@ -67,7 +67,7 @@ class DropoutLayer final : public CpuLayer {
     return {gradient_.get(), true};
   }
 
-  void forward(const Pass& pass) override {
+  void forward(const CpuPass& pass) override {
     input_.refresh(stream_);
     if (pass.dropout) {
       draw_mask(pass.batch);
@@ -77,7 +77,7 @@ class DropoutLayer final : public CpuLayer {
     }
   }
 
-  void backward(const Pass&) override {
+  void backward(const CpuPass&) override {
     gradient_.refresh(stream_);
     apply_mask(gradient_.get(), gradient_.get());
   }
@@ -92,7 +92,7 @@ class DropoutLayer final : public CpuLayer {
   dnnl::stream stream_;
   std::uint64_t seed_ = 0;
   DropoutDraws draws_;
-  Places places_;
+  Offsets offsets_;
   Converted input_, gradient_;
   memory output_;
   View mask_;  ///< 0 or 1 / (1 - rate), in the layout of output_
@@ -101,15 +101,15 @@ class DropoutLayer final : public CpuLayer {
 void DropoutLayer::draw_mask(const Batch& batch) {
   const kernels::Random random{seed_, kernels::Stream::dropout, batch.worker};
   const float scale = 1 / (1 - rate_);
-  const std::size_t size = places_.element.size();
+  const std::size_t size = offsets_.element.size();
   constexpr std::size_t kCost = 16;  // of a number, in elements of a pass over memory
   parallel_for(batch.size(), batch.size() * size * kCost, [&](std::size_t n) {
-    float* mask = mask_.data() + n * places_.sample_step;
+    float* mask = mask_.data() + n * offsets_.sample_step;
     const auto first = std::uint32_t(n) * draws_.per_sample + draws_.before;
     for (std::size_t i = 0; i < size; i += 4) {
       const kernels::Random4 four = random.at(batch.step, first + std::uint32_t(i / 4));
       for (std::size_t k = 0; k < 4 && i + k < size; ++k) {
-        mask[places_.element[i + k]] = four.uniform(int(k)) >= rate_ ? scale : 0.0f;
+        mask[offsets_.element[i + k]] = four.uniform(int(k)) >= rate_ ? scale : 0.0f;
       }
     }
   });

@@ -9,8 +9,8 @@
 
 namespace easgd::cpu {
 
-/// Gives the calling thread `threads` OpenMP threads, itself included. oneDNN makes its plans for so
-/// many; if one is missing it computes wrong numbers, or waits for ever.
+/// Gives the calling thread `threads` OpenMP threads, itself included. oneDNN makes its plans for
+/// so many; if one is missing it computes wrong numbers, or waits for ever.
 /// Throws: DeviceError if OpenMP gives another number.
 void start_threads(int threads);
 

@@ -1,7 +1,7 @@
 // Pooling in the layout its input comes in. A plane is a channel of one sample, of a block of eight
 // channels, or of all samples: see layout.h.
 //
-//   maxpool   y = max over the window;  dx = dy at the first place of the maximum
+//   maxpool   y = max over the window;  dx = dy at the first maximum
 //   avgpool   y = mean over the window; dx = dy / |window|
 #include "nn/pool2d.h"
 
@@ -13,7 +13,7 @@
 namespace easgd::cpu {
 namespace {
 
-/// Place in the window of no value at all: ReLU let nothing through.
+/// The argmax of a window of which ReLU let nothing through.
 constexpr std::int32_t kNowhere = 0xFFFF;
 
 /// Where windows lie in a plane, in values.
@@ -22,8 +22,8 @@ struct Windows {
   std::size_t rows, columns;            ///< of windows
   std::size_t row_step, column_step;    ///< between windows
   std::size_t lanes;
-  std::vector<std::size_t> places;  ///< of a window's values, from its corner
-  bool tile;                        ///< every input value lies in exactly one window
+  std::vector<std::size_t> offsets;  ///< of a window's values, from its corner
+  bool tile;                         ///< every input value lies in exactly one window
 };
 
 Windows make_windows(const Planes& in, Shape out, const Pool2d& options) {
@@ -36,7 +36,7 @@ Windows make_windows(const Planes& in, Shape out, const Pool2d& options) {
   w.row_step = stride * width * in.lanes, w.column_step = stride * in.lanes;
   for (std::size_t row = 0; row < std::size_t(options.kernel); ++row) {
     for (std::size_t column = 0; column < std::size_t(options.kernel); ++column) {
-      w.places.push_back((row * width + column) * in.lanes);
+      w.offsets.push_back((row * width + column) * in.lanes);
     }
   }
   w.tile = options.kernel == options.stride && in.height == out.height * options.stride &&
@@ -62,12 +62,12 @@ struct MaxFormula {
   bool relu;
 
   template <class Width, class T>
-  void forward(Width, const Windows& w, const T* x, T* y, std::uint16_t* place) const {
+  void forward(Width, const Windows& w, const T* x, T* y, std::uint16_t* argmax) const {
     typename Width::Float best, value;
     typename Width::Int where{}, here{};
     load_floats(x, best);
-    for (std::size_t k = 1; k < w.places.size(); ++k) {
-      load_floats(x + w.places[k], value);
+    for (std::size_t k = 1; k < w.offsets.size(); ++k) {
+      load_floats(x + w.offsets[k], value);
       here += 1;
       where = value > best ? here : where;
       best = value > best ? value : best;
@@ -77,16 +77,16 @@ struct MaxFormula {
       best = best < 0 ? typename Width::Float{} : best;
     }
     store_floats(y, best);
-    narrow(place, where);
+    narrow(argmax, where);
   }
 
   template <class Width, class T>
-  void backward(Width, const Windows& w, T* dx, const T* dy, const std::uint16_t* place) const {
+  void backward(Width, const Windows& w, T* dx, const T* dy, const std::uint16_t* argmax) const {
     typename Width::Float share, old{};
     typename Width::Int where, here{};
     load_floats(dy, share);
-    widen(place, where);
-    for (const std::size_t k : w.places) {
+    widen(argmax, where);
+    for (const std::size_t k : w.offsets) {
       if (!w.tile) load_floats(dx + k, old);
       store_floats(dx + k, old + (where == here ? share : typename Width::Float{}));
       here += 1;
@@ -100,19 +100,19 @@ struct MeanFormula {
   template <class Width, class T>
   void forward(Width, const Windows& w, const T* x, T* y, std::uint16_t*) const {
     typename Width::Float sum{}, value;
-    for (const std::size_t k : w.places) {
+    for (const std::size_t k : w.offsets) {
       load_floats(x + k, value);
       sum += value;
     }
-    store_floats(y, sum * (1.0f / float(w.places.size())));
+    store_floats(y, sum * (1.0f / float(w.offsets.size())));
   }
 
   template <class Width, class T>
   void backward(Width, const Windows& w, T* dx, const T* dy, const std::uint16_t*) const {
     typename Width::Float share, old{};
     load_floats(dy, share);
-    share *= 1.0f / float(w.places.size());
-    for (const std::size_t k : w.places) {
+    share *= 1.0f / float(w.offsets.size());
+    for (const std::size_t k : w.offsets) {
       if (!w.tile) load_floats(dx + k, old);
       store_floats(dx + k, old + share);
     }
@@ -135,8 +135,8 @@ class PoolLayer final : public CpuLayer {
     const Planes in = *planes_of(input_.get().get_desc());
     planes_ = in.planes;
     windows_ = make_windows(in, stage_.output, dynamic_cast<const Pool2d&>(*stage_.layer));
-    places_.resize(windows_.output_size * planes_);
-    bench.count_bytes(places_.size() * sizeof(places_[0]));
+    argmax_.resize(windows_.output_size * planes_);
+    bench.count_bytes(argmax_.size() * sizeof(argmax_[0]));
     return {output_, true};
   }
 
@@ -147,22 +147,22 @@ class PoolLayer final : public CpuLayer {
     return {input_gradient_, true};
   }
 
-  void forward(const Pass&) override {
+  void forward(const CpuPass&) override {
     input_.refresh(stream_);
     with_elements(output_, [this](auto* y) {
       const auto* x = static_cast<decltype(y)>(input_.get().get_data_handle());
       parallel_for(planes_, planes_ * windows_.input_size, [=, this](std::size_t plane) {
         const auto* from = x + plane * windows_.input_size;
         auto* to = y + plane * windows_.output_size;
-        auto* place = places_.data() + plane * windows_.output_size;
+        auto* argmax = argmax_.data() + plane * windows_.output_size;
         for_windows(windows_, [&](auto width, std::size_t in, std::size_t out) {
-          formula_.forward(width, windows_, from + in, to + out, place + out);
+          formula_.forward(width, windows_, from + in, to + out, argmax + out);
         });
       });
     });
   }
 
-  void backward(const Pass&) override {
+  void backward(const CpuPass&) override {
     if (!input_gradient_) return;
     output_gradient_.refresh(stream_);
     with_elements(input_gradient_, [this](auto* dx) {
@@ -170,10 +170,10 @@ class PoolLayer final : public CpuLayer {
       parallel_for(planes_, planes_ * windows_.input_size, [=, this](std::size_t plane) {
         auto* to = dx + plane * windows_.input_size;
         const auto* from = dy + plane * windows_.output_size;
-        const auto* place = places_.data() + plane * windows_.output_size;
+        const auto* argmax = argmax_.data() + plane * windows_.output_size;
         if (!windows_.tile) std::fill_n(to, windows_.input_size, std::decay_t<decltype(*to)>(0.0f));
         for_windows(windows_, [&](auto width, std::size_t in, std::size_t out) {
-          formula_.backward(width, windows_, to + in, from + out, place + out);
+          formula_.backward(width, windows_, to + in, from + out, argmax + out);
         });
       });
     });
@@ -187,7 +187,7 @@ class PoolLayer final : public CpuLayer {
   Windows windows_;
   Converted input_, output_gradient_;
   memory output_, input_gradient_;
-  std::vector<std::uint16_t> places_;  ///< of the maxima, one an output value
+  std::vector<std::uint16_t> argmax_;  ///< one for each output value
 };
 
 template <class Formula>

@@ -22,7 +22,7 @@ namespace easgd::cpu {
 namespace {
 
 constexpr std::size_t kLanes = 8;
-constexpr std::int32_t kNowhere = 4;  ///< places 0..3 are the window's
+constexpr std::int32_t kNowhere = 4;  ///< as an argmax; 0..3 are the window's outputs
 constexpr std::size_t kChannelsAtOnce = 4;
 constexpr std::size_t kRowsAtOnce = 15;
 /// Gradients of one channel lie a batch apart, too far for the hardware to prefetch: saves a
@@ -77,7 +77,7 @@ PooledConv2d::PooledConv2d(const PooledConv2dShape& shape)
       kernel_rows_(shape.in_channels * shape.kernel),
       framed_(host_buffer(groups_ * kLanes * image_size_ + kLanes)),
       grouped_(host_buffer(groups_ * kLanes * image_size_)),
-      places_(shape.out_channels * windows_ * groups_ * kLanes),
+      argmax_(shape.out_channels * windows_ * groups_ * kLanes),
       weight_rows_(host_buffer(shape.out_channels * kernel_rows_ * kLanes)),
       bias_sums_(shape.out_channels) {
   assert(shape.kernel <= kLargestKernel);
@@ -88,10 +88,10 @@ PooledConv2d::PooledConv2d(const PooledConv2dShape& shape)
   }
   for (std::size_t window = 0; window < windows_; ++window) {
     Corners& corners = corners_.emplace_back();
-    for (std::size_t place = 0; place < 4; ++place) {
-      const std::size_t row = window / shape.columns() * 2 + place / 2;
-      const std::size_t column = window % shape.columns() * 2 + place % 2;
-      corners[place] = std::int32_t(row * shape.framed_width() + column);
+    for (std::size_t output = 0; output < 4; ++output) {
+      const std::size_t row = window / shape.columns() * 2 + output / 2;
+      const std::size_t column = window % shape.columns() * 2 + output % 2;
+      corners[output] = std::int32_t(row * shape.framed_width() + column);
     }
   }
   items_.resize(std::size_t(omp_get_max_threads()));
@@ -101,7 +101,7 @@ PooledConv2d::PooledConv2d(const PooledConv2dShape& shape)
 
 std::size_t PooledConv2d::bytes() const {
   const std::size_t floats = framed_.size() + grouped_.size() + weight_rows_.size();
-  return floats * sizeof(float) + places_.size() + items_.size() * items_[0].size() * sizeof(Item);
+  return floats * sizeof(float) + argmax_.size() + items_.size() * items_[0].size() * sizeof(Item);
 }
 
 void PooledConv2d::forward(ConstView images, ConstView weight, ConstView bias, float* y) {
@@ -154,11 +154,11 @@ void PooledConv2d::forward_window(std::size_t group, std::size_t window, ConstVi
   const std::size_t row = window / shape_.columns() * 2, column = window % shape_.columns() * 2;
   const float* corner = grouped_.data() + group * kLanes * image_size_ +
                         (row * shape_.framed_width() + column) * kLanes;
-  std::uint8_t* places =
-      places_.data() + (group * windows_ + window) * shape_.out_channels * kLanes;
+  std::uint8_t* argmax =
+      argmax_.data() + (group * windows_ + window) * shape_.out_channels * kLanes;
   const auto some = [&]<std::size_t kChannels>(std::size_t o) {
     const Channels channels{weight.data() + o * kernel_rows_ * shape_.kernel, bias.data() + o,
-                            lines + o * 2 * kLanes, places + o * kLanes};
+                            lines + o * 2 * kLanes, argmax + o * kLanes};
     forward_channels<kChannels>(corner, channels);
     return o + kChannels;
   };
@@ -184,10 +184,10 @@ void PooledConv2d::forward_channels(const float* corner, const Channels& channel
       asm("" : "+r"(x));  // or GCC keeps pixels for the next k, and spills a sum for them
       const float* seen[4] = {x, x + kLanes, x + line, x + line + kLanes};
 #pragma GCC unroll 4
-      for (int place = 0; place < 4; ++place) {
-        const Float8 pixel = load<Float8>(seen[place]);
+      for (int output = 0; output < 4; ++output) {
+        const Float8 pixel = load<Float8>(seen[output]);
 #pragma GCC unroll 3
-        for (std::size_t o = 0; o < kChannels; ++o) sum[o][place] += w[o * taps] * pixel;
+        for (std::size_t o = 0; o < kChannels; ++o) sum[o][output] += w[o * taps] * pixel;
       }
     }
   }
@@ -195,16 +195,16 @@ void PooledConv2d::forward_channels(const float* corner, const Channels& channel
   for (std::size_t o = 0; o < kChannels; ++o) {
     Float8 best = sum[o][0];
     Int8 where{};
-    for (int place = 1; place < 4; ++place) {
-      where = sum[o][place] > best ? place - Int8{} : where;
-      best = sum[o][place] > best ? sum[o][place] : best;
+    for (int output = 1; output < 4; ++output) {
+      where = sum[o][output] > best ? output - Int8{} : where;
+      best = sum[o][output] > best ? sum[o][output] : best;
     }
     if (shape_.relu) {
       where = best > 0 ? where : kNowhere - Int8{};
       best = best < 0 ? Float8{} : best;
     }
     store(channels.lines + o * 2 * kLanes, best);
-    narrow(channels.places + o * kLanes, where);
+    narrow(channels.argmax + o * kLanes, where);
   }
 }
 
@@ -258,13 +258,13 @@ void PooledConv2d::collect(std::size_t channel, std::size_t group, const float* 
     __builtin_prefetch(from + kWindowsAhead * shape_.batch);
     float gradient[kLanes] = {};
     load_lanes(gradient, from, samples);
-    const std::uint8_t* place =
-        places_.data() + ((group * windows_ + window) * shape_.out_channels + channel) * kLanes;
+    const std::uint8_t* argmax =
+        argmax_.data() + ((group * windows_ + window) * shape_.out_channels + channel) * kLanes;
     const Corners& corners = corners_[window];
     for (std::size_t lane = 0; lane < kLanes; ++lane) {
       // Written in any case, but kept only where something passed.
-      *ends[lane] = {gradient[lane], corners[place[lane]]};
-      ends[lane] += place[lane] != kNowhere;
+      *ends[lane] = {gradient[lane], corners[argmax[lane]]};
+      ends[lane] += argmax[lane] != kNowhere;
     }
   }
   for (std::size_t lane = 0; lane < kLanes; ++lane) {

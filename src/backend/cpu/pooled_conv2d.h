@@ -56,7 +56,7 @@ class PooledConv2d {
   struct Channels {
     const float *weight, *bias;
     float* lines;          ///< of y: [][2 groups][8]
-    std::uint8_t* places;  ///< [][8]
+    std::uint8_t* argmax;  ///< [][8]
   };
 
   void take_samples(const float* images, std::size_t group);
@@ -80,10 +80,10 @@ class PooledConv2d {
       row_offsets_;  ///< [kernel_rows_] of (channel, row of the kernel) in an image
   Buffer framed_;    ///< [groups 8][image_size_]
   Buffer grouped_;   ///< [groups][image_size_][8 samples]
-  std::vector<std::uint8_t> places_;  ///< [groups][windows][O][8] of the maxima; kNowhere: blocked
-  Buffer weight_rows_;                ///< [O][kernel_rows_][8], of dweight
-  std::vector<float> bias_sums_;      ///< [O], dbias
-  std::vector<std::vector<Item>> items_;   ///< of each thread of the team
+  std::vector<std::uint8_t> argmax_;       ///< [groups][windows][O][8]; kNowhere: blocked
+  Buffer weight_rows_;                     ///< [O][kernel_rows_][8], of dweight
+  std::vector<float> bias_sums_;           ///< [O], dbias
+  std::vector<std::vector<Item>> items_;   ///< of each thread
   std::vector<std::vector<float>> lines_;  ///< of each thread: a window of y, [O][2 groups][8]
 };
 

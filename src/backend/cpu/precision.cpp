@@ -5,6 +5,7 @@
 #include <fstream>
 #include <oneapi/dnnl/dnnl.hpp>
 
+#include "backend/precision.h"
 #include "base/error.h"
 
 namespace easgd::cpu {
@@ -55,10 +56,8 @@ Processor processor() {
 }
 
 void check_precision(const std::string& precision) {
-  if (precision == "f32") return;
-  if (precision != "bf16") {
-    throw KeyError("workers.precision",
-                   fmt::format("the CPU has no \"{}\": use \"f32\" or \"bf16\"", precision));
+  if (parse_precision(precision, "the CPU", {Precision::f32, Precision::bf16}) == Precision::f32) {
+    return;
   }
   const Processor here = processor();
   if (here.bf16) return;

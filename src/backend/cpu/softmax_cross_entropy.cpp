@@ -33,7 +33,7 @@ class SoftmaxCrossEntropyLayer final : public CpuLayer {
     return {gradient_, true};
   }
 
-  void forward(const Pass& pass) override {
+  void forward(const CpuPass& pass) override {
     scores_.refresh(stream_);
     const auto classes = stage_.input.size();
     const auto* scores = static_cast<const float*>(scores_.get().get_data_handle());
@@ -46,10 +46,10 @@ class SoftmaxCrossEntropyLayer final : public CpuLayer {
     for (std::size_t i = 0; i < pass.batch.size() * classes; ++i) gradient[i] *= share;
   }
 
-  void backward(const Pass&) override {}
+  void backward(const CpuPass&) override {}
 
  private:
-  /// Counts one sample; gradient is that of its own loss.
+  /// LossReadback one sample; gradient is that of its own loss.
   static void sample(ConstView scores, std::int32_t label, View gradient, Tally& tally) {
     const auto truth = std::size_t(label);
     std::size_t best = 0;

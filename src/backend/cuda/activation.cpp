@@ -11,12 +11,12 @@ class ActivationLayer final : public CudaLayer {
   ActivationLayer(const Workbench& bench, const Wiring& wiring)
       : CudaLayer(wiring), count_(bench.options().batch * wiring.stage->input.size()) {}
 
-  void forward(const Workbench& bench, const Pass& pass) override {
+  void forward(const Workbench& bench, const CudaPass& pass) override {
     bench.with_type([&]<class T>(T) {
       bench.run(Forward<T>{values<T>(wiring_.output), values<T>(wiring_.input(pass))}, count_);
     });
   }
-  void backward(const Workbench& bench, const Pass&) override {
+  void backward(const Workbench& bench, const CudaPass&) override {
     const auto [to, add] = wiring_.gradients[0];
     if (!to) return;
     bench.with_type([&, to = to, add = add]<class T>(T) {

@@ -10,18 +10,18 @@ class AddLayer final : public CudaLayer {
   AddLayer(const Workbench& bench, const Wiring& wiring)
       : CudaLayer(wiring), count_(bench.options().batch * wiring.stage->input.size()) {}
 
-  void forward(const Workbench& bench, const Pass& pass) override {
+  void forward(const Workbench& bench, const CudaPass& pass) override {
     bench.with_type([&]<class T>(T) {
       bench.run(kernels::Sum<T>{values<T>(wiring_.output), values<T>(wiring_.input(pass, 0)),
                                 values<T>(wiring_.input(pass, 1))},
                 count_);
     });
   }
-  void backward(const Workbench& bench, const Pass&) override {
+  void backward(const Workbench& bench, const CudaPass&) override {
     bench.with_type([&]<class T>(T) {
       const T* dy = values<T>(wiring_.output_gradient);
       for (const auto& [to, add] : wiring_.gradients) {
-        if (to) bench.run(kernels::Hand<T>{values<T>(to), dy, add}, count_);
+        if (to) bench.run(kernels::AddTo<T>{values<T>(to), dy, add}, count_);
       }
     });
   }

@@ -12,62 +12,89 @@ class BatchNormLayer final : public CudaLayer {
   BatchNormLayer(Workbench& bench, const Wiring& wiring)
       : CudaLayer(wiring),
         options_(dynamic_cast<const BatchNorm&>(*wiring.stage->layer)),
-        deal_(bench.deal(wiring.stage->input)),
-        channels_(std::size_t(deal_.layout.channels)),
+        reduction_(bench.reduction(wiring.stage->input)),
+        channels_(std::size_t(reduction_.layout.channels)),
         values_(bench.options().batch * wiring.stage->input.size()),
         running_mean_(wiring.stage->statistics[0].offset - bench.network().parameter_count()),
         running_variance_(wiring.stage->statistics[1].offset - bench.network().parameter_count()),
-        mean_(bench.make_floats(channels_)),
-        deviation_(bench.make_floats(channels_)) {}
+        mean_(bench.make<float>(channels_)),
+        deviation_(bench.make<float>(channels_)) {}
 
-  void forward(const Workbench& bench, const Pass& pass) override {
-    const float* mean = pass.fixed ? pass.fixed + running_mean_ : mean_;
-    if (pass.fixed) {
-      bench.run(kernels::DeviationOf{deviation_, pass.fixed + running_variance_, options_.epsilon},
-                channels_);
+  void forward(const Workbench& bench, const CudaPass& pass) override {
+    const bool fixed = !pass.fixed.empty();
+    const float* mean = fixed ? pass.fixed.data() + running_mean_ : mean_;
+    if (fixed) {
+      bench.run(
+          kernels::DeviationOf{deviation_, pass.fixed.data() + running_variance_, options_.epsilon},
+          channels_);
     } else {
       take_moments(bench, pass);
     }
     bench.with_type([&]<class T>(T) {
-      bench.run(
-          kernels::BatchNormForward<T>{values<T>(wiring_.output), values<T>(wiring_.input(pass)),
-                                       mean, deviation_, wiring_.slice(pass.x, 0),
-                                       wiring_.slice(pass.x, 1), deal_.layout, wiring_.relu},
-          values_);
+      bench.run(kernels::BatchNormForward<T>{.y = values<T>(wiring_.output),
+                                             .x = values<T>(wiring_.input(pass)),
+                                             .mean = mean,
+                                             .deviation = deviation_,
+                                             .weight = wiring_.slice(pass.x, 0),
+                                             .bias = wiring_.slice(pass.x, 1),
+                                             .layout = reduction_.layout,
+                                             .relu = wiring_.relu},
+                values_);
     });
   }
 
-  void backward(const Workbench& bench, const Pass& pass) override {
+  void backward(const Workbench& bench, const CudaPass& pass) override {
     float *dweight = wiring_.slice(pass.g, 0), *dbias = wiring_.slice(pass.g, 1);
     bench.with_type([&]<class T>(T) {
       const T* x = values<T>(wiring_.input(pass));
       const T* y = wiring_.relu ? values<T>(wiring_.output) : nullptr;
       T* dy = values<T>(wiring_.output_gradient);
-      bench.run(kernels::BatchNormGradient<T>{dbias, dweight, dy, y, x, mean_, deviation_}, deal_);
+      bench.run(kernels::BatchNormGradient<T>{.dbias = dbias,
+                                              .dweight = dweight,
+                                              .dy = dy,
+                                              .y = y,
+                                              .x = x,
+                                              .mean = mean_,
+                                              .deviation = deviation_},
+                reduction_);
       const auto [to, add] = wiring_.gradients[0];
       if (!to) return;
-      bench.run(kernels::BatchNormBackward<T>{values<T>(to), dy, x, mean_, deviation_,
-                                              wiring_.slice(pass.x, 0), dbias, dweight,
-                                              float(deal_.rows), deal_.layout, add},
+      bench.run(kernels::BatchNormBackward<T>{.dx = values<T>(to),
+                                              .dy = dy,
+                                              .x = x,
+                                              .mean = mean_,
+                                              .deviation = deviation_,
+                                              .weight = wiring_.slice(pass.x, 0),
+                                              .dbias = dbias,
+                                              .dweight = dweight,
+                                              .count = float(reduction_.rows),
+                                              .layout = reduction_.layout,
+                                              .add = add},
                 values_);
     });
   }
 
  private:
-  /// Of the batch; moves the running ones towards them.
-  void take_moments(const Workbench& bench, const Pass& pass) const {
+  /// Mean and deviation of the batch; moves the running statistics towards its own.
+  void take_moments(const Workbench& bench, const CudaPass& pass) const {
+    const auto moved = [&](std::size_t offset) {
+      return pass.moved.empty() ? nullptr : pass.moved.data() + offset;
+    };
     bench.with_type([&]<class T>(T) {
-      bench.run(
-          kernels::BatchMoments<T>{
-              mean_, deviation_, pass.moved ? pass.moved + running_mean_ : nullptr,
-              pass.moved ? pass.moved + running_variance_ : nullptr, values<T>(wiring_.input(pass)),
-              double(deal_.rows), options_.epsilon, pass.weight.value_or(float(options_.momentum))},
-          deal_);
+      bench.run(kernels::BatchMoments<T>{.mean = mean_,
+                                         .deviation = deviation_,
+                                         .moved_mean = moved(running_mean_),
+                                         .moved_variance = moved(running_variance_),
+                                         .x = values<T>(wiring_.input(pass)),
+                                         .count = double(reduction_.rows),
+                                         .epsilon = options_.epsilon,
+                                         .weight = pass.weight.value_or(float(options_.momentum))},
+                reduction_);
     });
   }
 
   const BatchNorm& options_;
-  const kernels::Deal deal_;
+  const kernels::ReductionLayout reduction_;
   const std::size_t channels_, values_;
   const std::size_t running_mean_, running_variance_;  // where they lie in the statistics [S]
   float *mean_, *deviation_;  // of the batch; the latter as 1 / sqrt(variance + epsilon)

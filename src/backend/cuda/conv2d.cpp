@@ -1,10 +1,10 @@
-// Convolution by cuDNN, with its bias and the ReLU after it in one kernel where tensor cores compute
-// it; else these two are one pass of our own. So is the backward side of both.
+// Convolution by cuDNN. If tensor cores compute it, its bias and the ReLU after it are part of the
+// same kernel; else these two are one pass of our own. So is the backward side of both.
 //
-// Where channels are last, the weights are copies [K][kh][kw][C] of the format's type, and their
-// gradient comes back from there; elsewhere they are where cuDNN would not take a slice as it lies.
-// Tensor cores want channels in multiples of 16 bytes: others are filled up with zeros on the way in
-// and cut off on the way out.
+// If channels are last, the weights are copies [K][kh][kw][C] of the format's type, and their
+// gradient comes back from there; else they are copies only if cuDNN would not take a slice as it
+// lies. Tensor cores want channels in multiples of 16 bytes: others are filled up with zeros on the
+// way in and cut off on the way out.
 #include "nn/conv2d.h"
 
 #include "backend/cuda/cuda_layer.h"
@@ -17,8 +17,8 @@ class ConvLayer final : public CudaLayer {
  public:
   ConvLayer(Workbench& bench, const Wiring& wiring);
 
-  void forward(const Workbench& bench, const Pass& pass) override;
-  void backward(const Workbench& bench, const Pass& pass) override;
+  void forward(const Workbench& bench, const CudaPass& pass) override;
+  void backward(const Workbench& bench, const CudaPass& pass) override;
 
  private:
   std::optional<ConvolutionPlan> plan_if_any(Workbench& bench, Role role) const;
@@ -26,24 +26,32 @@ class ConvLayer final : public CudaLayer {
   void make_channels_last(Workbench& bench);
   void make_backward(Workbench& bench);
 
-  void arrange_weights(Workbench& bench);
-  const void* weights(const Pass& pass) const {
-    return w_ ? w_ : static_cast<const void*>(wiring_.slice(pass.x, 0));
+  void pack_weights(Workbench& bench);
+  /// cuDNN takes what it only reads as void* too.
+  void* weights(const CudaPass& pass) const {
+    return w_ ? w_ : const_cast<float*>(wiring_.slice(pass.x, 0));
   }
-  void take_bias_gradient(const Workbench& bench, const Pass& pass) const;
-  void give_input_gradient(const Workbench& bench, const Pass& pass, const void* dy) const;
-  const void* widened(const Workbench& bench, const void* from, int channels, void* to,
-                      int padded) const;
+  void* input(const CudaPass& pass) const { return const_cast<void*>(wiring_.input(pass)); }
+  void take_bias_gradient(const Workbench& bench, const CudaPass& pass) const;
+  void give_input_gradient(const Workbench& bench, const CudaPass& pass, void* dy) const;
+  /// Values and, if they must be filled up with channels, the memory for that.
+  struct Padding {
+    void* from;
+    Shape shape;
+    void* to;  ///< null: they are wide enough
+    int padded;
+  };
+  void* widen(const Workbench& bench, const Padding& padding) const;
 
   const Conv2d& options_;
   const Shape in_, out_;
   Convolution convolution_;
   std::optional<ConvolutionPlan> forward_, fused_, data_, filter_;
-  const kernels::Deal deal_;  // of the output
+  const kernels::ReductionLayout reduction_;  // of the output
 
-  void *w_ = nullptr, *dw_ = nullptr;  // copies; null where the slices themselves will do
+  void *w_ = nullptr, *dw_ = nullptr;  // copies; null if the slices themselves will do
   void* bias_ = nullptr;               // of the fused plan
-  void *padded_input_ = nullptr, *padded_output_ = nullptr;  // where there are more channels
+  void *padded_input_ = nullptr, *padded_output_ = nullptr;  // if there are more channels
   void* input_gradient_ = nullptr;  // before it is cut, or added to what is there
 };
 
@@ -60,8 +68,8 @@ ConvLayer::ConvLayer(Workbench& bench, const Wiring& wiring)
                    .pad = int(options_.pad),
                    .format = bench.format(),
                    .tensor_cores = bench.tensor_cores()},
-      deal_(bench.deal(out_)) {
-  arrange_weights(bench);
+      reduction_(bench.reduction(out_)) {
+  pack_weights(bench);
   if (bench.format().channels_last) make_channels_last(bench);
   if (!fused_) forward_ = plan(bench, Role::forward);
   if (bench.options().training) make_backward(bench);
@@ -82,7 +90,7 @@ ConvolutionPlan ConvLayer::plan(Workbench& bench, Role role) const {
   return std::move(*result);
 }
 
-void ConvLayer::arrange_weights(Workbench& bench) {
+void ConvLayer::pack_weights(Workbench& bench) {
   const Slice& slice = wiring_.stage->slices[0];
   const Format& format = bench.format();
   constexpr std::size_t kAligned = 4;  // floats: 16 bytes
@@ -95,10 +103,10 @@ void ConvLayer::arrange_weights(Workbench& bench) {
   const int from = format.channels_last ? in_.channels : in_.channels * filter;
   const int to = format.channels_last ? channels : from;
   w_ = bench.make_values(count);
-  bench.parameters().add(slice, w_, from, pixels, to, format.bf16);
+  bench.parameters().add({slice, w_, from, pixels, to, format.bf16});
   if (!bench.options().training) return;
   dw_ = bench.make_values(count);
-  bench.gradients().add(slice, dw_, from, pixels, to, format.bf16);
+  bench.gradients().add({slice, dw_, from, pixels, to, format.bf16});
 }
 
 void ConvLayer::make_channels_last(Workbench& bench) {
@@ -113,8 +121,12 @@ void ConvLayer::make_channels_last(Workbench& bench) {
   fused_ = plan_if_any(bench, Role::forward_bias_relu);
   if (!fused_) return;
   bias_ = bench.make_values(std::size_t(out.channels));
-  bench.parameters().add(wiring_.stage->slices[1], bias_, out_.channels, 1, out.channels,
-                         bench.format().bf16);
+  bench.parameters().add({.slice = wiring_.stage->slices[1],
+                          .data = bias_,
+                          .channels = out_.channels,
+                          .pixels = 1,
+                          .padded = out.channels,
+                          .bf16 = bench.format().bf16});
 }
 
 void ConvLayer::make_backward(Workbench& bench) {
@@ -127,40 +139,46 @@ void ConvLayer::make_backward(Workbench& bench) {
   }
 }
 
-/// The values themselves, or, where there is such a place, in rows of more channels.
-const void* ConvLayer::widened(const Workbench& bench, const void* from, int channels, void* to,
-                               int padded) const {
-  if (!to) return from;
-  const Shape shape = to == padded_input_ ? in_ : out_;
+/// The values themselves, or a copy in rows of more channels.
+void* ConvLayer::widen(const Workbench& bench, const Padding& padding) const {
+  if (!padding.to) return padding.from;
+  const Shape shape = padding.shape;
   const std::size_t rows = bench.options().batch * std::size_t(shape.height * shape.width);
   bench.with_type([&]<class T>(T) {
-    bench.run(
-        kernels::ToChannelsLast<T, T>{values<T>(to), values<T>(from), channels, 1, padded, false},
-        rows * std::size_t(padded));
+    bench.run(kernels::ToChannelsLast<T, T>{.to = values<T>(padding.to),
+                                            .from = values<T>(padding.from),
+                                            .channels = shape.channels,
+                                            .pixels = 1,
+                                            .padded = padding.padded,
+                                            .add = false},
+              rows * std::size_t(padding.padded));
   });
-  return to;
+  return padding.to;
 }
 
-void ConvLayer::forward(const Workbench& bench, const Pass& pass) {
-  const void* x =
-      widened(bench, wiring_.input(pass), in_.channels, padded_input_, convolution_.input.channels);
+void ConvLayer::forward(const Workbench& bench, const CudaPass& pass) {
+  void* x = widen(bench, {input(pass), in_, padded_input_, convolution_.input.channels});
   void* y = padded_output_ ? padded_output_ : wiring_.output;
-  if (fused_) {
-    fused_->run(bench.cudnn(), x, weights(pass), bias_, y, bench.workspace());
-  } else {
-    forward_->run(bench.cudnn(), x, weights(pass), nullptr, y, bench.workspace());
-  }
+  const ConvolutionPlan& plan = fused_ ? *fused_ : *forward_;
+  plan.run(bench.cudnn(), {.x = x, .w = weights(pass), .y = y, .b = bias_}, bench.workspace());
   const std::size_t count = bench.options().batch * out_.size();
   bench.with_type([&]<class T>(T) {
     T* output = values<T>(wiring_.output);
     if (padded_output_) {
-      bench.run(kernels::FromChannelsLast<T, T>{output, values<T>(y), out_.channels, 1,
-                                                convolution_.output.channels, false},
+      bench.run(kernels::FromChannelsLast<T, T>{.to = output,
+                                                .from = values<T>(y),
+                                                .channels = out_.channels,
+                                                .pixels = 1,
+                                                .padded = convolution_.output.channels,
+                                                .add = false},
                 count);
     }
     if (fused_) return;
     if (options_.use_bias) {
-      bench.run(kernels::AddBias<T>{output, wiring_.slice(pass.x, 1), deal_.layout, wiring_.relu},
+      bench.run(kernels::AddBias<T>{.y = output,
+                                    .bias = wiring_.slice(pass.x, 1),
+                                    .layout = reduction_.layout,
+                                    .relu = wiring_.relu},
                 count);
     } else if (wiring_.relu) {
       bench.run(kernels::ReluForward<T>{output, output}, count);
@@ -168,43 +186,46 @@ void ConvLayer::forward(const Workbench& bench, const Pass& pass) {
   });
 }
 
-void ConvLayer::backward(const Workbench& bench, const Pass& pass) {
+void ConvLayer::backward(const Workbench& bench, const CudaPass& pass) {
   take_bias_gradient(bench, pass);
-  const void* x = padded_input_ ? padded_input_ : wiring_.input(pass);
-  const void* dy = widened(bench, wiring_.output_gradient, out_.channels, padded_output_,
-                           convolution_.output.channels);
-  const void* dw = dw_ ? dw_ : static_cast<const void*>(wiring_.slice(pass.g, 0));
-  filter_->run(bench.cudnn(), x, dw, nullptr, dy, bench.workspace());
+  void* x = padded_input_ ? padded_input_ : input(pass);
+  void* dy =
+      widen(bench, {wiring_.output_gradient, out_, padded_output_, convolution_.output.channels});
+  void* dw = dw_ ? dw_ : wiring_.slice(pass.g, 0);
+  filter_->run(bench.cudnn(), {.x = x, .w = dw, .y = dy}, bench.workspace());
   if (data_) give_input_gradient(bench, pass, dy);
 }
 
 /// From here on the output's gradient is that of before the ReLU.
-void ConvLayer::take_bias_gradient(const Workbench& bench, const Pass& pass) const {
+void ConvLayer::take_bias_gradient(const Workbench& bench, const CudaPass& pass) const {
   bench.with_type([&]<class T>(T) {
     T* dy = values<T>(wiring_.output_gradient);
     const T* y = wiring_.relu ? values<T>(wiring_.output) : nullptr;
     if (options_.use_bias) {
-      bench.run(kernels::BiasGradient<T>{wiring_.slice(pass.g, 1), dy, y}, deal_);
+      bench.run(kernels::BiasGradient<T>{wiring_.slice(pass.g, 1), dy, y}, reduction_);
     } else if (y) {
       bench.run(kernels::ReluBackward<T>{dy, dy, y, false}, bench.options().batch * out_.size());
     }
   });
 }
 
-void ConvLayer::give_input_gradient(const Workbench& bench, const Pass& pass,
-                                    const void* dy) const {
+void ConvLayer::give_input_gradient(const Workbench& bench, const CudaPass& pass, void* dy) const {
   const auto [to, add] = wiring_.gradients[0];
   void* dx = input_gradient_ ? input_gradient_ : to;
-  data_->run(bench.cudnn(), dx, weights(pass), nullptr, dy, bench.workspace());
+  data_->run(bench.cudnn(), {.x = dx, .w = weights(pass), .y = dy}, bench.workspace());
   if (!input_gradient_) return;
   const std::size_t count = bench.options().batch * in_.size();
   bench.with_type([&, to = to, add = add]<class T>(T) {
     if (padded_input_) {
-      bench.run(kernels::FromChannelsLast<T, T>{values<T>(to), values<T>(dx), in_.channels, 1,
-                                                convolution_.input.channels, add},
+      bench.run(kernels::FromChannelsLast<T, T>{.to = values<T>(to),
+                                                .from = values<T>(dx),
+                                                .channels = in_.channels,
+                                                .pixels = 1,
+                                                .padded = convolution_.input.channels,
+                                                .add = add},
                 count);
     } else {
-      bench.run(kernels::Hand<T>{values<T>(to), values<T>(dx), add}, count);
+      bench.run(kernels::AddTo<T>{values<T>(to), values<T>(dx), add}, count);
     }
   });
 }

@@ -17,7 +17,7 @@ constexpr std::int64_t kAlignment = 16;  // bytes
 
 Descriptor make(cudnnBackendDescriptorType_t type) {
   Descriptor descriptor;
-  check(cudnnBackendCreateDescriptor(type, descriptor.place()), "cudnnBackendCreateDescriptor");
+  check(cudnnBackendCreateDescriptor(type, descriptor.put()), "cudnnBackendCreateDescriptor");
   return descriptor;
 }
 
@@ -47,7 +47,7 @@ Dims strides(const Dims& d, bool channels_last) {
   return {d[1] * d[2] * d[3], d[2] * d[3], d[3], 1};
 }
 
-/// `real`: it lies in memory, in the format's type; else it is float, on its way between operations.
+/// `real`: it lies in memory, in the format's type; else it is float, and passed between operations.
 Descriptor tensor(Tensor name, const Dims& dims, const Format& format, bool real = true) {
   Descriptor descriptor = make(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
   const auto type = real && format.bf16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
@@ -132,7 +132,7 @@ Descriptor convolve(const Convolution& c, Role role, cudnnBackendDescriptor_t x,
   return operation;
 }
 
-// cuDNN 9 calls the attribute deprecated, names none in its place, and without it makes 0 of a NaN.
+// cuDNN 9 calls the attribute deprecated, names none in its rank, and without it makes 0 of a NaN.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 void keep_nans(cudnnBackendDescriptor_t pointwise) {
@@ -141,7 +141,7 @@ void keep_nans(cudnnBackendDescriptor_t pointwise) {
 }
 #pragma GCC diagnostic pop
 
-/// y = x + b, or y = max(x, 0) where b is null; a NaN stays one.
+/// y = x + b, or y = max(x, 0) if b is null; a NaN stays one.
 Descriptor pointwise(cudnnPointwiseMode_t mode, cudnnBackendDescriptor_t x,
                      cudnnBackendDescriptor_t b, cudnnBackendDescriptor_t y) {
   const Descriptor how = make(CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
@@ -192,7 +192,7 @@ bool is_not_supported(cudnnStatus_t answer) {
   return answer / 1000 == CUDNN_STATUS_NOT_SUPPORTED / 1000;
 }
 
-/// cuDNN's ranking; empty where it knows of none.
+/// cuDNN's ranking; empty if it knows of none.
 std::vector<Descriptor> ranking(const ConvolutionPlan::Target& target,
                                 cudnnBackendDescriptor_t graph, cudnnBackendHeurMode_t mode) {
   const Descriptor heuristics = make(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
@@ -210,9 +210,9 @@ std::vector<Descriptor> ranking(const ConvolutionPlan::Target& target,
   for (std::int64_t i = 0; i < count; ++i) {
     found.push_back(make(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR));
   }
-  std::vector<cudnnBackendDescriptor_t> places(found.begin(), found.end());
+  std::vector<cudnnBackendDescriptor_t> handles(found.begin(), found.end());
   check(cudnnBackendGetAttribute(heuristics, CUDNN_ATTR_ENGINEHEUR_RESULTS,
-                                 CUDNN_TYPE_BACKEND_DESCRIPTOR, count, &count, places.data()),
+                                 CUDNN_TYPE_BACKEND_DESCRIPTOR, count, &count, handles.data()),
         "cudnnBackendGetAttribute");
   found.resize(std::size_t(count));
   return found;
@@ -221,10 +221,10 @@ std::vector<Descriptor> ranking(const ConvolutionPlan::Target& target,
 /// What cuDNN says of the arithmetic of one of its ranking.
 bool is_wanted(cudnnBackendDescriptor_t choice, bool tensor_cores) {
   const Descriptor engine = make(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
-  cudnnBackendDescriptor_t place = engine;
+  cudnnBackendDescriptor_t handle = engine;
   std::int64_t count = 0;
   check(cudnnBackendGetAttribute(choice, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR,
-                                 1, &count, &place),
+                                 1, &count, &handle),
         "cudnnBackendGetAttribute");
   std::array<cudnnBackendNumericalNote_t, CUDNN_NUMERICAL_NOTE_TYPE_COUNT> notes{};
   check(
@@ -240,22 +240,16 @@ bool is_wanted(cudnnBackendDescriptor_t choice, bool tensor_cores) {
 
 }  // namespace
 
-Shape filled_up(Shape shape, const Format& format) {
-  const int multiple = format.channels_last ? 16 / int(format.bytes()) : 1;
-  shape.channels = (shape.channels + multiple - 1) / multiple * multiple;
-  return shape;
-}
-
 std::optional<ConvolutionPlan> ConvolutionPlan::make(const Target& target,
                                                      const Convolution& convolution, Role role,
                                                      std::size_t from) {
   const Descriptor graph = graph_of(target, convolution, role);
-  std::size_t place = 0;
+  std::size_t rank = 0;
   for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
     for (const Descriptor& choice : ranking(target, graph, mode)) {
-      if (place++ < from || !is_wanted(choice, convolution.tensor_cores)) continue;
+      if (rank++ < from || !is_wanted(choice, convolution.tensor_cores)) continue;
       ConvolutionPlan result;
-      result.place_ = place - 1;
+      result.rank_ = rank - 1;
       result.role_ = role;
       result.plan_ = cuda::make(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
       set(result.plan_, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, choice);
@@ -276,19 +270,18 @@ std::optional<ConvolutionPlan> ConvolutionPlan::make(const Target& target,
   return std::nullopt;
 }
 
-void ConvolutionPlan::run(cudnnHandle_t handle, const void* x, const void* w, const void* b,
-                          const void* y, void* workspace) const {
+void ConvolutionPlan::run(cudnnHandle_t handle, const Tensors& tensors, void* workspace) const {
   std::vector<std::int64_t> names{kX, kW, kY};
-  std::vector<void*> places{const_cast<void*>(x), const_cast<void*>(w), const_cast<void*>(y)};
+  std::vector<void*> pointers{tensors.x, tensors.w, tensors.y};
   if (role_ == Role::forward_bias_relu) {
     names.push_back(kB);
-    places.push_back(const_cast<void*>(b));
+    pointers.push_back(tensors.b);
   }
   const Descriptor pack = cuda::make(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
   set(pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64,
       std::span<const std::int64_t>(names));
   set(pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR,
-      std::span<void* const>(places));
+      std::span<void* const>(pointers));
   set(pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, workspace);
   finalize(pack);
   check(cudnnBackendExecute(handle, plan_, pack), "cudnnBackendExecute");

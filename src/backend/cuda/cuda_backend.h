@@ -5,28 +5,22 @@
 
 #include "backend/backend_kind.h"
 #include "backend/cuda/cuda_letter_lane.h"
-#include "backend/cuda/stream.h"
+#include "backend/cuda/device_array.h"
 
 namespace easgd::cuda {
 
 class CudaBackend final : public Backend {
  public:
-  /// Throws: DeviceError where there is no such device.
+  /// The device becomes the thread's current one; every other call leaves that as it was.
+  /// Throws: DeviceError if there is no such device.
   explicit CudaBackend(const BackendOptions& options);
   ~CudaBackend() override;
 
   std::string device() const override;
   int index() const { return index_; }
   cudaStream_t compute() const { return compute_; }
-  /// Makes the device the thread's current one, on which memory, kernels and events are made: a
-  /// thread may have several backends.
-  void enter() const { check(cudaSetDevice(index_), "cudaSetDevice"); }
-
-  Buffer allocate(std::size_t count) override {
-    enter();
-    return device_buffer(count);
-  }
-  Buffer allocate_mailbox(std::size_t count) override { return pinned_buffer(count); }
+  Buffer allocate(std::size_t count) override;
+  Buffer allocate_mailbox(std::size_t count) override;
   bool can_hold(std::size_t bytes) const override;
   void upload(ConstView host, View device) override;
   void download(ConstView device, View host) override;
@@ -43,7 +37,8 @@ class CudaBackend final : public Backend {
   Stream compute_;
   CudaLetterLane letters_;
   std::bitset<std::variant_size_v<kernels::Elementwise>> loaded_;  // kernels
-  Buffer sums_, last_sums_;  // of parts of a squared distance; in host memory
+  DeviceArray<double> sums_;       // of parts of a squared distance, and sums of those
+  PinnedArray<double> last_sums_;  // the latter
 };
 
 }  // namespace easgd::cuda

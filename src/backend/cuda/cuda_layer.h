@@ -4,34 +4,28 @@
 
 #include <functional>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "backend/cuda/workbench.h"
+#include "backend/pass_arguments.h"
 
 namespace easgd::cuda {
 
-/// One pass over the network, at parameters x [P]. All memory is the device's.
-struct Pass {
-  const float* x = nullptr;
+/// One pass over the network.
+struct CudaPass : PassArguments {
   const float* arrived = nullptr;        ///< the images as they came, [N][C][H][W]
   const void* images = nullptr;          ///< the same as values
   const std::int32_t* labels = nullptr;  ///< [N]
   int samples = 0;                       ///< that count: in evaluation a batch may be short
   std::uint32_t worker = 0;
   const std::uint64_t* step = nullptr;
-  float* g = nullptr;                ///< [P], null where no backward pass follows
-  bool dropout = false;              ///< is on
-  const float* fixed = nullptr;      ///< [S] statistics to normalise with; null: the batch's
-  float* moved = nullptr;            ///< [S] statistics that move towards the batch's, or null
-  std::optional<float> weight = {};  ///< of the batch in those; else each layer's momentum
 };
 
-/// Where a stage reads and writes.
+/// The memory that a link reads and writes.
 struct Wiring {
-  /// Where the gradient with regard to one input goes.
+  /// Of the gradient with regard to one input.
   struct Gradient {
-    void* to = nullptr;  ///< null where it is not wanted
+    void* to = nullptr;  ///< null if it is not wanted
     bool add = false;    ///< to what another taker of the value has left there
   };
 
@@ -42,14 +36,14 @@ struct Wiring {
   void* output_gradient = nullptr;       ///< in training
   std::vector<Gradient> gradients = {};  ///< of the inputs, in training
 
-  const void* input(const Pass& pass, std::size_t i = 0) const {
+  const void* input(const CudaPass& pass, std::size_t i = 0) const {
     return inputs[i] ? inputs[i] : pass.images;
   }
   /// A parameter of the stage, in x or g.
-  template <class Float>
-  Float* slice(Float* flat, std::size_t i) const {
-    return flat + stage->slices[i].offset;
+  const float* slice(ConstView flat, std::size_t i) const {
+    return flat.data() + stage->slices[i].offset;
   }
+  float* slice(View flat, std::size_t i) const { return flat.data() + stage->slices[i].offset; }
 };
 
 /// Values as what they are.
@@ -68,8 +62,8 @@ class CudaLayer {
   virtual ~CudaLayer() = default;
   CudaLayer(const CudaLayer&) = delete;
 
-  virtual void forward(const Workbench& bench, const Pass& pass) = 0;
-  virtual void backward(const Workbench& bench, const Pass& pass) = 0;
+  virtual void forward(const Workbench& bench, const CudaPass& pass) = 0;
+  virtual void backward(const Workbench& bench, const CudaPass& pass) = 0;
 
  protected:
   const Wiring wiring_;
@@ -78,7 +72,7 @@ class CudaLayer {
 /// The device's side of one kind of layer. Registered under Layer::kind.
 struct CudaLayerEntry {
   std::function<std::unique_ptr<CudaLayer>(Workbench& bench, const Wiring& wiring)> make;
-  /// Does the ReLU that follows it, where nobody else takes what is in between.
+  /// It heeds Wiring::relu.
   bool absorbs_relu = false;
 };
 

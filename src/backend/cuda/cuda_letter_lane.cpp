@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "backend/cuda/current_device.h"
+
 namespace easgd::cuda {
 namespace {
 
@@ -13,7 +15,8 @@ void CUDART_CB call_posted(void* posted) {
 }  // namespace
 
 CudaLetterLane::CudaLetterLane(cudaStream_t compute)
-    : compute_(compute),
+    : device_(current_device()),
+      compute_(compute),
       transfer_(make_stream("transfer")),
       computed_(make_event()),
       arrived_(make_event()) {
@@ -25,6 +28,8 @@ CudaLetterLane::~CudaLetterLane() {
 }
 
 void CudaLetterLane::post(std::span<const ConstView> parts, View to, std::function<void()> posted) {
+  check_letter_size(parts, to);
+  const DeviceGuard guard(device_);
   const std::span<const ConstView> rest = parts.subspan(1);
   const View aside = reserve_aside(rest);
   std::size_t offset = 0;
@@ -49,6 +54,7 @@ View CudaLetterLane::reserve_aside(std::span<const ConstView> parts) {
 }
 
 void CudaLetterLane::wait_posted() {
+  const DeviceGuard guard(device_);
   // The pause before the last is over: the letter in between has waited for the work that follows
   // it.
   turn_ = (turn_ + 1) % pauses_.size();
@@ -69,12 +75,14 @@ void CudaLetterLane::measure_pauses() {
 }
 
 ConstView CudaLetterLane::fetch(ConstView reply) {
+  const DeviceGuard guard(device_);
   if (reply_.size() < reply.size()) reply_ = device_buffer(reply.size());
   // Two things make this copy safe though nobody waits for it:
   // - `reply_`: the compute lane no longer reads what was there. The last letter's `post` has made
   //   this stream wait for all steps before it, and a restart, the one read that follows a letter,
   //   ends by an upload, which waits for the compute lane.
-  // - `reply`: the worker hands the mailbox back while this copy may still be queued, but the master
+  // - `reply`: the worker hands the mailbox back while this copy may still be queued, but the
+  // master
   //   writes there only after the next letter or pull. A letter is posted from this stream, after
   //   the copy. A pull is not, but a push and its `wait_posted` come between.
   copy(reply.data(), reply_.data(), reply.size_bytes(), transfer_);
@@ -85,8 +93,8 @@ ConstView CudaLetterLane::fetch(ConstView reply) {
   return reply_.view().first(reply.size());
 }
 
-void CudaLetterLane::finish() {
-  check(cudaStreamSynchronize(transfer_), "transfer stream");
+cudaError_t CudaLetterLane::wait() {
+  return cudaStreamSynchronize(transfer_);
 }
 
 }  // namespace easgd::cuda

@@ -2,7 +2,7 @@
 // compute stream.
 //
 //   compute    gradient, fused passes         transfer   letter out, reply in
-//   post:      [parts aside]    --event-->    letter -> host memory -> posted(), on a thread of CUDA's
+//   post:      [parts aside]    --event-->    letter -> host memory -> posted() by CUDA's thread
 //   fetch:     ... waits       <--event--     reply -> device memory
 //
 // The host never waits on either stream, with one exception: before it looks for a reply it waits
@@ -28,8 +28,8 @@ class CudaLetterLane final : public LetterLane {
   ConstView fetch(ConstView reply) override;
   std::optional<double> reply_stall_seconds() const override { return stall_seconds_; }
 
-  /// Waits for the stream.
-  void finish();
+  /// Waits for the stream, and says how that ended.
+  cudaError_t wait();
   /// Adds up the pauses that are over. The compute stream has been waited for.
   void measure_pauses();
 
@@ -43,6 +43,7 @@ class CudaLetterLane final : public LetterLane {
   void measure(Pause& pause);
   View reserve_aside(std::span<const ConstView> parts);
 
+  const int device_;
   const cudaStream_t compute_;
   Stream transfer_;
   Event computed_, arrived_;

@@ -1,15 +1,16 @@
 // A network compiled for a CUDA device: layers in their order, on the backend's compute stream.
-// Batches come in through an Input, loss and hits go out through Counts; what lies between, the
-// forward and the backward pass, is the same work in every step, and launched as a graph.
+// Batches come in through an Input, loss and hits go out through a LossReadback. What lies between,
+// the forward and the backward pass, is the same work in every step and launched as a graph.
 #pragma once
 
 #include <memory>
 #include <vector>
 
-#include "backend/cuda/counts.h"
 #include "backend/cuda/cuda_layer.h"
 #include "backend/cuda/graphs.h"
 #include "backend/cuda/input.h"
+#include "backend/cuda/loss_readback.h"
+#include "nn/lowering.h"
 
 namespace easgd::cuda {
 
@@ -28,18 +29,18 @@ class CudaModel final : public Model {
  private:
   void check_size() const;
   void make_layers();
-  std::vector<std::size_t> fuse() const;
-  void forward(const Pass& pass);
-  void tell_loss(const Pass& pass);
-  Pass load(const Batch& batch);
+  std::vector<Wiring> wire(const std::vector<Link>& links);
+  void forward(const CudaPass& pass);
+  void compute_loss(const CudaPass& pass);
+  CudaPass load(const Batch& batch, const PassArguments& arguments);
 
   Workbench bench_;
   std::vector<std::unique_ptr<CudaLayer>> layers_;
   const void* loss_input_ = nullptr;  ///< the scores; null: the images
   void* scores_gradient_ = nullptr;
-  void* images_ = nullptr;  ///< in the format, where they do not come so
+  void* images_ = nullptr;  ///< in the format, if they do not come so
   Input input_;
-  Counts counts_;
+  LossReadback readback_;
   Graphs graphs_;
   struct {
     bool gradient = false, evaluate = false, observe = false;

@@ -5,17 +5,19 @@
 #include <algorithm>
 #include <optional>
 
+#include "backend/cuda/current_device.h"
+#include "backend/cuda/device_locks.h"
 #include "base/error.h"
 
 namespace easgd::cuda {
 namespace {
 
-constexpr std::size_t kMost = 8;  // a model has one for each place of its input
+constexpr std::size_t kMost = 8;  // a model has one for each slot of its input
 constexpr int kMostRuined = 3;
 
 }  // namespace
 
-/// Empty where the record was ruined. Of a thread that is alone.
+/// Empty if the record was ruined. The caller holds the device's lock.
 GraphExec Graphs::record(const std::function<void()>& work) {
   check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal),
         "cudaStreamBeginCapture");
@@ -24,12 +26,12 @@ GraphExec Graphs::record(const std::function<void()>& work) {
     work();
   } catch (const std::exception& e) {
     if (why_.empty()) why_ = e.what();
-    const cudaError_t end = cudaStreamEndCapture(stream_, graph.place());
+    const cudaError_t end = cudaStreamEndCapture(stream_, graph.put());
     cudaGetLastError();
     if (end == cudaErrorStreamCaptureInvalidated) return {};
     throw;
   }
-  const cudaError_t end = cudaStreamEndCapture(stream_, graph.place());
+  const cudaError_t end = cudaStreamEndCapture(stream_, graph.put());
   if (end == cudaErrorStreamCaptureInvalidated) {
     cudaGetLastError();
     if (why_.empty()) why_ = cudaGetErrorString(end);
@@ -37,21 +39,21 @@ GraphExec Graphs::record(const std::function<void()>& work) {
   }
   check(end, "cudaStreamEndCapture");
   GraphExec result;
-  check(cudaGraphInstantiate(result.place(), graph, 0), "cudaGraphInstantiate");
+  check(cudaGraphInstantiate(result.put(), graph, 0), "cudaGraphInstantiate");
   return result;
 }
 
 void Graphs::run(const Key& key, const std::function<void()>& work) {
   const auto known = std::ranges::find(recorded_, key, &Recorded::key);
   if (known == recorded_.end()) {
-    const Alone alone;
+    const DeviceSyncLock lock;
     work();
     if (recorded_.size() < kMost) recorded_.push_back({key, {}});
     return;
   }
-  std::optional<Alone> alone;
+  std::optional<DeviceSyncLock> lock;
   if (!known->graph) {
-    alone.emplace();  // until it has been launched once, which loads it
+    lock.emplace();  // until it has been launched once, which loads it
     known->graph = record(work);
   }
   if (!known->graph) {

@@ -21,8 +21,8 @@ class Handle {
 
   T get() const { return value_; }
   operator T() const { return value_; }
-  /// Where a library writes a new one. To be asked of an empty handle only.
-  T* place() { return &value_; }
+  /// The address that a library writes a new one to. The handle must be empty.
+  T* put() { return &value_; }
 
  private:
   T value_ = T{};

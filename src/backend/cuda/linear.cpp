@@ -6,8 +6,8 @@
 //   dx [inputs x N]        = W dy
 //
 // Bias and ReLU are a pass of our own, as those of a convolution may be: cuBLASLt's epilogues want
-// a bias better aligned than a slice of the parameters is. Inputs count as [C][H][W]: where
-// channels are last, several pixels are brought into that order.
+// a bias better aligned than a slice of the parameters is. Inputs count as [C][H][W]: if channels
+// are last, several pixels are brought into that order.
 #include "nn/linear.h"
 
 #include <optional>
@@ -24,12 +24,12 @@ class LinearLayer final : public CudaLayer {
       : CudaLayer(wiring),
         in_(bench.layout(wiring.stage->input)),
         inputs_(bench.options().batch * wiring.stage->input.size()),
-        deal_(bench.deal({outputs(), 1, 1})),
+        reduction_(bench.reduction({outputs(), 1, 1})),
         forward_(bench, weights(bench, true), x(bench), values_of(bench)),
         w_(bench.format().bf16 ? bench.make_values(weight_count()) : nullptr),
         ordered_(needs_order() ? bench.make_values(inputs_) : nullptr) {
     const int count = int(weight_count());
-    if (w_) bench.parameters().add(wiring.stage->slices[0], w_, count, 1, count, true);
+    if (w_) bench.parameters().add({wiring.stage->slices[0], w_, count, 1, count, true});
     if (!bench.options().training) return;
     Matrix dy_transposed = dy(bench);
     dy_transposed.transposed = true;
@@ -42,33 +42,42 @@ class LinearLayer final : public CudaLayer {
     if (ordered_) ordered_gradient_ = bench.make_values(inputs_);
   }
 
-  void forward(const Workbench& bench, const Pass& pass) override {
+  void forward(const Workbench& bench, const CudaPass& pass) override {
     bench.with_type([&]<class T>(T) {
       if (ordered_) {
-        bench.run(
-            kernels::FromChannelsLast<T, T>{values<T>(ordered_), values<T>(wiring_.input(pass)),
-                                            in_.channels, in_.pixels, in_.channels, false},
-            inputs_);
+        bench.run(kernels::FromChannelsLast<T, T>{.to = values<T>(ordered_),
+                                                  .from = values<T>(wiring_.input(pass)),
+                                                  .channels = in_.channels,
+                                                  .pixels = in_.pixels,
+                                                  .padded = in_.channels,
+                                                  .add = false},
+                  inputs_);
       }
       forward_(bench, weights_in(pass), input(pass), wiring_.output);
-      bench.run(kernels::AddBias<T>{values<T>(wiring_.output), wiring_.slice(pass.x, 1),
-                                    deal_.layout, wiring_.relu},
+      bench.run(kernels::AddBias<T>{.y = values<T>(wiring_.output),
+                                    .bias = wiring_.slice(pass.x, 1),
+                                    .layout = reduction_.layout,
+                                    .relu = wiring_.relu},
                 bench.options().batch * std::size_t(outputs()));
     });
   }
 
-  void backward(const Workbench& bench, const Pass& pass) override {
+  void backward(const Workbench& bench, const CudaPass& pass) override {
     bench.with_type([&]<class T>(T) {
       T* dy = values<T>(wiring_.output_gradient);
       const T* y = wiring_.relu ? values<T>(wiring_.output) : nullptr;
-      bench.run(kernels::BiasGradient<T>{wiring_.slice(pass.g, 1), dy, y}, deal_);
+      bench.run(kernels::BiasGradient<T>{wiring_.slice(pass.g, 1), dy, y}, reduction_);
       (*weight_gradient_)(bench, input(pass), dy, wiring_.slice(pass.g, 0));
       if (!input_gradient_) return;
       const auto [to, add] = wiring_.gradients[0];
       (*input_gradient_)(bench, weights_in(pass), dy, ordered_ ? ordered_gradient_ : to);
       if (!ordered_) return;
-      bench.run(kernels::ToChannelsLast<T, T>{values<T>(to), values<T>(ordered_gradient_),
-                                              in_.channels, in_.pixels, in_.channels, add},
+      bench.run(kernels::ToChannelsLast<T, T>{.to = values<T>(to),
+                                              .from = values<T>(ordered_gradient_),
+                                              .channels = in_.channels,
+                                              .pixels = in_.pixels,
+                                              .padded = in_.channels,
+                                              .add = add},
                 inputs_);
     });
   }
@@ -78,7 +87,9 @@ class LinearLayer final : public CudaLayer {
   int outputs() const { return int(wiring_.stage->output.size()); }
   std::size_t weight_count() const { return wiring_.stage->slices[0].count; }
   bool needs_order() const { return in_.channels_last && in_.channels > 1 && in_.pixels > 1; }
-  const void* input(const Pass& pass) const { return ordered_ ? ordered_ : wiring_.input(pass); }
+  const void* input(const CudaPass& pass) const {
+    return ordered_ ? ordered_ : wiring_.input(pass);
+  }
 
   /// The slice of the parameters, to 16 bytes.
   bool is_aligned() const { return wiring_.stage->slices[0].offset % 4 == 0; }
@@ -90,17 +101,17 @@ class LinearLayer final : public CudaLayer {
   Matrix dy(const Workbench& bench) const { return {outputs(), bench.batch()}; }
   static Result values_of(const Workbench& bench) { return {.bf16 = bench.format().bf16}; }
 
-  const void* weights_in(const Pass& pass) const {
+  const void* weights_in(const CudaPass& pass) const {
     return w_ ? w_ : static_cast<const void*>(wiring_.slice(pass.x, 0));
   }
 
   const kernels::Layout in_;
-  const std::size_t inputs_;  // values of a batch
-  const kernels::Deal deal_;  // of the output
+  const std::size_t inputs_;                  // values of a batch
+  const kernels::ReductionLayout reduction_;  // of the output
   const Matmul forward_;
   std::optional<Matmul> weight_gradient_, input_gradient_;
   void* const w_;        // bf16
-  void* const ordered_;  // the input as [N][C][H][W], where it does not come so
+  void* const ordered_;  // the input as [N][C][H][W], if it does not come so
   void* ordered_gradient_ = nullptr;
 };
 

@@ -8,7 +8,7 @@ constexpr std::size_t kWorkspace = std::size_t{32} << 20;  // bytes; what NVIDIA
 MatrixLayout layout_of(const Matrix& m, bool bf16) {
   MatrixLayout layout;
   const auto type = bf16 ? CUDA_R_16BF : CUDA_R_32F;
-  check(cublasLtMatrixLayoutCreate(layout.place(), type, std::uint64_t(m.rows),
+  check(cublasLtMatrixLayoutCreate(layout.put(), type, std::uint64_t(m.rows),
                                    std::uint64_t(m.columns), m.rows),
         "cublasLtMatrixLayoutCreate");
   return layout;
@@ -37,7 +37,7 @@ Matmul::Matmul(Workbench& bench, Matrix a, Matrix b, Result result) : add_(resul
   const bool bf16 = bench.format().bf16;
   const auto products =
       bench.tensor_cores() && !bf16 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
-  check(cublasLtMatmulDescCreate(descriptor_.place(), products, CUDA_R_32F),
+  check(cublasLtMatmulDescCreate(descriptor_.put(), products, CUDA_R_32F),
         "cublasLtMatmulDescCreate");
   const auto operation = [](const Matrix& m) { return m.transposed ? CUBLAS_OP_T : CUBLAS_OP_N; };
   set(descriptor_, CUBLASLT_MATMUL_DESC_TRANSA, operation(a));
@@ -48,7 +48,7 @@ Matmul::Matmul(Workbench& bench, Matrix a, Matrix b, Result result) : add_(resul
   c_ = layout_of(c, result.bf16);
 
   Handle<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy> preference;
-  check(cublasLtMatmulPreferenceCreate(preference.place()), "cublasLtMatmulPreferenceCreate");
+  check(cublasLtMatmulPreferenceCreate(preference.put()), "cublasLtMatmulPreferenceCreate");
   set(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, std::uint64_t{kWorkspace});
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment(a.aligned));
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment(b.aligned));

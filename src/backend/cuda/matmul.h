@@ -16,7 +16,7 @@ struct Matrix {
   bool aligned = true;  ///< begins on a boundary of 16 bytes; parameters begin on one of 4
 };
 
-/// What becomes of a product: c = a b, or c + a b where `add`.
+/// What becomes of a product: c = a b, or c + a b if `add`.
 struct Result {
   bool bf16 = false;  ///< else float
   bool add = false;

@@ -6,11 +6,14 @@
 #include <nccl.h>
 
 #include <chrono>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
 #include "backend/collective.h"
 #include "backend/cuda/cuda_backend.h"
+#include "backend/cuda/current_device.h"
+#include "backend/cuda/device_locks.h"
 #include "base/error.h"
 
 namespace easgd::cuda {
@@ -29,24 +32,27 @@ class NcclCollective final : public Collective {
   explicit NcclCollective(std::span<Backend* const> backends) {
     std::vector<int> devices;
     for (Backend* backend : backends) {
-      backends_.push_back(dynamic_cast<CudaBackend*>(backend));
-      devices.push_back(backends_.back()->index());
+      auto* const cuda_backend = dynamic_cast<CudaBackend*>(backend);
+      if (!cuda_backend) {
+        throw std::logic_error("NCCL adds up over CUDA devices; found " + backend->device());
+      }
+      backends_.push_back(cuda_backend);
+      devices.push_back(cuda_backend->index());
     }
-    const AloneEverywhere alone;
+    const AllDevicesLock lock;
     std::vector<ncclComm_t> made(devices.size());
     check(ncclCommInitAll(made.data(), int(devices.size()), devices.data()), "ncclCommInitAll");
-    for (const ncclComm_t communicator : made)
-      *communicators_.emplace_back().place() = communicator;
+    for (const ncclComm_t communicator : made) *communicators_.emplace_back().put() = communicator;
   }
 
   void sum(std::span<const ConstView> terms, std::span<const View> sums) override {
     for (std::size_t i = 0; i < sums.size(); ++i) {
       if (!terms[i].empty()) continue;
-      backends_[i]->enter();
+      const DeviceGuard guard(backends_[i]->index());
       cuda::check(cudaMemsetAsync(sums[i].data(), 0, sums[i].size_bytes(), backends_[i]->compute()),
                   "cudaMemsetAsync");
     }
-    const AloneEverywhere alone;
+    const AllDevicesLock lock;
     check(ncclGroupStart(), "ncclGroupStart");
     ncclResult_t answer = ncclSuccess;
     for (std::size_t i = 0; i < sums.size() && answer == ncclSuccess; ++i) {
@@ -81,7 +87,7 @@ class NcclCollective final : public Collective {
   bool ready() const {
     bool all = true;
     for (const CudaBackend* backend : backends_) {
-      backend->enter();
+      const DeviceGuard guard(backend->index());
       const cudaError_t answer = cudaStreamQuery(backend->compute());
       if (answer != cudaErrorNotReady) {
         cuda::check(answer, "a sum over devices");

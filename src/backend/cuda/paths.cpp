@@ -6,6 +6,7 @@
 #include <future>
 #include <vector>
 
+#include "backend/cuda/current_device.h"
 #include "backend/cuda/device_list.h"
 #include "backend/cuda/stream.h"
 #include "kernels/philox.h"
@@ -23,10 +24,6 @@ auto on_own_thread(const auto& work) {
   return std::async(std::launch::async, work).get();
 }
 
-void enter(int device) {
-  check(cudaSetDevice(device), "cudaSetDevice");
-}
-
 /// A piece of memory, and the stream that copies from it.
 struct Endpoint {
   int device = -1;  ///< -1: the host
@@ -34,7 +31,7 @@ struct Endpoint {
   Stream stream;
 
   Endpoint(int index, std::size_t count) : device(index) {
-    enter(std::max(index, 0));
+    set_device(std::max(index, 0));
     memory = index < 0 ? pinned_buffer(count) : device_buffer(count);
     stream = make_stream("probe");
   }
@@ -42,7 +39,7 @@ struct Endpoint {
 };
 
 void send(const Endpoint& by, const Buffer& from, const Buffer& to) {
-  enter(std::max(by.device, 0));
+  set_device(std::max(by.device, 0));
   copy(from.data(), to.data(), from.size() * sizeof(float), by.stream);
   check(cudaStreamSynchronize(by.stream), "a copy between devices");
 }
@@ -91,18 +88,18 @@ bool can_access(int from, int to) {
 /// Expects two different devices.
 bool try_peer(int from, int to) {
   if (!can_access(from, to)) return false;
-  enter(from);
+  set_device(from);
   const cudaError_t answer = cudaDeviceEnablePeerAccess(to, 0);
   cudaGetLastError();
   if (answer != cudaSuccess && answer != cudaErrorPeerAccessAlreadyEnabled) return false;
   try {
     if (is_exact(from, to)) return true;
   } catch (...) {
-    enter(from);
+    set_device(from);
     cudaDeviceDisablePeerAccess(to);
     throw;
   }
-  enter(from);
+  set_device(from);
   check(cudaDeviceDisablePeerAccess(to), "cudaDeviceDisablePeerAccess");
   return false;
 }

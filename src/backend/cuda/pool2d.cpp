@@ -23,43 +23,41 @@ class PoolLayer : public CudaLayer {
 class MaxPoolLayer final : public PoolLayer {
  public:
   MaxPoolLayer(Workbench& bench, const Wiring& wiring)
-      : PoolLayer(bench, wiring), chosen_(bench.make_floats((outputs_ + 1) / 2)) {}
+      : PoolLayer(bench, wiring), argmax_(bench.make<std::uint16_t>(outputs_)) {}
 
-  void forward(const Workbench& bench, const Pass& pass) override {
+  void forward(const Workbench& bench, const CudaPass& pass) override {
     bench.with_type([&]<class T>(T) {
-      bench.run(kernels::MaxPoolForward<T>{values<T>(wiring_.output), chosen(),
+      bench.run(kernels::MaxPoolForward<T>{values<T>(wiring_.output), argmax_,
                                            values<T>(wiring_.input(pass)), windows_},
                 outputs_);
     });
   }
-  void backward(const Workbench& bench, const Pass&) override {
+  void backward(const Workbench& bench, const CudaPass&) override {
     const auto [to, add] = wiring_.gradients[0];
     if (!to) return;
     bench.with_type([&, to = to, add = add]<class T>(T) {
       bench.run(kernels::MaxPoolBackward<T>{values<T>(to), values<T>(wiring_.output_gradient),
-                                            chosen(), windows_, add},
+                                            argmax_, windows_, add},
                 inputs_);
     });
   }
 
  private:
-  std::uint16_t* chosen() const { return reinterpret_cast<std::uint16_t*>(chosen_); }
-
-  float* const chosen_;  // of each output: which input of its window
+  std::uint16_t* const argmax_;  // of each output: which input of its window
 };
 
 class AveragePoolLayer final : public PoolLayer {
  public:
   AveragePoolLayer(const Workbench& bench, const Wiring& wiring) : PoolLayer(bench, wiring) {}
 
-  void forward(const Workbench& bench, const Pass& pass) override {
+  void forward(const Workbench& bench, const CudaPass& pass) override {
     bench.with_type([&]<class T>(T) {
       bench.run(kernels::AveragePoolForward<T>{values<T>(wiring_.output),
                                                values<T>(wiring_.input(pass)), windows_},
                 outputs_);
     });
   }
-  void backward(const Workbench& bench, const Pass&) override {
+  void backward(const Workbench& bench, const CudaPass&) override {
     const auto [to, add] = wiring_.gradients[0];
     if (!to) return;
     bench.with_type([&, to = to, add = add]<class T>(T) {

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 
+#include "backend/cuda/current_device.h"
+#include "backend/cuda/device_locks.h"
+
 namespace easgd::cuda {
 
 namespace {
@@ -13,10 +16,10 @@ template <auto Allocate, auto Free, class... Options>
 Buffer allocate(std::size_t count, const char* call, Options... options) {
   void* data = nullptr;
   const int device = current_device();
-  const Alone alone(device);
+  const DeviceSyncLock lock(device);
   check(Allocate(&data, count * sizeof(float), options...), call);
   return {static_cast<float*>(data), count, [device](float* p) {
-            const Alone there(device);
+            const DeviceSyncLock lock(device);
             Free(p);
           }};
 }
@@ -27,7 +30,7 @@ Stream make_stream(const char* name, bool urgent) {
   int usual = 0, first = 0;
   check(cudaDeviceGetStreamPriorityRange(&usual, &first), "cudaDeviceGetStreamPriorityRange");
   Stream stream;
-  check(cudaStreamCreateWithPriority(stream.place(), cudaStreamNonBlocking, urgent ? first : usual),
+  check(cudaStreamCreateWithPriority(stream.put(), cudaStreamNonBlocking, urgent ? first : usual),
         "cudaStreamCreate");
   nvtxNameCudaStreamA(stream, name);
   return stream;
@@ -35,13 +38,13 @@ Stream make_stream(const char* name, bool urgent) {
 
 Event make_event() {
   Event event;
-  check(cudaEventCreateWithFlags(event.place(), cudaEventDisableTiming), "cudaEventCreate");
+  check(cudaEventCreateWithFlags(event.put(), cudaEventDisableTiming), "cudaEventCreate");
   return event;
 }
 
 Event make_timed_event() {
   Event event;
-  check(cudaEventCreateWithFlags(event.place(), cudaEventDefault), "cudaEventCreate");
+  check(cudaEventCreateWithFlags(event.put(), cudaEventDefault), "cudaEventCreate");
   return event;
 }
 

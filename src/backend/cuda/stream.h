@@ -1,7 +1,6 @@
 // Streams, events and memory of the current device.
 #pragma once
 
-#include "backend/cuda/alone.h"
 #include "backend/cuda/check.h"
 #include "backend/cuda/handle.h"
 #include "base/view.h"
@@ -11,12 +10,12 @@ namespace easgd::cuda {
 using Stream = Handle<cudaStream_t, cudaStreamDestroy>;
 using Event = Handle<cudaEvent_t, cudaEventDestroy>;
 
-/// One that does not wait for the default stream; profilers show the name. What waits on an urgent
-/// one is started before what waits on others.
+/// A stream that does not wait for the default stream; profilers show the name. Work that waits on
+/// an urgent stream is started before work that waits on others.
 Stream make_stream(const char* name, bool urgent = false);
-/// One that carries no time.
+/// An event that carries no time.
 Event make_event();
-/// One that does.
+/// An event that carries one.
 Event make_timed_event();
 
 /// Device memory, zeroed.
@@ -24,7 +23,7 @@ Buffer device_buffer(std::size_t count);
 /// Page-locked host memory that every device can read and write, zeroed.
 Buffer pinned_buffer(std::size_t count);
 
-/// Copies between host and device, or within it, as the next work of `stream`.
+/// Copies between host and device, or within a device, as the next work of `stream`.
 void copy(const void* from, void* to, std::size_t bytes, cudaStream_t stream);
 
 }  // namespace easgd::cuda

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 
+#include "backend/cuda/current_device.h"
+#include "backend/cuda/device_locks.h"
+#include "backend/precision.h"
 #include "base/error.h"
 #include "kernels/launch.h"
 
@@ -12,11 +15,9 @@ namespace easgd::cuda {
 namespace {
 
 Format format_of(const std::string& precision) {
-  if (precision == "f32") return {};
-  if (precision == "tf32") return {.channels_last = true};
-  if (precision == "bf16") return {.channels_last = true, .bf16 = true};
-  throw KeyError("workers.precision",
-                 fmt::format("CUDA has no \"{}\": use \"f32\", \"tf32\" or \"bf16\"", precision));
+  const Precision parsed =
+      parse_precision(precision, "CUDA", {Precision::f32, Precision::tf32, Precision::bf16});
+  return {.channels_last = parsed != Precision::f32, .bf16 = parsed == Precision::bf16};
 }
 
 }  // namespace
@@ -27,33 +28,29 @@ Workbench::Workbench(const Network& network, const ModelOptions& options, cudaSt
       format_(format_of(options.precision)),
       stream_(stream),
       device_(current_device()) {
-  const Alone alone(device_);  // libraries wait for the device where they begin and end
-  check(cudnnCreate(cudnn_.place()), "cudnnCreate");
+  const DeviceSyncLock lock(device_);  // libraries wait for the device where they begin and end
+  check(cudnnCreate(cudnn_.put()), "cudnnCreate");
   check(cudnnSetStream(cudnn_, stream_), "cudnnSetStream");
-  check(cublasLtCreate(cublas_.place()), "cublasLtCreate");
+  check(cublasLtCreate(cublas_.put()), "cublasLtCreate");
 }
 
 Workbench::~Workbench() {
-  const Alone alone(device_);
+  const DeviceSyncLock lock(device_);
   cudnn_ = {};
   cublas_ = {};
 }
 
-float* Workbench::make_floats(std::size_t count) {
-  buffers_.push_back(device_buffer(count));
-  bytes_ += count * sizeof(float);
-  return buffers_.back().data();
+std::byte* Workbench::make_bytes(std::size_t bytes) {
+  const DeviceArray<std::byte>& memory = arrays_.emplace_back(bytes);
+  bytes_ += bytes;
+  return memory.data();
 }
 
-void* Workbench::make_values(std::size_t count) {
-  return make_floats((count * format_.bytes() + sizeof(float) - 1) / sizeof(float));
-}
-
-kernels::Deal Workbench::deal(Shape shape) {
-  const auto deal = kernels::Deal::of(layout(shape), batch());
-  places_ = std::max<std::size_t>(places_, deal.places());
-  groups_ = std::max<std::size_t>(groups_, deal.groups);
-  return deal;
+kernels::ReductionLayout Workbench::reduction(Shape shape) {
+  const auto reduction = kernels::ReductionLayout::of(layout(shape), batch());
+  partial_count_ = std::max<std::size_t>(partial_count_, reduction.partial_count());
+  groups_ = std::max<std::size_t>(groups_, reduction.groups);
+  return reduction;
 }
 
 void Workbench::reserve(std::size_t bytes) {
@@ -61,12 +58,12 @@ void Workbench::reserve(std::size_t bytes) {
 }
 
 void Workbench::finish() {
-  workspace_ = device_buffer((workspace_bytes_ + sizeof(float) - 1) / sizeof(float));
+  workspace_ = DeviceArray<std::byte>(workspace_bytes_);
   parameters_.finish(stream_);
   gradients_.finish(stream_);
-  partial_sums_ = device_buffer(places_ * sizeof(kernels::Sums) / sizeof(float));
-  finished_ = device_buffer(groups_);
-  bytes_ += workspace_bytes_ + partial_sums_.view().size_bytes() + finished_.view().size_bytes();
+  partial_sums_ = DeviceArray<kernels::Sums>(partial_count_);
+  finished_ = DeviceArray<std::uint32_t>(groups_);
+  bytes_ += workspace_.bytes() + partial_sums_.bytes() + finished_.bytes();
 }
 
 namespace {
@@ -86,10 +83,10 @@ void Workbench::run(const kernels::LayerPass& pass, std::size_t count) const {
   if (count > 0) launch(pass, count, stream_);
 }
 
-void Workbench::run(const kernels::ChannelSum& sum, const kernels::Deal& deal) const {
-  const kernels::SumsPlace place{reinterpret_cast<kernels::Sums*>(partial_sums_.data()),
-                                 reinterpret_cast<std::uint32_t*>(finished_.data())};
-  launch(sum, deal, place, stream_);
+void Workbench::run(const kernels::ChannelSum& sum,
+                    const kernels::ReductionLayout& reduction) const {
+  const kernels::SumsScratch scratch{partial_sums_.data(), finished_.data()};
+  launch(sum, reduction, scratch, stream_);
 }
 
 }  // namespace easgd::cuda

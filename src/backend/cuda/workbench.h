@@ -4,8 +4,8 @@
 
 #include <vector>
 
-#include "backend/cuda/arranged.h"
 #include "backend/cuda/convolution_plan.h"
+#include "backend/cuda/packed_weights.h"
 #include "backend/cuda/stream.h"
 #include "backend/model.h"
 #include "kernels/bf16.h"
@@ -29,18 +29,22 @@ class Workbench {
   bool tensor_cores() const { return format_.channels_last; }
   cudnnHandle_t cudnn() const { return cudnn_; }
   cublasLtHandle_t cublas() const { return cublas_; }
+  int device() const { return device_; }
   cudaStream_t stream() const { return stream_; }
 
   /// Zeroed device memory that lives as long as the model.
-  float* make_floats(std::size_t count);
-  /// Of the format's type.
-  void* make_values(std::size_t count);
+  template <class T>
+  T* make(std::size_t count) {
+    return reinterpret_cast<T*>(make_bytes(count * sizeof(T)));
+  }
+  /// The same of the format's type.
+  void* make_values(std::size_t count) { return make_bytes(count * format_.bytes()); }
   /// How a batch of values of this shape lies.
   kernels::Layout layout(Shape shape) const {
     return {shape.channels, shape.height * shape.width, format_.channels_last};
   }
-  /// How sums over the channels of such a batch are dealt out.
-  kernels::Deal deal(Shape shape);
+  /// How sums over the channels of such a batch are shared out.
+  kernels::ReductionLayout reduction(Shape shape);
   /// Calls f with a zero of the format's type.
   template <class Function>
   void with_type(const Function& f) const {
@@ -50,12 +54,12 @@ class Workbench {
       f(float());
     }
   }
-  /// Copies of parameters, made before each forward pass; and of gradients, from which these are
-  /// taken after each backward pass.
-  Arranged& parameters() { return parameters_; }
-  Arranged& gradients() { return gradients_; }
-  void take_parameters(const float* x) const { run(parameters_.take(x), parameters_.count()); }
-  void give_gradients(float* g) const { run(gradients_.give(g), gradients_.count()); }
+  /// Copies of parameters, packed before each forward pass; and of gradients, unpacked after each
+  /// backward pass.
+  PackedWeights& parameters() { return parameters_; }
+  PackedWeights& gradients() { return gradients_; }
+  void pack_parameters(const float* x) const { run(parameters_.pack(x), parameters_.count()); }
+  void unpack_gradients(float* g) const { run(gradients_.unpack(g), gradients_.count()); }
   /// The workspace will have at least so many bytes.
   void reserve(std::size_t bytes);
   /// Gives the workspace its memory, once all layers are made.
@@ -67,9 +71,11 @@ class Workbench {
   /// One pass of our own as the next work of the stream.
   void run(const kernels::LayerPass& pass, std::size_t count) const;
   /// The sums of all channels, likewise.
-  void run(const kernels::ChannelSum& sum, const kernels::Deal& deal) const;
+  void run(const kernels::ChannelSum& sum, const kernels::ReductionLayout& reduction) const;
 
  private:
+  std::byte* make_bytes(std::size_t bytes);
+
   Network network_;
   ModelOptions options_;
   const Format format_;
@@ -77,12 +83,13 @@ class Workbench {
   const int device_;
   Cudnn cudnn_;
   CublasLt cublas_;
-  std::vector<Buffer> buffers_;
-  Buffer workspace_;
+  std::vector<DeviceArray<std::byte>> arrays_;
+  DeviceArray<std::byte> workspace_;
   std::size_t workspace_bytes_ = 0, bytes_ = 0;
-  Arranged parameters_, gradients_;
-  Buffer partial_sums_, finished_;
-  std::size_t places_ = 0, groups_ = 0;  // of those
+  PackedWeights parameters_, gradients_;
+  DeviceArray<kernels::Sums> partial_sums_;
+  DeviceArray<std::uint32_t> finished_;
+  std::size_t partial_count_ = 0, groups_ = 0;  // of those
 };
 
 }  // namespace easgd::cuda

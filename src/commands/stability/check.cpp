@@ -9,7 +9,7 @@
 #include "commands/stability/subcommands.h"
 #include "commands/stability/tables.h"
 #include "evaluate/curvature.h"
-#include "exchange/devices.h"
+#include "exchange/worker_placement.h"
 #include "settings/load.h"
 #include "settings/worker_schedule.h"
 #include "theory/additive_noise.h"
@@ -62,7 +62,7 @@ void print_check(const Arguments& a, Config& config) {
     throw KeyError("algorithm.name",
                    "the region is of easgd and eamsgd; found " + config.algorithm.name);
   }
-  const std::size_t workers = place_workers(config.workers, false).places.size();
+  const std::size_t workers = place_workers(config.workers, false).placements.size();
   const ElasticRates rates = derive(config.algorithm, workers);
   const KnownCurvature curvature =
       a.curvature_is_given ? KnownCurvature{a.curvature} : measured_curvature(config);

@@ -47,7 +47,7 @@ void add_start(CLI::App& command, double& start) {
 }
 
 void add_steps(CLI::App& command, std::vector<long>& steps) {
-  command.add_option("--steps", steps, "steps to tell")->check(within(1, 1e9));
+  command.add_option("--steps", steps, "steps to report")->check(within(1, 1e9));
 }
 
 double cycle_radius(const std::string& method, const theory::RoundRobin& scheme) {

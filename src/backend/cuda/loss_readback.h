@@ -1,19 +1,19 @@
-// Loss and hits of each sample of a batch on their way to the host, where they are added up in a
+// Brings the loss and the hits of each sample of a batch to the host, where they are added up in a
 // fixed order, some batches late.
 #pragma once
 
 #include <deque>
 #include <vector>
 
-#include "backend/cuda/stream.h"
+#include "backend/cuda/device_array.h"
 #include "backend/tally.h"
 
 namespace easgd::cuda {
 
-class Counts {
+class LossReadback {
  public:
   /// For batches of up to `batch` samples, written by work of `stream`, which outlives this.
-  Counts(std::size_t batch, cudaStream_t stream);
+  LossReadback(std::size_t batch, cudaStream_t stream);
 
   double* losses() const;      ///< [N], on the device
   std::int32_t* hits() const;  ///< [N], on the device
@@ -25,7 +25,7 @@ class Counts {
 
  private:
   struct Flight {
-    Buffer pinned;
+    PinnedArray<std::byte> pinned;
     Event arrived;
     int samples = 0;
   };
@@ -33,7 +33,7 @@ class Counts {
 
   const std::size_t batch_;
   const cudaStream_t stream_;
-  Buffer counts_;
+  DeviceArray<std::byte> device_;
   std::deque<Flight> in_flight_;
   std::vector<Flight> idle_;
   Tally tally_;

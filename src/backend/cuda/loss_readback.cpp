@@ -1,4 +1,4 @@
-#include "backend/cuda/counts.h"
+#include "backend/cuda/loss_readback.h"
 
 #include <numeric>
 #include <utility>
@@ -8,38 +8,42 @@ namespace {
 
 constexpr std::size_t kMostInFlight = 64;  // batches whose loss nobody has asked for
 
-double* losses_in(float* counts) {
-  return reinterpret_cast<double*>(counts);
+// Losses and hits of a batch lie one after the other, so that one copy brings both.
+std::size_t bytes_of(std::size_t batch) {
+  return batch * (sizeof(double) + sizeof(std::int32_t));
 }
-std::int32_t* hits_in(float* counts, std::size_t batch) {
-  return reinterpret_cast<std::int32_t*>(counts + 2 * batch);
+double* losses_in(std::byte* memory) {
+  return reinterpret_cast<double*>(memory);
+}
+std::int32_t* hits_in(std::byte* memory, std::size_t batch) {
+  return reinterpret_cast<std::int32_t*>(memory + batch * sizeof(double));
 }
 
 }  // namespace
 
-Counts::Counts(std::size_t batch, cudaStream_t stream)
-    : batch_(batch), stream_(stream), counts_(device_buffer(3 * batch)) {}
+LossReadback::LossReadback(std::size_t batch, cudaStream_t stream)
+    : batch_(batch), stream_(stream), device_(bytes_of(batch)) {}
 
-double* Counts::losses() const {
-  return losses_in(counts_.data());
+double* LossReadback::losses() const {
+  return losses_in(device_.data());
 }
 
-std::int32_t* Counts::hits() const {
-  return hits_in(counts_.data(), batch_);
+std::int32_t* LossReadback::hits() const {
+  return hits_in(device_.data(), batch_);
 }
 
-void Counts::send(int samples) {
+void LossReadback::send(int samples) {
   harvest(in_flight_.size() >= kMostInFlight);
-  if (idle_.empty()) idle_.push_back({pinned_buffer(3 * batch_), make_event(), 0});
+  if (idle_.empty()) idle_.push_back({PinnedArray<std::byte>(device_.size()), make_event(), 0});
   Flight& flight = in_flight_.emplace_back(std::move(idle_.back()));
   idle_.pop_back();
   flight.samples = samples;
-  copy(counts_.data(), flight.pinned.data(), 3 * batch_ * sizeof(float), stream_);
+  copy(device_.data(), flight.pinned.data(), device_.bytes(), stream_);
   check(cudaEventRecord(flight.arrived, stream_), "cudaEventRecord");
 }
 
 /// Adds up what has arrived; `wait`: the first at least.
-void Counts::harvest(bool wait) {
+void LossReadback::harvest(bool wait) {
   while (!in_flight_.empty()) {
     Flight& flight = in_flight_.front();
     if (std::exchange(wait, false)) {
@@ -61,7 +65,7 @@ void Counts::harvest(bool wait) {
   }
 }
 
-Tally Counts::take() {
+Tally LossReadback::take() {
   harvest(false);
   return std::exchange(tally_, {});
 }

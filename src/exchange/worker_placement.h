@@ -1,0 +1,28 @@
+// Which worker runs where.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "exchange/placement.h"
+#include "settings/config.h"
+
+namespace easgd {
+
+struct WorkerPlacement {
+  std::vector<Placement> placements;
+  std::string remark = {};  ///< to be told; empty where there is nothing to tell
+};
+
+/// A device for each worker. "auto" stands for one worker a GPU; where there are none, for one CPU
+/// worker a core, at most kMostAutoWorkers; and for one in all of either where the algorithm has one.
+/// CPU workers share the cores that this process may use.
+/// Throws: ConfigError for a device that is none; DeviceError for one that this program or machine
+/// lacks.
+WorkerPlacement place_workers(const WorkersConfig& workers, bool single_worker);
+
+/// Where centers are tested: on the first worker's GPU, or on evaluate.threads of the CPU.
+/// Throws: DeviceError where this machine lacks the GPU.
+Placement place_evaluation(const WorkersConfig& workers, const EvaluateConfig& evaluate);
+
+}  // namespace easgd
