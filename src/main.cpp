@@ -58,7 +58,7 @@ int fail(ExitCode code, const char* line) {
   std::_Exit(int(ExitCode::bug));
 }
 
-/// TBB's thread was refused, where those that were tried before the run were not.
+/// TBB was refused a thread, though the threads that were tried before the run were not.
 bool is_lack_of_threads(const std::exception& error) {
   return std::string_view(error.what()).find("pthread_create") != std::string_view::npos;
 }
@@ -71,8 +71,7 @@ constexpr const char* kNoThread =
 
 /// Called by the launcher (launcher.cpp).
 extern "C" int easgd_main(int argc, char** argv) try {
-  // The C library looks for its unwinder when it first needs it, and aborts where memory is short
-  // then.
+  // The C library looks for its unwinder when it first needs it; short of memory it aborts then.
   void* here = nullptr;
   backtrace(&here, 1);
   std::set_terminate(end_at_once);

@@ -141,6 +141,27 @@ TEST_CASE("wrong types and values out of range") {
   contains(complaint("[workers]\nbatch = 99999999999999999999\n"), "not valid TOML");
 }
 
+TEST_CASE("a choice is read by its words, written by them, and refused with them") {
+  const Config config = loaded(
+      kRest + kLayers, {"center.order=virtual", "workers.plans=search", "workers.on_failure=stop",
+                        "network.statistics=keep", "algorithm.schedule.kind=power"});
+  CHECK(config.algorithm.exchange == Exchange::asynchronous);
+  CHECK(config.center.order == OrderKind::virtual_time);
+  CHECK(config.workers.plans == PlanChoice::search);
+  CHECK(config.workers.on_failure == OnFailure::stop);
+  CHECK(config.network.statistics == StatisticsPolicy::keep);
+  CHECK(config.algorithm.schedule.kind == ScheduleKind::power);
+  const Keys written = keys_of(dump_config(config));
+  CHECK(written.find("center.order")->second == "\"virtual\"");
+  CHECK(written.find("workers.on_failure")->second == "\"stop\"");
+  contains(
+      complaint(kRest + kLayers, {"algorithm.exchange=synchronus"}),
+      "algorithm.exchange: expected one of asynchronous, synchronous; found \"synchronus\"; did "
+      "you mean \"synchronous\"?");
+  contains(complaint(kRest + kLayers, {"algorithm.exchange=any"}),
+           "expected one of asynchronous, synchronous; found \"any\"");
+}
+
 TEST_CASE("exactly one of rho, alpha, beta") {
   contains(complaint("[algorithm]\nname = \"easgd\"\nrho = 1\nbeta = 0.9\n[stop]\nepochs = 1\n" +
                      kLayers),
@@ -178,9 +199,9 @@ TEST_CASE("what is said against a key begins with where the key stands") {
             .starts_with("--set center.order=round_robin: center.order: "));
   CHECK(complaint("[algorithm]\nname = \"msgd\"\n" + kLayers).starts_with(": stop: give"));
   const Config config = loaded("seed = 2\n[data]\ncrop = 3\n" + text);
-  CHECK(config.places.keys.at("data.crop").ends_with(".toml:3"));
+  CHECK(config.locations.keys.at("data.crop").ends_with(".toml:3"));
   const auto late = [] { throw KeyError("data.crop", "too large"); };
-  CHECK_THROWS_WITH_AS(config::at_places(config.places, late),
+  CHECK_THROWS_WITH_AS(config::at_locations(config.locations, late),
                        doctest::Contains(".toml:3: data.crop: too large"), ConfigError);
 }
 

@@ -1,4 +1,5 @@
-// What a run writes of itself is read back the same; the texts are those that other programs rely on.
+// What a run writes of itself is read back the same; the texts are those that other programs rely
+// on.
 #include "runs/events.h"
 
 #include <doctest/doctest.h>

@@ -27,7 +27,7 @@ class ConfigError : public Error {
 };
 
 /// What one key of a configuration makes impossible, found after it was read. Whoever knows the
-/// file puts the key's location in front: config::at_places.
+/// file puts the key's location in front: config::at_locations.
 class KeyError : public ConfigError {
  public:
   KeyError(const std::string& key, const std::string& why)

@@ -22,7 +22,7 @@ std::string shown_bytes(double bytes) {
   return fmt::format("{:.2f} MiB", bytes / (1 << 20));
 }
 
-/// Known without the files if the set's reader says so.
+/// Read from the files only if the set's reader does not know it without them.
 DatasetFacts facts_of(const DataConfig& data) {
   if (const auto facts = data.reader()->facts()) return *facts;
   const DataSplit split = data.reader()->read({data.dir, 0});
@@ -43,8 +43,8 @@ void print_layers(const Network& network) {
   }
 }
 
-/// The workers' devices; prints what one of them has to be asked for. A configuration for devices
-/// that are not here can be described but for that.
+/// The workers' devices; prints how much memory one of them needs. A configuration that names
+/// absent devices can be described too; only that figure is missing.
 std::vector<std::string> print_devices(const Config& config, bool single, const Network& network) {
   try {
     const auto places = place_workers(config.workers, single).placements;
@@ -103,7 +103,7 @@ void declare_describe(CLI::App& app, ExitCode& result) {
   declare_overrides(*command, a->overrides);
   command->callback([a, &result] {
     const Config config = load_config(a->config, a->overrides);
-    config::at_places(config.places, [&] { describe(config); });
+    config::at_locations(config.locations, [&] { describe(config); });
     result = ExitCode::done;
   });
 }

@@ -30,13 +30,13 @@ Config config_of(const safetensors::File& file, const std::filesystem::path& pat
   return parse_config(carried->second, path.string() + " (its easgd.config)", overrides);
 }
 
-/// If the data of a run are no longer where it found them, they are looked for in $EASGD_DATA.
-/// `source` is the run's own config.toml; a data.dir from elsewhere is left as it is.
+/// If the data of a run are no longer where the run found them, they are looked for in $EASGD_DATA.
+/// `source` is the run's own config.toml; a data.dir that does not come from there stays as it is.
 void follow_data(Config& config, const std::string& source) {
   std::string& dir = config.data.dir;
-  const auto place = config.places.keys.find("data.dir");
-  if (dir.empty() || place == config.places.keys.end() ||
-      !place->second.starts_with(source + ":") || !moved_away(config.data.set, dir))
+  const auto location = config.locations.keys.find("data.dir");
+  if (dir.empty() || location == config.locations.keys.end() ||
+      !location->second.starts_with(source + ":") || !moved_away(config.data.set, dir))
     return;
   const std::string variable = data_variable();
   const std::string found =
@@ -92,7 +92,7 @@ void evaluate(const std::string& path, const std::string& given,
   const safetensors::File file = safetensors::read(file_path);
   Config config = config_of(file, file_path, source, overrides);
   if (given.empty() && !source.empty()) follow_data(config, source);
-  config::at_places(config.places, [&] { evaluate(config, file, file_path); });
+  config::at_locations(config.locations, [&] { evaluate(config, file, file_path); });
 }
 
 struct Arguments {

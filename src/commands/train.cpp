@@ -49,7 +49,7 @@ void declare_train(CLI::App& app, ExitCode& result) {
   declare_overrides(*command, a->overrides);
   command->callback([a, &result] {
     const Config config = load_config(a->config, a->overrides);
-    config::at_places(config.places, [&] { result = train(config, a->out); });
+    config::at_locations(config.locations, [&] { result = train(config, a->out); });
   });
 }
 

@@ -24,7 +24,8 @@ struct Name {
   Enum value;
 };
 
-/// `all`: the words of an enum, in the order in which people read them. Specialised beside the enum.
+/// `all`: the words of an enum, in the order in which people read them. Specialised beside the
+/// enum.
 template <class Enum>
 struct Names;
 

@@ -28,10 +28,10 @@ class Fields {
   using Words = std::vector<std::string>;
 
   virtual ~Fields() = default;
-  /// "file:line" of the table being read; empty where none is.
-  virtual std::string place() const { return {}; }
+  /// "file:line" of the table that is being read; empty if none is.
+  virtual std::string location() const { return {}; }
   /// A key that another choice would have here. If it is given, a reader notes it and goes on:
-  /// whoever checks the configuration knows what to say of it (Places::foreign).
+  /// whoever checks the configuration knows what to say of it (Locations::foreign).
   virtual void foreign(const char* /*key*/) {}
   virtual void text(const char* key, std::string& value, const char* meaning) = 0;
   virtual void choice(const char* key, std::string& value, const Words& allowed,

@@ -72,7 +72,7 @@ struct Override {
   Path path;  ///< the parts of the key
 };
 
-/// The node at `path`, where the tables on the way have nothing else.
+/// The node at `path` if the tables on the way hold nothing else.
 toml::node* only_node(toml::table& table, const Path& path) {
   toml::node* node = &table;
   for (const std::string& part : path) {
@@ -84,7 +84,7 @@ toml::node* only_node(toml::table& table, const Path& path) {
   return node;
 }
 
-/// The key with a TOML value, where `value` is one, and one only.
+/// The key with a TOML value if `value` is one, and one only.
 std::optional<toml::table> as_toml(const Override& o, const std::string& value) {
   try {
     toml::table table = toml::parse(o.key + " = " + value, o.origin);
@@ -140,7 +140,7 @@ toml::table words_of(const Override& o) {
 /// Other kinds, and keys that nobody has declared.
 toml::table value_of(const Override& o, std::optional<Kind> kind) {
   if (auto table = as_toml(o, o.value)) return std::move(*table);
-  // An integer of too many digits: the range is told where the value is read.
+  // An integer of too many digits: whoever reads the value reports the range.
   const bool digits = o.value.find_first_not_of("+-0123456789") == o.value.npos;
   if (kind == Kind::number && digits) {
     if (auto table = as_toml(o, o.value + ".0")) return std::move(*table);
@@ -159,7 +159,7 @@ void remove_key(toml::table& root, const Override& o) {
   }
 }
 
-/// Nodes are moved, not copied: a moved node keeps the place that errors point to.
+/// Nodes are moved, not copied: a moved node keeps the location that errors point to.
 void merge(toml::table& into, toml::table&& from) {
   for (auto&& [key, node] : from) {
     toml::table* old = into[key.str()].as_table();

@@ -1,7 +1,8 @@
 // Overrides of the command line, "algorithm.tau=4": what is behind "--set ".
 //
-// A value is read with its key's declared kind at hand. Text stands as it is, a word without the
-// blanks around it, a list of words as a list or a word; everything else is TOML. Text in TOML's quotes is taken out of them.
+// How a value is read depends on the declared kind of its key. Text stands as it is, a word without
+// the blanks around it, a list of words as a list or a word; everything else is TOML. Text in
+// TOML's quotes is taken out of them.
 #pragma once
 
 #include <toml++/toml.h>
@@ -23,10 +24,10 @@ enum class Kind { text, word, words, number, list, flag, table };
 using Kinds = std::map<std::string, Kind>;
 Kinds kinds_of(const std::function<void(Fields&)>& fields);
 
-/// Changes `root` as `text` says: "algorithm.tau=4" sets a value, "algorithm.beta=" takes it away. A
-/// dotted key changes one value of a table, an inline table takes its place. What is not of its
+/// Changes `root` as `text` says: "algorithm.tau=4" sets a value, "algorithm.beta=" takes it away.
+/// A dotted key changes one value of a table, an inline table takes its place. What is not of its
 /// key's kind becomes a string, for the reader of the key to refuse.
-/// Throws: ConfigError where `text` is no override, or takes away what is not there.
+/// Throws: ConfigError if `text` is no override, or takes away what is not there.
 void apply_override(toml::table& root, const std::string& text, const Kinds& kinds);
 
 }  // namespace easgd::config

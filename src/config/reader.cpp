@@ -63,15 +63,15 @@ std::string bytes_of(const std::string& path) {
 }
 
 /// "run.toml:12", or the override that the node came from.
-std::string place_of(const toml::source_region& source) {
+std::string location_of(const toml::source_region& source) {
   const std::string origin = source.path ? *source.path : "";
   return origin.starts_with(kOverride) ? origin : fmt::format("{}:{}", origin, source.begin.line);
 }
 
 [[noreturn]] void fail(const toml::source_region& source, const std::string& key,
                        const std::string& message) {
-  throw ConfigError(
-      fmt::format("{}: {}", place_of(source), in_one_line(key + ": " + message, kLongestMessage)));
+  throw ConfigError(fmt::format("{}: {}", location_of(source),
+                                in_one_line(key + ": " + message, kLongestMessage)));
 }
 
 std::string in_bounds(Bounds bounds) {
@@ -81,13 +81,13 @@ std::string in_bounds(Bounds bounds) {
 /// Visits the fields of one TOML table; `finish` reports the keys that no field has read.
 class TableReader final : public Fields {
  public:
-  TableReader(const toml::table& table, std::string prefix, Places& places)
-      : table_(table), prefix_(std::move(prefix)), places_(places) {}
+  TableReader(const toml::table& table, std::string prefix, Locations& locations)
+      : table_(table), prefix_(std::move(prefix)), locations_(locations) {}
 
-  std::string place() const override { return place_of(table_.source()); }
+  std::string location() const override { return location_of(table_.source()); }
 
   void foreign(const char* key) override {
-    if (take(key)) places_.foreign.push_back(full(key));
+    if (take(key)) locations_.foreign.push_back(full(key));
   }
 
   void text(const char* key, std::string& value, const char*) override {
@@ -169,7 +169,7 @@ class TableReader final : public Fields {
     const toml::node* node = take(key);
     if (node && !node->is_table()) wrong_type(*node, key, R"(a table, as in {a = 2, b = "text"})");
     static const toml::table kEmpty;
-    TableReader inner(node ? *node->as_table() : kEmpty, full(key) + ".", places_);
+    TableReader inner(node ? *node->as_table() : kEmpty, full(key) + ".", locations_);
     fields(inner);
     inner.finish();
   }
@@ -183,7 +183,7 @@ class TableReader final : public Fields {
     for (std::size_t i = 0; i < list->size(); ++i) {
       const toml::table* item = list->get(i)->as_table();
       if (!item) wrong_type(*list->get(i), key, "a table");
-      TableReader inner(*item, fmt::format("{}[{}].", full(key), i), places_);
+      TableReader inner(*item, fmt::format("{}[{}].", full(key), i), locations_);
       element(inner, i);
       inner.finish();
     }
@@ -208,7 +208,7 @@ class TableReader final : public Fields {
   const toml::node* take(const char* key) {
     known_.push_back(key);
     const toml::node* node = table_.get(key);
-    if (node && node->source().begin) places_.keys[full(key)] = place_of(node->source());
+    if (node && node->source().begin) locations_.keys[full(key)] = location_of(node->source());
     return node;
   }
 
@@ -250,7 +250,7 @@ class TableReader final : public Fields {
 
   const toml::table& table_;
   std::string prefix_;
-  Places& places_;
+  Locations& locations_;
   Words known_;
   // Key and message. Reported last: a mistyped key, which is reported first, may be the cause.
   std::optional<std::pair<std::string, std::string>> missing_;
@@ -309,20 +309,21 @@ toml::table parsed(const std::string& text, const std::string& origin) {
 
 }  // namespace
 
-void at_places(const Places& places, const std::function<void()>& work) {
+void at_locations(const Locations& locations, const std::function<void()>& work) {
   try {
     work();
   } catch (const KeyError& e) {
-    const auto it = places.keys.find(e.key());
-    throw ConfigError(fmt::format("{}: {}", it == places.keys.end() ? places.origin : it->second,
+    const auto it = locations.keys.find(e.key());
+    throw ConfigError(fmt::format("{}: {}",
+                                  it == locations.keys.end() ? locations.origin : it->second,
                                   in_one_line(e.what(), kLongestMessage)));
   }
 }
 
-Places read_text(const std::string& text, const std::string& origin,
-                 const std::vector<std::string>& overrides,
-                 const std::function<void(Fields&)>& fields, const std::string& expected) {
-  Places places{origin, {}};
+Locations read_text(const std::string& text, const std::string& origin,
+                    const std::vector<std::string>& overrides,
+                    const std::function<void(Fields&)>& fields, const std::string& expected) {
+  Locations locations{origin, {}};
   toml::table root = parsed(text, origin);
   if (root.empty() && overrides.empty()) {
     throw ConfigError(fmt::format("{}: is empty; expected {}", origin, expected));
@@ -331,14 +332,14 @@ Places read_text(const std::string& text, const std::string& origin,
     const Kinds kinds = kinds_of(fields);
     for (const std::string& change : overrides) apply_override(root, change, kinds);
   }
-  TableReader reader(root, "", places);
+  TableReader reader(root, "", locations);
   fields(reader);
   reader.finish();
-  return places;
+  return locations;
 }
 
-Places read_file(const std::string& path, const std::vector<std::string>& overrides,
-                 const std::function<void(Fields&)>& fields, const std::string& expected) {
+Locations read_file(const std::string& path, const std::vector<std::string>& overrides,
+                    const std::function<void(Fields&)>& fields, const std::string& expected) {
   if (const std::string why = why_unreadable(path); !why.empty()) {
     std::error_code ignored;
     const bool of_run =

@@ -10,8 +10,8 @@
 
 namespace easgd::config {
 
-/// Where keys stand.
-struct Places {
+/// Where the keys of a configuration stand.
+struct Locations {
   std::string origin;                       ///< the file, for keys that stand nowhere
   std::map<std::string, std::string> keys;  ///< "algorithm.tau" -> "run.toml:12", or its override
   std::vector<std::string> foreign = {};    ///< keys that are given though they belong elsewhere
@@ -19,18 +19,18 @@ struct Places {
 
 /// Does `work`; what it says against a key begins with where the key stands.
 /// Throws: what `work` does, and ConfigError in the place of KeyError.
-void at_places(const Places& places, const std::function<void()>& work);
+void at_locations(const Locations& locations, const std::function<void()>& work);
 
 /// Reads `path`, applies overrides ("algorithm.tau=4") in order, and fills what `fields` declares.
 /// Keys that nobody declares are errors, and so are values of a wrong type or out of range.
 /// `expected` says what an empty file should have held.
 /// Throws: ConfigError with file, line, key, what was expected and what was found.
-Places read_file(const std::string& path, const std::vector<std::string>& overrides,
-                 const std::function<void(Fields&)>& fields, const std::string& expected);
+Locations read_file(const std::string& path, const std::vector<std::string>& overrides,
+                    const std::function<void(Fields&)>& fields, const std::string& expected);
 
 /// The same for TOML in memory; `origin` stands for the file in messages.
-Places read_text(const std::string& text, const std::string& origin,
-                 const std::vector<std::string>& overrides,
-                 const std::function<void(Fields&)>& fields, const std::string& expected);
+Locations read_text(const std::string& text, const std::string& origin,
+                    const std::vector<std::string>& overrides,
+                    const std::function<void(Fields&)>& fields, const std::string& expected);
 
 }  // namespace easgd::config

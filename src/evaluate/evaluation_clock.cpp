@@ -38,4 +38,10 @@ void EvaluationClock::begun(const CenterView& center, double seconds) {
   }
 }
 
+void EvaluationClock::describe(State& state) {
+  state.number("next_seconds", next_seconds_);
+  state.number("next_epoch", next_epoch_);
+  state.counter("next_version", next_version_);
+}
+
 }  // namespace easgd

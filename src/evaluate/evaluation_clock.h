@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 
+#include "base/state.h"
 #include "exchange/center_view.h"
 #include "settings/config.h"
 
@@ -12,7 +13,7 @@ namespace easgd {
 /// Thread: the master's, while it runs; epoch() from any.
 class EvaluationClock {
  public:
-  /// The period where a configuration gives none.
+  /// The period if a configuration gives none.
   static constexpr double kDefaultSeconds = 20;
 
   /// Steps are of `batch` samples, epochs of `train_size`.
@@ -24,6 +25,9 @@ class EvaluationClock {
   bool due(const CenterView& center, double seconds) const;
   /// An evaluation was begun; the next is due at the following multiple of its period.
   void begun(const CenterView& center, double seconds);
+
+  /// When each period ends next.
+  void describe(State& state);
 
  private:
   EvaluateConfig::Every every_;

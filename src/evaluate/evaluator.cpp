@@ -8,7 +8,7 @@ namespace easgd {
 Evaluator::Evaluator(EvaluatorOptions options, std::size_t state)
     : options_(std::move(options)),
       slot_(state),
-      thread_(start_thread("the evaluator", [this] { live(); })) {}
+      thread_(start_thread("the evaluator", [this] { run(); })) {}
 
 Evaluator::~Evaluator() {
   if (!thread_.joinable()) return;
@@ -30,13 +30,13 @@ void Evaluator::finish(const CenterView& last, double seconds) {
   if (save_error_) std::rethrow_exception(save_error_);
 }
 
-void Evaluator::live() {
+void Evaluator::run() {
   name_thread("evaluator");
   while (Snapshot* snapshot = slot_.take()) {
     save_and_evaluate(*snapshot);
     slot_.release();
   }
-  test_ = nullptr;  // what this thread made, it destroys
+  test_ = nullptr;  // on the thread that made it
 }
 
 void Evaluator::save_and_evaluate(Snapshot& snapshot) {
@@ -51,7 +51,7 @@ void Evaluator::save_and_evaluate(Snapshot& snapshot) {
   if (!save_error_) done_ = snapshot.version;
 }
 
-/// Until one fails.
+/// Does nothing once an earlier part has failed.
 template <class Part>
 void Evaluator::attempt(const Part& part) {
   if (failed()) return;
@@ -70,8 +70,8 @@ void Evaluator::save(const Snapshot& snapshot) {
     options_.save(snapshot);
   } catch (const std::exception& e) {
     save_error_ = std::current_exception();
-    if (save_told_ != e.what()) options_.warn(std::string(e.what()) + "; the run goes on");
-    save_told_ = e.what();
+    if (save_reported_ != e.what()) options_.warn(std::string(e.what()) + "; the run goes on");
+    save_reported_ = e.what();
   }
 }
 

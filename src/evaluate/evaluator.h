@@ -27,7 +27,8 @@ struct Evaluation {
 class CenterTest {
  public:
   virtual ~CenterTest() = default;
-  /// Before it is saved and evaluated: may renew its running statistics, and says whether it has.
+  /// Called before the state is saved and evaluated. May renew its running statistics; returns
+  /// whether it has.
   virtual bool prepare(View /*state*/) { return false; }
   /// Loss and hits over the test set.
   virtual Tally evaluate(ConstView state) = 0;
@@ -36,8 +37,8 @@ class CenterTest {
 struct EvaluatorOptions {
   /// Called on the evaluator's thread, where the test then lives.
   std::function<std::unique_ptr<CenterTest>()> make_test;
-  /// Stores the snapshot before it is evaluated. What it throws is logged where it is new, and
-  /// thrown by finish() if it was the last.
+  /// Stores the snapshot before it is evaluated. If it throws, the message is logged once; finish()
+  /// rethrows the error of the last save.
   std::function<void(const Snapshot&)> save;
   /// Called after each evaluation, on the evaluator's thread.
   std::function<void(const Evaluation&)> report;
@@ -51,20 +52,21 @@ class Evaluator {
   Evaluator(EvaluatorOptions options, std::size_t state);
   ~Evaluator();
 
-  /// From any thread: a test has thrown; there will be no further evaluations, though every
-  /// snapshot is still saved.
+  /// True if a test has thrown: there will be no further evaluations, but every snapshot is still
+  /// saved. From any thread.
   bool failed() const { return bool(error_.get()); }
-  /// From the master's thread: sleeps until it would take a snapshot.
+  /// Sleeps until a snapshot would be taken. From the master's thread.
   void wait() const { slot_.wait_until_empty(); }
-  /// From the master's thread: takes a snapshot unless the evaluator is busy.
+  /// Takes a snapshot unless the evaluator is busy. From the master's thread.
   bool offer(const CenterView& center, double seconds) { return slot_.offer(center, seconds); }
-  /// Saves and evaluates the last center, as far as it has not been, and ends the thread. It is saved first
-  /// as it is, and once more where the test has prepared it, which may take long.
+  /// Saves and evaluates the last center, unless both have been done, and ends the thread. The
+  /// center is saved first as it is, and once more if the test has prepared it, which may take
+  /// long.
   /// Throws: what a test threw; what saving the last snapshot threw.
   void finish(const CenterView& last, double seconds);
 
  private:
-  void live();
+  void run();
   void save_and_evaluate(Snapshot& snapshot);
   template <class Part>
   void attempt(const Part& part);
@@ -78,7 +80,7 @@ class Evaluator {
   std::optional<std::uint64_t> done_;       // version; read by finish() once the slot is empty
   std::optional<std::uint64_t> evaluated_;  // version
   std::exception_ptr save_error_;
-  std::string save_told_;  // the last message of one, told once
+  std::string save_reported_;  // the message of the last failure to save
   FirstError error_;
   std::thread thread_;
 };

@@ -26,20 +26,20 @@ struct Data {
 };
 
 /// The network of a configuration on images of `image` and `classes`.
-/// Throws: ConfigError where layers do not fit each other or the images.
+/// Throws: ConfigError if layers do not fit each other or the images.
 Network make_network(const Config& config, Shape image, int classes);
 
-/// Throws: KeyError against `key` where a batch of that size leaves a channel of a batch
-/// normalisation one value, which has no variance.
+/// Throws: KeyError against `key` if a batch of that size leaves a channel of a batch normalisation
+/// one value, which has no variance.
 void check_batch(const char* key, std::int64_t batch, const Network& network);
 
-/// There are running statistics, and they are taken anew before an evaluation.
+/// Whether the network has running statistics, and they are taken anew before an evaluation.
 bool recomputes_statistics(const Config& config, const Network& network);
 
-/// The center's start [P + S]: network.init where it is given, else the seed's weights.
+/// The start of the center [P + S]: network.init if it is given, else the weights of the seed.
 Buffer initial_state(const Config& config, const Network& network);
 
-/// What a training batch is: data.* and workers.batch, for worker 0 of one.
+/// The training batches of a configuration, for a run of one worker.
 LoaderOptions loader_options(const Config& config, const Data& data);
 
 }  // namespace easgd

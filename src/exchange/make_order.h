@@ -20,8 +20,8 @@ struct OrderRequest {
   const std::atomic<bool>& ending;   ///< the run is to end before its schedule
 };
 
-/// The order of center.order, of rounds if the exchange is synchronous. `schedule` must outlive it; a
-/// replay gives its workers the recorded ends.
+/// The order of center.order, of rounds if the exchange is synchronous. `schedule` must outlive it;
+/// a replay gives its workers the recorded ends.
 /// Throws: DataError if center.replay cannot be read; KeyError if it is of another run.
 std::unique_ptr<OrderPolicy> make_order(const OrderRequest& request, WorkerSchedule& schedule);
 

@@ -15,8 +15,8 @@ namespace easgd {
 /// Thread: any.
 class CenterFile {
  public:
-  /// `config` is what `easgd evaluate` has to know, see dump_evaluation_config(). Folder and network
-  /// must outlive it.
+  /// `config` is what `easgd evaluate` has to know, see dump_evaluation_config(). Folder and
+  /// network must outlive it.
   CenterFile(RunFolder& folder, const Network& network, std::string config);
 
   /// Writes a state [P + S], never over that of a later version.

@@ -22,8 +22,8 @@ class RunFolder {
   /// Makes the folder; an empty `out` stands for runs/<name>-<n> with the first n that is free.
   /// Throws: DataError if it cannot be made, ConfigError if it holds a file that a run writes.
   static RunFolder create(const std::string& out, const std::string& name);
-  /// Goes on in the folder of an earlier run: its files may be written over, and events are appended
-  /// to its metrics.jsonl, from which a torn last line is dropped.
+  /// Goes on in the folder of an earlier run: its files may be written over, and events are
+  /// appended to its metrics.jsonl, from which a torn last line is dropped.
   /// Throws: DataError if it is no run's folder, ConfigError if a run is at work in it.
   static RunFolder reopen(const std::filesystem::path& folder);
   /// What is in the folder of a run: see read_run().

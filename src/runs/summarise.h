@@ -26,7 +26,8 @@ struct Outcome {
 };
 
 /// A run has diverged if the last test loss is not finite; if letters were refused so often, or so
-/// late, that what is left of their work is chance; or if all were that would have moved the center.
+/// late, that what is left of their work is chance; or if all were that would have moved the
+/// center.
 RunStatus verdict(const Outcome& outcome);
 
 /// What a summary is made of.

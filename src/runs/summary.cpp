@@ -12,6 +12,10 @@ nlohmann::json to_json(RunSummary summary) {
   return json_keys::write(summary);
 }
 
+std::string text_of(const RunSummary& summary) {
+  return to_json(summary).dump(2) + "\n";
+}
+
 RunSummary summary_of(const nlohmann::json& object) {
   RunSummary result;
   json_keys::read("summary", object, result);

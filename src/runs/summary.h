@@ -81,6 +81,8 @@ struct RunSummary {
 };
 
 nlohmann::json to_json(RunSummary summary);
+/// The whole of summary.json.
+std::string text_of(const RunSummary& summary);
 
 /// Throws: DataError if a key is not of its kind.
 RunSummary summary_of(const nlohmann::json& object);

@@ -20,7 +20,7 @@ void DataConfig::fields(config::Fields& f) {
             "black pixels on each side that a random crop may reach into");
   f.flag("flip", flip, "mirror every second training image, at random");
   f.flag("resident", resident,
-         "GPUs keep the training set, as bytes, where it takes at most a quarter of their free "
+         "GPUs keep the training set, as bytes, if it takes at most a quarter of their free "
          "memory");
   config::choice(f, "partition", partition,
                  "what a worker samples: the whole set, its share, or chunks as in the paper");
@@ -28,9 +28,9 @@ void DataConfig::fields(config::Fields& f) {
   f.integer("limit", limit, {0, kMostSamples}, "use the first n training samples; 0 = all");
   f.integer("test_limit", test_limit, {0, kMostSamples}, "use the first n test samples; 0 = all");
   f.numbers("mean", mean, {-1e3, 1e3},
-            "subtracted per channel from pixel/255; empty: of the training set");
+            "subtracted from pixel/255, a value per channel; empty: the training set's");
   f.numbers("deviation", deviation, {kLeastDeviation, 1e3},
-            "divided by per channel after that; empty: of the training set");
+            "then divided by, a value per channel; empty: the training set's");
   dataset_fields(f, *this);
 }
 
@@ -66,10 +66,9 @@ void AlgorithmConfig::fields(config::Fields& f) {
            "moving rate of one exchange, or of an average (give one of rho, alpha, beta)");
   f.number("beta", beta, {0, 1e4}, "workers x alpha (give one of rho, alpha, beta)");
   f.number("learning_rate", learning_rate, {1e-12, 1e3}, "eta, before its schedule");
-  f.number("momentum", momentum, {0, 0.99999},
-           "Nesterov momentum delta, where the algorithm has one");
+  f.number("momentum", momentum, {0, 0.99999}, "Nesterov momentum delta, if the algorithm has one");
   f.number("weight_decay", weight_decay, {0, 10},
-           "l2 coefficient, taken where the gradient is taken");
+           "l2 coefficient, applied at the point of the gradient");
   own_fields(f, *this);
   f.table(
       "schedule", [this](config::Fields& t) { schedule.fields(t); },
@@ -95,21 +94,21 @@ std::vector<std::string> AlgorithmConfig::given_coupling() const {
 }
 
 void WorkersConfig::fields(config::Fields& f) {
-  f.words("devices", devices,
-          "a device for each worker, as [\"cpu\", \"cpu\"] or [0, 1] for CUDA; or \"auto\": one a "
-          "GPU, else one a core");
+  f.words(
+      "devices", devices,
+      "a device for each worker, as [\"cpu\", \"cpu\"] or [0, 1] for CUDA; or \"auto\": one worker "
+      "per GPU, or one per core if there is no GPU");
   f.integer("batch", batch, {1, kMostBatch}, "samples in a step of one worker");
   f.integer("threads", threads, {0, kMostThreads},
             "CPU threads of each worker; 0 = cores / workers");
-  f.choice(
-      "precision", precision, {"f32", "bf16", "tf32"},
-      "of activations and products; parameters stay f32; \"bf16\" where the processor or GPU has "
-      "it, \"tf32\" on CUDA: float activations, rounded factors");
+  f.choice("precision", precision, {"f32", "bf16", "tf32"},
+           "of activations and products; parameters stay f32; \"bf16\" if the processor or GPU has "
+           "it, \"tf32\" on CUDA: float activations, rounded factors");
   f.flag("graphs", graphs, "CUDA: a step's kernels are recorded once and launched as one graph");
   config::choice(
       f, "plans", plans,
-      "CUDA: convolutions as cuDNN ranks them, or as they are fastest when timed at the first "
-      "start; the choice is kept in ~/.cache/easgd, and the bits of a run depend on it");
+      "CUDA: take cuDNN's first choice for each convolution, or time the candidates once and keep "
+      "the fastest, in ~/.cache/easgd; the bits of a run depend on it");
   config::choice(f, "on_failure", on_failure, "what the others do when a worker fails");
 }
 
@@ -117,7 +116,7 @@ void CenterConfig::fields(config::Fields& f) {
   f.text("place", place,
          "memory that holds the center variable: \"pinned\", of the host; \"cuda:<n>\", of a "
          "device; \"workers\", of every worker's device, for synchronous exchanges through NCCL; "
-         "\"auto\" is the last where that can be, else the first");
+         "\"auto\" is \"workers\" if that is possible, else \"pinned\"");
   config::choice(f, "order", order, "order in which letters are absorbed");
   f.text("replay", replay,
          "order.bin of the run to repeat, for order = \"replay\"; relative to the current folder");
@@ -146,16 +145,16 @@ void EvaluateConfig::fields(config::Fields& f) {
         t.integer("versions", every.versions, {1, kMostSteps},
                   "absorbed letters between evaluations");
       },
-      "when the center is evaluated (20 s where none is given); the end of a run always is");
+      "when the center is evaluated: every 20 s if none is given, and always at the end of a run");
   f.integer("batch", batch, {1, kMostBatch}, "samples evaluated at a time");
   f.integer("threads", threads, {1, kMostThreads},
-            "CPU threads of the evaluator, beside the workers'; at most one a core");
+            "CPU threads of the evaluator, beside the workers'; at most one per core");
 }
 
 void ProfileConfig::fields(config::Fields& f) {
-  f.numbers("steps", steps, {0, kMostSteps},
-            "[A, B]: worker 0's steps from A up to, not with, B lie in the range \"profile\" "
-            "(tools/profile)");
+  f.numbers(
+      "steps", steps, {0, kMostSteps},
+      "[A, B]: steps A to B-1 of worker 0 are marked \"profile\" for a profiler (tools/profile)");
 }
 
 void Config::fields(config::Fields& f) {

@@ -137,7 +137,7 @@ struct Config {
   StopConfig stop;
   EvaluateConfig evaluate;
   ProfileConfig profile;
-  config::Places places;  ///< where its keys stand
+  config::Locations locations;  ///< of its keys
 
   void fields(config::Fields& f);
 };

@@ -94,7 +94,7 @@ void check_algorithm(const Config& config) {
   std::vector<Mistake> found;
   check_exchange(entry, algorithm, found);
   check_coupling(entry, algorithm, found);
-  check_foreign(config.places.foreign, found);
+  check_foreign(config.locations.foreign, found);
   if (found.empty()) return;
   std::string why, remedies;
   for (const Mistake& mistake : found) {
@@ -107,7 +107,7 @@ void check_algorithm(const Config& config) {
 /// Keys that other data sets have of their own.
 void check_dataset_keys(const Config& config) {
   const std::string prefix = "data.";
-  for (const std::string& key : config.places.foreign) {
+  for (const std::string& key : config.locations.foreign) {
     if (!key.starts_with(prefix)) continue;
     const std::string name = key.substr(prefix.size());
     throw KeyError(

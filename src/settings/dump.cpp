@@ -17,7 +17,7 @@ constexpr const char* kDump = "config.toml";
 /// A resolved configuration as it would be read again.
 Config read_again(const std::string& text) {
   Config config = parse_config(text, kDump, {});
-  config::at_places(config.places, [&] { check(config); });
+  config::at_locations(config.locations, [&] { check(config); });
   return config;
 }
 
@@ -89,7 +89,7 @@ void check_reads_back(Config config) {
 }
 
 void check_recordable(Config config) {
-  config.data.dir.clear();  // whoever finds the data records it where that can be
+  config.data.dir.clear();  // whoever finds the data records it if TOML can hold it
   dump_config(std::move(config));
 }
 

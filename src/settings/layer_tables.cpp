@@ -24,7 +24,7 @@ void layer_fields(config::Fields& f, const char* key, std::vector<std::shared_pt
         element.choice("type", kind, Registry<LayerEntry>::names(), "what the layer computes");
         if (i == list.size()) list.push_back(Registry<LayerEntry>::get(kind)());
         Layer& layer = *list[i];
-        if (const std::string place = element.place(); !place.empty()) layer.origin = place;
+        if (const std::string at = element.location(); !at.empty()) layer.origin = at;
         element.text("name", layer.name, kNameMeaning);
         if (layer.name.empty()) layer.name = fmt::format("{}{}", kind, i + 1);
         element.text("from", layer.from, kFromMeaning);

@@ -59,9 +59,9 @@ std::string anchored(const std::string& path) {
 Config load_config(const std::string& path, const std::vector<std::string>& overrides) {
   if (path.empty()) throw ConfigError("expected a configuration file; found an empty name");
   Config config;
-  config.places = config::read_file(
+  config.locations = config::read_file(
       path, overrides, [&](config::Fields& f) { config.fields(f); }, kExpected);
-  config::at_places(config.places, [&] {
+  config::at_locations(config.locations, [&] {
     load_layers(config, path);
     check(config);
   });
@@ -74,9 +74,9 @@ Config load_config(const std::string& path, const std::vector<std::string>& over
 Config parse_config(const std::string& text, const std::string& origin,
                     const std::vector<std::string>& overrides) {
   Config config;
-  config.places = config::read_text(
+  config.locations = config::read_text(
       text, origin, overrides, [&](config::Fields& f) { config.fields(f); }, kExpected);
-  config::at_places(config.places, [&] { load_layers(config, origin); });
+  config::at_locations(config.locations, [&] { load_layers(config, origin); });
   return config;
 }
 

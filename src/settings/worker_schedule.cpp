@@ -29,7 +29,7 @@ ElasticRates derive(const AlgorithmConfig& algorithm, std::size_t shares) {
 
 std::optional<std::string> stability_warning(const AlgorithmConfig& algorithm,
                                              const ElasticRates& initial) {
-  // Where a schedule raises a rate, the highest counts.
+  // If a schedule raises a rate, the highest counts.
   const double eta = algorithm.learning_rate * algorithm.schedule.largest();
   if (eta > 2) {
     return fmt::format("outside the stability region at curvature 1: learning_rate {} exceeds 2",

@@ -23,14 +23,14 @@ struct ElasticRates {
 /// Derives two of them from the one given; `shares` is what Algorithm::shares says of the workers.
 ElasticRates derive(const AlgorithmConfig& algorithm, std::size_t shares);
 
-/// A line with the numbers where the rates, at the largest alpha of the schedule, lie outside the
+/// A line with the numbers if the rates, at the largest alpha of the schedule, lie outside the
 /// region in which EASGD is proven stable, for curvature 1: alpha <= (4 - 2 eta) / (4 - eta) in any
 /// order ([EASGD15] section 4), and (2 - eta)(2 - beta) > 2 alpha with (2 - eta) + (2 - beta) >
 /// alpha for synchronous rounds (Lemma 7.1).
 std::optional<std::string> stability_warning(const AlgorithmConfig& algorithm,
                                              const ElasticRates& rates);
 
-/// From the clock `first` to `last`; none where they are the same.
+/// The steps from `first` to `last` - 1 of a worker's clock; none if both are the same.
 struct Steps {
   std::uint64_t first = 0, last = 0;
 };
@@ -44,7 +44,7 @@ class WorkerSchedule {
 
   Rates rates(std::uint64_t clock) const;
   std::uint64_t tau(std::uint64_t clock) const;
-  /// Steps after which a worker ends, kEndless where only time or error ends the run.
+  /// Steps after which a worker ends, kEndless if only time or error ends the run.
   std::uint64_t steps(std::size_t worker) const { return steps_[worker]; }
   /// What the first worker shows a profiler.
   Steps profiled() const { return profiled_; }

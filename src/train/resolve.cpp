@@ -18,8 +18,8 @@ void record_threads(Config& config, const std::vector<Placement>& workers) {
   config.evaluate.threads = place_evaluation(config.workers, config.evaluate).options.threads;
 }
 
-/// Threads of a run beside the main one and those that read data: master, evaluator, clock, workers,
-/// and the teams of those on the CPU.
+/// Threads of a run beside the main one and those that read data: master, evaluator, clock,
+/// workers, and the teams of those on the CPU.
 std::size_t count_threads(const Config& config, const std::vector<Placement>& workers,
                           const CenterPlacement& center) {
   std::size_t count = std::size_t(center.threads) + 1;  // the master's team, and the clock

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "algorithms/algorithm.h"
 #include "base/view.h"
 #include "evaluate/run_inputs.h"
 #include "exchange/place_center.h"

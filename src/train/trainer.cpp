@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/first_error.h"
@@ -184,8 +183,7 @@ RunResult Run::end(Team& team, Evaluator& evaluator) {
   attempt([&] { team.join(); });
   attempt([&] { write_order(team); });
   attempt([&] {  // in case a signal ends the last evaluation
-    const RunSummary so_far = summarise(team, RunStatus::interrupted, seconds);
-    folder_.write("summary.json", to_json(so_far).dump(2));
+    folder_.write("summary.json", text_of(summarise(team, RunStatus::interrupted, seconds)));
   });
   if (!team.master().is_lost()) {
     const CenterView last = team.master().view();
@@ -202,7 +200,7 @@ RunResult Run::end(Team& team, Evaluator& evaluator) {
         "no letter has moved the center: center.safetensors holds the initial parameters");
   }
   RunResult result{folder_.path(), summarise(team, status, seconds)};
-  attempt([&] { folder_.write("summary.json", to_json(result.summary).dump(2) + "\n"); });
+  attempt([&] { folder_.write("summary.json", text_of(result.summary)); });
   if (cut_short) result.exit_code = ExitCode::interrupted;
   result.failure = failure.get();
   if (result.failure) result.exit_code = exit_code_of(result.failure);

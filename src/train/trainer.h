@@ -24,8 +24,8 @@ struct RunResult {
 /// Trains as `config` says and leaves a run folder (see run_folder.h); an empty `out` picks one.
 /// Prints nothing: what there is to see goes to `client`.
 /// Thread: main; one run at a time.
-/// Throws: ConfigError, DataError, DeviceError if the run cannot begin; no folder is left then. A run
-/// that fails later has a result, and keeps what was reached.
+/// Throws: ConfigError, DataError, DeviceError if the run cannot begin; no folder is left then. A
+/// run that fails later has a result, and keeps what was reached.
 RunResult train(Config config, const std::string& out, RunClient& client);
 
 }  // namespace easgd

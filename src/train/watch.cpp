@@ -31,8 +31,8 @@ ProgressState progress_of(const Watched& w) {
   return {fraction_of(w, steps, seconds), seconds, images / double(w.train_size), images / seconds};
 }
 
-/// The run has come to the end that its configuration gives it. A replay ends where the recorded run
-/// did.
+/// The run has come to the end that its configuration gives it. A replay ends where the recorded
+/// run did.
 bool is_over(const Watched& w) {
   if (w.config.center.order == OrderKind::replay) return false;
   return w.good_enough || (w.config.stop.seconds && w.team.seconds() >= *w.config.stop.seconds);

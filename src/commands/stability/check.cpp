@@ -100,7 +100,7 @@ void declare_check(CLI::App& stability, ExitCode& result) {
   command.callback([a, curvature, &result] {
     a->curvature_is_given = curvature->count() > 0;
     Config config = load_config(a->config, a->overrides);
-    config::at_places(config.places, [&] { print_check(*a, config); });
+    config::at_locations(config.locations, [&] { print_check(*a, config); });
     result = ExitCode::done;
   });
 }
