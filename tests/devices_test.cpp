@@ -1,6 +1,5 @@
 // Who runs where, and who is told when one does not move.
 
-#include "base/limits.h"
 #include "exchange/place_center.h"
 #include "exchange/worker_placement.h"
 
@@ -11,6 +10,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/usable_cores.h"
 #include "exchange/watchdog.h"
 #include "quadratic.h"

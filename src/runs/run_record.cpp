@@ -7,7 +7,7 @@
 #include <sstream>
 
 #include "base/error.h"
-#include "base/file_kind.h"
+#include "base/unreadable.h"
 #include "settings/load.h"
 
 namespace easgd {
