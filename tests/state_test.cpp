@@ -232,22 +232,3 @@ TEST_CASE("orders that are replaced by copies of their state serve the same lett
     }
   }
 }
-
-TEST_CASE("a clock of evaluations that is given another's state is due when that one is") {
-  const EvaluateConfig::Every every{.seconds = 10, .epochs = 2, .versions = 4};
-  const std::vector<std::uint64_t> steps = {30, 10};
-  const auto at = [&](std::uint64_t version) {
-    CenterView view;
-    view.version = version;
-    view.steps = steps;
-    return view;
-  };
-  EvaluationClock first(every, 50, 1000), second(every, 50, 1000);
-  first.begun(at(9), 27);  // next at 30 s, epoch 4, version 12
-  CHECK(second.due(at(9), 27));
-  move_state(first, second);
-  CHECK_FALSE(second.due(at(9), 27));
-  CHECK_FALSE(second.due(at(11), 29.9));
-  CHECK(second.due(at(12), 27));
-  CHECK(second.due(at(9), 30));
-}
