@@ -386,7 +386,7 @@ TEST_CASE("datasets: cifar files of the wrong size, missing, folders, bad labels
 
 namespace {
 
-/// CIFAR-100, blank but for the second test picture: coarse class 19, fine class 99, first pixel 77.
+/// CIFAR-100, blank but for the second test picture: coarse class 19, fine 99, first pixel 77.
 struct Cifar100 : TemporaryFolder {
   const fs::path folder = path() / "cifar-100-binary";
 

@@ -5,9 +5,8 @@
 //                        x_i = c
 //   every step:          Nesterov SGD in each worker, its momentum kept
 //
-// mu is algorithm.center_momentum, eta_o algorithm.center_learning_rate; their defaults are those of
-// that work. mu = 0 and eta_o = 1 are local SGD. That work's workers take AdamW
-// steps.
+// mu is algorithm.center_momentum, eta_o algorithm.center_learning_rate; their defaults are that
+// work's. mu = 0 and eta_o = 1 are local SGD. That work's workers take AdamW steps.
 
 #include "algorithms/center_rules.h"
 #include "algorithms/local_rules.h"

@@ -14,8 +14,8 @@ void hear_signals();
 
 /// From now on the first signal asks the run to end and keep its results. A further one, a second
 /// or more later, ends the process at once with ExitCode::abandoned, unless it is SIGXCPU, which
-/// comes again by itself. The process goes on if the reader of its output has gone. An earlier wish, of another run in
-/// this process, is forgotten.
+/// comes again by itself. The process goes on if the reader of its output has gone. An earlier
+/// wish, of another run in this process, is forgotten.
 void catch_interrupts();
 bool interrupted();
 

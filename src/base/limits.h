@@ -6,8 +6,8 @@
 
 namespace easgd {
 
-/// order.bin and the master count workers in 16 bits. Two more numbers have meanings: the batches of
-/// an evaluation are those of a worker that no run has, and 0xffff ends an order.bin.
+/// order.bin and the master count workers in 16 bits. Two more numbers have meanings: the batches
+/// of an evaluation are those of a worker that no run has, and 0xffff ends an order.bin.
 constexpr std::size_t kMostWorkers = 65533;
 /// Workers that "auto" makes on the CPU.
 constexpr std::size_t kMostAutoWorkers = 16;

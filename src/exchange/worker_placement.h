@@ -14,9 +14,9 @@ struct WorkerPlacement {
   std::string remark = {};  ///< to be told; empty where there is nothing to tell
 };
 
-/// A device for each worker. "auto" stands for one worker a GPU; where there are none, for one CPU
-/// worker a core, at most kMostAutoWorkers; and for one in all of either where the algorithm has one.
-/// CPU workers share the cores that this process may use.
+/// A device for each worker. "auto" stands for one worker per GPU; if there is none, for one CPU
+/// worker per core, at most kMostAutoWorkers; for one worker in all if the algorithm has one. CPU
+/// workers share the cores that this process may use.
 /// Throws: ConfigError for a device that is none; DeviceError for one that this program or machine
 /// lacks.
 WorkerPlacement place_workers(const WorkersConfig& workers, bool single_worker);

@@ -75,8 +75,11 @@ std::string algorithm_help() {
   for (const std::string& name : Registry<Algorithm>::names()) {
     const auto options = make_options(Registry<Algorithm>::get(name));
     if (!options) continue;
-    text += fmt::format("\n  name = \"{}\", in [{}]\n", name, options->table());
-    text += config::to_help([&](config::Fields& f) { options->fields(f); });
+    text += fmt::format("\n  algorithm.name = \"{}\"\n", name);
+    text += config::to_help([&](config::Fields& f) {
+      f.table(
+          options->table().c_str(), [&](config::Fields& t) { options->fields(t); }, "");
+    });
   }
   return text;
 }

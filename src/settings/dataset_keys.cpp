@@ -39,9 +39,13 @@ std::vector<std::string> sets_with(const std::string& key) {
 std::string dataset_help() {
   std::string text;
   for (const std::string& name : Registry<DatasetEntry>::names()) {
-    const std::string keys =
-        config::to_help([&](config::Fields& f) { make_dataset_reader(name)->fields(f); });
-    if (!keys.empty()) text += fmt::format("\n  set = \"{}\", in [data]\n{}", name, keys);
+    const auto reader = make_dataset_reader(name);
+    if (keys_of(*reader).empty()) continue;
+    text += fmt::format("\n  data.set = \"{}\"\n", name);
+    text += config::to_help([&](config::Fields& f) {
+      f.table(
+          "data", [&](config::Fields& t) { reader->fields(t); }, "");
+    });
   }
   return text;
 }

@@ -47,7 +47,7 @@ Dims strides(const Dims& d, bool channels_last) {
   return {d[1] * d[2] * d[3], d[2] * d[3], d[3], 1};
 }
 
-/// `real`: it lies in memory, in the format's type; else it is float, and passed between operations.
+/// `real`: it lies in memory, in the format's type. Else it is float and passed between operations.
 Descriptor tensor(Tensor name, const Dims& dims, const Format& format, bool real = true) {
   Descriptor descriptor = make(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
   const auto type = real && format.bf16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
