@@ -2,8 +2,9 @@
 //
 // A picture is 3x32x32: a shaded and mottled background, strokes that mean nothing, and one shape
 // of random size, position, turn, stretch, colour and contrast; a little noise over all. The class
-// is the shape alone. It lies in every 28x28 part of the picture, and its mirror image is of the same
-// class, so that crops and flips keep it. Integers and Philox only: the same bits on every machine.
+// is the shape alone. It lies in every 28x28 part of the picture, and its mirror image is of the
+// same class, so that crops and flips keep it. Integers and Philox only: the same bits on every
+// machine.
 #include <algorithm>
 #include <array>
 #include <memory>
