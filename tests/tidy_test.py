@@ -55,7 +55,14 @@ def program(*arguments: str) -> str:
 
 @functools.cache
 def keys() -> list[str]:
-    return re.findall(r"^  ([a-z_.]+) ", program("help", "config").split("Layer types")[0], re.M)
+    """Dotted, those too that one algorithm or one data set has."""
+    found, table = set(), ""
+    for line in program("help", "config").split("Layer types")[0].splitlines():
+        if match := re.match(r'  \w+ = ".*", in \[([a-z_.]+)\]', line):
+            table = f"{match[1]}."
+        elif match := re.match(r"  ([a-z_.]+) ", line):
+            found.add(match[1] if "." in match[1] else table + match[1])
+    return sorted(found)
 
 
 @functools.cache
