@@ -17,6 +17,7 @@
 #include "backend/cuda/graphs.h"
 #include "backend/cuda/input.h"
 #include "backend/cuda/loss_readback.h"
+#include "base/check.h"
 #include "base/error.h"
 #include "data/loader.h"
 #include "exchange/place_center.h"
@@ -359,22 +360,22 @@ TEST_CASE("several parts leave as one letter, and those after the first may be w
 TEST_CASE("copies between vectors of different sizes are a mistake, not an overrun") {
   cuda::CudaBackend backend(BackendOptions{});
   const Buffer three = backend.allocate(3), pinned = backend.allocate_mailbox(2);
-  CHECK_THROWS_AS(backend.upload(pinned, three), std::logic_error);
-  CHECK_THROWS_AS(backend.download(three, pinned), std::logic_error);
-  CHECK_THROWS_AS(backend.start_download(three, pinned), std::logic_error);
+  CHECK_THROWS_AS(backend.upload(pinned, three), Bug);
+  CHECK_THROWS_AS(backend.download(three, pinned), Bug);
+  CHECK_THROWS_AS(backend.start_download(three, pinned), Bug);
   const std::vector<ConstView> parts{three};
-  CHECK_THROWS_AS(backend.letters().post(parts, pinned, [] {}), std::logic_error);
+  CHECK_THROWS_AS(backend.letters().post(parts, pinned, [] {}), Bug);
 }
 
 TEST_CASE("sums over devices are refused to backends that are none of CUDA's") {
   const auto cpu = make_backend("cpu");
   Backend* const backends[] = {cpu.get()};
-  CHECK_THROWS_AS(Registry<MakeCollective>::get("cuda")(backends), std::logic_error);
+  CHECK_THROWS_AS(Registry<MakeCollective>::get("cuda")(backends), Bug);
 }
 
 TEST_CASE("the lock of all devices is refused to who holds one, instead of waiting for ever") {
   const cuda::DeviceSyncLock lock(0);
-  CHECK_THROWS_AS(cuda::AllDevicesLock(), std::logic_error);
+  CHECK_THROWS_AS(cuda::AllDevicesLock(), Bug);
 }
 
 TEST_CASE("a worker's wait for a reply is the time for which its compute stream stands still") {

@@ -7,27 +7,23 @@
 // them.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <cstddef>
 #include <memory>
-#include <stdexcept>
 #include <string>
 
 #include "backend/letter_lane.h"
 #include "backend/model.h"
+#include "base/check.h"
 #include "base/view.h"
 #include "kernels/elementwise.h"
 #include "nn/network.h"
 
 namespace easgd {
 
-/// A programmer's mistake otherwise: a copy between vectors of different sizes.
-/// Throws: std::logic_error.
+/// Of what is copied and where it goes.
+/// Throws: Bug.
 inline void check_same_size(ConstView from, ConstView to) {
-  if (from.size() != to.size()) {
-    throw std::logic_error(fmt::format("a copy of {} numbers to {}", from.size(), to.size()));
-  }
+  EASGD_CHECK(from.size() == to.size(), "a copy of {} numbers to {}", from.size(), to.size());
 }
 
 class Backend {

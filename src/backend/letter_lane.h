@@ -9,8 +9,7 @@
 
 namespace easgd {
 
-/// Throws: std::logic_error if the parts of a letter do not fill it, which is a programmer's
-/// mistake.
+/// Throws: Bug if the parts of a letter do not fill it.
 void check_letter_size(std::span<const ConstView> parts, ConstView letter);
 
 /// The transfer lane of a backend. Its work runs beside that of the compute lane, keeps its own
@@ -31,7 +30,7 @@ class LetterLane {
   ///
   /// Nobody else may write `to` until `posted` is called. There is one part at least, and `to` has
   /// the size of all.
-  /// Throws: std::logic_error if it has not; DeviceError.
+  /// Throws: Bug if it has not; DeviceError.
   virtual void post(std::span<const ConstView> parts, View to, std::function<void()> posted) = 0;
 
   /// Returns once `posted` of the last letter has been called.

@@ -9,10 +9,10 @@
 #include <fmt/format.h>
 
 #include <map>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/nearest.h"
 
@@ -21,12 +21,11 @@ namespace easgd {
 template <class Entry>
 class Registry {
  public:
-  /// Throws: std::logic_error if the name is taken; during static initialisation that ends the
+  /// Throws: Bug if the name is taken; during static initialisation that ends the
   /// program.
   static void add(const std::string& name, Entry entry) {
-    if (!entries().emplace(name, std::move(entry)).second) {
-      throw std::logic_error(fmt::format("\"{}\" is registered twice", name));
-    }
+    const bool is_new = entries().emplace(name, std::move(entry)).second;
+    EASGD_CHECK(is_new, "\"{}\" registered twice", name);
   }
 
   /// nullptr if there is none of that name.

@@ -9,11 +9,11 @@
 //   void fields(config::Fields& f) { config::choice(f, "side", side, "which side it takes"); }
 #pragma once
 
-#include <cassert>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "base/check.h"
 #include "config/fields.h"
 
 namespace easgd::config {
@@ -34,8 +34,7 @@ std::string name_of(Enum value) {
   for (const Name<Enum>& name : Names<Enum>::all) {
     if (name.value == value) return std::string(name.word);
   }
-  assert(false);
-  return {};
+  throw Bug(__FILE__, __LINE__, "a value with a name", std::to_string(int(value)));
 }
 
 /// Nothing if the enum has no such word.

@@ -2,9 +2,9 @@
 
 #include <array>
 #include <shared_mutex>
-#include <stdexcept>
 
 #include "backend/cuda/current_device.h"
+#include "base/check.h"
 
 namespace easgd::cuda {
 namespace {
@@ -34,7 +34,7 @@ DeviceSyncLock::~DeviceSyncLock() {
 }
 
 AllDevicesLock::AllDevicesLock() {
-  if (depth > 0) throw std::logic_error("AllDevicesLock inside another device lock");
+  EASGD_CHECK(depth == 0, "a thread that holds the lock of a device, {} times", depth);
   any_device.lock();
   depth = 1;
 }

@@ -32,7 +32,7 @@ class DeviceSyncLock {
 /// DeviceSyncLocks.
 class AllDevicesLock {
  public:
-  /// Throws: std::logic_error if the thread holds a lock already, which would wait for itself.
+  /// Throws: Bug if the thread holds a lock already, which would wait for itself.
   AllDevicesLock();
   ~AllDevicesLock();
   AllDevicesLock(const AllDevicesLock&) = delete;

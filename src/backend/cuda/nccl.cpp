@@ -6,7 +6,6 @@
 #include <nccl.h>
 
 #include <chrono>
-#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -14,6 +13,7 @@
 #include "backend/cuda/cuda_backend.h"
 #include "backend/cuda/current_device.h"
 #include "backend/cuda/device_locks.h"
+#include "base/check.h"
 #include "base/error.h"
 
 namespace easgd::cuda {
@@ -33,9 +33,7 @@ class NcclCollective final : public Collective {
     std::vector<int> devices;
     for (Backend* backend : backends) {
       auto* const cuda_backend = dynamic_cast<CudaBackend*>(backend);
-      if (!cuda_backend) {
-        throw std::logic_error("NCCL adds up over CUDA devices; found " + backend->device());
-      }
+      EASGD_CHECK(cuda_backend, "{}, over which NCCL does not add up", backend->device());
       backends_.push_back(cuda_backend);
       devices.push_back(cuda_backend->index());
     }
