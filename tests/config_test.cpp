@@ -495,6 +495,9 @@ TEST_CASE("keys of a data set are those of the set that has them") {
   contains(complaint(text, {"data.set=cifar10"}),
            ":3: data.classes: cifar10 has no classes, which is a key of synthetic; as in --set "
            "data.classes=");
+  contains(complaint(text, {"data.set=cifar10", "data.samples=9"}),
+           "cifar10 has no classes, which is a key of synthetic and no samples, which is a key of "
+           "synthetic; as in --set data.classes= --set data.samples=");
   CHECK_NOTHROW(loaded(text, {"data.set=cifar10", "data.classes="}));
 
   // The recorded configurations hold them, evaluation's too: other classes, other pictures.

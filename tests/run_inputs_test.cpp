@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <cmath>
 
 #include "base/error.h"
 #include "data/dataset_reader.h"
@@ -92,15 +93,16 @@ Config counted(bool known) {
 TEST_CASE("a mean that the set knows, or that is given, needs no image") {
   Counted::decoded = 0;
   Config config = counted(true);
-  const Data data(config);
-  CHECK(data.normalisation.mean == std::vector<float>{0.25f, 0.5f});
-  CHECK(data.normalisation.deviation == std::vector<float>{0.125f, 0.25f});
-  config.data.mean = {0.5, 0.5};
-  CHECK(Data(config).normalisation.mean == std::vector<float>{0.5f, 0.5f});
+  const Normalisation known = Data(config).normalisation;
+  CHECK(known.mean == std::vector<float>{0.25f, 0.5f});
+  CHECK(known.deviation == std::vector<float>{0.125f, 0.25f});
+  config.data.mean = {0.5, 0.75};
+  config.data.deviation = {1, 2};
+  CHECK(Data(config).normalisation.mean == std::vector<float>{0.5f, 0.75f});
   CHECK(Counted::decoded == 0);
-  const Data measured(counted(false));
+  const Normalisation measured = Data(counted(false)).normalisation;
   CHECK(Counted::decoded == 120);
-  CHECK(measured.normalisation.mean.at(0) == doctest::Approx(0.5).epsilon(0.1));
+  CHECK(measured.mean[0] == doctest::Approx(0.5).epsilon(0.1));
 }
 
 TEST_CASE("a network learns and is tested on images of different sizes, of a thousand classes") {

@@ -321,5 +321,5 @@ class Sources(unittest.TestCase):
 
 if __name__ == "__main__":
     if len(sys.argv) > 1 and Path(sys.argv[1]).is_file():
-        PROGRAM = Path(sys.argv.pop(1))
+        PROGRAM = Path(sys.argv.pop(1)).resolve()
     unittest.main(testRunner=unittest.TextTestRunner(stream=sys.stdout, verbosity=1))

@@ -104,15 +104,20 @@ void check_algorithm(const Config& config) {
   throw KeyError(found[0].key, fmt::format("{}{}; as in{}", algorithm.name, why, remedies));
 }
 
-/// Keys that other data sets have of their own.
+/// Reports all keys that other data sets have of their own, with the location of the first.
 void check_dataset_keys(const Config& config) {
   const std::string prefix = "data.";
+  std::string first, why, remedies;
   for (const std::string& key : config.locations.foreign) {
     if (!key.starts_with(prefix)) continue;
+    if (first.empty()) first = key;
     const std::string name = key.substr(prefix.size());
-    throw KeyError(
-        key, fmt::format("{} has no {}, which is a key of {}; as in --set {}=", config.data.set,
-                         name, fmt::join(sets_with(name), " and "), key));
+    why += fmt::format(" {} no {}, which is a key of {}", why.empty() ? "has" : "and", name,
+                       fmt::join(sets_with(name), " and "));
+    remedies += fmt::format(" --set {}=", key);
+  }
+  if (!first.empty()) {
+    throw KeyError(first, fmt::format("{}{}; as in{}", config.data.set, why, remedies));
   }
 }
 
