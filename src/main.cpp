@@ -8,14 +8,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <filesystem>
-#include <new>
 #include <span>
 #include <sstream>
-#include <string_view>
-#include <system_error>
 
-#include "base/error.h"
+#include "base/failure.h"
 #include "base/one_line.h"
 #include "base/standard_output.h"
 #include "commands/commands.h"
@@ -47,25 +43,15 @@ int fail(ExitCode code, const char* line) {
   return int(code);
 }
 
+int fail(const easgd::Failure& failure) {
+  return fail(failure.code, failure.message.c_str());
+}
+
 /// What nobody can catch, as an exception on a library's thread.
 [[noreturn]] void end_at_once() {
-  try {
-    if (const std::exception_ptr error = std::current_exception()) std::rethrow_exception(error);
-  } catch (const std::exception& error) {
-    fail(ExitCode::bug, error.what());
-  } catch (...) {
-  }
+  if (const std::exception_ptr error = std::current_exception()) fail(easgd::failure_of(error));
   std::_Exit(int(ExitCode::bug));
 }
-
-/// TBB was refused a thread, though the threads that were tried before the run were not.
-bool is_lack_of_threads(const std::exception& error) {
-  return std::string_view(error.what()).find("pthread_create") != std::string_view::npos;
-}
-
-constexpr const char* kNoThread =
-    "cpu: the system lets this process have no further thread (`ulimit -u`, a container's limit on "
-    "pids)";
 
 }  // namespace
 
@@ -97,18 +83,6 @@ extern "C" int easgd_main(int argc, char** argv) try {
   }
   easgd::finish_output();
   return int(result);
-} catch (const easgd::Error& error) {
-  return fail(error.exit_code(), error.what());
-} catch (const std::bad_alloc&) {
-  return fail(ExitCode::device,
-              "cpu: out of memory; `easgd describe` shows what a network needs; "
-              "use a smaller batch, network or set");
-} catch (const std::filesystem::filesystem_error& error) {
-  return fail(ExitCode::data, error.what());
-} catch (const std::system_error& error) {
-  const bool no_thread = error.code() == std::errc::resource_unavailable_try_again;
-  return no_thread ? fail(ExitCode::device, kNoThread) : fail(ExitCode::bug, error.what());
-} catch (const std::exception& error) {
-  if (is_lack_of_threads(error)) return fail(ExitCode::device, kNoThread);
-  return fail(ExitCode::bug, error.what());
+} catch (...) {
+  return fail(easgd::failure_of(std::current_exception()));
 }

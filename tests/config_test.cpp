@@ -472,6 +472,9 @@ TEST_CASE("settings of the center are those of methods that have them") {
   // A table of another algorithm may stand, so that one file serves both.
   const std::string tree = kRest + "[tree]\nfanout = 7\n" + kLayers;
   CHECK_FALSE(loaded(tree).algorithm.own);
+  contains(complaint(tree, {"tree.fanuot=3"}), "tree.fanuot: unknown key; did you mean \"fanout\"");
+  contains(complaint(tree, {"tree.fanout=1"}), "tree.fanout: expected a value in 2..65533");
+  contains(complaint(kRest + kLayers, {"tree=3"}), "tree: expected a table");
   CHECK(own_key(loaded(tree, {"algorithm.name=easgd_tree"}).algorithm, "fanout") == 7);
   contains(complaint(tree, {"algorithm.name=easgd_tree", "tree.fanout=1"}),
            "tree.fanout: expected a value in 2..65533");

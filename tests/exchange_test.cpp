@@ -259,16 +259,17 @@ struct FaultyTeam {
 /// Breaks once it has absorbed the first half of a round.
 class BreakingCenterRule final : public CenterRule {
  public:
-  explicit BreakingCenterRule(std::unique_ptr<CenterRule> inner) : inner_(std::move(inner)) {}
+  explicit BreakingCenterRule(std::unique_ptr<CenterRule> inner, int breaks_at = 40)
+      : inner_(std::move(inner)), breaks_at_(breaks_at) {}
   void absorb(const Round& round, View center) override {
-    if (++rounds_ < 40) return inner_->absorb(round, center);
+    if (++rounds_ < breaks_at_) return inner_->absorb(round, center);
     inner_->absorb(Round(round.letters.first((round.size + 1) / 2)), center);
     throw DataError("the rule broke");
   }
 
  private:
   std::unique_ptr<CenterRule> inner_;
-  int rounds_ = 0;
+  int breaks_at_, rounds_ = 0;
 };
 
 }  // namespace
@@ -768,6 +769,33 @@ TEST_CASE(
   CHECK(run.error.starts_with("bug: "));
   CHECK(run.error.find("posted; found worker ") != run.error.npos);
   CHECK(run.failed == 0);
+}
+
+TEST_CASE("a bug that one of many workers finds ends the run, whatever on_failure says") {
+  Toy toy = toy_of(1'000'000'000, free_order);
+  toy.after_gradient = [](std::uint32_t worker, std::uint64_t step, View) {
+    EASGD_CHECK(worker != 3 || step < 5, "worker {} at step {}", worker, step);
+  };
+  const Outcome run = outcome_of(toy);
+  CHECK(run.error.starts_with("bug: "));
+  CHECK(run.error.find("worker 3 at step 5") != run.error.npos);
+  CHECK(run.failed == 1);
+  CHECK(run.ended == kWorkers);
+  CHECK(all_finite(run.center));
+}
+
+TEST_CASE("a master that fails asks workers to stop that will not meet it for long") {
+  Toy toy = toy_of(1'000'000'000, free_order);
+  toy.config.algorithm.tau = 1'000'000'000;
+  Algorithm algorithm = Registry<Algorithm>::get("eamsgd");
+  algorithm.center = [sound = algorithm.center](Backend& backend, const RuleOptions& options,
+                                                ConstView x0) {
+    return std::make_unique<BreakingCenterRule>(sound(backend, options, x0), 1);
+  };
+  toy.change = [&](TeamOptions& options) { options.algorithm = &algorithm; };
+  const Outcome run = outcome_of(toy);
+  CHECK(run.error == "the rule broke");
+  CHECK(run.ended == kWorkers);
 }
 
 TEST_CASE("who has left stays so, though the master fails after that") {

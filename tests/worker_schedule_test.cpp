@@ -12,6 +12,8 @@
 #include "base/error.h"
 #include "evaluate/evaluation_clock.h"
 #include "exchange/order.h"
+#include "settings/dump.h"
+#include "settings/load.h"
 #include "settings/worker_schedule.h"
 
 using namespace easgd;
@@ -123,4 +125,22 @@ TEST_CASE("an order.bin reads back; a damaged one says what is wrong") {
   CHECK_THROWS_AS(Recording::read(path, 3), DataError);
   fs::remove(path);
   CHECK_THROWS_AS(Recording::read(path, 3), DataError);
+}
+
+TEST_CASE("a recording from before a key existed repeats, one of another value does not") {
+  const Config config =
+      parse_config("[[network.layer]]\ntype = \"softmax_cross_entropy\"\n", "test", {});
+  const std::string here = dump_replay_config(config, false);
+  const auto without = [](std::string text, const std::string& line) {
+    const std::size_t at = text.find(line);
+    REQUIRE(at != text.npos);
+    return text.erase(at, line.size());
+  };
+  const std::string older = without(here, "test_limit = 0\n") + "\n[tree]\nfanout = 4\n";
+  const Recording before{{}, {}, older};
+  CHECK_NOTHROW(before.check_repeats(here));
+  const Recording other{{}, {}, "seed = 2\n" + without(here, "seed = 1\n")};
+  CHECK_THROWS_WITH_AS(other.check_repeats(here),
+                       doctest::Contains("the recorded run had \"seed = 2\", this one has \"seed"),
+                       KeyError);
 }

@@ -93,8 +93,8 @@ class AlgorithmOptions {
  public:
   virtual ~AlgorithmOptions() = default;
   virtual void fields(config::Fields& f) = 0;
-  /// Where the keys stand: in [algorithm], or in a table of their own, which is not read where the
-  /// configuration names another algorithm.
+  /// Where the keys stand: in [algorithm], or in a table of their own, whose values nobody uses if
+  /// the configuration names another algorithm.
   virtual std::string table() const { return "algorithm"; }
 };
 

@@ -1,6 +1,6 @@
 // The three kinds of failure a user can meet, each with its own exit code.
 //
-// A programmer's mistake is an assert; it is never triggered by user input.
+// A programmer's mistake is none of these, but a Bug (check.h) or an assert; no user triggers it.
 #pragma once
 
 #include <stdexcept>

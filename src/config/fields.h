@@ -33,6 +33,9 @@ class Fields {
   /// A key that another choice would have here. If it is given, a reader notes it and goes on:
   /// whoever checks the configuration knows what to say of it (Locations::foreign).
   virtual void foreign(const char* /*key*/) {}
+  /// A table that another choice would have here. If it is given, its keys are checked, and nobody
+  /// uses their values.
+  virtual void foreign_table(const char* /*key*/, const std::function<void(Fields&)>&) {}
   virtual void text(const char* key, std::string& value, const char* meaning) = 0;
   virtual void choice(const char* key, std::string& value, const Words& allowed,
                       const char* meaning) = 0;

@@ -90,6 +90,14 @@ class TableReader final : public Fields {
     if (take(key)) locations_.foreign.push_back(full(key));
   }
 
+  void foreign_table(const char* key, const std::function<void(Fields&)>& fields) override {
+    if (table_.get(key)) {
+      table(key, fields, "");
+    } else {
+      known_.push_back(key);
+    }
+  }
+
   void text(const char* key, std::string& value, const char*) override {
     if (const toml::node* node = take(key)) {
       if (!node->is_string()) wrong_type(*node, key, "a string");

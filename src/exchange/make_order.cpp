@@ -8,8 +8,10 @@ namespace {
 std::unique_ptr<OrderPolicy> make_virtual_order(const OrderRequest& r,
                                                 const WorkerSchedule& schedule) {
   const VirtualConfig& v = r.config.virtual_time;
-  const VirtualTimes times{v.step_seconds, v.transfer_seconds, v.jitter,
-                           std::uint64_t(r.config.seed)};
+  const VirtualTimes times{.step_seconds = v.step_seconds,
+                           .transfer_seconds = v.transfer_seconds,
+                           .jitter = v.jitter,
+                           .seed = std::uint64_t(r.config.seed)};
   return virtual_order(schedule, r.algorithm, r.workers, times,
                        r.config.algorithm.exchange == Exchange::synchronous);
 }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "backend/backend_kind.h"
 #include "base/check.h"
 #include "base/trace.h"
 #include "kernels/squared_distance.h"
@@ -24,20 +23,18 @@ std::unique_ptr<CenterStore> make_store(const MasterOptions& options, ConstView 
 
 }  // namespace
 
-std::unique_ptr<Backend> make_host_backend() {
-  return make_backend("cpu");
-}
-
 Master::Master(MasterOptions options, Bell& bell)
     : algorithm_(options.algorithm),
       parameters_(options.state0.size() - options.statistics.count),
       workers_(options.rules.workers),
       policy_(options.statistics.policy),
       order_(std::move(options.order)),
+      on_failure_(std::move(options.on_failure)),
       on_version_(std::move(options.on_version)),
       bell_(bell),
       store_(make_store(options, options.state0.first(parameters_))),
       statistics_(host_buffer(options.statistics.count)),
+      last_(host_buffer(options.state0.size())),
       steps_(options.members.size()),
       states_(options.members.size()) {
   std::ranges::copy(options.state0.last(statistics_.size()), statistics_.view().begin());
@@ -57,7 +54,8 @@ Master::Master(MasterOptions options, Bell& bell)
 CenterView Master::view(std::size_t replica) const {
   CenterView result{
       .version = version_, .steps = steps_, .train = train_, .seconds = order_->seconds()};
-  if (const ConstView last = last_; !last.empty()) {
+  if (has_ended_) {
+    const ConstView last = last_;
     result.center = last.first(parameters_);
     result.statistics = last.subspan(parameters_);
   } else {
@@ -76,9 +74,10 @@ void Master::run(std::stop_token stop) {
     check_letters();
     copy_to_host(0);
   } catch (...) {
+    on_failure_();
     store_->give_up();
     for (Seat& seat : seats_) seat.mailbox.close();
-    lost_ = !salvage();
+    salvage();
     release();
     throw;
   }
@@ -99,22 +98,21 @@ void Master::release_devices() {
 
 /// Leaves the center in host memory, for whoever comes after the master.
 void Master::copy_to_host(std::size_t replica) {
-  Buffer last = host_buffer(parameters_ + statistics_.size());
-  view(replica).copy_to(last);
-  last_ = std::move(last);
+  view(replica).copy_to(last_);
+  has_ended_ = true;
 }
 
 /// After a failure: the center from the first device that still answers. Else zeros.
-bool Master::salvage() {
-  for (std::size_t i = 0; i < store_->replicas().size() && last_.size() == 0; ++i) {
+void Master::salvage() {
+  for (std::size_t i = 0; i < store_->replicas().size() && !has_ended_; ++i) {
     try {
       copy_to_host(i);
     } catch (const std::exception&) {  // the failure that brought us here, once more
     }
   }
-  if (last_.size() > 0) return true;
-  last_ = host_buffer(parameters_ + statistics_.size());
-  return false;
+  if (has_ended_) return;
+  std::ranges::fill(last_.view(), 0.0f);
+  has_ended_ = lost_ = true;
 }
 
 void Master::serve(const std::stop_token& stop) {

@@ -35,6 +35,8 @@ struct MasterOptions {
   Statistics statistics;
   std::unique_ptr<OrderPolicy> order;
   std::vector<Member> members;
+  /// Called once if the master fails, before it waits for its members to leave.
+  std::function<void()> on_failure = [] {};
   /// Called by the master between rounds, after each that changed the center; may copy. In virtual
   /// time it may wait, else it must not. Returns whether it took the view: the training loss then
   /// begins anew, because a difference of sums would lose all digits after one loss of 1e38.
@@ -84,7 +86,7 @@ class Master {
   void wait_until_all_have_left();
   void check_letters() const;
   void copy_to_host(std::size_t replica);
-  bool salvage();
+  void salvage();
   void release_devices();
 
   const Algorithm& algorithm_;
@@ -93,13 +95,15 @@ class Master {
   const StatisticsPolicy policy_;
   const std::thread::id owner_ = std::this_thread::get_id();
   std::unique_ptr<OrderPolicy> order_;
+  std::function<void()> on_failure_;
   std::function<bool(const CenterView&)> on_version_;
   Bell& bell_;
 
   std::unique_ptr<CenterStore> store_;
   Buffer statistics_;  // [S] in host memory
   std::vector<Seat> seats_;
-  Buffer last_;  // [P + S] in host memory: what is left when run() has ended
+  Buffer last_;  // [P + S] in host memory: what is left when run() has ended; made while it can be
+  bool has_ended_ = false;
   bool lost_ = false;
 
   std::uint64_t version_ = 0;

@@ -7,16 +7,14 @@
 
 #include <atomic>
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <optional>
-#include <ostream>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "base/state.h"
 #include "exchange/mailbox.h"
+#include "exchange/recording.h"
 
 namespace easgd {
 
@@ -44,25 +42,6 @@ std::unique_ptr<OrderPolicy> round_robin_order();
 std::unique_ptr<OrderPolicy> round_robin_pairs();
 /// All workers that have not left, together.
 std::unique_ptr<OrderPolicy> synchronous_order();
-
-/// What `order.bin` holds: what was run, who was absorbed when, and how many steps each worker took
-/// in the end.
-///
-/// File, little-endian: "easgd order 2\n\0\0" (16 bytes), workers (u32), length of the
-/// configuration (u32) and its text, a u16 for each absorbed letter, 0xffff, and the steps of each
-/// worker (u64).
-struct Recording {
-  std::vector<std::uint16_t> letters;
-  std::vector<std::uint64_t> steps;
-  std::string config = {};  ///< TOML of what the result depends on beside the order
-
-  /// Throws: DataError if the file is not an order.bin of `workers` workers.
-  static Recording read(const std::filesystem::path& path, std::size_t workers);
-  void write(std::ostream& file, std::size_t workers) const;
-  /// Throws: KeyError against center.replay, with the first key that differs, where a run of this
-  /// configuration would not repeat the recorded one.
-  void check_repeats(const std::string& here) const;
-};
 
 /// As recorded. Throws DataError from `next` if a worker that is due has left, or one posts a
 /// letter that is not in the recording; once `ending` is true, what is left of the recording is

@@ -29,14 +29,6 @@ class SingleCenter final : public CenterStore {
 
 }  // namespace
 
-CenterReplica make_replica(const MakeBackend& make, const CenterStart& start) {
-  CenterReplica replica{.backend = make(), .center = {}, .rule = {}};
-  replica.center = replica.backend->allocate(start.x0.size());
-  replica.backend->upload(start.x0, replica.center);
-  replica.rule = start.algorithm.center(*replica.backend, start.options, start.x0);
-  return replica;
-}
-
 std::unique_ptr<CenterStore> make_single_center(const MakeBackend& device,
                                                 const CenterStart& start) {
   return std::make_unique<SingleCenter>(device, start);

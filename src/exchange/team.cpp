@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/check.h"
+#include "base/failure.h"
 #include "base/start_thread.h"
 #include "base/trace.h"
 
@@ -13,17 +15,6 @@ std::vector<std::unique_ptr<Item>> make_each(std::size_t count, const auto& make
   std::vector<std::unique_ptr<Item>> result;
   for (std::size_t i = 0; i < count; ++i) result.push_back(make(i));
   return result;
-}
-
-/// Of the exception that is being handled.
-std::string message_of_current() {
-  try {
-    throw;
-  } catch (const std::exception& error) {
-    return error.what();
-  } catch (...) {
-    return "an exception of an unknown type";
-  }
 }
 
 }  // namespace
@@ -73,6 +64,7 @@ MasterOptions Team::master_options() {
                        .statistics = options_.statistics,
                        .order = std::move(options_.order),
                        .members = {},
+                       .on_failure = [this] { request_stop(); },
                        .on_version = {}};
   if (options_.on_version) {
     master.on_version = [this](const CenterView& center) {
@@ -126,6 +118,10 @@ void Team::run_worker(std::size_t index) {
     workers_made_.count_down();
     start_.wait();
     worker.run(stop_.get_token());
+  } catch (const Bug&) {  // no run goes on with one
+    bug_.record();
+    request_stop();
+    report_failure(index, made);
   } catch (...) {
     report_failure(index, made);
   }
@@ -142,7 +138,8 @@ void Team::report_failure(std::size_t worker, bool made) {
   ++failed_;
   if (options_.stop_on_failure) request_stop();
   try {
-    if (made && options_.on_failure) options_.on_failure(int(worker), message_of_current());
+    if (made && options_.on_failure)
+      options_.on_failure(int(worker), failure_of(std::current_exception()).message);
   } catch (...) {  // who cannot be told still finds the failure in join() and in failed()
   }
 }
@@ -157,6 +154,7 @@ void Team::join() {
   worker_threads_.clear();
   if (master_thread_.joinable()) master_thread_.join();
   master_error_.rethrow_if_any();
+  bug_.rethrow_if_any();
   if (failed_ == workers() || options_.stop_on_failure) worker_error_.rethrow_if_any();
 }
 

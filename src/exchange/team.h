@@ -54,7 +54,7 @@ class Team {
   /// The master has ended: all workers have left, or it has failed.
   bool ended() const { return ended_; }
   /// Waits for the end.
-  /// Throws: what the master threw; or what the first worker threw, where all failed or one failing
+  /// Throws: what the master threw; a Bug of any; or what the first worker threw, where all failed or one failing
   /// was to stop the rest.
   void join();
 
@@ -81,7 +81,7 @@ class Team {
   bool started_all_ = false;  // start_ has been counted down, and all threads are there
   std::atomic<std::size_t> failed_{0};
   std::atomic<bool> ended_{false};
-  FirstError making_error_, worker_error_, master_error_;
+  FirstError bug_, making_error_, worker_error_, master_error_;
   std::vector<std::thread> worker_threads_;
   std::thread master_thread_;
 };

@@ -35,8 +35,8 @@ bool is_auto(const std::vector<std::string>& devices) {
   return devices == std::vector<std::string>{"auto"};
 }
 
-/// A worker a GPU that this program can use, else a worker a core. A machine with a driver is told
-/// why there is no GPU.
+/// One worker per GPU that this program can use, else one per core. A machine with a driver gets a
+/// remark that says why there is no GPU.
 WorkerPlacement choose_devices() {
   WorkerPlacement chosen;
   if (has_cuda_driver()) {
@@ -104,7 +104,7 @@ WorkerPlacement place_workers(const WorkersConfig& workers, bool single_worker) 
   } else {
     for (const std::string& word : workers.devices) placements.push_back(parse_device(word));
   }
-  if (placements.empty()) throw KeyError("workers.devices", "is empty; expected a device a worker");
+  if (placements.empty()) throw KeyError("workers.devices", "is empty; expected a device for each worker");
   if (placements.size() > kMostWorkers) {
     throw KeyError("workers.devices", fmt::format("more than {} workers", kMostWorkers));
   }

@@ -1,6 +1,6 @@
 // From the stages of a network to the work that a backend does: what it fuses, and which values and
-// gradients each piece of work takes and makes. The same for every backend; which layers absorb
-// what is the backend's to say.
+// gradients each piece of work takes and makes. Which layers absorb what is the
+// backend's to say. The CPU backend, which adds up gradients as they come, plans none.
 #pragma once
 
 #include <functional>

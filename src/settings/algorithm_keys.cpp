@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <map>
-#include <set>
+#include <memory>
 
 #include "config/overrides.h"
 #include "config/writer.h"
@@ -28,11 +28,12 @@ std::map<std::string, std::vector<std::string>> inline_keys() {
   return owners;
 }
 
-std::set<std::string> tables() {
-  std::set<std::string> result;
+/// Every table that some algorithm has of its own, with its keys at their defaults.
+std::map<std::string, std::shared_ptr<AlgorithmOptions>> tables() {
+  std::map<std::string, std::shared_ptr<AlgorithmOptions>> result;
   for (const std::string& name : Registry<Algorithm>::names()) {
-    const auto options = make_options(Registry<Algorithm>::get(name));
-    if (options && options->table() != kInline) result.insert(options->table());
+    std::shared_ptr<AlgorithmOptions> options = make_options(Registry<Algorithm>::get(name));
+    if (options && options->table() != kInline) result.emplace(options->table(), options);
   }
   return result;
 }
@@ -50,13 +51,13 @@ void own_fields(config::Fields& f, AlgorithmConfig& algorithm) {
 }
 
 void own_tables(config::Fields& f, AlgorithmConfig& algorithm) {
-  for (const std::string& table : tables()) {
+  for (const auto& [table, defaults] : tables()) {
     if (algorithm.own && algorithm.own->table() == table) {
       f.table(
           table.c_str(), [&](config::Fields& t) { algorithm.own->fields(t); },
           "of this algorithm alone");
     } else {
-      f.foreign(table.c_str());
+      f.foreign_table(table.c_str(), [&](config::Fields& t) { defaults->fields(t); });
     }
   }
 }

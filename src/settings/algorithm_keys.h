@@ -13,8 +13,8 @@ namespace easgd {
 /// The own keys in [algorithm] of the algorithm that is named. Those of others are foreign there.
 void own_fields(config::Fields& f, AlgorithmConfig& algorithm);
 
-/// Its own table, if it has one. Those of other algorithms may stand beside it and are not read, so
-/// that one file serves several algorithms.
+/// Its own table, if it has one. Those of other algorithms may stand beside it, so that one file
+/// serves several algorithms; their keys are checked, and nobody uses their values.
 void own_tables(config::Fields& f, AlgorithmConfig& algorithm);
 
 /// The algorithms that have `key` of their own in [algorithm].

@@ -33,9 +33,8 @@ struct config::Names<StatisticsPolicy> {
 
 template <>
 struct config::Names<Partition> {
-  static constexpr Name<Partition> all[] = {{"whole", Partition::whole},
-                                            {"shard", Partition::shard},
-                                            {"chunks", Partition::chunks}};
+  static constexpr Name<Partition> all[] = {
+      {"whole", Partition::whole}, {"shard", Partition::shard}, {"chunks", Partition::chunks}};
 };
 
 template <>

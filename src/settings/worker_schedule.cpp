@@ -77,9 +77,11 @@ WorkerSchedule::WorkerSchedule(const Config& config, std::size_t workers, std::s
 }
 
 Rates WorkerSchedule::rates(std::uint64_t clock) const {
-  return {float(algorithm_.learning_rate * algorithm_.schedule.at_clock(clock)),
-          float(algorithm_.momentum), float(algorithm_.weight_decay),
-          float(elastic_.alpha * algorithm_.rho_schedule.at_clock(clock)), float(elastic_.rho)};
+  return {.learning_rate = float(algorithm_.learning_rate * algorithm_.schedule.at_clock(clock)),
+          .momentum = float(algorithm_.momentum),
+          .weight_decay = float(algorithm_.weight_decay),
+          .alpha = float(elastic_.alpha * algorithm_.rho_schedule.at_clock(clock)),
+          .rho = float(elastic_.rho)};
 }
 
 std::uint64_t WorkerSchedule::tau(std::uint64_t clock) const {

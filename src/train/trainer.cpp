@@ -6,6 +6,7 @@
 #include <functional>
 #include <utility>
 
+#include "base/failure.h"
 #include "base/first_error.h"
 #include "base/running_clock.h"
 #include "base/warning.h"
@@ -20,6 +21,7 @@
 #include "runs/journal.h"
 #include "runs/run_folder.h"
 #include "runs/summarise.h"
+#include "settings/algorithm_keys.h"
 #include "settings/dump.h"
 #include "train/resolve.h"
 #include "train/watch.h"
@@ -107,7 +109,7 @@ TeamOptions Run::team_options(Evaluator& evaluator) {
   TeamOptions options{
       .algorithm = run_.algorithm,
       .schedule = &run_.schedule,
-      .own = run_.config.algorithm.own,
+      .own = rule_options(run_.config.algorithm, run_.workers.size()).own,
       .placement = run_.center,
       .workers = {},
       .order = std::move(order_),
@@ -155,19 +157,6 @@ void Run::save_start() {
   }
 }
 
-/// The exit code of what ended a run.
-ExitCode exit_code_of(const std::exception_ptr& failure) {
-  try {
-    std::rethrow_exception(failure);
-  } catch (const Error& error) {
-    return error.exit_code();
-  } catch (const std::bad_alloc&) {
-    return ExitCode::device;
-  } catch (...) {
-    return ExitCode::bug;
-  }
-}
-
 /// Whatever has failed, everything that was reached is kept; the first failure is the result's.
 RunResult Run::end(Team& team, Evaluator& evaluator) {
   const double seconds = team.seconds();
@@ -203,7 +192,10 @@ RunResult Run::end(Team& team, Evaluator& evaluator) {
   attempt([&] { folder_.write("summary.json", text_of(result.summary)); });
   if (cut_short) result.exit_code = ExitCode::interrupted;
   result.failure = failure.get();
-  if (result.failure) result.exit_code = exit_code_of(result.failure);
+  if (result.failure) {
+    result.exit_code = failure_of(result.failure).code;
+    result.summary.status = RunStatus::failed;
+  }
   return result;
 }
 
