@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "program.h"
+#include "settings/load.h"
 #include "temporary_folder.h"
 
 using namespace easgd::testing;
@@ -186,4 +187,15 @@ TEST_CASE("fake GPUs: devices older than the program's code are left out") {
                               "LD_LIBRARY_PATH=" EASGD_DRIVER_FOLDER " ");
   CHECK(none.text.find("\nworkers: cpu") != std::string::npos);
   CHECK(none.text.find("takes the CPU: cuda:0: " + why + "; cuda:1: " + why) != std::string::npos);
+}
+
+TEST_CASE("fake GPUs: beside one, config.toml records the threads of the worker on the CPU") {
+  const Runs runs;
+  const auto threads = [&](const std::string& name, const std::string& devices) {
+    runs.train(name, "--set 'workers.devices=" + devices + "'");
+    return easgd::load_config(runs.file(name, "config.toml"), {}).workers.threads;
+  };
+  const std::int64_t alone = threads("cpu", "cpu");  // all cores
+  CHECK(threads("mixed", "[0, cpu]") == alone);
+  CHECK(threads("gpu", "[0]") == 1);
 }
