@@ -39,8 +39,8 @@ class WorkerRule {
   virtual ConstView letter() const = 0;
   /// The reply [P] to a letter or a pull that came before the gradient (Timing::before, around).
   virtual void receive(ConstView /*reply*/, const Rates&) {}
-  /// One local step with gradient g [P]. `reply` [P] is that of this step's exchange where the
-  /// timing is overlapped, the pulled one where it is around, else empty.
+  /// One local step with gradient g [P]. `reply` [P] is that of this step's exchange if
+  /// the timing is overlapped, the pulled one if it is around, else empty.
   virtual void step(ConstView g, ConstView reply, const Rates& rates) = 0;
   /// Starts again from the center [P], with no memory of the past.
   virtual void restart(ConstView center) = 0;
@@ -69,7 +69,7 @@ struct Round {
   std::span<const Letter> letters;  ///< whose replies are written here
   std::size_t size;                 ///< of the whole round
   Rates rates;                      ///< of the last letter
-  ConstView sum = {};  ///< [P] of all letters' summands, where they are on several devices
+  ConstView sum = {};  ///< [P] of all letters' summands, if they are on several devices
 };
 
 /// The master's side. Belongs to the master's thread; its vectors are where the center is.

@@ -1,4 +1,4 @@
-// What the master does with letters, where more than one algorithm does it.
+// What the master does with letters, in more than one algorithm.
 #pragma once
 
 #include <type_traits>

@@ -15,8 +15,8 @@
 namespace easgd {
 
 /// A check that has failed. The run stops and saves what it has, and main ends with exit code 1. On
-/// a thread of a library (a CUDA callback) nothing is saved. Before main (entries of the registries)
-/// it aborts.
+/// a thread of a library (a CUDA callback) nothing is saved. Before main, when registries are
+/// filled, it aborts.
 class Bug : public std::logic_error {
  public:
   Bug(const char* file, int line, const char* expected, const std::string& found)

@@ -13,24 +13,34 @@
 namespace easgd {
 namespace {
 
-/// Of the help, the keys whose name has `part` in it.
+/// What begins the keys of one layer, algorithm or data set.
+bool is_owner(const std::string& line) {
+  return line.starts_with("  type = ") || line.starts_with("  algorithm.name = ") ||
+         line.starts_with("  data.set = ");
+}
+
+/// Of the help, the keys whose name, or whose owner's name, has `part` in it.
 /// Throws: ConfigError if there is none.
 std::string help_on(const std::string& part) {
   std::istringstream lines(config_help());
   std::vector<std::string> names;
-  std::string found, layer;
-  bool wanted = false;
+  std::string found, owner;
+  bool wanted = false, is_wanted_owner = false;
   for (std::string line; std::getline(lines, line);) {
     const std::size_t indent = line.find_first_not_of(' ');
-    if (line.starts_with("  type = ")) {
-      layer = "\n" + line + "\n";
+    if (is_owner(line)) {
+      owner = "\n" + line + "\n";
       wanted = false;
+      is_wanted_owner = line.find('"' + part + '"') != std::string::npos;
     } else if (indent == 2) {
       names.push_back(line.substr(2, line.find(' ', 2) - 2));
-      wanted = names.back().find(part) != std::string::npos;
+      wanted = is_wanted_owner || names.back().find(part) != std::string::npos;
+    } else if (indent == 0) {
+      owner.clear();
+      is_wanted_owner = false;
     }
     wanted = wanted && indent != 0 && indent != std::string::npos;
-    if (wanted) found += std::exchange(layer, "") + line + "\n";
+    if (wanted) found += std::exchange(owner, "") + line + "\n";
   }
   if (!found.empty()) return found;
   throw ConfigError("help: no key of a configuration has \"" + part + "\" in its name" +

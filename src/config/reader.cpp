@@ -88,14 +88,12 @@ class TableReader final : public Fields {
 
   void foreign(const char* key) override {
     if (take(key)) locations_.foreign.push_back(full(key));
+    hide(key);
   }
 
   void foreign_table(const char* key, const std::function<void(Fields&)>& fields) override {
-    if (table_.get(key)) {
-      table(key, fields, "");
-    } else {
-      known_.push_back(key);
-    }
+    if (table_.get(key)) table(key, fields, "");
+    hide(key);
   }
 
   void text(const char* key, std::string& value, const char*) override {
@@ -200,7 +198,7 @@ class TableReader final : public Fields {
   void finish() const {
     for (const auto& [key, node] : table_) {
       const std::string name(key.str());
-      if (std::find(known_.begin(), known_.end(), name) != known_.end()) continue;
+      if (is_declared(name)) continue;
       std::string message = "unknown key" + did_you_mean(name, known_);
       if (nearest(name, known_).empty()) {
         message += fmt::format("; keys here: {}", fmt::join(known_, ", "));
@@ -212,6 +210,16 @@ class TableReader final : public Fields {
 
  private:
   std::string full(const std::string& key) const { return prefix_ + key; }
+
+  /// Nobody is to be pointed to it.
+  void hide(const char* key) {
+    std::erase(known_, key);
+    hidden_.push_back(key);
+  }
+
+  bool is_declared(const std::string& name) const {
+    return std::ranges::count(known_, name) + std::ranges::count(hidden_, name) > 0;
+  }
 
   const toml::node* take(const char* key) {
     known_.push_back(key);
@@ -259,7 +267,7 @@ class TableReader final : public Fields {
   const toml::table& table_;
   std::string prefix_;
   Locations& locations_;
-  Words known_;
+  Words known_, hidden_;
   // Key and message. Reported last: a mistyped key, which is reported first, may be the cause.
   std::optional<std::pair<std::string, std::string>> missing_;
 };

@@ -13,7 +13,7 @@
 
 namespace easgd {
 
-/// The test set, and where network.statistics = "recompute" the training batches whose statistics
+/// The test set, and, if network.statistics = "recompute" the training batches whose statistics
 /// a state is given before it is evaluated: the means over as many whole batches as
 /// network.statistics_samples has, at least one.
 /// Thread: belongs to the one that made it.
@@ -31,7 +31,7 @@ class TestSet final : public CenterTest {
   Buffer state_;
   const std::size_t parameters_;
   const Dataset& train_;
-  std::size_t observed_batches_ = 0;  // 0 where statistics stay as they are
+  std::size_t observed_batches_ = 0;  // 0 if statistics stay as they are
   LoaderOptions observed_options_;
   std::unique_ptr<Loader> observed_;  // made by the first prepare()
 };

@@ -73,7 +73,7 @@ class Mailbox {
   ConstView reply() const { return reply_; }
   LetterNote& note() { return note_; }
   void post();
-  /// Sleeps until the master has answered. Returns at once with `none` where no letter is out.
+  /// Sleeps until the master has answered. Returns at once with `none` if no letter is out.
   Reply wait_for_reply();
   /// Takes the mailbox back after the reply has been used.
   void release();

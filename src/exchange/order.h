@@ -23,7 +23,7 @@ class OrderPolicy {
  public:
   virtual ~OrderPolicy() = default;
   /// Fills `round` with the workers to absorb now, given the state of every mailbox; leaves it
-  /// empty where the master has to wait. Letters of one round meet the same center.
+  /// empty if the master has to wait. Letters of one round meet the same center.
   virtual void next(std::span<const Mailbox::State> mailboxes, std::vector<int>& round) = 0;
   /// A round is of all workers or, once the run is being stopped, of none: letters of some alone
   /// would pass for the mean of all.

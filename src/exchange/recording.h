@@ -23,8 +23,8 @@ struct Recording {
   /// Throws: DataError if the file is not an order.bin of `workers` workers.
   static Recording read(const std::filesystem::path& path, std::size_t workers);
   void write(std::ostream& file, std::size_t workers) const;
-  /// `here`: the same of this run, by dump_replay_config(). Keys that did not exist when the run was
-  /// recorded have their defaults.
+  /// `here`: the same of this run, by dump_replay_config(). Keys that did not exist when the run
+  /// was recorded have their defaults.
   /// Throws: KeyError against center.replay, with the first key that differs, if a run of this
   /// configuration would not repeat the recorded one.
   void check_repeats(const std::string& here) const;

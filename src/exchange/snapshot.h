@@ -25,7 +25,7 @@ class SnapshotSlot {
   /// `state`: P + S
   explicit SnapshotSlot(std::size_t state) { snapshot_.center = host_buffer(state); }
 
-  /// Copies the center, or returns false where the evaluator is still busy with an earlier one.
+  /// Copies the center, or returns false if the evaluator is still busy with an earlier one.
   bool offer(const CenterView& center, double seconds);
   /// Sleeps until there is a snapshot; nullptr once the slot is closed.
   Snapshot* take();

@@ -35,7 +35,7 @@ struct TeamOptions {
   std::function<void(int worker, const std::string& why)> on_failure;
 };
 
-/// Thread: all members are the maker's, except where said.
+/// Thread: all members are the maker's, except as said.
 class Team {
  public:
   explicit Team(TeamOptions options);
@@ -54,8 +54,8 @@ class Team {
   /// The master has ended: all workers have left, or it has failed.
   bool ended() const { return ended_; }
   /// Waits for the end.
-  /// Throws: what the master threw; a Bug of any; or what the first worker threw, where all failed or one failing
-  /// was to stop the rest.
+  /// Throws: what the master threw; a Bug of any worker; what the first worker threw, if all failed
+  /// or one failing was to stop the rest.
   void join();
 
   const WorkerTelemetry& telemetry(std::size_t worker) const { return *telemetry_[worker]; }

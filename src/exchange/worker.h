@@ -66,12 +66,12 @@ class Worker {
   std::unique_ptr<WorkerRule> rule_;
   Buffer gradient_;        // [P]
   Buffer statistics_;      // [S]
-  Buffer letter_, reply_;  // [P + S], where the mailbox has no memory of the center's device
+  Buffer letter_, reply_;  // [P + S], if the mailbox has no memory of the center's device
   Mailbox& mailbox_;
 
   std::uint64_t clock_ = 0;  // t^i of the paper
   bool closed_ = false;      // the master takes no more
-  ConstView pulled_;         // the reply of this step, where it came before the gradient
+  ConstView pulled_;         // the reply of this step, if it came before the gradient
   bool refused_ = false;     // the last letter was not finite: the reply is where to start again
   // tau divides 0: the first letter comes before the first gradient.
   std::uint64_t next_exchange_ = 0;

@@ -104,7 +104,9 @@ WorkerPlacement place_workers(const WorkersConfig& workers, bool single_worker) 
   } else {
     for (const std::string& word : workers.devices) placements.push_back(parse_device(word));
   }
-  if (placements.empty()) throw KeyError("workers.devices", "is empty; expected a device for each worker");
+  if (placements.empty()) {
+    throw KeyError("workers.devices", "is empty; expected a device for each worker");
+  }
   if (placements.size() > kMostWorkers) {
     throw KeyError("workers.devices", fmt::format("more than {} workers", kMostWorkers));
   }

@@ -11,7 +11,7 @@ namespace easgd {
 
 struct WorkerPlacement {
   std::vector<Placement> placements;
-  std::string remark = {};  ///< to be told; empty where there is nothing to tell
+  std::string remark = {};  ///< for people; empty if there is none
 };
 
 /// A device for each worker. "auto" stands for one worker per GPU; if there is none, for one CPU
@@ -22,7 +22,7 @@ struct WorkerPlacement {
 WorkerPlacement place_workers(const WorkersConfig& workers, bool single_worker);
 
 /// Where centers are tested: on the first worker's GPU, or on evaluate.threads of the CPU.
-/// Throws: DeviceError where this machine lacks the GPU.
+/// Throws: DeviceError if this machine lacks the GPU.
 Placement place_evaluation(const WorkersConfig& workers, const EvaluateConfig& evaluate);
 
 }  // namespace easgd

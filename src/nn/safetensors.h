@@ -20,7 +20,7 @@ namespace easgd::safetensors {
 struct Tensor {
   std::string dtype;
   std::vector<std::int64_t> dims;
-  std::vector<float> values;             ///< none where the dtype is not F32, F16, BF16 or F64
+  std::vector<float> values;             ///< none if the dtype is not F32, F16, BF16 or F64
   std::optional<double> too_large = {};  ///< of F64: the first number that no float32 can hold
 };
 
@@ -29,7 +29,7 @@ struct File {
   std::map<std::string, std::string> metadata;
 };
 
-/// Throws: DataError where the file is missing, damaged, or not as the format has it.
+/// Throws: DataError if the file is missing, damaged, or not as the format has it.
 File read(const std::filesystem::path& path);
 
 /// Writes the tensors of a state [P + S] under their names.
@@ -38,12 +38,12 @@ void write(std::ostream& stream, const Network& network, ConstView state,
 
 /// Fills a state [P + S] from the tensors of `file` by name; PyTorch's wrappers may have put
 /// "module." or "_orig_mod." before all names.
-/// Throws: DataError where one is missing, has other dimensions, another type, or numbers beyond
-/// float32, and where the network leaves one over that is no `num_batches_tracked`; `path` is for
+/// Throws: DataError if one is missing, has other dimensions, another type, or numbers beyond
+/// float32, and if the network leaves one over that is no `num_batches_tracked`; `path` is for
 /// the message.
 void load(const File& file, const std::filesystem::path& path, const Network& network, View state);
 
-/// Says which tensors of a state hold how many values that are not finite; empty where none does.
+/// Says which tensors of a state hold how many values that are not finite; empty if none does.
 std::string not_finite(const Network& network, ConstView state);
 
 }  // namespace easgd::safetensors
