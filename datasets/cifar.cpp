@@ -245,7 +245,7 @@ std::vector<Part> own_test(const fs::path& folder) {
   return {own_part(batch ? *batch : *whole)};
 }
 
-/// Names of the classes, a line each, where there is a file of them; how many.
+/// Names of the classes, a line each, if there is a file of them; how many.
 struct Names {
   fs::path path;
   int count;

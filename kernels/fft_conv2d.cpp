@@ -56,7 +56,7 @@ struct Frequency {
   int re, im;
 };
 
-/// The parts of a frequency's matrix; im is null where it is real.
+/// The parts of a frequency's matrix; im is null if it is real.
 struct Planes {
   float *re, *im;
 };
@@ -225,7 +225,7 @@ class Transform {
   const Layout& layout_;
   const Spectra& spectra_;
   float* cells_;  // [P][Q][kChunk], rows transformed
-  float* stage_;  // [height][width][kChunk], the pixels where they are not dense
+  float* stage_;  // [height][width][kChunk], the pixels if they are not dense
   float* zeros_;  // [kChunk], read in place of pixels that do not exist
   float* sink_;   // [kChunk], written in place of pixels that do not exist
 };

@@ -28,7 +28,7 @@ struct Conv2dShape {
 class FftConv2d {
  public:
   /// Allocates every workspace; no other member allocates. Throws std::invalid_argument for a
-  /// shape without output, or where a side plus `pad`, an output side or a kernel side exceeds 32.
+  /// shape without output, or if a side plus `pad`, an output side or a kernel side exceeds 32.
   explicit FftConv2d(const Conv2dShape& shape);
   ~FftConv2d();
   FftConv2d(FftConv2d&&) noexcept;

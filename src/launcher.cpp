@@ -24,7 +24,7 @@ using easgd::ExitCode;
 
 /// A file that is opened later must not get the number of a standard stream that was closed: what
 /// is printed would be written into it. What takes the number instead cannot be used as the stream,
-/// so that a result that nobody can read is told. False where there is no /dev/null.
+/// so that a result that nobody can read is reported. False if there is no /dev/null.
 bool take_closed_streams() {
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (fcntl(stream, F_GETFD) != -1) continue;
@@ -51,7 +51,7 @@ const char* missing_instructions() {
   return nullptr;
 }
 
-/// Threads wait for each other by it, and abort where a sandbox or an emulator does not have it.
+/// Threads wait for each other by it, and abort if a sandbox or an emulator does not have it.
 bool has_futex() {
   int word = 0;
   return syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0) != -1 ||
@@ -69,7 +69,7 @@ void take_away_settings() {
   }
 }
 
-/// From where the launcher lies; by the name it was started with where /proc does not tell that.
+/// From where the launcher lies; by the name it was started with if /proc does not say.
 /// Global: the CUDA side, a library of its own, uses the program's symbols.
 void* load_program() {
   constexpr const char* kName = "libeasgd.so";

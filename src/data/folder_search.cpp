@@ -21,7 +21,7 @@ void block(Candidate& candidate, const fs::path& path, const std::error_code& wh
   candidate.why = why;
 }
 
-/// Points of one file under one of its names; `size` is its size, 0 where that is not known.
+/// Points of one file under one of its names; `size` is its size, 0 if that is not known.
 std::size_t points_of(Candidate& candidate, const std::string& name, std::uintmax_t size = 0) {
   if (is_pattern(name)) {
     std::error_code error;

@@ -47,7 +47,7 @@ struct SetSums {
 };
 
 /// Of pixel / 255. The variance comes from n sum(x^2) - sum(x)^2, which is exact in 128 bits: there
-/// are no digits to be lost where a channel hardly varies.
+/// are no digits to be lost if a channel hardly varies.
 float deviation(const Sums& sum, std::uint64_t count) {
   __extension__ typedef unsigned __int128 Wide;
   const Wide spread = Wide(count) * sum.squares - Wide(sum.pixels) * sum.pixels;

@@ -22,7 +22,7 @@ constexpr double kLeastDeviation = 1e-6;
 /// used_samples). A
 /// channel that varies less than kLeastDeviation counts as one that does not, and gets deviation 1.
 /// Sums are integers, so the bits do not depend on the threads.
-/// Throws: what decoding an image throws; DataError where there is no image.
+/// Throws: what decoding an image throws; DataError if there is no image.
 Normalisation measure_normalisation(const Dataset& set, std::size_t limit = 0);
 
 }  // namespace easgd

@@ -9,7 +9,7 @@
 
 namespace easgd {
 
-/// Where the center is: center.place. "auto" is on every worker's device where that can be, for a
+/// Where the center is: center.place. "auto" is on every worker's device if that can be, for a
 /// synchronous exchange between GPUs, else in pinned memory.
 /// Throws: ConfigError for a place that is none, or not for this algorithm or these workers;
 /// DeviceError for one that this machine lacks.

@@ -140,7 +140,7 @@ void Team::report_failure(std::size_t worker, bool made) {
   try {
     if (made && options_.on_failure)
       options_.on_failure(int(worker), failure_of(std::current_exception()).message);
-  } catch (...) {  // who cannot be told still finds the failure in join() and in failed()
+  } catch (...) {  // join() and failed() still know of the failure
   }
 }
 

@@ -27,7 +27,7 @@ struct WorkerTelemetry {
   /// Posting letters and waiting for replies; on a GPU, for which its compute stream had no work
   /// because a reply was late.
   std::atomic<double> exchange_seconds{0};
-  std::atomic<double> run_seconds{0};  ///< all of that and what is between, told at the end
+  std::atomic<double> run_seconds{0};  ///< all of that and what is between, known at the end
   // Written by the master.
   std::atomic<std::uint64_t> exchanges{0};
   std::atomic<std::uint64_t> refused{0};       ///< letters that were not finite
@@ -55,7 +55,7 @@ class Timed {
   Clock::time_point start_;
 };
 
-/// The same, and profilers are told its name.
+/// The same, and profilers see its name.
 class TimedScope {
  public:
   TimedScope(std::atomic<double>& total, const char* name) : range_(name), timed_(total) {}

@@ -68,7 +68,7 @@ WorkerPlacement choose_devices() {
 
 /// Gives each CPU worker `threads`; 0: its share of the cores, as far as OMP_THREAD_LIMIT allows.
 /// They are bound to no core: the kernel moves them to where no other process computes.
-/// Returns what is to be told.
+/// Returns a remark for people, or nothing.
 std::string share_cores(std::vector<Placement>& placements, std::size_t threads) {
   const std::size_t cores = usable_cores();
   const auto limit = most_threads();

@@ -121,7 +121,7 @@ const json& member(const json& entry, const char* key) {
   return *it;
 }
 
-/// The values that a shape has; nothing where a number cannot hold how many.
+/// The values that a shape has; nothing if a number cannot hold how many.
 std::optional<std::uint64_t> count_of(const std::vector<std::int64_t>& dims) {
   if (std::ranges::count(dims, 0) > 0) return 0;
   std::uint64_t count = 1;
@@ -216,7 +216,7 @@ std::vector<Slice> tensors_of(const Network& network) {
   return all;
 }
 
-/// Where in the text parsing failed; 0 where it is JSON of another kind.
+/// Where in the text parsing failed; 0 if it is JSON of another kind.
 std::size_t byte_of(const json::exception& error) {
   const auto* parsing = dynamic_cast<const json::parse_error*>(&error);
   return parsing ? parsing->byte : 0;

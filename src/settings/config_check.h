@@ -1,4 +1,4 @@
-// What one key of a configuration alone cannot tell: keys that exclude or need each other.
+// What one key of a configuration alone cannot show: keys that exclude or need each other.
 #pragma once
 
 #include "settings/config.h"

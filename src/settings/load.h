@@ -8,7 +8,7 @@
 
 namespace easgd {
 
-/// Reads a configuration, its network file too, and checks what one key alone cannot tell.
+/// Reads a configuration, its network file too, and checks what one key alone cannot show.
 /// network.file is relative to the configuration's folder, every other path to the current one.
 /// Throws: ConfigError.
 Config load_config(const std::string& path, const std::vector<std::string>& overrides);

@@ -25,7 +25,7 @@ Buffer start_vector(std::size_t count);
 using BeforeBatch = std::function<void(std::uint32_t worker, std::uint64_t step)>;
 using AfterGradient = std::function<void(std::uint32_t worker, std::uint64_t step, View g)>;
 
-/// g_j = h_j x_j - noise_scale noise_j; the loss that it tells is x_0.
+/// g_j = h_j x_j - noise_scale noise_j; the loss that it reports is x_0.
 class QuadraticModel final : public Model {
  public:
   QuadraticModel(double noise_scale, AfterGradient after)

@@ -52,7 +52,7 @@ class AffineLayer : public CpuLayer {
   Call forward_;
 
   memory weight_gradient_, bias_gradient_;  // bound to slices of g
-  Converted output_gradient_;               // in the layout of output_, where a fused ReLU masks it
+  Converted output_gradient_;               // in the layout of output_, if a fused ReLU masks it
   Converted gradient_for_weights_, input_for_weights_;
   Call backward_weights_, deliver_weight_gradient_;
 

@@ -21,7 +21,7 @@ namespace easgd::cpu {
 /// memory's descriptor.
 struct Activation {
   memory values;
-  /// Who takes it may overwrite it in place. Values keep their signs then where a gradient passes:
+  /// Who takes it may overwrite it in place. Values keep their signs then if a gradient passes:
   /// the backward pass of a fused ReLU looks at the sign of its output.
   bool disposable = false;
 };

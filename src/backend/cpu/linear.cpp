@@ -1,4 +1,4 @@
-// Linear layer by oneDNN's inner product. Activations are [N][C] (or [N][C][H][W] where an image is
+// Linear layer by oneDNN's inner product. Activations are [N][C] (or [N][C][H][W] if an image is
 // flattened) and float weights stay as they lie in the flat vector.
 #include "nn/linear.h"
 
@@ -44,7 +44,7 @@ class InnerProduct final : public AffineLayer {
     return {stage().output.channels, in.channels, in.height, in.width};
   }
 
-  /// As in the flat vector where all is float; beside bf16 activations oneDNN may choose.
+  /// As in the flat vector if all is float; beside bf16 activations oneDNN may choose.
   memory::desc weight(memory::data_type type) const {
     const bool flat = x_.data_type() == memory::data_type::f32;
     return memory::desc(weight_dims(), type, flat ? Tag::oihw : Tag::any);

@@ -1,4 +1,4 @@
-// Eight values at a time, of either storage type; one at a time where a row of lanes ends.
+// Eight values at a time, of either storage type; one at a time if a row of lanes ends.
 #pragma once
 
 #include <cstdint>

@@ -111,9 +111,15 @@ void Input::crop() {
   const std::byte* header = slot.header.data();
   try {
     kernels::launch(
-        kernels::CropPass{slot.images.data(), set_->data(), levels_.data(),
-                          reinterpret_cast<const kernels::Crop*>(header + kCrops), whole.channels,
-                          whole.height, whole.width, image_.height, image_.width},
+        kernels::CropPass{.images = slot.images.data(),
+                          .set = set_->data(),
+                          .levels = levels_.data(),
+                          .crops = reinterpret_cast<const kernels::Crop*>(header + kCrops),
+                          .channels = whole.channels,
+                          .set_height = whole.height,
+                          .set_width = whole.width,
+                          .height = image_.height,
+                          .width = image_.width},
         samples_ * image_.size(), stream_);
   } catch (const std::exception& e) {
     throw DeviceError(std::string("cuda: cropping images of a resident set: ") + e.what());
