@@ -710,7 +710,12 @@ TEST_CASE("a device of the center goes back to its thread if a worker cannot be 
       throw DeviceError("cuda:2: no memory");
     };
   };
-  CHECK(outcome_of(toy).error == "cuda:2: no memory");
+  const Buffer x0 = quadratic::start_vector(toy.count);
+  const WorkerSchedule schedule(toy.config, toy.workers, 1);
+  {
+    Team team(toy.options(schedule, x0));
+    CHECK_THROWS_WITH_AS(team.start(), "cuda:2: no memory", DeviceError);
+  }
   CHECK(destroyed_by == made_by);
 }
 
@@ -767,7 +772,7 @@ TEST_CASE(
   toy.order = [] { return std::make_unique<Hasty>(); };
   const Outcome run = outcome_of(toy);
   CHECK(run.error.starts_with("bug: "));
-  CHECK(run.error.find("posted; found worker ") != run.error.npos);
+  CHECK(run.error.find("to be served while idle, at version 0") != run.error.npos);
   CHECK(run.failed == 0);
 }
 

@@ -121,6 +121,11 @@ void Master::serve(const std::stop_token& stop) {
     const bool all_have_left = have_all_left();
     round_.clear();
     order_->next(states_, round_);
+    for (const int worker : round_) {
+      const Mailbox::State state = states_[std::size_t(worker)];
+      EASGD_CHECK(state == Mailbox::State::posted, "worker {} to be served while {}, at version {}",
+                  worker, to_string(state), version_);
+    }
     if (!round_.empty() && stop.stop_requested() && is_incomplete()) {
       turn_away(round_);
     } else if (!round_.empty()) {
