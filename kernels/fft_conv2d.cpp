@@ -296,9 +296,9 @@ Grid checked_grid(const Conv2dShape& s) {
 
 }  // namespace
 
-class FftConv2d::WorkerSchedule {
+class FftConv2d::Plan {
  public:
-  explicit WorkerSchedule(const Conv2dShape& shape);
+  explicit Plan(const Conv2dShape& shape);
   void forward(const float* x, const float* weight, const float* bias, float* y);
   void backward(const float* dy, float* dx, float* dweight, float* dbias);
   std::size_t bytes() const;
@@ -333,7 +333,7 @@ class FftConv2d::WorkerSchedule {
   Buffer scratch_;  // [max_team_][scratch_stride_]
 };
 
-FftConv2d::WorkerSchedule::WorkerSchedule(const Conv2dShape& s)
+FftConv2d::Plan::Plan(const Conv2dShape& s)
     : out_channels_(s.out_channels),
       in_channels_(s.in_channels),
       grid_(checked_grid(s)),
@@ -353,7 +353,7 @@ FftConv2d::WorkerSchedule::WorkerSchedule(const Conv2dShape& s)
       scratch_stride_((scratch_size() / kCacheLine + 2) * kCacheLine),
       scratch_(host_buffer(std::size_t(max_team_) * scratch_stride_)) {}
 
-std::size_t FftConv2d::WorkerSchedule::scratch_size() const {
+std::size_t FftConv2d::Plan::scratch_size() const {
   const std::size_t weights = out_channels_ * in_channels_;
   const std::size_t product = weights + 2 * (in_channels_ + out_channels_) * std::size_t(stride_);
   return std::max({product, Transform::scratch_size(grid_, x_layout_),
@@ -362,8 +362,7 @@ std::size_t FftConv2d::WorkerSchedule::scratch_size() const {
 }
 
 template <class Step>
-void FftConv2d::WorkerSchedule::for_each_chunk(const Layout& layout, const Spectra& spectra,
-                                               Step step) {
+void FftConv2d::Plan::for_each_chunk(const Layout& layout, const Spectra& spectra, Step step) {
 #pragma omp parallel num_threads(team())
   {
     const Transform transform(grid_, layout, spectra, scratch());
@@ -374,22 +373,21 @@ void FftConv2d::WorkerSchedule::for_each_chunk(const Layout& layout, const Spect
   }
 }
 
-void FftConv2d::WorkerSchedule::to_spectra(const float* tensor, const Layout& layout,
-                                           const Spectra& spectra) {
+void FftConv2d::Plan::to_spectra(const float* tensor, const Layout& layout,
+                                 const Spectra& spectra) {
   for_each_chunk(layout, spectra, [=](const Transform& transform, int channel, int lane) {
     transform.forward(tensor, channel, lane);
   });
 }
 
-void FftConv2d::WorkerSchedule::from_spectra(const Spectra& spectra, const Layout& layout,
-                                             float* tensor) {
+void FftConv2d::Plan::from_spectra(const Spectra& spectra, const Layout& layout, float* tensor) {
   for_each_chunk(layout, spectra, [=](const Transform& transform, int channel, int lane) {
     transform.inverse(tensor, channel, lane);
   });
 }
 
 template <class Step>
-void FftConv2d::WorkerSchedule::for_each_frequency(Step step) {
+void FftConv2d::Plan::for_each_frequency(Step step) {
   std::atomic<bool> failed = false;  // an exception must not leave a parallel region
 #pragma omp parallel for schedule(dynamic) num_threads(team())
   for (std::size_t i = 0; i < frequencies_.size(); ++i) {
@@ -403,7 +401,7 @@ void FftConv2d::WorkerSchedule::for_each_frequency(Step step) {
 }
 
 /// With w = a + ib and x = c + id, conj(w) x = (a - b) c + b (c + d) + i [(a - b) c - a (c - d)].
-void FftConv2d::WorkerSchedule::multiply_forward(Frequency f, float* scratch) const {
+void FftConv2d::Plan::multiply_forward(Frequency f, float* scratch) const {
   const int k = out_channels_, c = in_channels_;
   const MatrixProduct product = {'N', 'N', k, x_layout_.lanes, c, c, stride_, stride_};
   const Planes w = weight_.planes(f), x = x_.planes(f), y = y_.planes(f);
@@ -424,7 +422,7 @@ void FftConv2d::WorkerSchedule::multiply_forward(Frequency f, float* scratch) co
 /// With w = a + ib, x = p + iq and dy = c + id,
 ///   conj(dy) x = c (p + q) - (c - d) q + i [c (p + q) - (c + d) p],
 ///   w dy       = (a + b) c - b (c + d) + i [(a + b) c - a (c - d)].
-void FftConv2d::WorkerSchedule::multiply_backward(Frequency f, bool need_dx, float* scratch) const {
+void FftConv2d::Plan::multiply_backward(Frequency f, bool need_dx, float* scratch) const {
   const int k = out_channels_, c = in_channels_, n = x_layout_.lanes;
   const MatrixProduct for_dw = {'N', 'T', k, c, n, stride_, stride_, c};
   const MatrixProduct for_dx = {'T', 'N', c, n, k, c, stride_, stride_};
@@ -456,8 +454,7 @@ void FftConv2d::WorkerSchedule::multiply_backward(Frequency f, bool need_dx, flo
   for_dx.add(-scale_, w.re, dy_difference, dx.im);
 }
 
-void FftConv2d::WorkerSchedule::forward(const float* x, const float* weight, const float* bias,
-                                        float* y) {
+void FftConv2d::Plan::forward(const float* x, const float* weight, const float* bias, float* y) {
   to_spectra(weight, weight_layout_, weight_);
   to_spectra(x, x_layout_, x_);
   for_each_frequency([this](Frequency f, float* scratch) { multiply_forward(f, scratch); });
@@ -468,7 +465,7 @@ void FftConv2d::WorkerSchedule::forward(const float* x, const float* weight, con
   from_spectra(y_, y_layout_, y);
 }
 
-void FftConv2d::WorkerSchedule::backward(const float* dy, float* dx, float* dweight, float* dbias) {
+void FftConv2d::Plan::backward(const float* dy, float* dx, float* dweight, float* dbias) {
   to_spectra(dy, y_layout_, y_);
   for (int k = 0; dbias && k < out_channels_; ++k) {
     const float* sums = y_.plane(0) + k * stride_;
@@ -480,13 +477,13 @@ void FftConv2d::WorkerSchedule::backward(const float* dy, float* dx, float* dwei
   from_spectra(dweight_, weight_layout_, dweight);
 }
 
-std::size_t FftConv2d::WorkerSchedule::bytes() const {
+std::size_t FftConv2d::Plan::bytes() const {
   std::size_t floats = scratch_.size();
   for (const Spectra* spectra : {&weight_, &dweight_, &x_, &y_}) floats += spectra->buffer.size();
   return floats * sizeof(float);
 }
 
-FftConv2d::FftConv2d(const Conv2dShape& shape) : plan_(std::make_unique<WorkerSchedule>(shape)) {}
+FftConv2d::FftConv2d(const Conv2dShape& shape) : plan_(std::make_unique<Plan>(shape)) {}
 FftConv2d::~FftConv2d() = default;
 FftConv2d::FftConv2d(FftConv2d&&) noexcept = default;
 FftConv2d& FftConv2d::operator=(FftConv2d&&) noexcept = default;

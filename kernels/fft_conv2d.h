@@ -50,8 +50,8 @@ class FftConv2d {
   void backward(const float* dy, float* dx, float* dweight, float* dbias);
 
  private:
-  class WorkerSchedule;
-  std::unique_ptr<WorkerSchedule> plan_;
+  class Plan;
+  std::unique_ptr<Plan> plan_;
 };
 
 }  // namespace easgd::kernels
