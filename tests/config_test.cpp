@@ -499,7 +499,7 @@ TEST_CASE("keys of a data set are those of the set that has them") {
            ":3: data.classes: cifar10 has no classes, which is a key of synthetic; as in --set "
            "data.classes=");
   contains(complaint(text, {"data.set=cifar10", "data.samples=9"}),
-           "cifar10 has no classes, which is a key of synthetic and no samples, which is a key of "
+           "cifar10 has no classes, which is a key of synthetic, has no samples, which is a key of "
            "synthetic; as in --set data.classes= --set data.samples=");
   CHECK_NOTHROW(loaded(text, {"data.set=cifar10", "data.classes="}));
 

@@ -424,6 +424,10 @@ TEST_CASE("loader: many at once, given up at any time") {
   SUBCASE("on plain threads") {
     options.spawn = spawn_on_threads;
   }
+  SUBCASE("on plain threads, each image a part") {
+    options.spawn = spawn_on_threads;
+    options.part_bytes = 1;
+  }
   std::atomic<int> wrong = 0;
   std::vector<std::jthread> workers;
   for (std::uint32_t w = 0; w < 8; ++w)
@@ -475,32 +479,6 @@ TEST_CASE("loader: the same bits in however many parts, by however many threads"
     options.spawn = [](const std::function<void()>& task) { task(); };
     CHECK(record(set, options, 12) == expected);
   }
-}
-
-TEST_CASE("loader: many at once in parts, given up at any time") {
-  const Numbered set(500);
-  LoaderOptions options = with(16);
-  options.workers = 4;
-  std::vector<Recorded> expected(4);
-  for (std::uint32_t w = 0; w < 4; ++w) {
-    options.worker = w;
-    expected[w] = record(set, options, 20);
-  }
-  options.part_bytes = 1;
-  options.spawn = spawn_on_threads;
-  std::atomic<int> wrong = 0;
-  std::vector<std::jthread> workers;
-  for (std::uint32_t w = 0; w < 4; ++w)
-    workers.emplace_back([&, w, own = options]() mutable {
-      own.worker = w;
-      for (int round = 0; round < 5; ++round) {
-        wrong += record(set, own, 20) != expected[w];
-        Loader given_up(set, own);
-        given_up.next(std::uint64_t(round));
-      }
-    });
-  workers.clear();
-  CHECK(wrong == 0);
 }
 
 TEST_CASE("loader: parts whose tasks never come are built by who needs them") {

@@ -27,7 +27,7 @@ namespace {
 /// Of the warnings in metrics.jsonl, as they are read.
 std::vector<std::string> messages_in(const fs::path& folder) {
   std::vector<std::string> messages;
-  for (const Event& event : RunFolder::read(folder).events) {
+  for (const Event& event : read_run(folder).events) {
     messages.push_back(std::get<WarningEvent>(event).message);
   }
   return messages;
@@ -195,7 +195,7 @@ TEST_CASE("a folder is reopened: events are appended, files may be written over"
     again.write("summary.json", to_json(named_summary("second")).dump());
   }
   CHECK(messages_in(path) == Messages{"first", "second"});
-  CHECK(RunFolder::read(path).summary.value().name == "second");
+  CHECK(read_run(path).summary.value().name == "second");
 }
 
 TEST_CASE("a torn last line is dropped from a folder that is reopened") {
@@ -260,7 +260,7 @@ TEST_CASE("a run that is being written is read as far as it is there") {
   append(metrics, R"({"event":"warning","message":"second","colour":"red"})"
                   "\n");
   append(metrics, R"({"event":"warning","message":"th)");
-  const RunRecord record = RunFolder::read(path);
+  const RunRecord record = read_run(path);
   CHECK_FALSE(record.config);
   CHECK_FALSE(record.summary);
   CHECK(messages_in(path) == Messages{"first", "second"});
@@ -275,7 +275,7 @@ TEST_CASE("what is damaged in a folder is reported with file and line") {
     append(metrics, line + "\n");
     std::string what = "none";
     try {
-      RunFolder::read(path);
+      read_run(path);
     } catch (const DataError& e) {
       what = e.what();
     }
@@ -290,8 +290,8 @@ TEST_CASE("what is damaged in a folder is reported with file and line") {
   std::ofstream(path + "/summary.json") << "{\"status\": \"dancing\"}";
   CHECK(complaint("{}").ends_with("event: expected an object with this key; found {}"));
   CHECK_THROWS_WITH_AS(
-      RunFolder::read(path),
+      read_run(path),
       doctest::Contains("summary.json: status: expected a word that is known; found \"dancing\""),
       DataError);
-  CHECK_THROWS_AS(RunFolder::read(folder.path()), DataError);
+  CHECK_THROWS_AS(read_run(folder.path()), DataError);
 }

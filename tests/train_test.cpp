@@ -94,7 +94,7 @@ TEST_CASE("what a run has left is read: its configuration, its summary, its eval
   RunClient silent;
   const RunResult result =
       train(small({"evaluate.every.versions=1", "algorithm.tau=1"}), folder / "run", silent);
-  const RunRecord record = RunFolder::read(folder / "run");
+  const RunRecord record = read_run(folder / "run");
   REQUIRE(record.config);
   CHECK(dump_config(*record.config) == bytes_of(folder / "run/config.toml"));
   REQUIRE(record.summary);

@@ -16,7 +16,8 @@ class ReplicatedCenter final : public CenterStore {
     std::vector<Backend*> backends;
     for (const MakeBackend& make : devices) {
       CenterReplica& replica = replicas_.emplace_back(make_replica(make, start));
-      sums_.push_back(replica.backend->allocate(start.x0.size()));
+      buffers_.push_back(replica.backend->allocate(start.x0.size()));
+      sums_.push_back(buffers_.back());
       backends.push_back(replica.backend.get());
     }
     collective_ = collective(backends);
@@ -38,8 +39,7 @@ class ReplicatedCenter final : public CenterStore {
       CenterReplica& replica = replicas_[letter.worker];
       terms_[letter.worker] = replica.rule->summand(letter, replica.center);
     }
-    const std::vector<View> sums(sums_.begin(), sums_.end());
-    collective_->sum(terms_, sums);
+    collective_->sum(terms_, sums_);
     collective_->finish();  // a sum that fails is not absorbed anywhere
     for (std::size_t i = 0; i < replicas_.size(); ++i) {
       const auto own = std::ranges::find(letters, i, &Letter::worker);
@@ -53,7 +53,8 @@ class ReplicatedCenter final : public CenterStore {
   void give_up() override { collective_.reset(); }
 
  private:
-  std::vector<Buffer> sums_;  // [P] of a round, on each device
+  std::vector<Buffer> buffers_;
+  std::vector<View> sums_;  // [P] of a round, on each device
   std::vector<ConstView> terms_;
   std::unique_ptr<Collective> collective_;
 };

@@ -47,7 +47,7 @@ void Worker::run(std::stop_token stop) {
 }
 
 void Worker::step() {
-  const TraceScope range("step");
+  const TraceScope trace("step");
   telemetry_.phase = Phase::data;
   const Batch* batch = nullptr;
   {
@@ -83,7 +83,7 @@ void Worker::post(bool pull, std::uint64_t steps) {
   }
 }
 
-/// Sleeps until the master has answered; empty where the answer holds nothing.
+/// Sleeps until the master has answered; empty if the answer holds nothing.
 ConstView Worker::wait_for_reply() {
   telemetry_.phase = Phase::exchange;
   const TimedScope timed(telemetry_.exchange_seconds, "wait for reply");
@@ -114,7 +114,7 @@ void Worker::restart(ConstView center) {
   refused_ = false;
 }
 
-/// The step, with what of an exchange belongs to it or follows it; false where the master has
+/// The step, with what of an exchange belongs to it or follows it; false if the master has
 /// closed before it.
 bool Worker::finish_step(bool exchange) {
   ConstView reply;

@@ -14,7 +14,6 @@
 
 #include "base/error.h"
 #include "base/write_file.h"
-#include "runs/run_record.h"
 
 namespace easgd {
 namespace {
@@ -72,10 +71,6 @@ RunFolder RunFolder::create(const std::string& out, const std::string& name) {
 
 RunFolder RunFolder::reopen(const std::filesystem::path& folder) {
   return {folder, Earlier()};
-}
-
-RunRecord RunFolder::read(const std::filesystem::path& folder) {
-  return read_run(folder);
 }
 
 RunFolder::RunFolder(const std::string& out, const std::string& name)

@@ -26,8 +26,6 @@ class RunFolder {
   /// appended to its metrics.jsonl, from which a torn last line is dropped.
   /// Throws: DataError if it is no run's folder, ConfigError if a run is at work in it.
   static RunFolder reopen(const std::filesystem::path& folder);
-  /// What is in the folder of a run: see read_run().
-  static RunRecord read(const std::filesystem::path& folder);
 
   /// Removes what create() and this object have made, and nothing else, unless the run began.
   ~RunFolder();

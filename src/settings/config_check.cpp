@@ -17,7 +17,8 @@
 namespace easgd {
 namespace {
 
-/// What an algorithm does not take as it is configured, and the overrides that mend it.
+/// What an algorithm or a data set does not take as it is configured, and the overrides that mend
+/// it.
 struct Mistake {
   std::string key, why;
   std::vector<std::string> remedies;
@@ -74,51 +75,45 @@ void check_coupling(const Algorithm& entry, const AlgorithmConfig& algorithm,
   }
 }
 
-/// Keys that other algorithms have of their own.
-void check_foreign(const std::vector<std::string>& foreign, std::vector<Mistake>& found) {
-  const std::string prefix = "algorithm.";
+/// Keys of `table` that are given though others have them: `owners_of` names these.
+void check_foreign(const std::vector<std::string>& foreign, const std::string& table,
+                   std::vector<std::string> (*owners_of)(const std::string&),
+                   std::vector<Mistake>& found) {
   for (const std::string& key : foreign) {
-    if (!key.starts_with(prefix)) continue;  // a table of another algorithm: see own_tables
-    const std::vector<std::string> owners = owners_of(key.substr(prefix.size()));
-    found.push_back({key,
-                     fmt::format("has no {}, which is a key of {}", key.substr(prefix.size()),
-                                 fmt::join(owners, " and ")),
-                     {key + "="}});
+    if (!key.starts_with(table + ".")) continue;
+    const std::string name = key.substr(table.size() + 1);
+    found.push_back(
+        {key,
+         fmt::format("has no {}, which is a key of {}", name, fmt::join(owners_of(name), " and ")),
+         {key + "="}});
   }
 }
 
-/// Reports all of them, with the location of the first.
-void check_algorithm(const Config& config) {
-  const AlgorithmConfig& algorithm = config.algorithm;
-  const Algorithm& entry = Registry<Algorithm>::get(algorithm.name);
-  std::vector<Mistake> found;
-  check_exchange(entry, algorithm, found);
-  check_coupling(entry, algorithm, found);
-  check_foreign(config.locations.foreign, found);
+/// Throws: KeyError that names all mistakes, with the location of the first.
+void report(const std::string& whose, const std::vector<Mistake>& found) {
   if (found.empty()) return;
   std::string why, remedies;
   for (const Mistake& mistake : found) {
     why += (why.empty() ? " " : ", ") + mistake.why;
     for (const std::string& remedy : mistake.remedies) remedies += " --set " + remedy;
   }
-  throw KeyError(found[0].key, fmt::format("{}{}; as in{}", algorithm.name, why, remedies));
+  throw KeyError(found[0].key, fmt::format("{}{}; as in{}", whose, why, remedies));
 }
 
-/// Reports all keys that other data sets have of their own, with the location of the first.
-void check_dataset_keys(const Config& config) {
-  const std::string prefix = "data.";
-  std::string first, why, remedies;
-  for (const std::string& key : config.locations.foreign) {
-    if (!key.starts_with(prefix)) continue;
-    if (first.empty()) first = key;
-    const std::string name = key.substr(prefix.size());
-    why += fmt::format(" {} no {}, which is a key of {}", why.empty() ? "has" : "and", name,
-                       fmt::join(sets_with(name), " and "));
-    remedies += fmt::format(" --set {}=", key);
-  }
-  if (!first.empty()) {
-    throw KeyError(first, fmt::format("{}{}; as in{}", config.data.set, why, remedies));
-  }
+void check_algorithm(const Config& config) {
+  const AlgorithmConfig& algorithm = config.algorithm;
+  const Algorithm& entry = Registry<Algorithm>::get(algorithm.name);
+  std::vector<Mistake> found;
+  check_exchange(entry, algorithm, found);
+  check_coupling(entry, algorithm, found);
+  check_foreign(config.locations.foreign, "algorithm", owners_of, found);
+  report(algorithm.name, found);
+}
+
+void check_dataset(const Config& config) {
+  std::vector<Mistake> found;
+  check_foreign(config.locations.foreign, "data", sets_with, found);
+  report(config.data.set, found);
 }
 
 void check_profile(const ProfileConfig& profile) {
@@ -192,7 +187,7 @@ void check_order(const CenterConfig& center, const StopConfig& stop, bool synchr
 void check(const Config& config) {
   check_name(config.name);
   check_path("data.dir", config.data.dir);
-  check_dataset_keys(config);
+  check_dataset(config);
   check_path("network.init", config.network.init);
   check_path("center.replay", config.center.replay);
   check_algorithm(config);
