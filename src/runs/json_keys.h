@@ -41,6 +41,13 @@ template <class T>
 struct IsList : std::false_type {};
 template <class T>
 struct IsList<std::vector<T>> : std::true_type {};
+template <class T>
+struct IsMap : std::false_type {};
+template <class T>
+struct IsMap<std::map<std::string, T>> : std::true_type {
+  static constexpr const char* kExpected =
+      std::is_same_v<T, double> ? "an object of numbers" : "an object of texts";
+};
 
 template <class T>
 json write(T& value);
@@ -123,8 +130,8 @@ void read(const char* key, const json& from, T& value) {
     if (!from.is_array()) refuse(key, "a list", from);
     value.clear();
     for (const json& item : from) read(key, item, value.emplace_back());
-  } else if constexpr (std::is_same_v<T, std::map<std::string, double>>) {
-    if (!from.is_object()) refuse(key, "an object of numbers", from);
+  } else if constexpr (IsMap<T>::value) {
+    if (!from.is_object()) refuse(key, IsMap<T>::kExpected, from);
     value.clear();
     for (const auto& [name, item] : from.items()) read(key, item, value[name]);
   } else if constexpr (std::is_enum_v<T>) {

@@ -1,0 +1,110 @@
+#include "runs/manifest.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <cstring>
+#include <ctime>
+#include <fstream>
+
+#include "base/error.h"
+#include "base/unreadable.h"
+#include "runs/json_keys.h"
+
+namespace easgd {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr const char* kName = "manifest.jsonl";
+constexpr const char* kKind = "event";
+constexpr const char* kPlan = "plan";
+constexpr const char* kRun = "run";
+
+std::string time_text() {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+}
+
+template <class Kind>
+std::string line_of(Kind event, const char* kind) {
+  event.time = time_text();
+  json object = json_keys::write(event);
+  object[kKind] = kind;
+  // What a system says of a path may be no UTF-8.
+  return object.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+void take(const json& object, SweepRecord& record) {
+  if (!object.is_object()) json_keys::refuse(kKind, "an object with this key", object);
+  const std::string kind = object.value(kKind, "");
+  if (kind == kPlan) json_keys::read(kKind, object, record.plan.emplace());
+  if (kind == kRun) {
+    StateEvent state;
+    json_keys::read(kKind, object, state);
+    record.states[state.identity] = state;
+  }
+}
+
+}  // namespace
+
+StateEvent SweepRecord::state_of(const std::string& identity) const {
+  const auto found = states.find(identity);
+  return found == states.end() ? StateEvent{.time = {}, .identity = identity} : found->second;
+}
+
+bool is_sweep(const fs::path& folder) {
+  std::error_code ignored;
+  return fs::exists(folder / kName, ignored);
+}
+
+SweepRecord read_sweep(const fs::path& folder) {
+  const fs::path path = folder / kName;
+  if (const std::string why = why_unreadable(path.string()); !why.empty()) {
+    throw DataError(fmt::format("{}: {}; expected the folder of a sweep", path.string(), why));
+  }
+  SweepRecord record{folder, {}, {}};
+  std::ifstream lines(path);
+  std::size_t number = 0;
+  for (std::string line; std::getline(lines, line) && !lines.eof();) {
+    ++number;
+    try {
+      take(json::parse(line), record);
+    } catch (const json::exception&) {
+      throw DataError(fmt::format("{}:{}: is not valid JSON", path.string(), number));
+    } catch (const DataError& e) {
+      throw DataError(fmt::format("{}:{}: {}", path.string(), number, e.what()));
+    }
+  }
+  return record;
+}
+
+Manifest::Manifest(const fs::path& folder) : path_(folder / kName) {
+  switch (file_.open(path_)) {
+    case LineFile::Opened::yes:
+      return;
+    case LineFile::Opened::busy:
+      throw ConfigError(folder.string() + ": a sweep is at work in it");
+    case LineFile::Opened::failed:
+      fail(errno);
+  }
+}
+
+void Manifest::write(PlanEvent plan) {
+  append(line_of(std::move(plan), kPlan));
+}
+
+void Manifest::write(StateEvent state) {
+  append(line_of(std::move(state), kRun));
+}
+
+void Manifest::append(const std::string& line) {
+  if (const int why = file_.append(line)) fail(why);
+  if (const int why = file_.sync()) fail(why);
+}
+
+void Manifest::fail(int why) const {
+  throw DataError(fmt::format("{}: cannot be written: {}", path_.string(), std::strerror(why)));
+}
+
+}  // namespace easgd

@@ -1,0 +1,128 @@
+// manifest.jsonl: which runs a sweep has, and how far each is. docs/sweep_folder.md has every key.
+//
+// Lines are only ever appended. The last plan is the present one; of each run the last state holds.
+// A run without one waits.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/line_file.h"
+#include "config/choice.h"
+
+namespace easgd {
+
+/// A run of a sweep. `values` are as people write them: easgd, 4, 0.01, ["cpu", "cpu"].
+struct PlannedRun {
+  std::string identity;  ///< names the configuration; see sweep/identity.h
+  std::string folder;    ///< relative to the sweep's
+  std::int64_t seed = 0;
+  std::map<std::string, std::string> values = {};  ///< of the axes, by their dotted keys
+  std::vector<std::string> adapted = {};  ///< what its method was given besides, "algorithm.tau=1"
+
+  template <class Keys>
+  void keys(Keys& k) {
+    k("identity", identity);
+    k("folder", folder);
+    k("seed", seed);
+    k("values", values);
+    k("adapted", adapted);
+  }
+};
+
+struct PlanEvent {
+  std::string time = {};  ///< UTC, "2026-11-28T20:40:00Z"
+  std::string name;
+  std::string program;            ///< its version
+  std::vector<std::string> axes;  ///< dotted keys, in the order of the sweep file
+  std::uint64_t total = 0;
+  std::vector<PlannedRun> runs;
+
+  template <class Keys>
+  void keys(Keys& k) {
+    k("time", time);
+    k("name", name);
+    k("program", program);
+    k("axes", axes);
+    k("total", total);
+    k("runs", runs);
+  }
+};
+
+enum class RunState { waiting, running, done, failed, interrupted, stopped_early };
+
+template <>
+struct config::Names<RunState> {
+  static constexpr Name<RunState> all[] = {{"waiting", RunState::waiting},
+                                           {"running", RunState::running},
+                                           {"done", RunState::done},
+                                           {"failed", RunState::failed},
+                                           {"interrupted", RunState::interrupted},
+                                           {"stopped_early", RunState::stopped_early}};
+};
+
+struct StateEvent {
+  std::string time = {};
+  std::string identity;
+  RunState state = RunState::waiting;
+  std::uint64_t attempt = 0;                   ///< the first is 1
+  std::optional<std::int64_t> exit_code = {};  ///< of its process; 128 + a signal that ended it
+  std::string reason = {};                     ///< why it failed, in its own last words
+
+  template <class Keys>
+  void keys(Keys& k) {
+    k("time", time);
+    k("identity", identity);
+    k("state", state);
+    k("attempt", attempt);
+    k("exit_code", exit_code);
+    k("reason", reason);
+  }
+};
+
+/// What the lines come to.
+struct SweepRecord {
+  std::filesystem::path folder;
+  std::optional<PlanEvent> plan;             ///< the present one
+  std::map<std::string, StateEvent> states;  ///< the last of each run, by its identity
+
+  /// Of a run of the plan; one that waits has no line.
+  StateEvent state_of(const std::string& identity) const;
+};
+
+/// Something lies there that a sweep has written.
+bool is_sweep(const std::filesystem::path& folder);
+
+/// A last line that has no end is left out: it is being written, or was torn. So are lines of kinds
+/// that this program does not know.
+/// Throws: DataError if the file cannot be read or a line is damaged.
+SweepRecord read_sweep(const std::filesystem::path& folder);
+
+/// The manifest of a sweep that is going on. No other process goes on with it meanwhile.
+/// Thread: one.
+class Manifest {
+ public:
+  /// Makes the folder's manifest, or goes on with it: a torn last line is dropped.
+  /// Throws: DataError if it cannot be written; ConfigError if a sweep is at work in the folder.
+  explicit Manifest(const std::filesystem::path& folder);
+
+  /// Appends a line; it has reached the disk on return. `time` is set here.
+  /// Throws: DataError.
+  void write(PlanEvent plan);
+  void write(StateEvent state);
+
+ private:
+  void append(const std::string& line);
+  [[noreturn]] void fail(int why) const;
+
+  std::filesystem::path path_;
+  LineFile file_;
+};
+
+}  // namespace easgd

@@ -1,0 +1,107 @@
+// A sweep's manifest: what is appended is read back, and nothing that was appended is lost.
+#include "runs/manifest.h"
+
+#include <doctest/doctest.h>
+
+#include <fstream>
+#include <iterator>
+
+#include "base/error.h"
+#include "temporary_folder.h"
+
+using namespace easgd;
+using easgd::testing::TemporaryFolder;
+namespace fs = std::filesystem;
+
+namespace {
+
+PlanEvent some_plan() {
+  PlannedRun first{.identity = "a1", .folder = "runs/a1", .seed = 1};
+  first.values = {{"algorithm.name", "easgd"}, {"algorithm.tau", "4"}};
+  PlannedRun second{.identity = "b2", .folder = "runs/b2", .seed = 2};
+  second.adapted = {"algorithm.tau=1"};
+  PlanEvent plan;
+  plan.name = "study";
+  plan.axes = {"algorithm.tau", "algorithm.name"};
+  plan.total = 2;
+  plan.runs = {first, second};
+  return plan;
+}
+
+std::string text_of(const fs::path& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void append(const fs::path& path, const std::string& text) {
+  std::ofstream(path, std::ios::app) << text;
+}
+
+}  // namespace
+
+TEST_CASE("a manifest reads back: the last plan, and of each run the last state") {
+  const TemporaryFolder folder;
+  CHECK(!is_sweep(folder.path()));
+  {
+    Manifest manifest(folder.path());
+    PlanEvent older = some_plan();
+    older.runs.clear();
+    manifest.write(older);
+    manifest.write(some_plan());
+    manifest.write(StateEvent{.identity = "a1", .state = RunState::running, .attempt = 1});
+    manifest.write(StateEvent{.identity = "a1",
+                              .state = RunState::failed,
+                              .attempt = 1,
+                              .exit_code = 3,
+                              .reason = "no data: \xff"});
+  }
+  CHECK(is_sweep(folder.path()));
+  const SweepRecord record = read_sweep(folder.path());
+  REQUIRE(record.plan);
+  CHECK(record.plan->name == "study");
+  CHECK(record.plan->time.size() == std::string("2026-11-28T20:40:00Z").size());
+  CHECK(record.plan->axes == some_plan().axes);
+  REQUIRE(record.plan->runs.size() == 2);
+  CHECK(record.plan->runs[0].values == some_plan().runs[0].values);
+  CHECK(record.plan->runs[1].adapted == some_plan().runs[1].adapted);
+  CHECK(record.plan->runs[1].seed == 2);
+  const StateEvent failed = record.state_of("a1");
+  CHECK(failed.state == RunState::failed);
+  CHECK(failed.exit_code == 3);
+  CHECK(failed.reason == "no data: \xef\xbf\xbd");
+  CHECK(record.state_of("b2").state == RunState::waiting);
+  CHECK(record.state_of("b2").attempt == 0);
+}
+
+TEST_CASE("a torn last line is nobody's: readers leave it out, the next writer drops it") {
+  const TemporaryFolder folder;
+  const fs::path file = folder.path() / "manifest.jsonl";
+  Manifest(folder.path()).write(some_plan());
+  const std::string whole = text_of(file);
+  append(file, R"({"event":"run","identity":"a1","state":"do)");
+  CHECK(read_sweep(folder.path()).state_of("a1").state == RunState::waiting);
+  Manifest(folder.path()).write(StateEvent{.identity = "b2", .state = RunState::done});
+  CHECK(text_of(file).starts_with(whole));
+  CHECK(text_of(file).find("a1\",\"state") == std::string::npos);
+  CHECK(read_sweep(folder.path()).state_of("b2").state == RunState::done);
+}
+
+TEST_CASE("lines of a later program are passed over, damaged ones are named") {
+  const TemporaryFolder folder;
+  const fs::path file = folder.path() / "manifest.jsonl";
+  append(file, "{\"event\":\"weather\",\"rain\":true}\n");
+  CHECK(!read_sweep(folder.path()).plan);
+  append(file, "{\"event\":\"run\",\"identity\":7}\n");
+  CHECK_THROWS_WITH_AS(read_sweep(folder.path()),
+                       (file.string() + ":2: identity: expected a text; found 7").c_str(),
+                       DataError);
+  CHECK_THROWS_AS(read_sweep(folder.path() / "nowhere"), DataError);
+}
+
+TEST_CASE("two of one sweep at once: the second says so") {
+  const TemporaryFolder folder;
+  const Manifest first(folder.path());
+  CHECK_THROWS_WITH_AS(Manifest(folder.path()),
+                       (folder.path().string() + ": a sweep is at work in it").c_str(),
+                       ConfigError);
+}
