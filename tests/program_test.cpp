@@ -767,6 +767,19 @@ TEST_CASE("damaged data end the program with exit code 3 and name the place") {
   CHECK_FALSE(fs::exists(folder / "run"));
 }
 
+TEST_CASE("a quiet run says its result, and what goes wrong") {
+  const Folder folder;
+  const Answer quiet = program(kTrain + "--quiet --out " + folder / "quiet");
+  CHECK(quiet.code == 0);
+  CHECK(quiet.text.starts_with("synthetic-logistic: done in "));
+  CHECK(std::ranges::count(quiet.text, '\n') == 1);
+  const Answer warned =
+      program(kTrain + "--quiet --set algorithm.tau=100000 --out " + folder / "warned");
+  CHECK(warned.text.starts_with("warning: tau 100000 leaves the center one letter"));
+  CHECK(std::ranges::count(warned.text, '\n') >= 2);
+  check_one_line(program("train no.toml --quiet"), 2, "no.toml");
+}
+
 TEST_CASE("a log that cannot be written costs the log, not the run") {
   const Folder folder;
   const int status = std::system(
