@@ -18,7 +18,7 @@ std::string mean_loss_text(const Tally& tally) {
 }  // namespace
 
 Journal::Journal(const Config& config, RunFolder& folder, RunClient& client)
-    : config_(config), folder_(folder), event_file_(folder), client_(client) {
+    : config_(config), folder_(folder), event_file_(folder, config), client_(client) {
   folder.on_warning = [&client](const std::string& what) { client.warn(what); };
 }
 
@@ -28,7 +28,7 @@ void Journal::record(const Event& event) {
 }
 
 void Journal::announce(const Data& data, const Network& network, const WorkerSchedule& schedule) {
-  event_file_.begin(config_);
+  event_file_.begin();
   const AlgorithmConfig& a = config_.algorithm;
   const Algorithm& algorithm = Registry<Algorithm>::get(a.name);
   client_.line(fmt::format("{}: {} training and {} test images of {} classes ({})",
@@ -113,6 +113,10 @@ void Journal::report(const Evaluation& e, double epoch) {
 
 void Journal::log_progress(const ProgressState& state) {
   if (state.seconds < next_progress_) return;
+  log_progress_now(state);
+}
+
+void Journal::log_progress_now(const ProgressState& state) {
   next_progress_ = state.seconds + kProgressSeconds;
   ProgressEvent event{.seconds = state.seconds,
                       .is_virtual = config_.center.order == OrderKind::virtual_time,

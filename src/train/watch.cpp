@@ -80,6 +80,7 @@ void watch(const Watched& w, std::atomic<bool>& ending, Journal& journal, RunCli
     journal.warn_of_refusals(w.team);
   }
   client.end();
+  journal.log_progress_now(progress_of(w));
 }
 
 }  // namespace easgd
