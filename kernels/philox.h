@@ -20,6 +20,7 @@ enum class Stream : std::uint32_t {
   synthetic_data = 5,
   virtual_time = 6,
   bootstrap = 7,
+  search = 8,
 };
 
 struct Random4 {

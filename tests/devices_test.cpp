@@ -83,8 +83,6 @@ TEST_CASE("devices: more threads than cores, no worker, and too many are mistake
         "workers.threads: " + std::to_string(kCores + 1) +
             " is more than there is: " + describe_cores());
   CHECK(failure<ConfigError>({}).starts_with("workers.devices: is empty"));
-  CHECK(failure<ConfigError>({"cpu", "cpu"}, 0, true)
-            .ends_with("one worker; found 2 devices; as in --set workers.devices=cpu"));
   CHECK(failure<ConfigError>(Words(kMostWorkers + 1, "cpu")).find("more than 65533") !=
         std::string::npos);
 }

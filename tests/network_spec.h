@@ -24,6 +24,7 @@ class SpecFields final : public config::Fields {
   }
   ~SpecFields() override = default;
 
+  void any(const char*, std::optional<config::Value>&, const char*, const char*) override {}
   void text(const char* key, std::string& value, const char*) override { set(key, value); }
   void choice(const char* key, std::string& value, const Words&, const char*) override {
     set(key, value);

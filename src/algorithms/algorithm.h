@@ -136,6 +136,8 @@ struct Algorithm {
   std::function<std::unique_ptr<AlgorithmOptions>()> options = {};
   Timing timing = Timing::overlapped;
   Coupling coupling = Coupling::none;
+  /// Of an algorithm that takes alpha alone: what people give it.
+  double usual_alpha = 0.01;
   Exchange exchange = Exchange::any;
   /// Letters get an answer that the worker uses.
   bool replies = true;

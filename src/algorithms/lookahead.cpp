@@ -25,6 +25,7 @@ Algorithm lookahead() {
       .center = make_center_rule<SlowWeights>,
       .timing = Timing::before,
       .coupling = Coupling::alpha,
+      .usual_alpha = 0.5,
       .last_letter = true,
   };
 }

@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "config/value.h"
+
 namespace easgd::config {
 
 /// Closed interval of allowed values, in the unit of the value.
@@ -36,6 +38,9 @@ class Fields {
   /// A table that another choice would have here. If it is given, its keys are checked, and nobody
   /// uses their values.
   virtual void foreign_table(const char* /*key*/, const std::function<void(Fields&)>&) {}
+  /// A value of any kind, which whoever declares it makes sense of. `kind` is for people.
+  virtual void any(const char* key, std::optional<Value>& value, const char* kind,
+                   const char* meaning) = 0;
   virtual void text(const char* key, std::string& value, const char* meaning) = 0;
   virtual void choice(const char* key, std::string& value, const Words& allowed,
                       const char* meaning) = 0;

@@ -19,15 +19,18 @@ class KindCollector final : public Fields {
  public:
   KindCollector(std::string prefix, Kinds& kinds) : prefix_(std::move(prefix)), kinds_(kinds) {}
 
+  void any(const char* key, std::optional<Value>&, const char*, const char*) override {
+    put(key, Kind::list);
+  }
   void text(const char* key, std::string&, const char*) override { put(key, Kind::text); }
   void choice(const char* key, std::string&, const Words&, const char*) override {
     put(key, Kind::word);
   }
   void integer(const char* key, std::int64_t&, Bounds, const char*) override {
-    put(key, Kind::number);
+    put(key, Kind::integer);
   }
   void integer(const char* key, std::optional<std::int64_t>&, Bounds, const char*) override {
-    put(key, Kind::number);
+    put(key, Kind::integer);
   }
   void number(const char* key, double&, Bounds, const char*) override { put(key, Kind::number); }
   void number(const char* key, std::optional<double>&, Bounds, const char*) override {
@@ -142,20 +145,20 @@ toml::table value_of(const Override& o, std::optional<Kind> kind) {
   if (auto table = as_toml(o, o.value)) return std::move(*table);
   // An integer of too many digits: whoever reads the value reports the range.
   const bool digits = o.value.find_first_not_of("+-0123456789") == o.value.npos;
-  if (kind == Kind::number && digits) {
+  if ((kind == Kind::number || kind == Kind::integer) && digits) {
     if (auto table = as_toml(o, o.value + ".0")) return std::move(*table);
   }
   return as_string(o, o.value);
 }
 
-void remove_key(toml::table& root, const Override& o) {
+void remove_key(toml::table& root, const Path& path, const std::string& origin) {
   toml::table* table = &root;
-  for (std::size_t i = 0; table && i + 1 < o.path.size(); ++i) {
-    toml::node* next = table->get(o.path[i]);
+  for (std::size_t i = 0; table && i + 1 < path.size(); ++i) {
+    toml::node* next = table->get(path[i]);
     table = next ? next->as_table() : nullptr;
   }
-  if (!table || table->erase(o.path.back()) == 0) {
-    throw ConfigError(o.origin + ": there is no such key to take away");
+  if (!table || table->erase(path.back()) == 0) {
+    throw ConfigError(origin + ": there is no such key to take away");
   }
 }
 
@@ -171,6 +174,22 @@ void merge(toml::table& into, toml::table&& from) {
   }
 }
 
+/// The parts of a dotted key; none if it is no key.
+Path path_of(const std::string& key) {
+  toml::table table;
+  try {
+    table = toml::parse(key + " = \"\"");
+  } catch (const toml::parse_error&) {
+    return {};
+  }
+  Path path;
+  for (toml::node* node = &table; node->is_table(); node = &node->as_table()->begin()->second) {
+    if (node->as_table()->size() != 1) return {};
+    path.emplace_back(node->as_table()->begin()->first.str());
+  }
+  return path;
+}
+
 Override split(const std::string& text) {
   Override o{std::string(kOverride) + in_one_line(text, kLongestShown),
              text.substr(0, text.find('=')),
@@ -182,16 +201,8 @@ Override split(const std::string& text) {
   if (o.key.empty() || o.key.size() == text.size()) fail();
   o.value = text.substr(o.key.size() + 1);
   if (o.key.ends_with(' ')) o.value = trimmed(o.value);  // written as in a file
-  toml::table table;
-  try {
-    table = toml::parse(o.key + " = \"\"", o.origin);
-  } catch (const toml::parse_error&) {
-    fail();
-  }
-  for (toml::node* node = &table; node->is_table(); node = &node->as_table()->begin()->second) {
-    if (node->as_table()->size() != 1) fail();
-    o.path.emplace_back(node->as_table()->begin()->first.str());
-  }
+  o.path = path_of(o.key);
+  if (o.path.empty()) fail();
   return o;
 }
 
@@ -206,12 +217,22 @@ Kinds kinds_of(const std::function<void(Fields&)>& fields) {
 
 void apply_override(toml::table& root, const std::string& text, const Kinds& kinds) {
   Override o = split(text);
-  if (trimmed(o.value).empty()) return remove_key(root, o);
+  if (trimmed(o.value).empty()) return remove_key(root, o.path, o.origin);
   const auto found = kinds.find(fmt::format("{}", fmt::join(o.path, ".")));
   const auto kind = found == kinds.end() ? std::nullopt : std::optional(found->second);
   if (kind == Kind::word) o.value = trimmed(o.value);
   const bool is_text = kind == Kind::text || kind == Kind::word;
   merge(root, is_text ? text_of(o) : kind == Kind::words ? words_of(o) : value_of(o, kind));
+}
+
+void apply_change(toml::table& root, const Change& change) {
+  const Path path = path_of(change.key);
+  const std::string place = fmt::format("{}:{}: {}", change.origin, change.line, change.key);
+  if (path.empty()) throw ConfigError(place + ": expected a dotted key, as algorithm.tau");
+  if (change.toml.empty()) return remove_key(root, path, place);
+  // As many lines come before it as in the other file, so that its place is right.
+  const std::string above(std::max<std::size_t>(change.line, 1) - 1, '\n');
+  merge(root, toml::parse(above + change.key + " = " + change.toml, change.origin));
 }
 
 }  // namespace easgd::config

@@ -12,13 +12,14 @@
 #include <string>
 #include <string_view>
 
+#include "config/change.h"
 #include "config/fields.h"
 
 namespace easgd::config {
 
 constexpr std::string_view kOverride = "--set ";
 
-enum class Kind { text, word, words, number, list, flag, table };
+enum class Kind { text, word, words, integer, number, list, flag, table };
 
 /// The kind of each declared key, tables' too: "algorithm.tau" -> number.
 using Kinds = std::map<std::string, Kind>;
@@ -29,5 +30,8 @@ Kinds kinds_of(const std::function<void(Fields&)>& fields);
 /// key's kind becomes a string, for the reader of the key to refuse.
 /// Throws: ConfigError if `text` is no override, or takes away what is not there.
 void apply_override(toml::table& root, const std::string& text, const Kinds& kinds);
+
+/// Throws: ConfigError if it takes away what is not there.
+void apply_change(toml::table& root, const Change& change);
 
 }  // namespace easgd::config

@@ -78,6 +78,53 @@ std::string in_bounds(Bounds bounds) {
   return fmt::format("in {}..{}", bounds.low, bounds.high);
 }
 
+/// A node in one line: toml++ writes a table as lines of its own.
+std::string toml_of(const toml::node& node) {
+  std::vector<std::string> parts;
+  if (const toml::array* list = node.as_array()) {
+    for (const toml::node& item : *list) parts.push_back(toml_of(item));
+    return fmt::format("[{}]", fmt::join(parts, ", "));
+  }
+  if (const toml::table* table = node.as_table()) {
+    for (const auto& [key, item] : *table) {
+      parts.push_back(fmt::format("{} = {}", quoted(std::string(key.str())), toml_of(item)));
+    }
+    return fmt::format("{{{}}}", fmt::join(parts, ", "));
+  }
+  if (node.is_string()) return quoted(**node.as_string());
+  if (node.is_floating_point()) return exact_text(**node.as_floating_point());
+  std::ostringstream out;
+  node.visit([&out](const auto& n) { out << n; });
+  return out.str();
+}
+
+Value value_of(const toml::node& node) {
+  Value value;
+  value.toml = toml_of(node);
+  value.text = node.is_string() ? **node.as_string() : value.toml;
+  if (node.is_number()) value.number = node.value<double>();
+  value.is_integer = node.is_integer();
+  value.origin = node.source().path ? *node.source().path : "";
+  value.line = node.source().begin.line;
+  if (const toml::array* list = node.as_array()) {
+    value.kind = Value::Kind::list;
+    for (const toml::node& item : *list) value.items.push_back(value_of(item));
+  }
+  if (const toml::table* table = node.as_table()) {
+    value.kind = Value::Kind::table;
+    value.in_braces = table->is_inline();
+    std::vector<std::pair<toml::source_position, std::string>> order;
+    for (const auto& [key, item] : *table) {
+      order.emplace_back(key.source().begin, std::string(key.str()));
+    }
+    std::ranges::sort(order, [](const auto& a, const auto& b) { return a.first < b.first; });
+    for (const auto& [place, key] : order) {
+      value.members.emplace_back(key, value_of(*table->get(key)));
+    }
+  }
+  return value;
+}
+
 /// Visits the fields of one TOML table; `finish` reports the keys that no field has read.
 class TableReader final : public Fields {
  public:
@@ -94,6 +141,10 @@ class TableReader final : public Fields {
   void foreign_table(const char* key, const std::function<void(Fields&)>& fields) override {
     if (table_.get(key)) table(key, fields, "");
     hide(key);
+  }
+
+  void any(const char* key, std::optional<Value>& value, const char*, const char*) override {
+    if (const toml::node* node = take(key)) value = value_of(*node);
   }
 
   void text(const char* key, std::string& value, const char*) override {
@@ -336,17 +387,17 @@ void at_locations(const Locations& locations, const std::function<void()>& work)
   }
 }
 
-Locations read_text(const std::string& text, const std::string& origin,
-                    const std::vector<std::string>& overrides,
+Locations read_text(const std::string& text, const std::string& origin, const Edits& edits,
                     const std::function<void(Fields&)>& fields, const std::string& expected) {
   Locations locations{origin, {}};
   toml::table root = parsed(text, origin);
-  if (root.empty() && overrides.empty()) {
+  if (root.empty() && edits.changes.empty() && edits.overrides.empty()) {
     throw ConfigError(fmt::format("{}: is empty; expected {}", origin, expected));
   }
-  if (!overrides.empty()) {
+  for (const Change& change : edits.changes) apply_change(root, change);
+  if (!edits.overrides.empty()) {
     const Kinds kinds = kinds_of(fields);
-    for (const std::string& change : overrides) apply_override(root, change, kinds);
+    for (const std::string& text : edits.overrides) apply_override(root, text, kinds);
   }
   TableReader reader(root, "", locations);
   fields(reader);
@@ -354,7 +405,7 @@ Locations read_text(const std::string& text, const std::string& origin,
   return locations;
 }
 
-Locations read_file(const std::string& path, const std::vector<std::string>& overrides,
+Locations read_file(const std::string& path, const Edits& edits,
                     const std::function<void(Fields&)>& fields, const std::string& expected) {
   if (const std::string why = why_unreadable(path); !why.empty()) {
     std::error_code ignored;
@@ -363,7 +414,7 @@ Locations read_file(const std::string& path, const std::vector<std::string>& ove
     throw ConfigError(fmt::format("{}: {}; expected a TOML file{}", path, why,
                                   of_run ? ", as the config.toml in it" : ""));
   }
-  return read_text(bytes_of(path), path, overrides, fields, expected);
+  return read_text(bytes_of(path), path, edits, fields, expected);
 }
 
 }  // namespace easgd::config

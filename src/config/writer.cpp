@@ -17,7 +17,7 @@ std::string bracketed(const Fields::Words& words) {
   return fmt::format("[{}]", fmt::join(items, ", "));
 }
 
-/// The shortest text that reads back to the same bits; "-0" alone would be the integer 0.
+/// A whole number may be written as an integer; "-0" alone would be the integer 0.
 std::string exact(double value) {
   return value == 0 && std::signbit(value) ? "-0.0" : fmt::format("{}", value);
 }
@@ -28,10 +28,14 @@ std::string bracketed(const std::vector<double>& values) {
   return fmt::format("[{}]", fmt::join(items, ", "));
 }
 
-class TomlWriter final : public Fields {
+/// Whoever writes values as TOML has them. `path` is that of the table they are in.
+class ValueWriter : public Fields {
  public:
-  explicit TomlWriter(std::string path) : path_(std::move(path)) {}
+  explicit ValueWriter(std::string path) : path_(std::move(path)) {}
 
+  void any(const char* key, std::optional<Value>& value, const char*, const char*) override {
+    if (value) put(key, value->toml);
+  }
   void text(const char* key, std::string& value, const char*) override {
     put(key, writable(key, value));
   }
@@ -61,46 +65,83 @@ class TomlWriter final : public Fields {
     put(key, bracketed(value));
   }
 
+ protected:
+  virtual void put(const char* key, const std::string& value) = 0;
+
+  std::string full(const char* key) const { return path_.empty() ? key : path_ + "." + key; }
+
+ private:
+  std::string writable(const char* key, const std::string& text) const {
+    if (is_utf8(text)) return quoted(text);
+    throw KeyError(full(key), text + ": is no UTF-8, and config.toml can hold nothing else; "
+                                     "give it a name that is");
+  }
+
+  std::string path_;
+};
+
+class TomlWriter final : public ValueWriter {
+ public:
+  using ValueWriter::ValueWriter;
+
   void table(const char* key, const std::function<void(Fields&)>& fields, const char*) override {
-    const std::string path = path_.empty() ? key : path_ + "." + key;
-    TomlWriter inner(path);
+    TomlWriter inner(full(key));
     fields(inner);
-    tables_ += fmt::format("\n[{}]\n{}", path, inner.result());
+    tables_ += fmt::format("\n[{}]\n{}", full(key), inner.result());
   }
 
   void tables(const char* key, std::size_t count,
               const std::function<void(Fields&, std::size_t)>& element, const char*) override {
-    const std::string path = path_.empty() ? key : path_ + "." + key;
     for (std::size_t i = 0; i < count; ++i) {
-      TomlWriter inner(path);
+      TomlWriter inner(full(key));
       element(inner, i);
-      tables_ += fmt::format("\n[[{}]]\n{}", path, inner.result());
+      tables_ += fmt::format("\n[[{}]]\n{}", full(key), inner.result());
     }
   }
 
   std::string result() const { return values_ + tables_; }
 
  private:
-  std::string writable(const char* key, const std::string& text) const {
-    if (is_utf8(text)) return quoted(text);
-    throw KeyError(
-        path_.empty() ? key : path_ + "." + key,
-        text + ": is no UTF-8, and config.toml can hold nothing else; give it a name that is");
-  }
-
-  void put(const char* key, const std::string& value) {
+  void put(const char* key, const std::string& value) override {
     values_ += fmt::format("{} = {}\n", key, value);
   }
 
-  std::string path_;
   std::string values_;
   std::string tables_;  // TOML wants a table's own values before its inner tables
+};
+
+class FlatWriter final : public ValueWriter {
+ public:
+  FlatWriter(std::string path, std::map<std::string, std::string>& values)
+      : ValueWriter(std::move(path)), values_(values) {}
+
+  void table(const char* key, const std::function<void(Fields&)>& fields, const char*) override {
+    FlatWriter inner(full(key), values_);
+    fields(inner);
+  }
+
+  void tables(const char* key, std::size_t count,
+              const std::function<void(Fields&, std::size_t)>& element, const char*) override {
+    for (std::size_t i = 0; i < count; ++i) {
+      FlatWriter inner(fmt::format("{}[{}]", full(key), i), values_);
+      element(inner, i);
+    }
+  }
+
+ private:
+  void put(const char* key, const std::string& value) override { values_[full(key)] = value; }
+
+  std::map<std::string, std::string>& values_;
 };
 
 class HelpWriter final : public Fields {
  public:
   explicit HelpWriter(std::string prefix) : prefix_(std::move(prefix)) {}
 
+  void any(const char* key, std::optional<Value>& value, const char* kind,
+           const char* meaning) override {
+    put(key, kind, value ? value->toml : "not given", meaning);
+  }
   void text(const char* key, std::string& value, const char* meaning) override {
     put(key, "text", quoted(value), meaning);
   }
@@ -179,10 +220,22 @@ std::string quoted(const std::string& text) {
   return result + "\"";
 }
 
+std::string exact_text(double value) {
+  const std::string text = fmt::format("{}", value);
+  return text.find_first_of(".en") == text.npos ? text + ".0" : text;
+}
+
 std::string to_toml(const std::function<void(Fields&)>& fields) {
   TomlWriter writer("");
   fields(writer);
   return writer.result();
+}
+
+std::map<std::string, std::string> to_flat(const std::function<void(Fields&)>& fields) {
+  std::map<std::string, std::string> values;
+  FlatWriter writer("", values);
+  fields(writer);
+  return values;
 }
 
 std::string to_help(const std::function<void(Fields&)>& fields) {

@@ -110,12 +110,6 @@ WorkerPlacement place_workers(const WorkersConfig& workers, bool single_worker) 
   if (placements.size() > kMostWorkers) {
     throw KeyError("workers.devices", fmt::format("more than {} workers", kMostWorkers));
   }
-  if (single_worker && placements.size() > 1) {
-    throw KeyError("workers.devices",
-                   fmt::format("this algorithm has one worker; found {} devices; as in --set "
-                               "workers.devices=cpu",
-                               placements.size()));
-  }
   for (const Placement& placement : placements) {
     if (placement.kind != "cpu") check_present(placement, kWithoutDevice);
   }

@@ -34,6 +34,7 @@ struct PlannedRun {
     k("values", values);
     k("adapted", adapted);
   }
+  bool operator==(const PlannedRun&) const = default;
 };
 
 struct PlanEvent {

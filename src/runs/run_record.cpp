@@ -16,6 +16,8 @@ namespace {
 using nlohmann::json;
 namespace fs = std::filesystem;
 
+constexpr const char* kSummary = "summary.json";
+
 std::string bytes_of(const fs::path& path, const char* expected) {
   if (const std::string why = why_unreadable(path.string()); !why.empty()) {
     throw DataError(fmt::format("{}: {}; expected {}", path.string(), why, expected));
@@ -50,18 +52,30 @@ std::vector<Event> read_events(const fs::path& path) {
   return events;
 }
 
+RunSummary read_summary(const fs::path& path) {
+  RunSummary summary;
+  read_json(path.string(), bytes_of(path, "a run's summary"),
+            [&](const json& object) { summary = summary_of(object); });
+  return summary;
+}
+
 }  // namespace
 
 RunRecord read_run(const fs::path& folder) {
   RunRecord record{folder, {}, {}, read_events(folder / "metrics.jsonl")};
-  const fs::path config = folder / "config.toml", summary = folder / "summary.json";
+  const fs::path config = folder / "config.toml", summary = folder / kSummary;
   std::error_code ignored;
   if (fs::exists(config, ignored)) record.config = load_config(config.string(), {});
-  if (fs::exists(summary, ignored)) {
-    read_json(summary.string(), bytes_of(summary, "a run's summary"),
-              [&](const json& object) { record.summary = summary_of(object); });
-  }
+  if (fs::exists(summary, ignored)) record.summary = read_summary(summary);
   return record;
+}
+
+std::optional<RunSummary> find_summary(const fs::path& folder) {
+  try {
+    return read_summary(folder / kSummary);
+  } catch (const DataError&) {
+    return std::nullopt;
+  }
 }
 
 }  // namespace easgd

@@ -23,4 +23,7 @@ struct RunRecord {
 /// ConfigError if config.toml is.
 RunRecord read_run(const std::filesystem::path& folder);
 
+/// Of the run in a folder; nothing if there is none yet, or it cannot be read.
+std::optional<RunSummary> find_summary(const std::filesystem::path& folder);
+
 }  // namespace easgd

@@ -70,7 +70,7 @@ void check_coupling(const Algorithm& entry, const AlgorithmConfig& algorithm,
     std::erase(remedies, "algorithm.alpha=");
     const std::string wrong =
         remedies.empty() ? "algorithm" : remedies[0].substr(0, remedies[0].size() - 1);
-    if (!algorithm.alpha) remedies.push_back("algorithm.alpha=0.01");
+    if (!algorithm.alpha) remedies.push_back(fmt::format("algorithm.alpha={}", entry.usual_alpha));
     found.push_back({wrong, "takes alpha alone, a moving rate: found " + names, remedies});
   }
 }
@@ -100,14 +100,39 @@ void report(const std::string& whose, const std::vector<Mistake>& found) {
   throw KeyError(found[0].key, fmt::format("{}{}; as in{}", whose, why, remedies));
 }
 
-void check_algorithm(const Config& config) {
+void check_workers(const Algorithm& entry, const WorkersConfig& workers,
+                   std::vector<Mistake>& found) {
+  if (!entry.single || workers.devices.size() < 2) return;
+  found.push_back({"workers.devices",
+                   fmt::format("has one worker: found {} devices", workers.devices.size()),
+                   {"workers.devices=" + workers.devices[0]}});
+}
+
+/// All letters of a round meet the same center: there is no order to choose, but that of a clock.
+void check_synchronous(const AlgorithmConfig& algorithm, const CenterConfig& center,
+                       std::vector<Mistake>& found) {
+  if (algorithm.exchange != Exchange::synchronous || center.order == OrderKind::free ||
+      center.order == OrderKind::virtual_time) {
+    return;
+  }
+  std::vector<std::string> remedies = {"center.order=free"};
+  if (!center.replay.empty()) remedies.push_back("center.replay=");
+  found.push_back({"center.order",
+                   fmt::format("has its own order in a synchronous exchange: found \"{}\"",
+                               config::name_of(center.order)),
+                   remedies});
+}
+
+std::vector<Mistake> mistakes_of_algorithm(const Config& config) {
   const AlgorithmConfig& algorithm = config.algorithm;
   const Algorithm& entry = Registry<Algorithm>::get(algorithm.name);
   std::vector<Mistake> found;
   check_exchange(entry, algorithm, found);
   check_coupling(entry, algorithm, found);
+  check_workers(entry, config.workers, found);
+  check_synchronous(algorithm, config.center, found);
   check_foreign(config.locations.foreign, "algorithm", owners_of, found);
-  report(algorithm.name, found);
+  return found;
 }
 
 void check_dataset(const Config& config) {
@@ -166,7 +191,7 @@ void check_schedules(const AlgorithmConfig& algorithm, bool length_known) {
   }
 }
 
-void check_order(const CenterConfig& center, const StopConfig& stop, bool synchronous) {
+void check_order(const CenterConfig& center, const StopConfig& stop) {
   if ((center.order == OrderKind::replay) != !center.replay.empty()) {
     throw KeyError(center.replay.empty() ? "center.order" : "center.replay",
                    "order = \"replay\" and replay = \"<order.bin>\" go together");
@@ -174,11 +199,6 @@ void check_order(const CenterConfig& center, const StopConfig& stop, bool synchr
   if (center.order == OrderKind::virtual_time && (stop.seconds || stop.test_error)) {
     throw KeyError(stop.seconds ? "stop.seconds" : "stop.test_error",
                    "a run in virtual time ends after epochs or steps; remove it");
-  }
-  if (synchronous && center.order != OrderKind::free && center.order != OrderKind::virtual_time) {
-    throw KeyError("center.order",
-                   fmt::format("a synchronous exchange has its own order; remove \"{}\"",
-                               config::name_of(center.order)));
   }
 }
 
@@ -190,18 +210,26 @@ void check(const Config& config) {
   check_dataset(config);
   check_path("network.init", config.network.init);
   check_path("center.replay", config.center.replay);
-  check_algorithm(config);
+  report(config.algorithm.name, mistakes_of_algorithm(config));
   const StopConfig& stop = config.stop;
   if (!stop.epochs && !stop.steps && !stop.seconds && !stop.test_error) {
     throw KeyError("stop", "give at least one of epochs, steps, seconds, test_error");
   }
   check_schedules(config.algorithm, stop.epochs || stop.steps);
-  check_order(config.center, stop, config.algorithm.exchange == Exchange::synchronous);
+  check_order(config.center, stop);
   check_profile(config.profile);
   if (config.data.mean.size() != config.data.deviation.size()) {
     throw KeyError(config.data.mean.empty() ? "data.deviation" : "data.mean",
                    "mean and deviation must have one value a channel each, or both be empty");
   }
+}
+
+std::vector<std::string> remedies(const Config& config) {
+  std::vector<std::string> all;
+  for (const Mistake& mistake : mistakes_of_algorithm(config)) {
+    all.insert(all.end(), mistake.remedies.begin(), mistake.remedies.end());
+  }
+  return all;
 }
 
 }  // namespace easgd

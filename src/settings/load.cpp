@@ -56,26 +56,29 @@ std::string anchored(const std::string& path) {
   return std::ranges::count(whole, fs::path("..")) > 0 ? whole : whole.lexically_normal();
 }
 
-Config load_config(const std::string& path, const std::vector<std::string>& overrides) {
+Config read_config(const std::string& path, const config::Edits& edits) {
   if (path.empty()) throw ConfigError("expected a configuration file; found an empty name");
   Config config;
   config.locations = config::read_file(
-      path, overrides, [&](config::Fields& f) { config.fields(f); }, kExpected);
-  config::at_locations(config.locations, [&] {
-    load_layers(config, path);
-    check(config);
-  });
+      path, edits, [&](config::Fields& f) { config.fields(f); }, kExpected);
+  config::at_locations(config.locations, [&] { load_layers(config, path); });
   config.data.dir = anchored(config.data.dir);
   config.network.init = anchored(config.network.init);
   config.center.replay = anchored(config.center.replay);
   return config;
 }
 
+Config load_config(const std::string& path, const config::Edits& edits) {
+  Config config = read_config(path, edits);
+  config::at_locations(config.locations, [&] { check(config); });
+  return config;
+}
+
 Config parse_config(const std::string& text, const std::string& origin,
-                    const std::vector<std::string>& overrides) {
+                    const config::Edits& edits) {
   Config config;
   config.locations = config::read_text(
-      text, origin, overrides, [&](config::Fields& f) { config.fields(f); }, kExpected);
+      text, origin, edits, [&](config::Fields& f) { config.fields(f); }, kExpected);
   config::at_locations(config.locations, [&] { load_layers(config, origin); });
   return config;
 }

@@ -1,0 +1,109 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "base/interrupt.h"
+#include "base/standard_output.h"
+#include "base/usable_cores.h"
+#include "commands/commands.h"
+#include "runs/progress.h"
+#include "sweep/estimate.h"
+#include "sweep/plan.h"
+#include "sweep/probe.h"
+#include "sweep/supervisor.h"
+#include "sweep/sweep_file.h"
+
+namespace easgd {
+namespace {
+
+struct Arguments {
+  std::string file, out;
+  std::vector<std::string> overrides;
+  bool dry_run = false, probe = false, quiet = false;
+};
+
+/// Whoever sits before the program.
+class User final : public SweepClient {
+ public:
+  explicit User(bool quiet) : quiet_(quiet) {}
+  void line(const std::string& text) override {
+    if (!quiet_) Progress::line(text);
+  }
+  bool wants_end() override { return interrupted(); }
+  void heard_end() override {
+    Progress::line("stopping: the runs that are at work save what they have; once more, after a "
+                   "second, quits at once");
+  }
+
+ private:
+  bool quiet_;
+};
+
+std::string folder_of(const Arguments& a, const SweepPlan& plan) {
+  return a.out.empty() ? "sweeps/" + plan.name : a.out;
+}
+
+void list_runs(const SweepPlan& plan, const SweepFolder& folder, const Estimate& estimate) {
+  const SweepTable table(plan);
+  for (const SweepRun& run : plan.runs) {
+    const bool is_done = folder.finished(run.identity()).has_value();
+    const auto seconds = estimate.seconds_of(run.config);
+    output("{}  {:<7}  {:>8}  {}\n", run.identity(), is_done ? "done" : "waiting",
+           seconds ? fmt::format("{:.0f} s", *seconds) : "-", table.label_of(run));
+  }
+}
+
+/// What a sweep would do, and how long it would take.
+void describe(const SweepPlan& plan, const SweepFolder& folder, const SweepOptions& options,
+              bool with_probe) {
+  Estimate estimate = estimate_from(plan, folder);
+  if (with_probe) probe(plan, estimate);
+  list_runs(plan, folder, estimate);
+  output("{} runs", plan.runs.size());
+  if (plan.same > 0) output(", {} combinations that come to the same run", plan.same);
+  if (plan.excluded > 0) output(", {} left out by require", plan.excluded);
+  const auto left = seconds_left(plan, folder, options, estimate);
+  output("; {}\n", left ? fmt::format("about {:.0f} s on {}", *left, describe_cores())
+                        : "how long they take is not known yet: --probe tries one of each kind");
+}
+
+ExitCode sweep(const Arguments& a) {
+  const SweepFile file = read_sweep_file(a.file);
+  const SweepPlan plan = plan_sweep(file, a.overrides);
+  const SweepFolder folder(folder_of(a, plan));
+  const SweepOptions options{.concurrent = std::size_t(file.concurrent),
+                             .runs_per_device = std::size_t(file.runs_per_device)};
+  if (a.dry_run) {
+    describe(plan, folder, options, a.probe);
+    return ExitCode::done;
+  }
+  hear_signals();
+  folder.make();
+  catch_interrupts();
+  User user(a.quiet);
+  const SweepResult result = run_sweep(plan, folder, options, user);
+  folder.keep_file(file.path);
+  write_output(result.table);
+  output("{}: {} of {} runs done, {} failed, {} to do; {}\n", plan.name, result.done,
+         plan.runs.size(), result.failed, result.waiting, folder.path().string());
+  if (result.interrupted) return ExitCode::interrupted;
+  return result.failed > 0 ? ExitCode::bug : ExitCode::done;
+}
+
+}  // namespace
+
+void declare_sweep(CLI::App& app, ExitCode& result) {
+  const auto a = std::make_shared<Arguments>();
+  auto* command = app.add_subcommand(
+      "sweep", "runs a study: every combination of what a sweep file varies; goes on where it was");
+  command->add_option("file", a->file, "TOML file, see `easgd help sweep`")->required();
+  command->add_option("--out", a->out, "the sweep's folder (default: sweeps/<name>)");
+  command->add_flag("--dry-run", a->dry_run, "list the runs and how long they take; run nothing");
+  command->add_flag("--probe", a->probe, "with --dry-run: try one run of each kind for seconds");
+  command->add_flag("--quiet", a->quiet, "print the table at the end and nothing before it");
+  declare_overrides(*command, a->overrides);
+  command->callback([a, &result] { result = sweep(*a); });
+}
+
+}  // namespace easgd

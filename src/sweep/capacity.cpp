@@ -1,0 +1,74 @@
+#include "sweep/capacity.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "backend/backend_kind.h"
+#include "base/usable_cores.h"
+
+namespace easgd {
+
+Machine machine_for(const SweepPlan& plan) {
+  Machine machine{.cores = usable_cores()};
+  const auto wants_device = [](const SweepRun& run) { return run.demand.devices > 0; };
+  if (!std::ranges::any_of(plan.runs, wants_device)) return machine;
+  // Whoever planned the runs has found their devices, and so loaded the CUDA side.
+  for (const Device& device : Registry<BackendKind>::get("cuda").devices()) {
+    machine.devices += device.why_not.empty() ? 1 : 0;
+  }
+  return machine;
+}
+
+Capacity::Capacity(const Machine& machine, std::size_t concurrent, std::size_t runs_per_device)
+    : machine_(machine),
+      concurrent_(concurrent),
+      runs_per_device_(runs_per_device),
+      runs_on_(machine.devices, 0) {}
+
+std::size_t Capacity::cores_of(const Demand& demand) const {
+  return std::min(demand.cores, machine_.cores);
+}
+
+/// So many devices that have room, those with the fewest runs first.
+std::optional<std::vector<std::size_t>> Capacity::least_busy(std::size_t count) const {
+  std::vector<std::size_t> order(runs_on_.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::stable_sort(order, {}, [this](std::size_t device) { return runs_on_[device]; });
+  const std::size_t wanted = std::min(count, order.size());
+  order.resize(wanted);
+  const auto is_full = [this](std::size_t device) { return runs_on_[device] >= runs_per_device_; };
+  if (std::ranges::any_of(order, is_full)) return std::nullopt;
+  std::ranges::sort(order);
+  return order;
+}
+
+std::optional<Share> Capacity::take(const Demand& demand) {
+  const std::size_t cores = cores_of(demand);
+  const bool room = concurrent_ > 0 ? running_ < concurrent_
+                                    : running_ == 0 || cores_taken_ + cores <= machine_.cores;
+  if (!room) return std::nullopt;
+  auto devices = least_busy(demand.devices);
+  if (!devices) return std::nullopt;
+  ++running_;
+  cores_taken_ += cores;
+  for (const std::size_t device : *devices) ++runs_on_[device];
+  return Share{cores, std::move(*devices)};
+}
+
+void Capacity::give_back(const Share& share) {
+  --running_;
+  cores_taken_ -= share.cores;
+  for (const std::size_t device : share.devices) --runs_on_[device];
+}
+
+double Capacity::fraction_of(const Demand& demand) const {
+  if (concurrent_ > 0) return 1.0 / double(concurrent_);
+  double fraction = double(cores_of(demand)) / double(machine_.cores);
+  if (demand.devices > 0) {
+    fraction = std::max(fraction,
+                        double(demand.devices) / double(machine_.devices * runs_per_device_));
+  }
+  return std::min(1.0, fraction);
+}
+
+}  // namespace easgd

@@ -1,0 +1,252 @@
+#include "sweep/plan.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "base/version.h"
+#include "exchange/worker_placement.h"
+#include "settings/config_check.h"
+#include "settings/identity.h"
+#include "settings/load.h"
+#include "sweep/combinations.h"
+
+namespace easgd {
+namespace {
+
+constexpr std::size_t kMostRuns = 100000;
+constexpr std::size_t kMostDraws = 1000;  // for a run that `require` lets pass
+
+/// `["cpu"]` -> cpu, `"easgd"` -> easgd
+std::string shown(std::string toml) {
+  if (toml.size() > 4 && toml.starts_with("[\"") && std::ranges::count(toml, '"') == 2) {
+    toml = toml.substr(1, toml.size() - 2);
+  }
+  return toml.size() > 1 && toml.starts_with('"') ? toml.substr(1, toml.size() - 2) : toml;
+}
+
+std::string listed(const Combination& combination) {
+  std::vector<std::string> parts;
+  for (const Setting& s : combination) {
+    parts.push_back(fmt::format("{}={}", s.change.key, s.text));
+  }
+  return fmt::format("{}", fmt::join(parts, " "));
+}
+
+/// The configuration of a run, edited until its method has what it takes.
+class Candidate {
+ public:
+  Candidate(const SweepFile& file, const Combination& combination,
+            const std::vector<std::string>& overrides)
+      : file_(file), combination_(combination), edits_({}, overrides) {
+    for (const Setting& setting : file.set) edits_.changes.push_back(setting.change);
+    for (const Setting& setting : combination) edits_.changes.push_back(setting.change);
+  }
+
+  void set_seed(std::int64_t seed) {
+    edits_.changes.push_back(
+        {.key = "seed", .toml = std::to_string(seed), .origin = file_.path, .line = 1});
+  }
+
+  /// Throws: ConfigError.
+  Config config() {
+    Config config = read();
+    drop_other_couplings(config);
+    for (int round = 0; file_.adapt && round < kRounds; ++round) {
+      const std::vector<std::string> mends = remedies(config);
+      if (mends.empty()) break;
+      for (const std::string& mend : mends) adapt(mend);
+      config = read();
+    }
+    try {
+      config::at_locations(config.locations, [&] { check(config); });
+    } catch (const ConfigError& e) {
+      const char* advice = file_.adapt || remedies(config).empty()
+                               ? ""
+                               : ", or adapt = true, which gives each method what it takes";
+      throw ConfigError(fmt::format("{}{} (in the run {})", e.what(), advice,
+                                    combination_.empty() ? "of the base" : listed(combination_)));
+    }
+    return config;
+  }
+
+  const std::vector<std::string>& adapted() const { return adapted_; }
+
+ private:
+  static constexpr int kRounds = 4;
+
+  Config read() const { return read_config(file_.base, edits_); }
+
+  void adapt(const std::string& override) {
+    edits_.overrides.push_back(override);
+    adapted_.push_back(override);
+  }
+
+  bool sets(const std::string& key) const {
+    const auto is_it = [&key](const config::Change& change) { return change.key == key; };
+    return std::ranges::any_of(edits_.changes, is_it);
+  }
+
+  /// rho, alpha and beta are names of one number: what the sweep gives takes the base's place.
+  void drop_other_couplings(Config& config) {
+    const std::vector<std::string> given = config.algorithm.given_coupling();
+    const auto by_sweep = [this](const std::string& key) { return sets("algorithm." + key); };
+    if (std::ranges::none_of(given, by_sweep)) return;
+    for (const std::string& key : given) {
+      if (!by_sweep(key)) edits_.overrides.push_back("algorithm." + key + "=");
+    }
+    if (given.size() > 1) config = read();
+  }
+
+  const SweepFile& file_;
+  const Combination& combination_;
+  config::Edits edits_;
+  std::vector<std::string> adapted_;
+};
+
+Demand demand_of(const std::vector<Placement>& placements) {
+  Demand demand;
+  std::set<std::string> devices;
+  for (const Placement& placement : placements) {
+    if (placement.kind == "cpu") {
+      demand.cores += std::size_t(placement.options.threads);
+    } else {
+      devices.insert(placement.name());
+    }
+  }
+  demand.devices = devices.size();
+  return demand;
+}
+
+/// Chooses devices, and a thread for each worker if their number is open.
+Demand place(Config& config) {
+  if (config.workers.threads == 0) config.workers.threads = 1;
+  const bool single = Registry<Algorithm>::get(config.algorithm.name).single;
+  const WorkerPlacement placed = place_workers(config.workers, single);
+  config.workers.devices = names_of(placed.placements);
+  return demand_of(placed.placements);
+}
+
+class Planner {
+ public:
+  Planner(const SweepFile& file, const std::vector<std::string>& overrides)
+      : file_(file), overrides_(overrides) {
+    plan_.name = file.name;
+    plan_.axes = file.axes;
+    check_overrides();
+  }
+
+  SweepPlan plan() {
+    if (file_.method == SweepMethod::random) {
+      draw_runs();
+    } else {
+      const std::size_t count = count_combinations(file_);
+      if (count * std::max<std::size_t>(1, file_.seeds.size()) > kMostRuns) {
+        throw ConfigError(
+            fmt::format("{}: has more than {} runs", file_.path, kMostRuns));
+      }
+      for (std::size_t i = 0; i < count; ++i) add(combination_at(file_, i));
+    }
+    if (plan_.runs.empty()) {
+      throw ConfigError(file_.path + ": require: leaves no run");
+    }
+    return std::move(plan_);
+  }
+
+ private:
+  /// An axis is not to be set aside by accident.
+  void check_overrides() const {
+    for (const std::string& text : overrides_) {
+      const std::string key = text.substr(0, text.find_first_of(" ="));
+      if (std::ranges::count(file_.axes, key) > 0 || (key == "seed" && !file_.seeds.empty())) {
+        throw ConfigError(
+            fmt::format("--set {}: {} is an axis of the sweep {}; change it there", text, key,
+                        file_.path));
+      }
+    }
+  }
+
+  void draw_runs() {
+    const auto wanted = std::size_t(file_.runs);
+    std::size_t found = 0;
+    for (std::size_t i = 0; found < wanted && i < wanted * kMostDraws; ++i) {
+      found += add(draw(file_, i));
+    }
+  }
+
+  /// False if `require` leaves the combination out, or it adds no run.
+  bool add(const Combination& combination) {
+    const std::size_t before = plan_.runs.size();
+    if (file_.seeds.empty()) {
+      add(combination, std::nullopt);
+    } else {
+      for (const std::int64_t seed : file_.seeds) add(combination, seed);
+    }
+    return plan_.runs.size() > before;
+  }
+
+  void add(const Combination& combination, std::optional<std::int64_t> seed) {
+    Candidate candidate(file_, combination, overrides_);
+    if (seed) candidate.set_seed(*seed);
+    Config config = candidate.config();
+    const auto settings = flat_settings(config);
+    const auto holds = [&](const Constraint& c) { return c.holds(settings); };
+    if (!std::ranges::all_of(file_.require, holds)) {
+      ++plan_.excluded;
+      return;
+    }
+    SweepRun run;
+    config::at_locations(config.locations, [&] { run.demand = place(config); });
+    PlannedRun& planned = run.planned;
+    planned.identity = identity_of(config);
+    planned.folder = "runs/" + planned.identity;
+    planned.seed = config.seed;
+    planned.adapted = candidate.adapted();
+    for (const std::string& key : file_.axes) {
+      const auto value = settings.find(key);
+      planned.values[key] = value == settings.end() ? "" : shown(value->second);
+    }
+    if (is_new(planned.identity, config)) {
+      run.config = std::move(config);
+      plan_.runs.push_back(std::move(run));
+    }
+  }
+
+  /// Combinations may come to the same run: methods that take tau 1 only, over a list of taus.
+  bool is_new(const std::string& identity, const Config& config) {
+    const std::string text = identity_text(config);
+    const auto [known, fresh] = identities_.emplace(identity, text);
+    EASGD_CHECK(known->second == text, "two configurations of the identity {}", identity);
+    plan_.same += fresh ? 0 : 1;
+    return fresh;
+  }
+
+  const SweepFile& file_;
+  const std::vector<std::string>& overrides_;
+  SweepPlan plan_;
+  std::map<std::string, std::string> identities_;
+};
+
+}  // namespace
+
+PlanEvent SweepPlan::event() const {
+  PlanEvent event;
+  event.name = name;
+  event.program = kVersion;
+  event.axes = axes;
+  event.total = runs.size();
+  for (const SweepRun& run : runs) event.runs.push_back(run.planned);
+  return event;
+}
+
+SweepPlan plan_sweep(const SweepFile& file, const std::vector<std::string>& overrides) {
+  return Planner(file, overrides).plan();
+}
+
+}  // namespace easgd

@@ -1,0 +1,44 @@
+// From a sweep file to the runs that it stands for.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "runs/manifest.h"
+#include "settings/config.h"
+#include "sweep/sweep_file.h"
+
+namespace easgd {
+
+/// What a run takes of the machine.
+struct Demand {
+  std::size_t cores = 0;    ///< threads of its workers on the CPU
+  std::size_t devices = 0;  ///< GPUs
+};
+
+struct SweepRun {
+  PlannedRun planned;
+  Config config;  ///< with devices and threads that are chosen
+  Demand demand;
+
+  const std::string& identity() const { return planned.identity; }
+};
+
+struct SweepPlan {
+  std::string name;
+  std::vector<std::string> axes;  ///< as in the file
+  std::vector<SweepRun> runs;
+  std::size_t same = 0;      ///< combinations that came to a run that was there
+  std::size_t excluded = 0;  ///< that `require` left out
+
+  PlanEvent event() const;
+};
+
+/// Reads the base once for each run, with what the sweep and `overrides` change in it, and checks
+/// it. Workers whose number of threads is not given get one each, so that runs fill the machine,
+/// and so that a run is the same on every machine.
+/// Throws: ConfigError with the line of the sweep file; DeviceError if a device is not there.
+SweepPlan plan_sweep(const SweepFile& file, const std::vector<std::string>& overrides);
+
+}  // namespace easgd

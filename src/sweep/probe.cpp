@@ -1,0 +1,98 @@
+#include "sweep/probe.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "base/child_process.h"
+#include "base/error.h"
+#include "runs/run_record.h"
+#include "sweep/capacity.h"
+
+namespace easgd {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t kSteps = 30;
+constexpr std::int64_t kTestSamples = 100;
+
+/// A folder of a trial's own.
+class TrialFolder {
+ public:
+  TrialFolder() {
+    std::string name = (fs::temp_directory_path() / "easgd-probe-XXXXXX").string();
+    if (!mkdtemp(name.data())) {
+      throw DataError(name + ": cannot make a folder for a trial; set $TMPDIR to one that is "
+                             "writable");
+    }
+    path_ = name;
+  }
+  ~TrialFolder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  TrialFolder(const TrialFolder&) = delete;
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+/// Short, with little to evaluate. Its schedules keep their length.
+Config shortened(Config config) {
+  config.stop = {};
+  config.stop.steps = kSteps;
+  config.evaluate.every = {};
+  config.evaluate.every.seconds = 1e8;
+  if (config.data.test_limit == 0) config.data.test_limit = kTestSamples;
+  return config;
+}
+
+RunSummary try_out(const Config& config) {
+  const TrialFolder trial;
+  const SweepFolder folder(trial.path() / "sweep");
+  folder.make();
+  folder.write_config("probe", shortened(config));
+  ChildProcess process({.words = {own_program().string(), "train", folder.config("probe").string(),
+                                  "--out", folder.run("probe").string()},
+                        .log = folder.log("probe")});
+  process.exit_code();
+  const auto summary = find_summary(folder.run("probe"));
+  if (!summary) throw DataError("a trial of a run failed: " + folder.last_words("probe"));
+  return *summary;
+}
+
+}  // namespace
+
+Estimate estimate_from(const SweepPlan& plan, const SweepFolder& folder) {
+  Estimate estimate;
+  for (const SweepRun& run : plan.runs) {
+    if (const auto summary = folder.finished(run.identity())) {
+      estimate.learn(run.config, *summary);
+    }
+  }
+  return estimate;
+}
+
+void probe(const SweepPlan& plan, Estimate& estimate) {
+  for (const SweepRun& run : plan.runs) {
+    if (!estimate.knows(run.config)) estimate.learn(run.config, try_out(run.config));
+  }
+}
+
+std::optional<double> seconds_left(const SweepPlan& plan, const SweepFolder& folder,
+                                   const SweepOptions& options, const Estimate& estimate) {
+  const Capacity capacity(machine_for(plan), options.concurrent, options.runs_per_device);
+  double left = 0;
+  for (const SweepRun& run : plan.runs) {
+    if (folder.finished(run.identity())) continue;
+    const auto seconds = estimate.seconds_of(run.config);
+    if (!seconds) return std::nullopt;
+    left += *seconds * capacity.fraction_of(run.demand);
+  }
+  return left;
+}
+
+}  // namespace easgd

@@ -1,0 +1,318 @@
+#include "sweep/supervisor.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <list>
+#include <memory>
+#include <set>
+#include <sstream>
+
+#include "base/child_process.h"
+#include "base/exit_code.h"
+#include "sweep/estimate.h"
+#include "sweep/sweep_table.h"
+
+namespace easgd {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::uint64_t kAttempts = 2;
+constexpr auto kLook = std::chrono::milliseconds(100);
+constexpr auto kGlance = std::chrono::milliseconds(500);
+
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+/// A run that is at work.
+struct Running {
+  const SweepRun* run;
+  std::uint64_t attempt;
+  Share share;
+  std::unique_ptr<ChildProcess> process;
+  MetricsTail tail;
+  RunGlance glance = {};
+  Clock::time_point begin = Clock::now();
+};
+
+/// A run that waits for its turn, the `attempt`-th.
+struct Waiting {
+  const SweepRun* run;
+  std::uint64_t attempt = 1;
+};
+
+/// Which of this process's GPUs the run sees: numbers of ours, by the names that the driver takes.
+std::string visible_devices(const std::vector<std::size_t>& devices) {
+  const char* ours = std::getenv("CUDA_VISIBLE_DEVICES");
+  std::vector<std::string> names;
+  std::istringstream list(ours ? ours : "");
+  for (std::string name; std::getline(list, name, ',');) names.push_back(name);
+  std::vector<std::string> chosen;
+  for (const std::size_t device : devices) {
+    chosen.push_back(device < names.size() ? names[device] : std::to_string(device));
+  }
+  return fmt::format("{}", fmt::join(chosen, ","));
+}
+
+/// But for its time.
+bool is_same(const PlanEvent& a, const PlanEvent& b) {
+  return a.name == b.name && a.axes == b.axes && a.runs == b.runs;
+}
+
+std::set<std::string> identities_in(const PlanEvent& plan) {
+  std::set<std::string> identities;
+  for (const PlannedRun& run : plan.runs) identities.insert(run.identity);
+  return identities;
+}
+
+/// How many of `all` are not among the `others`.
+std::size_t count_beside(const std::set<std::string>& all, const std::set<std::string>& others) {
+  return std::size_t(
+      std::ranges::count_if(all, [&](const auto& run) { return !others.contains(run); }));
+}
+
+class Supervisor {
+ public:
+  Supervisor(const SweepPlan& plan, const SweepFolder& folder, const SweepOptions& options,
+             SweepClient& client)
+      : plan_(plan),
+        folder_(folder),
+        client_(client),
+        manifest_(folder.path()),
+        record_(read_sweep(folder.path())),
+        capacity_(machine_for(plan), options.concurrent, options.runs_per_device) {}
+
+  SweepResult run();
+
+ private:
+  void record_plan();
+  void sort_out();
+  void count_finished(const SweepRun& run, const RunSummary& summary);
+  void launch_what_fits();
+  bool launch(const Waiting& next);
+  void collect();
+  void finish(const Running& ended);
+  void fail(const Running& ended, int code, RunState state);
+  void note(const SweepRun& run, StateEvent state);
+  void end_early();
+  void show(bool now);
+  SweepState state();
+  std::optional<double> seconds_left() const;
+
+  const SweepPlan& plan_;
+  const SweepFolder& folder_;
+  SweepClient& client_;
+  Manifest manifest_;
+  SweepRecord record_;
+  Capacity capacity_;
+  Estimate estimate_;
+  SweepResult result_;
+  SweepTable table_{plan_};
+  std::list<Waiting> waiting_;
+  std::list<Running> running_;
+  Clock::time_point begin_ = Clock::now(), next_glance_ = begin_;
+};
+
+/// Appends the plan, if it is not the one that is there.
+void Supervisor::record_plan() {
+  const PlanEvent plan = plan_.event();
+  if (record_.plan && is_same(*record_.plan, plan)) return;
+  manifest_.write(plan);
+  if (!record_.plan) return;
+  const std::set<std::string> before = identities_in(*record_.plan), now = identities_in(plan);
+  client_.line(fmt::format(
+      "the sweep is another than before: {} runs added, {} left out (they stay in {})",
+      count_beside(now, before), count_beside(before, now), (folder_.path() / "runs").string()));
+}
+
+/// What is done is not done again.
+void Supervisor::sort_out() {
+  for (const SweepRun& run : plan_.runs) {
+    if (const auto summary = folder_.finished(run.identity())) {
+      count_finished(run, *summary);
+      if (record_.state_of(run.identity()).state != RunState::done) {
+        note(run, {.identity = run.identity(), .state = RunState::done, .exit_code = 0});
+      }
+    } else {
+      waiting_.push_back({&run});
+    }
+  }
+  if (result_.done > 0) {
+    client_.line(fmt::format("{} of {} runs are done already", result_.done, plan_.runs.size()));
+  }
+}
+
+void Supervisor::count_finished(const SweepRun& run, const RunSummary& summary) {
+  ++result_.done;
+  estimate_.learn(run.config, summary);
+  table_.add_finished(run, summary);
+}
+
+void Supervisor::note(const SweepRun& run, StateEvent state) {
+  state.identity = run.identity();
+  manifest_.write(state);
+  record_.states[state.identity] = state;
+}
+
+void Supervisor::launch_what_fits() {
+  for (auto next = waiting_.begin(); next != waiting_.end();) {
+    const auto here = next++;
+    if (launch(*here)) waiting_.erase(here);
+  }
+}
+
+/// False if there is no room for it yet.
+bool Supervisor::launch(const Waiting& next) {
+  const SweepRun& run = *next.run;
+  const std::string& id = run.identity();
+  auto share = capacity_.take(run.demand);
+  if (!share) return false;
+  if (folder_.is_at_work(id)) {  // of a sweep that was killed; it is about to end
+    capacity_.give_back(*share);
+    return false;
+  }
+  if (const auto summary = folder_.finished(id)) {
+    capacity_.give_back(*share);
+    count_finished(run, *summary);
+    note(run, {.state = RunState::done, .attempt = next.attempt, .exit_code = 0});
+    return true;
+  }
+  folder_.clear_run(id);
+  if (next.attempt == 1) folder_.clear_log(id);
+  folder_.write_config(id, run.config);
+  Command command{.words = {own_program().string(), "train", folder_.config(id).string(), "--out",
+                            folder_.run(id).string()},
+                  .log = folder_.log(id)};
+  if (!share->devices.empty()) {
+    command.environment["CUDA_VISIBLE_DEVICES"] = visible_devices(share->devices);
+  }
+  note(run, {.state = RunState::running, .attempt = next.attempt});
+  running_.push_back({.run = &run,
+                      .attempt = next.attempt,
+                      .share = *share,
+                      .process = std::make_unique<ChildProcess>(command),
+                      .tail = MetricsTail(folder_.run(id))});
+  return true;
+}
+
+void Supervisor::collect() {
+  for (auto it = running_.begin(); it != running_.end();) {
+    const auto here = it++;
+    if (!here->process->has_ended()) continue;
+    capacity_.give_back(here->share);
+    finish(*here);
+    running_.erase(here);
+  }
+}
+
+void Supervisor::finish(const Running& ended) {
+  const int code = ended.process->exit_code();
+  const SweepRun& run = *ended.run;
+  if (code == int(ExitCode::interrupted) || code == int(ExitCode::abandoned)) {
+    return fail(ended, code, RunState::interrupted);
+  }
+  const auto summary = folder_.finished(run.identity());
+  if (code != 0 || !summary) return fail(ended, code, RunState::failed);
+  note(run, {.state = RunState::done, .attempt = ended.attempt, .exit_code = code});
+  count_finished(run, *summary);
+  client_.line(fmt::format("{}/{} {}: {}", result_.done, plan_.runs.size(), table_.label_of(run),
+                           conclusion(*summary)));
+}
+
+void Supervisor::fail(const Running& ended, int code, RunState state) {
+  const SweepRun& run = *ended.run;
+  const std::string why = state == RunState::interrupted ? "was interrupted"
+                                                         : folder_.last_words(run.identity());
+  note(run, {.state = state, .attempt = ended.attempt, .exit_code = code, .reason = why});
+  if (result_.interrupted) {
+    waiting_.push_back({&run});
+  } else if (ended.attempt < kAttempts) {
+    client_.line(fmt::format("{} failed (exit code {}) and is tried once more: {}",
+                             table_.label_of(run), code, why));
+    waiting_.push_front({&run, ended.attempt + 1});
+  } else {
+    ++result_.failed;
+    table_.add_failed(run);
+    client_.line(fmt::format("{} failed (exit code {}): {}; more in {}", table_.label_of(run), code,
+                             why, folder_.log(run.identity()).string()));
+  }
+}
+
+void Supervisor::end_early() {
+  if (result_.interrupted || !client_.wants_end()) return;
+  result_.interrupted = true;
+  client_.heard_end();
+  for (const Running& running : running_) running.process->terminate();
+}
+
+std::optional<double> Supervisor::seconds_left() const {
+  double left = 0;
+  for (const Waiting& waiting : waiting_) {
+    const auto seconds = estimate_.seconds_of(waiting.run->config);
+    if (!seconds) return std::nullopt;
+    left += *seconds * capacity_.fraction_of(waiting.run->demand);
+  }
+  for (const Running& running : running_) {
+    const auto seconds = estimate_.seconds_of(running.run->config);
+    if (!seconds) return std::nullopt;
+    left += std::max(0.0, *seconds - seconds_since(running.begin)) *
+            capacity_.fraction_of(running.run->demand);
+  }
+  return left;
+}
+
+SweepState Supervisor::state() {
+  SweepState state{.name = plan_.name,
+                   .total = plan_.runs.size(),
+                   .waiting = waiting_.size(),
+                   .done = result_.done,
+                   .failed = result_.failed,
+                   .running = {},
+                   .best = table_.best(),
+                   .seconds = seconds_since(begin_),
+                   .seconds_left = seconds_left()};
+  for (Running& running : running_) {
+    state.running.push_back(
+        {table_.label_of(*running.run), running.tail.look(), seconds_since(running.begin)});
+  }
+  return state;
+}
+
+void Supervisor::show(bool now) {
+  if (!now && Clock::now() < next_glance_) return;
+  next_glance_ = Clock::now() + kGlance;
+  client_.show(state());
+}
+
+SweepResult Supervisor::run() {
+  record_plan();
+  sort_out();
+  while (true) {
+    end_early();
+    if (!result_.interrupted) launch_what_fits();
+    if (running_.empty() && (result_.interrupted || waiting_.empty())) break;
+    std::vector<ChildProcess*> processes;
+    for (const Running& running : running_) processes.push_back(running.process.get());
+    wait_for_any(processes, kLook);
+    collect();
+    show(false);
+  }
+  client_.end();
+  result_.waiting = waiting_.size();
+  result_.table = table_.text();
+  return result_;
+}
+
+}  // namespace
+
+SweepResult run_sweep(const SweepPlan& plan, const SweepFolder& folder,
+                      const SweepOptions& options, SweepClient& client) {
+  return Supervisor(plan, folder, options, client).run();
+}
+
+}  // namespace easgd

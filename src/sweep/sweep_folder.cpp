@@ -1,0 +1,112 @@
+#include "sweep/sweep_folder.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+#include <sstream>
+#include <system_error>
+
+#include "base/error.h"
+#include "base/write_file.h"
+#include "runs/manifest.h"
+#include "runs/run_record.h"
+#include "settings/dump.h"
+
+namespace easgd {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+void make_folder(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (!error) return;
+  throw DataError(fmt::format("{}: cannot make the sweep's folder: {}; give another with --out",
+                              path.string(), error.message()));
+}
+
+std::string text_of(const fs::path& path) {
+  std::ostringstream text;
+  text << std::ifstream(path, std::ios::binary).rdbuf();
+  return text.str();
+}
+
+}  // namespace
+
+void SweepFolder::make() const {
+  std::error_code ignored;
+  const bool used = fs::exists(path_, ignored) && !fs::is_empty(path_, ignored);
+  if (used && !is_sweep(path_)) {
+    throw ConfigError(path_.string() +
+                      ": holds something else than a sweep; give another folder with --out");
+  }
+  for (const char* inner : {"", "configs", "runs", "logs"}) make_folder(path_ / inner);
+}
+
+void SweepFolder::keep_file(const std::string& sweep_file) const {
+  write_file(path_ / "sweep.toml", [&](std::ostream& out) { out << text_of(sweep_file); });
+}
+
+fs::path SweepFolder::config(const std::string& identity) const {
+  return path_ / "configs" / (identity + ".toml");
+}
+
+fs::path SweepFolder::run(const std::string& identity) const {
+  return path_ / "runs" / identity;
+}
+
+fs::path SweepFolder::log(const std::string& identity) const {
+  return path_ / "logs" / (identity + ".txt");
+}
+
+void SweepFolder::write_config(const std::string& identity, const Config& config) const {
+  const std::string text = dump_config(config);
+  if (text_of(this->config(identity)) == text) return;
+  write_file(this->config(identity), [&text](std::ostream& out) { out << text; });
+}
+
+std::optional<RunSummary> SweepFolder::finished(const std::string& identity) const {
+  const std::optional<RunSummary> summary = find_summary(run(identity));
+  if (!summary) return std::nullopt;
+  const bool is_over = summary->status == RunStatus::done || summary->status == RunStatus::diverged;
+  return is_over ? summary : std::nullopt;
+}
+
+bool SweepFolder::is_at_work(const std::string& identity) const {
+  const int metrics = open((run(identity) / "metrics.jsonl").c_str(), O_RDONLY | O_CLOEXEC);
+  if (metrics == -1) return false;
+  const bool busy = flock(metrics, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  close(metrics);
+  return busy;
+}
+
+void SweepFolder::clear_run(const std::string& identity) const {
+  std::error_code error;
+  fs::remove_all(run(identity), error);
+  if (error) {
+    throw DataError(
+        fmt::format("{}: cannot be taken away: {}", run(identity).string(), error.message()));
+  }
+}
+
+void SweepFolder::clear_log(const std::string& identity) const {
+  std::error_code ignored;  // whoever opens it says what is wrong
+  fs::remove(log(identity), ignored);
+}
+
+std::string SweepFolder::last_words(const std::string& identity) const {
+  std::istringstream lines(text_of(log(identity)));
+  std::string last, complaint;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("easgd: ")) complaint = line.substr(7);
+    if (!line.empty()) last = line;
+  }
+  return complaint.empty() ? last : complaint;
+}
+
+}  // namespace easgd

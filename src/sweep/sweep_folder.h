@@ -1,0 +1,45 @@
+// Where things lie in a sweep's folder; docs/sweep_folder.md has the whole.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "runs/summary.h"
+#include "settings/config.h"
+
+namespace easgd {
+
+class SweepFolder {
+ public:
+  explicit SweepFolder(std::filesystem::path path) : path_(std::move(path)) {}
+
+  /// Makes what is missing of it.
+  /// Throws: DataError; ConfigError if there is something else than a sweep.
+  void make() const;
+  /// Keeps the sweep file that the folder's runs came from.
+  void keep_file(const std::string& sweep_file) const;
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path config(const std::string& identity) const;
+  std::filesystem::path run(const std::string& identity) const;
+  std::filesystem::path log(const std::string& identity) const;
+
+  void write_config(const std::string& identity, const Config& config) const;
+
+  /// Of a run that has come to its end; nothing if it has not, or its summary cannot be read.
+  std::optional<RunSummary> finished(const std::string& identity) const;
+  /// A process still writes into the run's folder, as one whose sweep has been killed.
+  bool is_at_work(const std::string& identity) const;
+  /// Makes room for a run to begin again: takes away what an unfinished one has left, but for what
+  /// its process has said.
+  void clear_run(const std::string& identity) const;
+  void clear_log(const std::string& identity) const;
+  /// The last line that a run's process has printed to complain; else its last line.
+  std::string last_words(const std::string& identity) const;
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace easgd

@@ -1,0 +1,50 @@
+// What a sweep has come to: a row for each combination, over its seeds.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "runs/summary.h"
+#include "sweep/plan.h"
+#include "sweep/sweep_client.h"
+
+namespace easgd {
+
+class SweepTable {
+ public:
+  /// `plan` has to outlive it.
+  explicit SweepTable(const SweepPlan& plan);
+
+  /// "easgd tau=4 seed=1": what tells the run from the others.
+  std::string label_of(const SweepRun& run) const;
+
+  void add_finished(const SweepRun& run, const RunSummary& summary);
+  void add_failed(const SweepRun& run);
+
+  /// Combinations of which a run has been tested, the best first.
+  std::vector<BestOf> best() const;
+
+  /// For people: a line for each combination, in the order of the plan, under a line of names.
+  std::string text() const;
+
+ private:
+  using Values = std::vector<std::string>;  ///< of the axes, in their order
+  struct Row {
+    std::string label;
+    std::size_t runs = 0, failed = 0, diverged = 0;
+    std::vector<double> test_errors, best_test_errors, seconds;
+    std::vector<std::string> adapted;
+  };
+
+  Values values_of(const SweepRun& run) const;
+  std::string label_of(const Values& values) const;
+
+  const SweepPlan& plan_;
+  std::vector<bool> varies_;  // each axis
+  bool has_seeds_ = false;
+  std::vector<Values> order_;
+  std::map<Values, Row> rows_;
+};
+
+}  // namespace easgd
