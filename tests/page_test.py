@@ -374,7 +374,7 @@ class Page(unittest.TestCase):
         text = subprocess.run([PROGRAM, "report", self.folder / "study", "--csv", "-"], capture_output=True, text=True, check=True).stdout
         rows = list(csv.DictReader(io.StringIO(text)))
         self.assertEqual(5 * 7 + 9, len(rows))
-        one = next(row for row in rows if row["identity"] == "easgd-16-0.1-s2")
+        one = next(row for row in rows if row["folder"].endswith("/easgd-16-0.1-s2"))
         self.assertEqual(("done", "2", "easgd", '["cpu", "cpu", "cpu", "cpu"]'),
                          tuple(one[key] for key in ("status", "seed", "algorithm.name", "workers.devices")))
         self.assertEqual(error_at(4, 16, 0.1, 4, 2), float(one["test_error"]))

@@ -54,12 +54,15 @@ std::optional<double> number_of(const std::string& text) {
   return value;
 }
 
-/// Numbers by size, before words.
+/// Numbers by size, before words; longer lists, as of devices, after shorter ones.
 bool comes_before(const std::string& a, const std::string& b) {
   const auto x = number_of(a), y = number_of(b);
   if (x.has_value() != y.has_value()) return x.has_value();
   if (x && *x != *y) return *x < *y;
-  return std::pair(a.size(), a) < std::pair(b.size(), b);
+  const auto items = [](const std::string& text) {
+    return text.starts_with('[') ? std::ranges::count(text, ',') : 0;
+  };
+  return std::pair(items(a), a) < std::pair(items(b), b);
 }
 
 std::vector<std::string> values_of(const std::vector<ReportedRun>& runs, const std::string& key) {

@@ -12,6 +12,8 @@
 #include "base/error.h"
 #include "base/unreadable.h"
 #include "config/flat_table.h"
+#include "settings/identity.h"
+#include "settings/load.h"
 
 namespace easgd::report {
 namespace {
@@ -98,6 +100,15 @@ void read_summary(const fs::path& path, ReportedRun& run) {
   }
 }
 
+/// Empty if this program does not take the configuration: another version may have written it.
+std::string identity_in(const fs::path& path) {
+  try {
+    return identity_of(load_config(path.string(), {}));
+  } catch (const Error&) {
+    return {};
+  }
+}
+
 void read_settings(const fs::path& path, ReportedRun& run) {
   try {
     run.settings = config::flat_table(path);
@@ -120,8 +131,6 @@ std::string ReportedRun::setting(const std::string& key) const {
 ReportedRun read_reported_run(const fs::path& folder) {
   ReportedRun run;
   run.folder = folder;
-  const fs::path name = folder.has_filename() ? folder : folder.parent_path();
-  run.identity = name.filename().string();
   const fs::path metrics = folder / "metrics.jsonl", summary = folder / "summary.json";
   if (is_there(summary)) {
     read_summary(summary, run);
@@ -129,6 +138,7 @@ ReportedRun read_reported_run(const fs::path& folder) {
     run.status = is_at_work(metrics) ? "running" : "unfinished";
   }
   read_settings(folder / "config.toml", run);
+  run.identity = identity_in(folder / "config.toml");
   read_metrics(metrics, run);
   if (run.settings.empty() && run.evaluations.empty() && !run.summary) run.status = "unreadable";
   return run;

@@ -14,7 +14,7 @@ namespace easgd::report {
 
 struct ReportedRun {
   std::filesystem::path folder;
-  std::string identity;                         ///< of a sweep's run; else its folder's name
+  std::string identity;                         ///< of its configuration, if that is known
   std::string status;                           ///< as in summary.json; else "running",
                                                 ///< "unfinished", "unreadable", or a sweep's word
   std::vector<std::string> notes;               ///< what is wrong with it, a line each

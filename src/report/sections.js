@@ -6,6 +6,7 @@ const drawn = new Set();
 function drawSection(id) {
   const section = document.getElementById(id);
   drawn.add(id);
+  section.classList.add("drawn");
   for (const child of [...section.children].slice(1)) child.remove();
   const box = add(section, "div");
   try {
