@@ -61,6 +61,9 @@ TEST_CASE("live view: a narrow and low terminal shows less of fewer workers") {
         "     1   1201 0.5000  10 % gradient\n"
         "and 14 more: 1202 to 1215 steps\n");
   CHECK(live_view(state_with(16), {39, 4}).back() == "16 workers: 1200 to 1215 steps");
+  ProgressState even = state_with(3);
+  for (WorkerState& each : even.workers) each.counts.steps = 7;
+  CHECK(live_view(even, {39, 4}).back() == "3 workers: 7 steps");
   CHECK(live_view(state_with(16), {39, 3}).size() == 2);
   CHECK(live_view(state_with(16), {39, 1}).size() == 1);
   CHECK(live_view(state_with(16), {100, 19}).size() == 19);  // all of them

@@ -101,7 +101,10 @@ TEST_CASE("what a run has left is read: its configuration, its summary, its eval
   REQUIRE(record.summary);
   CHECK(to_json(*record.summary).dump() == to_json(result.summary).dump());
   REQUIRE(!record.events.empty());
-  const auto& last = std::get<EvaluationEvent>(record.events.back());
+  EvaluationEvent last;
+  for (const Event& event : record.events) {
+    if (const auto* evaluation = std::get_if<EvaluationEvent>(&event)) last = *evaluation;
+  }
   CHECK(last.version == result.summary.version);
   CHECK(last.test_error == result.summary.test_error);
   CHECK(last.steps.size() == 1);

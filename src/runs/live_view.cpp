@@ -108,8 +108,10 @@ std::string others_line(std::span<const WorkerState> workers, std::size_t seen) 
   const auto others = workers.subspan(seen);
   const auto [least, most] = std::ranges::minmax(
       others, {}, [](const WorkerState& worker) { return worker.counts.steps; });
-  return fmt::format("{}{} {}: {} to {} steps", seen > 0 ? "and " : "", others.size(),
-                     seen > 0 ? "more" : "workers", least.counts.steps, most.counts.steps);
+  const std::uint64_t low = least.counts.steps, high = most.counts.steps;
+  return fmt::format("{}{} {}: {} steps", seen > 0 ? "and " : "", others.size(),
+                     seen > 0 ? "more" : "workers",
+                     low == high ? fmt::to_string(low) : fmt::format("{} to {}", low, high));
 }
 
 /// Best first, as much as there is room for.
