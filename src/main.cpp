@@ -29,6 +29,7 @@ void declare(CLI::App& app, ExitCode& result) {
   app.set_help_flag("-h,--help", "this text");
   app.set_version_flag("--version", "easgd " EASGD_VERSION);
   easgd::declare_train(app, result);
+  easgd::declare_sweep(app, result);
   easgd::declare_evaluate(app, result);
   easgd::declare_report(app, result);
   easgd::declare_describe(app, result);

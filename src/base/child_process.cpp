@@ -76,8 +76,7 @@ std::filesystem::path own_program() {
 }
 
 ChildProcess::ChildProcess(const Command& command) {
-  const int log =
-      open(command.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  const int log = open(command.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (log == -1) {
     throw DataError(
         fmt::format("{}: cannot be written: {}", command.log.string(), std::strerror(errno)));
@@ -95,9 +94,10 @@ ChildProcess::ChildProcess(const Command& command) {
   alive_ = ends[0];
   if (pid_ > 0) return;
   if (alive_ != -1) close(alive_);
-  throw DeviceError(fmt::format("no process for a run: {}; see the limits on processes and files: "
-                                "`ulimit -a`",
-                                std::strerror(why)));
+  throw DeviceError(
+      fmt::format("no process for a run: {}; see the limits on processes and files: "
+                  "`ulimit -a`",
+                  std::strerror(why)));
 }
 
 ChildProcess::~ChildProcess() {

@@ -15,9 +15,9 @@ namespace easgd {
 std::filesystem::path own_program();
 
 struct Command {
-  std::vector<std::string> words;  ///< the program and its arguments
+  std::vector<std::string> words;                       ///< the program and its arguments
   std::map<std::string, std::string> environment = {};  ///< beside this process's own
-  std::filesystem::path log;  ///< takes what it prints, at its end
+  std::filesystem::path log;                            ///< takes what it prints, at its end
 };
 
 class ChildProcess {

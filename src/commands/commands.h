@@ -16,6 +16,9 @@ namespace easgd {
 /// easgd train: see train/trainer.h.
 void declare_train(CLI::App& app, ExitCode& result);
 
+/// easgd sweep: the runs of a study. See sweep/supervisor.h.
+void declare_sweep(CLI::App& app, ExitCode& result);
+
 /// easgd evaluate: loss and error of a run folder or of a safetensors file over the test set. Data
 /// and network come from the folder's config.toml or, for a file, from the configuration it
 /// carries; --config replaces either. The result is `data`, after the figures, if the center or its

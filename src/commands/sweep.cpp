@@ -13,6 +13,7 @@
 #include "sweep/probe.h"
 #include "sweep/supervisor.h"
 #include "sweep/sweep_file.h"
+#include "sweep/sweep_table.h"
 
 namespace easgd {
 namespace {
@@ -32,8 +33,9 @@ class User final : public SweepClient {
   }
   bool wants_end() override { return interrupted(); }
   void heard_end() override {
-    Progress::line("stopping: the runs that are at work save what they have; once more, after a "
-                   "second, quits at once");
+    Progress::line(
+        "stopping: the runs that are at work save what they have; once more, after a "
+        "second, quits at once");
   }
 
  private:

@@ -73,8 +73,9 @@ class ValueWriter : public Fields {
  private:
   std::string writable(const char* key, const std::string& text) const {
     if (is_utf8(text)) return quoted(text);
-    throw KeyError(full(key), text + ": is no UTF-8, and config.toml can hold nothing else; "
-                                     "give it a name that is");
+    throw KeyError(full(key), text +
+                                  ": is no UTF-8, and config.toml can hold nothing else; "
+                                  "give it a name that is");
   }
 
   std::string path_;

@@ -254,6 +254,7 @@ void Master::note_exchange(std::size_t worker) {
               note.clock, steps_[worker], version_);
   steps_[worker] = note.clock;
   if (std::isfinite(note.tally.loss)) train_ += note.tally;
+  if (note.tally.samples > 0) seat.telemetry.loss = note.tally.mean_loss();
   seat.telemetry.staleness = version_ - seat.last_version;
   ++seat.telemetry.exchanges;
   seat.last_version = ++version_;

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <limits>
 
 #include "base/running_clock.h"
 #include "base/trace.h"
@@ -35,6 +36,8 @@ struct WorkerTelemetry {
   std::atomic<std::uint64_t> staleness{0};     ///< others' versions between its last two exchanges
   std::atomic<double> distance{
       0};  ///< ||x - center|| at its last exchange; of a change, its length
+  /// Mean training loss of the steps of its last letter; not a number before the first.
+  std::atomic<double> loss{std::numeric_limits<double>::quiet_NaN()};
 };
 
 /// Adds the time from its birth to its death to a telemetry counter that only this thread writes.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
@@ -35,6 +36,7 @@ struct WorkerProgress {
   double data_seconds = 0, gradient_seconds = 0, exchange_seconds = 0;
   std::uint64_t exchanges = 0, refused = 0, staleness = 0;
   double distance = 0;
+  double train_loss = std::numeric_limits<double>::quiet_NaN();  ///< none was absorbed yet
 
   template <class Keys>
   void keys(Keys& k) {
@@ -47,12 +49,14 @@ struct WorkerProgress {
     k("refused", refused);
     k("staleness", staleness);
     k("distance", distance);
+    k("train_loss", train_loss);
   }
 };
 
 struct ProgressEvent {
-  double seconds = 0;       ///< training time, never virtual
-  bool is_virtual = false;  ///< the run's other times are: its key is then "wall_time"
+  double seconds = 0;                   ///< training time, never virtual
+  bool is_virtual = false;              ///< the run's other times are: its key is then "wall_time"
+  std::optional<double> fraction = {};  ///< of the run that is over, 0..1; if its length is known
   double epoch = 0;
   double images_per_second = 0;
   std::vector<WorkerProgress> workers = {};
@@ -61,6 +65,7 @@ struct ProgressEvent {
   void keys(Keys& k) {
     is_virtual = k.has("wall_time", is_virtual);
     k(is_virtual ? "wall_time" : "time", seconds);
+    k.if_given("fraction", fraction);
     k("epoch", epoch);
     k("images_per_second", images_per_second);
     k("workers", workers);

@@ -31,7 +31,8 @@ std::vector<WorkerProgress> progress_of(const Team& team) {
                    .exchanges = t.exchanges,
                    .refused = t.refused,
                    .staleness = t.staleness,
-                   .distance = t.distance});
+                   .distance = t.distance,
+                   .train_loss = t.loss});
   }
   return all;
 }
@@ -39,12 +40,17 @@ std::vector<WorkerProgress> progress_of(const Team& team) {
 }  // namespace
 
 Journal::Journal(const Config& config, RunFolder& folder, RunClient& client)
-    : config_(config), folder_(folder), client_(client) {
-  folder.on_warning = [&client](const std::string& what) { client.line("warning: " + what); };
+    : config_(config), folder_(folder), event_file_(folder), client_(client) {
+  folder.on_warning = [&client](const std::string& what) { client.warn(what); };
 }
 
-void Journal::announce(const Data& data, const Network& network,
-                       const WorkerSchedule& schedule) const {
+void Journal::record(const Event& event) {
+  folder_.log(event);
+  event_file_.log(event);
+}
+
+void Journal::announce(const Data& data, const Network& network, const WorkerSchedule& schedule) {
+  event_file_.begin(config_);
   const AlgorithmConfig& a = config_.algorithm;
   const Algorithm& algorithm = Registry<Algorithm>::get(a.name);
   client_.line(fmt::format("{}: {} training and {} test images of {} classes ({})",
@@ -69,8 +75,8 @@ void Journal::announce(const Data& data, const Network& network,
 }
 
 void Journal::warn(const std::string& message) {
-  client_.line("warning: " + message);
-  folder_.log(WarningEvent{message});
+  client_.warn(message);
+  record(WarningEvent{message});
 }
 
 void Journal::warn_of_schedule(const WorkerSchedule& schedule) {
@@ -98,9 +104,9 @@ void Journal::warn_of_schedule(const WorkerSchedule& schedule) {
 }
 
 void Journal::warn_of_failure(int worker, const std::string& why) {
-  client_.line(fmt::format("warning: worker {} on {} failed: {}", worker,
+  client_.warn(fmt::format("worker {} on {} failed: {}", worker,
                            config_.workers.devices[std::size_t(worker)], why));
-  folder_.log(WarningEvent{why, std::uint64_t(worker)});
+  record(WarningEvent{why, std::uint64_t(worker)});
 }
 
 void Journal::warn_of_refusals(const Team& team) {
@@ -115,13 +121,13 @@ void Journal::warn_of_refusals(const Team& team) {
 }
 
 void Journal::report(const Evaluation& e, double epoch) {
-  folder_.log(EvaluationEvent{.time = e.seconds,
-                              .version = e.version,
-                              .steps = e.steps,
-                              .epoch = epoch,
-                              .train_loss = e.train.mean_loss(),
-                              .test_loss = e.test.mean_loss(),
-                              .test_error = e.test.error()});
+  record(EvaluationEvent{.time = e.seconds,
+                         .version = e.version,
+                         .steps = e.steps,
+                         .epoch = epoch,
+                         .train_loss = e.train.mean_loss(),
+                         .test_loss = e.test.mean_loss(),
+                         .test_error = e.test.error()});
   client_.line(
       fmt::format("{:6.1f} s | epoch {:5.2f} | train loss {} | test loss {} | error {:.2f} %",
                   e.seconds, epoch, loss_text(e.train), loss_text(e.test), 100 * e.test.error()));
@@ -130,11 +136,12 @@ void Journal::report(const Evaluation& e, double epoch) {
 void Journal::log_progress(const ProgressState& state, const Team& team) {
   if (state.seconds < next_progress_) return;
   next_progress_ = state.seconds + kProgressSeconds;
-  folder_.log(ProgressEvent{.seconds = state.seconds,
-                            .is_virtual = config_.center.order == OrderKind::virtual_time,
-                            .epoch = state.epoch,
-                            .images_per_second = state.images_per_second,
-                            .workers = progress_of(team)});
+  record(ProgressEvent{.seconds = state.seconds,
+                       .is_virtual = config_.center.order == OrderKind::virtual_time,
+                       .fraction = state.fraction,
+                       .epoch = state.epoch,
+                       .images_per_second = state.images_per_second,
+                       .workers = progress_of(team)});
 }
 
 }  // namespace easgd

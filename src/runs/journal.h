@@ -7,8 +7,10 @@
 #include "evaluate/run_inputs.h"
 #include "exchange/team.h"
 #include "nn/network.h"
+#include "runs/event_file.h"
 #include "runs/run_client.h"
 #include "runs/run_folder.h"
+#include "runs/summary.h"
 #include "settings/config.h"
 #include "settings/worker_schedule.h"
 
@@ -20,8 +22,8 @@ class Journal {
   /// All three have to outlive it. What goes wrong in the folder is reported to the client.
   Journal(const Config& config, RunFolder& folder, RunClient& client);
 
-  /// Data, network, workers and method, a line each.
-  void announce(const Data& data, const Network& network, const WorkerSchedule& schedule) const;
+  /// Data, network, workers and method, a line each; begins TensorBoard's file.
+  void announce(const Data& data, const Network& network, const WorkerSchedule& schedule);
   void warn(const std::string& message);
   /// What can be said against the schedule before the run.
   void warn_of_schedule(const WorkerSchedule& schedule);
@@ -30,16 +32,21 @@ class Journal {
   void warn_of_refusals(const Team& team);
   /// An evaluation, after `epoch` passes over the training set.
   void report(const Evaluation& evaluation, double epoch);
-  /// To be called often: an event every five seconds.
+  /// To be called often: an event after a second, and every five seconds.
   void log_progress(const ProgressState& state, const Team& team);
+  /// The run has ended.
+  void conclude(RunStatus status) { event_file_.end(status); }
 
  private:
-  static constexpr double kProgressSeconds = 5;
+  static constexpr double kFirstProgressSeconds = 1, kProgressSeconds = 5;
+
+  void record(const Event& event);
 
   const Config& config_;
   RunFolder& folder_;
+  EventFile event_file_;
   RunClient& client_;
-  double next_progress_ = kProgressSeconds;
+  double next_progress_ = kFirstProgressSeconds;
   bool refusals_reported_ = false;
 };
 

@@ -70,7 +70,7 @@ struct config::Names<RunState> {
 
 struct StateEvent {
   std::string time = {};
-  std::string identity;
+  std::string identity = {};
   RunState state = RunState::waiting;
   std::uint64_t attempt = 0;                   ///< the first is 1
   std::optional<std::int64_t> exit_code = {};  ///< of its process; 128 + a signal that ended it

@@ -53,8 +53,8 @@ std::vector<std::string> parts_of(const ProgressState& state) {
                                  fmt::format("epoch {:.2f}", state.epoch)};
   if (state.images_per_second > 0)
     parts.push_back(fmt::format("{:.0f} images/s", state.images_per_second));
-  if (state.fraction > 0) {
-    const double left = state.seconds * (1 - state.fraction) / state.fraction;
+  if (const double fraction = state.fraction.value_or(0); fraction > 0) {
+    const double left = state.seconds * (1 - fraction) / fraction;
     if (left < kLongestShown) parts.push_back(clock_text(left) + " left");
   }
   return parts;
@@ -67,7 +67,7 @@ std::string bar_of(double fraction, int width) {
 }
 
 std::string text_of(const ProgressState& state, std::size_t room) {
-  std::string text = fmt::format("{:3.0f} %", 100 * state.fraction);
+  std::string text = fmt::format("{:3.0f} %", 100 * state.fraction.value_or(0));
   for (const std::string& part : parts_of(state)) {
     if (text.size() + 3 + part.size() > room) break;
     text += " | " + part;
@@ -80,7 +80,8 @@ std::string text_of(const ProgressState& state, std::size_t room) {
 std::string progress_line(const ProgressState& state, std::size_t room) {
   std::string text = text_of(state, room);
   const int left = int(std::min<std::size_t>(room, 1000)) - int(text.size()) - 3;  // "[] "
-  if (left >= kNarrowestBar) text = bar_of(state.fraction, std::min(left, kWidestBar)) + text;
+  if (left >= kNarrowestBar)
+    text = bar_of(state.fraction.value_or(0), std::min(left, kWidestBar)) + text;
   return text.substr(0, room);
 }
 

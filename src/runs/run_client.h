@@ -1,24 +1,27 @@
 // Whoever has a run made: what it sees of the run, and how it ends the run early.
 #pragma once
 
+#include <optional>
 #include <string>
 
 namespace easgd {
 
 struct ProgressState {
-  double fraction = 0;  ///< of the run, 0..1; 0 if its length is not known
-  double seconds = 0;   ///< training time
+  std::optional<double> fraction = {};  ///< of the run that is over, 0..1; if its length is known
+  double seconds = 0;                   ///< training time
   double epoch = 0;
   double images_per_second = 0;
 };
 
 /// This one is silent and lets every run end by itself.
-/// Thread: main, except line().
+/// Thread: main, except line() and warn().
 class RunClient {
  public:
   virtual ~RunClient() = default;
   /// What the run has to say, in a line. From any thread.
   virtual void line(const std::string& /*text*/) {}
+  /// What people should know though the run goes on. From any thread.
+  virtual void warn(const std::string& message) { line("warning: " + message); }
   /// The run is set up, and is going to make its folder: from now on it ends by wants_end().
   virtual void begin() {}
   /// Called often while the workers train.

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <string_view>
@@ -21,18 +22,25 @@ namespace {
 constexpr const char* kMetrics = "metrics.jsonl";
 constexpr const char* kFiles[] = {"config.toml", kMetrics, "center.safetensors", "order.bin",
                                   "summary.json"};
+constexpr const char* kEventFiles = "events.out.tfevents.";  // TensorBoard's; a number follows
+
+[[noreturn]] void fail_taken(const std::filesystem::path& folder, const std::string& name) {
+  throw ConfigError(
+      fmt::format("{}: holds an earlier run, or another's {}; give another folder with --out",
+                  folder.string(), name));
+}
 
 /// Throws: ConfigError if something in the folder has the name of a run's file: it is somebody's.
 void check_free(const std::filesystem::path& folder) {
+  std::error_code error, ignored;
   for (const char* name : kFiles) {
-    std::error_code ignored;
     const auto there = std::filesystem::symlink_status(folder / name, ignored);
-    if (std::filesystem::exists(there)) {
-      throw ConfigError(
-          fmt::format("{}: holds an earlier run, or another's {}; give "
-                      "another folder with --out",
-                      folder.string(), name));
-    }
+    if (std::filesystem::exists(there)) fail_taken(folder, name);
+  }
+  std::filesystem::directory_iterator entry(folder, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (name.starts_with(kEventFiles)) fail_taken(folder, name);
   }
 }
 
@@ -122,9 +130,9 @@ void RunFolder::make(const std::string& out, const std::string& name) {
   }
   // The first file is made by one run only, should two have found the folder free.
   const std::filesystem::path metrics = file(kMetrics);
-  metrics_ = open(metrics.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
+  metrics_ = AppendedFile(metrics, O_WRONLY | O_CREAT | O_EXCL);
   const int why = errno;
-  if (metrics_ != -1) {
+  if (metrics_.is_open()) {
     written_.insert(metrics);
     return lock();
   }
@@ -135,8 +143,8 @@ void RunFolder::make(const std::string& out, const std::string& name) {
 
 void RunFolder::open_again() {
   const std::filesystem::path metrics = file(kMetrics);
-  metrics_ = open(metrics.c_str(), O_RDWR | O_APPEND | O_CLOEXEC);
-  if (metrics_ == -1) {
+  metrics_ = AppendedFile(metrics, O_RDWR);
+  if (!metrics_.is_open()) {
     const int why = errno;
     throw DataError(
         why == ENOENT || why == ENOTDIR
@@ -144,8 +152,8 @@ void RunFolder::open_again() {
             : fmt::format("{}: cannot be written: {}", metrics.string(), std::strerror(why)));
   }
   lock();
-  const off_t end = end_of_lines(metrics_);
-  if (end < 0 || ftruncate(metrics_, end) != 0) {
+  const off_t end = end_of_lines(metrics_.descriptor());
+  if (end < 0 || ftruncate(metrics_.descriptor(), end) != 0) {
     throw DataError(fmt::format("{}: cannot be mended: {}", metrics.string(),
                                 std::strerror(end < 0 ? int(-end) : errno)));
   }
@@ -154,7 +162,7 @@ void RunFolder::open_again() {
 
 /// A file system that has no locks does without.
 void RunFolder::lock() {
-  if (flock(metrics_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
+  if (flock(metrics_.descriptor(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
   throw ConfigError(path_.string() + ": a run is at work in it");
 }
 
@@ -170,13 +178,34 @@ void RunFolder::write(const std::string& name, const std::function<void(std::ost
   written_.insert(path);
 }
 
+/// Programs take several files in the order of their names. A run that goes on begins another.
+AppendedFile RunFolder::begin_event_file() {
+  using Seconds = std::chrono::seconds;
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  auto number = std::chrono::duration_cast<Seconds>(now).count();
+  const std::lock_guard lock(mutex_);
+  while (true) {
+    const std::filesystem::path path = file(kEventFiles + std::to_string(number));
+    AppendedFile events(path, O_WRONLY | O_CREAT | O_EXCL);
+    const int why = errno;
+    if (events.is_open()) {
+      written_.insert(path);
+      return events;
+    }
+    ++number;
+    if (why == EEXIST) continue;
+    on_warning(
+        fmt::format("{}: cannot be made: {}; the run goes on", path.string(), std::strerror(why)));
+    return events;
+  }
+}
+
 void RunFolder::write(const std::string& name, const std::string& text) {
   write(name, [&text](std::ostream& stream) { stream << text; });
 }
 
 RunFolder::~RunFolder() {
   if (!kept_) take_back();
-  if (metrics_ != -1) close(metrics_);
 }
 
 /// Removes the files that this object wrote, and the folders that it made, if they are empty.
@@ -190,22 +219,8 @@ void RunFolder::log(const Event& event) {
   const std::string line =
       to_json(event).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   const std::lock_guard lock(mutex_);
-  const off_t end = lseek(metrics_, 0, SEEK_END);
-  std::size_t done = 0;
-  while (done < line.size()) {
-    const ssize_t part = ::write(metrics_, line.data() + done, line.size() - done);
-    if (part < 0 && errno == EINTR) continue;
-    if (part < 0) break;
-    done += std::size_t(part);
-  }
-  if (done == line.size()) return;
-  const int why = errno;
-  // Half a line would spoil the next.
-  const bool mended = done == 0 || ftruncate(metrics_, end) == 0;
-  if (warned_) return;
-  warned_ = true;
-  on_warning(fmt::format("{}: cannot be written: {}; the run goes on{}", file(kMetrics).string(),
-                         std::strerror(why), mended ? "" : ", and one line of it is cut short"));
+  const std::string complaint = metrics_.append(line);
+  if (!complaint.empty()) on_warning(complaint);
 }
 
 }  // namespace easgd

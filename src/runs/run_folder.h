@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "runs/appended_file.h"
 #include "runs/events.h"
 
 namespace easgd {
@@ -43,6 +44,10 @@ class RunFolder {
   void write(const std::string& name, const std::function<void(std::ostream&)>& fill);
   void write(const std::string& name, const std::string& text);
 
+  /// A new file for TensorBoard, beside those of an earlier part of the run. From any thread. If it
+  /// cannot be made, there is a warning, and it is not open.
+  AppendedFile begin_event_file();
+
   /// The run has begun: its files stay.
   void keep() { kept_ = true; }
 
@@ -66,8 +71,7 @@ class RunFolder {
 
   std::filesystem::path path_;
   std::mutex mutex_;
-  int metrics_ = -1;  // descriptor
-  bool warned_ = false;
+  AppendedFile metrics_;
   std::vector<std::filesystem::path> made_;  // folders that were not there before
   std::set<std::filesystem::path> written_;  // files that are this run's
   bool kept_ = false;

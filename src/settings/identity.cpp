@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "base/registry.h"
+#include "config/writer.h"
 #include "nn/layer.h"
 
 namespace easgd {

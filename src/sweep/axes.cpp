@@ -145,8 +145,8 @@ std::vector<std::pair<std::string, Value>> flat_members(const Value& table) {
 }
 
 Setting setting_of(const std::string& key, const Value& value, const Kinds& kinds) {
-  Setting setting{
-      {.key = key, .toml = value.toml, .origin = value.origin, .line = value.line}, value.text};
+  Setting setting{{.key = key, .toml = value.toml, .origin = value.origin, .line = value.line},
+                  value.text};
   const auto kind = kind_of(key, kinds);
   if (value.toml == "\"\"" && kind && *kind != Kind::text) setting.change.toml.clear();
   return setting;

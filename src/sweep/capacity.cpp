@@ -65,8 +65,8 @@ double Capacity::fraction_of(const Demand& demand) const {
   if (concurrent_ > 0) return 1.0 / double(concurrent_);
   double fraction = double(cores_of(demand)) / double(machine_.cores);
   if (demand.devices > 0) {
-    fraction = std::max(fraction,
-                        double(demand.devices) / double(machine_.devices * runs_per_device_));
+    fraction =
+        std::max(fraction, double(demand.devices) / double(machine_.devices * runs_per_device_));
   }
   return std::min(1.0, fraction);
 }

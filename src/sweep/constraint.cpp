@@ -158,14 +158,17 @@ class Parser {
       if (a.index() == 0 || b.index() == 0) return {};
       const double *x = std::get_if<double>(&a), *y = std::get_if<double>(&b);
       if (!x || !y) {
-        throw ConfigError(
-            fmt::format("{}: require: computes with a text: {:?}", location, text));
+        throw ConfigError(fmt::format("{}: require: computes with a text: {:?}", location, text));
       }
       switch (mark) {
-        case '+': return *x + *y;
-        case '-': return *x - *y;
-        case '*': return *x * *y;
-        default: return *x / *y;
+        case '+':
+          return *x + *y;
+        case '-':
+          return *x - *y;
+        case '*':
+          return *x * *y;
+        default:
+          return *x / *y;
       }
     };
   }
@@ -235,8 +238,8 @@ std::vector<Constraint> constraints_of(const config::Value& value, const KnownKe
       value.kind == Value::Kind::list ? value.items : std::vector<Value>{value};
   for (const Value& item : items) {
     if (item.kind != Value::Kind::scalar || item.number) {
-      throw ConfigError(fmt::format("{}: require: expected a text; found {}", item.location(),
-                                    item.toml));
+      throw ConfigError(
+          fmt::format("{}: require: expected a text; found {}", item.location(), item.toml));
     }
     all.emplace_back(item.text, item.location(), is_known);
   }

@@ -39,7 +39,9 @@ bool Estimate::knows(const Config& config) const {
 std::optional<double> Estimate::seconds_of(const Config& config) const {
   const StopConfig& stop = config.stop;
   std::optional<double> least = stop.seconds;
-  const auto limit = [&least](double seconds) { least = std::min(least.value_or(seconds), seconds); };
+  const auto limit = [&least](double seconds) {
+    least = std::min(least.value_or(seconds), seconds);
+  };
   const auto known = speeds_.find(speed_class(config));
   if (known != speeds_.end()) {
     const Speed& speed = known->second;

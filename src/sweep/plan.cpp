@@ -148,8 +148,7 @@ class Planner {
     } else {
       const std::size_t count = count_combinations(file_);
       if (count * std::max<std::size_t>(1, file_.seeds.size()) > kMostRuns) {
-        throw ConfigError(
-            fmt::format("{}: has more than {} runs", file_.path, kMostRuns));
+        throw ConfigError(fmt::format("{}: has more than {} runs", file_.path, kMostRuns));
       }
       for (std::size_t i = 0; i < count; ++i) add(combination_at(file_, i));
     }
@@ -165,9 +164,8 @@ class Planner {
     for (const std::string& text : overrides_) {
       const std::string key = text.substr(0, text.find_first_of(" ="));
       if (std::ranges::count(file_.axes, key) > 0 || (key == "seed" && !file_.seeds.empty())) {
-        throw ConfigError(
-            fmt::format("--set {}: {} is an axis of the sweep {}; change it there", text, key,
-                        file_.path));
+        throw ConfigError(fmt::format("--set {}: {} is an axis of the sweep {}; change it there",
+                                      text, key, file_.path));
       }
     }
   }

@@ -24,8 +24,9 @@ class TrialFolder {
   TrialFolder() {
     std::string name = (fs::temp_directory_path() / "easgd-probe-XXXXXX").string();
     if (!mkdtemp(name.data())) {
-      throw DataError(name + ": cannot make a folder for a trial; set $TMPDIR to one that is "
-                             "writable");
+      throw DataError(name +
+                      ": cannot make a folder for a trial; set $TMPDIR to one that is "
+                      "writable");
     }
     path_ = name;
   }

@@ -226,8 +226,8 @@ void Supervisor::finish(const Running& ended) {
 
 void Supervisor::fail(const Running& ended, int code, RunState state) {
   const SweepRun& run = *ended.run;
-  const std::string why = state == RunState::interrupted ? "was interrupted"
-                                                         : folder_.last_words(run.identity());
+  const std::string why =
+      state == RunState::interrupted ? "was interrupted" : folder_.last_words(run.identity());
   note(run, {.state = state, .attempt = ended.attempt, .exit_code = code, .reason = why});
   if (result_.interrupted) {
     waiting_.push_back({&run});
@@ -310,8 +310,8 @@ SweepResult Supervisor::run() {
 
 }  // namespace
 
-SweepResult run_sweep(const SweepPlan& plan, const SweepFolder& folder,
-                      const SweepOptions& options, SweepClient& client) {
+SweepResult run_sweep(const SweepPlan& plan, const SweepFolder& folder, const SweepOptions& options,
+                      SweepClient& client) {
   return Supervisor(plan, folder, options, client).run();
 }
 

@@ -30,7 +30,7 @@ struct SweepResult {
 /// Thread: main.
 /// Throws: ConfigError if a sweep is at work in the folder; DataError if its files cannot be
 /// written.
-SweepResult run_sweep(const SweepPlan& plan, const SweepFolder& folder,
-                      const SweepOptions& options, SweepClient& client);
+SweepResult run_sweep(const SweepPlan& plan, const SweepFolder& folder, const SweepOptions& options,
+                      SweepClient& client);
 
 }  // namespace easgd

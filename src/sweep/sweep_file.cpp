@@ -37,8 +37,7 @@ void Raw::fields(config::Fields& f) {
   f.text("base", base, "the configuration that is varied; relative to this file");
   f.any("seeds", seeds, "integer or list of integers",
         "seeds of every combination: how many from 1 on, or which; empty: the base's");
-  f.any("set", set, "table of dotted keys",
-        "keys of every run; \"\" takes a key of the base away");
+  f.any("set", set, "table of dotted keys", "keys of every run; \"\" takes a key of the base away");
   f.any("axes", axes, "table of dotted keys",
         "a list of values, or {min, max, points | step, scale}, for each key; all are crossed");
   f.any("zip", zip, "list of tables of dotted keys",
@@ -60,8 +59,8 @@ void Raw::fields(config::Fields& f) {
 }
 
 [[noreturn]] void fail(const Value& value, const std::string& key, const std::string& expected) {
-  throw ConfigError(fmt::format("{}: {}: expected {}; found {}", value.location(), key, expected,
-                                value.toml));
+  throw ConfigError(
+      fmt::format("{}: {}: expected {}; found {}", value.location(), key, expected, value.toml));
 }
 
 std::int64_t integer_of(const Value& value, const std::string& key, config::Bounds bounds) {
@@ -140,9 +139,8 @@ void check_method(const SweepFile& file, const config::Locations& locations) {
   const bool random = file.method == SweepMethod::random;
   if (random != (file.runs > 0)) {
     const auto at = locations.keys.find(random ? "method" : "runs");
-    throw ConfigError(
-        fmt::format("{}: method = \"random\" and runs = <n> go together",
-                    at == locations.keys.end() ? file.path : at->second));
+    throw ConfigError(fmt::format("{}: method = \"random\" and runs = <n> go together",
+                                  at == locations.keys.end() ? file.path : at->second));
   }
   if (random) return;
   for (const Axes& axes : file.groups) {
@@ -168,8 +166,9 @@ void note_axes(SweepFile& file) {
 /// Relative to the sweep file, so that it may be started from any folder.
 std::string base_of(const SweepFile& file, const std::string& base) {
   if (base.empty()) {
-    throw ConfigError(file.path + ": base: missing; expected a configuration, relative to this "
-                                  "file, as in base = \"../cifar10_virtual.toml\"");
+    throw ConfigError(file.path +
+                      ": base: missing; expected a configuration, relative to this "
+                      "file, as in base = \"../cifar10_virtual.toml\"");
   }
   return (fs::path(file.path).parent_path() / base).lexically_normal().string();
 }
@@ -179,12 +178,12 @@ std::string base_of(const SweepFile& file, const std::string& base) {
 SweepFile read_sweep_file(const std::string& path) {
   if (path.empty()) throw ConfigError("expected a sweep file; found an empty name");
   Raw raw;
-  SweepFile file{.path = path};
+  SweepFile file;
+  file.path = path;
   const config::Locations locations = config::read_file(
       path, {}, [&](config::Fields& f) { raw.fields(f); },
       "a sweep (see configs/sweeps/ and `easgd help sweep`)");
-  const config::Kinds kinds =
-      config::kinds_of([](config::Fields& f) { Config().fields(f); });
+  const config::Kinds kinds = config::kinds_of([](config::Fields& f) { Config().fields(f); });
   file.name = raw.name.empty() ? fs::path(path).stem().string() : raw.name;
   file.base = base_of(file, raw.base);
   file.seeds = seeds_of(raw.seeds);
@@ -206,7 +205,8 @@ SweepFile read_sweep_file(const std::string& path) {
   if (file.groups.empty()) file.groups.push_back(common);
   for (const Axes& axes : file.groups) check_once(axes, file.set);
   note_axes(file);
-  if (raw.require) file.require = constraints_of(*raw.require, [&](const std::string& key) {
+  if (raw.require)
+    file.require = constraints_of(*raw.require, [&](const std::string& key) {
       return kinds.contains(key) || is_own_key(key);
     });
   file.method = raw.method;

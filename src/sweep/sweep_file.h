@@ -23,16 +23,16 @@ struct config::Names<SweepMethod> {
 
 struct SweepFile {
   std::string path;
-  std::string name;  ///< the file's own, without its ending, if it gives none
-  std::string base;  ///< a configuration; a path that holds from the current folder
+  std::string name;                 ///< the file's own, without its ending, if it gives none
+  std::string base;                 ///< a configuration; a path that holds from the current folder
   std::vector<std::int64_t> seeds;  ///< empty: that of the base
   std::vector<Setting> set;         ///< for every run
   std::vector<Axes> groups;         ///< joined; each crossed inside, with [axes] in it
   std::vector<std::string> axes;    ///< all keys that are varied, in the order of the file
   std::vector<Constraint> require;
   SweepMethod method = SweepMethod::grid;
-  std::int64_t runs = 0;  ///< that random search draws
-  bool adapt = false;     ///< each method is given what it takes
+  std::int64_t runs = 0;             ///< that random search draws
+  bool adapt = false;                ///< each method is given what it takes
   std::int64_t concurrent = 0;       ///< runs at once; 0: as many as the machine has room for
   std::int64_t runs_per_device = 1;  ///< of GPUs
 };

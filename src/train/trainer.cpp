@@ -196,6 +196,7 @@ RunResult Run::end(Team& team, Evaluator& evaluator) {
     result.exit_code = failure_of(result.failure).code;
     result.summary.status = RunStatus::failed;
   }
+  journal_.conclude(result.summary.status);
   return result;
 }
 

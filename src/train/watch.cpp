@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <thread>
 
 #include "exchange/team_totals.h"
@@ -12,16 +13,18 @@ namespace {
 
 constexpr auto kLook = std::chrono::milliseconds(50);
 
-/// The share of the run that is over; 0 if its length is not known.
-double fraction_of(const Watched& w, double steps, double seconds) {
-  double fraction = 0;
+/// The share of the run that is over, if its length is known.
+std::optional<double> fraction_of(const Watched& w, double steps, double seconds) {
+  std::optional<double> fraction;
   if (w.schedule.steps(0) != WorkerSchedule::kEndless) {
     double planned = 0;
     for (std::size_t i = 0; i < w.team.workers(); ++i) planned += double(w.schedule.steps(i));
     fraction = steps / planned;
   }
-  if (w.config.stop.seconds) fraction = std::max(fraction, seconds / *w.config.stop.seconds);
-  return std::min(1.0, fraction);
+  if (w.config.stop.seconds)
+    fraction = std::max(fraction.value_or(0), seconds / *w.config.stop.seconds);
+  if (fraction) fraction = std::min(1.0, *fraction);
+  return fraction;
 }
 
 ProgressState progress_of(const Watched& w) {

@@ -1,0 +1,44 @@
+// events.out.tfevents.*: the numbers of metrics.jsonl as TensorBoard reads them, and the
+// hyper-parameters and the end of the run for its HParams page.
+//
+// The x axis, "step", counts gradient steps of all workers together: for an evaluation those that
+// the center holds. No description of the whole experiment is written: without one TensorBoard puts
+// together the keys of all runs that it sees, and knows which of them differ.
+#pragma once
+
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "runs/appended_file.h"
+#include "runs/events.h"
+#include "runs/run_folder.h"
+#include "runs/summary.h"
+#include "settings/config.h"
+
+namespace easgd {
+
+/// Thread: any. A disk that is full costs events and one warning, not the run.
+class EventFile {
+ public:
+  /// The folder has to outlive it.
+  explicit EventFile(RunFolder& folder) : folder_(folder) {}
+
+  /// Makes the file. A run that goes on does so after `step`: what an earlier file has of later
+  /// steps is forgotten by its reader.
+  void begin(Config config, std::uint64_t step = 0);
+  void log(const Event& event);
+  /// The last record.
+  void end(RunStatus status);
+
+ private:
+  void put(const std::string& message);
+  void put_hparams(const char* tag, std::string_view data);
+
+  RunFolder& folder_;
+  std::mutex mutex_;
+  AppendedFile file_;
+  std::string seconds_;  // tag of an evaluation's time
+};
+
+}  // namespace easgd
