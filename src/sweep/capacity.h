@@ -15,6 +15,7 @@ struct Machine {
 };
 
 /// The cores that this process may use; its GPUs are counted only if some run wants one.
+/// Throws: DeviceError if a run wants more than there are.
 Machine machine_for(const SweepPlan& plan);
 
 /// What a run has been given.

@@ -128,8 +128,7 @@ class OwnNumbers {
 Demand place(Config& config) {
   if (config.workers.threads == 0) config.workers.threads = 1;
   const bool single = Registry<Algorithm>::get(config.algorithm.name).single;
-  const WorkerPlacement placed = place_workers(config.workers, single);
-  config.workers.devices = names_of(placed.placements);
+  config.workers.devices = names_of(named_workers(config.workers, single).placements);
   OwnNumbers numbers;
   Demand demand;
   for (std::string& device : config.workers.devices) {

@@ -85,7 +85,7 @@ class Supervisor {
         client_(client),
         manifest_(folder.path()),
         record_(read_sweep(folder.path())),
-        capacity_(machine_for(plan), options.concurrent, options.runs_per_device) {}
+        capacity_(options.machine, options.concurrent, options.runs_per_device) {}
 
   SweepResult run();
 
