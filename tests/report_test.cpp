@@ -214,6 +214,18 @@ TEST_CASE("a lucky setting of one seed is not the best") {
   CHECK(c[1].verdict == Verdict::no_common_seed);
 }
 
+TEST_CASE("a setting that has one seed more, on which it diverged, is not the best") {
+  std::vector<ReportedRun> runs;
+  for (int seed = 1; seed <= 6; ++seed) {
+    runs.push_back(run_of("easgd", 1, seed, seed == 6 ? 0.9 : 0.1 + 0.001 * (seed % 2)));
+    if (seed < 6) runs.push_back(run_of("easgd", 4, seed, 0.11 + 0.001 * seed));
+  }
+  const auto c = compare(make_study(std::move(runs)), test_error);
+  CHECK(c[1].verdict == Verdict::best);
+  CHECK(c[0].difference < 0);
+  CHECK(c[0].verdict == Verdict::lower);
+}
+
 TEST_CASE("speed-up is a geometric mean over the seeds of both") {
   std::vector<ReportedRun> runs;
   for (int seed = 1; seed <= 5; ++seed) {

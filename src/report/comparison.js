@@ -57,7 +57,8 @@ sections.set("comparison", (box) => {
       groups.map((group) => group[chosen.measure].spread).filter((spread) => spread.count);
   const low = Math.min(...figures.map((s) => s.smallest));
   const high = Math.max(...figures.map((s) => s.largest), low + 1e-6);
-  const isVirtual = study.runs.some((run) => run.virtual_seconds !== undefined);
+  const isVirtual = (group) => group.runs.some((i) => study.runs[i].virtual_seconds !== undefined);
+  const clocks = new Set(study.groups.map(isVirtual));
   const columns = [
     {
       name: "setting",
@@ -95,11 +96,14 @@ sections.set("comparison", (box) => {
       }
     },
     {
-      name: isVirtual ? "virtual s" : "seconds",
+      name: clocks.size > 1 ? "training" :
+          clocks.has(true)  ? "virtual s" :
+                              "seconds",
       value: (group) => meanOver(group, (run) => run.virtual_seconds ?? run.wall_seconds),
       show: (cell, group) => {
-        cell.textContent =
-            digits(meanOver(group, (run) => run.virtual_seconds ?? run.wall_seconds));
+        const unit = clocks.size < 2 ? "" : isVirtual(group) ? " virtual s" : " s";
+        const mean = meanOver(group, (run) => run.virtual_seconds ?? run.wall_seconds);
+        cell.textContent = digits(mean) + (mean === null ? "" : unit);
       }
     },
     {
