@@ -207,7 +207,7 @@ TEST_CASE("only runs that have come to their end are compared") {
 
 TEST_CASE("a lucky setting of one seed is not the best") {
   std::vector<ReportedRun> runs = {run_of("easgd", 1, 1, 0.2), run_of("easgd", 1, 2, 0.2),
-                                   run_of("easgd", 4, 3, 0.1)};
+                                   run_of("easgd", 1, 3, 0.2), run_of("easgd", 4, 4, 0.1)};
   const Study study = make_study(std::move(runs));
   const auto c = compare(study, test_error);
   CHECK(c[0].verdict == Verdict::best);
