@@ -207,11 +207,23 @@ TEST_CASE("only runs that have come to their end are compared") {
 
 TEST_CASE("a lucky setting of one seed is not the best") {
   std::vector<ReportedRun> runs = {run_of("easgd", 1, 1, 0.2), run_of("easgd", 1, 2, 0.2),
-                                   run_of("easgd", 4, 3, 0.1)};
+                                   run_of("easgd", 1, 3, 0.2), run_of("easgd", 4, 4, 0.1)};
   const Study study = make_study(std::move(runs));
   const auto c = compare(study, test_error);
   CHECK(c[0].verdict == Verdict::best);
   CHECK(c[1].verdict == Verdict::no_common_seed);
+}
+
+TEST_CASE("a setting that has one seed more, on which it diverged, is not the best") {
+  std::vector<ReportedRun> runs;
+  for (int seed = 1; seed <= 6; ++seed) {
+    runs.push_back(run_of("easgd", 1, seed, seed == 6 ? 0.9 : 0.1 + 0.001 * (seed % 2)));
+    if (seed < 6) runs.push_back(run_of("easgd", 4, seed, 0.11 + 0.001 * seed));
+  }
+  const auto c = compare(make_study(std::move(runs)), test_error);
+  CHECK(c[1].verdict == Verdict::best);
+  CHECK(c[0].difference < 0);
+  CHECK(c[0].verdict == Verdict::lower);
 }
 
 TEST_CASE("speed-up is a geometric mean over the seeds of both") {

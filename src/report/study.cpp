@@ -31,6 +31,7 @@ ReportedRun read_planned(const SweepRecord& sweep, const PlannedRun& planned) {
     run.status = config::name_of(state.state);
   }
   run.identity = planned.identity;
+  run.adapted = planned.adapted;
   if (!state.reason.empty()) run.notes.push_back(state.reason);
   if (run.settings.empty()) {
     run.settings = planned.values;
