@@ -1,9 +1,11 @@
 #include "sweep/capacity.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <numeric>
+#include <sstream>
 #include <string>
 
 #include "backend/backend_kind.h"
@@ -29,6 +31,17 @@ Machine machine_for(const SweepPlan& plan) {
                                   wanted, machine.devices, why_not));
   }
   return machine;
+}
+
+std::string visible_devices(const std::vector<std::size_t>& devices, const std::string& ours) {
+  std::vector<std::string> names;
+  std::istringstream list(ours);
+  for (std::string name; std::getline(list, name, ',');) names.push_back(name);
+  std::vector<std::string> chosen;
+  for (const std::size_t device : devices) {
+    chosen.push_back(device < names.size() ? names[device] : std::to_string(device));
+  }
+  return fmt::format("{}", fmt::join(chosen, ","));
 }
 
 Capacity::Capacity(const Machine& machine, std::size_t concurrent, std::size_t runs_per_device)
