@@ -3,6 +3,7 @@
 #include <charconv>
 #include <chrono>
 #include <map>
+#include <utility>
 
 #include "config/writer.h"
 #include "runs/protobuf.h"
@@ -167,7 +168,9 @@ void EventFile::put(const std::string& message) {
   const std::lock_guard lock(mutex_);
   if (!file_.is_open()) return;
   const std::string complaint = file_.append(tf_record(message));
-  if (!complaint.empty()) folder_.on_warning(complaint);
+  if (!complaint.empty() && !std::exchange(warned_, true)) {
+    folder_.on_warning(complaint + "; the run goes on");
+  }
 }
 
 }  // namespace easgd
