@@ -55,8 +55,26 @@ void list_runs(const SweepPlan& plan, const SweepFolder& folder, const Estimate&
   }
 }
 
+SweepOptions options_of(const SweepFile& file, const SweepPlan& plan) {
+  return {.machine = machine_for(plan),
+          .concurrent = std::size_t(file.concurrent),
+          .runs_per_device = std::size_t(file.runs_per_device)};
+}
+
+/// In words; the machine on which the sweep is planned may lack what its runs want.
+std::string time_left(const SweepPlan& plan, const SweepFolder& folder, const SweepFile& file,
+                      const Estimate& estimate) {
+  try {
+    const auto left = seconds_left(plan, folder, options_of(file, plan), estimate);
+    return left ? fmt::format("about {:.0f} s on {}", *left, describe_cores())
+                : "how long they take is not known yet: --probe tries one of each kind";
+  } catch (const DeviceError& e) {
+    return fmt::format("not on this machine: {}", e.what());
+  }
+}
+
 /// What a sweep would do, and how long it would take.
-void describe(const SweepPlan& plan, const SweepFolder& folder, const SweepOptions& options,
+void describe(const SweepPlan& plan, const SweepFolder& folder, const SweepFile& file,
               bool with_probe) {
   Estimate estimate = estimate_from(plan, folder);
   if (with_probe) probe(plan, estimate);
@@ -64,21 +82,18 @@ void describe(const SweepPlan& plan, const SweepFolder& folder, const SweepOptio
   output("{} runs", plan.runs.size());
   if (plan.same > 0) output(", {} combinations that come to the same run", plan.same);
   if (plan.excluded > 0) output(", {} left out by require", plan.excluded);
-  const auto left = seconds_left(plan, folder, options, estimate);
-  output("; {}\n", left ? fmt::format("about {:.0f} s on {}", *left, describe_cores())
-                        : "how long they take is not known yet: --probe tries one of each kind");
+  output("; {}\n", time_left(plan, folder, file, estimate));
 }
 
 ExitCode sweep(const Arguments& a) {
   const SweepFile file = read_sweep_file(a.file);
   const SweepPlan plan = plan_sweep(file, a.overrides);
   const SweepFolder folder(folder_of(a, plan));
-  const SweepOptions options{.concurrent = std::size_t(file.concurrent),
-                             .runs_per_device = std::size_t(file.runs_per_device)};
   if (a.dry_run) {
-    describe(plan, folder, options, a.probe);
+    describe(plan, folder, file, a.probe);
     return ExitCode::done;
   }
+  const SweepOptions options = options_of(file, plan);
   hear_signals();
   folder.make();
   catch_interrupts();

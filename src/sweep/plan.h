@@ -38,7 +38,7 @@ struct SweepPlan {
 /// Reads the base once for each run, with what the sweep and `overrides` change in it, and checks
 /// it. Workers whose number of threads is not given get one each, so that runs fill the machine,
 /// and so that a run is the same on every machine.
-/// Throws: ConfigError with the line of the sweep file; DeviceError if a device is not there.
+/// Throws: ConfigError with the line of the sweep file.
 SweepPlan plan_sweep(const SweepFile& file, const std::vector<std::string>& overrides);
 
 }  // namespace easgd
