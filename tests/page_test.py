@@ -537,18 +537,43 @@ class Page(unittest.TestCase):
     def test_chosen_configurations(self):
         self.open()
         self.click_head("runs", "folder")
-        self.browser.run(
-            """[...document.querySelectorAll('[data-table="runs"] input:checked')]
+        self.browser.run("""[...document.querySelectorAll('[data-table="runs"] input:checked')]
               .forEach(box => box.click());
             const rows = [...document.querySelectorAll('[data-table="runs"] tbody tr')];
             const wanted = ['easgd-1-0.1-s1', 'easgd-16-0.1-s1'];
             rows.filter(row => wanted.some(name => row.children[1].textContent.endsWith(name)))
-              .forEach(row => row.querySelector('input').click());"""
-        )
+              .forEach(row => row.querySelector('input').click());""")
         self.assertEqual(["algorithm.tau"], self.column("configurations", 0))
         self.assertEqual(
             {"1", "16"}, {self.column("configurations", 1)[0], self.column("configurations", 2)[0]}
         )
+
+    def test_studies_with_little_in_them(self):
+        """A lone run, a lone broken one, a sweep of which no run has begun."""
+        write_run(self.folder / "lone" / "run", "easgd", 4, 1.0, 4, 1)
+        (self.folder / "broken" / "run").mkdir(parents=True)
+        (self.folder / "broken" / "run" / "summary.json").write_text("{")
+        planned = [
+            {"identity": tau, "folder": f"runs/{tau}", "seed": 1, "adapted": []}
+            | {"values": {"algorithm.tau": tau}}
+            for tau in ("1", "4")
+        ]
+        plan = {"event": "plan", "time": "", "name": "waiting", "program": "", "total": 2}
+        plan |= {"axes": ["algorithm.tau"], "runs": planned}
+        (self.folder / "waiting").mkdir()
+        (self.folder / "waiting" / "manifest.jsonl").write_text(json.dumps(plan) + "\n")
+        said = {"lone": "one seed: no spread", "broken": "1 unreadable", "waiting": "2 waiting"}
+        for name, words in said.items():
+            with self.subTest(study=name):
+                subprocess.run(
+                    [PROGRAM, "report", self.folder / name], check=True, stdout=subprocess.DEVNULL
+                )
+                self.browser.open(self.folder / name / "report.html", WIDE)
+                self.browser.run("drawAll(); new Promise(done => setTimeout(done, 100))")
+                self.assertEqual([], self.browser.console)
+                self.assertIn(
+                    words, self.browser.run("document.querySelector('#findings').textContent")
+                )
 
     def test_same_page_again(self):
         before = self.page.read_bytes()

@@ -89,9 +89,9 @@ void write_run(const fs::path& folder, int seed = 1, const std::string& more = "
         R"({"status":"done","algorithm":"easgd","workers":2,"test_error":0.5,"wall_seconds":3})");
 }
 
-std::vector<std::string> names_of(const std::vector<fs::path>& folders) {
+std::vector<std::string> names_of(const std::vector<Found>& all) {
   std::vector<std::string> names;
-  for (const fs::path& folder : folders) names.push_back(folder.filename().string());
+  for (const Found& one : all) names.push_back(one.folder.filename().string());
   return names;
 }
 
@@ -387,6 +387,17 @@ TEST_CASE("a run that is going on is told from one that was killed") {
   CHECK(read_reported_run(folder / "run").status == "unfinished");
 }
 
+TEST_CASE("sweeps are found among runs") {
+  const TemporaryFolder folder;
+  write_run(folder.path() / "sweeps" / "one" / "runs" / "aa");
+  write_run(folder.path() / "sweeps" / "one" / "runs" / "left-out");
+  write_run(folder.path() / "single");
+  PlanEvent plan;
+  plan.runs.push_back({.identity = "aa", .folder = "runs/aa", .seed = 1});
+  Manifest(folder.path() / "sweeps" / "one").write(plan);
+  CHECK(read_study({folder.string()}).runs.size() == 2);
+}
+
 TEST_CASE("a sweep's runs are those of its plan, also those that wait or have failed") {
   const TemporaryFolder folder;
   write_run(folder.path() / "runs" / "aa");
@@ -411,11 +422,15 @@ TEST_CASE("a sweep's runs are those of its plan, also those that wait or have fa
   CHECK(study.runs[2].status == "failed");
   CHECK(study.runs[2].notes == std::vector<std::string>{"data: no such set"});
   CHECK(study.axes[0].values == std::vector<std::string>{"4", "16"});
+  CHECK(read_study(
+            {folder.path().parent_path().string() + "/" + folder.path().filename().string() + "/",
+             folder.string(), folder / "runs/aa"})
+            .runs.size() == 3);
 
   std::ofstream(folder.path() / "manifest.jsonl", std::ios::app) << "{{{\n";
   const Study without = read_study({folder.string()});
-  CHECK(names_of({without.runs[0].folder, without.runs[1].folder}) ==
-        std::vector<std::string>{"aa", "left-out"});
+  REQUIRE(without.runs.size() == 2);
+  CHECK(without.runs[1].folder.filename() == "left-out");
   CHECK(without.notes.size() == 1);
 }
 

@@ -36,11 +36,16 @@ function saySpeed(box) {
   line.append(
       ` takes ${digits(best.seconds.mean)} ${unit} and one worker (${base.method}) ${
           digits(base.seconds.mean)}: ` +
-      `${digits(best.speed_up)} times as fast${intervalText(best)}${
-          isNoise(best) ? ", which is not distinguishable from 1" : ""}.`);
+      `${digits(best.speed_up)} times as fast${intervalText(best)}${doubtOf(best)}.`);
 }
 
-const isNoise = (row) => row.interval && row.interval[0] <= 1 && row.interval[1] >= 1;
+const ENOUGH_SEEDS = 5;
+function doubtOf(row) {
+  if (row.interval && row.interval[0] <= 1 && row.interval[1] >= 1)
+    return ", which is not distinguishable from 1";
+  return row.reached < ENOUGH_SEEDS ? `; ${plural(row.reached, "seed")}, too few to be sure` : "";
+}
+
 const intervalText = (row) =>
     (row.interval ? ` [${digits(row.interval[0])}, ${digits(row.interval[1])}]` : "");
 
