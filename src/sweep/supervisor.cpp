@@ -209,7 +209,7 @@ void Supervisor::finish(const Running& ended) {
   note(run, {.state = RunState::done, .attempt = ended.attempt, .exit_code = code});
   count_finished(run, *summary);
   client_.line(fmt::format("{}/{} {}: {}", result_.done, plan_.runs.size(), table_.label_of(run),
-                           conclusion(*summary)));
+                           outcome_of(*summary)));
 }
 
 void Supervisor::fail(const Running& ended, int code, RunState state) {
