@@ -10,8 +10,7 @@ namespace easgd {
 
 Machine machine_for(const SweepPlan& plan) {
   Machine machine{.cores = usable_cores()};
-  const auto wants_device = [](const SweepRun& run) { return run.demand.devices > 0; };
-  if (!std::ranges::any_of(plan.runs, wants_device)) return machine;
+  if (!plan.uses_devices) return machine;
   // Whoever planned the runs has found their devices, and so loaded the CUDA side.
   for (const Device& device : Registry<BackendKind>::get("cuda").devices()) {
     machine.devices += device.why_not.empty() ? 1 : 0;
