@@ -77,6 +77,12 @@ json described(const Axis& axis) {
   return object;
 }
 
+json described(const std::vector<Constraint>& constraints) {
+  json texts = json::array();
+  for (const Constraint& constraint : constraints) texts.push_back(constraint.text());
+  return texts;
+}
+
 json described(const std::vector<Axes>& groups) {
   json list = json::array();
   for (const Axes& axes : groups) {
@@ -104,6 +110,7 @@ void AskedRuns::begin() {
        {"adapt", sweep_.file.adapt},
        {"seeds", sweep_.file.seeds},
        {"runs", sweep_.file.runs},
+       {"require", described(sweep_.file.require)},
        {"groups", described(sweep_.file.groups)}});
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <chrono>
@@ -245,7 +246,9 @@ void Supervisor::finish(const Running& ended) {
   const int code = ended.process->exit_code();
   const SweepRun& run = *ended.run;
   if (ended.given_up && code != 0) return stop(ended, code);
-  if (code == int(ExitCode::interrupted) || code == int(ExitCode::abandoned)) {
+  // A run that has just begun does not save anything yet.
+  const bool ended_by_us = result_.interrupted && code == 128 + SIGTERM;
+  if (code == int(ExitCode::interrupted) || code == int(ExitCode::abandoned) || ended_by_us) {
     return fail(ended, code, RunState::interrupted);
   }
   const auto summary = folder_.finished(run.identity());
