@@ -19,6 +19,7 @@ enum class Stream : std::uint32_t {
   dropout = 4,
   synthetic_data = 5,
   virtual_time = 6,
+  bootstrap = 7,
   search = 8,
 };
 

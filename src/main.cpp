@@ -31,6 +31,7 @@ void declare(CLI::App& app, ExitCode& result) {
   easgd::declare_train(app, result);
   easgd::declare_sweep(app, result);
   easgd::declare_evaluate(app, result);
+  easgd::declare_report(app, result);
   easgd::declare_describe(app, result);
   easgd::declare_devices(app, result);
   easgd::declare_locate(app, result);

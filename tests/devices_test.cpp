@@ -78,6 +78,17 @@ TEST_CASE("devices: workers share the cores, and have as many threads as they ar
   check_threads(place(Words(kCores + 1, "cpu"), std::int64_t(kCores)), kCores);
 }
 
+TEST_CASE("devices: a word may stand for several workers") {
+  CHECK(names_of(place_workers({.devices = {"3 x cpu"}}, false).placements) ==
+        Words{"cpu", "cpu", "cpu"});
+  CHECK(names_of(place_workers({.devices = {"1 x cpu", "cpu"}}, false).placements) ==
+        Words{"cpu", "cpu"});
+  for (const char* word : {"0 x cpu", "x cpu", "2x cpu", "2 x ", "-1 x cpu", "65534 x cpu"}) {
+    CAPTURE(word);
+    CHECK(failure<ConfigError>({word}).find(word) != std::string::npos);
+  }
+}
+
 TEST_CASE("devices: more threads than cores, no worker, and too many are mistakes") {
   CHECK(failure<ConfigError>({"cpu"}, std::int64_t(kCores + 1)) ==
         "workers.threads: " + std::to_string(kCores + 1) +
@@ -94,7 +105,7 @@ TEST_CASE("devices: words that are no device are told, with what was meant") {
     CHECK(failure<ConfigError>({"cpu", word})
               .starts_with(
                   "workers.devices: expected \"auto\", \"cpu\", or \"cuda:<n>\" or n of 0..999, "
-                  "and several in brackets; found \"" +
+                  "several in brackets or as \"4 x cpu\"; found \"" +
                   std::string(word) + "\""));
   }
   CHECK(failure<ConfigError>({"cuda0"}).ends_with("did you mean \"cuda:0\"?"));

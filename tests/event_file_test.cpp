@@ -102,8 +102,9 @@ TEST_CASE("the check sum is CRC-32C") {
 TEST_CASE("an event file holds whole records: version, start, values, end") {
   const testing::TemporaryFolder folder;
   RunFolder run = RunFolder::create(folder / "run", "run");
-  EventFile events(run);
-  events.begin(Config());
+  const Config config;
+  EventFile events(run, config);
+  events.begin();
   events.log(kEvaluation);
   events.log(WarningEvent{"no number"});
   events.end(RunStatus::done);
@@ -129,12 +130,13 @@ TEST_CASE("a run that goes on has another event file, and says from where") {
   const testing::TemporaryFolder folder;
   {
     RunFolder run = RunFolder::create(folder / "run", "run");
-    EventFile(run).begin(Config());
+    EventFile(run, Config()).begin();
     run.keep();
   }
   RunFolder again = RunFolder::reopen(folder / "run");
-  EventFile events(again);
-  events.begin(Config(), 300);
+  const Config config;
+  EventFile events(again, config);
+  events.begin(300);
   const auto files = event_files(folder / "run");
   REQUIRE(files.size() == 2);
   CHECK(records_of(files[0]).size() == 3);
@@ -146,8 +148,9 @@ TEST_CASE("a disk that is full costs events and one warning") {
   RunFolder run = RunFolder::create(folder / "run", "run");
   std::vector<std::string> complaints;
   run.on_warning = [&](const std::string& complaint) { complaints.push_back(complaint); };
-  EventFile events(run);
-  events.begin(Config());
+  const Config config;
+  EventFile events(run, config);
+  events.begin();
   const auto file = event_files(folder / "run").at(0);
   rlimit before{};
   getrlimit(RLIMIT_FSIZE, &before);
@@ -168,7 +171,7 @@ TEST_CASE("an event file belongs to its run: it is taken back, and never mixed w
   const testing::TemporaryFolder folder;
   {
     RunFolder run = RunFolder::create(folder / "run", "run");
-    EventFile(run).begin(Config());
+    EventFile(run, Config()).begin();
   }
   CHECK_FALSE(fs::exists(folder / "run"));
   fs::create_directory(folder / "run");

@@ -75,24 +75,32 @@ inline std::vector<std::string> endless(const std::string& out) {
   return {"configs/synthetic_logistic.toml", "--out", out, "--set", "stop.epochs=100000"};
 }
 
-/// `easgd train` with `arguments`, beside the test; what it says is in `log`.
-inline pid_t start_training(const std::vector<std::string>& arguments, const std::string& log,
-                            bool ignores_hangup = false) {
+/// `easgd` with `arguments`, beside the test, in a process group of its own; what it says is in
+/// `log`.
+inline pid_t start_program(const std::vector<std::string>& arguments, const std::string& log,
+                           bool ignores_hangup = false) {
   std::fflush(nullptr);
   const pid_t child = fork();
   if (child != 0) return child;
+  setpgid(0, 0);
   // A shell's background jobs inherit an ignored SIGINT.
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) std::signal(number, SIG_DFL);
   if (ignores_hangup) std::signal(SIGHUP, SIG_IGN);
   freopen(log.c_str(), "w", stderr);
   freopen(log.c_str(), "a", stdout);
-  std::string program = "easgd", command = "train";
+  std::string program = "easgd";
   std::vector<std::string> words = arguments;
-  std::vector<char*> argv = {program.data(), command.data()};
+  std::vector<char*> argv = {program.data()};
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   execv(EASGD_PROGRAM, argv.data());
   _exit(99);
+}
+
+inline pid_t start_training(std::vector<std::string> arguments, const std::string& log,
+                            bool ignores_hangup = false) {
+  arguments.insert(arguments.begin(), "train");
+  return start_program(arguments, log, ignores_hangup);
 }
 
 inline void sleep_ms(int milliseconds) {

@@ -191,10 +191,10 @@ TEST_CASE("a run leaves the files of the contract, and repeats from its own conf
     CHECK(summary.contains(key));
   }
   CHECK(summary["status"] == "done");
-  const auto events = lines_of(folder / "a/metrics.jsonl");
-  REQUIRE(!events.empty());
-  CHECK(events.back()["event"] == "evaluation");
-  CHECK(events.back()["test_error"] == summary["test_error"]);
+  std::map<std::string, json> last;  // event of each kind
+  for (const json& event : lines_of(folder / "a/metrics.jsonl")) last[event["event"]] = event;
+  CHECK(last["evaluation"]["test_error"] == summary["test_error"]);
+  CHECK(last["progress"]["workers"][0]["steps"] == summary["steps"][0]);
   CHECK(summary["test_error"] < 0.89);  // it learns
 
   REQUIRE(program("train " + folder / "a/config.toml --out " + folder / "b").code == 0);
@@ -554,7 +554,7 @@ TEST_CASE("a run passes over names that are taken, and over a user's files") {
   for (const std::string& name : names) CHECK(bytes_of(folder / "u/" + name) == "my " + name);
   std::size_t files = 0;
   for ([[maybe_unused]] const auto& entry : fs::directory_iterator(folder / "u")) ++files;
-  CHECK(files == names.size() + 5);
+  CHECK(files == names.size() + 6);
 }
 
 TEST_CASE("a file that somebody puts into the folder of a run that goes on is not written over") {
@@ -765,6 +765,19 @@ TEST_CASE("damaged data end the program with exit code 3 and name the place") {
   fs::resize_file(set + "/data_batch_1.bin", 1024);
   check_one_line(program(train), 3, "data_batch_1.bin");
   CHECK_FALSE(fs::exists(folder / "run"));
+}
+
+TEST_CASE("a quiet run says its result, and what goes wrong") {
+  const Folder folder;
+  const Answer quiet = program(kTrain + "--quiet --out " + folder / "quiet");
+  CHECK(quiet.code == 0);
+  CHECK(quiet.text.starts_with("synthetic-logistic: done in "));
+  CHECK(std::ranges::count(quiet.text, '\n') == 1);
+  const Answer warned =
+      program(kTrain + "--quiet --set algorithm.tau=100000 --out " + folder / "warned");
+  CHECK(warned.text.starts_with("warning: tau 100000 leaves the center one letter"));
+  CHECK(std::ranges::count(warned.text, '\n') >= 2);
+  check_one_line(program("train no.toml --quiet"), 2, "no.toml");
 }
 
 TEST_CASE("a log that cannot be written costs the log, not the run") {

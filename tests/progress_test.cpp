@@ -2,8 +2,6 @@
 
 #include <doctest/doctest.h>
 
-#include <limits>
-
 using namespace easgd;
 
 TEST_CASE("progress: a line holds what there is room for, the best first") {
@@ -15,6 +13,10 @@ TEST_CASE("progress: a line holds what there is room for, the best first") {
   CHECK(progress_line(state, 30) == " 25 % | 1:02:05 | epoch 12.50");
   CHECK(progress_line(state, 4) == " 25 ");
   CHECK(progress_line(state, 0).empty());
+}
+
+TEST_CASE("progress: of a run whose length is not known there is neither bar nor share") {
+  CHECK(progress_line({.seconds = 60, .epoch = 1}, 79) == "1:00 | epoch 1.00");
 }
 
 TEST_CASE("progress: no line is longer than its room") {

@@ -167,6 +167,7 @@ class TensorBoard(unittest.TestCase):
             tags = self.assert_equal_scalars(folder, 0)
             self.assertIn("center/virtual_seconds", tags)
             self.assertNotIn("center/seconds", tags)
+            self.assertIn("run/fraction", tags)  # however short the run was
             self.assertLess(begin, self.session(folder, "start").start_time_secs)
 
     def test_a_run_that_was_killed_is_read(self):

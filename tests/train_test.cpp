@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <mutex>
 #include <vector>
@@ -100,10 +101,21 @@ TEST_CASE("what a run has left is read: its configuration, its summary, its eval
   REQUIRE(record.summary);
   CHECK(to_json(*record.summary).dump() == to_json(result.summary).dump());
   REQUIRE(!record.events.empty());
-  const auto& last = std::get<EvaluationEvent>(record.events.back());
+  EvaluationEvent last;
+  for (const Event& event : record.events) {
+    if (const auto* evaluation = std::get_if<EvaluationEvent>(&event)) last = *evaluation;
+  }
   CHECK(last.version == result.summary.version);
   CHECK(last.test_error == result.summary.test_error);
   CHECK(last.steps.size() == 1);
+  const auto end = std::ranges::find_if(record.events, [](const Event& event) {
+    const auto* progress = std::get_if<ProgressEvent>(&event);
+    return progress && progress->fraction == 1;
+  });
+  REQUIRE(end != record.events.end());  // however short the run was
+  const WorkerProgress& worker = std::get<ProgressEvent>(*end).workers.at(0);
+  CHECK(worker.steps == result.summary.steps.at(0));
+  CHECK(worker.train_loss > 0);
 }
 
 TEST_CASE("two runs after one another in a process: one that is ended early, and one that is not") {

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/start_thread.h"
+#include "base/terminal.h"
 #include "base/trace.h"
 
 namespace easgd {
@@ -54,6 +55,7 @@ void hear(const sigset_t& set) {
       first = Clock::now();
       asked = true;
     } else if (number != SIGXCPU && Clock::now() - first >= kOneWish) {
+      give_up_bottom_lines();
       _exit(int(ExitCode::abandoned));
     }
   }

@@ -1,15 +1,15 @@
 #include "base/warning.h"
 
-#include <cstdio>
 #include <mutex>
 #include <utility>
+
+#include "base/terminal.h"
 
 namespace easgd {
 namespace {
 
 void write_to_standard_error(const std::string& message) {
-  const std::string line = "warning: " + message + "\n";
-  std::fputs(line.c_str(), stderr);
+  write_line("warning: " + message);
 }
 
 std::mutex mutex;  // of the sink

@@ -25,6 +25,9 @@ void declare_sweep(CLI::App& app, ExitCode& result);
 /// loss is not finite.
 void declare_evaluate(CLI::App& app, ExitCode& result);
 
+/// easgd report: a page and tables that compare runs. See docs/report.md.
+void declare_report(CLI::App& app, ExitCode& result);
+
 /// easgd describe: layers, shapes, parameters, FLOPs and memory of a configuration.
 void declare_describe(CLI::App& app, ExitCode& result);
 

@@ -9,11 +9,11 @@
 
 #include "base/reason.h"
 #include "base/standard_output.h"
+#include "base/terminal.h"
 #include "commands/commands.h"
 #include "data/location.h"
 #include "evaluate/test_set.h"
 #include "nn/safetensors.h"
-#include "runs/progress.h"
 #include "settings/load.h"
 
 namespace easgd {
@@ -48,7 +48,7 @@ void follow_data(Config& config, const std::string& source) {
   if (!locate(config.data.set, variable))
     throw DataError(
         fmt::format("{}; {}", found, why_not_located(config.data.set, variable, "$EASGD_DATA")));
-  Progress::line(fmt::format("{}; taken from $EASGD_DATA ({})", found, variable));
+  write_line(fmt::format("{}; taken from $EASGD_DATA ({})", found, variable));
   dir.clear();
 }
 

@@ -9,6 +9,7 @@
 #include "base/standard_output.h"
 #include "commands/commands.h"
 #include "settings/config_help.h"
+#include "sweep/sweep_file.h"
 
 namespace easgd {
 namespace {
@@ -19,10 +20,10 @@ bool is_owner(const std::string& line) {
          line.starts_with("  data.set = ");
 }
 
-/// Of the help, the keys whose name, or whose owner's name, has `part` in it.
+/// Of a help text, the keys whose name, or whose owner's name, has `part` in it.
 /// Throws: ConfigError if there is none.
-std::string help_on(const std::string& part) {
-  std::istringstream lines(config_help());
+std::string help_on(const std::string& part, const std::string& text) {
+  std::istringstream lines(text);
   std::vector<std::string> names;
   std::string found, owner;
   bool wanted = false, is_wanted_owner = false;
@@ -43,8 +44,14 @@ std::string help_on(const std::string& part) {
     if (wanted) found += std::exchange(owner, "") + line + "\n";
   }
   if (!found.empty()) return found;
-  throw ConfigError("help: no key of a configuration has \"" + part + "\" in its name" +
-                    did_you_mean(part, names));
+  throw ConfigError("help: no key has \"" + part + "\" in its name" + did_you_mean(part, names));
+}
+
+std::string text_of(const std::string& topic) {
+  if (topic == "config") return config_help();
+  if (topic == "sweep") return sweep_help();
+  throw ConfigError("help: no topic \"" + topic +
+                    "\"; there are \"config\" and \"sweep\", and every command has --help");
 }
 
 }  // namespace
@@ -53,19 +60,19 @@ void declare_help(CLI::App& app, ExitCode& result) {
   const auto topic = std::make_shared<std::string>(), part = std::make_shared<std::string>();
   auto* help = app.add_subcommand(
       "help",
-      "`easgd help config`: every key of a configuration; `help config tau`: those like tau");
-  help->add_option("topic", *topic, "config, or nothing for this list");
+      "`easgd help config`: every key of a configuration; `help config tau`: those like tau; "
+      "`help sweep`: those of a sweep file");
+  help->add_option("topic", *topic, "config or sweep, or nothing for this list");
   help->add_option("part", *part, "of the keys' names");
   help->callback([topic, part, &app, &result] {
-    if (!topic->empty() && *topic != "config") {
-      throw ConfigError("help: no topic \"" + *topic +
-                        "\"; there is \"config\", and every command has --help");
+    if (topic->empty()) {
+      // Not app.help(), which would print the help of this subcommand only.
+      write_output(
+          app.get_formatter()->make_help(&app, app.get_name(), CLI::AppFormatMode::Normal));
+    } else {
+      const std::string text = text_of(*topic);
+      write_output(part->empty() ? text : help_on(*part, text));
     }
-    // Not app.help(), which would print the help of this subcommand only.
-    const std::string text = topic->empty() ? app.get_formatter()->make_help(
-                                                  &app, app.get_name(), CLI::AppFormatMode::Normal)
-                                            : (part->empty() ? config_help() : help_on(*part));
-    write_output(text);
     result = ExitCode::done;
   });
 }

@@ -9,7 +9,6 @@
 #include "base/standard_output.h"
 #include "base/usable_cores.h"
 #include "commands/commands.h"
-#include "runs/progress.h"
 #include "sweep/asked_runs.h"
 #include "sweep/estimate.h"
 #include "sweep/open_plan.h"
@@ -18,6 +17,7 @@
 #include "sweep/supervisor.h"
 #include "sweep/sweep_file.h"
 #include "sweep/sweep_table.h"
+#include "sweep/sweep_terminal.h"
 
 namespace easgd {
 namespace {
@@ -28,22 +28,21 @@ struct Arguments {
   bool dry_run = false, probe = false, quiet = false, ask = false;
 };
 
-/// Whoever sits before the program.
-class User final : public SweepClient {
+/// Whoever sits before the program and wants to see it.
+class User final : public SweepTerminal {
  public:
-  explicit User(bool quiet) : quiet_(quiet) {}
-  void line(const std::string& text) override {
-    if (!quiet_) Progress::line(text);
-  }
   bool wants_end() override { return interrupted(); }
   void heard_end() override {
-    Progress::line(
-        "stopping: the runs that are at work save what they have; once more, after a "
-        "second, quits at once");
+    line(
+        "stopping: the runs that are at work save what they have; once more, after a second, "
+        "quits at once");
   }
+};
 
- private:
-  bool quiet_;
+/// The same, who wants to see nothing before the end.
+class QuietUser final : public SweepClient {
+ public:
+  bool wants_end() override { return interrupted(); }
 };
 
 std::string folder_of(const Arguments& a, const SweepPlan& plan) {
@@ -115,8 +114,10 @@ ExitCode sweep(const Arguments& a) {
   hear_signals();
   folder.make();
   catch_interrupts();
-  User user(a.quiet);
-  const SweepResult result = run_sweep(plan, folder, options, user);
+  User user;
+  QuietUser quiet_user;
+  SweepClient& client = a.quiet ? static_cast<SweepClient&>(quiet_user) : user;
+  const SweepResult result = run_sweep(plan, folder, options, client);
   folder.keep_file(file.path);
   write_output(result.table);
   output("{}: {} of {} runs done, {} failed, {} to do; {}\n", plan.name, result.done,

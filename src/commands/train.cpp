@@ -6,15 +6,17 @@
 #include "base/interrupt.h"
 #include "base/standard_output.h"
 #include "commands/commands.h"
-#include "runs/terminal.h"
+#include "runs/terminal_client.h"
 #include "settings/load.h"
 
 namespace easgd {
 namespace {
 
 /// Whoever sits before the program: sees the run on standard error, and ends it by a signal.
-class User final : public Terminal {
+class User final : public TerminalClient {
  public:
+  using TerminalClient::TerminalClient;
+
   /// The folder is not to be left behind half made.
   void begin() override { catch_interrupts(); }
   bool wants_end() override { return interrupted(); }
@@ -23,21 +25,22 @@ class User final : public Terminal {
   }
 };
 
-ExitCode train(const Config& config, const std::string& out) {
+struct Arguments {
+  std::string config, out;
+  std::vector<std::string> overrides;
+  bool quiet = false;
+};
+
+ExitCode train(const Config& config, const Arguments& arguments) {
   hear_signals();
-  User user;
-  const RunResult result = easgd::train(config, out, user);
+  User user(arguments.quiet ? Loudness::warnings : Loudness::all);
+  const RunResult result = easgd::train(config, arguments.out, user);
   if (has_output()) {  // else it is in summary.json
     output("{}, {}\n", conclusion(result.summary), result.folder.string());
   }
   if (result.failure) std::rethrow_exception(result.failure);
   return result.exit_code;
 }
-
-struct Arguments {
-  std::string config, out;
-  std::vector<std::string> overrides;
-};
 
 }  // namespace
 
@@ -46,10 +49,11 @@ void declare_train(CLI::App& app, ExitCode& result) {
   auto* command = app.add_subcommand("train", "train as a configuration says, into a run folder");
   command->add_option("config", a->config, "TOML file, see `easgd help config`")->required();
   command->add_option("--out", a->out, "run folder (default: runs/<name>-<n>)");
+  command->add_flag("--quiet", a->quiet, "say nothing but warnings, errors and the result");
   declare_overrides(*command, a->overrides);
   command->callback([a, &result] {
     const Config config = load_config(a->config, a->overrides);
-    config::at_locations(config.locations, [&] { result = train(config, a->out); });
+    config::at_locations(config.locations, [&] { result = train(config, *a); });
   });
 }
 

@@ -26,8 +26,8 @@ Placement parse_device(const std::string& word) {
   if (const auto device = named_cuda_device("cuda:" + word)) return *device;
   throw KeyError(
       "workers.devices",
-      fmt::format("expected \"auto\", \"cpu\", or \"cuda:<n>\" or n of 0..999, and several in "
-                  "brackets; found \"{}\"{}",
+      fmt::format("expected \"auto\", \"cpu\", or \"cuda:<n>\" or n of 0..999, several in "
+                  "brackets or as \"4 x cpu\"; found \"{}\"{}",
                   word, did_you_mean(word, {"cpu", "cuda:0", "auto"})));
 }
 
@@ -102,7 +102,7 @@ WorkerPlacement place_workers(const WorkersConfig& workers, bool single_worker) 
     result = choose_devices();
     if (single_worker) placements.resize(1);
   } else {
-    for (const std::string& word : workers.devices) placements.push_back(parse_device(word));
+    for (const std::string& word : workers.each_device()) placements.push_back(parse_device(word));
   }
   if (placements.empty()) {
     throw KeyError("workers.devices", "is empty; expected a device for each worker");
@@ -119,8 +119,8 @@ WorkerPlacement place_workers(const WorkersConfig& workers, bool single_worker) 
 }
 
 Placement place_evaluation(const WorkersConfig& workers, const EvaluateConfig& evaluate) {
-  const Placement first =
-      is_auto(workers.devices) ? choose_devices().placements[0] : parse_device(workers.devices[0]);
+  const Placement first = is_auto(workers.devices) ? choose_devices().placements[0]
+                                                   : parse_device(workers.each_device()[0]);
   if (first.kind == "cpu") {
     const std::size_t most = std::min(usable_cores(), most_threads());
     return {"cpu", {.index = 0, .threads = int(std::min(std::size_t(evaluate.threads), most))}};

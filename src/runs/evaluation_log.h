@@ -1,9 +1,12 @@
 #pragma once
 
+#include <algorithm>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "evaluate/evaluator.h"
+#include "runs/run_client.h"
 
 namespace easgd {
 
@@ -14,15 +17,28 @@ class EvaluationLog {
   void add(const Evaluation& evaluation) {
     const std::lock_guard lock(mutex_);
     all_.push_back(evaluation);
+    best_error_ = std::min(best_error_, evaluation.test.error());
   }
   std::vector<Evaluation> all() const {
     const std::lock_guard lock(mutex_);
     return all_;
   }
+  /// Nothing before the first.
+  std::optional<CenterState> center() const {
+    const std::lock_guard lock(mutex_);
+    if (all_.empty()) return {};
+    const Evaluation& last = all_.back();
+    CenterState center{.test_loss = last.test.mean_loss(),
+                       .test_error = last.test.error(),
+                       .best_test_error = best_error_};
+    if (last.train.samples > 0) center.train_loss = last.train.mean_loss();
+    return center;
+  }
 
  private:
   mutable std::mutex mutex_;
   std::vector<Evaluation> all_;
+  double best_error_ = 1;
 };
 
 }  // namespace easgd

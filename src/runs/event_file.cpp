@@ -84,7 +84,7 @@ std::uint64_t outcome(RunStatus status) {
 }
 
 /// Names and places are no hyper-parameters.
-std::vector<config::FlatValue> hyper_parameters(Config& config) {
+std::vector<config::FlatValue> hyper_parameters(Config config) {
   std::vector<config::FlatValue> all = config::flat([&](config::Fields& f) { config.fields(f); });
   std::erase_if(all, [](const config::FlatValue& parameter) {
     return parameter.key == "name" || parameter.key == "data.dir";
@@ -94,11 +94,15 @@ std::vector<config::FlatValue> hyper_parameters(Config& config) {
 
 }  // namespace
 
-void EventFile::begin(Config config, std::uint64_t step) {
-  const bool is_virtual = config.center.order == OrderKind::virtual_time;
+EventFile::EventFile(RunFolder& folder, const Config& config)
+    : folder_(folder),
+      config_(config),
+      seconds_(config.center.order == OrderKind::virtual_time ? "center/virtual_seconds"
+                                                              : "center/seconds") {}
+
+void EventFile::begin(std::uint64_t step) {
   {
     const std::lock_guard lock(mutex_);
-    seconds_ = is_virtual ? "center/virtual_seconds" : "center/seconds";
     file_ = folder_.begin_event_file();
   }
   std::string version, start, status, session;
@@ -109,7 +113,7 @@ void EventFile::begin(Config config, std::uint64_t step) {
   start = event_at(step);
   put_bytes(start, event::kSessionLog, status);
   put(start);
-  for (const config::FlatValue& parameter : hyper_parameters(config)) {
+  for (const config::FlatValue& parameter : hyper_parameters(config_)) {
     put_bytes(session, hparams::kHparams, encoded(parameter));
   }
   put_double(session, hparams::kStartSeconds, wall_time());

@@ -21,12 +21,12 @@ namespace easgd {
 /// Thread: any. A disk that is full costs events and one warning, not the run.
 class EventFile {
  public:
-  /// The folder has to outlive it.
-  explicit EventFile(RunFolder& folder) : folder_(folder) {}
+  /// Both have to outlive it.
+  EventFile(RunFolder& folder, const Config& config);
 
   /// Makes the file. A run that goes on does so after `step`: what an earlier file has of later
   /// steps is forgotten by its reader.
-  void begin(Config config, std::uint64_t step = 0);
+  void begin(std::uint64_t step = 0);
   void log(const Event& event);
   /// The last record.
   void end(RunStatus status);
@@ -36,9 +36,10 @@ class EventFile {
   void put_hparams(const char* tag, std::string_view data);
 
   RunFolder& folder_;
-  std::mutex mutex_;
+  const Config& config_;
+  const std::string seconds_;  // tag of an evaluation's time
+  std::mutex mutex_;           // of the file
   AppendedFile file_;
-  std::string seconds_;  // tag of an evaluation's time
 };
 
 }  // namespace easgd

@@ -3,44 +3,22 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <cmath>
-
 #include "algorithms/algorithm.h"
 #include "base/trace.h"
 #include "runs/events.h"
+#include "runs/progress.h"
 
 namespace easgd {
 namespace {
 
-std::string loss_text(const Tally& tally) {
-  if (tally.samples == 0) return "-";
-  const double loss = tally.mean_loss();
-  if (!std::isfinite(loss)) return std::isnan(loss) ? "nan" : "inf";
-  return loss < 1e4 ? fmt::format("{:.4f}", loss) : fmt::format("{:.1e}", loss);
-}
-
-std::vector<WorkerProgress> progress_of(const Team& team) {
-  std::vector<WorkerProgress> all;
-  for (std::size_t i = 0; i < team.workers(); ++i) {
-    const WorkerTelemetry& t = team.telemetry(i);
-    all.push_back({.worker = i,
-                   .steps = t.clock,
-                   .data_seconds = t.data_seconds,
-                   .gradient_seconds = t.gradient_seconds,
-                   .exchange_seconds = t.exchange_seconds,
-                   .exchanges = t.exchanges,
-                   .refused = t.refused,
-                   .staleness = t.staleness,
-                   .distance = t.distance,
-                   .train_loss = t.loss});
-  }
-  return all;
+std::string mean_loss_text(const Tally& tally) {
+  return tally.samples > 0 ? loss_text(tally.mean_loss()) : "-";
 }
 
 }  // namespace
 
 Journal::Journal(const Config& config, RunFolder& folder, RunClient& client)
-    : config_(config), folder_(folder), event_file_(folder), client_(client) {
+    : config_(config), folder_(folder), event_file_(folder, config), client_(client) {
   folder.on_warning = [&client](const std::string& what) { client.warn(what); };
 }
 
@@ -50,7 +28,7 @@ void Journal::record(const Event& event) {
 }
 
 void Journal::announce(const Data& data, const Network& network, const WorkerSchedule& schedule) {
-  event_file_.begin(config_);
+  event_file_.begin();
   const AlgorithmConfig& a = config_.algorithm;
   const Algorithm& algorithm = Registry<Algorithm>::get(a.name);
   client_.line(fmt::format("{}: {} training and {} test images of {} classes ({})",
@@ -128,20 +106,26 @@ void Journal::report(const Evaluation& e, double epoch) {
                          .train_loss = e.train.mean_loss(),
                          .test_loss = e.test.mean_loss(),
                          .test_error = e.test.error()});
-  client_.line(
-      fmt::format("{:6.1f} s | epoch {:5.2f} | train loss {} | test loss {} | error {:.2f} %",
-                  e.seconds, epoch, loss_text(e.train), loss_text(e.test), 100 * e.test.error()));
+  client_.line(fmt::format(
+      "{:6.1f} s | epoch {:5.2f} | train loss {} | test loss {} | error {:.2f} %", e.seconds, epoch,
+      mean_loss_text(e.train), mean_loss_text(e.test), 100 * e.test.error()));
 }
 
-void Journal::log_progress(const ProgressState& state, const Team& team) {
+void Journal::log_progress(const ProgressState& state) {
   if (state.seconds < next_progress_) return;
+  log_progress_now(state);
+}
+
+void Journal::log_progress_now(const ProgressState& state) {
   next_progress_ = state.seconds + kProgressSeconds;
-  record(ProgressEvent{.seconds = state.seconds,
-                       .is_virtual = config_.center.order == OrderKind::virtual_time,
-                       .fraction = state.fraction,
-                       .epoch = state.epoch,
-                       .images_per_second = state.images_per_second,
-                       .workers = progress_of(team)});
+  ProgressEvent event{.seconds = state.seconds,
+                      .is_virtual = config_.center.order == OrderKind::virtual_time,
+                      .fraction = state.fraction,
+                      .epoch = state.epoch,
+                      .images_per_second = state.images_per_second,
+                      .workers = {}};
+  for (const WorkerState& worker : state.workers) event.workers.push_back(worker.counts);
+  record(event);
 }
 
 }  // namespace easgd

@@ -33,7 +33,9 @@ class Journal {
   /// An evaluation, after `epoch` passes over the training set.
   void report(const Evaluation& evaluation, double epoch);
   /// To be called often: an event after a second, and every five seconds.
-  void log_progress(const ProgressState& state, const Team& team);
+  void log_progress(const ProgressState& state);
+  /// The same at once: when the workers have ended.
+  void log_progress_now(const ProgressState& state);
   /// The run has ended.
   void conclude(RunStatus status) { event_file_.end(status); }
 

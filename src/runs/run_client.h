@@ -1,16 +1,37 @@
 // Whoever has a run made: what it sees of the run, and how it ends the run early.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
+
+#include "exchange/telemetry.h"
+#include "runs/events.h"
 
 namespace easgd {
+
+/// A worker at the moment.
+struct WorkerState {
+  WorkerProgress counts;
+  Phase phase = Phase::preparing;
+};
+
+/// The center when it was evaluated last.
+struct CenterState {
+  std::optional<double> train_loss = {};  ///< none if no letter was absorbed since
+  double test_loss = 0, test_error = 0;
+  double best_test_error = 0;  ///< so far
+};
 
 struct ProgressState {
   std::optional<double> fraction = {};  ///< of the run that is over, 0..1; if its length is known
   double seconds = 0;                   ///< training time
   double epoch = 0;
   double images_per_second = 0;
+  std::uint64_t version = 0;               ///< of the center
+  std::optional<CenterState> center = {};  ///< if it was evaluated
+  std::vector<WorkerState> workers = {};
 };
 
 /// This one is silent and lets every run end by itself.

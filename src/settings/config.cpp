@@ -1,5 +1,8 @@
 #include "settings/config.h"
 
+#include <charconv>
+#include <string_view>
+
 #include "algorithms/algorithm.h"
 #include "base/limits.h"
 #include "data/normalisation.h"
@@ -94,10 +97,10 @@ std::vector<std::string> AlgorithmConfig::given_coupling() const {
 }
 
 void WorkersConfig::fields(config::Fields& f) {
-  f.words(
-      "devices", devices,
-      "a device for each worker, as [\"cpu\", \"cpu\"] or [0, 1] for CUDA; or \"auto\": one worker "
-      "per GPU, or one per core if there is no GPU");
+  f.words("devices", devices,
+          "a device for each worker, as [\"cpu\", \"cpu\"], \"2 x cpu\" or [0, 1] for CUDA; or "
+          "\"auto\": "
+          "one worker per GPU, or one per core if there is no GPU");
   f.integer("batch", batch, {1, kMostBatch}, "samples in a step of one worker");
   f.integer("threads", threads, {0, kMostThreads},
             "CPU threads of each worker; 0 = cores / workers");
@@ -110,6 +113,24 @@ void WorkersConfig::fields(config::Fields& f) {
       "CUDA: take cuDNN's first choice for each convolution, or time the candidates once and keep "
       "the fastest, in ~/.cache/easgd; the bits of a run depend on it");
   config::choice(f, "on_failure", on_failure, "what the others do when a worker fails");
+}
+
+std::vector<std::string> WorkersConfig::each_device() const {
+  std::vector<std::string> all;
+  for (const std::string& word : devices) {
+    constexpr std::string_view kTimes = " x ";
+    const std::size_t at = word.find(kTimes);
+    std::size_t count = 0;
+    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), count);
+    const bool is_many = at != word.npos && error == std::errc() && end == word.data() + at &&
+                         word.size() > at + kTimes.size();
+    if (is_many && count >= 1 && count <= kMostWorkers) {
+      all.insert(all.end(), count, word.substr(at + kTimes.size()));
+    } else {
+      all.push_back(word);
+    }
+  }
+  return all;
 }
 
 void CenterConfig::fields(config::Fields& f) {

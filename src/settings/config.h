@@ -79,6 +79,8 @@ struct WorkersConfig {
   OnFailure on_failure = OnFailure::go_on;
 
   void fields(config::Fields& f);
+  /// `devices` with a word for each worker: "3 x cpu" stands for three.
+  std::vector<std::string> each_device() const;
 };
 
 /// Of center.order = "virtual".

@@ -102,10 +102,11 @@ void report(const std::string& whose, const std::vector<Mistake>& found) {
 
 void check_workers(const Algorithm& entry, const WorkersConfig& workers,
                    std::vector<Mistake>& found) {
-  if (!entry.single || workers.devices.size() < 2) return;
+  const std::vector<std::string> devices = workers.each_device();
+  if (!entry.single || devices.size() < 2) return;
   found.push_back({"workers.devices",
-                   fmt::format("has one worker: found {} devices", workers.devices.size()),
-                   {"workers.devices=" + workers.devices[0]}});
+                   fmt::format("has one worker: found {} devices", devices.size()),
+                   {"workers.devices=" + devices[0]}});
 }
 
 /// All letters of a round meet the same center: there is no order to choose, but that of a clock.

@@ -20,13 +20,16 @@ void layer_fields(config::Fields& f, const char* key, std::vector<std::shared_pt
   f.tables(
       key, list.size(),
       [&list](config::Fields& element, std::size_t i) {
-        std::string kind = i < list.size() ? list[i]->kind() : "";
+        const bool is_new = i == list.size();
+        std::string kind = is_new ? "" : list[i]->kind();
         element.choice("type", kind, Registry<LayerEntry>::names(), "what the layer computes");
-        if (i == list.size()) list.push_back(Registry<LayerEntry>::get(kind)());
+        if (is_new) list.push_back(Registry<LayerEntry>::get(kind)());
         Layer& layer = *list[i];
         if (const std::string at = element.location(); !at.empty()) layer.origin = at;
+        const std::string usual = fmt::format("{}{}", kind, i + 1);
+        if (!is_new && layer.name.empty()) layer.name = usual;
         element.text("name", layer.name, kNameMeaning);
-        if (layer.name.empty()) layer.name = fmt::format("{}{}", kind, i + 1);
+        if (layer.name.empty()) layer.name = usual;
         element.text("from", layer.from, kFromMeaning);
         layer.fields(element);
       },

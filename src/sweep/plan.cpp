@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <map>
 #include <optional>
-#include <set>
 
 #include "base/check.h"
 #include "base/error.h"
@@ -110,19 +109,20 @@ class Candidate {
   std::vector<std::string> adapted_;
 };
 
-Demand demand_of(const std::vector<Placement>& placements) {
-  Demand demand;
-  std::set<std::string> devices;
-  for (const Placement& placement : placements) {
-    if (placement.kind == "cpu") {
-      demand.cores += std::size_t(placement.options.threads);
-    } else {
-      devices.insert(placement.name());
-    }
+/// The GPUs of a run, by the numbers that it gives them itself: the sweep decides which ones these
+/// are. A configuration with [2, 3] uses two.
+class OwnNumbers {
+ public:
+  void renumber(std::string& device) {
+    if (!named_cuda_device(device)) return;
+    const auto [known, fresh] = numbers_.emplace(device, numbers_.size());
+    device = fmt::format("cuda:{}", known->second);
   }
-  demand.devices = devices.size();
-  return demand;
-}
+  std::size_t count() const { return numbers_.size(); }
+
+ private:
+  std::map<std::string, std::size_t> numbers_;
+};
 
 /// Chooses devices, and a thread for each worker if their number is open.
 Demand place(Config& config) {
@@ -130,7 +130,15 @@ Demand place(Config& config) {
   const bool single = Registry<Algorithm>::get(config.algorithm.name).single;
   const WorkerPlacement placed = place_workers(config.workers, single);
   config.workers.devices = names_of(placed.placements);
-  return demand_of(placed.placements);
+  OwnNumbers numbers;
+  Demand demand;
+  for (std::string& device : config.workers.devices) {
+    demand.cores += device == "cpu" ? std::size_t(config.workers.threads) : 0;
+    numbers.renumber(device);
+  }
+  numbers.renumber(config.center.place);
+  demand.devices = numbers.count();
+  return demand;
 }
 
 class Planner {

@@ -33,7 +33,7 @@ std::string spread(const std::vector<double>& shares) {
 
 using Line = std::vector<std::string>;
 
-/// Columns of equal width; the first ones, `texts` of them, begin at their left.
+/// Columns of equal width; the first ones, `texts` of them, and the last begin at their left.
 std::string aligned(const std::vector<Line>& lines, std::size_t texts) {
   std::vector<std::size_t> widths(lines[0].size(), 0);
   for (const Line& line : lines) {
@@ -43,8 +43,8 @@ std::string aligned(const std::vector<Line>& lines, std::size_t texts) {
   for (const Line& line : lines) {
     std::string row;
     for (std::size_t i = 0; i < line.size(); ++i) {
-      row += i < texts ? fmt::format("{:<{}}  ", line[i], widths[i])
-                       : fmt::format("{:>{}}  ", line[i], widths[i]);
+      row += i < texts || i + 1 == line.size() ? fmt::format("{:<{}}  ", line[i], widths[i])
+                                               : fmt::format("{:>{}}  ", line[i], widths[i]);
     }
     text += row.substr(0, row.find_last_not_of(' ') + 1) + "\n";
   }

@@ -94,6 +94,7 @@ RunResult Run::run() {
          .train_size = run_.data->train_size,
          .team = team,
          .evaluator = evaluator,
+         .evaluations = evaluations_,
          .good_enough = good_enough_},
         ending_, journal_, client_);
   return end(team, evaluator);

@@ -27,11 +27,31 @@ std::optional<double> fraction_of(const Watched& w, double steps, double seconds
   return fraction;
 }
 
+WorkerState state_of(const Team& team, std::size_t worker) {
+  const WorkerTelemetry& t = team.telemetry(worker);
+  return {.counts = {.worker = worker,
+                     .steps = t.clock,
+                     .data_seconds = t.data_seconds,
+                     .gradient_seconds = t.gradient_seconds,
+                     .exchange_seconds = t.exchange_seconds,
+                     .exchanges = t.exchanges,
+                     .refused = t.refused,
+                     .staleness = t.staleness,
+                     .distance = t.distance,
+                     .train_loss = t.loss},
+          .phase = t.phase};
+}
+
 ProgressState progress_of(const Watched& w) {
-  const double seconds = w.team.seconds();
-  const auto steps = double(totals_of(w.team).all_steps);
-  const double images = steps * double(w.config.workers.batch);
-  return {fraction_of(w, steps, seconds), seconds, images / double(w.train_size), images / seconds};
+  ProgressState state{.seconds = w.team.seconds(), .center = w.evaluations.center()};
+  const TeamTotals totals = totals_of(w.team);
+  const double images = double(totals.all_steps) * double(w.config.workers.batch);
+  state.fraction = fraction_of(w, double(totals.all_steps), state.seconds);
+  state.epoch = images / double(w.train_size);
+  state.images_per_second = images / state.seconds;
+  state.version = totals.exchanges;
+  for (std::size_t i = 0; i < w.team.workers(); ++i) state.workers.push_back(state_of(w.team, i));
+  return state;
 }
 
 /// The run has come to the end that its configuration gives it. A replay ends where the recorded
@@ -55,11 +75,12 @@ void watch(const Watched& w, std::atomic<bool>& ending, Journal& journal, RunCli
     }
     const ProgressState state = progress_of(w);
     client.show(state);
-    journal.log_progress(state, w.team);
+    journal.log_progress(state);
     for (const std::string& complaint : watchdog.look(w.team)) journal.warn(complaint);
     journal.warn_of_refusals(w.team);
   }
   client.end();
+  journal.log_progress_now(progress_of(w));
 }
 
 }  // namespace easgd

@@ -6,6 +6,7 @@
 
 #include "evaluate/evaluator.h"
 #include "exchange/team.h"
+#include "runs/evaluation_log.h"
 #include "runs/journal.h"
 #include "runs/run_client.h"
 #include "settings/config.h"
@@ -20,6 +21,7 @@ struct Watched {
   std::size_t train_size;  ///< samples of an epoch
   Team& team;
   const Evaluator& evaluator;
+  const EvaluationLog& evaluations;
   const std::atomic<bool>& good_enough;  ///< stop.test_error has been reached
 };
 

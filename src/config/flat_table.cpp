@@ -1,0 +1,69 @@
+#include "config/flat_table.h"
+
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include <sstream>
+
+#include "base/error.h"
+#include "base/one_line.h"
+#include "base/unreadable.h"
+#include "config/writer.h"
+
+namespace easgd::config {
+namespace {
+
+using Flat = std::map<std::string, std::string>;
+
+std::string text_of(const toml::node& node) {
+  if (const auto* text = node.as_string()) return **text;
+  if (const auto* number = node.as_floating_point()) return fmt::format("{}", **number);
+  std::ostringstream out;
+  if (const toml::array* list = node.as_array()) {
+    for (const toml::node& item : *list) {
+      out << (out.tellp() == 0 ? "[" : ", ")
+          << (item.is_string() ? quoted(text_of(item)) : text_of(item));
+    }
+    out << (list->empty() ? "[]" : "]");
+  } else {
+    node.visit([&out](const auto& it) { out << it; });
+  }
+  return in_one_line(out.str());
+}
+
+void flatten(const toml::table& table, const std::string& prefix, Flat& flat);
+
+void flatten(const toml::node& node, const std::string& key, Flat& flat) {
+  const toml::array* list = node.as_array();
+  if (const toml::table* table = node.as_table()) {
+    flatten(*table, key + ".", flat);
+  } else if (list && !list->empty() && list->is_homogeneous(toml::node_type::table)) {
+    for (std::size_t i = 0; i < list->size(); ++i) {
+      flatten(*list->get(i)->as_table(), fmt::format("{}[{}].", key, i), flat);
+    }
+  } else {
+    flat[key] = text_of(node);
+  }
+}
+
+void flatten(const toml::table& table, const std::string& prefix, Flat& flat) {
+  for (const auto& [key, node] : table) flatten(node, prefix + std::string(key.str()), flat);
+}
+
+}  // namespace
+
+std::map<std::string, std::string> flat_table(const std::filesystem::path& file) {
+  if (const std::string why = why_unreadable(file); !why.empty()) {
+    throw ConfigError(fmt::format("{}: {}; expected a TOML file", file.string(), why));
+  }
+  try {
+    Flat flat;
+    flatten(toml::parse_file(file.string()), "", flat);
+    return flat;
+  } catch (const toml::parse_error& e) {
+    throw ConfigError(fmt::format("{}:{}: not valid TOML: {}", file.string(), e.source().begin.line,
+                                  in_one_line(std::string(e.description()))));
+  }
+}
+
+}  // namespace easgd::config

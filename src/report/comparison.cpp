@@ -1,0 +1,115 @@
+#include "report/comparison.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace easgd::report {
+namespace {
+
+/// Below it the same sign with every seed says little: it comes by chance in 2 of 2^4 cases.
+constexpr std::size_t kEnoughPairs = 5;
+
+std::optional<double> finite(double value) {
+  return std::isfinite(value) ? std::optional(value) : std::nullopt;
+}
+
+using BySeed = std::map<std::string, double>;
+
+std::vector<double> values_of(const BySeed& figures) {
+  std::vector<double> values;
+  for (const auto& [seed, value] : figures) values.push_back(value);
+  return values;
+}
+
+std::optional<std::size_t> best_of(const std::vector<BySeed>& figures) {
+  std::optional<std::size_t> best;
+  const auto rank = [&](std::size_t g) {
+    return std::pair(-double(figures[g].size()), spread_of(values_of(figures[g])).mean);
+  };
+  for (std::size_t g = 0; g < figures.size(); ++g) {
+    if (!figures[g].empty() && (!best || rank(g) < rank(*best))) best = g;
+  }
+  return best;
+}
+
+Verdict verdict_of(const Comparison& c) {
+  if (c.pairs == 0) return Verdict::no_common_seed;
+  if (c.pairs == 1) return Verdict::one_seed;
+  if (c.interval->low <= 0) return Verdict::not_distinguishable;
+  return c.pairs < kEnoughPairs ? Verdict::too_few_seeds : Verdict::higher;
+}
+
+void compare_with(const BySeed& best, const BySeed& own, Comparison& c) {
+  std::vector<double> differences;
+  for (const auto& [seed, value] : own) {
+    if (const auto it = best.find(seed); it != best.end()) {
+      differences.push_back(value - it->second);
+    }
+  }
+  c.pairs = differences.size();
+  c.difference = spread_of(differences).mean;
+  if (c.pairs > 1) c.interval = bootstrap_interval(differences);
+  c.verdict = verdict_of(c);
+}
+
+}  // namespace
+
+std::optional<double> test_error(const ReportedRun& run) {
+  return run.summary ? finite(run.summary->test_error) : std::nullopt;
+}
+
+std::optional<double> best_test_error(const ReportedRun& run) {
+  return run.summary ? finite(run.summary->best_test_error) : std::nullopt;
+}
+
+std::string words_of(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::none:
+      return "no finished run";
+    case Verdict::best:
+      return "lowest";
+    case Verdict::no_common_seed:
+      return "no seed in common with the lowest";
+    case Verdict::one_seed:
+      return "one seed: no spread to judge by";
+    case Verdict::not_distinguishable:
+      return "not distinguishable";
+    case Verdict::too_few_seeds:
+      return "higher with every seed, too few to be sure";
+    case Verdict::higher:
+      return "higher";
+  }
+  return {};
+}
+
+BySeed by_seed(const Study& study, const Group& group, Measure measure) {
+  std::map<std::string, std::vector<double>> found;
+  for (const std::size_t i : group.runs) {
+    const ReportedRun& run = study.runs[i];
+    const auto value = run.is_complete() ? measure(run) : std::nullopt;
+    if (value) found[run.seed()].push_back(*value);
+  }
+  BySeed means;
+  for (const auto& [seed, values] : found) means[seed] = spread_of(values).mean;
+  return means;
+}
+
+std::vector<Comparison> compare(const Study& study, Measure measure) {
+  std::vector<BySeed> figures;
+  for (const Group& group : study.groups) figures.push_back(by_seed(study, group, measure));
+  const auto best = best_of(figures);
+  std::vector<Comparison> all(figures.size());
+  for (std::size_t g = 0; g < figures.size(); ++g) {
+    if (figures[g].empty()) continue;
+    all[g].spread = spread_of(values_of(figures[g]));
+    if (g == *best) {
+      all[g].verdict = Verdict::best;
+      all[g].pairs = figures[g].size();
+    } else {
+      compare_with(figures[*best], figures[g], all[g]);
+    }
+  }
+  return all;
+}
+
+}  // namespace easgd::report

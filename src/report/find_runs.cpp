@@ -1,0 +1,109 @@
+#include "report/find_runs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+
+namespace easgd::report {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kDeepest = 4;  // folders below one that is named
+
+/// In the order in which a person counts: s2 before s10.
+bool comes_before(const fs::path& a, const fs::path& b) {
+  const std::string x = a.filename().string(), y = b.filename().string();
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  std::size_t i = 0, j = 0;
+  while (i < x.size() && j < y.size()) {
+    if (!digit(x[i]) || !digit(y[j])) {
+      if (x[i] != y[j]) return x[i] < y[j];
+      ++i, ++j;
+      continue;
+    }
+    std::size_t m = i, n = j;
+    while (m < x.size() && digit(x[m])) ++m;
+    while (n < y.size() && digit(y[n])) ++n;
+    std::string one = x.substr(i, m - i), other = y.substr(j, n - j);
+    one.insert(0, std::max(one.size(), other.size()) - one.size(), '0');
+    other.insert(0, one.size() - other.size(), '0');
+    if (one != other) return one < other;
+    i = m, j = n;
+  }
+  return std::pair(x.size() - i, x) < std::pair(y.size() - j, y);
+}
+
+std::vector<fs::path> folders_in(const fs::path& folder) {
+  std::vector<fs::path> result;
+  std::error_code error, ignored;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (!name.starts_with('.') && it->is_directory(ignored)) result.push_back(it->path());
+  }
+  std::ranges::sort(result, comes_before);
+  return result;
+}
+
+bool holds_nothing(const fs::path& folder) {
+  std::error_code ignored;
+  return fs::is_empty(folder, ignored);
+}
+
+/// An empty folder beside runs is one that was never begun: it has a row, too.
+void collect(const fs::path& folder, int depth, std::vector<fs::path>& found) {
+  if (is_run_folder(folder)) {
+    found.push_back(folder);
+    return;
+  }
+  if (depth == kDeepest) return;
+  const std::vector<fs::path> inner = folders_in(folder);
+  const bool beside_runs = std::ranges::any_of(inner, is_run_folder);
+  for (const fs::path& next : inner) {
+    if (beside_runs && holds_nothing(next)) {
+      found.push_back(next);
+    } else {
+      collect(next, depth + 1, found);
+    }
+  }
+}
+
+}  // namespace
+
+bool is_run_folder(const fs::path& folder) {
+  std::error_code ignored;
+  return std::ranges::any_of(
+      std::initializer_list<const char*>{"metrics.jsonl", "config.toml", "summary.json"},
+      [&](const char* name) { return fs::exists(folder / name, ignored); });
+}
+
+std::vector<fs::path> find_runs(const std::vector<std::string>& places) {
+  std::vector<fs::path> result;
+  std::set<fs::path> seen;
+  for (const std::string& place : places) {
+    std::error_code error;
+    if (!fs::is_directory(place, error)) {
+      const bool absent = !fs::exists(place, error);
+      throw DataError(fmt::format("{}: {}; expected the folder of a run, of runs or of a sweep",
+                                  place, absent ? "not found" : "is no folder"));
+    }
+    std::vector<fs::path> found;
+    collect(place, 0, found);
+    if (found.empty()) {
+      throw DataError(
+          fmt::format("{}: no run in it; expected the folder of a run, of runs or of a "
+                      "sweep",
+                      place));
+    }
+    for (fs::path& folder : found) {
+      fs::path same = fs::canonical(folder, error);
+      if (seen.insert(error ? folder : std::move(same)).second) result.push_back(std::move(folder));
+    }
+  }
+  return result;
+}
+
+}  // namespace easgd::report

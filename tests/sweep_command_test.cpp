@@ -1,0 +1,259 @@
+// easgd sweep, run by a test as a user runs it: whatever happens to it, the same command goes on.
+
+#include <signal.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <random>
+#include <set>
+
+#include "program.h"
+#include "runs/manifest.h"
+#include "temporary_folder.h"
+
+using namespace easgd;
+using namespace easgd::testing;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// Tiny runs of two workers in virtual time.
+const std::string kBase = R"(
+[data]
+set = "synthetic"
+samples = 600
+[algorithm]
+name = "easgd"
+beta = 0.9
+[workers]
+devices = "2 x cpu"
+batch = 20
+[center]
+order = "virtual"
+[virtual]
+step_seconds = 1
+[stop]
+epochs = 1
+[[network.layer]]
+type = "linear"
+outputs = 10
+[[network.layer]]
+type = "softmax_cross_entropy"
+)";
+
+/// A study of `axes` in a folder of its own.
+class Study {
+ public:
+  explicit Study(const std::string& rest) {
+    std::ofstream(folder_ / "base.toml") << kBase;
+    rewrite(rest);
+  }
+  void rewrite(const std::string& rest) const {
+    std::ofstream(file()) << "base = \"base.toml\"\n" + rest;
+  }
+  std::string file() const { return folder_ / "study.toml"; }
+  fs::path out() const { return folder_.path() / "sweep"; }
+  std::string log() const { return folder_ / "log.txt"; }
+
+  Answer run(const std::string& more = "") const {
+    return program("sweep " + file() + " --quiet --out " + out().string() + " " + more);
+  }
+  pid_t start() const { return start_program({"sweep", file(), "--out", out().string()}, log()); }
+
+  SweepRecord record() const { return read_sweep(out()); }
+  std::vector<PlannedRun> runs() const { return record().plan->runs; }
+  std::vector<RunState> states() const {
+    const SweepRecord all = record();
+    std::vector<RunState> states;
+    for (const PlannedRun& run : all.plan->runs) {
+      states.push_back(all.state_of(run.identity).state);
+    }
+    return states;
+  }
+  /// How often each run has begun.
+  std::map<std::string, int> beginnings() const {
+    std::map<std::string, int> count;
+    for (const auto& line : lines_of((out() / "manifest.jsonl").string())) {
+      if (line.value("state", "") == "running") ++count[line.at("identity")];
+    }
+    return count;
+  }
+
+ private:
+  TemporaryFolder folder_;
+};
+
+const std::string kSix = "seeds = 2\n[axes]\nalgorithm.tau = [1, 4, 16]\n";
+
+std::size_t count(const std::vector<RunState>& states, RunState state) {
+  return std::size_t(std::ranges::count(states, state));
+}
+
+}  // namespace
+
+TEST_CASE("a sweep runs to its end, and the same command again repeats nothing") {
+  const Study study(kSix);
+  const Answer first = study.run();
+  CAPTURE(first.text);
+  CHECK(first.code == 0);
+  CHECK(first.text.find("study: 6 of 6 runs done, 0 failed, 0 to do") != std::string::npos);
+  CHECK(count(study.states(), RunState::done) == 6);
+  const std::string lines = bytes_of((study.out() / "manifest.jsonl").string());
+  const Answer again = study.run();
+  CHECK(again.text == first.text);
+  CHECK(bytes_of((study.out() / "manifest.jsonl").string()) == lines);
+  for (const PlannedRun& run : study.runs()) {
+    CHECK(fs::exists(study.out() / run.folder / "summary.json"));
+    CHECK(fs::exists(study.out() / "configs" / (run.identity + ".toml")));
+  }
+  CHECK(bytes_of((study.out() / "sweep.toml").string()) == bytes_of(study.file()));
+}
+
+TEST_CASE("a run of a sweep is the run that its configuration stands for") {
+  const Study study("[axes]\nalgorithm.tau = [4]\n");
+  REQUIRE(study.run().code == 0);
+  const PlannedRun run = study.runs().at(0);
+  const std::string alone = (study.out() / "alone").string();
+  const std::string config = (study.out() / "configs" / (run.identity + ".toml")).string();
+  REQUIRE(program("train " + config + " --out " + alone).code == 0);
+  CHECK(bytes_of(alone + "/center.safetensors") ==
+        bytes_of((study.out() / run.folder / "center.safetensors").string()));
+}
+
+TEST_CASE("a changed sweep file adds runs and leaves others out, which stay on disk") {
+  const Study study(kSix);
+  REQUIRE(study.run().code == 0);
+  const SweepRecord before = study.record();
+  study.rewrite("seeds = 2\n[axes]\nalgorithm.tau = [4, 2]\n");
+  const Answer changed = program("sweep " + study.file() + " --out " + study.out().string());
+  CAPTURE(changed.text);
+  CHECK(changed.code == 0);
+  CHECK(changed.text.find("2 runs added, 4 left out") != std::string::npos);
+  CHECK(changed.text.find("study: 4 of 4 runs done") != std::string::npos);
+  for (const PlannedRun& run : before.plan->runs) {
+    CHECK(fs::exists(study.out() / run.folder / "summary.json"));
+  }
+  study.rewrite(kSix);
+  REQUIRE(study.run().code == 0);
+  for (const auto& [identity, times] : study.beginnings()) CHECK(times == 1);
+}
+
+TEST_CASE("one broken combination is tried once more, told, and costs nothing else") {
+  // What a convolution makes of images that are too small is found when the run begins.
+  const Study study(
+      "seeds = 2\n[axes]\ndata.crop = [0, 4]\n[set]\nnetwork.layer = "
+      "[{type = \"conv\", channels = 2, kernel = 5}, {type = \"linear\", outputs = "
+      "10}, {type = \"softmax_cross_entropy\"}]\n");
+  const Answer answer = program("sweep " + study.file() + " --out " + study.out().string());
+  CAPTURE(answer.text);
+  CHECK(answer.code == 1);
+  CHECK(answer.text.find("study: 2 of 4 runs done, 2 failed, 0 to do") != std::string::npos);
+  CHECK(answer.text.find("tried once more") != std::string::npos);
+  CHECK(count(study.states(), RunState::failed) == 2);
+  const SweepRecord record = study.record();
+  for (const PlannedRun& run : record.plan->runs) {
+    const StateEvent state = record.state_of(run.identity);
+    if (run.values.at("data.crop") == "0") {
+      CHECK(state.state == RunState::done);
+      continue;
+    }
+    CHECK(state.attempt == 2);
+    CHECK(state.exit_code == 2);
+    CHECK(state.reason.find("kernel") != std::string::npos);
+  }
+  CHECK(study.run().code == 1);
+  for (const PlannedRun& run : record.plan->runs) {
+    CHECK(study.beginnings()[run.identity] == (run.values.at("data.crop") == "0" ? 1 : 4));
+  }
+}
+
+TEST_CASE("Ctrl-C ends a sweep with exit code 130, its runs saved, and it goes on") {
+  const Study study("[axes]\nalgorithm.tau = [1, 4, 16]\n[set]\nstop.epochs = 3000\n");
+  const pid_t sweep = study.start();
+  while (!fs::exists(study.out() / "manifest.jsonl") || study.beginnings().empty()) sleep_ms(10);
+  sleep_ms(500);
+  kill(sweep, SIGINT);
+  CHECK(code_of(sweep) == 130);
+  CHECK(count(study.states(), RunState::interrupted) >= 1);
+  CHECK(count(study.states(), RunState::running) == 0);
+  CHECK(bytes_of(study.log()).find("stopping") != std::string::npos);
+  study.rewrite("[axes]\nalgorithm.tau = [1, 4, 16]\n");
+  CHECK(study.run().code == 0);
+}
+
+TEST_CASE("two of the same sweep at once: the second says so") {
+  const Study study("[axes]\nalgorithm.tau = [1, 4]\n[set]\nstop.epochs = 3000\n");
+  const pid_t sweep = study.start();
+  while (!fs::exists(study.out() / "manifest.jsonl") || study.beginnings().empty()) sleep_ms(10);
+  check_one_line(study.run(), 2, "a sweep is at work in it");
+  kill(sweep, SIGTERM);
+  code_of(sweep);
+}
+
+TEST_CASE("killed at twenty moments, alone or with its runs, it ends with the same table") {
+  const std::string axes =
+      "seeds = 2\nadapt = true\n[axes]\nalgorithm.name = [\"easgd\", \"eamsgd\", \"downpour\", "
+      "\"allreduce\"]\nalgorithm.tau = [1, 4, 16]\n[set]\nstop.epochs = 6\n";
+  const Study undisturbed(axes), killed(axes);
+  const Answer expected = undisturbed.run();
+  REQUIRE(expected.code == 0);
+  std::mt19937 random(7);
+  int deaths = 0;
+  for (int i = 0; i < 20; ++i) {
+    const pid_t sweep = killed.start();
+    sleep_ms(int(20 + random() % 600));
+    kill(i % 2 == 0 ? sweep : -sweep, SIGKILL);
+    deaths += code_of(sweep) == 128 + SIGKILL;
+  }
+  CHECK(deaths == 20);
+  const Answer answer = killed.run();
+  CAPTURE(answer.text);
+  CHECK(answer.code == 0);
+  const auto table = [](const Answer& a) { return a.text.substr(0, a.text.find("study:")); };
+  CHECK(table(answer) == table(expected));
+  CHECK(count(killed.states(), RunState::done) == undisturbed.states().size());
+  for (const PlannedRun& run : undisturbed.runs()) {
+    CHECK(bytes_of((killed.out() / run.folder / "center.safetensors").string()) ==
+          bytes_of((undisturbed.out() / run.folder / "center.safetensors").string()));
+  }
+}
+
+TEST_CASE("a dry run lists the runs and their time, and leaves nothing") {
+  const Study study(kSix);
+  const Answer plain = study.run("--dry-run");
+  CAPTURE(plain.text);
+  CHECK(plain.code == 0);
+  CHECK(std::ranges::count(plain.text, '\n') == 7);
+  CHECK(plain.text.find("waiting") != std::string::npos);
+  CHECK(plain.text.find("6 runs; how long they take is not known yet") != std::string::npos);
+  CHECK(!fs::exists(study.out()));
+  const Answer probed = study.run("--dry-run --probe");
+  CHECK(probed.text.find("6 runs; about") != std::string::npos);
+  CHECK(!fs::exists(study.out()));
+  REQUIRE(study.run().code == 0);
+  CHECK(study.run("--dry-run").text.find("6 runs; about 0 s") != std::string::npos);
+}
+
+TEST_CASE("a folder that is somebody else's, or cannot be written, is refused") {
+  const Study study(kSix);
+  fs::create_directories(study.out());
+  std::ofstream(study.out() / "letters.txt") << "private";
+  check_one_line(study.run(), 2, "holds something else than a sweep");
+  const TemporaryFolder other;
+  std::ofstream(other / "file") << "text";
+  check_one_line(program("sweep " + study.file() + " --quiet --out " + (other / "file") + "/x"), 3,
+                 "cannot make the sweep's folder");
+  check_one_line(program("sweep nowhere.toml"), 2, "nowhere.toml");
+  check_one_line(program("sweep configs/synthetic_logistic.toml"), 2, "unknown key");
+}
+
+TEST_CASE("every shipped sweep is understood") {
+  std::size_t sweeps = 0;
+  for (const auto& entry : fs::directory_iterator("configs/sweeps")) {
+    const Answer answer = program("sweep " + entry.path().string() + " --dry-run");
+    CAPTURE(answer.text);
+    CHECK(answer.code == 0);
+    ++sweeps;
+  }
+  CHECK(sweeps > 0);
+}
