@@ -22,15 +22,20 @@ ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = ROOT / "build" / "easgd"
 SKIPPED = 77
 
-BASE = f"""
+# Tiny runs of two workers in virtual time.
+BASE = """
 seed = 7
-data = {{set = "synthetic", limit = 256, test_limit = 256}}
-network.file = "{ROOT}/configs/networks/logistic.toml"
-algorithm = {{name = "easgd", tau = 4, beta = 0.9, learning_rate = 0.05}}
-workers = {{devices = ["cpu", "cpu"], batch = 32, threads = 1}}
+data = {set = "synthetic", samples = 600}
+algorithm = {name = "easgd", tau = 4, beta = 0.9, learning_rate = 0.05}
+workers = {devices = "2 x cpu", batch = 20, threads = 1}
 center.order = "virtual"
 stop.epochs = 1
-evaluate.every = {{epochs = 0.5}}
+evaluate.every = {epochs = 0.5}
+[[network.layer]]
+type = "linear"
+outputs = 10
+[[network.layer]]
+type = "softmax_cross_entropy"
 """
 
 RATES = """
@@ -159,7 +164,7 @@ class Search(unittest.TestCase):
         self.killed(with_children=True)
 
     def test_goes_on_when_it_was_interrupted(self):
-        words = self.words(RATES.replace("[axes]", ""), "--trials", "3", "--set",
+        words = self.words(RATES, "--trials", "3", "--set",
                            "stop.epochs=100000")
         search = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.wait_for(lambda: len(list(self.out.glob("runs/*/metrics.jsonl"))) == 2)
@@ -222,7 +227,13 @@ algorithm.learning_rate = [0.01, 0.2]
 algorithm.name = ["downpour", "msgd"]
 algorithm.learning_rate = {min = 0.001, max = 0.01}
 """
-        self.search(sweep, "--trials", "10", "--pruner", "none")
+        self.search(sweep, "--trials", "1", "--pruner", "none")
+        method, rate = "group 1: algorithm.name", "group 1: algorithm.learning_rate"
+        for params in ({"group": 0, "group 0: algorithm.tau+algorithm.learning_rate": "16, 0.2"},
+                       {"group": 1, method: "downpour"}, {"group": 1, method: "msgd", rate: 0.002}):
+            self.study().enqueue_trial(params)
+        self.search(sweep, "--trials", "6", "--pruner", "none")
+        self.assertEqual(6, len(self.study().trials))
         groups = set()
         for trial in self.study().trials:
             configs = [self.config(run) for run in trial.user_attrs["runs"]]
@@ -265,9 +276,9 @@ algorithm.learning_rate = {min = 0.001, max = 0.01}
 
     def test_a_sweep_knows_the_runs_of_a_search(self):
         sweep = RATES.replace('{min = 1e-4, max = 0.5, scale = "log"}', "[0.01, 0.1]")
-        self.search(sweep, "--trials", "12", "--pruner", "none")
+        self.search(sweep, "--trials", "8", "--pruner", "none")
         known = {run for trial in self.study().trials for run in trial.user_attrs["runs"]}
-        self.assertLess(len(known), 12)  # of 6 combinations; what is known is not made again
+        self.assertLess(len(known), 8)  # of 6 combinations; what is known is not made again
         for run in known:
             self.assertEqual(1, self.states(run).count("running"))
         done = subprocess.run([PROGRAM, "sweep", self.root / "sweep.toml", "--out", self.out],
@@ -286,7 +297,7 @@ algorithm.learning_rate = {min = 0.001, max = 0.01}
     def test_a_trial_that_fails_is_told_and_made_once_more_by_the_next_search(self):
         sweep = RATES + '[set]\ndata.set = "mnist"\n'
         data = self.root / "data"
-        arguments = ["--trials", "1", "--set", f"data.dir={data}"]
+        arguments = ["--trials", "1", "--set", "data.samples=", "--set", f"data.dir={data}"]
         done = self.search(sweep, *arguments, code=1)
         self.assertIn("1/1 trial 0: failed: ", done.stderr)
         self.assertIn(str(data), done.stderr)
@@ -336,4 +347,4 @@ if __name__ == "__main__":
     except ImportError:
         print("skipped: needs Optuna; tools/install --tests installs python3-optuna")
         sys.exit(SKIPPED)
-    unittest.main(testRunner=unittest.TextTestRunner(stream=sys.stdout, verbosity=2))
+    unittest.main(testRunner=unittest.TextTestRunner(stream=sys.stdout, verbosity=1))

@@ -134,10 +134,13 @@ void declare_sweep(CLI::App& app, ExitCode& result) {
       "sweep", "runs a study: every combination of what a sweep file varies; goes on where it was");
   command->add_option("file", a->file, "TOML file, see `easgd help sweep`")->required();
   command->add_option("--out", a->out, "the sweep's folder (default: sweeps/<name>)");
-  command->add_flag("--dry-run", a->dry_run, "list the runs and how long they take; run nothing");
+  auto* dry_run = command->add_flag("--dry-run", a->dry_run,
+                                    "list the runs and how long they take; run nothing");
   command->add_flag("--probe", a->probe, "with --dry-run: try one run of each kind for seconds");
-  command->add_flag("--ask", a->ask,
-                    "run what another program asks for on the standard input: see docs/search.md");
+  command
+      ->add_flag("--ask", a->ask,
+                 "run what another program asks for on the standard input: see docs/search.md")
+      ->excludes(dry_run);
   command->add_flag("--quiet", a->quiet, "print the table at the end and nothing before it");
   declare_overrides(*command, a->overrides);
   command->callback([a, &result] { result = sweep(*a); });
