@@ -209,7 +209,9 @@ bool Supervisor::launch(const Waiting& next) {
   if (const auto summary = folder_.finished(id)) {
     capacity_.give_back(*share);
     count_finished(run, *summary);
-    note(run, {.state = RunState::done, .attempt = next.attempt, .exit_code = 0});
+    if (record_.state_of(id).state != RunState::done) {
+      note(run, {.state = RunState::done, .attempt = next.attempt, .exit_code = 0});
+    }
     client_.run_ended(record_.state_of(id));
     return true;
   }
