@@ -55,6 +55,7 @@ RunSummary some_summary() {
   s.train_loss = 0.5;
   s.test_loss = 1.0 / 3;
   s.test_error = 0.25;
+  s.environment = {.program = "0.1.0", .processor = "some", .cores = 2, .gpus = {"one"}};
   s.best_test_error = 0.125;
   s.time_to_error = {{"0.25", 1.5}, {"0.9", 0.1}};
   s.exchanges = 24;
@@ -120,10 +121,11 @@ TEST_CASE("a loss that is not finite is null, and null is no number") {
 
 TEST_CASE("a summary reads back the same, whatever other keys there are") {
   json object = in_file(to_json(some_summary()));
-  CHECK(object.size() == 28);
+  CHECK(object.size() == 29);
   object["of a later program"] = {1, 2};
   const RunSummary again = summary_of(object);
   CHECK(to_json(again).dump() == to_json(some_summary()).dump());
+  CHECK(again.environment->gpus == some_summary().environment->gpus);
   CHECK(again.steps == some_summary().steps);
   CHECK(again.seed == some_summary().seed);
   CHECK(again.status == RunStatus::diverged);

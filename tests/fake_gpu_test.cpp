@@ -199,3 +199,31 @@ TEST_CASE("fake GPUs: beside one, config.toml records the threads of the worker 
   CHECK(threads("mixed", "[0, cpu]") == alone);
   CHECK(threads("gpu", "[0]") == 1);
 }
+
+TEST_CASE("a sweep gives each run a GPU of its own: two at once on two") {
+  const Runs runs;
+  std::ofstream(runs.file("study.toml"))
+      << "base = \"c.toml\"\nseeds = 4\n[set]\nworkers.devices = "
+         "[1]\nstop.steps = 300\n";
+  const std::string machine = "EASGD_FAKE_DEVICES=2 EASGD_FAKE_MEMORY=1000000000 ";
+  const Answer answer =
+      program("sweep " + runs.file("study.toml") + " --out " + runs.file("sweep"), machine);
+  CAPTURE(answer.text);
+  CHECK(answer.code == 0);
+  std::size_t at_work = 0, most = 0;
+  for (const json& line : lines_of(runs.file("sweep", "manifest.jsonl"))) {
+    const std::string state = line.value("state", "");
+    at_work += state == "running" ? 1 : 0;
+    at_work -= state == "done" ? 1 : 0;
+    most = std::max(most, at_work);
+    if (state != "done") continue;
+    const std::string run = "runs/" + line.at("identity").get<std::string>();
+    const json summary = json::parse(bytes_of(runs.file("sweep", run + "/summary.json")));
+    CHECK(summary.at("devices") == json{"cuda:0"});  // by its own numbers
+  }
+  CHECK(most == 2);
+  std::ofstream(runs.file("wide.toml"))
+      << "base = \"c.toml\"\n[set]\nworkers.devices = [0, 1, 2]\n";
+  check_one_line(program("sweep " + runs.file("wide.toml") + " --out " + runs.file("w"), machine),
+                 4, "has workers on 3 GPUs; there are 2");
+}

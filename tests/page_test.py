@@ -52,45 +52,112 @@ def browser() -> str | None:
 
 def error_at(epoch: float, tau: int, rho: float, workers: int, seed: int) -> float:
     best = 0.10 + 0.02 * math.log10(tau) + 0.01 * abs(math.log10(rho)) + 0.002 * (seed % 3)
-    return best + (0.9 - best) * math.exp(-epoch * 3 / workers ** 0.2)
+    return best + (0.9 - best) * math.exp(-epoch * 3 / workers**0.2)
 
 
 def progress(second: int, workers: int) -> dict:
-    shares = {"gradient_seconds": 0.9 * second, "data_seconds": 0.04 * second,
-              "exchange_seconds": 0.06 * second, "exchanges": 10 * second, "refused": 0}
-    return {"event": "progress", "time": second, "epoch": second / 10, "images_per_second": 900.0 * workers,
-            "workers": [{"worker": w, "steps": 100 * second, "staleness": workers - 1,
-                         "distance": 3 / (1 + second) + w / 10} | shares for w in range(workers)]}
+    shares = {
+        "gradient_seconds": 0.9 * second,
+        "data_seconds": 0.04 * second,
+        "exchange_seconds": 0.06 * second,
+        "exchanges": 10 * second,
+        "refused": 0,
+    }
+    return {
+        "event": "progress",
+        "time": second,
+        "epoch": second / 10,
+        "images_per_second": 900.0 * workers,
+        "workers": [
+            {
+                "worker": w,
+                "steps": 100 * second,
+                "staleness": workers - 1,
+                "distance": 3 / (1 + second) + w / 10,
+            }
+            | shares
+            for w in range(workers)
+        ],
+    }
 
 
 def write_run(folder: Path, method: str, tau: int, rho: float, workers: int, seed: int) -> None:
     folder.mkdir(parents=True)
-    (folder / "config.toml").write_text(CONFIG.format(
-        method=method, tau=tau, rho=rho, seed=seed, devices=", ".join(['"cpu"'] * workers)))
+    (folder / "config.toml").write_text(
+        CONFIG.format(
+            method=method, tau=tau, rho=rho, seed=seed, devices=", ".join(['"cpu"'] * workers)
+        )
+    )
     evaluations = []
     for i in range(1, 21):
         error = error_at(i / 5, tau, rho, workers, seed)
-        evaluations.append({"event": "evaluation", "time": 10 * i / workers * (1 + seed / 50), "version": 30 * i,
-                            "steps": [50 * i] * workers, "epoch": i / 5, "train_loss": 2 * error,
-                            "test_loss": 2.2 * error, "test_error": error})
+        evaluations.append(
+            {
+                "event": "evaluation",
+                "time": 10 * i / workers * (1 + seed / 50),
+                "version": 30 * i,
+                "steps": [50 * i] * workers,
+                "epoch": i / 5,
+                "train_loss": 2 * error,
+                "test_loss": 2.2 * error,
+                "test_error": error,
+            }
+        )
     lines = evaluations + [progress(second, workers) for second in (5, 10, 15)]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    reached = {str(level): next(e["time"] for e in evaluations if e["test_error"] <= level)
-               for level in (0.5, 0.25, 0.2) if evaluations[-1]["test_error"] <= level}
+    reached = {
+        str(level): next(e["time"] for e in evaluations if e["test_error"] <= level)
+        for level in (0.5, 0.25, 0.2)
+        if evaluations[-1]["test_error"] <= level
+    }
     last = evaluations[-1]
-    (folder / "summary.json").write_text(json.dumps({
-        "name": method, "algorithm": method, "exchange": "asynchronous", "backend": "cpu",
-        "devices": ["cpu"] * workers, "workers": workers, "tau": tau, "rho": rho, "seed": seed, "steps": last["steps"],
-        "epochs": 4, "wall_seconds": last["time"], "virtual_seconds": None, "images_per_second": 900.0 * workers,
-        "version": last["version"], "train_loss": last["train_loss"], "test_loss": last["test_loss"],
-        "test_error": last["test_error"], "best_test_error": last["test_error"], "time_to_error": reached,
-        "exchanges": 600, "refused_letters": 0, "exchange_wait_fraction": 0.06, "data_wait_fraction": 0.04,
-        "status": "done"}))
+    (folder / "summary.json").write_text(
+        json.dumps(
+            {
+                "name": method,
+                "algorithm": method,
+                "exchange": "asynchronous",
+                "backend": "cpu",
+                "devices": ["cpu"] * workers,
+                "workers": workers,
+                "tau": tau,
+                "rho": rho,
+                "seed": seed,
+                "steps": last["steps"],
+                "epochs": 4,
+                "wall_seconds": last["time"],
+                "virtual_seconds": None,
+                "images_per_second": 900.0 * workers,
+                "version": last["version"],
+                "train_loss": last["train_loss"],
+                "test_loss": last["test_loss"],
+                "test_error": last["test_error"],
+                "best_test_error": last["test_error"],
+                "time_to_error": reached,
+                "exchanges": 600,
+                "refused_letters": 0,
+                "exchange_wait_fraction": 0.06,
+                "data_wait_fraction": 0.04,
+                "status": "done",
+            }
+        )
+    )
 
 
 def break_runs(folder: Path) -> None:
     """One run of each kind of damage; what its row has to say is in its name."""
-    for number, name in enumerate(("torn", "bad-json", "no-config", "no-metrics", "bad-summary", "nan", "bad-config", "diverged")):
+    for number, name in enumerate(
+        (
+            "torn",
+            "bad-json",
+            "no-config",
+            "no-metrics",
+            "bad-summary",
+            "nan",
+            "bad-config",
+            "diverged",
+        )
+    ):
         write_run(folder / name, "easgd", 4, 1.0, 4, number + 1)
     (folder / "torn" / "summary.json").unlink()
     with (folder / "torn" / "metrics.jsonl").open("a") as file:
@@ -103,9 +170,13 @@ def break_runs(folder: Path) -> None:
     (folder / "bad-config" / "config.toml").write_text("= = =\n</script><b>\n")
     (folder / "empty").mkdir()
     nan = json.loads((folder / "nan" / "summary.json").read_text())
-    (folder / "nan" / "summary.json").write_text(json.dumps(nan | {"test_error": None, "test_loss": None, "status": "diverged"}))
+    (folder / "nan" / "summary.json").write_text(
+        json.dumps(nan | {"test_error": None, "test_loss": None, "status": "diverged"})
+    )
     lost = json.loads((folder / "diverged" / "summary.json").read_text())
-    (folder / "diverged" / "summary.json").write_text(json.dumps(lost | {"test_error": 0.9, "status": "diverged", "time_to_error": {}}))
+    (folder / "diverged" / "summary.json").write_text(
+        json.dumps(lost | {"test_error": 0.9, "status": "diverged", "time_to_error": {}})
+    )
 
 
 def make_study(folder: Path) -> None:
@@ -135,16 +206,32 @@ class Browser:
 
         # pylint: disable=subprocess-popen-preexec-fn
         self._process = subprocess.Popen(
-            [program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--remote-debugging-pipe",
-             "--no-first-run", "--hide-scrollbars", f"--user-data-dir={home}", "about:blank"],
-            preexec_fn=give_pipes, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            [
+                program,
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-dev-shm-usage",
+                "--remote-debugging-pipe",
+                "--no-first-run",
+                "--hide-scrollbars",
+                f"--user-data-dir={home}",
+                "about:blank",
+            ],
+            preexec_fn=give_pipes,
+            close_fds=False,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         os.close(to_read)
         os.close(to_write)
         self._buffer, self._last, self._session = b"", 0, None
         self.console: list[str] = []
         self.requests: list[str] = []
         target = self.ask("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self._session = self.ask("Target.attachToTarget", targetId=target, flatten=True)[
+            "sessionId"
+        ]
         for domain in ("Runtime", "Log", "Network", "Page"):
             self.ask(f"{domain}.enable")
 
@@ -175,7 +262,11 @@ class Browser:
         method, what = message.get("method"), message.get("params", {})
         if method == "Runtime.exceptionThrown":
             self.console.append(json.dumps(what["exceptionDetails"]))
-        elif method == "Runtime.consoleAPICalled" and what["type"] in ("error", "warning", "assert"):
+        elif method == "Runtime.consoleAPICalled" and what["type"] in (
+            "error",
+            "warning",
+            "assert",
+        ):
             self.console.append(json.dumps(what["args"]))
         elif method == "Log.entryAdded" and what["entry"]["level"] in ("error", "warning"):
             self.console.append(what["entry"]["text"])
@@ -195,7 +286,9 @@ class Browser:
         return answer["result"]
 
     def run(self, script: str):
-        answer = self.ask("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        answer = self.ask(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
+        )
         if "exceptionDetails" in answer:
             raise AssertionError(f"{script}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
@@ -203,17 +296,36 @@ class Browser:
     def open(self, page: Path, width: int, dark: bool = False) -> None:
         self.console.clear()
         self.requests.clear()
-        self.ask("Emulation.setDeviceMetricsOverride", width=width, height=1000, deviceScaleFactor=1, mobile=width < 500)
-        self.ask("Emulation.setEmulatedMedia",
-                 features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+        self.ask(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=1000,
+            deviceScaleFactor=1,
+            mobile=width < 500,
+        )
+        self.ask(
+            "Emulation.setEmulatedMedia",
+            features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}],
+        )
         self.ask("Page.navigate", url=page.as_uri())
-        self.run("new Promise(done => document.readyState === 'complete' ? done() : addEventListener('load', done))")
+        self.run(
+            "new Promise(done => document.readyState === 'complete' ? done()"
+            " : addEventListener('load', done))"
+        )
 
     def screenshot(self, file: Path) -> None:
-        self.run("drawAll(); new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-        size = self.run("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
-        shot = self.ask("Page.captureScreenshot", captureBeyondViewport=True,
-                        clip={"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1})
+        self.run(
+            "drawAll(); new Promise(done =>"
+            " requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
+        size = self.run(
+            "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
+        )
+        shot = self.ask(
+            "Page.captureScreenshot",
+            captureBeyondViewport=True,
+            clip={"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1},
+        )
         file.write_bytes(base64.b64decode(shot["data"]))
 
 
@@ -236,7 +348,9 @@ class Page(unittest.TestCase):
         cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
         make_study(cls.folder / "study")
         cls.page = cls.folder / "study" / "report.html"
-        done = subprocess.run([PROGRAM, "report", cls.folder / "study"], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [PROGRAM, "report", cls.folder / "study"], capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stderr
         cls.browser = Browser(browser(), cls.folder / "home")
         cls.addClassCleanup(cls.browser.close)
@@ -247,8 +361,10 @@ class Page(unittest.TestCase):
         return self.browser
 
     def column(self, table: str, place: int) -> list[str]:
-        return self.browser.run(f"[...document.querySelectorAll('[data-table=\"{table}\"] tbody tr')]"
-                                f".map(row => row.children[{place}].textContent)")
+        return self.browser.run(
+            f"[...document.querySelectorAll('[data-table=\"{table}\"] tbody tr')]"
+            f".map(row => row.children[{place}].textContent)"
+        )
 
     def click_head(self, table: str, name: str) -> int:
         """Returns the column's place."""
@@ -263,7 +379,14 @@ class Page(unittest.TestCase):
             self.open(width)
             self.browser.run("new Promise(done => setTimeout(done, 200))")
             self.assertEqual([], self.browser.console)
-            self.assertEqual([], [url for url in self.browser.requests if not url.startswith(("data:", self.page.as_uri()))])
+            self.assertEqual(
+                [],
+                [
+                    url
+                    for url in self.browser.requests
+                    if not url.startswith(("data:", self.page.as_uri()))
+                ],
+            )
 
     def test_is_as_wide_as_the_window(self):
         for width in (WIDE, NARROW):
@@ -272,22 +395,39 @@ class Page(unittest.TestCase):
 
     def test_every_chart_is_there(self):
         self.open()
-        charts = set(self.browser.run("[...document.querySelectorAll('[data-chart]')].map(chart => chart.dataset.chart)"))
-        wanted = {"test error against seconds of training", "test error against epochs", "test error against exchanges",
-                  "seconds to the error", "speed-up over one worker", "tau and rho", "parallel coordinates", "breakdown",
-                  "distance to the center", "staleness, versions"}
+        charts = set(
+            self.browser.run(
+                "[...document.querySelectorAll('[data-chart]')].map(chart => chart.dataset.chart)"
+            )
+        )
+        wanted = {
+            "test error against seconds of training",
+            "test error against epochs",
+            "test error against exchanges",
+            "seconds to the error",
+            "speed-up over one worker",
+            "tau and rho",
+            "parallel coordinates",
+            "breakdown",
+            "distance to the center",
+            "staleness, versions",
+        }
         self.assertEqual(set(), wanted - charts)
-        bare = self.browser.run("[...document.querySelectorAll('[data-chart]')]"
-                                ".filter(c => c.querySelectorAll('svg path, svg rect, svg polyline').length === 0)"
-                                ".map(c => c.dataset.chart)")
+        bare = self.browser.run(
+            "[...document.querySelectorAll('[data-chart]')]"
+            ".filter(c => c.querySelectorAll('svg path, svg rect, svg polyline').length === 0)"
+            ".map(c => c.dataset.chart)"
+        )
         self.assertEqual([], bare)
 
     def test_curves_have_a_line_a_setting_and_a_band_over_seeds(self):
         self.open()
         lines, bands, thin = self.browser.run("""(() => {
-            const paths = [...document.querySelectorAll('[data-chart="test error against epochs"] path')];
+            const chart = document.querySelector('[data-chart="test error against epochs"]');
+            const paths = [...chart.querySelectorAll('path')];
             const width = path => path.getAttribute('stroke-width');
-            return [paths.filter(p => width(p) === '2.2').length, paths.filter(p => p.getAttribute('fill-opacity')).length,
+            return [paths.filter(p => width(p) === '2.2').length,
+                    paths.filter(p => p.getAttribute('fill-opacity')).length,
                     paths.filter(p => width(p) === '0.8').length]; })()""")
         # msgd and six of easgd, with the broken runs of tau 4, rho 1 beside five seeds.
         self.assertEqual((7, 7), (lines, bands))
@@ -296,13 +436,20 @@ class Page(unittest.TestCase):
     def test_logarithmic_axes(self):
         self.open()
         for _ in range(2):
-            self.browser.run("[...document.querySelectorAll('#curves input')].forEach(box => box.click())")
+            self.browser.run(
+                "[...document.querySelectorAll('#curves input')].forEach(box => box.click())"
+            )
         self.assertEqual([], self.browser.console)
 
     def test_tables_sort(self):
         self.open()
-        for table, head in (("comparison", "test error"), ("comparison", "setting"), ("runs", "test error"), ("runs", "tau"),
-                            ("speed", "workers")):
+        for table, head in (
+            ("comparison", "test error"),
+            ("comparison", "setting"),
+            ("runs", "test error"),
+            ("runs", "tau"),
+            ("speed", "workers"),
+        ):
             with self.subTest(table=table, head=head):
                 place = self.click_head(table, head)
                 once = self.column(table, place)
@@ -311,12 +458,21 @@ class Page(unittest.TestCase):
                 known = [text for text in once if text != "–"]
 
                 def key(text):
-                    return [(0, float(part)) if part[0].isdigit() else (1, part)
-                            for part in re.findall(r"[\d.]+|[^\d.]+", text)]
+                    return [
+                        (0, float(part)) if part[0].isdigit() else (1, part)
+                        for part in re.findall(r"[\d.]+|[^\d.]+", text)
+                    ]
+
                 rising = sorted(known, key=key)
                 self.assertIn(known, (rising, rising[::-1]))
-                self.assertEqual(known[::-1], [text for text in twice if text != "–"] if len(set(known)) == len(known)
-                                 else known[::-1])
+                self.assertEqual(
+                    known[::-1],
+                    (
+                        [text for text in twice if text != "–"]
+                        if len(set(known)) == len(known)
+                        else known[::-1]
+                    ),
+                )
                 self.assertNotEqual(once, twice)
                 gaps = [i for i, text in enumerate(twice) if text == "–"]
                 self.assertEqual(list(range(len(twice) - len(gaps), len(twice))), gaps)
@@ -337,11 +493,33 @@ class Page(unittest.TestCase):
         folders = self.column("runs", 1)
         statuses = dict(zip((Path(f).name for f in folders), self.column("runs", 2)))
         self.assertEqual(5 * 7 + 9, len(folders))
-        self.assertEqual({"torn": "unfinished", "bad-json": "done", "no-config": "done", "no-metrics": "done", "bad-summary": "unreadable",
-                          "nan": "diverged", "bad-config": "done", "diverged": "diverged", "empty": "unreadable"},
-                         {name: status for name, status in statuses.items() if "-s" not in name or name == "bad-summary"})
+        self.assertEqual(
+            {
+                "torn": "unfinished",
+                "bad-json": "done",
+                "no-config": "done",
+                "no-metrics": "done",
+                "bad-summary": "unreadable",
+                "nan": "diverged",
+                "bad-config": "done",
+                "diverged": "diverged",
+                "empty": "unreadable",
+            },
+            {
+                name: status
+                for name, status in statuses.items()
+                if "-s" not in name or name == "bad-summary"
+            },
+        )
         notes = self.browser.run("document.querySelector('#findings').textContent")
-        for words in ("has no end", "is not valid JSON", "config.toml", "metrics.jsonl", "summary.json", "not valid TOML"):
+        for words in (
+            "has no end",
+            "is not valid JSON",
+            "config.toml",
+            "metrics.jsonl",
+            "summary.json",
+            "not valid TOML",
+        ):
             self.assertIn(words, notes)
 
     def test_filters(self):
@@ -349,21 +527,53 @@ class Page(unittest.TestCase):
         before = len(self.column("comparison", 0))
         self.browser.run("document.querySelector('#filters .axis button').click()")
         self.assertLess(len(self.column("comparison", 0)), before)
-        self.browser.run("[...document.querySelectorAll('#filters .axis button')].forEach(b => "
-                         "b.getAttribute('aria-pressed') === 'true' && b.click())")
+        self.browser.run(
+            "[...document.querySelectorAll('#filters .axis button')].forEach(b => "
+            "b.getAttribute('aria-pressed') === 'true' && b.click())"
+        )
         self.assertEqual([], self.column("comparison", 0))
         self.assertEqual([], self.browser.console)
 
     def test_chosen_configurations(self):
         self.open()
         self.click_head("runs", "folder")
-        self.browser.run("""[...document.querySelectorAll('[data-table="runs"] input:checked')].forEach(box => box.click());
+        self.browser.run("""[...document.querySelectorAll('[data-table="runs"] input:checked')]
+              .forEach(box => box.click());
             const rows = [...document.querySelectorAll('[data-table="runs"] tbody tr')];
             const wanted = ['easgd-1-0.1-s1', 'easgd-16-0.1-s1'];
             rows.filter(row => wanted.some(name => row.children[1].textContent.endsWith(name)))
               .forEach(row => row.querySelector('input').click());""")
         self.assertEqual(["algorithm.tau"], self.column("configurations", 0))
-        self.assertEqual({"1", "16"}, {self.column("configurations", 1)[0], self.column("configurations", 2)[0]})
+        self.assertEqual(
+            {"1", "16"}, {self.column("configurations", 1)[0], self.column("configurations", 2)[0]}
+        )
+
+    def test_studies_with_little_in_them(self):
+        """A lone run, a lone broken one, a sweep of which no run has begun."""
+        write_run(self.folder / "lone" / "run", "easgd", 4, 1.0, 4, 1)
+        (self.folder / "broken" / "run").mkdir(parents=True)
+        (self.folder / "broken" / "run" / "summary.json").write_text("{")
+        planned = [
+            {"identity": tau, "folder": f"runs/{tau}", "seed": 1, "adapted": []}
+            | {"values": {"algorithm.tau": tau}}
+            for tau in ("1", "4")
+        ]
+        plan = {"event": "plan", "time": "", "name": "waiting", "program": "", "total": 2}
+        plan |= {"axes": ["algorithm.tau"], "runs": planned}
+        (self.folder / "waiting").mkdir()
+        (self.folder / "waiting" / "manifest.jsonl").write_text(json.dumps(plan) + "\n")
+        said = {"lone": "one seed: no spread", "broken": "1 unreadable", "waiting": "2 waiting"}
+        for name, words in said.items():
+            with self.subTest(study=name):
+                subprocess.run(
+                    [PROGRAM, "report", self.folder / name], check=True, stdout=subprocess.DEVNULL
+                )
+                self.browser.open(self.folder / name / "report.html", WIDE)
+                self.browser.run("drawAll(); new Promise(done => setTimeout(done, 100))")
+                self.assertEqual([], self.browser.console)
+                self.assertIn(
+                    words, self.browser.run("document.querySelector('#findings').textContent")
+                )
 
     def test_same_page_again(self):
         before = self.page.read_bytes()
@@ -371,18 +581,27 @@ class Page(unittest.TestCase):
         self.assertEqual(before, self.page.read_bytes())
 
     def test_csv_is_read_by_python(self):
-        text = subprocess.run([PROGRAM, "report", self.folder / "study", "--csv", "-"], capture_output=True, text=True, check=True).stdout
+        text = subprocess.run(
+            [PROGRAM, "report", self.folder / "study", "--csv", "-"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
         rows = list(csv.DictReader(io.StringIO(text)))
         self.assertEqual(5 * 7 + 9, len(rows))
         one = next(row for row in rows if row["folder"].endswith("/easgd-16-0.1-s2"))
-        self.assertEqual(("done", "2", "easgd", '["cpu", "cpu", "cpu", "cpu"]'),
-                         tuple(one[key] for key in ("status", "seed", "algorithm.name", "workers.devices")))
+        self.assertEqual(
+            ("done", "2", "easgd", '["cpu", "cpu", "cpu", "cpu"]'),
+            tuple(one[key] for key in ("status", "seed", "algorithm.name", "workers.devices")),
+        )
         self.assertEqual(error_at(4, 16, 0.1, 4, 2), float(one["test_error"]))
 
 
 def main() -> int:
     global PROGRAM
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("program", type=Path)
     parser.add_argument("--screenshots", type=Path)
     parser.add_argument("--page", type=Path)
@@ -404,8 +623,11 @@ def main() -> int:
             finally:
                 opened.close()
         return 0
-    program = unittest.main(argv=[sys.argv[0], *rest], exit=False,
-                            testRunner=unittest.TextTestRunner(stream=sys.stdout, verbosity=1))
+    program = unittest.main(
+        argv=[sys.argv[0], *rest],
+        exit=False,
+        testRunner=unittest.TextTestRunner(stream=sys.stdout, verbosity=1),
+    )
     return 0 if program.result.wasSuccessful() else 1
 
 

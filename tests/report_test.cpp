@@ -89,9 +89,9 @@ void write_run(const fs::path& folder, int seed = 1, const std::string& more = "
         R"({"status":"done","algorithm":"easgd","workers":2,"test_error":0.5,"wall_seconds":3})");
 }
 
-std::vector<std::string> names_of(const std::vector<fs::path>& folders) {
+std::vector<std::string> names_of(const std::vector<Found>& all) {
   std::vector<std::string> names;
-  for (const fs::path& folder : folders) names.push_back(folder.filename().string());
+  for (const Found& one : all) names.push_back(one.folder.filename().string());
   return names;
 }
 
@@ -207,11 +207,23 @@ TEST_CASE("only runs that have come to their end are compared") {
 
 TEST_CASE("a lucky setting of one seed is not the best") {
   std::vector<ReportedRun> runs = {run_of("easgd", 1, 1, 0.2), run_of("easgd", 1, 2, 0.2),
-                                   run_of("easgd", 4, 3, 0.1)};
+                                   run_of("easgd", 1, 3, 0.2), run_of("easgd", 4, 4, 0.1)};
   const Study study = make_study(std::move(runs));
   const auto c = compare(study, test_error);
   CHECK(c[0].verdict == Verdict::best);
   CHECK(c[1].verdict == Verdict::no_common_seed);
+}
+
+TEST_CASE("a setting that has one seed more, on which it diverged, is not the best") {
+  std::vector<ReportedRun> runs;
+  for (int seed = 1; seed <= 6; ++seed) {
+    runs.push_back(run_of("easgd", 1, seed, seed == 6 ? 0.9 : 0.1 + 0.001 * (seed % 2)));
+    if (seed < 6) runs.push_back(run_of("easgd", 4, seed, 0.11 + 0.001 * seed));
+  }
+  const auto c = compare(make_study(std::move(runs)), test_error);
+  CHECK(c[1].verdict == Verdict::best);
+  CHECK(c[0].difference < 0);
+  CHECK(c[0].verdict == Verdict::lower);
 }
 
 TEST_CASE("speed-up is a geometric mean over the seeds of both") {
@@ -375,6 +387,17 @@ TEST_CASE("a run that is going on is told from one that was killed") {
   CHECK(read_reported_run(folder / "run").status == "unfinished");
 }
 
+TEST_CASE("sweeps are found among runs") {
+  const TemporaryFolder folder;
+  write_run(folder.path() / "sweeps" / "one" / "runs" / "aa");
+  write_run(folder.path() / "sweeps" / "one" / "runs" / "left-out");
+  write_run(folder.path() / "single");
+  PlanEvent plan;
+  plan.runs.push_back({.identity = "aa", .folder = "runs/aa", .seed = 1});
+  Manifest(folder.path() / "sweeps" / "one").write(plan);
+  CHECK(read_study({folder.string()}).runs.size() == 2);
+}
+
 TEST_CASE("a sweep's runs are those of its plan, also those that wait or have failed") {
   const TemporaryFolder folder;
   write_run(folder.path() / "runs" / "aa");
@@ -399,11 +422,15 @@ TEST_CASE("a sweep's runs are those of its plan, also those that wait or have fa
   CHECK(study.runs[2].status == "failed");
   CHECK(study.runs[2].notes == std::vector<std::string>{"data: no such set"});
   CHECK(study.axes[0].values == std::vector<std::string>{"4", "16"});
+  CHECK(read_study(
+            {folder.path().parent_path().string() + "/" + folder.path().filename().string() + "/",
+             folder.string(), folder / "runs/aa"})
+            .runs.size() == 3);
 
   std::ofstream(folder.path() / "manifest.jsonl", std::ios::app) << "{{{\n";
   const Study without = read_study({folder.string()});
-  CHECK(names_of({without.runs[0].folder, without.runs[1].folder}) ==
-        std::vector<std::string>{"aa", "left-out"});
+  REQUIRE(without.runs.size() == 2);
+  CHECK(without.runs[1].folder.filename() == "left-out");
   CHECK(without.notes.size() == 1);
 }
 

@@ -366,6 +366,8 @@ TEST_CASE("runs are packed on GPUs: each has its own, or so many share one") {
   for (int i = 0; i < 4; ++i) given.push_back(shared.take({.devices = 1})->devices.at(0));
   CHECK(given == std::vector<std::size_t>{0, 1, 0, 1});
   CHECK(!shared.take({.devices = 1}));
+  CHECK(visible_devices({0, 2}, "") == "0,2");
+  CHECK(visible_devices({0, 2}, "4,GPU-8932f937,6") == "4,6");
   Capacity told({.cores = 1, .devices = 0}, 3, 1);
   for (int i = 0; i < 3; ++i) CHECK(told.take({.cores = 1}));
   CHECK(!told.take({.cores = 1}));

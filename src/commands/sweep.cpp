@@ -59,8 +59,26 @@ void list_runs(const SweepPlan& plan, const SweepFolder& folder, const Estimate&
   }
 }
 
+SweepOptions options_of(const SweepFile& file, const SweepPlan& plan) {
+  return {.machine = machine_for(plan),
+          .concurrent = std::size_t(file.concurrent),
+          .runs_per_device = std::size_t(file.runs_per_device)};
+}
+
+/// In words; the machine on which the sweep is planned may lack what its runs want.
+std::string time_left(const SweepPlan& plan, const SweepFolder& folder, const SweepFile& file,
+                      const Estimate& estimate) {
+  try {
+    const auto left = seconds_left(plan, folder, options_of(file, plan), estimate);
+    return left ? fmt::format("about {:.0f} s on {}", *left, describe_cores())
+                : "how long they take is not known yet: --probe tries one of each kind";
+  } catch (const DeviceError& e) {
+    return fmt::format("not on this machine: {}", e.what());
+  }
+}
+
 /// What a sweep would do, and how long it would take.
-void describe(const SweepPlan& plan, const SweepFolder& folder, const SweepOptions& options,
+void describe(const SweepPlan& plan, const SweepFolder& folder, const SweepFile& file,
               bool with_probe) {
   Estimate estimate = estimate_from(plan, folder);
   if (with_probe) probe(plan, estimate);
@@ -68,14 +86,7 @@ void describe(const SweepPlan& plan, const SweepFolder& folder, const SweepOptio
   output("{} runs", plan.runs.size());
   if (plan.same > 0) output(", {} combinations that come to the same run", plan.same);
   if (plan.excluded > 0) output(", {} left out by require", plan.excluded);
-  const auto left = seconds_left(plan, folder, options, estimate);
-  output("; {}\n", left ? fmt::format("about {:.0f} s on {}", *left, describe_cores())
-                        : "how long they take is not known yet: --probe tries one of each kind");
-}
-
-SweepOptions options_of(const SweepFile& file) {
-  return {.concurrent = std::size_t(file.concurrent),
-          .runs_per_device = std::size_t(file.runs_per_device)};
+  output("; {}\n", time_left(plan, folder, file, estimate));
 }
 
 /// A search that has been killed leaves a sweep that saves its runs and ends.
@@ -91,12 +102,13 @@ ExitCode run_asked(const Arguments& a) {
   const SweepFile file = read_sweep_file(a.file);
   const SweepPlan plan = open_plan(file, a.overrides);
   const SweepFolder folder(folder_of(a, plan));
+  const SweepOptions options = options_of(file, plan);
   hear_signals();
   folder.make();
   catch_interrupts();
   wait_for_an_earlier_one(folder);
-  AskedRuns client({file, a.overrides, folder, plan});
-  const SweepResult result = run_sweep(plan, folder, options_of(file), client);
+  AskedRuns client({file, a.overrides, folder, options});
+  const SweepResult result = run_sweep(plan, folder, options, client);
   if (result.interrupted) return ExitCode::interrupted;
   return result.failed > 0 ? ExitCode::bug : ExitCode::done;
 }
@@ -106,11 +118,11 @@ ExitCode sweep(const Arguments& a) {
   const SweepFile file = read_sweep_file(a.file);
   const SweepPlan plan = plan_sweep(file, a.overrides);
   const SweepFolder folder(folder_of(a, plan));
-  const SweepOptions options = options_of(file);
   if (a.dry_run) {
-    describe(plan, folder, options, a.probe);
+    describe(plan, folder, file, a.probe);
     return ExitCode::done;
   }
+  const SweepOptions options = options_of(file, plan);
   hear_signals();
   folder.make();
   catch_interrupts();

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/utf8.h"
@@ -219,6 +221,22 @@ std::string quoted(const std::string& text) {
     }
   }
   return result + "\"";
+}
+
+std::string unquoted(const std::string& toml) {
+  std::string_view text = toml;
+  if (text.starts_with("[\"") && std::ranges::count(text, '"') == 2) {
+    text = text.substr(1, text.size() - 2);
+  }
+  if (text.size() < 2 || !text.starts_with('"')) return std::string(text);
+  text = text.substr(1, text.size() - 2);
+  std::string result;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool escapes =
+        text[i] == '\\' && i + 1 < text.size() && (text[i + 1] == '"' || text[i + 1] == '\\');
+    result += text[escapes ? ++i : i];
+  }
+  return result;
 }
 
 std::string exact_text(double value) {

@@ -25,4 +25,7 @@ std::string exact_text(double value);
 /// A text as TOML writes it, in quotes.
 std::string quoted(const std::string& text);
 
+/// For people: a text that quoted() has written, without its quotes; a list of one text likewise.
+std::string unquoted(const std::string& toml);
+
 }  // namespace easgd::config

@@ -95,7 +95,7 @@ std::string share_cores(std::vector<Placement>& placements, std::size_t threads)
 
 }  // namespace
 
-WorkerPlacement place_workers(const WorkersConfig& workers, bool single_worker) {
+WorkerPlacement named_workers(const WorkersConfig& workers, bool single_worker) {
   WorkerPlacement result;
   std::vector<Placement>& placements = result.placements;
   if (is_auto(workers.devices)) {
@@ -110,6 +110,12 @@ WorkerPlacement place_workers(const WorkersConfig& workers, bool single_worker) 
   if (placements.size() > kMostWorkers) {
     throw KeyError("workers.devices", fmt::format("more than {} workers", kMostWorkers));
   }
+  return result;
+}
+
+WorkerPlacement place_workers(const WorkersConfig& workers, bool single_worker) {
+  WorkerPlacement result = named_workers(workers, single_worker);
+  std::vector<Placement>& placements = result.placements;
   for (const Placement& placement : placements) {
     if (placement.kind != "cpu") check_present(placement, kWithoutDevice);
   }

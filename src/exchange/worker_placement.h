@@ -21,6 +21,10 @@ struct WorkerPlacement {
 /// lacks.
 WorkerPlacement place_workers(const WorkersConfig& workers, bool single_worker);
 
+/// The device of each worker, whether this machine has it or not; "auto" as above.
+/// Throws: ConfigError.
+WorkerPlacement named_workers(const WorkersConfig& workers, bool single_worker);
+
 /// Where centers are tested: on the first worker's GPU, or on evaluate.threads of the CPU.
 /// Throws: DeviceError if this machine lacks the GPU.
 Placement place_evaluation(const WorkersConfig& workers, const EvaluateConfig& evaluate);

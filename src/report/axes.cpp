@@ -43,10 +43,6 @@ std::string layers_of(const ReportedRun& run) {
   return fmt::format("{} layer{}, {:06x}", count, count == 1 ? "" : "s", hash & 0xffffff);
 }
 
-std::size_t rank_of(const std::string& key) {
-  return std::size_t(std::ranges::find(kFirst, key) - std::begin(kFirst));
-}
-
 std::optional<double> number_of(const std::string& text) {
   char* end = nullptr;
   const double value = std::strtod(text.c_str(), &end);
@@ -79,6 +75,10 @@ std::vector<std::string> values_of(const std::vector<ReportedRun>& runs, const s
 
 std::string value_of(const ReportedRun& run, const std::string& axis) {
   return axis == kLayers ? layers_of(run) : run.setting(axis);
+}
+
+std::size_t rank_of(const std::string& axis) {
+  return std::size_t(std::ranges::find(kFirst, axis) - std::begin(kFirst));
 }
 
 std::vector<Axis> axes_named(const std::vector<ReportedRun>& runs,

@@ -17,6 +17,9 @@ std::vector<Axis> axes_between(const std::vector<ReportedRun>& runs);
 std::vector<Axis> axes_named(const std::vector<ReportedRun>& runs,
                              const std::vector<std::string>& keys);
 
+/// How early an axis is named: method, workers and tau come first.
+std::size_t rank_of(const std::string& axis);
+
 /// "p=4" for what stands as workers.devices = ["cpu", "cpu", "cpu", "cpu"], "tau=16" for
 /// algorithm.tau, and a method by its name alone.
 std::string words_of(const std::string& axis, const std::string& value);

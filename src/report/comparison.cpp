@@ -22,12 +22,13 @@ std::vector<double> values_of(const BySeed& figures) {
 }
 
 std::optional<std::size_t> best_of(const std::vector<BySeed>& figures) {
+  std::size_t most = 0;
+  for (const BySeed& own : figures) most = std::max(most, own.size());
   std::optional<std::size_t> best;
-  const auto rank = [&](std::size_t g) {
-    return std::pair(-double(figures[g].size()), spread_of(values_of(figures[g])).mean);
-  };
+  const auto mean = [&](std::size_t g) { return spread_of(values_of(figures[g])).mean; };
   for (std::size_t g = 0; g < figures.size(); ++g) {
-    if (!figures[g].empty() && (!best || rank(g) < rank(*best))) best = g;
+    if (figures[g].empty() || 2 * figures[g].size() < most) continue;
+    if (!best || mean(g) < mean(*best)) best = g;
   }
   return best;
 }
@@ -35,7 +36,8 @@ std::optional<std::size_t> best_of(const std::vector<BySeed>& figures) {
 Verdict verdict_of(const Comparison& c) {
   if (c.pairs == 0) return Verdict::no_common_seed;
   if (c.pairs == 1) return Verdict::one_seed;
-  if (c.interval->low <= 0) return Verdict::not_distinguishable;
+  if (c.interval->holds(0)) return Verdict::not_distinguishable;
+  if (c.interval->high < 0) return Verdict::lower;
   return c.pairs < kEnoughPairs ? Verdict::too_few_seeds : Verdict::higher;
 }
 
@@ -76,6 +78,8 @@ std::string words_of(Verdict verdict) {
       return "not distinguishable";
     case Verdict::too_few_seeds:
       return "higher with every seed, too few to be sure";
+    case Verdict::lower:
+      return "lower with the seeds in common";
     case Verdict::higher:
       return "higher";
   }

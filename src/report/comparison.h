@@ -24,6 +24,7 @@ enum class Verdict {
   one_seed,        ///< in common: there is no spread to judge by
   not_distinguishable,
   too_few_seeds,  ///< higher with every seed, and by chance so once in eight times or more
+  lower,          ///< with the seeds in common, though not with all
   higher
 };
 
@@ -42,8 +43,9 @@ struct Comparison {
 /// By seed, the mean of what complete runs of the group have.
 std::map<std::string, double> by_seed(const Study& study, const Group& group, Measure measure);
 
-/// One of each group. The best is the one with the lowest mean among those with most seeds, so that
-/// a lucky one does not win; it is chosen by the same figures, which flatters it.
+/// One of each group. The best is the one with the lowest mean among those with at least half as
+/// many seeds as any, so that a lucky one does not win; it is chosen by the same figures, which
+/// flatters it.
 std::vector<Comparison> compare(const Study& study, Measure measure);
 
 }  // namespace easgd::report

@@ -17,17 +17,20 @@ def assembled(page: Path) -> str:
     def put(match: re.Match) -> str:
         text = (page.parent / match[2]).read_text()
         return f"<{match[1]}>\n{text}</{match[1]}>"
+
     return re.sub(r"<!-- (style|script): ([\w.]+) -->", put, page.read_text())
 
 
 def main() -> None:
     page, out = map(Path, sys.argv[1:])
     text = assembled(page)
-    pieces = [text[i:i + PIECE] for i in range(0, len(text), PIECE)]
+    pieces = [text[i : i + PIECE] for i in range(0, len(text), PIECE)]
     literals = "\n".join(f'    R"page({piece})page"' for piece in pieces)
-    out.write_text('#include "report/page_source.h"\n\nnamespace easgd::report {\n\n'
-                   f"extern const std::string_view kPageSource(\n{literals});\n\n"
-                   "}  // namespace easgd::report\n")
+    out.write_text(
+        '#include "report/page_source.h"\n\nnamespace easgd::report {\n\n'
+        f"extern const std::string_view kPageSource(\n{literals});\n\n"
+        "}  // namespace easgd::report\n"
+    )
 
 
 main()

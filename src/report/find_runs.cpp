@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "runs/manifest.h"
 
 namespace easgd::report {
 namespace {
@@ -53,21 +54,31 @@ bool holds_nothing(const fs::path& folder) {
   return fs::is_empty(folder, ignored);
 }
 
+bool is_known(const fs::path& folder) {
+  return is_run_folder(folder) || is_sweep(folder);
+}
+
+void collect(const fs::path& folder, int depth, std::vector<Found>& found);
+
 /// An empty folder beside runs is one that was never begun: it has a row, too.
-void collect(const fs::path& folder, int depth, std::vector<fs::path>& found) {
-  if (is_run_folder(folder)) {
-    found.push_back(folder);
-    return;
-  }
+void collect_below(const fs::path& folder, int depth, std::vector<Found>& found) {
   if (depth == kDeepest) return;
   const std::vector<fs::path> inner = folders_in(folder);
   const bool beside_runs = std::ranges::any_of(inner, is_run_folder);
   for (const fs::path& next : inner) {
     if (beside_runs && holds_nothing(next)) {
-      found.push_back(next);
+      found.push_back({next});
     } else {
       collect(next, depth + 1, found);
     }
+  }
+}
+
+void collect(const fs::path& folder, int depth, std::vector<Found>& found) {
+  if (is_known(folder)) {
+    found.push_back({folder, is_sweep(folder)});
+  } else {
+    collect_below(folder, depth, found);
   }
 }
 
@@ -80,8 +91,16 @@ bool is_run_folder(const fs::path& folder) {
       [&](const char* name) { return fs::exists(folder / name, ignored); });
 }
 
-std::vector<fs::path> find_runs(const std::vector<std::string>& places) {
-  std::vector<fs::path> result;
+std::vector<fs::path> find_runs_below(const fs::path& sweep) {
+  std::vector<Found> found;
+  collect_below(sweep, 0, found);
+  std::vector<fs::path> folders;
+  for (Found& one : found) folders.push_back(std::move(one.folder));
+  return folders;
+}
+
+std::vector<Found> find_runs(const std::vector<std::string>& places) {
+  std::vector<Found> result;
   std::set<fs::path> seen;
   for (const std::string& place : places) {
     std::error_code error;
@@ -90,7 +109,7 @@ std::vector<fs::path> find_runs(const std::vector<std::string>& places) {
       throw DataError(fmt::format("{}: {}; expected the folder of a run, of runs or of a sweep",
                                   place, absent ? "not found" : "is no folder"));
     }
-    std::vector<fs::path> found;
+    std::vector<Found> found;
     collect(place, 0, found);
     if (found.empty()) {
       throw DataError(
@@ -98,9 +117,11 @@ std::vector<fs::path> find_runs(const std::vector<std::string>& places) {
                       "sweep",
                       place));
     }
-    for (fs::path& folder : found) {
-      fs::path same = fs::canonical(folder, error);
-      if (seen.insert(error ? folder : std::move(same)).second) result.push_back(std::move(folder));
+    for (Found& one : found) {
+      fs::path same = fs::canonical(one.folder, error);
+      if (seen.insert(error ? one.folder : std::move(same)).second) {
+        result.push_back(std::move(one));
+      }
     }
   }
   return result;

@@ -7,10 +7,18 @@
 
 namespace easgd::report {
 
-/// The run folders that `places` stand for, each once, in order: a run folder for itself, any other
-/// folder for the runs below it, in order of their names.
+struct Found {
+  std::filesystem::path folder;
+  bool is_sweep = false;  ///< it has a manifest, which knows its runs; else it is a run's
+};
+
+/// The runs and sweeps that `places` stand for, each once, in order: such a folder for itself, any
+/// other for those below it, in order of their names.
 /// Throws: DataError if a place is not there, is no folder, or if there is no run in it.
-std::vector<std::filesystem::path> find_runs(const std::vector<std::string>& places);
+std::vector<Found> find_runs(const std::vector<std::string>& places);
+
+/// The run folders below a sweep's, whatever its manifest says.
+std::vector<std::filesystem::path> find_runs_below(const std::filesystem::path& sweep);
 
 /// Whether a folder has a file that only a run leaves.
 bool is_run_folder(const std::filesystem::path& folder);

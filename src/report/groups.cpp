@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <set>
 
 #include "report/axes.h"
@@ -32,7 +33,10 @@ void label(std::vector<Group>& groups, const std::vector<Axis>& axes) {
   static const std::set<std::string> kAlways = {"algorithm.name", "workers.devices",
                                                 "algorithm.tau"};
   std::vector<std::string> labels(groups.size());
-  for (std::size_t a = 0; a < axes.size(); ++a) {
+  std::vector<std::size_t> order(axes.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::stable_sort(order, {}, [&](std::size_t a) { return rank_of(axes[a].key); });
+  for (const std::size_t a : order) {
     std::vector<std::string> longer = labels;
     for (std::size_t g = 0; g < groups.size(); ++g) {
       const std::string words = words_of(axes[a].key, groups[g].values[a]);

@@ -62,6 +62,10 @@ json to_json(const SpeedRow& r) {
           {"interval", interval_of(r.interval)}};
 }
 
+json to_json(const Environment& e) {
+  return {{"program", e.program}, {"processor", e.processor}, {"cores", e.cores}, {"gpus", e.gpus}};
+}
+
 json axes_json(const Study& study) {
   json axes = json::array();
   for (const Axis& axis : study.axes) axes.push_back({{"key", axis.key}, {"values", axis.values}});
@@ -82,6 +86,7 @@ json run_json(const ReportedRun& run, const SettingsTable& settings) {
                  {"settings", settings.changes_of(run)},
                  {"evaluations", run.evaluations.size()}};
   if (!run.notes.empty()) object["notes"] = run.notes;
+  if (!run.adapted.empty()) object["adapted"] = run.adapted;
   if (!run.summary) return object;
   const RunSummary& s = *run.summary;
   object["workers"] = s.workers;
@@ -100,6 +105,7 @@ json run_json(const ReportedRun& run, const SettingsTable& settings) {
   object["rho"] = rounded(s.rho);
   object["beta"] = rounded(s.beta);
   object["breakdown"] = breakdown_json(s);
+  if (s.environment) object["environment"] = to_json(*s.environment);
   return object;
 }
 

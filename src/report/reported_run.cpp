@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/unreadable.h"
 #include "config/flat_table.h"
+#include "report/find_runs.h"
 #include "settings/identity.h"
 #include "settings/load.h"
 
@@ -141,6 +142,7 @@ ReportedRun read_reported_run(const fs::path& folder) {
   run.identity = identity_in(folder / "config.toml");
   read_metrics(metrics, run);
   if (run.settings.empty() && run.evaluations.empty() && !run.summary) run.status = "unreadable";
+  if (!is_run_folder(folder)) run.notes = {"holds no file of a run"};
   return run;
 }
 

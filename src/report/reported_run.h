@@ -19,6 +19,7 @@ struct ReportedRun {
                                                 ///< "unfinished", "unreadable", or a sweep's word
   std::vector<std::string> notes;               ///< what is wrong with it, a line each
   std::map<std::string, std::string> settings;  ///< dotted key -> value; empty without config.toml
+  std::vector<std::string> adapted;             ///< what a sweep gave its method besides
   std::optional<RunSummary> summary;
   std::vector<EvaluationEvent> evaluations;
   std::vector<ProgressEvent> progress;

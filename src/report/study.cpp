@@ -1,8 +1,6 @@
 #include "report/study.h"
 
-#include <fmt/format.h>
-
-#include <optional>
+#include <set>
 
 #include "base/error.h"
 #include "config/choice.h"
@@ -31,6 +29,7 @@ ReportedRun read_planned(const SweepRecord& sweep, const PlannedRun& planned) {
     run.status = config::name_of(state.state);
   }
   run.identity = planned.identity;
+  run.adapted = planned.adapted;
   if (!state.reason.empty()) run.notes.push_back(state.reason);
   if (run.settings.empty()) {
     run.settings = planned.values;
@@ -39,19 +38,34 @@ ReportedRun read_planned(const SweepRecord& sweep, const PlannedRun& planned) {
   return run;
 }
 
-/// All runs of its plan, also those that wait; nothing if it cannot be read.
-std::optional<PlanEvent> read_sweep_runs(const fs::path& folder, Study& study) {
+/// All runs of its plan, also those that wait; returns its axes. A sweep whose manifest cannot be
+/// read is a folder of runs.
+std::vector<std::string> read_sweep_runs(const fs::path& folder, Study& study) {
   try {
     const SweepRecord sweep = read_sweep(folder);
-    if (!sweep.plan) return std::nullopt;
-    for (const PlannedRun& planned : sweep.plan->runs) {
-      study.runs.push_back(read_planned(sweep, planned));
+    if (sweep.plan) {
+      for (const PlannedRun& planned : sweep.plan->runs) {
+        study.runs.push_back(read_planned(sweep, planned));
+      }
+      return sweep.plan->axes;
     }
-    return sweep.plan;
   } catch (const DataError& e) {
     study.notes.push_back(std::string(e.what()) + "; its runs are taken from its folders");
-    return std::nullopt;
   }
+  for (const fs::path& run : find_runs_below(folder)) {
+    study.runs.push_back(read_reported_run(run));
+  }
+  return {};
+}
+
+/// A sweep and one of its runs may both have been named.
+void leave_out_repeated(std::vector<ReportedRun>& runs) {
+  std::set<fs::path> seen;
+  std::erase_if(runs, [&seen](const ReportedRun& run) {
+    std::error_code error;
+    const fs::path same = fs::weakly_canonical(run.folder, error);
+    return !seen.insert(error ? run.folder : same).second;
+  });
 }
 
 }  // namespace
@@ -65,13 +79,16 @@ Study make_study(std::vector<ReportedRun> runs, const std::vector<std::string>& 
 
 Study read_study(const std::vector<std::string>& places) {
   Study read;
-  std::vector<std::string> planned, plain;
-  for (const std::string& place : places) {
-    const auto plan = is_sweep(place) ? read_sweep_runs(place, read) : std::nullopt;
-    if (!plan) plain.push_back(place);
-    if (plan && places.size() == 1) planned = plan->axes;
+  std::vector<std::string> planned;
+  const std::vector<Found> found = find_runs(places);
+  for (const Found& one : found) {
+    if (!one.is_sweep) {
+      read.runs.push_back(read_reported_run(one.folder));
+    } else if (auto axes = read_sweep_runs(one.folder, read); found.size() == 1) {
+      planned = std::move(axes);
+    }
   }
-  for (const fs::path& folder : find_runs(plain)) read.runs.push_back(read_reported_run(folder));
+  leave_out_repeated(read.runs);
   Study study = make_study(std::move(read.runs), planned);
   study.notes = std::move(read.notes);
   return study;

@@ -10,14 +10,17 @@ function curveData() {
   return parsedCurves;
 }
 
-const MEASURES = { test_error: "test error", best_test_error: "lowest test error" };
+const MEASURES = {
+  test_error: "test error",
+  best_test_error: "lowest test error"
+};
 
 /** What is chosen on the page. */
 const chosen = {
   measure: "test_error",
-  hidden: study.axes.map(() => new Set()), // values of each axis that are not shown
-  colour: -1, // the axis that gives the colours; -1: every group its own
-  runs: [], // whose configurations are shown
+  hidden: study.axes.map(() => new Set()),  // values of each axis that are not shown
+  colour: -1,  // the axis that gives the colours; -1: every group its own
+  runs: [],    // whose configurations are shown
 };
 
 function shortKey(key) {
@@ -31,17 +34,20 @@ function shortKey(key) {
 /** ["cpu", "cpu"] is 2 x cpu. */
 function shortValue(value) {
   if (value === "" || value === undefined) return "–";
-  const items = value.startsWith('["') ? value.slice(1, -1).split(", ") : [];
+  const items = value.startsWith("[\"") ? value.slice(1, -1).split(", ") : [];
   if (items.length && items.every((item) => item === items[0]))
-    return `${items.length} × ${items[0].replaceAll('"', "")}`;
+    return `${items.length} × ${items[0].replaceAll("\"", "")}`;
   return value;
 }
 
 /** What all folders begin with, up to a slash, is not repeated. */
-const commonFolder = study.runs.map((run) => run.folder.slice(0, run.folder.lastIndexOf("/") + 1)).reduce((common, folder) => {
-  while (!folder.startsWith(common)) common = common.slice(0, common.lastIndexOf("/", common.length - 2) + 1);
-  return common;
-});
+const commonFolder = study.runs.map((run) => run.folder.slice(0, run.folder.lastIndexOf("/") + 1))
+                         .reduce((common, folder) => {
+                           while (!folder.startsWith(common))
+                             common =
+                                 common.slice(0, common.lastIndexOf("/", common.length - 2) + 1);
+                           return common;
+                         });
 const shortFolder = (run) => run.folder.slice(commonFolder.length);
 
 function settingOf(run, key) {
@@ -65,28 +71,33 @@ function byMean(groups) {
   return [...groups].sort((a, b) => (rank(a) < rank(b) ? -1 : rank(a) > rank(b) ? 1 : 0));
 }
 
-// Colours and dashes. ------------------------------------------------------------------------------
+// Colours and dashes. -----------------------------------------------------------------------------
 
 const COLOURS = 7;
 const DASHES = ["", "7 4", "2 3", "10 3 2 3"];
 
-study.groups.forEach((group, index) => { group.index = index; });
+study.groups.forEach((group, index) => {
+  group.index = index;
+});
 if (study.groups.length > COLOURS)
-  chosen.colour = study.axes.findIndex((axis) => axis.values.length > 1 && axis.values.length <= COLOURS);
+  chosen.colour =
+      study.axes.findIndex((axis) => axis.values.length > 1 && axis.values.length <= COLOURS);
 
 function placeOfColour(group) {
-  return chosen.colour < 0 ? group.index : study.axes[chosen.colour].values.indexOf(group.values[chosen.colour]);
+  return chosen.colour < 0 ? group.index :
+                             study.axes[chosen.colour].values.indexOf(group.values[chosen.colour]);
 }
 const colourOf = (group) => `var(--c${placeOfColour(group) % COLOURS})`;
 
 /** Groups of one colour differ in their dashes. */
 function dashOf(group, shown) {
   if (chosen.colour < 0) return DASHES[Math.floor(group.index / COLOURS) % DASHES.length];
-  const alike = shown.filter((other) => placeOfColour(other) % COLOURS === placeOfColour(group) % COLOURS);
+  const alike =
+      shown.filter((other) => placeOfColour(other) % COLOURS === placeOfColour(group) % COLOURS);
   return DASHES[alike.indexOf(group) % DASHES.length];
 }
 
-// Texts. -------------------------------------------------------------------------------------------
+// Texts. ------------------------------------------------------------------------------------------
 
 function digits(value, count = 3) {
   if (value === null || value === undefined) return "–";
@@ -94,13 +105,14 @@ function digits(value, count = 3) {
   const size = Math.abs(value);
   if (size >= 1e6 || size < 1e-4) return value.toExponential(1);
   const places = Math.max(0, count - 1 - Math.floor(Math.log10(size)));
-  return value.toLocaleString("en", { maximumFractionDigits: Math.min(places, 6) });
+  return value.toLocaleString("en", {maximumFractionDigits: Math.min(places, 6)});
 }
-const percent = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(2)} %`);
+const percent = (value) =>
+    (value === null || value === undefined ? "–" : `${(100 * value).toFixed(2)} %`);
 const points = (value) => `${value < 0 ? "−" : "+"}${Math.abs(100 * value).toFixed(2)}`;
 const plural = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
 
-/** Where a value lies between two, 0 to 1, by its logarithm: one that is far off does not hide the others. */
+/** Where a value lies between two, 0 to 1, by its logarithm: one far off does not hide the others. */
 function logShare(value, low, high) {
   if (!(high > low)) return 0;
   return low > 0 ? Math.log(value / low) / Math.log(high / low) : (value - low) / (high - low);

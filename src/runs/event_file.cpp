@@ -1,8 +1,11 @@
 #include "runs/event_file.h"
 
+#include <charconv>
 #include <chrono>
+#include <map>
+#include <utility>
 
-#include "config/flat.h"
+#include "config/writer.h"
 #include "runs/protobuf.h"
 #include "runs/scalars.h"
 #include "runs/tf_record.h"
@@ -56,16 +59,19 @@ std::string event_at(std::uint64_t step) {
   return message;
 }
 
-std::string encoded(const config::FlatValue& parameter) {
+/// A value as TOML has it is a number, a flag, or else a text.
+std::string encoded(const std::string& key, const std::string& toml) {
   std::string of_its_kind, entry;
-  if (const auto* number = std::get_if<double>(&parameter.value)) {
-    put_double(of_its_kind, hparams::kNumber, *number);
-  } else if (const auto* flag = std::get_if<bool>(&parameter.value)) {
-    put_integer(of_its_kind, hparams::kFlag, *flag);
+  double number = 0;
+  const char* const end = toml.data() + toml.size();
+  if (std::from_chars(toml.data(), end, number).ptr == end) {
+    put_double(of_its_kind, hparams::kNumber, number);
+  } else if (toml == "true" || toml == "false") {
+    put_integer(of_its_kind, hparams::kFlag, toml == "true");
   } else {
-    put_bytes(of_its_kind, hparams::kText, std::get<std::string>(parameter.value));
+    put_bytes(of_its_kind, hparams::kText, config::unquoted(toml));
   }
-  put_bytes(entry, hparams::kMapKey, parameter.key);
+  put_bytes(entry, hparams::kMapKey, key);
   put_bytes(entry, hparams::kMapValue, of_its_kind);
   return entry;
 }
@@ -83,11 +89,12 @@ std::uint64_t outcome(RunStatus status) {
   return hparams::kUnknown;
 }
 
-/// Names and places are no hyper-parameters.
-std::vector<config::FlatValue> hyper_parameters(Config config) {
-  std::vector<config::FlatValue> all = config::flat([&](config::Fields& f) { config.fields(f); });
-  std::erase_if(all, [](const config::FlatValue& parameter) {
-    return parameter.key == "name" || parameter.key == "data.dir";
+/// Names and places are no hyper-parameters; layers are too many to compare.
+std::map<std::string, std::string> hyper_parameters(Config config) {
+  auto all = config::to_flat([&](config::Fields& f) { config.fields(f); });
+  std::erase_if(all, [](const auto& parameter) {
+    const std::string& key = parameter.first;
+    return key == "name" || key == "data.dir" || key.find('[') != key.npos;
   });
   return all;
 }
@@ -113,8 +120,8 @@ void EventFile::begin(std::uint64_t step) {
   start = event_at(step);
   put_bytes(start, event::kSessionLog, status);
   put(start);
-  for (const config::FlatValue& parameter : hyper_parameters(config_)) {
-    put_bytes(session, hparams::kHparams, encoded(parameter));
+  for (const auto& [key, value] : hyper_parameters(config_)) {
+    put_bytes(session, hparams::kHparams, encoded(key, value));
   }
   put_double(session, hparams::kStartSeconds, wall_time());
   std::string data;
@@ -161,7 +168,9 @@ void EventFile::put(const std::string& message) {
   const std::lock_guard lock(mutex_);
   if (!file_.is_open()) return;
   const std::string complaint = file_.append(tf_record(message));
-  if (!complaint.empty()) folder_.on_warning(complaint);
+  if (!complaint.empty() && !std::exchange(warned_, true)) {
+    folder_.on_warning(complaint + "; the run goes on");
+  }
 }
 
 }  // namespace easgd

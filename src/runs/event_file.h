@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "runs/appended_file.h"
+#include "base/appended_file.h"
 #include "runs/events.h"
 #include "runs/run_folder.h"
 #include "runs/summary.h"
@@ -40,6 +40,7 @@ class EventFile {
   const std::string seconds_;  // tag of an evaluation's time
   std::mutex mutex_;           // of the file
   AppendedFile file_;
+  bool warned_ = false;
 };
 
 }  // namespace easgd

@@ -1,9 +1,11 @@
 #include "runs/manifest.h"
 
+#include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <ctime>
 #include <fstream>
@@ -109,15 +111,13 @@ SweepRecord read_sweep(const fs::path& folder) {
   return record;
 }
 
-Manifest::Manifest(const fs::path& folder) : path_(folder / kName) {
-  switch (file_.open(path_)) {
-    case LineFile::Opened::yes:
-      return;
-    case LineFile::Opened::busy:
-      throw ConfigError(folder.string() + ": a sweep is at work in it");
-    case LineFile::Opened::failed:
-      fail(errno);
+Manifest::Manifest(const fs::path& folder) : file_(folder / kName, O_RDWR | O_CREAT) {
+  if (!file_.is_open()) {
+    throw DataError(
+        fmt::format("{}: cannot be written: {}", (folder / kName).string(), std::strerror(errno)));
   }
+  if (!file_.lock()) throw ConfigError(folder.string() + ": a sweep is at work in it");
+  check(file_.drop_torn_line());
 }
 
 void Manifest::write(PlanEvent plan) {
@@ -133,12 +133,12 @@ void Manifest::write(StateEvent state) {
 }
 
 void Manifest::append(const std::string& line) {
-  if (const int why = file_.append(line)) fail(why);
-  if (const int why = file_.sync()) fail(why);
+  check(file_.append(line + "\n"));
+  check(file_.sync());
 }
 
-void Manifest::fail(int why) const {
-  throw DataError(fmt::format("{}: cannot be written: {}", path_.string(), std::strerror(why)));
+void Manifest::check(const std::string& complaint) {
+  if (!complaint.empty()) throw DataError(complaint);
 }
 
 }  // namespace easgd

@@ -13,7 +13,7 @@
 #include <variant>
 #include <vector>
 
-#include "base/line_file.h"
+#include "base/appended_file.h"
 #include "config/choice.h"
 
 namespace easgd {
@@ -138,10 +138,10 @@ class Manifest {
 
  private:
   void append(const std::string& line);
-  [[noreturn]] void fail(int why) const;
+  /// Throws: DataError if there is one.
+  static void check(const std::string& complaint);
 
-  std::filesystem::path path_;
-  LineFile file_;
+  AppendedFile file_;
 };
 
 }  // namespace easgd

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <string_view>
+#include <utility>
 
 #include "base/error.h"
 #include "base/write_file.h"
@@ -54,21 +54,6 @@ void check_holds_no_runs(const std::filesystem::path& folder) {
                                     folder.string(), (folder / "another").string()));
     }
   }
-}
-
-/// Where the last whole line of a file ends; an errno below 0 if it cannot be read.
-off_t end_of_lines(int descriptor) {
-  char part[4096];
-  off_t end = lseek(descriptor, 0, SEEK_END);
-  while (end > 0) {
-    const off_t begin = std::max<off_t>(0, end - off_t(sizeof part));
-    const ssize_t count = pread(descriptor, part, std::size_t(end - begin), begin);
-    if (count <= 0) return -(count < 0 ? errno : EIO);
-    const std::string_view text(part, std::size_t(count));
-    if (const std::size_t at = text.rfind('\n'); at != text.npos) return begin + off_t(at) + 1;
-    end = begin;
-  }
-  return 0;
 }
 
 }  // namespace
@@ -152,17 +137,14 @@ void RunFolder::open_again() {
             : fmt::format("{}: cannot be written: {}", metrics.string(), std::strerror(why)));
   }
   lock();
-  const off_t end = end_of_lines(metrics_.descriptor());
-  if (end < 0 || ftruncate(metrics_.descriptor(), end) != 0) {
-    throw DataError(fmt::format("{}: cannot be mended: {}", metrics.string(),
-                                std::strerror(end < 0 ? int(-end) : errno)));
+  if (const std::string complaint = metrics_.drop_torn_line(); !complaint.empty()) {
+    throw DataError(complaint);
   }
   for (const char* name : kFiles) written_.insert(file(name));
 }
 
-/// A file system that has no locks does without.
 void RunFolder::lock() {
-  if (flock(metrics_.descriptor(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
+  if (metrics_.lock()) return;
   throw ConfigError(path_.string() + ": a run is at work in it");
 }
 
@@ -220,7 +202,9 @@ void RunFolder::log(const Event& event) {
       to_json(event).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   const std::lock_guard lock(mutex_);
   const std::string complaint = metrics_.append(line);
-  if (!complaint.empty()) on_warning(complaint);
+  if (!complaint.empty() && !std::exchange(warned_, true)) {
+    on_warning(complaint + "; the run goes on");
+  }
 }
 
 }  // namespace easgd

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "runs/appended_file.h"
+#include "base/appended_file.h"
 #include "runs/events.h"
 
 namespace easgd {
@@ -72,6 +72,7 @@ class RunFolder {
   std::filesystem::path path_;
   std::mutex mutex_;
   AppendedFile metrics_;
+  bool warned_ = false;
   std::vector<std::filesystem::path> made_;  // folders that were not there before
   std::set<std::filesystem::path> written_;  // files that are this run's
   bool kept_ = false;

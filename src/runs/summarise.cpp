@@ -84,6 +84,7 @@ RunSummary summarise(const RunFacts& facts, const std::vector<Evaluation>& evalu
     s.data_wait_fraction = totals.data_seconds / totals.run_seconds;
   }
   s.status = status;
+  s.environment = facts.environment;
   return s;
 }
 

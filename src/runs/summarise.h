@@ -37,6 +37,7 @@ struct RunFacts {
   const Team& team;
   std::size_t train_size;  ///< samples of an epoch
   double seconds;          ///< training time
+  const Environment& environment;
 };
 
 RunSummary summarise(const RunFacts& facts, const std::vector<Evaluation>& evaluations,

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "config/choice.h"
+#include "runs/environment.h"
 
 namespace easgd {
 
@@ -46,6 +47,7 @@ struct RunSummary {
   std::uint64_t exchanges = 0, refused_letters = 0;
   double exchange_wait_fraction = 0, data_wait_fraction = 0;
   RunStatus status = RunStatus::done;
+  std::optional<Environment> environment = {};  ///< of earlier versions nothing
 
   template <class Keys>
   void keys(Keys& k) {
@@ -77,6 +79,7 @@ struct RunSummary {
     k("exchange_wait_fraction", exchange_wait_fraction);
     k("data_wait_fraction", data_wait_fraction);
     k("status", status);
+    k("environment", environment);
   }
 };
 

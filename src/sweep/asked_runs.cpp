@@ -97,8 +97,7 @@ json described(const std::vector<Axes>& groups) {
 
 AskedRuns::AskedRuns(const AskedSweep& sweep)
     : sweep_(sweep),
-      capacity_(machine_for(sweep.plan), std::size_t(sweep.file.concurrent),
-                std::size_t(sweep.file.runs_per_device)) {}
+      capacity_(sweep.options.machine, sweep.options.concurrent, sweep.options.runs_per_device) {}
 
 void AskedRuns::begin() {
   sweep_.folder.keep_file(sweep_.file.path);

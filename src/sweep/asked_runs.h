@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "sweep/capacity.h"
+#include "sweep/supervisor.h"
 #include "sweep/sweep_client.h"
 #include "sweep/sweep_file.h"
 #include "sweep/sweep_folder.h"
@@ -21,7 +22,7 @@ struct AskedSweep {
   const SweepFile& file;
   const std::vector<std::string>& overrides;
   const SweepFolder& folder;
-  const SweepPlan& plan;  ///< open_plan(file, overrides)
+  const SweepOptions& options;
 };
 
 /// Thread: main.

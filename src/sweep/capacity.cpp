@@ -1,21 +1,46 @@
 #include "sweep/capacity.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <numeric>
+#include <sstream>
+#include <string>
 
 #include "backend/backend_kind.h"
+#include "backend/cuda_library.h"
+#include "base/error.h"
 #include "base/usable_cores.h"
 
 namespace easgd {
 
 Machine machine_for(const SweepPlan& plan) {
   Machine machine{.cores = usable_cores()};
-  if (!plan.uses_devices) return machine;
-  // Whoever planned the runs has found their devices, and so loaded the CUDA side.
+  const std::size_t wanted = plan.most_devices;
+  if (wanted == 0) return machine;
+  load_cuda();
+  std::string why_not;
   for (const Device& device : Registry<BackendKind>::get("cuda").devices()) {
     machine.devices += device.why_not.empty() ? 1 : 0;
+    if (!device.why_not.empty()) why_not = "; " + device.why_not;
+  }
+  if (machine.devices < wanted) {
+    throw DeviceError(fmt::format("a run of the sweep has workers on {} GPUs; there are {}{}",
+                                  wanted, machine.devices, why_not));
   }
   return machine;
+}
+
+std::string visible_devices(const std::vector<std::size_t>& devices, const std::string& ours) {
+  std::vector<std::string> names;
+  std::istringstream list(ours);
+  for (std::string name; std::getline(list, name, ',');) names.push_back(name);
+  std::vector<std::string> chosen;
+  for (const std::size_t device : devices) {
+    chosen.push_back(device < names.size() ? names[device] : std::to_string(device));
+  }
+  return fmt::format("{}", fmt::join(chosen, ","));
 }
 
 Capacity::Capacity(const Machine& machine, std::size_t concurrent, std::size_t runs_per_device)

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "sweep/plan.h"
@@ -15,6 +16,7 @@ struct Machine {
 };
 
 /// The cores that this process may use; its GPUs are counted only if some run wants one.
+/// Throws: DeviceError if a run wants more than there are.
 Machine machine_for(const SweepPlan& plan);
 
 /// What a run has been given.
@@ -22,6 +24,10 @@ struct Share {
   std::size_t cores = 0;
   std::vector<std::size_t> devices = {};  ///< numbers, in the order of the run's own
 };
+
+/// What a run's process has as CUDA_VISIBLE_DEVICES: numbers of this process's GPUs by the names
+/// that the driver takes. `ours` is this process's own list, empty if it has none.
+std::string visible_devices(const std::vector<std::size_t>& devices, const std::string& ours);
 
 class Capacity {
  public:

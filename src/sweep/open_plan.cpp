@@ -34,7 +34,7 @@ SweepPlan open_plan(const SweepFile& file, const std::vector<std::string>& overr
   for (std::size_t i = 0; i < tried; ++i) {
     const Combination combination = combination_at(ends, i * count / tried);
     for (const SweepRun& run : plan_combination(ends, overrides, combination)) {
-      plan.uses_devices |= run.demand.devices > 0;
+      plan.most_devices = std::max(plan.most_devices, run.demand.devices);
     }
   }
   return plan;

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/version.h"
+#include "config/writer.h"
 #include "exchange/worker_placement.h"
 #include "settings/config_check.h"
 #include "settings/identity.h"
@@ -21,14 +22,6 @@ namespace {
 
 constexpr std::size_t kMostRuns = 100000;
 constexpr std::size_t kMostDraws = 1000;  // for a run that `require` lets pass
-
-/// `["cpu"]` -> cpu, `"easgd"` -> easgd
-std::string shown(std::string toml) {
-  if (toml.size() > 4 && toml.starts_with("[\"") && std::ranges::count(toml, '"') == 2) {
-    toml = toml.substr(1, toml.size() - 2);
-  }
-  return toml.size() > 1 && toml.starts_with('"') ? toml.substr(1, toml.size() - 2) : toml;
-}
 
 std::string listed(const Combination& combination) {
   std::vector<std::string> parts;
@@ -128,8 +121,7 @@ class OwnNumbers {
 Demand place(Config& config) {
   if (config.workers.threads == 0) config.workers.threads = 1;
   const bool single = Registry<Algorithm>::get(config.algorithm.name).single;
-  const WorkerPlacement placed = place_workers(config.workers, single);
-  config.workers.devices = names_of(placed.placements);
+  config.workers.devices = names_of(named_workers(config.workers, single).placements);
   OwnNumbers numbers;
   Demand demand;
   for (std::string& device : config.workers.devices) {
@@ -234,10 +226,10 @@ class Planner {
     planned.adapted = candidate.adapted();
     for (const std::string& key : file_.axes) {
       const auto value = settings.find(key);
-      planned.values[key] = value == settings.end() ? "" : shown(value->second);
+      planned.values[key] = value == settings.end() ? "" : config::unquoted(value->second);
     }
     if (is_new(planned.identity, config)) {
-      plan_.uses_devices |= run.demand.devices > 0;
+      plan_.most_devices = std::max(plan_.most_devices, run.demand.devices);
       run.config = std::move(config);
       plan_.runs.push_back(std::move(run));
     }

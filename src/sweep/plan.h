@@ -30,10 +30,10 @@ struct SweepPlan {
   std::string name;
   std::vector<std::string> axes;  ///< as in the file
   std::vector<SweepRun> runs;
-  std::size_t same = 0;       ///< combinations that came to a run that was there
-  std::size_t excluded = 0;   ///< that `require` left out
-  bool uses_devices = false;  ///< some run wants a GPU
-  bool is_open = false;       ///< runs are asked for while it goes on, and added to those there are
+  std::size_t same = 0;          ///< combinations that came to a run that was there
+  std::size_t excluded = 0;      ///< that `require` left out
+  std::size_t most_devices = 0;  ///< GPUs that a run wants
+  bool is_open = false;  ///< runs are asked for while it goes on, and added to those there are
 
   PlanEvent event() const;
 };
@@ -41,7 +41,7 @@ struct SweepPlan {
 /// Reads the base once for each run, with what the sweep and `overrides` change in it, and checks
 /// it. Workers whose number of threads is not given get one each, so that runs fill the machine,
 /// and so that a run is the same on every machine.
-/// Throws: ConfigError with the line of the sweep file; DeviceError if a device is not there.
+/// Throws: ConfigError with the line of the sweep file.
 SweepPlan plan_sweep(const SweepFile& file, const std::vector<std::string>& overrides);
 
 /// The runs of one combination, one for each seed; none if `require` leaves it out.

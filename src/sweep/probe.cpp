@@ -85,7 +85,7 @@ void probe(const SweepPlan& plan, Estimate& estimate) {
 
 std::optional<double> seconds_left(const SweepPlan& plan, const SweepFolder& folder,
                                    const SweepOptions& options, const Estimate& estimate) {
-  const Capacity capacity(machine_for(plan), options.concurrent, options.runs_per_device);
+  const Capacity capacity(options.machine, options.concurrent, options.runs_per_device);
   double left = 0;
   for (const SweepRun& run : plan.runs) {
     if (folder.finished(run.identity())) continue;

@@ -10,7 +10,6 @@
 #include <list>
 #include <memory>
 #include <set>
-#include <sstream>
 
 #include "base/child_process.h"
 #include "base/exit_code.h"
@@ -48,19 +47,6 @@ struct Waiting {
   std::uint64_t attempt = 1;
 };
 
-/// Which of this process's GPUs the run sees: numbers of ours, by the names that the driver takes.
-std::string visible_devices(const std::vector<std::size_t>& devices) {
-  const char* ours = std::getenv("CUDA_VISIBLE_DEVICES");
-  std::vector<std::string> names;
-  std::istringstream list(ours ? ours : "");
-  for (std::string name; std::getline(list, name, ',');) names.push_back(name);
-  std::vector<std::string> chosen;
-  for (const std::size_t device : devices) {
-    chosen.push_back(device < names.size() ? names[device] : std::to_string(device));
-  }
-  return fmt::format("{}", fmt::join(chosen, ","));
-}
-
 bool goes_on(const SweepRecord& record, const PlanEvent& plan) {
   return record.plan && record.plan->name == plan.name && record.plan->axes == plan.axes;
 }
@@ -94,7 +80,7 @@ class Supervisor {
         client_(client),
         manifest_(folder.path()),
         record_(read_sweep(folder.path())),
-        capacity_(machine_for(plan), options.concurrent, options.runs_per_device) {}
+        capacity_(options.machine, options.concurrent, options.runs_per_device) {}
 
   SweepResult run();
 
@@ -222,7 +208,9 @@ bool Supervisor::launch(const Waiting& next) {
                             folder_.run(id).string()},
                   .log = folder_.log(id)};
   if (!share->devices.empty()) {
-    command.environment["CUDA_VISIBLE_DEVICES"] = visible_devices(share->devices);
+    constexpr const char* kVisible = "CUDA_VISIBLE_DEVICES";
+    const char* ours = std::getenv(kVisible);
+    command.environment[kVisible] = visible_devices(share->devices, ours ? ours : "");
   }
   note(run, {.state = RunState::running, .attempt = next.attempt});
   running_.push_back({.run = &run,

@@ -16,6 +16,7 @@
 namespace easgd {
 
 struct SweepOptions {
+  Machine machine;
   std::size_t concurrent = 0;  ///< runs at once; 0: what the machine has room for
   std::size_t runs_per_device = 1;
 };

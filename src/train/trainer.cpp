@@ -23,6 +23,7 @@
 #include "runs/summarise.h"
 #include "settings/algorithm_keys.h"
 #include "settings/dump.h"
+#include "train/find_environment.h"
 #include "train/resolve.h"
 #include "train/watch.h"
 #include "train/worker_parts.h"
@@ -48,6 +49,7 @@ class Run {
   RunSummary summarise(const Team& team, RunStatus status, double seconds) const;
 
   ResolvedRun run_;
+  const Environment environment_{find_environment(run_.config.workers.devices)};
   RunClient& client_;
   std::atomic<bool> ending_{false};       // the run is to end before its schedule
   std::atomic<bool> good_enough_{false};  // stop.test_error has been reached
@@ -226,7 +228,8 @@ RunSummary Run::summarise(const Team& team, RunStatus status, double seconds) co
                            .rates = run_.schedule.elastic(),
                            .team = team,
                            .train_size = run_.data->train_size,
-                           .seconds = seconds},
+                           .seconds = seconds,
+                           .environment = environment_},
                           evaluations_.all(), status);
 }
 

@@ -2,23 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include "backend/precision.h"
 #include "base/error.h"
+#include "base/processor_name.h"
 
 namespace easgd::cpu {
 namespace {
-
-std::string processor_name() {
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);) {
-    const auto colon = line.find(": ");
-    if (line.starts_with("model name") && colon != line.npos) return line.substr(colon + 2);
-  }
-  return "of unknown name";
-}
 
 std::string instruction_name(dnnl::cpu_isa isa) {
   switch (isa) {

@@ -19,16 +19,22 @@ class AppendedFile {
   ~AppendedFile();
 
   bool is_open() const { return descriptor_ != -1; }
-  int descriptor() const { return descriptor_; }
 
-  /// What there is to say if a record could not be added, for the first such record only; else
-  /// nothing.
+  /// False if another process has it. Held to the end; a file system that has no locks does without.
+  bool lock();
+
+  /// Each of these returns what went wrong, or nothing.
   std::string append(std::string_view record);
+  /// Waits until the disk has what was appended.
+  std::string sync();
+  /// Drops a last line that has no end: it was torn. For a file of lines that was opened O_RDWR.
+  std::string drop_torn_line();
 
  private:
+  std::string complaint(int why) const;
+
   std::filesystem::path path_;
   int descriptor_ = -1;
-  bool failed_ = false;
 };
 
 }  // namespace easgd
