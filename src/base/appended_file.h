@@ -20,7 +20,7 @@ class AppendedFile {
 
   bool is_open() const { return descriptor_ != -1; }
 
-  /// False if another process has it. Held to the end; a file system that has no locks does without.
+  /// False if another process has it. Held to the end; a file system without locks does without.
   bool lock();
 
   /// Each of these returns what went wrong, or nothing.
