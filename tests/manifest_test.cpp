@@ -73,6 +73,36 @@ TEST_CASE("a manifest reads back: the last plan, and of each run the last state"
   CHECK(record.state_of("b2").attempt == 0);
 }
 
+TEST_CASE("a run that was added stays beside later plans of the same axes, and of no others") {
+  const TemporaryFolder folder;
+  const PlannedRun extra{.identity = "c3", .folder = "runs/c3", .seed = 1};
+  PlanEvent plan = some_plan();
+  Manifest manifest(folder.path());
+  manifest.write(plan);
+  manifest.write(AddedEvent{.run = extra});
+  manifest.write(AddedEvent{.run = plan.runs[0]});  // which is there
+  const auto identities = [&folder] {
+    const SweepRecord record = read_sweep(folder.path());
+    std::string all;
+    for (const PlannedRun& run : record.plan->runs) all += run.identity + " ";
+    return all;
+  };
+  CHECK(identities() == "a1 b2 c3 ");
+  CHECK(read_sweep(folder.path()).plan->total == 3);
+  CHECK(read_sweep(folder.path()).added == 1);
+  plan.runs.pop_back();
+  manifest.write(plan);
+  CHECK(identities() == "a1 c3 ");
+  plan.runs.push_back(extra);  // now it is planned
+  manifest.write(plan);
+  CHECK(identities() == "a1 c3 ");
+  CHECK(read_sweep(folder.path()).added == 0);
+  manifest.write(AddedEvent{.run = some_plan().runs[1]});
+  plan.axes.pop_back();
+  manifest.write(plan);
+  CHECK(identities() == "a1 c3 ");
+}
+
 TEST_CASE("a torn last line is nobody's: readers leave it out, the next writer drops it") {
   const TemporaryFolder folder;
   const fs::path file = folder.path() / "manifest.jsonl";

@@ -124,8 +124,9 @@ int ChildProcess::exit_code() {
   return WIFSIGNALED(status_) ? 128 + WTERMSIG(status_) : WEXITSTATUS(status_);
 }
 
-void wait_for_any(const std::vector<ChildProcess*>& children, std::chrono::milliseconds time) {
-  std::vector<pollfd> ends;
+void wait_for_any(const std::vector<ChildProcess*>& children, std::chrono::milliseconds time,
+                  int input) {
+  std::vector<pollfd> ends = {{input, POLLIN, 0}};
   for (const ChildProcess* child : children) ends.push_back({child->descriptor(), POLLIN, 0});
   poll(ends.data(), ends.size(), int(time.count()));
 }

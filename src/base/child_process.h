@@ -44,7 +44,8 @@ class ChildProcess {
   int status_ = 0;
 };
 
-/// Returns when one of them ends, or after that time.
-void wait_for_any(const std::vector<ChildProcess*>& children, std::chrono::milliseconds time);
+/// Returns when one of them ends, when `input` can be read (-1: none), or after that time.
+void wait_for_any(const std::vector<ChildProcess*>& children, std::chrono::milliseconds time,
+                  int input = -1);
 
 }  // namespace easgd

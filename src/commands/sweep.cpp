@@ -1,13 +1,17 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <memory>
+#include <thread>
 
 #include "base/interrupt.h"
 #include "base/standard_output.h"
 #include "base/usable_cores.h"
 #include "commands/commands.h"
+#include "sweep/asked_runs.h"
 #include "sweep/estimate.h"
+#include "sweep/open_plan.h"
 #include "sweep/plan.h"
 #include "sweep/probe.h"
 #include "sweep/supervisor.h"
@@ -21,7 +25,7 @@ namespace {
 struct Arguments {
   std::string file, out;
   std::vector<std::string> overrides;
-  bool dry_run = false, probe = false, quiet = false;
+  bool dry_run = false, probe = false, quiet = false, ask = false;
 };
 
 /// Whoever sits before the program and wants to see it.
@@ -85,7 +89,32 @@ void describe(const SweepPlan& plan, const SweepFolder& folder, const SweepFile&
   output("; {}\n", time_left(plan, folder, file, estimate));
 }
 
+/// A search that has been killed leaves a sweep that saves its runs and ends.
+void wait_for_an_earlier_one(const SweepFolder& folder) {
+  constexpr int kMostNaps = 100;
+  for (int i = 0; i < kMostNaps && folder.is_at_work() && !interrupted(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+}
+
+/// The runs that somebody asks for on the standard input.
+ExitCode run_asked(const Arguments& a) {
+  const SweepFile file = read_sweep_file(a.file);
+  const SweepPlan plan = open_plan(file, a.overrides);
+  const SweepFolder folder(folder_of(a, plan));
+  const SweepOptions options = options_of(file, plan);
+  hear_signals();
+  folder.make();
+  catch_interrupts();
+  wait_for_an_earlier_one(folder);
+  AskedRuns client({file, a.overrides, folder, options});
+  const SweepResult result = run_sweep(plan, folder, options, client);
+  if (result.interrupted) return ExitCode::interrupted;
+  return result.failed > 0 ? ExitCode::bug : ExitCode::done;
+}
+
 ExitCode sweep(const Arguments& a) {
+  if (a.ask) return run_asked(a);
   const SweepFile file = read_sweep_file(a.file);
   const SweepPlan plan = plan_sweep(file, a.overrides);
   const SweepFolder folder(folder_of(a, plan));
@@ -117,8 +146,13 @@ void declare_sweep(CLI::App& app, ExitCode& result) {
       "sweep", "runs a study: every combination of what a sweep file varies; goes on where it was");
   command->add_option("file", a->file, "TOML file, see `easgd help sweep`")->required();
   command->add_option("--out", a->out, "the sweep's folder (default: sweeps/<name>)");
-  command->add_flag("--dry-run", a->dry_run, "list the runs and how long they take; run nothing");
+  auto* dry_run = command->add_flag("--dry-run", a->dry_run,
+                                    "list the runs and how long they take; run nothing");
   command->add_flag("--probe", a->probe, "with --dry-run: try one run of each kind for seconds");
+  command
+      ->add_flag("--ask", a->ask,
+                 "run what another program asks for on the standard input: see docs/search.md")
+      ->excludes(dry_run);
   command->add_flag("--quiet", a->quiet, "print the table at the end and nothing before it");
   declare_overrides(*command, a->overrides);
   command->callback([a, &result] { result = sweep(*a); });

@@ -4,10 +4,12 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
 #include <fstream>
+#include <utility>
 
 #include "base/error.h"
 #include "base/unreadable.h"
@@ -22,6 +24,7 @@ using nlohmann::json;
 constexpr const char* kName = "manifest.jsonl";
 constexpr const char* kKind = "event";
 constexpr const char* kPlan = "plan";
+constexpr const char* kAdded = "added";
 constexpr const char* kRun = "run";
 
 std::string time_text() {
@@ -40,7 +43,16 @@ std::string line_of(Kind event, const char* kind) {
 void take(const json& object, SweepRecord& record) {
   if (!object.is_object()) json_keys::refuse(kKind, "an object with this key", object);
   const std::string kind = object.value(kKind, "");
-  if (kind == kPlan) json_keys::read(kKind, object, record.plan.emplace());
+  if (kind == kPlan) {
+    PlanEvent plan;
+    json_keys::read(kKind, object, plan);
+    record.replace_plan(std::move(plan));
+  }
+  if (kind == kAdded) {
+    AddedEvent added;
+    json_keys::read(kKind, object, added);
+    record.add(added.run);
+  }
   if (kind == kRun) {
     StateEvent state;
     json_keys::read(kKind, object, state);
@@ -55,6 +67,24 @@ StateEvent SweepRecord::state_of(const std::string& identity) const {
   return found == states.end() ? StateEvent{.time = {}, .identity = identity} : found->second;
 }
 
+void SweepRecord::replace_plan(PlanEvent next) {
+  const auto before = std::exchange(plan, std::move(next));
+  const std::size_t kept = std::exchange(added, 0);
+  if (!before || before->name != plan->name || before->axes != plan->axes) return;
+  for (std::size_t i = before->runs.size() - kept; i < before->runs.size(); ++i) {
+    add(before->runs[i]);
+  }
+}
+
+bool SweepRecord::add(const PlannedRun& run) {
+  const auto is_it = [&run](const PlannedRun& other) { return other.identity == run.identity; };
+  if (!plan || std::ranges::any_of(plan->runs, is_it)) return false;
+  plan->runs.push_back(run);
+  plan->total = plan->runs.size();
+  ++added;
+  return true;
+}
+
 bool is_sweep(const fs::path& folder) {
   std::error_code ignored;
   return fs::exists(folder / kName, ignored);
@@ -65,7 +95,7 @@ SweepRecord read_sweep(const fs::path& folder) {
   if (const std::string why = why_unreadable(path.string()); !why.empty()) {
     throw DataError(fmt::format("{}: {}; expected the folder of a sweep", path.string(), why));
   }
-  SweepRecord record{folder, {}, {}};
+  SweepRecord record{folder, {}, 0, {}};
   std::ifstream lines(path);
   std::size_t number = 0;
   for (std::string line; std::getline(lines, line) && !lines.eof();) {
@@ -92,6 +122,10 @@ Manifest::Manifest(const fs::path& folder) : file_(folder / kName, O_RDWR | O_CR
 
 void Manifest::write(PlanEvent plan) {
   append(line_of(std::move(plan), kPlan));
+}
+
+void Manifest::write(AddedEvent added) {
+  append(line_of(std::move(added), kAdded));
 }
 
 void Manifest::write(StateEvent state) {

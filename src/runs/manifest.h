@@ -56,6 +56,18 @@ struct PlanEvent {
   }
 };
 
+/// A run that was added to the plan that stands above, as a search does.
+struct AddedEvent {
+  std::string time = {};
+  PlannedRun run;
+
+  template <class Keys>
+  void keys(Keys& k) {
+    k("time", time);
+    k("run", run);
+  }
+};
+
 enum class RunState { waiting, running, done, failed, interrupted, stopped_early };
 
 template <>
@@ -90,11 +102,16 @@ struct StateEvent {
 /// What the lines come to.
 struct SweepRecord {
   std::filesystem::path folder;
-  std::optional<PlanEvent> plan;             ///< the present one
+  std::optional<PlanEvent> plan;             ///< the present one, with the runs that were added
+  std::size_t added = 0;                     ///< so many of its runs, the last ones
   std::map<std::string, StateEvent> states;  ///< the last of each run, by its identity
 
   /// Of a run of the plan; one that waits has no line.
   StateEvent state_of(const std::string& identity) const;
+  /// Takes a plan in; runs that were added to one of the same name and axes stay.
+  void replace_plan(PlanEvent next);
+  /// Takes a run in, beside those of the plan. False if the plan has it.
+  bool add(const PlannedRun& run);
 };
 
 /// Something lies there that a sweep has written.
@@ -116,6 +133,7 @@ class Manifest {
   /// Appends a line; it has reached the disk on return. `time` is set here.
   /// Throws: DataError.
   void write(PlanEvent plan);
+  void write(AddedEvent added);
   void write(StateEvent state);
 
  private:

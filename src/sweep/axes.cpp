@@ -72,8 +72,7 @@ double value_at(const Range& range, double share) {
   return range.is_integer ? std::round(value) : value;
 }
 
-std::string text_at(const Range& range, double share) {
-  const double value = value_at(range, share);
+std::string text_of(const Range& range, double value) {
   return range.is_integer ? fmt::format("{:.0f}", value) : fmt::format("{:.6g}", value);
 }
 
@@ -103,15 +102,16 @@ Setting written(const std::string& key, const std::string& text, const Value& pl
 }
 
 Axis ranged_axis(const std::string& key, const Value& value, const Kinds& kinds) {
-  const Range range = range_of(key, value, kinds);
-  Axis axis{.keys = {key}, .points = {}, .range = range};
+  Range range = range_of(key, value, kinds);
   const std::size_t count = count_points(key, value, range);
   const Value* step = value.member("step");
+  if (step) range.step = *step->number;
+  Axis axis{.keys = {key}, .points = {}, .range = range};
   for (std::size_t i = 0; i < count; ++i) {
     const double width = range.high - range.low;
     const double share = step ? (width > 0 ? double(i) * *step->number / width : 0)
                               : (count > 1 ? double(i) / double(count - 1) : 0);
-    const std::string text = text_at(range, share);
+    const std::string text = text_of(range, value_at(range, share));
     if (axis.points.empty() || axis.points.back()[0].text != text) {
       axis.points.push_back({written(key, text, value)});
     }
@@ -125,8 +125,12 @@ Axis ranged_axis(const std::string& key, const Value& value, const Kinds& kinds)
 }  // namespace
 
 std::vector<Setting> Axis::at(double share) const {
+  return with(value_at(*range, share));
+}
+
+std::vector<Setting> Axis::with(double value) const {
   Setting setting = points[0][0];
-  setting.text = setting.change.toml = text_at(*range, share);
+  setting.text = setting.change.toml = text_of(*range, value);
   return {setting};
 }
 

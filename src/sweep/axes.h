@@ -22,6 +22,7 @@ struct Range {
   double low = 0, high = 0;
   bool is_log = false;      ///< equal ratios instead of equal distances
   bool is_integer = false;  ///< values are rounded to whole numbers
+  double step = 0;          ///< between values of a grid; 0: it has none
 };
 
 /// One key, or several that go through their values together.
@@ -33,6 +34,8 @@ struct Axis {
 
   /// Of a range, at a share of its way, 0..1.
   std::vector<Setting> at(double share) const;
+  /// Of a range, with that value.
+  std::vector<Setting> with(double value) const;
 };
 
 /// Axes that are crossed.

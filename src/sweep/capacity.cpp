@@ -17,8 +17,7 @@ namespace easgd {
 
 Machine machine_for(const SweepPlan& plan) {
   Machine machine{.cores = usable_cores()};
-  std::size_t wanted = 0;
-  for (const SweepRun& run : plan.runs) wanted = std::max(wanted, run.demand.devices);
+  const std::size_t wanted = plan.most_devices;
   if (wanted == 0) return machine;
   load_cuda();
   std::string why_not;

@@ -225,7 +225,7 @@ class Parser {
 
 Constraint::Constraint(const std::string& text, const std::string& location,
                        const KnownKey& is_known)
-    : condition_(Parser(text, location, is_known).whole()) {}
+    : text_(text), condition_(Parser(text, location, is_known).whole()) {}
 
 bool Constraint::holds(const Keys& keys) const {
   return condition_(keys);

@@ -31,8 +31,11 @@ class Constraint {
   /// A comparison with a key that the run does not have holds.
   /// Throws: ConfigError if a number is compared with a text, or computed of one.
   bool holds(const Keys& keys) const;
+  /// As in the file.
+  const std::string& text() const { return text_; }
 
  private:
+  std::string text_;
   std::function<bool(const Keys&)> condition_;
 };
 

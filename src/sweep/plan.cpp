@@ -142,7 +142,13 @@ class Planner {
     check_overrides();
   }
 
+  std::vector<SweepRun> runs_of(const Combination& combination) {
+    add(combination);
+    return std::move(plan_.runs);
+  }
+
   SweepPlan plan() {
+    check_grid();
     if (file_.method == SweepMethod::random) {
       draw_runs();
     } else {
@@ -166,6 +172,18 @@ class Planner {
       if (std::ranges::count(file_.axes, key) > 0 || (key == "seed" && !file_.seeds.empty())) {
         throw ConfigError(fmt::format("--set {}: {} is an axis of the sweep {}; change it there",
                                       text, key, file_.path));
+      }
+    }
+  }
+
+  void check_grid() const {
+    if (file_.method == SweepMethod::random) return;
+    for (const Axes& axes : file_.groups) {
+      for (const Axis& axis : axes) {
+        if (!axis.is_open) continue;
+        const config::Change& place = axis.points[0][0].change;
+        throw ConfigError(fmt::format("{}:{}: {}: a range in a grid needs points or step",
+                                      place.origin, place.line, place.key));
       }
     }
   }
@@ -211,6 +229,7 @@ class Planner {
       planned.values[key] = value == settings.end() ? "" : config::unquoted(value->second);
     }
     if (is_new(planned.identity, config)) {
+      plan_.most_devices = std::max(plan_.most_devices, run.demand.devices);
       run.config = std::move(config);
       plan_.runs.push_back(std::move(run));
     }
@@ -245,6 +264,12 @@ PlanEvent SweepPlan::event() const {
 
 SweepPlan plan_sweep(const SweepFile& file, const std::vector<std::string>& overrides) {
   return Planner(file, overrides).plan();
+}
+
+std::vector<SweepRun> plan_combination(const SweepFile& file,
+                                       const std::vector<std::string>& overrides,
+                                       const Combination& combination) {
+  return Planner(file, overrides).runs_of(combination);
 }
 
 }  // namespace easgd

@@ -7,6 +7,7 @@
 
 #include "runs/manifest.h"
 #include "settings/config.h"
+#include "sweep/combinations.h"
 #include "sweep/sweep_file.h"
 
 namespace easgd {
@@ -29,8 +30,10 @@ struct SweepPlan {
   std::string name;
   std::vector<std::string> axes;  ///< as in the file
   std::vector<SweepRun> runs;
-  std::size_t same = 0;      ///< combinations that came to a run that was there
-  std::size_t excluded = 0;  ///< that `require` left out
+  std::size_t same = 0;          ///< combinations that came to a run that was there
+  std::size_t excluded = 0;      ///< that `require` left out
+  std::size_t most_devices = 0;  ///< GPUs that a run wants
+  bool is_open = false;  ///< runs are asked for while it goes on, and added to those there are
 
   PlanEvent event() const;
 };
@@ -40,5 +43,11 @@ struct SweepPlan {
 /// and so that a run is the same on every machine.
 /// Throws: ConfigError with the line of the sweep file.
 SweepPlan plan_sweep(const SweepFile& file, const std::vector<std::string>& overrides);
+
+/// The runs of one combination, one for each seed; none if `require` leaves it out.
+/// Throws: as plan_sweep.
+std::vector<SweepRun> plan_combination(const SweepFile& file,
+                                       const std::vector<std::string>& overrides,
+                                       const Combination& combination);
 
 }  // namespace easgd

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <chrono>
@@ -35,6 +36,7 @@ struct Running {
   Share share;
   std::unique_ptr<ChildProcess> process;
   MetricsTail tail;
+  bool given_up = false;
   RunGlance glance = {};
   Clock::time_point begin = Clock::now();
 };
@@ -45,9 +47,16 @@ struct Waiting {
   std::uint64_t attempt = 1;
 };
 
-/// But for its time.
-bool is_same(const PlanEvent& a, const PlanEvent& b) {
-  return a.name == b.name && a.axes == b.axes && a.runs == b.runs;
+bool goes_on(const SweepRecord& record, const PlanEvent& plan) {
+  return record.plan && record.plan->name == plan.name && record.plan->axes == plan.axes;
+}
+
+/// But for its time, and for runs that were added to it.
+bool is_same(const SweepRecord& record, const PlanEvent& plan) {
+  if (!goes_on(record, plan)) return false;
+  std::vector<PlannedRun> runs = record.plan->runs;
+  runs.resize(runs.size() - record.added);
+  return runs == plan.runs;
 }
 
 std::set<std::string> identities_in(const PlanEvent& plan) {
@@ -78,12 +87,15 @@ class Supervisor {
  private:
   void record_plan();
   void sort_out();
+  void take_asked();
+  void give_up();
   void count_finished(const SweepRun& run, const RunSummary& summary);
   void launch_what_fits();
   bool launch(const Waiting& next);
   void collect();
   void finish(const Running& ended);
   void fail(const Running& ended, int code, RunState state);
+  void stop(const Running& ended, int code);
   void note(const SweepRun& run, StateEvent state);
   void end_early();
   void show(bool now);
@@ -107,10 +119,13 @@ class Supervisor {
 /// Appends the plan, if it is not the one that is there.
 void Supervisor::record_plan() {
   const PlanEvent plan = plan_.event();
-  if (record_.plan && is_same(*record_.plan, plan)) return;
+  const std::optional<PlanEvent> earlier = record_.plan;
+  const bool is_other = plan_.is_open ? !goes_on(record_, plan) : !is_same(record_, plan);
+  if (!is_other) return;
   manifest_.write(plan);
-  if (!record_.plan) return;
-  const std::set<std::string> before = identities_in(*record_.plan), now = identities_in(plan);
+  record_.replace_plan(plan);
+  if (!earlier || plan_.is_open) return;
+  const std::set<std::string> before = identities_in(*earlier), now = identities_in(*record_.plan);
   client_.line(fmt::format(
       "the sweep is another than before: {} runs added, {} left out (they stay in {})",
       count_beside(now, before), count_beside(before, now), (folder_.path() / "runs").string()));
@@ -130,6 +145,21 @@ void Supervisor::sort_out() {
   }
   if (result_.done > 0) {
     client_.line(fmt::format("{} of {} runs are done already", result_.done, plan_.runs.size()));
+  }
+}
+
+void Supervisor::take_asked() {
+  for (const SweepRun* run : client_.asked_runs()) {
+    if (record_.add(run->planned)) manifest_.write(AddedEvent{.run = run->planned});
+    waiting_.push_back({run});
+  }
+}
+
+void Supervisor::give_up() {
+  for (Running& running : running_) {
+    if (running.given_up || !client_.gives_up(running.run->identity())) continue;
+    running.given_up = true;
+    running.process->terminate();
   }
 }
 
@@ -165,7 +195,10 @@ bool Supervisor::launch(const Waiting& next) {
   if (const auto summary = folder_.finished(id)) {
     capacity_.give_back(*share);
     count_finished(run, *summary);
-    note(run, {.state = RunState::done, .attempt = next.attempt, .exit_code = 0});
+    if (record_.state_of(id).state != RunState::done) {
+      note(run, {.state = RunState::done, .attempt = next.attempt, .exit_code = 0});
+    }
+    client_.run_ended(record_.state_of(id));
     return true;
   }
   folder_.clear_run(id);
@@ -185,6 +218,7 @@ bool Supervisor::launch(const Waiting& next) {
                       .share = *share,
                       .process = std::make_unique<ChildProcess>(command),
                       .tail = MetricsTail(folder_.run(id))});
+  client_.run_began(id);
   return true;
 }
 
@@ -201,7 +235,10 @@ void Supervisor::collect() {
 void Supervisor::finish(const Running& ended) {
   const int code = ended.process->exit_code();
   const SweepRun& run = *ended.run;
-  if (code == int(ExitCode::interrupted) || code == int(ExitCode::abandoned)) {
+  if (ended.given_up && code != 0) return stop(ended, code);
+  // A run that has just begun does not save anything yet.
+  const bool ended_by_us = result_.interrupted && code == 128 + SIGTERM;
+  if (code == int(ExitCode::interrupted) || code == int(ExitCode::abandoned) || ended_by_us) {
     return fail(ended, code, RunState::interrupted);
   }
   const auto summary = folder_.finished(run.identity());
@@ -210,6 +247,12 @@ void Supervisor::finish(const Running& ended) {
   count_finished(run, *summary);
   client_.line(fmt::format("{}/{} {}: {}", result_.done, plan_.runs.size(), table_.label_of(run),
                            outcome_of(*summary)));
+  client_.run_ended(record_.state_of(run.identity()));
+}
+
+void Supervisor::stop(const Running& ended, int code) {
+  note(*ended.run, {.state = RunState::stopped_early, .attempt = ended.attempt, .exit_code = code});
+  client_.run_ended(record_.state_of(ended.run->identity()));
 }
 
 void Supervisor::fail(const Running& ended, int code, RunState state) {
@@ -228,6 +271,7 @@ void Supervisor::fail(const Running& ended, int code, RunState state) {
     table_.add_failed(run);
     client_.line(fmt::format("{} failed (exit code {}): {}; more in {}", table_.label_of(run), code,
                              why, folder_.log(run.identity()).string()));
+    client_.run_ended(record_.state_of(run.identity()));
   }
 }
 
@@ -280,13 +324,17 @@ void Supervisor::show(bool now) {
 SweepResult Supervisor::run() {
   record_plan();
   sort_out();
+  client_.begin();
   while (true) {
+    take_asked();
+    give_up();
     end_early();
     if (!result_.interrupted) launch_what_fits();
-    if (running_.empty() && (result_.interrupted || waiting_.empty())) break;
+    const bool nothing_to_do = waiting_.empty() && !client_.may_ask();
+    if (running_.empty() && (result_.interrupted || nothing_to_do)) break;
     std::vector<ChildProcess*> processes;
     for (const Running& running : running_) processes.push_back(running.process.get());
-    wait_for_any(processes, kLook);
+    wait_for_any(processes, kLook, client_.descriptor());
     collect();
     show(false);
   }

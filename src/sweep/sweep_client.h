@@ -6,9 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "runs/manifest.h"
 #include "sweep/metrics_tail.h"
 
 namespace easgd {
+
+struct SweepRun;
 
 struct RunningRun {
   std::string label;  ///< its values: "easgd tau=4 seed=1"
@@ -37,6 +40,8 @@ struct SweepState {
 class SweepClient {
  public:
   virtual ~SweepClient() = default;
+  /// No other sweep is at work in the folder.
+  virtual void begin() {}
   /// What the sweep has to say, in a line.
   virtual void line(const std::string& /*text*/) {}
   /// Called some times a second while runs are at work.
@@ -47,6 +52,19 @@ class SweepClient {
   virtual bool wants_end() { return false; }
   /// The sweep has heard that, once.
   virtual void heard_end() {}
+
+  /// Runs to be made beside those of the plan; they have to outlive the sweep.
+  virtual std::vector<const SweepRun*> asked_runs() { return {}; }
+  /// Others may be asked for: the sweep goes on when it has nothing to do.
+  virtual bool may_ask() { return false; }
+  /// Can be read when something is asked for; -1: nothing ever is.
+  virtual int descriptor() const { return -1; }
+  /// This run, which is at work, is to end now, saved.
+  virtual bool gives_up(const std::string& /*identity*/) { return false; }
+  /// A run begins, also one that is tried once more.
+  virtual void run_began(const std::string& /*identity*/) {}
+  /// It is done, has failed for good, or was given up.
+  virtual void run_ended(const StateEvent& /*state*/) {}
 };
 
 }  // namespace easgd

@@ -142,15 +142,6 @@ void check_method(const SweepFile& file, const config::Locations& locations) {
     throw ConfigError(fmt::format("{}: method = \"random\" and runs = <n> go together",
                                   at == locations.keys.end() ? file.path : at->second));
   }
-  if (random) return;
-  for (const Axes& axes : file.groups) {
-    for (const Axis& axis : axes) {
-      if (!axis.is_open) continue;
-      const config::Change& place = axis.points[0][0].change;
-      throw ConfigError(fmt::format("{}:{}: {}: a range in a grid needs points or step",
-                                    place.origin, place.line, place.key));
-    }
-  }
 }
 
 void note_axes(SweepFile& file) {

@@ -30,6 +30,14 @@ void make_folder(const fs::path& path) {
                               path.string(), error.message()));
 }
 
+bool is_locked(const fs::path& path) {
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file == -1) return false;
+  const bool locked = flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  close(file);
+  return locked;
+}
+
 std::string text_of(const fs::path& path) {
   std::ostringstream text;
   text << std::ifstream(path, std::ios::binary).rdbuf();
@@ -78,11 +86,11 @@ std::optional<RunSummary> SweepFolder::finished(const std::string& identity) con
 }
 
 bool SweepFolder::is_at_work(const std::string& identity) const {
-  const int metrics = open((run(identity) / "metrics.jsonl").c_str(), O_RDONLY | O_CLOEXEC);
-  if (metrics == -1) return false;
-  const bool busy = flock(metrics, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-  close(metrics);
-  return busy;
+  return is_locked(run(identity) / "metrics.jsonl");
+}
+
+bool SweepFolder::is_at_work() const {
+  return is_locked(path_ / "manifest.jsonl");
 }
 
 void SweepFolder::clear_run(const std::string& identity) const {

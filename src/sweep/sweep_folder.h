@@ -31,6 +31,8 @@ class SweepFolder {
   std::optional<RunSummary> finished(const std::string& identity) const;
   /// A process still writes into the run's folder, as one whose sweep has been killed.
   bool is_at_work(const std::string& identity) const;
+  /// A sweep is at work in the folder.
+  bool is_at_work() const;
   /// Makes room for a run to begin again: takes away what an unfinished one has left, but for what
   /// its process has said.
   void clear_run(const std::string& identity) const;

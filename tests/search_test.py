@@ -1,0 +1,350 @@
+#!/usr/bin/python3
+"""tests/search_test.py EASGD: does a search go on to its end, whatever is killed?
+
+EASGD is the program. Exit code 77: Optuna is not installed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PROGRAM = ROOT / "build" / "easgd"
+SKIPPED = 77
+
+# Tiny runs of two workers in virtual time.
+BASE = """
+seed = 7
+data = {set = "synthetic", samples = 600}
+algorithm = {name = "easgd", tau = 4, beta = 0.9, learning_rate = 0.05}
+workers = {devices = "2 x cpu", batch = 20, threads = 1}
+center.order = "virtual"
+stop.epochs = 1
+evaluate.every = {epochs = 0.5}
+[[network.layer]]
+type = "linear"
+outputs = 10
+[[network.layer]]
+type = "softmax_cross_entropy"
+"""
+
+RATES = """
+base = "base.toml"
+concurrent = 2
+axes."algorithm.learning_rate" = {min = 1e-4, max = 0.5, scale = "log"}
+axes."algorithm.tau" = [1, 4, 16]
+"""
+
+
+def descendants(pid: int) -> list[int]:
+    """Processes that it started, and that these started."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except FileNotFoundError:
+        return []
+    return [p for child in map(int, children) for p in (child, *descendants(child))]
+
+
+class Search(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = Path(folder.name)
+        self.out = self.root / "out"
+        (self.root / "base.toml").write_text(BASE)
+
+    def words(self, sweep: str, *arguments: str) -> list[str]:
+        (self.root / "sweep.toml").write_text(sweep)
+        return [sys.executable, str(ROOT / "tools/search"), str(self.root / "sweep.toml"), "--out",
+                str(self.out), "--program", str(PROGRAM), *arguments]
+
+    def search(self, sweep: str, *arguments: str, code: int = 0, **more):
+        done = subprocess.run(self.words(sweep, *arguments), capture_output=True, text=True,
+                              check=False, timeout=300, **more)
+        self.assertEqual(code, done.returncode, done.stdout + done.stderr)
+        return done
+
+    def studies(self) -> list:
+        import optuna
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        storage = f"sqlite:///{self.out}/search.db"
+        return [optuna.load_study(study_name=s.study_name, storage=storage)
+                for s in optuna.get_all_study_summaries(storage)]
+
+    def study(self):
+        [study] = self.studies()
+        return study
+
+    def events(self, kind: str) -> list[dict]:
+        lines = (self.out / "manifest.jsonl").read_text().splitlines()
+        return [e for e in map(json.loads, lines) if e["event"] == kind]
+
+    def states(self, identity: str) -> list[str]:
+        return [e["state"] for e in self.events("run") if e["identity"] == identity]
+
+    def summary(self, identity: str) -> dict:
+        return json.loads((self.out / "runs" / identity / "summary.json").read_text())
+
+    def config(self, identity: str) -> dict:
+        return tomllib.loads((self.out / "configs" / f"{identity}.toml").read_text())
+
+    def assert_whole(self, trials: int) -> None:
+        """So many trials, each with a run of its own, which was made once."""
+        found = self.study().trials
+        self.assertEqual(trials, len(found))
+        runs = [run for trial in found for run in trial.user_attrs["runs"]]
+        self.assertEqual(trials, len(set(runs)))
+        self.assertEqual(set(runs), {p.name for p in (self.out / "runs").iterdir()})
+        self.assertEqual(sorted(runs), sorted(e["run"]["identity"] for e in self.events("added")))
+        for trial, run in zip(found, runs):
+            self.assertIn(trial.state.name, ("COMPLETE", "PRUNED"))
+            states = self.states(run)
+            self.assertEqual("done" if trial.state.name == "COMPLETE" else "stopped_early",
+                             states[-1])
+            self.assertEqual(set(), set(states[:-1]) - {"running", "interrupted"})
+            if trial.state.name == "COMPLETE":
+                self.assertEqual(self.summary(run)["test_error"], trial.value)
+                self.assertEqual(str(trial.params["algorithm.tau"]),
+                                 str(self.config(run)["algorithm"]["tau"]))
+
+    # To its end. ----------------------------------------------------------------------------------
+
+    def test_twelve_trials(self):
+        done = self.search(RATES, "--trials", "12")
+        self.assert_whole(12)
+        self.assertIn("\n12 trials: ", done.stdout)
+        best = self.study().best_trial
+        self.assertIn(best.user_attrs["runs"][0], done.stdout.splitlines()[0])
+        self.assertEqual(12, done.stderr.count(" trial "))
+        self.assertEqual(2, self.most_at_once())
+        # The same again has nothing to do; more trials are added.
+        before = self.events("run")
+        self.search(RATES, "--trials", "12")
+        self.assertEqual(before, self.events("run"))
+        self.search(RATES, "--trials", "13")
+        self.assert_whole(13)
+
+    def most_at_once(self) -> int:
+        at_work: set[str] = set()
+        most = 0
+        for event in self.events("run"):
+            (at_work.add if event["state"] == "running" else at_work.discard)(event["identity"])
+            most = max(most, len(at_work))
+        return most
+
+    def killed(self, with_children: bool) -> None:
+        moments = random.Random(with_children)
+        words = self.words(RATES, "--trials", "12")
+        for _ in range(4):
+            search = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(moments.uniform(0.8, 3))
+            for pid in [*(descendants(search.pid) if with_children else []), search.pid]:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass  # it has ended
+            search.wait()
+        self.search(RATES, "--trials", "12")
+        self.assert_whole(12)
+
+    def test_goes_on_when_it_was_killed(self):
+        self.killed(with_children=False)
+
+    def test_goes_on_when_it_was_killed_with_its_runs(self):
+        self.killed(with_children=True)
+
+    def test_goes_on_when_it_was_interrupted(self):
+        words = self.words(RATES, "--trials", "3", "--set",
+                           "stop.epochs=100000")
+        search = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.wait_for(lambda: len(list(self.out.glob("runs/*/metrics.jsonl"))) == 2)
+        time.sleep(0.5)
+        search.send_signal(signal.SIGINT)
+        output, complaints = search.communicate(timeout=60)
+        self.assertEqual(130, search.returncode, output + complaints)
+        self.assertIn(b"3 to do", output)
+        self.assertEqual(2, len([e for e in self.events("run") if e["state"] == "interrupted"]))
+        self.assertEqual(["RUNNING"] * 2, [t.state.name for t in self.study().trials])
+
+    def wait_for(self, what) -> None:
+        for _ in range(600):
+            if what():
+                return
+            time.sleep(0.1)
+        self.fail("waited for a minute")
+
+    # Pruning. -------------------------------------------------------------------------------------
+
+    def test_a_bad_run_is_ended_early(self):
+        arguments = ["--pruner", "halving", "--set", "stop.epochs=300", "--set",
+                     "evaluate.every.epochs=10"]
+        self.search(RATES.replace("1e-4", "1e-9"), "--trials", "1", *arguments)
+        for rate in (0.1, 1e-9):
+            self.study().enqueue_trial({"algorithm.learning_rate": rate, "algorithm.tau": "4"})
+        sweep = RATES.replace("1e-4", "1e-9").replace("concurrent = 2", "concurrent = 1")
+        done = self.search(sweep, "--trials", "3", *arguments)
+        first, good, bad = self.study().trials
+        self.assertEqual(["COMPLETE", "COMPLETE", "PRUNED"],
+                         [t.state.name for t in (first, good, bad)])
+        [run] = bad.user_attrs["runs"]
+        self.assertEqual(["running", "stopped_early"], self.states(run))
+        self.assertEqual("interrupted", self.summary(run)["status"])
+        self.assertLess(self.summary(run)["epochs"], 250)
+        self.assertIn("trial 2: pruned after evaluation 1:", done.stderr)
+        # It is known, and not made again.
+        self.study().enqueue_trial({"algorithm.learning_rate": 1e-9, "algorithm.tau": "4"})
+        self.search(sweep, "--trials", "4", *arguments)
+        self.assertEqual("PRUNED", self.study().trials[3].state.name)
+        self.assertEqual(["running", "stopped_early"], self.states(run))
+
+    # What a sweep file says. ----------------------------------------------------------------------
+
+    def test_groups_zipped_keys_steps_seeds_and_adapt(self):
+        sweep = """
+base = "base.toml"
+seeds = [3, 5]
+adapt = true
+[set]
+stop.epochs = 0.5
+[axes]
+workers.batch = {min = 8, max = 33, step = 8}
+[[group]]
+algorithm.name = "easgd"
+[[group.zip]]
+algorithm.tau = [1, 16]
+algorithm.learning_rate = [0.01, 0.2]
+[[group]]
+algorithm.name = ["downpour", "msgd"]
+algorithm.learning_rate = {min = 0.001, max = 0.01}
+"""
+        self.search(sweep, "--trials", "1", "--pruner", "none")
+        method, rate = "group 1: algorithm.name", "group 1: algorithm.learning_rate"
+        for params in ({"group": 0, "group 0: algorithm.tau+algorithm.learning_rate": "16, 0.2"},
+                       {"group": 1, method: "downpour"}, {"group": 1, method: "msgd", rate: 0.002}):
+            self.study().enqueue_trial(params)
+        self.search(sweep, "--trials", "6", "--pruner", "none")
+        self.assertEqual(6, len(self.study().trials))
+        groups = set()
+        for trial in self.study().trials:
+            configs = [self.config(run) for run in trial.user_attrs["runs"]]
+            self.assertEqual([3, 5], [c["seed"] for c in configs])
+            errors = [self.summary(run)["test_error"] for run in trial.user_attrs["runs"]]
+            self.assertEqual(sum(errors) / 2, trial.value)
+            self.assertEqual(0.5, configs[0]["stop"]["epochs"])
+            self.assertIn(configs[0]["workers"]["batch"], (8, 16, 24, 32))
+            algorithm = configs[0]["algorithm"]
+            groups.add(algorithm["name"])
+            if algorithm["name"] == "easgd":
+                self.assertIn((algorithm["tau"], algorithm["learning_rate"]),
+                              ((1, 0.01), (16, 0.2)))
+            else:
+                self.assertTrue(0.001 <= algorithm["learning_rate"] <= 0.01)
+            if algorithm["name"] == "msgd":
+                self.assertEqual(1, len(configs[0]["workers"]["devices"]))
+        self.assertEqual({"easgd", "downpour", "msgd"}, groups)
+
+    def test_the_first_seed_goes_ahead(self):
+        self.search("seeds = 2\n" + RATES, "--trials", "2")
+        for trial in self.study().trials:
+            first, second = trial.user_attrs["runs"]
+            order = [(e["identity"], e["state"]) for e in self.events("run")]
+            self.assertLess(order.index((first, "done")), order.index((second, "running")))
+
+    def test_combinations_that_require_leaves_out_do_not_count(self):
+        sweep = RATES + 'require = "algorithm.tau * algorithm.learning_rate <= 0.01"\n'
+        self.search(sweep.replace("\nconcurrent", '\nmethod = "random"\nruns = 6\nconcurrent'))
+        kept = [t for t in self.study().trials if "excluded" not in t.user_attrs]
+        self.assertEqual(6, len(kept))
+        self.assertGreater(len(self.study().trials), 6)
+        for trial in kept:
+            rate, tau = (trial.params[f"algorithm.{key}"] for key in ("learning_rate", "tau"))
+            self.assertLessEqual(int(tau) * rate, 0.01)
+        self.assertIn("6 trials: 6 done", self.search(sweep, "--trials", "6").stdout)
+        nothing = RATES + 'require = "algorithm.tau > 16"\n'
+        done = self.search(nothing, "--trials", "1", code=2)
+        self.assertRegex(done.stderr, r"^tools/search: .*sweep.toml: require: leaves out")
+
+    def test_a_sweep_knows_the_runs_of_a_search(self):
+        sweep = RATES.replace('{min = 1e-4, max = 0.5, scale = "log"}', "[0.01, 0.1]")
+        self.search(sweep, "--trials", "8", "--pruner", "none")
+        known = {run for trial in self.study().trials for run in trial.user_attrs["runs"]}
+        self.assertLess(len(known), 8)  # of 6 combinations; what is known is not made again
+        for run in known:
+            self.assertEqual(1, self.states(run).count("running"))
+        done = subprocess.run([PROGRAM, "sweep", self.root / "sweep.toml", "--out", self.out],
+                              capture_output=True, text=True, check=False)
+        self.assertEqual(0, done.returncode, done.stderr)
+        self.assertIn(f"{len(known)} of 6 runs are done already", done.stderr)
+
+    def test_an_edited_file_has_a_study_of_its_own(self):
+        self.search(RATES, "--trials", "2")
+        self.search(RATES.replace("16]", "32]"), "--trials", "1")
+        self.search(RATES, "--trials", "3")
+        self.assertEqual([1, 3], sorted(len(study.trials) for study in self.studies()))
+
+    # What goes wrong. -----------------------------------------------------------------------------
+
+    def test_a_trial_that_fails_is_told_and_made_once_more_by_the_next_search(self):
+        sweep = RATES + '[set]\ndata.set = "mnist"\n'
+        data = self.root / "data"
+        arguments = ["--trials", "1", "--set", "data.samples=", "--set", f"data.dir={data}"]
+        done = self.search(sweep, *arguments, code=1)
+        self.assertIn("1/1 trial 0: failed: ", done.stderr)
+        self.assertIn(str(data), done.stderr)
+        self.search(sweep, *arguments, code=1)
+        first, again = self.study().trials
+        self.assertEqual(("FAIL", "FAIL"), (first.state.name, again.state.name))
+        self.assertEqual(first.params, again.params)
+
+    def test_wrong_files_and_arguments_are_one_line(self):
+        for wrong, told in (
+                ('axes."algorithm.tauu" = [1]', r'sweep.toml:\d+: algorithm.tauu: .*"tau"'),
+                ('axes."algorithm.name" = ["easgd", "easgdd"]', r"sweep.toml:\d+: .*easgdd"),
+                ('axes."workers.batch" = {min = 0, max = 8}', r"sweep.toml:\d+: workers.batch"),
+                ('axes."algorithm.tau" = [1', r"sweep.toml:\d+")):
+            done = self.search('base = "base.toml"\n' + wrong, "--trials", "1", code=2)
+            self.assertRegex(done.stderr, rf"\A.*{told}.*\n\Z")
+            self.assertFalse(self.out.exists())
+        done = self.search(RATES, code=2)
+        self.assertRegex(done.stderr, r"\A.*say how many trials with --trials\n\Z")
+
+    def test_a_folder_has_one_search_at_a_time(self):
+        words = self.words(RATES, "--trials", "1", "--set", "stop.epochs=100000")
+        first = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.wait_for(lambda: list(self.out.glob("runs/*/metrics.jsonl")))
+        done = self.search(RATES, "--trials", "1", code=2)
+        self.assertRegex(done.stderr, r"\A.*: a sweep is at work in it\n\Z")
+        first.terminate()
+        self.assertEqual(130, first.wait(timeout=60))
+
+    def test_a_damaged_study_is_told(self):
+        self.search(RATES, "--trials", "1")
+        (self.out / "search.db").write_text("no data base")
+        done = self.search(RATES, "--trials", "1", code=3)
+        self.assertRegex(done.stderr, r"\Atools/search: .*search.db: .*\n\Z")
+
+    def test_without_optuna(self):
+        (self.root / "optuna.py").write_text("raise ModuleNotFoundError('No module optuna')")
+        done = self.search(RATES, "--trials", "1", code=4,
+                           env=os.environ | {"PYTHONPATH": str(self.root)})
+        self.assertRegex(done.stderr, r"\Atools/search: needs Optuna: .*python3-optuna.*\n\Z")
+
+
+if __name__ == "__main__":
+    PROGRAM = Path(sys.argv.pop(1)).resolve()
+    try:
+        import optuna  # noqa: F401
+    except ImportError:
+        print("skipped: needs Optuna; tools/install --tests installs python3-optuna")
+        sys.exit(SKIPPED)
+    unittest.main(testRunner=unittest.TextTestRunner(stream=sys.stdout, verbosity=1))
