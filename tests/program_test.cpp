@@ -695,7 +695,8 @@ TEST_CASE("mistakes have one clear line and their exit code") {
   check_one_line(program("trian"), 2, "no such command: trian; did you mean \"train\"?");
   check_one_line(program("train"), 2, "config is required");
   check_one_line(program("train ''"), 2, "expected a configuration file");
-  check_one_line(program("-x"), 2, "no such option: -x; expected one of train, evaluate");
+  check_one_line(program("-x"), 2,
+                 "no such option: -x; expected one of train, sweep, evaluate, report");
   check_one_line(program("train a.toml --sett algorithm.tau=4 --foo"), 2,
                  "train: not expected: --sett algorithm.tau=4 --foo; did you mean \"--set\"?");
   check_one_line(program("train nowhere.toml"), 2, "nowhere.toml: cannot be opened");
@@ -733,7 +734,7 @@ TEST_CASE("mistakes have one clear line and their exit code") {
   std::ofstream(folder / "single.toml") << "[layer]\ntype = \"linear\"\n";
   check_one_line(program(kTrain + "--set network.file=" + folder / "single.toml" + out), 2,
                  "single.toml:1: layer: expected tables, each headed [[layer]]");
-  check_one_line(program("help me"), 2, "there is \"config\"");
+  check_one_line(program("help me"), 2, "there are \"config\" and \"sweep\"");
   check_one_line(program("help config algorithm.roh"), 2, "did you mean \"algorithm.rho\"?");
   check_one_line(program("locate mnits"), 2, "did you mean \"mnist\"?");
   check_one_line(program("evaluate /dev/null"), 3, "/dev/null: ");

@@ -415,6 +415,10 @@ TEST_CASE("a sweep's runs are those of its plan, also those that wait or have fa
   failed.state = RunState::failed;
   failed.reason = "data: no such set";
   manifest.write(failed);
+  StateEvent running;  // the sweep was killed: nobody is at work in the folder
+  running.identity = "aa";
+  running.state = RunState::running;
+  manifest.write(running);
   const Study study = read_study({folder.string()});
   REQUIRE(study.runs.size() == 3);
   CHECK(study.runs[0].status == "done");
@@ -426,6 +430,9 @@ TEST_CASE("a sweep's runs are those of its plan, also those that wait or have fa
             {folder.path().parent_path().string() + "/" + folder.path().filename().string() + "/",
              folder.string(), folder / "runs/aa"})
             .runs.size() == 3);
+
+  fs::remove(folder / "runs/aa/summary.json");
+  CHECK(read_study({folder.string()}).runs[0].status == "unfinished");
 
   std::ofstream(folder.path() / "manifest.jsonl", std::ios::app) << "{{{\n";
   const Study without = read_study({folder.string()});

@@ -145,6 +145,12 @@ function drawLines(svg, width, options) {
     box.x0 *= log.x ? 0.8 : 1;
     box.x1 = box.x1 * 1.2 || 1;
   }
+  if (series.some((s) => s.dots)) {  // a dot at the edge is to be whole
+    box.x0 /= 1.12;
+    box.x1 *= 1.12;
+    box.y0 /= 1.06;
+    box.y1 *= 1.06;
+  }
   const plot = {left: 52, right: width - 10, top: 26, bottom: height - 42, box, log};
   plot.sx = scale(box.x0, box.x1, plot.left, plot.right, log.x);
   plot.sy = scale(box.y0, box.y1, plot.bottom, plot.top, log.y);

@@ -14,19 +14,25 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// Whether a sweep knows better than the run's own folder how it ended. A sweep that was killed
+/// still calls its runs running.
+bool is_verdict(RunState state) {
+  return state == RunState::failed || state == RunState::interrupted ||
+         state == RunState::stopped_early;
+}
+
 /// What a sweep knows of one of its runs; the run's own folder knows better, if it has one.
 ReportedRun read_planned(const SweepRecord& sweep, const PlannedRun& planned) {
   const fs::path folder = sweep.folder / planned.folder;
   const StateEvent state = sweep.state_of(planned.identity);
+  const std::string word = config::name_of(state.state);
   ReportedRun run;
   if (is_run_folder(folder)) {
     run = read_reported_run(folder);
-    if (!run.summary || state.state == RunState::failed || state.state == RunState::stopped_early) {
-      if (run.status != "running") run.status = config::name_of(state.state);
-    }
+    if (is_verdict(state.state) && run.status != "running") run.status = word;
   } else {
     run.folder = folder;
-    run.status = config::name_of(state.state);
+    run.status = word;
   }
   run.identity = planned.identity;
   run.adapted = planned.adapted;

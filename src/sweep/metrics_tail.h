@@ -11,7 +11,7 @@ namespace easgd {
 struct RunGlance {
   double fraction = 0;  ///< of the run, 0..1; 0 if it does not say
   double images_per_second = 0;
-  std::optional<double> test_error, best_test_error;
+  std::optional<double> test_error = {}, best_test_error = {};
 };
 
 class MetricsTail {

@@ -246,7 +246,7 @@ void Supervisor::finish(const Running& ended) {
   note(run, {.state = RunState::done, .attempt = ended.attempt, .exit_code = code});
   count_finished(run, *summary);
   client_.line(fmt::format("{}/{} {}: {}", result_.done, plan_.runs.size(), table_.label_of(run),
-                           conclusion(*summary)));
+                           outcome_of(*summary)));
   client_.run_ended(record_.state_of(run.identity()));
 }
 

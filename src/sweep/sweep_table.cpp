@@ -53,6 +53,15 @@ std::string aligned(const std::vector<Line>& lines, std::size_t texts) {
 
 }  // namespace
 
+std::string outcome_of(const RunSummary& summary) {
+  const bool is_virtual = summary.virtual_seconds.has_value();
+  return fmt::format("{}error {:.2f} % (best {:.2f} %), {:.1f} {}s",
+                     summary.status == RunStatus::done ? "" : "diverged, ",
+                     100 * summary.test_error, 100 * summary.best_test_error,
+                     summary.virtual_seconds.value_or(summary.wall_seconds),
+                     is_virtual ? "virtual " : "");
+}
+
 SweepTable::SweepTable(const SweepPlan& plan) : plan_(plan) {
   std::set<std::int64_t> seeds;
   std::vector<std::set<std::string>> seen(plan.axes.size());

@@ -11,6 +11,9 @@
 
 namespace easgd {
 
+/// A finished run in one line, for people: "error 23.41 % (best 23.20 %), 12.3 s".
+std::string outcome_of(const RunSummary& summary);
+
 class SweepTable {
  public:
   /// `plan` has to outlive it.
