@@ -125,6 +125,7 @@ class Search(unittest.TestCase):
         self.assertIn("\n12 trials: ", done.stdout)
         best = self.study().best_trial
         self.assertIn(best.user_attrs["runs"][0], done.stdout.splitlines()[0])
+        self.assertIn(f" tau={best.params['algorithm.tau']}", done.stdout.splitlines()[0])
         self.assertEqual(12, done.stderr.count(" trial "))
         self.assertEqual(2, self.most_at_once())
         # The same again has nothing to do; more trials are added.
