@@ -374,18 +374,24 @@ TEST_CASE("runs are packed on GPUs: each has its own, or so many share one") {
 }
 
 TEST_CASE("how long a run takes is known from those that compute the same") {
-  const Config config = base_with({});
+  const auto run_with = [](const Words& overrides) {
+    SweepRun run;
+    run.config = base_with(overrides);
+    run.speed_class = speed_class_of(run.config);
+    return run;
+  };
+  const SweepRun run = run_with({});
   RunSummary summary;
   summary.steps = {100, 100};
   summary.epochs = 2;  // so that an epoch has 100 x 128 images
   summary.wall_seconds = 10;
   Estimate estimate;
-  CHECK(!estimate.seconds_of(config));
-  CHECK(estimate.seconds_of(base_with({"stop.seconds=3"})) == 3);
-  estimate.learn(config, summary);
-  CHECK(estimate.seconds_of(config).value() == doctest::Approx(5));
-  CHECK(estimate.seconds_of(base_with({"stop.epochs=4", "algorithm.tau=3"})).value() ==
+  CHECK(!estimate.seconds_of(run));
+  CHECK(estimate.seconds_of(run_with({"stop.seconds=3"})) == 3);
+  estimate.learn(run, summary);
+  CHECK(estimate.seconds_of(run).value() == doctest::Approx(5));
+  CHECK(estimate.seconds_of(run_with({"stop.epochs=4", "algorithm.tau=3"})).value() ==
         doctest::Approx(20));
-  CHECK(estimate.seconds_of(base_with({"stop.steps=20"})).value() == doctest::Approx(1));
-  CHECK(!estimate.seconds_of(base_with({"workers.batch=7"})));
+  CHECK(estimate.seconds_of(run_with({"stop.steps=20"})).value() == doctest::Approx(1));
+  CHECK(!estimate.seconds_of(run_with({"workers.batch=7"})));
 }

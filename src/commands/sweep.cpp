@@ -53,7 +53,7 @@ void list_runs(const SweepPlan& plan, const SweepFolder& folder, const Estimate&
   const SweepTable table(plan);
   for (const SweepRun& run : plan.runs) {
     const bool is_done = folder.finished(run.identity()).has_value();
-    const auto seconds = estimate.seconds_of(run.config);
+    const auto seconds = estimate.seconds_of(run);
     output("{}  {:<7}  {:>8}  {}\n", run.identity(), is_done ? "done" : "waiting",
            seconds ? fmt::format("{:.0f} s", *seconds) : "-", table.label_of(run));
   }

@@ -16,6 +16,7 @@
 #include "settings/identity.h"
 #include "settings/load.h"
 #include "sweep/combinations.h"
+#include "sweep/estimate.h"
 
 namespace easgd {
 namespace {
@@ -230,6 +231,7 @@ class Planner {
     }
     if (is_new(planned.identity, config)) {
       plan_.most_devices = std::max(plan_.most_devices, run.demand.devices);
+      run.speed_class = speed_class_of(config);
       run.config = std::move(config);
       plan_.runs.push_back(std::move(run));
     }

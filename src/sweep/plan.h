@@ -22,6 +22,7 @@ struct SweepRun {
   PlannedRun planned;
   Config config;  ///< with devices and threads that are chosen
   Demand demand;
+  std::string speed_class = {};  ///< see estimate.h
 
   const std::string& identity() const { return planned.identity; }
 };

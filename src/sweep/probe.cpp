@@ -71,7 +71,7 @@ Estimate estimate_from(const SweepPlan& plan, const SweepFolder& folder) {
   Estimate estimate;
   for (const SweepRun& run : plan.runs) {
     if (const auto summary = folder.finished(run.identity())) {
-      estimate.learn(run.config, *summary);
+      estimate.learn(run, *summary);
     }
   }
   return estimate;
@@ -79,7 +79,7 @@ Estimate estimate_from(const SweepPlan& plan, const SweepFolder& folder) {
 
 void probe(const SweepPlan& plan, Estimate& estimate) {
   for (const SweepRun& run : plan.runs) {
-    if (!estimate.knows(run.config)) estimate.learn(run.config, try_out(run.config));
+    if (!estimate.knows(run)) estimate.learn(run, try_out(run.config));
   }
 }
 
@@ -89,7 +89,7 @@ std::optional<double> seconds_left(const SweepPlan& plan, const SweepFolder& fol
   double left = 0;
   for (const SweepRun& run : plan.runs) {
     if (folder.finished(run.identity())) continue;
-    const auto seconds = estimate.seconds_of(run.config);
+    const auto seconds = estimate.seconds_of(run);
     if (!seconds) return std::nullopt;
     left += *seconds * capacity.fraction_of(run.demand);
   }

@@ -165,7 +165,7 @@ void Supervisor::give_up() {
 
 void Supervisor::count_finished(const SweepRun& run, const RunSummary& summary) {
   ++result_.done;
-  estimate_.learn(run.config, summary);
+  estimate_.learn(run, summary);
   table_.add_finished(run, summary);
 }
 
@@ -285,12 +285,12 @@ void Supervisor::end_early() {
 std::optional<double> Supervisor::seconds_left() const {
   double left = 0;
   for (const Waiting& waiting : waiting_) {
-    const auto seconds = estimate_.seconds_of(waiting.run->config);
+    const auto seconds = estimate_.seconds_of(*waiting.run);
     if (!seconds) return std::nullopt;
     left += *seconds * capacity_.fraction_of(waiting.run->demand);
   }
   for (const Running& running : running_) {
-    const auto seconds = estimate_.seconds_of(running.run->config);
+    const auto seconds = estimate_.seconds_of(*running.run);
     if (!seconds) return std::nullopt;
     left += std::max(0.0, *seconds - seconds_since(running.begin)) *
             capacity_.fraction_of(running.run->demand);
