@@ -49,7 +49,8 @@ class Study {
     rewrite(rest);
   }
   void rewrite(const std::string& rest) const {
-    std::ofstream(file()) << "base = \"base.toml\"\n" + rest;
+    const bool has_base = rest.starts_with("base");
+    std::ofstream(file()) << (has_base ? "" : "base = \"base.toml\"\n") + rest;
   }
   std::string file() const { return folder_ / "study.toml"; }
   fs::path out() const { return folder_.path() / "sweep"; }
@@ -83,6 +84,9 @@ class Study {
   TemporaryFolder folder_;
 };
 
+const std::string kConvolution =
+    "network.layer = [{type = \"conv\", channels = 2, kernel = 5}, {type = \"linear\", outputs = "
+    "10}, {type = \"softmax_cross_entropy\"}]\n";
 const std::string kSix = "seeds = 2\n[axes]\nalgorithm.tau = [1, 4, 16]\n";
 
 std::size_t count(const std::vector<RunState>& states, RunState state) {
@@ -140,10 +144,7 @@ TEST_CASE("a changed sweep file adds runs and leaves others out, which stay on d
 
 TEST_CASE("one broken combination is tried once more, told, and costs nothing else") {
   // What a convolution makes of images that are too small is found when the run begins.
-  const Study study(
-      "seeds = 2\n[axes]\ndata.crop = [0, 4]\n[set]\nnetwork.layer = "
-      "[{type = \"conv\", channels = 2, kernel = 5}, {type = \"linear\", outputs = "
-      "10}, {type = \"softmax_cross_entropy\"}]\n");
+  const Study study("seeds = 2\n[axes]\ndata.crop = [0, 4]\n[set]\n" + kConvolution);
   const Answer answer = program("sweep " + study.file() + " --out " + study.out().string());
   CAPTURE(answer.text);
   CHECK(answer.code == 1);
@@ -218,6 +219,82 @@ TEST_CASE("killed at twenty moments, alone or with its runs, it ends with the sa
   }
 }
 
+TEST_CASE("a parent that is killed alone leaves runs that save what they have and end") {
+  const Study study("[set]\nstop.epochs = 30000\n");
+  const pid_t sweep = study.start();
+  while (!fs::exists(study.out() / "manifest.jsonl") || study.beginnings().empty()) sleep_ms(10);
+  const std::string run = (study.out() / study.runs().at(0).folder).string();
+  wait_for_file(run + "/center.safetensors");
+  kill(sweep, SIGKILL);
+  code_of(sweep);
+  wait_for_file(run + "/summary.json");
+  std::string status;
+  for (int i = 0; i < 1000 && status.empty(); ++i, sleep_ms(10)) {
+    const nlohmann::json summary = nlohmann::json::parse(bytes_of(run + "/summary.json"));
+    if (!summary.at("test_error").is_null()) status = summary.at("status");
+  }
+  CHECK(status == "interrupted");
+}
+
+TEST_CASE("an error of the sweep's own costs the run that it meets, not those at work") {
+  const Study study(
+      "concurrent = 2\n[axes]\nstop.epochs = [1, 30, 2, 3]\n");  // the second is at work
+  const pid_t sweep = study.start();
+  while (!fs::exists(study.out() / "manifest.jsonl") || study.beginnings().size() < 2) sleep_ms(5);
+  fs::rename(study.out() / "logs", study.out() / "logs.away");
+  std::ofstream(study.out() / "logs") << "in the way";
+  CHECK(code_of(sweep) == 1);
+  CHECK(study.states().at(1) == RunState::done);
+  const SweepRecord record = study.record();
+  CHECK(record.state_of(study.runs().at(3).identity).reason.find("logs") != std::string::npos);
+  fs::remove(study.out() / "logs");
+  CHECK(study.run().code == 0);
+}
+
+TEST_CASE("a sweep whose parent has ignored the ends of children knows when its runs end") {
+  const Study study("seeds = 2\n");
+  const Answer answer =
+      program("sweep " + study.file() + " --quiet --out " + study.out().string(), "trap '' CHLD; ");
+  CAPTURE(answer.text);
+  CHECK(answer.code == 0);
+}
+
+TEST_CASE("what ails all runs ends a sweep early; what killed one is said") {
+  const Study hopeless("seeds = 40\n[set]\ndata.crop = 4\n" + kConvolution);
+  const Answer answer = program("sweep " + hopeless.file() + " --out " + hopeless.out().string());
+  CAPTURE(answer.text);
+  CHECK(answer.code == 1);
+  CHECK(answer.text.find("no other was begun") != std::string::npos);
+  CHECK(hopeless.beginnings().size() < 8);
+  const Study killed("[set]\nstop.epochs = 30000\n");
+  const pid_t sweep = killed.start();
+  while (!fs::exists(killed.out() / "manifest.jsonl") || killed.beginnings().empty()) sleep_ms(10);
+  const std::string run = (killed.out() / killed.runs().at(0).folder).string();
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    wait_for_file(run + "/center.safetensors");
+    std::system(("pkill -KILL -f 'easgd train.*" + run + "'").c_str());
+    while (fs::exists(run + "/center.safetensors") && killed.states().at(0) == RunState::running &&
+           attempt == 0) {
+      sleep_ms(10);
+    }
+  }
+  CHECK(code_of(sweep) == 1);
+  const StateEvent state = killed.record().state_of(killed.runs().at(0).identity);
+  CHECK(state.state == RunState::failed);
+  CHECK(state.exit_code == 137);
+  CHECK(state.reason.starts_with("ended by signal 9 (Killed)"));
+}
+
+TEST_CASE("a summary that no run has written is no end of a run") {
+  const Study study("");
+  REQUIRE(study.run().code == 0);
+  const fs::path run = study.out() / study.runs().at(0).folder;
+  std::ofstream(run / "summary.json") << "{}";
+  CHECK(study.run().code == 0);
+  CHECK(bytes_of((run / "summary.json").string()).find("\"status\": \"done\"") !=
+        std::string::npos);
+}
+
 TEST_CASE("a dry run lists the runs and their time, and leaves nothing") {
   const Study study(kSix);
   const Answer plain = study.run("--dry-run");
@@ -244,6 +321,11 @@ TEST_CASE("a folder that is somebody else's, or cannot be written, is refused") 
   check_one_line(program("sweep " + study.file() + " --quiet --out " + (other / "file") + "/x"), 3,
                  "cannot make the sweep's folder");
   check_one_line(program("sweep nowhere.toml"), 2, "nowhere.toml");
+  check_one_line(study.run("--probe"), 2, "--dry-run");
+  study.rewrite("base = \"nope.toml\"\n");
+  check_one_line(study.run(), 2, "study.toml:1: base: ");
+  study.rewrite("name = \"../up\"\n");
+  check_one_line(study.run(), 2, "study.toml:2: name: expected a word");
   check_one_line(program("sweep configs/synthetic_logistic.toml"), 2, "unknown key");
 }
 

@@ -232,17 +232,61 @@ TEST_CASE("adapt gives each method what it takes, and says so") {
   CHECK(complaint.find("algorithm.name=downpour algorithm.tau=1") != std::string::npos);
   const SweepPlan plan = Study("adapt = true\n" + methods, base).plan();
   CHECK(values_of(plan, "algorithm.name") == Words{"easgd", "easgd", "downpour", "downpour",
-                                                   "allreduce", "lookahead", "lookahead", "mvasgd",
+                                                   "allreduce", "lookahead", "lookahead",
                                                    "mvasgd"});
-  CHECK(plan.same == 1);  // allreduce has but one tau
+  CHECK(plan.same == 2);  // allreduce has but one tau, and to mvasgd it means nothing
   const auto adapted = [&plan](std::size_t i) { return plan.runs[i].planned.adapted; };
   CHECK(adapted(0).empty());
   CHECK(adapted(2) == Words{"algorithm.beta="});
-  CHECK(adapted(4) == Words{"algorithm.exchange=synchronous", "algorithm.beta="});
+  CHECK(adapted(4) ==
+        Words{"algorithm.exchange=synchronous", "algorithm.beta=", "algorithm.tau=1"});
   CHECK(adapted(5) == Words{"algorithm.beta=", "algorithm.alpha=0.5"});
-  CHECK(adapted(7) == Words{"algorithm.beta=", "algorithm.alpha=0.01", "workers.devices=cpu"});
+  CHECK(adapted(7) ==
+        Words{"algorithm.beta=", "algorithm.alpha=0.01", "workers.devices=cpu", "algorithm.tau=1"});
   CHECK(plan.runs[5].config.algorithm.alpha == 0.5);
   CHECK(plan.runs[7].config.workers.devices == Words{"cpu"});
+}
+
+TEST_CASE("values are those that the runs have, so that each can be told from the others") {
+  const SweepPlan tables =
+      Study("[axes]\nalgorithm.schedule = [{kind = \"cosine\"}, {kind = \"constant\"}]\n").plan();
+  CHECK(values_of(tables, "algorithm.schedule") ==
+        Words{"{kind = \"cosine\"}", "{kind = \"constant\"}"});
+  const SweepPlan workers =
+      Study("[axes]\nworkers.devices = [\"cpu\", \"4 x cpu\", [\"cpu\", \"cpu\"]]\n").plan();
+  CHECK(values_of(workers, "workers.devices") == Words{"1 x cpu", "4 x cpu", "2 x cpu"});
+}
+
+TEST_CASE("random search over few values ends, and says so; a grid of too many is refused") {
+  const SweepPlan plan =
+      Study("method = \"random\"\nruns = 20\n[axes]\nalgorithm.tau = [1, 4, 16]\n").plan();
+  CHECK(plan.runs.size() == 3);
+  REQUIRE(plan.remarks.size() == 1);
+  CHECK(plan.remarks[0].starts_with("random search has found 3 combinations, not 20"));
+  std::string large = "[axes]\n";
+  for (const char* key : {"rho", "learning_rate", "momentum", "weight_decay", "tau"}) {
+    large += std::string("algorithm.") + key + " = {min = 0.1, max = 0.9, points = 9999}\n";
+  }
+  CHECK(Study(large).complaint().ends_with("has more than 100000 runs"));
+}
+
+TEST_CASE("a command line does not set aside the coupling that a sweep varies") {
+  CHECK(Study("[axes]\nalgorithm.alpha = [0.1]\n")
+            .complaint({"algorithm.rho=3"})
+            .find("gives rho, alpha or beta itself") != std::string::npos);
+}
+
+TEST_CASE("an identity is of what is in the files that a configuration names") {
+  const TemporaryFolder folder;
+  std::ofstream(folder / "a") << "weights";
+  std::ofstream(folder / "b") << "weights";
+  std::ofstream(folder / "c") << "others";
+  const auto from = [&folder](const char* name) {
+    return identity_of(base_with({"network.init=" + (folder / name)}));
+  };
+  CHECK(from("a") == from("b"));
+  CHECK(from("a") != from("c"));
+  CHECK(from("a") != identity_of(base_with({})));
 }
 
 TEST_CASE("of rho, alpha and beta the sweep's takes the place of the base's") {

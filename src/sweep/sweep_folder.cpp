@@ -49,7 +49,8 @@ std::string text_of(const fs::path& path) {
 void SweepFolder::make() const {
   std::error_code ignored;
   const bool used = fs::exists(path_, ignored) && !fs::is_empty(path_, ignored);
-  if (used && !is_sweep(path_)) {
+  const bool is_ours = is_sweep(path_) || fs::exists(path_ / "configs", ignored);
+  if (used && !is_ours) {
     throw ConfigError(path_.string() +
                       ": holds something else than a sweep; give another folder with --out");
   }
@@ -80,7 +81,7 @@ void SweepFolder::write_config(const std::string& identity, const Config& config
 
 std::optional<RunSummary> SweepFolder::finished(const std::string& identity) const {
   const std::optional<RunSummary> summary = find_summary(run(identity));
-  if (!summary) return std::nullopt;
+  if (!summary || summary->steps.empty()) return std::nullopt;  // no run has written that
   const bool is_over = summary->status == RunStatus::done || summary->status == RunStatus::diverged;
   return is_over ? summary : std::nullopt;
 }
