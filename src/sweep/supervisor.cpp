@@ -80,6 +80,12 @@ std::string reason_of(const ChildProcess& process, const std::string& last_words
   return fmt::format("ended by {}{}", signal, last_words.empty() ? "" : ": " + last_words);
 }
 
+/// Two runs fail for one reason, though each names its own files.
+std::string without(std::string text, const std::string& identity) {
+  for (std::size_t at; (at = text.find(identity)) != text.npos;) text.erase(at, identity.size());
+  return text;
+}
+
 class Supervisor {
  public:
   Supervisor(const SweepPlan& plan, const SweepFolder& folder, const SweepOptions& options,
@@ -322,7 +328,7 @@ void Supervisor::fail(const SweepRun& run, StateEvent how) {
     how.state = RunState::failed;
     note(run, how);
     ++result_.failed;
-    reasons_.insert(how.reason);
+    reasons_.insert(without(how.reason, run.identity()));
     table_.add_failed(run);
     client_.line(fmt::format("{} failed{}: {}; more in {}", table_.label_of(run), code, how.reason,
                              folder_.log(run.identity()).string()));
