@@ -18,8 +18,8 @@ std::vector<Axis> axes_between(const std::vector<ReportedRun>& runs,
 /// How early an axis is named: method, workers and tau come first.
 std::size_t rank_of(const std::string& axis);
 
-/// "p=4" for workers.devices = "4 x cpu", or four in a list; "tau=16" for algorithm.tau; a method by
-/// its name alone.
+/// "p=4" for workers.devices = "4 x cpu", or four in a list; "tau=16" for algorithm.tau; a method
+/// by its name alone.
 std::string words_of(const std::string& axis, const std::string& value);
 
 }  // namespace easgd::report
