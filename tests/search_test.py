@@ -6,6 +6,7 @@ EASGD is the program. Exit code 77: Optuna is not installed.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import random
@@ -378,6 +379,9 @@ algorithm.learning_rate = {min = 0.001, max = 0.01}
         (self.out / "search.db").write_text("no data base")
         done = self.search(RATES, "--trials", "1", code=3)
         self.assertRegex(done.stderr, r"\Atools/search: .*search.db: .*\n\Z")
+        # Its program has left the folder.
+        with open(self.out / "manifest.jsonl", "rb") as manifest:
+            fcntl.flock(manifest, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def test_without_optuna(self):
         (self.root / "optuna.py").write_text("raise ModuleNotFoundError('No module optuna')")
