@@ -45,19 +45,21 @@ type = "softmax_cross_entropy"
 class Study {
  public:
   explicit Study(const std::string& rest) {
-    std::ofstream(folder_ / "base.toml") << kBase;
+    std::ofstream(base()) << kBase;
     rewrite(rest);
   }
   void rewrite(const std::string& rest) const {
     const bool has_base = rest.starts_with("base");
     std::ofstream(file()) << (has_base ? "" : "base = \"base.toml\"\n") + rest;
   }
+  std::string base() const { return folder_ / "base.toml"; }
   std::string file() const { return folder_ / "study.toml"; }
   fs::path out() const { return folder_.path() / "sweep"; }
   std::string log() const { return folder_ / "log.txt"; }
 
-  Answer run(const std::string& more = "") const {
-    return program("sweep " + file() + " --quiet --out " + out().string() + " " + more);
+  /// `before` is what the shell does first.
+  Answer run(const std::string& more = "", const std::string& before = "") const {
+    return program("sweep " + file() + " --quiet --out " + out().string() + " " + more, before);
   }
   pid_t start() const { return start_program({"sweep", file(), "--out", out().string()}, log()); }
 
@@ -117,11 +119,60 @@ TEST_CASE("a run of a sweep is the run that its configuration stands for") {
   const Study study("[axes]\nalgorithm.tau = [4]\n");
   REQUIRE(study.run().code == 0);
   const PlannedRun run = study.runs().at(0);
+  const auto identity_in = [](const std::string& folder) {
+    return nlohmann::json::parse(bytes_of(folder + "/summary.json")).at("identity");
+  };
+  CHECK(identity_in((study.out() / run.folder).string()) == run.identity);
   const std::string alone = (study.out() / "alone").string();
   const std::string config = (study.out() / "configs" / (run.identity + ".toml")).string();
   REQUIRE(program("train " + config + " --out " + alone).code == 0);
   CHECK(bytes_of(alone + "/center.safetensors") ==
         bytes_of((study.out() / run.folder / "center.safetensors").string()));
+}
+
+TEST_CASE("a run that no sweep has made has the identity that a sweep would give it") {
+  const Study study("[axes]\nworkers.devices = [\"auto\", \"2 x cpu\"]\n");
+  REQUIRE(study.run().code == 0);
+  const TemporaryFolder folder;
+  for (const PlannedRun& run : study.runs()) {
+    const std::string alone = folder / run.identity;
+    const std::string devices = run.values.at("workers.devices");
+    const Answer answer = program("train " + study.base() + " --quiet --set workers.threads=1 " +
+                                  "--set \"workers.devices=" + devices + "\" --out " + alone);
+    CAPTURE(answer.text);
+    REQUIRE(answer.code == 0);
+    CHECK(nlohmann::json::parse(bytes_of(alone + "/summary.json")).at("identity") == run.identity);
+  }
+}
+
+TEST_CASE("a line that asks for nothing is answered, and the next is read") {
+  const Study study(
+      "method = \"random\"\nruns = 3\n[axes]\nalgorithm.tau = [1, 4, 16]\n"
+      "workers.batch = {min = 8, max = 32}\n");
+  const std::string lines =
+      R"({{{\n[1]\n{"run":"nobody"}\n{"plan":"one"}\n)"
+      R"({"plan":1,"points":[1.7,8]}\n{"plan":2,"points":[3,8]}\n{"plan":3,"points":[1]}\n)"
+      R"({"plan":4,"group":7,"points":[1,8]}\n{"plan":5,"points":[2,8.5]}\n)";
+  const Answer answer = study.run("--ask", "printf '" + lines + "' | ");
+  CAPTURE(answer.text);
+  CHECK(answer.code == 0);
+  std::vector<std::string> refused;
+  std::map<int, nlohmann::json> planned;
+  std::istringstream output(answer.text);
+  for (std::string line; std::getline(output, line);) {
+    if (!line.starts_with('{')) continue;
+    const auto event = nlohmann::json::parse(line);
+    if (event.at("event") == "refused") refused.push_back(event.at("line"));
+    if (event.at("event") == "planned") planned[event.at("plan")] = event;
+  }
+  CHECK(refused ==
+        std::vector<std::string>{"{{{", "[1]", R"({"run":"nobody"})", R"({"plan":"one"})"});
+  REQUIRE(planned.size() == 5);
+  CHECK(planned[1].at("refused") ==
+        "points: algorithm.tau: expected a whole number of 0..2; found 1.7");
+  for (const int plan : {2, 3, 4}) CHECK(planned[plan].contains("refused"));
+  CHECK_FALSE(planned[5].contains("refused"));
+  CHECK(planned[5].at("runs").size() == 1);
 }
 
 TEST_CASE("a changed sweep file adds runs and leaves others out, which stay on disk") {

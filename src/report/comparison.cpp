@@ -13,14 +13,6 @@ std::optional<double> finite(double value) {
   return std::isfinite(value) ? std::optional(value) : std::nullopt;
 }
 
-using BySeed = std::map<std::string, double>;
-
-std::vector<double> values_of(const BySeed& figures) {
-  std::vector<double> values;
-  for (const auto& [seed, value] : figures) values.push_back(value);
-  return values;
-}
-
 std::optional<std::size_t> best_of(const std::vector<BySeed>& figures) {
   std::size_t most = 0;
   for (const BySeed& own : figures) most = std::max(most, own.size());
@@ -42,12 +34,7 @@ Verdict verdict_of(const Comparison& c) {
 }
 
 void compare_with(const BySeed& best, const BySeed& own, Comparison& c) {
-  std::vector<double> differences;
-  for (const auto& [seed, value] : own) {
-    if (const auto it = best.find(seed); it != best.end()) {
-      differences.push_back(value - it->second);
-    }
-  }
+  const std::vector<double> differences = paired(own, best, std::minus<>());
   c.pairs = differences.size();
   c.difference = spread_of(differences).mean;
   if (c.pairs > 1) c.interval = bootstrap_interval(differences);
@@ -93,9 +80,7 @@ BySeed by_seed(const Study& study, const Group& group, Measure measure) {
     const auto value = run.is_complete() ? measure(run) : std::nullopt;
     if (value) found[run.seed()].push_back(*value);
   }
-  BySeed means;
-  for (const auto& [seed, values] : found) means[seed] = spread_of(values).mean;
-  return means;
+  return mean_by_seed(found);
 }
 
 std::vector<Comparison> compare(const Study& study, Measure measure) {

@@ -1,18 +1,16 @@
 #include "sweep/sweep_folder.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <fstream>
 #include <sstream>
 #include <system_error>
 
+#include "base/appended_file.h"
 #include "base/error.h"
 #include "base/write_file.h"
 #include "runs/manifest.h"
+#include "runs/run_folder.h"
 #include "runs/run_record.h"
 #include "settings/dump.h"
 
@@ -28,14 +26,6 @@ void make_folder(const fs::path& path) {
   if (!error) return;
   throw DataError(fmt::format("{}: cannot make the sweep's folder: {}; give another with --out",
                               path.string(), error.message()));
-}
-
-bool is_locked(const fs::path& path) {
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file == -1) return false;
-  const bool locked = flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-  close(file);
-  return locked;
 }
 
 std::string text_of(const fs::path& path) {
@@ -87,7 +77,7 @@ std::optional<RunSummary> SweepFolder::finished(const std::string& identity) con
 }
 
 bool SweepFolder::is_at_work(const std::string& identity) const {
-  return is_locked(run(identity) / "metrics.jsonl");
+  return easgd::is_at_work(run(identity));
 }
 
 bool SweepFolder::is_at_work() const {
