@@ -525,6 +525,7 @@ class Page(unittest.TestCase):
     def test_filters(self):
         self.open()
         before = len(self.column("comparison", 0))
+        self.assertIn("4 × cpu", self.browser.run("document.querySelector('#filters').textContent"))
         self.browser.run("document.querySelector('#filters .axis button').click()")
         self.assertLess(len(self.column("comparison", 0)), before)
         self.browser.run(
