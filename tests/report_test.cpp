@@ -124,7 +124,7 @@ TEST_CASE("the bootstrap of five values is what all 3125 resamples come to") {
   }
   std::ranges::sort(means);
   // t(4) = 2.776 at 0.975, so that the tails are Phi(-sqrt(5/4) 2.776) = 0.000956.
-  const Interval i = bootstrap_interval(v);
+  const Interval i = interval_of_mean(v);
   CHECK(i.low == Approx(means[2]).epsilon(0.15));
   CHECK(i.high == Approx(means[3122]).epsilon(0.05));
 }
@@ -133,7 +133,7 @@ TEST_CASE("the bootstrap interval of many values is the normal one") {
   std::vector<double> v(400);
   std::iota(v.begin(), v.end(), 0.0);
   const Spread s = spread_of(v);
-  const Interval i = bootstrap_interval(v);
+  const Interval i = interval_of_mean(v);
   const double half = 1.96 * s.deviation / std::sqrt(400.0);
   CHECK(i.low == Approx(s.mean - half).epsilon(0.01));
   CHECK(i.high == Approx(s.mean + half).epsilon(0.01));
@@ -143,17 +143,20 @@ TEST_CASE("the bootstrap interval moves and grows with its values, and is the sa
   const std::vector<double> v = {1, 4, 2, 8, 5, 7};
   std::vector<double> moved;
   for (const double x : v) moved.push_back(10 + 3 * x);
-  const Interval a = bootstrap_interval(v), b = bootstrap_interval(moved);
+  const Interval a = interval_of_mean(v), b = interval_of_mean(moved);
   CHECK(b.low == Approx(10 + 3 * a.low));
   CHECK(b.high == Approx(10 + 3 * a.high));
-  CHECK(bootstrap_interval(v).low == a.low);
+  CHECK(interval_of_mean(v).low == a.low);
 }
 
-TEST_CASE("the bootstrap interval of two and three values is their range") {
-  for (const std::vector<double>& v : {std::vector{3.0, 1.0}, {2.0, 5.0, 1.0}}) {
-    CHECK(bootstrap_interval(v).low == std::ranges::min(v));
-    CHECK(bootstrap_interval(v).high == std::ranges::max(v));
-  }
+TEST_CASE("the interval of two to four values is Student's") {
+  // t(1) = 12.706, t(2) = 4.303; deviations 1.41421 and 2.08167.
+  const Interval two = interval_of_mean(std::vector{3.0, 1.0});
+  CHECK(two.low == Approx(2 - 12.706));
+  CHECK(two.high == Approx(2 + 12.706));
+  const Interval three = interval_of_mean(std::vector{2.0, 5.0, 1.0});
+  CHECK(three.low == Approx(8.0 / 3 - 4.303 * 2.08167 / std::sqrt(3.0)));
+  CHECK(three.high == Approx(8.0 / 3 + 4.303 * 2.08167 / std::sqrt(3.0)));
 }
 
 TEST_CASE("the interval of five values holds their true mean in nine cases of ten and more") {
@@ -169,7 +172,7 @@ TEST_CASE("the interval of five values holds their true mean in nine cases of te
     std::vector<double> v(5, -6.0);
     for (double& x : v)
       for (int k = 0; k < 12; ++k) x += uniform();
-    held += bootstrap_interval(v).holds(0);
+    held += interval_of_mean(v).holds(0);
   }
   CHECK(held > 0.88 * kTimes);
   CHECK(held < 0.985 * kTimes);
@@ -180,7 +183,7 @@ TEST_CASE("verdicts") {
   CHECK(verdict_on({0.02, -0.01, 0.02, -0.015, 0.01}) == Verdict::not_distinguishable);
   CHECK(verdict_on({0, 0, 0, 0, 0.001}) == Verdict::not_distinguishable);
   CHECK(verdict_on({0.02, 0.03, 0.02, 0.025}) == Verdict::too_few_seeds);
-  CHECK(verdict_on({0.02, 0.03}) == Verdict::too_few_seeds);
+  CHECK(verdict_on({0.02, 0.03}) == Verdict::not_distinguishable);
   CHECK(verdict_on({0.02}) == Verdict::one_seed);
   CHECK(words_of(Verdict::not_distinguishable) == "not distinguishable");
 }

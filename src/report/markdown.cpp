@@ -74,7 +74,7 @@ std::string markdown_of(const Study& study) {
   }
   return text +
          "\nMean ± standard deviation over seeds; differences are paired by seed, with 95 % "
-         "bootstrap intervals." +
+         "intervals (five pairs and more: bootstrap, else Student's t)." +
          runs_left_out(study) + "\n";
 }
 

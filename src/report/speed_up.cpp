@@ -61,7 +61,7 @@ void compare_with(const Candidate& baseline, Candidate& c) {
   if (logs.empty()) return;
   c.row.speed_up = std::exp(spread_of(logs).mean);
   if (logs.size() < 2 || c.row.is_baseline) return;
-  const Interval i = bootstrap_interval(logs);
+  const Interval i = interval_of_mean(logs);
   c.row.interval = Interval{std::exp(i.low), std::exp(i.high)};
 }
 
