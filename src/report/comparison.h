@@ -43,9 +43,9 @@ struct Comparison {
 /// By seed, the mean of what complete runs of the group have.
 BySeed by_seed(const Study& study, const Group& group, Measure measure);
 
-/// One of each group. The best, of each data set, is the one with the lowest mean among those with at least half as
-/// many seeds as any, so that a lucky one does not win; it is chosen by the same figures, which
-/// flatters it.
+/// One of each group. The best, of each data set, is the one with the lowest mean among those with
+/// at least half as many seeds as any, so that a lucky one does not win; it is chosen by the same
+/// figures, which flatters it.
 std::vector<Comparison> compare(const Study& study, Measure measure);
 
 }  // namespace easgd::report

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <fstream>
+#include <string_view>
 
+#include "base/fnv1a.h"
 #include "base/registry.h"
 #include "config/writer.h"
 #include "nn/layer.h"
@@ -29,12 +31,6 @@ std::string kind_of(const std::string& device) {
   return device == "cpu" || device == "auto" ? device : "cuda";
 }
 
-/// FNV-1a with 64 bits. Source: the published constants.
-std::uint64_t hash_of(const std::string& text, std::uint64_t hash = 0xcbf29ce484222325) {
-  for (const unsigned char byte : text) hash = (hash ^ byte) * 0x100000001b3;
-  return hash;
-}
-
 /// What is in a file, not where it lies; the path if it cannot be read. Files are large, and many
 /// runs begin from the same.
 std::string content_of(const std::string& path) {
@@ -43,10 +39,10 @@ std::string content_of(const std::string& path) {
   if (const auto it = known.find(path); it != known.end()) return it->second;
   std::ifstream file(path, std::ios::binary);
   if (!file.is_open()) return path;
-  std::uint64_t hash = hash_of("");
+  std::uint64_t hash = fnv1a("");
   std::string part(1 << 20, '\0');
   while (file.read(part.data(), std::streamsize(part.size())), file.gcount() > 0) {
-    hash = hash_of(part.substr(0, std::size_t(file.gcount())), hash);
+    hash = fnv1a(std::string_view(part).substr(0, std::size_t(file.gcount())), hash);
   }
   return known[path] = fmt::format("content {:016x}", hash);
 }
@@ -87,7 +83,7 @@ std::string identity_text(const Config& config) {
 }
 
 std::string identity_of(const Config& config) {
-  const std::uint64_t hash = hash_of(identity_text(config));
+  const std::uint64_t hash = fnv1a(identity_text(config));
   return fmt::format("{:012x}", (hash ^ hash >> 48) & 0xffffffffffff);
 }
 
