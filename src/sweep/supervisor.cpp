@@ -305,7 +305,8 @@ void Supervisor::finish(const Running& ended) {
   const bool is_interrupted =
       code == int(ExitCode::interrupted) || code == int(ExitCode::abandoned) || ended_by_us;
   state.state = is_interrupted ? RunState::interrupted : RunState::failed;
-  state.reason = reason_of(*ended.process, folder_.last_words(run.identity()));
+  state.reason = is_interrupted ? "was interrupted"
+                                : reason_of(*ended.process, folder_.last_words(run.identity()));
   fail(run, state);
 }
 
