@@ -218,11 +218,10 @@ TEST_CASE("orders that are replaced by copies of their state serve the same lett
         std::ranges::copy(pairs, recording.letters.begin() + std::ptrdiff_t(i));
       }
     }
-    const std::atomic<bool> ending = false;
     const std::vector<ReplacedOrder::Make> orders = {
         toy.order,
         [&] { return virtual_order(schedule, algorithm, toy.workers, times, false); },
-        [&] { return replay_order(recording, ending); },
+        [&] { return replay_order(recording); },
     };
     for (const auto& make : orders) {
       toy.order = make;

@@ -51,7 +51,6 @@ class Run {
   ResolvedRun run_;
   const Environment environment_{find_environment(run_.config.workers.devices)};
   RunClient& client_;
-  std::atomic<bool> ending_{false};       // the run is to end before its schedule
   std::atomic<bool> good_enough_{false};  // stop.test_error has been reached
   std::unique_ptr<OrderPolicy> order_;
   RunFolder folder_;
@@ -73,8 +72,7 @@ Run::Run(ResolvedRun resolved, const std::string& out, RunClient& client)
       order_(make_order({.config = run_.config,
                          .algorithm = *run_.algorithm,
                          .workers = run_.workers.size(),
-                         .replay_config = run_.replay_config,
-                         .ending = ending_},
+                         .replay_config = run_.replay_config},
                         run_.schedule)),
       folder_(begin_folder(out, run_.config.name, client)),
       journal_(run_.config, folder_, client),
@@ -98,7 +96,7 @@ RunResult Run::run() {
          .evaluator = evaluator,
          .evaluations = evaluations_,
          .good_enough = good_enough_},
-        ending_, journal_, client_);
+        journal_, client_);
   return end(team, evaluator);
 }
 

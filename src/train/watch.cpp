@@ -4,6 +4,7 @@
 #include <chrono>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "exchange/team_totals.h"
 #include "exchange/watchdog.h"
@@ -63,14 +64,14 @@ bool is_over(const Watched& w) {
 
 }  // namespace
 
-void watch(const Watched& w, std::atomic<bool>& ending, Journal& journal, RunClient& client) {
+void watch(const Watched& w, Journal& journal, RunClient& client) {
   Watchdog watchdog;
+  bool heard = false;
   while (!w.team.ended()) {
     std::this_thread::sleep_for(kLook);
     const bool cut_short = client.wants_end();
-    if (cut_short && !ending) client.heard_end();
+    if (cut_short && !std::exchange(heard, true)) client.heard_end();
     if (cut_short || is_over(w) || w.evaluator.failed()) {
-      ending = true;
       w.team.request_stop();
     }
     const ProgressState state = progress_of(w);

@@ -26,9 +26,9 @@ struct Watched {
 };
 
 /// Shows progress, reports who does not move and whose letters are refused, and stops the team when
-/// its time is up, the center is good enough, the evaluator has failed, or the client wants it;
-/// then it sets `ending`. Returns when the team has ended.
+/// its time is up, the center is good enough, the evaluator has failed, or the client wants it.
+/// Returns when the team has ended.
 /// Thread: main.
-void watch(const Watched& watched, std::atomic<bool>& ending, Journal& journal, RunClient& client);
+void watch(const Watched& watched, Journal& journal, RunClient& client);
 
 }  // namespace easgd
