@@ -58,7 +58,7 @@ End run(const Toy& toy, const Course& course) {
   team = &runs;
   runs.start();
   runs.join();
-  if (const auto checkpoint = runs.take_checkpoint()) end.checkpoints.push_back(*checkpoint);
+  if (const auto checkpoint = runs.take_last_checkpoint()) end.checkpoints.push_back(*checkpoint);
   const CenterView last = runs.master().view();
   end.center.assign(last.center.begin(), last.center.end());
   end.order = runs.master().order();

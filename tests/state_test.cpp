@@ -182,7 +182,7 @@ TEST_CASE("rules that are replaced by copies of their state go on with the same 
 }
 
 TEST_CASE("an evaluation clock that is replaced by a copy of its state is due at the same time") {
-  EvaluateConfig::Every every;
+  Every every;
   every.seconds = 3;
   every.epochs = 0.5;
   every.versions = 7;

@@ -22,6 +22,7 @@ namespace easgd {
 /// have failed; and whatever the maker of the run adds.
 struct Checkpoint {
   std::uint64_t version = 0;
+  bool is_last = false;  ///< of the run: it has ended there, or was stopped
   std::map<std::string, SavedState> sections = {};
 
   /// Null if there is none.

@@ -46,9 +46,9 @@ void Deposits::lose(std::size_t worker) {
   seats_[worker] = {.owes = false, .left = true};
 }
 
-std::optional<Checkpoint> Deposits::take() {
+std::optional<Checkpoint> Deposits::take_if(bool is_last) {
   const std::lock_guard lock(mutex_);
-  if (!checkpoint_ || !is_whole()) return std::nullopt;
+  if (!checkpoint_ || !is_whole() || checkpoint_->is_last != is_last) return std::nullopt;
   return std::exchange(checkpoint_, std::nullopt);
 }
 

@@ -29,8 +29,10 @@ class Deposits {
   /// From the worker's thread: it has failed, and leaves nothing.
   void lose(std::size_t worker);
 
-  /// From any thread: a checkpoint that is whole, once.
-  std::optional<Checkpoint> take();
+  /// From any thread: a checkpoint that is whole, once, and not the last of the run.
+  std::optional<Checkpoint> take() { return take_if(false); }
+  /// The last of the run.
+  std::optional<Checkpoint> take_last() { return take_if(true); }
 
  private:
   struct Seat {
@@ -40,6 +42,7 @@ class Deposits {
   };
   void put(std::size_t worker, SavedState replica);
   bool is_whole() const;
+  std::optional<Checkpoint> take_if(bool is_last);
 
   mutable std::mutex mutex_;
   std::vector<Seat> seats_;

@@ -135,7 +135,7 @@ void Master::serve(const std::stop_token& stop) {
     } else if (!round_.empty()) {
       absorb(round_);
     } else if (all_have_left) {
-      if (!has_stopped_) begin_checkpoint();
+      if (!has_stopped_) begin_last_checkpoint();
       return;
     } else {
       bell_.wait(rings);

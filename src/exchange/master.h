@@ -91,7 +91,8 @@ class Master {
   void go_on(const Checkpoint& from);
   void load_counts(const SavedState& center);
   void heed(const std::stop_token& stop);
-  void begin_checkpoint();
+  void begin_last_checkpoint();
+  void begin_checkpoint(Checkpoint checkpoint);
   void save_counts(SavedState& center) const;
   void answer(Seat& seat, Mailbox::Reply kind);
   void serve(const std::stop_token& stop);

@@ -33,20 +33,24 @@ void Master::heed(const std::stop_token& stop) {
   if (has_stopped_) return;
   if (stop.stop_requested()) {
     has_stopped_ = true;
-    begin_checkpoint();
+    begin_last_checkpoint();
     order_->stop();
   } else if (checkpoints_.is_due && asked_ != version_) {
     asked_ = version_;
-    if (!checkpoints_.deposits->is_gathering() && checkpoints_.is_due(view())) begin_checkpoint();
+    if (!checkpoints_.deposits->is_gathering() && checkpoints_.is_due(view())) {
+      begin_checkpoint({.version = version_});
+    }
   }
 }
 
-void Master::begin_checkpoint() {
-  if (!checkpoints_.deposits) return;
+void Master::begin_last_checkpoint() {
+  if (checkpoints_.deposits) begin_checkpoint({.version = version_, .is_last = true});
+}
+
+void Master::begin_checkpoint(Checkpoint checkpoint) {
   const TraceScope trace("checkpoint");
   const CenterReplica& replica = store_->replicas()[0];
   const auto download = [&](ConstView from, View to) { replica.backend->download(from, to); };
-  Checkpoint checkpoint{.version = version_};
   StateSaver rule(download), order;
   replica.rule->describe(rule);
   order_->describe(order);

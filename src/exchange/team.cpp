@@ -82,12 +82,9 @@ MasterOptions Team::master_options() {
 
 Checkpoints Team::master_checkpoints() {
   const TeamOptions::Checkpoints& o = options_.checkpoints;
-  const auto seconds_at = [this](const CenterView& c) { return c.seconds.value_or(seconds()); };
   Checkpoints checkpoints{.deposits = deposits_.get(), .resumed = o.resumed};
   if (deposits_ && o.is_due) {
-    checkpoints.is_due = [&o, seconds_at](const CenterView& c) {
-      return o.is_due(c, seconds_at(c));
-    };
+    checkpoints.is_due = [&o, this](const CenterView& c) { return o.is_due(c, seconds()); };
   }
   if (deposits_ && o.add) {
     checkpoints.add = [&o, this](Checkpoint& checkpoint, const CenterView& c) {
@@ -99,6 +96,10 @@ Checkpoints Team::master_checkpoints() {
 
 std::optional<Checkpoint> Team::take_checkpoint() {
   return deposits_ ? deposits_->take() : std::nullopt;
+}
+
+std::optional<Checkpoint> Team::take_last_checkpoint() {
+  return deposits_ ? deposits_->take_last() : std::nullopt;
 }
 
 /// The body of the master's thread.

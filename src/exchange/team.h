@@ -33,7 +33,7 @@ struct TeamOptions {
   /// order that keeps one, else training time.
   std::function<bool(const CenterView&, double seconds)> on_version;
   /// Whether and when checkpoints are made, and what the run's maker adds to each, on the master's
-  /// thread.
+  /// thread. `seconds` is training time, also where time is virtual.
   struct Checkpoints {
     bool wanted = false;
     std::function<bool(const CenterView&, double seconds)> is_due = {};
@@ -58,9 +58,10 @@ class Team {
   void start();
   /// From any thread. Workers end after the step they are in.
   void request_stop() { stop_.request_stop(); }
-  /// A checkpoint that has become whole, once; after join() that of the end, or of the moment at
-  /// which a stop was heard of. From any thread.
+  /// A checkpoint that has become whole, once. From any thread.
   std::optional<Checkpoint> take_checkpoint();
+  /// After join(): that of the end, or of the moment at which a stop was heard of.
+  std::optional<Checkpoint> take_last_checkpoint();
   /// Training time: since all workers were let go, up to the master's end, without pauses of the
   /// process. From any thread, after start().
   double seconds() const;

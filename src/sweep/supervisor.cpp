@@ -91,6 +91,7 @@ class Supervisor {
   void give_up();
   void count_finished(const SweepRun& run, const RunSummary& summary);
   void launch_what_fits();
+  std::vector<std::string> training_of(const Waiting& next);
   bool launch(const Waiting& next);
   void collect();
   void finish(const Running& ended);
@@ -182,6 +183,20 @@ void Supervisor::launch_what_fits() {
   }
 }
 
+/// The command that begins a run, or goes on with it from its last checkpoint. What fails to go on
+/// begins anew.
+std::vector<std::string> Supervisor::training_of(const Waiting& next) {
+  const std::string& id = next.run->identity();
+  const std::string folder = folder_.run(id).string();
+  if (next.attempt == 1) folder_.clear_log(id);
+  if (next.attempt == 1 && folder_.can_go_on(id)) {
+    return {own_program().string(), "train", "--resume", folder};
+  }
+  folder_.clear_run(id);
+  folder_.write_config(id, next.run->config);
+  return {own_program().string(), "train", folder_.config(id).string(), "--out", folder};
+}
+
 /// False if there is no room for it yet.
 bool Supervisor::launch(const Waiting& next) {
   const SweepRun& run = *next.run;
@@ -201,12 +216,7 @@ bool Supervisor::launch(const Waiting& next) {
     client_.run_ended(record_.state_of(id));
     return true;
   }
-  folder_.clear_run(id);
-  if (next.attempt == 1) folder_.clear_log(id);
-  folder_.write_config(id, run.config);
-  Command command{.words = {own_program().string(), "train", folder_.config(id).string(), "--out",
-                            folder_.run(id).string()},
-                  .log = folder_.log(id)};
+  Command command{.words = training_of(next), .log = folder_.log(id)};
   if (!share->devices.empty()) {
     constexpr const char* kVisible = "CUDA_VISIBLE_DEVICES";
     const char* ours = std::getenv(kVisible);
@@ -243,6 +253,7 @@ void Supervisor::finish(const Running& ended) {
   }
   const auto summary = folder_.finished(run.identity());
   if (code != 0 || !summary) return fail(ended, code, RunState::failed);
+  folder_.clear_checkpoints(run.identity());
   note(run, {.state = RunState::done, .attempt = ended.attempt, .exit_code = code});
   count_finished(run, *summary);
   client_.line(fmt::format("{}/{} {}: {}", result_.done, plan_.runs.size(), table_.label_of(run),

@@ -62,6 +62,11 @@ bool is_over(const Watched& w) {
   return w.good_enough || (w.config.stop.seconds && w.team.seconds() >= *w.config.stop.seconds);
 }
 
+void hand_on_checkpoint(const Watched& w) {
+  if (w.keeper.is_busy()) return;
+  if (auto checkpoint = w.team.take_checkpoint()) w.keeper.keep(std::move(*checkpoint));
+}
+
 }  // namespace
 
 void watch(const Watched& w, Journal& journal, RunClient& client) {
@@ -74,6 +79,7 @@ void watch(const Watched& w, Journal& journal, RunClient& client) {
     if (cut_short || is_over(w) || w.evaluator.failed()) {
       w.team.request_stop();
     }
+    hand_on_checkpoint(w);
     const ProgressState state = progress_of(w);
     client.show(state);
     journal.log_progress(state);
