@@ -3,9 +3,12 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <optional>
 #include <vector>
 
+#include "base/error.h"
 #include "exchange/virtual_order.h"
 #include "own_keys.h"
 #include "quadratic.h"
@@ -34,7 +37,8 @@ struct Course {
   std::uint64_t checkpoint_every = 0;  ///< versions; 0: none but that of a stop
 };
 
-End run(const Toy& toy, const Course& course) {
+/// `shown` is told of the team before it starts.
+End run(const Toy& toy, const Course& course, Team** shown = nullptr) {
   const Buffer x0 = quadratic::start_vector(toy.count);
   const WorkerSchedule schedule(toy.config, toy.workers, 1);
   TeamOptions options = toy.options(schedule, x0);
@@ -56,6 +60,7 @@ End run(const Toy& toy, const Course& course) {
   };
   Team runs(std::move(options));
   team = &runs;
+  if (shown) *shown = team;
   runs.start();
   runs.join();
   if (const auto checkpoint = runs.take_last_checkpoint()) end.checkpoints.push_back(*checkpoint);
@@ -64,6 +69,25 @@ End run(const Toy& toy, const Course& course) {
   end.order = runs.master().order();
   for (std::size_t i = 0; i < toy.workers; ++i) end.steps.push_back(runs.telemetry(i).clock);
   return end;
+}
+
+/// Stops when a worker takes a batch for the first time that is `every` steps on, again and again.
+End run_until_batches(Toy toy, std::uint64_t every) {
+  std::optional<Checkpoint> from;
+  std::vector<std::uint64_t> begun(toy.workers);
+  while (true) {
+    Team* team = nullptr;
+    std::atomic<bool> stops = false;
+    toy.before_batch = [&](std::uint32_t worker, std::uint64_t step) {
+      if (worker == step % toy.workers && step >= begun[worker] + every && !stops.exchange(true)) {
+        begun[worker] = step;
+        team->request_stop();
+      }
+    };
+    End end = run(toy, {.from = from ? &*from : nullptr}, &team);
+    if (!stops) return end;
+    from = end.checkpoints.back();
+  }
 }
 
 /// Stops after so many versions, goes on from what the stop has left, stops again.
@@ -139,6 +163,10 @@ TEST_CASE("a run that is stopped once or often ends where the undisturbed one do
         CAPTURE(versions);
         CHECK(run_in_pieces(bed.toy, versions).is_that_of(undisturbed));
       }
+      for (const std::uint64_t batches : {1, 2, 4}) {
+        CAPTURE(batches);
+        CHECK(run_until_batches(bed.toy, batches).is_that_of(undisturbed));
+      }
     }
   }
 }
@@ -158,4 +186,43 @@ TEST_CASE("a run that goes on from any checkpoint made on the way ends where tha
       }
     }
   }
+}
+
+TEST_CASE("every vector and counter of a checkpoint matters: what is lost is seen in the end") {
+  Bed bed("eamsgd");
+  bed.toy.order = bed.orders[0];
+  const End undisturbed = run(bed.toy, {});
+  End cut = run(bed.toy, {.stop_after = 4});
+  Checkpoint& checkpoint = cut.checkpoints.back();
+  for (const char* vector : {"x", "v", "y"}) {
+    CAPTURE(vector);
+    Checkpoint poorer = checkpoint;
+    std::ranges::fill(poorer.sections.at("worker 1").vectors.at(vector), 0.0f);
+    CHECK(run(bed.toy, {.from = &poorer}).center != undisturbed.center);
+  }
+  Checkpoint other = checkpoint;
+  ++other.sections.at("order").counters.at("turn")[0];
+  CHECK(run(bed.toy, {.from = &other}).order != undisturbed.order);
+  other = checkpoint;
+  other.sections.at("worker 0").vectors.at("v").pop_back();
+  CHECK_THROWS_WITH_AS(run(bed.toy, {.from = &other}), "\"v\": expected 8 values, found 7",
+                       DataError);
+  other = checkpoint;
+  other.sections.erase("rule");
+  CHECK_THROWS_WITH_AS(run(bed.toy, {.from = &other}), "has no section \"rule\"", DataError);
+}
+
+TEST_CASE("a worker that has failed starts again from the center") {
+  Bed bed("eamsgd");
+  bed.toy.order = bed.orders[0];
+  bed.toy.before_batch = [](std::uint32_t worker, std::uint64_t step) {
+    if (worker == 1 && step == 5) throw DataError("gone");
+  };
+  const End cut = run(bed.toy, {.stop_after = 12});
+  REQUIRE(cut.stopped);
+  const Checkpoint& checkpoint = cut.checkpoints.back();
+  CHECK_FALSE(checkpoint.worker(1));
+  CHECK(checkpoint.worker(0));
+  bed.toy.before_batch = {};
+  CHECK(run(bed.toy, {.from = &checkpoint}).steps == std::vector<std::uint64_t>(3, kSteps));
 }

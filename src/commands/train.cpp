@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "base/error.h"
 #include "base/interrupt.h"
 #include "base/standard_output.h"
 #include "commands/commands.h"
@@ -64,7 +65,8 @@ void declare_train(CLI::App& app, ExitCode& result) {
   command->add_flag("--quiet", a->quiet, "say nothing but warnings, errors and the result");
   declare_overrides(*command, a->overrides);
   command->callback([a, &result] {
-    if (a->config.empty() && a->resumed.empty()) throw CLI::RequiredError("config (or --resume)");
+    if (a->config.empty() && a->resumed.empty())
+      throw ConfigError("config is required, a TOML file; or --resume, with the folder of a run");
     const Config config = load_config(config_of(*a), a->overrides);
     config::at_locations(config.locations, [&] { result = train(config, *a); });
   });
