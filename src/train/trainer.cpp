@@ -8,6 +8,7 @@
 #include <numeric>
 #include <utility>
 
+#include "base/error.h"
 #include "base/failure.h"
 #include "base/first_error.h"
 #include "base/running_clock.h"
@@ -44,6 +45,8 @@ class Run {
 
  private:
   void go_on();
+  [[noreturn]] void fail_to_go_on(const DataError& e) const;
+  void start(Team& team) const;
   void announce();
   TeamOptions team_options(Evaluator& evaluator);
   TeamOptions::Checkpoints checkpoint_options();
@@ -120,8 +123,18 @@ void Run::go_on() try {
     journal_.warn(fmt::format("worker {}, which had failed, starts again from the center", i));
   }
 } catch (const DataError& e) {
+  fail_to_go_on(e);
+}
+
+void Run::fail_to_go_on(const DataError& e) const {
   throw DataError(fmt::format("{}: the checkpoint of version {} {}", folder_.path().string(),
                               resumed_->version, e.what()));
+}
+
+/// What a checkpoint lacks is found when master and workers take it up.
+void Run::start(Team& team) const try { team.start(); } catch (const DataError& e) {
+  if (!resumed_) throw;
+  fail_to_go_on(e);
 }
 
 RunResult Run::run() {
@@ -132,7 +145,7 @@ RunResult Run::run() {
   });
   Team team(team_options(evaluator));
   const PauseWatch pauses;
-  team.start();
+  start(team);
   folder_.write("config.toml", dump_config(run_.config));
   folder_.keep();
   if (!resumed_) save_start();
