@@ -525,6 +525,7 @@ class Page(unittest.TestCase):
     def test_filters(self):
         self.open()
         before = len(self.column("comparison", 0))
+        self.assertIn("4 × cpu", self.browser.run("document.querySelector('#filters').textContent"))
         self.browser.run("document.querySelector('#filters .axis button').click()")
         self.assertLess(len(self.column("comparison", 0)), before)
         self.browser.run(
@@ -575,6 +576,23 @@ class Page(unittest.TestCase):
                     words, self.browser.run("document.querySelector('#findings').textContent")
                 )
 
+    def test_folders_that_have_nothing_in_common(self):
+        relative = self.folder / "mixed" / "one"
+        write_run(relative, "easgd", 4, 1.0, 4, 1)
+        write_run(self.folder / "mixed" / "two", "easgd", 4, 1.0, 4, 2)
+        subprocess.run(
+            [PROGRAM, "report", self.folder / "mixed" / "two", "one", "--out", "mixed.html"],
+            cwd=relative.parent,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        self.browser.open(relative.parent / "mixed.html", WIDE)
+        self.browser.run("drawAll()")
+        self.assertEqual([], self.browser.console)
+        self.assertEqual(
+            {"one", str(self.folder / "mixed" / "two")}, set(self.column("runs", 1))
+        )
+
     def test_same_page_again(self):
         before = self.page.read_bytes()
         subprocess.run([PROGRAM, "report", self.folder / "study"], capture_output=True, check=True)
@@ -591,7 +609,7 @@ class Page(unittest.TestCase):
         self.assertEqual(5 * 7 + 9, len(rows))
         one = next(row for row in rows if row["folder"].endswith("/easgd-16-0.1-s2"))
         self.assertEqual(
-            ("done", "2", "easgd", '["cpu", "cpu", "cpu", "cpu"]'),
+            ("done", "2", "easgd", "4 x cpu"),
             tuple(one[key] for key in ("status", "seed", "algorithm.name", "workers.devices")),
         )
         self.assertEqual(error_at(4, 16, 0.1, 4, 2), float(one["test_error"]))

@@ -10,10 +10,13 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "base/fnv1a.h"
+#include "config/flat_table.h"
 #include "report/axes.h"
 #include "report/comparison.h"
 #include "report/csv.h"
 #include "report/curves.h"
+#include "report/devices.h"
 #include "report/find_runs.h"
 #include "report/markdown.h"
 #include "report/page.h"
@@ -121,7 +124,7 @@ TEST_CASE("the bootstrap of five values is what all 3125 resamples come to") {
   }
   std::ranges::sort(means);
   // t(4) = 2.776 at 0.975, so that the tails are Phi(-sqrt(5/4) 2.776) = 0.000956.
-  const Interval i = bootstrap_interval(v);
+  const Interval i = interval_of_mean(v);
   CHECK(i.low == Approx(means[2]).epsilon(0.15));
   CHECK(i.high == Approx(means[3122]).epsilon(0.05));
 }
@@ -130,7 +133,7 @@ TEST_CASE("the bootstrap interval of many values is the normal one") {
   std::vector<double> v(400);
   std::iota(v.begin(), v.end(), 0.0);
   const Spread s = spread_of(v);
-  const Interval i = bootstrap_interval(v);
+  const Interval i = interval_of_mean(v);
   const double half = 1.96 * s.deviation / std::sqrt(400.0);
   CHECK(i.low == Approx(s.mean - half).epsilon(0.01));
   CHECK(i.high == Approx(s.mean + half).epsilon(0.01));
@@ -140,17 +143,20 @@ TEST_CASE("the bootstrap interval moves and grows with its values, and is the sa
   const std::vector<double> v = {1, 4, 2, 8, 5, 7};
   std::vector<double> moved;
   for (const double x : v) moved.push_back(10 + 3 * x);
-  const Interval a = bootstrap_interval(v), b = bootstrap_interval(moved);
+  const Interval a = interval_of_mean(v), b = interval_of_mean(moved);
   CHECK(b.low == Approx(10 + 3 * a.low));
   CHECK(b.high == Approx(10 + 3 * a.high));
-  CHECK(bootstrap_interval(v).low == a.low);
+  CHECK(interval_of_mean(v).low == a.low);
 }
 
-TEST_CASE("the bootstrap interval of two and three values is their range") {
-  for (const std::vector<double>& v : {std::vector{3.0, 1.0}, {2.0, 5.0, 1.0}}) {
-    CHECK(bootstrap_interval(v).low == std::ranges::min(v));
-    CHECK(bootstrap_interval(v).high == std::ranges::max(v));
-  }
+TEST_CASE("the interval of two to four values is Student's") {
+  // t(1) = 12.706, t(2) = 4.303; deviations 1.41421 and 2.08167.
+  const Interval two = interval_of_mean(std::vector{3.0, 1.0});
+  CHECK(two.low == Approx(2 - 12.706));
+  CHECK(two.high == Approx(2 + 12.706));
+  const Interval three = interval_of_mean(std::vector{2.0, 5.0, 1.0});
+  CHECK(three.low == Approx(8.0 / 3 - 4.303 * 2.08167 / std::sqrt(3.0)));
+  CHECK(three.high == Approx(8.0 / 3 + 4.303 * 2.08167 / std::sqrt(3.0)));
 }
 
 TEST_CASE("the interval of five values holds their true mean in nine cases of ten and more") {
@@ -166,7 +172,7 @@ TEST_CASE("the interval of five values holds their true mean in nine cases of te
     std::vector<double> v(5, -6.0);
     for (double& x : v)
       for (int k = 0; k < 12; ++k) x += uniform();
-    held += bootstrap_interval(v).holds(0);
+    held += interval_of_mean(v).holds(0);
   }
   CHECK(held > 0.88 * kTimes);
   CHECK(held < 0.985 * kTimes);
@@ -177,7 +183,7 @@ TEST_CASE("verdicts") {
   CHECK(verdict_on({0.02, -0.01, 0.02, -0.015, 0.01}) == Verdict::not_distinguishable);
   CHECK(verdict_on({0, 0, 0, 0, 0.001}) == Verdict::not_distinguishable);
   CHECK(verdict_on({0.02, 0.03, 0.02, 0.025}) == Verdict::too_few_seeds);
-  CHECK(verdict_on({0.02, 0.03}) == Verdict::too_few_seeds);
+  CHECK(verdict_on({0.02, 0.03}) == Verdict::not_distinguishable);
   CHECK(verdict_on({0.02}) == Verdict::one_seed);
   CHECK(words_of(Verdict::not_distinguishable) == "not distinguishable");
 }
@@ -297,6 +303,100 @@ TEST_CASE("groups are labelled by what tells them apart, and hold all seeds") {
   CHECK(study.groups[0].runs == std::vector<std::size_t>{0, 2, 4});
 }
 
+TEST_CASE("runs of a sweep with another base are groups of their own") {
+  std::vector<ReportedRun> runs;
+  for (int seed = 1; seed <= 2; ++seed) {
+    for (const char* batch : {"20", "40"}) {
+      runs.push_back(run_of("easgd", 4, seed, 0.1));
+      runs.back().settings["workers.batch"] = batch;
+    }
+    runs.push_back(run_of("msgd", 4, seed, 0.1));
+    runs.back().settings["algorithm.momentum"] = "0.9";  // goes with the method
+    runs.back().settings["workers.batch"] = "20";
+  }
+  ReportedRun waiting;
+  waiting.is_planned = true;
+  waiting.settings = {{"algorithm.name", "msgd"}, {"seed", "3"}};
+  runs.push_back(waiting);
+  const Study study = make_study(runs, {"algorithm.name"});
+  std::vector<std::string> labels;
+  for (const Group& group : study.groups) labels.push_back(group.label);
+  CAPTURE(fmt::format("{}", fmt::join(labels, ", ")));
+  REQUIRE(study.axes.size() == 2);
+  CHECK(study.axes[1].key == "workers.batch");
+  CHECK(labels ==
+        std::vector<std::string>{"easgd batch=20", "easgd batch=40", "msgd batch=20", "msgd"});
+  CHECK(study.groups[0].runs == std::vector<std::size_t>{0, 3});
+}
+
+TEST_CASE("what a sweep has only planned makes no axis") {
+  std::vector<ReportedRun> runs = {run_of("easgd", 4, 1, 0.1), run_of("easgd", 16, 1, 0.1)};
+  for (ReportedRun& run : runs) run.settings["workers.batch"] = "20";
+  ReportedRun waiting;
+  waiting.is_planned = true;
+  waiting.settings = {{"algorithm.tau", "64"}, {"seed", "1"}};
+  runs.push_back(waiting);
+  const Study study = make_study(runs);
+  REQUIRE(study.axes.size() == 1);
+  CHECK(study.axes[0].values == std::vector<std::string>{"4", "16", "64"});
+}
+
+TEST_CASE("equal devices are written in one way, and counted") {
+  for (const char* value : {R"(["cpu", "cpu", "cpu", "cpu"])", "4 x cpu", R"(["4 x cpu"])",
+                            R"(["2 x cpu", "cpu", "cpu"])"}) {
+    CHECK(device_words(value) == "4 x cpu");
+    CHECK(devices_in(value).size() == 4);
+    CHECK(words_of("workers.devices", value) == "p=4");
+  }
+  CHECK(device_words("cpu") == "1 x cpu");
+  CHECK(device_words(R"(["cuda:0", "2 x cpu"])") == R"(["cuda:0", "cpu", "cpu"])");
+  CHECK(device_words("auto") == "auto");
+  CHECK(device_words("") == "");
+}
+
+TEST_CASE("a study of p that is not finished has a group for each p, by its size") {
+  const TemporaryFolder folder;
+  PlanEvent plan;
+  plan.axes = {"workers.devices"};
+  for (const char* p : {"1", "4", "16"}) {
+    for (int seed = 1; seed <= 2; ++seed) {
+      const std::string id = fmt::format("{}-{}", p, seed);
+      plan.runs.push_back({.identity = id, .folder = "runs/" + id, .seed = seed});
+      plan.runs.back().values = {{"workers.devices", fmt::format("{} x cpu", p)}};
+    }
+  }
+  plan.runs[0].values = plan.runs[1].values = {{"workers.devices", "cpu"}};
+  write_run(folder.path() / "runs" / "4-1", 1,
+            "workers.devices = [\"cpu\", \"cpu\", \"cpu\", \"cpu\"]\n");
+  write_run(folder.path() / "runs" / "1-2", 2, "workers.devices = [\"cpu\"]\n");
+  Manifest(folder.path()).write(plan);
+  const Study study = read_study({folder.string()});
+  std::vector<std::string> labels;
+  for (const Group& group : study.groups) labels.push_back(group.label);
+  CHECK(labels == std::vector<std::string>{"p=1", "p=4", "p=16"});
+  for (const Group& group : study.groups) CHECK(group.runs.size() == 2);
+}
+
+TEST_CASE("hashes are those of the published test vectors") {
+  CHECK(fnv1a("") == 0xcbf29ce484222325);
+  CHECK(fnv1a("a") == 0xaf63dc4c8601ec8c);
+  CHECK(fnv1a("foobar") == 0x85944171f73967e8);
+}
+
+TEST_CASE("a text with a line break stays in its line, and is told from others") {
+  const TemporaryFolder folder;
+  const auto table_of = [&folder](const std::string& toml) {
+    write(folder.path() / "a.toml", toml);
+    return config::flat_table(folder.path() / "a.toml");
+  };
+  CHECK(table_of("a = \"one\\ntwo\"\n").at("a") == "\"one\\u000atwo\"");
+  CHECK(table_of("a = \"one two\"\n").at("a") == "one two");
+  CHECK(table_of("a = [\"one\\ntwo\"]\n").at("a") == "[\"one\\u000atwo\"]");
+  std::vector<ReportedRun> runs = {run_of("easgd", 1, 1, 0.1), run_of("ea\nsgd", 1, 1, 0.2)};
+  const std::string text = markdown_of(make_study(runs));
+  CHECK(text.find("| ea sgd |") != text.npos);
+}
+
 TEST_CASE("curves are thinned to their ends and points at even distances") {
   ReportedRun run;
   for (int i = 0; i <= 100; ++i) {
@@ -376,6 +476,14 @@ TEST_CASE("a damaged file costs what is damaged") {
   CHECK(read_reported_run(path).status == "unreadable");
 }
 
+TEST_CASE("a run's identity is what its summary says, or it is not known") {
+  const TemporaryFolder folder;
+  write_run(folder.path() / "run");
+  CHECK(read_reported_run(folder / "run").identity.empty());
+  write(folder.path() / "run" / "summary.json", R"({"status":"done","identity":"a1b2c3d4e5f6"})");
+  CHECK(read_reported_run(folder / "run").identity == "a1b2c3d4e5f6");
+}
+
 TEST_CASE("a run that is going on is told from one that was killed") {
   const TemporaryFolder folder;
   {
@@ -433,6 +541,15 @@ TEST_CASE("a sweep's runs are those of its plan, also those that wait or have fa
 
   fs::remove(folder / "runs/aa/summary.json");
   CHECK(read_study({folder.string()}).runs[0].status == "unfinished");
+  fs::remove_all(folder / "runs/aa");
+  CHECK(read_study({folder.string()}).runs[0].status == "running");  // or about to be
+  running.state = RunState::done;
+  manifest.write(running);
+  const ReportedRun gone = read_study({folder.string()}).runs[0];
+  CHECK(gone.status == "missing");
+  CHECK_FALSE(gone.is_complete());
+  CHECK(gone.notes == std::vector<std::string>{"was done, but its folder is gone"});
+  write_run(folder.path() / "runs" / "aa");
 
   std::ofstream(folder.path() / "manifest.jsonl", std::ios::app) << "{{{\n";
   const Study without = read_study({folder.string()});

@@ -6,6 +6,7 @@ EASGD is the program. Exit code 77: Optuna is not installed.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import random
@@ -43,6 +44,21 @@ base = "base.toml"
 concurrent = 2
 axes."algorithm.learning_rate" = {min = 1e-4, max = 0.5, scale = "log"}
 axes."algorithm.tau" = [1, 4, 16]
+"""
+
+
+# A program each of whose runs fails, and does not say why.
+SILENT = """#!/usr/bin/python3
+import json, sys
+def say(**line): print(json.dumps(line), flush=True)
+say(event="sweep", name="silent", folder=sys.argv[sys.argv.index("--out") + 1], base="",
+    adapt=False, seeds=[], runs=1, require=[], groups=[[]])
+for line in map(json.loads, sys.stdin):
+    if "plan" in line:
+        run = {"identity": "a", "folder": "runs/a", "values": {}, "state": "waiting", "share": 1}
+        say(event="planned", plan=line["plan"], runs=[run])
+    else:
+        say(event="run", identity=line["run"], state="failed", reason="")
 """
 
 
@@ -125,6 +141,7 @@ class Search(unittest.TestCase):
         self.assertIn("\n12 trials: ", done.stdout)
         best = self.study().best_trial
         self.assertIn(best.user_attrs["runs"][0], done.stdout.splitlines()[0])
+        self.assertIn(f" tau={best.params['algorithm.tau']}", done.stdout.splitlines()[0])
         self.assertEqual(12, done.stderr.count(" trial "))
         self.assertEqual(2, self.most_at_once())
         # The same again has nothing to do; more trials are added.
@@ -306,6 +323,35 @@ algorithm.learning_rate = {min = 0.001, max = 0.01}
         self.assertEqual(("FAIL", "FAIL"), (first.state.name, again.state.name))
         self.assertEqual(first.params, again.params)
 
+    def test_a_run_that_others_end_has_no_value(self):
+        words = self.words(RATES, "--trials", "1", "--set", "stop.epochs=100000")
+        search = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for attempt in (1, 2):
+            self.wait_for(lambda: self.runs_of(search.pid, attempt))
+            os.kill(self.runs_of(search.pid, attempt)[0], signal.SIGTERM)
+        output, complaints = search.communicate(timeout=60)
+        self.assertEqual(1, search.returncode, output + complaints)
+        self.assertEqual("FAIL", self.study().trials[0].state.name)
+        self.assertIn("1/1 trial 0: failed: was interrupted", complaints)
+
+    def runs_of(self, search: int, attempt: int) -> list[int]:
+        """Processes of runs that have an evaluation, in that attempt."""
+        begun = (self.out / "manifest.jsonl").exists() and len(
+            [e for e in self.events("run") if e["state"] == "running"])
+        metrics = self.out.glob("runs/*/metrics.jsonl")
+        if begun != attempt or not any('"evaluation"' in p.read_text() for p in metrics):
+            return []
+        return [p for p in descendants(search)
+                if b"\0train\0" in Path(f"/proc/{p}/cmdline").read_bytes()]
+
+    def test_a_run_that_fails_without_a_word(self):
+        self.out.mkdir()
+        program = self.root / "easgd"
+        program.write_text(SILENT)
+        program.chmod(0o755)
+        done = self.search(RATES, "--trials", "1", "--program", str(program), code=1)
+        self.assertIn("1/1 trial 0: failed: failed\n", done.stderr)
+
     def test_wrong_files_and_arguments_are_one_line(self):
         for wrong, told in (
                 ('axes."algorithm.tauu" = [1]', r'sweep.toml:\d+: algorithm.tauu: .*"tau"'),
@@ -317,6 +363,7 @@ algorithm.learning_rate = {min = 0.001, max = 0.01}
             self.assertFalse(self.out.exists())
         done = self.search(RATES, code=2)
         self.assertRegex(done.stderr, r"\A.*say how many trials with --trials\n\Z")
+        self.assertFalse(self.out.exists())
 
     def test_a_folder_has_one_search_at_a_time(self):
         words = self.words(RATES, "--trials", "1", "--set", "stop.epochs=100000")
@@ -332,6 +379,9 @@ algorithm.learning_rate = {min = 0.001, max = 0.01}
         (self.out / "search.db").write_text("no data base")
         done = self.search(RATES, "--trials", "1", code=3)
         self.assertRegex(done.stderr, r"\Atools/search: .*search.db: .*\n\Z")
+        # Its program has left the folder.
+        with open(self.out / "manifest.jsonl", "rb") as manifest:
+            fcntl.flock(manifest, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def test_without_optuna(self):
         (self.root / "optuna.py").write_text("raise ModuleNotFoundError('No module optuna')")

@@ -45,18 +45,21 @@ type = "softmax_cross_entropy"
 class Study {
  public:
   explicit Study(const std::string& rest) {
-    std::ofstream(folder_ / "base.toml") << kBase;
+    std::ofstream(base()) << kBase;
     rewrite(rest);
   }
   void rewrite(const std::string& rest) const {
-    std::ofstream(file()) << "base = \"base.toml\"\n" + rest;
+    const bool has_base = rest.starts_with("base");
+    std::ofstream(file()) << (has_base ? "" : "base = \"base.toml\"\n") + rest;
   }
+  std::string base() const { return folder_ / "base.toml"; }
   std::string file() const { return folder_ / "study.toml"; }
   fs::path out() const { return folder_.path() / "sweep"; }
   std::string log() const { return folder_ / "log.txt"; }
 
-  Answer run(const std::string& more = "") const {
-    return program("sweep " + file() + " --quiet --out " + out().string() + " " + more);
+  /// `before` is what the shell does first.
+  Answer run(const std::string& more = "", const std::string& before = "") const {
+    return program("sweep " + file() + " --quiet --out " + out().string() + " " + more, before);
   }
   pid_t start() const { return start_program({"sweep", file(), "--out", out().string()}, log()); }
 
@@ -83,6 +86,9 @@ class Study {
   TemporaryFolder folder_;
 };
 
+const std::string kConvolution =
+    "network.layer = [{type = \"conv\", channels = 2, kernel = 5}, {type = \"linear\", outputs = "
+    "10}, {type = \"softmax_cross_entropy\"}]\n";
 const std::string kSix = "seeds = 2\n[axes]\nalgorithm.tau = [1, 4, 16]\n";
 
 std::size_t count(const std::vector<RunState>& states, RunState state) {
@@ -113,11 +119,60 @@ TEST_CASE("a run of a sweep is the run that its configuration stands for") {
   const Study study("[axes]\nalgorithm.tau = [4]\n");
   REQUIRE(study.run().code == 0);
   const PlannedRun run = study.runs().at(0);
+  const auto identity_in = [](const std::string& folder) {
+    return nlohmann::json::parse(bytes_of(folder + "/summary.json")).at("identity");
+  };
+  CHECK(identity_in((study.out() / run.folder).string()) == run.identity);
   const std::string alone = (study.out() / "alone").string();
   const std::string config = (study.out() / "configs" / (run.identity + ".toml")).string();
   REQUIRE(program("train " + config + " --out " + alone).code == 0);
   CHECK(bytes_of(alone + "/center.safetensors") ==
         bytes_of((study.out() / run.folder / "center.safetensors").string()));
+}
+
+TEST_CASE("a run that no sweep has made has the identity that a sweep would give it") {
+  const Study study("[axes]\nworkers.devices = [\"auto\", \"2 x cpu\"]\n");
+  REQUIRE(study.run().code == 0);
+  const TemporaryFolder folder;
+  for (const PlannedRun& run : study.runs()) {
+    const std::string alone = folder / run.identity;
+    const std::string devices = run.values.at("workers.devices");
+    const Answer answer = program("train " + study.base() + " --quiet --set workers.threads=1 " +
+                                  "--set \"workers.devices=" + devices + "\" --out " + alone);
+    CAPTURE(answer.text);
+    REQUIRE(answer.code == 0);
+    CHECK(nlohmann::json::parse(bytes_of(alone + "/summary.json")).at("identity") == run.identity);
+  }
+}
+
+TEST_CASE("a line that asks for nothing is answered, and the next is read") {
+  const Study study(
+      "method = \"random\"\nruns = 3\n[axes]\nalgorithm.tau = [1, 4, 16]\n"
+      "workers.batch = {min = 8, max = 32}\n");
+  const std::string lines =
+      R"({{{\n[1]\n{"run":"nobody"}\n{"plan":"one"}\n)"
+      R"({"plan":1,"points":[1.7,8]}\n{"plan":2,"points":[3,8]}\n{"plan":3,"points":[1]}\n)"
+      R"({"plan":4,"group":7,"points":[1,8]}\n{"plan":5,"points":[2,8.5]}\n)";
+  const Answer answer = study.run("--ask", "printf '" + lines + "' | ");
+  CAPTURE(answer.text);
+  CHECK(answer.code == 0);
+  std::vector<std::string> refused;
+  std::map<int, nlohmann::json> planned;
+  std::istringstream output(answer.text);
+  for (std::string line; std::getline(output, line);) {
+    if (!line.starts_with('{')) continue;
+    const auto event = nlohmann::json::parse(line);
+    if (event.at("event") == "refused") refused.push_back(event.at("line"));
+    if (event.at("event") == "planned") planned[event.at("plan")] = event;
+  }
+  CHECK(refused ==
+        std::vector<std::string>{"{{{", "[1]", R"({"run":"nobody"})", R"({"plan":"one"})"});
+  REQUIRE(planned.size() == 5);
+  CHECK(planned[1].at("refused") ==
+        "points: algorithm.tau: expected a whole number of 0..2; found 1.7");
+  for (const int plan : {2, 3, 4}) CHECK(planned[plan].contains("refused"));
+  CHECK_FALSE(planned[5].contains("refused"));
+  CHECK(planned[5].at("runs").size() == 1);
 }
 
 TEST_CASE("a changed sweep file adds runs and leaves others out, which stay on disk") {
@@ -140,10 +195,7 @@ TEST_CASE("a changed sweep file adds runs and leaves others out, which stay on d
 
 TEST_CASE("one broken combination is tried once more, told, and costs nothing else") {
   // What a convolution makes of images that are too small is found when the run begins.
-  const Study study(
-      "seeds = 2\n[axes]\ndata.crop = [0, 4]\n[set]\nnetwork.layer = "
-      "[{type = \"conv\", channels = 2, kernel = 5}, {type = \"linear\", outputs = "
-      "10}, {type = \"softmax_cross_entropy\"}]\n");
+  const Study study("seeds = 2\n[axes]\ndata.crop = [0, 4]\n[set]\n" + kConvolution);
   const Answer answer = program("sweep " + study.file() + " --out " + study.out().string());
   CAPTURE(answer.text);
   CHECK(answer.code == 1);
@@ -247,6 +299,82 @@ TEST_CASE("killed at twenty moments, alone or with its runs, it ends with the sa
   }
 }
 
+TEST_CASE("a parent that is killed alone leaves runs that save what they have and end") {
+  const Study study("[set]\nstop.epochs = 30000\n");
+  const pid_t sweep = study.start();
+  while (!fs::exists(study.out() / "manifest.jsonl") || study.beginnings().empty()) sleep_ms(10);
+  const std::string run = (study.out() / study.runs().at(0).folder).string();
+  wait_for_file(run + "/center.safetensors");
+  kill(sweep, SIGKILL);
+  code_of(sweep);
+  wait_for_file(run + "/summary.json");
+  std::string status;
+  for (int i = 0; i < 1000 && status.empty(); ++i, sleep_ms(10)) {
+    const nlohmann::json summary = nlohmann::json::parse(bytes_of(run + "/summary.json"));
+    if (!summary.at("test_error").is_null()) status = summary.at("status");
+  }
+  CHECK(status == "interrupted");
+}
+
+TEST_CASE("an error of the sweep's own costs the run that it meets, not those at work") {
+  const Study study(
+      "concurrent = 2\n[axes]\nstop.epochs = [1, 30, 2, 3]\n");  // the second is at work
+  const pid_t sweep = study.start();
+  while (!fs::exists(study.out() / "manifest.jsonl") || study.beginnings().size() < 2) sleep_ms(5);
+  fs::rename(study.out() / "logs", study.out() / "logs.away");
+  std::ofstream(study.out() / "logs") << "in the way";
+  CHECK(code_of(sweep) == 1);
+  CHECK(study.states().at(1) == RunState::done);
+  const SweepRecord record = study.record();
+  CHECK(record.state_of(study.runs().at(3).identity).reason.find("logs") != std::string::npos);
+  fs::remove(study.out() / "logs");
+  CHECK(study.run().code == 0);
+}
+
+TEST_CASE("a sweep whose parent has ignored the ends of children knows when its runs end") {
+  const Study study("seeds = 2\n");
+  const Answer answer =
+      program("sweep " + study.file() + " --quiet --out " + study.out().string(), "trap '' CHLD; ");
+  CAPTURE(answer.text);
+  CHECK(answer.code == 0);
+}
+
+TEST_CASE("what ails all runs ends a sweep early; what killed one is said") {
+  const Study hopeless("seeds = 40\n[set]\ndata.crop = 4\n" + kConvolution);
+  const Answer answer = program("sweep " + hopeless.file() + " --out " + hopeless.out().string());
+  CAPTURE(answer.text);
+  CHECK(answer.code == 1);
+  CHECK(answer.text.find("no other was begun") != std::string::npos);
+  CHECK(hopeless.beginnings().size() < 8);
+  const Study killed("[set]\nstop.epochs = 30000\n");
+  const pid_t sweep = killed.start();
+  while (!fs::exists(killed.out() / "manifest.jsonl") || killed.beginnings().empty()) sleep_ms(10);
+  const std::string run = (killed.out() / killed.runs().at(0).folder).string();
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    wait_for_file(run + "/center.safetensors");
+    std::system(("pkill -KILL -f 'easgd train.*" + run + "'").c_str());
+    while (fs::exists(run + "/center.safetensors") && killed.states().at(0) == RunState::running &&
+           attempt == 0) {
+      sleep_ms(10);
+    }
+  }
+  CHECK(code_of(sweep) == 1);
+  const StateEvent state = killed.record().state_of(killed.runs().at(0).identity);
+  CHECK(state.state == RunState::failed);
+  CHECK(state.exit_code == 137);
+  CHECK(state.reason.starts_with("ended by signal 9 (Killed)"));
+}
+
+TEST_CASE("a summary that no run has written is no end of a run") {
+  const Study study("");
+  REQUIRE(study.run().code == 0);
+  const fs::path run = study.out() / study.runs().at(0).folder;
+  std::ofstream(run / "summary.json") << "{}";
+  CHECK(study.run().code == 0);
+  CHECK(bytes_of((run / "summary.json").string()).find("\"status\": \"done\"") !=
+        std::string::npos);
+}
+
 TEST_CASE("a dry run lists the runs and their time, and leaves nothing") {
   const Study study(kSix);
   const Answer plain = study.run("--dry-run");
@@ -273,6 +401,11 @@ TEST_CASE("a folder that is somebody else's, or cannot be written, is refused") 
   check_one_line(program("sweep " + study.file() + " --quiet --out " + (other / "file") + "/x"), 3,
                  "cannot make the sweep's folder");
   check_one_line(program("sweep nowhere.toml"), 2, "nowhere.toml");
+  check_one_line(study.run("--probe"), 2, "--dry-run");
+  study.rewrite("base = \"nope.toml\"\n");
+  check_one_line(study.run(), 2, "study.toml:1: base: ");
+  study.rewrite("name = \"../up\"\n");
+  check_one_line(study.run(), 2, "study.toml:2: name: expected a word");
   check_one_line(program("sweep configs/synthetic_logistic.toml"), 2, "unknown key");
 }
 

@@ -232,17 +232,61 @@ TEST_CASE("adapt gives each method what it takes, and says so") {
   CHECK(complaint.find("algorithm.name=downpour algorithm.tau=1") != std::string::npos);
   const SweepPlan plan = Study("adapt = true\n" + methods, base).plan();
   CHECK(values_of(plan, "algorithm.name") == Words{"easgd", "easgd", "downpour", "downpour",
-                                                   "allreduce", "lookahead", "lookahead", "mvasgd",
+                                                   "allreduce", "lookahead", "lookahead",
                                                    "mvasgd"});
-  CHECK(plan.same == 1);  // allreduce has but one tau
+  CHECK(plan.same == 2);  // allreduce has but one tau, and to mvasgd it means nothing
   const auto adapted = [&plan](std::size_t i) { return plan.runs[i].planned.adapted; };
   CHECK(adapted(0).empty());
   CHECK(adapted(2) == Words{"algorithm.beta="});
-  CHECK(adapted(4) == Words{"algorithm.exchange=synchronous", "algorithm.beta="});
+  CHECK(adapted(4) ==
+        Words{"algorithm.exchange=synchronous", "algorithm.beta=", "algorithm.tau=1"});
   CHECK(adapted(5) == Words{"algorithm.beta=", "algorithm.alpha=0.5"});
-  CHECK(adapted(7) == Words{"algorithm.beta=", "algorithm.alpha=0.01", "workers.devices=cpu"});
+  CHECK(adapted(7) ==
+        Words{"algorithm.beta=", "algorithm.alpha=0.01", "workers.devices=cpu", "algorithm.tau=1"});
   CHECK(plan.runs[5].config.algorithm.alpha == 0.5);
   CHECK(plan.runs[7].config.workers.devices == Words{"cpu"});
+}
+
+TEST_CASE("values are those that the runs have, so that each can be told from the others") {
+  const SweepPlan tables =
+      Study("[axes]\nalgorithm.schedule = [{kind = \"cosine\"}, {kind = \"constant\"}]\n").plan();
+  CHECK(values_of(tables, "algorithm.schedule") ==
+        Words{"{kind = \"cosine\"}", "{kind = \"constant\"}"});
+  const SweepPlan workers =
+      Study("[axes]\nworkers.devices = [\"cpu\", \"4 x cpu\", [\"cpu\", \"cpu\"]]\n").plan();
+  CHECK(values_of(workers, "workers.devices") == Words{"1 x cpu", "4 x cpu", "2 x cpu"});
+}
+
+TEST_CASE("random search over few values ends, and says so; a grid of too many is refused") {
+  const SweepPlan plan =
+      Study("method = \"random\"\nruns = 20\n[axes]\nalgorithm.tau = [1, 4, 16]\n").plan();
+  CHECK(plan.runs.size() == 3);
+  REQUIRE(plan.remarks.size() == 1);
+  CHECK(plan.remarks[0].starts_with("random search has found 3 combinations, not 20"));
+  std::string large = "[axes]\n";
+  for (const char* key : {"rho", "learning_rate", "momentum", "weight_decay", "tau"}) {
+    large += std::string("algorithm.") + key + " = {min = 0.1, max = 0.9, points = 9999}\n";
+  }
+  CHECK(Study(large).complaint().ends_with("has more than 100000 runs"));
+}
+
+TEST_CASE("a command line does not set aside the coupling that a sweep varies") {
+  CHECK(Study("[axes]\nalgorithm.alpha = [0.1]\n")
+            .complaint({"algorithm.rho=3"})
+            .find("gives rho, alpha or beta itself") != std::string::npos);
+}
+
+TEST_CASE("an identity is of what is in the files that a configuration names") {
+  const TemporaryFolder folder;
+  std::ofstream(folder / "a") << "weights";
+  std::ofstream(folder / "b") << "weights";
+  std::ofstream(folder / "c") << "others";
+  const auto from = [&folder](const char* name) {
+    return identity_of(base_with({"network.init=" + (folder / name)}));
+  };
+  CHECK(from("a") == from("b"));
+  CHECK(from("a") != from("c"));
+  CHECK(from("a") != identity_of(base_with({})));
 }
 
 TEST_CASE("of rho, alpha and beta the sweep's takes the place of the base's") {
@@ -374,18 +418,24 @@ TEST_CASE("runs are packed on GPUs: each has its own, or so many share one") {
 }
 
 TEST_CASE("how long a run takes is known from those that compute the same") {
-  const Config config = base_with({});
+  const auto run_with = [](const Words& overrides) {
+    SweepRun run;
+    run.config = base_with(overrides);
+    run.speed_class = speed_class_of(run.config);
+    return run;
+  };
+  const SweepRun run = run_with({});
   RunSummary summary;
   summary.steps = {100, 100};
   summary.epochs = 2;  // so that an epoch has 100 x 128 images
   summary.wall_seconds = 10;
   Estimate estimate;
-  CHECK(!estimate.seconds_of(config));
-  CHECK(estimate.seconds_of(base_with({"stop.seconds=3"})) == 3);
-  estimate.learn(config, summary);
-  CHECK(estimate.seconds_of(config).value() == doctest::Approx(5));
-  CHECK(estimate.seconds_of(base_with({"stop.epochs=4", "algorithm.tau=3"})).value() ==
+  CHECK(!estimate.seconds_of(run));
+  CHECK(estimate.seconds_of(run_with({"stop.seconds=3"})) == 3);
+  estimate.learn(run, summary);
+  CHECK(estimate.seconds_of(run).value() == doctest::Approx(5));
+  CHECK(estimate.seconds_of(run_with({"stop.epochs=4", "algorithm.tau=3"})).value() ==
         doctest::Approx(20));
-  CHECK(estimate.seconds_of(base_with({"stop.steps=20"})).value() == doctest::Approx(1));
-  CHECK(!estimate.seconds_of(base_with({"workers.batch=7"})));
+  CHECK(estimate.seconds_of(run_with({"stop.steps=20"})).value() == doctest::Approx(1));
+  CHECK(!estimate.seconds_of(run_with({"workers.batch=7"})));
 }

@@ -218,6 +218,78 @@ class View(unittest.TestCase):
             terminal.wait_for_end(130)
 
 
+STUDY = """base = "{base}"
+seeds = 4
+[set]
+workers.devices = "1 x cpu"
+data.limit = 2000
+data.test_limit = 500
+evaluate.every = {{seconds = 0.3}}
+[axes]
+stop.epochs = [1, {last}]
+"""
+COUNT = re.compile(r"\d+ of 8 done \| \d+:\d\d")
+ROW = re.compile(r"^(\[[#.]+\] +)?\d+ %  +([\d.]+ %|-)  epochs=\d+ seed=\d$", re.M)
+
+
+class SweepView(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.file = Path(folder.name, "study.toml")
+        self.out = Path(folder.name, "sweep")
+
+    def sweep(self, last: float, *more: str) -> str:
+        """Four short runs, and four of `last` epochs."""
+        self.file.write_text(STUDY.format(base=ROOT / "configs/synthetic_logistic.toml", last=last))
+        return shlex.join([str(PROGRAM), "sweep", str(self.file), "--out", str(self.out), *more])
+
+    def settle(self, terminal: Terminal, columns: int) -> None:
+        """Waits for a whole view, of which there is one, and which fits."""
+        screen = ""
+
+        def is_whole() -> bool:
+            nonlocal screen
+            screen = terminal.screen()
+            return bool(COUNT.search(screen) and ROW.search(screen) and "best so far:" in screen)
+
+        terminal.wait(is_whole)
+        self.assertEqual(1, len(COUNT.findall(screen)), screen)
+        self.assertEqual(1, screen.count("best so far:"), screen)
+        view = screen[screen.index("best so far:"):].split("\n")
+        for line in view:
+            self.assertLess(len(line), columns)
+
+    def test_it_fits_and_leaves_a_clean_screen(self):
+        with Terminal(80, 24) as terminal:
+            terminal.type(self.sweep(100000))
+            self.settle(terminal, 80)
+            terminal.resize(40, 12)
+            time.sleep(1)
+            self.settle(terminal, 40)
+            terminal.resize(100, 30)
+            time.sleep(1)
+            self.settle(terminal, 100)
+            terminal.press("C-c")
+            terminal.wait_for_end(130)
+            everything = terminal.everything()
+            self.assertNotIn("best so far:", everything)
+            self.assertIsNone(COUNT.search(everything), everything)
+            self.assertIn("to do", everything)  # the table
+            self.assertTrue(terminal.shows_cursor())
+
+    def test_plain_lines_and_quiet(self):
+        with Terminal(80, 24, term="dumb") as terminal:
+            terminal.type(self.sweep(1.5))
+            terminal.wait_for_end(0)
+            self.assertIn("8/8 epochs=", terminal.everything().replace("\n", ""))
+            terminal.type("export TERM=screen; " + self.sweep(2, "--quiet"))
+            terminal.wait_for_end(0)
+            said = terminal.everything().replace("\n", "").split("--quiet")[-1]
+            self.assertNotIn("/8 epochs=", said)
+            self.assertIn("8 of 8 runs done", said)
+
+
 if __name__ == "__main__":
     if not shutil.which("tmux"):
         print("skipped: needs tmux (tools/install --tests)")

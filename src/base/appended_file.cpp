@@ -78,4 +78,12 @@ std::string AppendedFile::complaint(int why) const {
   return path_.string() + ": cannot be written: " + std::strerror(why);
 }
 
+bool is_locked(const std::filesystem::path& path) {
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file == -1) return false;
+  const bool locked = flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  close(file);
+  return locked;
+}
+
 }  // namespace easgd

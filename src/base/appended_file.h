@@ -37,4 +37,7 @@ class AppendedFile {
   int descriptor_ = -1;
 };
 
+/// Another holds the lock of the file. Asks for a shared one, so that several may ask at once.
+bool is_locked(const std::filesystem::path& path);
+
 }  // namespace easgd

@@ -47,7 +47,7 @@ std::vector<std::string> environment_with(const std::map<std::string, std::strin
 /// process of several threads may not.
 struct Prepared {
   Words words, environment;
-  int log, alive;
+  int nothing, log, alive;
   pid_t parent;
 };
 
@@ -58,6 +58,7 @@ struct Prepared {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   signal(SIGPIPE, SIG_DFL);
+  dup2(p.nothing, STDIN_FILENO);
   dup2(p.log, STDOUT_FILENO);
   dup2(p.log, STDERR_FILENO);
   fcntl(p.alive, F_SETFD, 0);  // stays open in the program
@@ -69,27 +70,37 @@ struct Prepared {
 
 }  // namespace
 
-std::filesystem::path own_program() {
-  std::error_code error;
-  const auto path = std::filesystem::read_symlink("/proc/self/exe", error);
-  return error ? std::filesystem::path(program_invocation_name) : path;
+const std::filesystem::path& own_program() {
+  static const std::filesystem::path kPath = [] {
+    std::error_code error;
+    const auto path = std::filesystem::read_symlink("/proc/self/exe", error);
+    return error ? std::filesystem::path(program_invocation_name) : path;
+  }();
+  return kPath;
 }
 
 ChildProcess::ChildProcess(const Command& command) {
+  signal(SIGCHLD, SIG_DFL);  // ignored, it would leave nothing to wait for
   const int log = open(command.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (log == -1) {
     throw DataError(
         fmt::format("{}: cannot be written: {}", command.log.string(), std::strerror(errno)));
   }
+  const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
   int ends[2] = {-1, -1};
   if (pipe2(ends, O_CLOEXEC) == 0) {
-    Prepared prepared{Words(command.words), Words(environment_with(command.environment)), log,
-                      ends[1], getpid()};
+    Prepared prepared{.words = Words(command.words),
+                      .environment = Words(environment_with(command.environment)),
+                      .nothing = nothing,
+                      .log = log,
+                      .alive = ends[1],
+                      .parent = getpid()};
     pid_ = fork();
     if (pid_ == 0) become(prepared);
   }
   const int why = errno;
   close(log);
+  if (nothing != -1) close(nothing);
   if (ends[1] != -1) close(ends[1]);
   alive_ = ends[0];
   if (pid_ > 0) return;
@@ -119,9 +130,15 @@ bool ChildProcess::has_ended() {
 
 int ChildProcess::exit_code() {
   while (pid_ > 0) {
-    if (waitpid(pid_, &status_, 0) == pid_) pid_ = 0;
+    if (waitpid(pid_, &status_, 0) == pid_ || errno == ECHILD) pid_ = 0;
   }
   return WIFSIGNALED(status_) ? 128 + WTERMSIG(status_) : WEXITSTATUS(status_);
+}
+
+std::string ChildProcess::fatal_signal() const {
+  if (!WIFSIGNALED(status_)) return "";
+  const int number = WTERMSIG(status_);
+  return fmt::format("signal {} ({})", number, strsignal(number));
 }
 
 void wait_for_any(const std::vector<ChildProcess*>& children, std::chrono::milliseconds time,

@@ -11,8 +11,9 @@
 
 namespace easgd {
 
-/// The program that is running, as it was started (not the library that it has loaded).
-std::filesystem::path own_program();
+/// The program that is running, as it was started (not the library that it has loaded). Found out
+/// once: what is put in its place meanwhile has the same path.
+const std::filesystem::path& own_program();
 
 struct Command {
   std::vector<std::string> words;                       ///< the program and its arguments
@@ -35,6 +36,8 @@ class ChildProcess {
   bool has_ended();
   /// 128 and the number of a signal that ended it. Waits for its end.
   int exit_code();
+  /// "signal 9 (Killed)"; nothing if it has ended by itself.
+  std::string fatal_signal() const;
   /// Becomes readable when it ends.
   int descriptor() const { return alive_; }
 

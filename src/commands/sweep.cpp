@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <chrono>
@@ -28,21 +29,23 @@ struct Arguments {
   bool dry_run = false, probe = false, quiet = false, ask = false;
 };
 
-/// Whoever sits before the program and wants to see it.
+/// Whoever sits before the program.
 class User final : public SweepTerminal {
  public:
+  User(Loudness loudness, const SweepFile& file, const SweepFolder& folder)
+      : SweepTerminal(loudness), file_(file), folder_(folder) {}
+
+  void begin() override { folder_.keep_file(file_.path); }
   bool wants_end() override { return interrupted(); }
   void heard_end() override {
     line(
         "stopping: the runs that are at work save what they have; once more, after a second, "
         "quits at once");
   }
-};
 
-/// The same, who wants to see nothing before the end.
-class QuietUser final : public SweepClient {
- public:
-  bool wants_end() override { return interrupted(); }
+ private:
+  const SweepFile& file_;
+  const SweepFolder& folder_;
 };
 
 std::string folder_of(const Arguments& a, const SweepPlan& plan) {
@@ -51,11 +54,14 @@ std::string folder_of(const Arguments& a, const SweepPlan& plan) {
 
 void list_runs(const SweepPlan& plan, const SweepFolder& folder, const Estimate& estimate) {
   const SweepTable table(plan);
+  const SweepRecord record = is_sweep(folder.path()) ? read_sweep(folder.path()) : SweepRecord();
   for (const SweepRun& run : plan.runs) {
-    const bool is_done = folder.finished(run.identity()).has_value();
-    const auto seconds = estimate.seconds_of(run.config);
-    output("{}  {:<7}  {:>8}  {}\n", run.identity(), is_done ? "done" : "waiting",
-           seconds ? fmt::format("{:.0f} s", *seconds) : "-", table.label_of(run));
+    const RunState state =
+        folder.finished(run.identity()) ? RunState::done : record.state_of(run.identity()).state;
+    const auto seconds = estimate.seconds_of(run);
+    output("{}  {:<13}  {:>8}  {}{}{}\n", run.identity(), config::name_of(state),
+           seconds ? fmt::format("{:.0f} s", *seconds) : "-", table.label_of(run),
+           run.planned.adapted.empty() ? "" : "  adapted: ", fmt::join(run.planned.adapted, ", "));
   }
 }
 
@@ -78,15 +84,21 @@ std::string time_left(const SweepPlan& plan, const SweepFolder& folder, const Sw
 }
 
 /// What a sweep would do, and how long it would take.
-void describe(const SweepPlan& plan, const SweepFolder& folder, const SweepFile& file,
-              bool with_probe) {
+ExitCode describe(const SweepPlan& plan, const SweepFolder& folder, const SweepFile& file,
+                  bool with_probe) {
   Estimate estimate = estimate_from(plan, folder);
-  if (with_probe) probe(plan, estimate);
+  if (with_probe) {
+    hear_signals();
+    catch_interrupts();
+    if (!probe(plan, estimate, interrupted)) return ExitCode::interrupted;
+  }
   list_runs(plan, folder, estimate);
-  output("{} runs", plan.runs.size());
+  output("{} run{}", plan.runs.size(), plan.runs.size() == 1 ? "" : "s");
   if (plan.same > 0) output(", {} combinations that come to the same run", plan.same);
   if (plan.excluded > 0) output(", {} left out by require", plan.excluded);
   output("; {}\n", time_left(plan, folder, file, estimate));
+  for (const std::string& remark : plan.remarks) output("{}\n", remark);
+  return ExitCode::done;
 }
 
 /// A search that has been killed leaves a sweep that saves its runs and ends.
@@ -118,19 +130,14 @@ ExitCode sweep(const Arguments& a) {
   const SweepFile file = read_sweep_file(a.file);
   const SweepPlan plan = plan_sweep(file, a.overrides);
   const SweepFolder folder(folder_of(a, plan));
-  if (a.dry_run) {
-    describe(plan, folder, file, a.probe);
-    return ExitCode::done;
-  }
+  if (a.dry_run) return describe(plan, folder, file, a.probe);
   const SweepOptions options = options_of(file, plan);
   hear_signals();
   folder.make();
   catch_interrupts();
-  User user;
-  QuietUser quiet_user;
-  SweepClient& client = a.quiet ? static_cast<SweepClient&>(quiet_user) : user;
-  const SweepResult result = run_sweep(plan, folder, options, client);
-  folder.keep_file(file.path);
+  User user(a.quiet ? Loudness::warnings : Loudness::all, file, folder);
+  for (const std::string& remark : plan.remarks) user.line(remark);
+  const SweepResult result = run_sweep(plan, folder, options, user);
   write_output(result.table);
   output("{}: {} of {} runs done, {} failed, {} to do; {}\n", plan.name, result.done,
          plan.runs.size(), result.failed, result.waiting, folder.path().string());
@@ -148,7 +155,8 @@ void declare_sweep(CLI::App& app, ExitCode& result) {
   command->add_option("--out", a->out, "the sweep's folder (default: sweeps/<name>)");
   auto* dry_run = command->add_flag("--dry-run", a->dry_run,
                                     "list the runs and how long they take; run nothing");
-  command->add_flag("--probe", a->probe, "with --dry-run: try one run of each kind for seconds");
+  command->add_flag("--probe", a->probe, "with --dry-run: try one run of each kind for seconds")
+      ->needs(dry_run);
   command
       ->add_flag("--ask", a->ask,
                  "run what another program asks for on the standard input: see docs/search.md")

@@ -64,11 +64,12 @@ void declare_train(CLI::App& app, ExitCode& result) {
       ->excludes(out);
   command->add_flag("--quiet", a->quiet, "say nothing but warnings, errors and the result");
   declare_overrides(*command, a->overrides);
-  command->callback([a, &result] {
-    if (a->config.empty() && a->resumed.empty())
+  command->callback([a, config, &result] {
+    if (config->count() == 0 && a->resumed.empty()) {
       throw ConfigError("config is required, a TOML file; or --resume, with the folder of a run");
-    const Config config = load_config(config_of(*a), a->overrides);
-    config::at_locations(config.locations, [&] { result = train(config, *a); });
+    }
+    const Config settings = load_config(config_of(*a), a->overrides);
+    config::at_locations(settings.locations, [&] { result = train(settings, *a); });
   });
 }
 

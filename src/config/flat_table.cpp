@@ -15,14 +15,19 @@ namespace {
 
 using Flat = std::map<std::string, std::string>;
 
+/// A word stands for itself; one that would not fit into a line is written as in TOML.
+std::string text_of(const std::string& word) {
+  return in_one_line(word) == word ? word : quoted(word);
+}
+
 std::string text_of(const toml::node& node) {
-  if (const auto* text = node.as_string()) return **text;
+  if (const auto* text = node.as_string()) return text_of(**text);
   if (const auto* number = node.as_floating_point()) return fmt::format("{}", **number);
   std::ostringstream out;
   if (const toml::array* list = node.as_array()) {
     for (const toml::node& item : *list) {
       out << (out.tellp() == 0 ? "[" : ", ")
-          << (item.is_string() ? quoted(text_of(item)) : text_of(item));
+          << (item.is_string() ? quoted(**item.as_string()) : text_of(item));
     }
     out << (list->empty() ? "[]" : "]");
   } else {

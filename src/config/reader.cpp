@@ -5,6 +5,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -78,6 +79,13 @@ std::string in_bounds(Bounds bounds) {
   return fmt::format("in {}..{}", bounds.low, bounds.high);
 }
 
+/// A key in quotes, if it needs them.
+std::string key_of(std::string_view key) {
+  const auto is_plain = [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-'; };
+  const bool plain = !key.empty() && std::ranges::all_of(key, is_plain);
+  return plain ? std::string(key) : quoted(std::string(key));
+}
+
 /// A node in one line: toml++ writes a table as lines of its own.
 std::string toml_of(const toml::node& node) {
   std::vector<std::string> parts;
@@ -87,7 +95,7 @@ std::string toml_of(const toml::node& node) {
   }
   if (const toml::table* table = node.as_table()) {
     for (const auto& [key, item] : *table) {
-      parts.push_back(fmt::format("{} = {}", quoted(std::string(key.str())), toml_of(item)));
+      parts.push_back(fmt::format("{} = {}", key_of(key.str()), toml_of(item)));
     }
     return fmt::format("{{{}}}", fmt::join(parts, ", "));
   }

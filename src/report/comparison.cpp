@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <string>
 
 namespace easgd::report {
 namespace {
@@ -13,22 +15,29 @@ std::optional<double> finite(double value) {
   return std::isfinite(value) ? std::optional(value) : std::nullopt;
 }
 
-using BySeed = std::map<std::string, double>;
-
-std::vector<double> values_of(const BySeed& figures) {
-  std::vector<double> values;
-  for (const auto& [seed, value] : figures) values.push_back(value);
-  return values;
+/// Figures of different data are not compared. Each group's data set; all the same if none differ.
+std::vector<std::string> data_sets_of(const Study& study) {
+  const auto axis = std::ranges::find(study.axes, "data.set", &Axis::key);
+  std::vector<std::string> sets;
+  for (const Group& group : study.groups) {
+    const bool differs = axis != study.axes.end();
+    sets.push_back(differs ? group.values[std::size_t(axis - study.axes.begin())] : "");
+  }
+  return sets;
 }
 
-std::optional<std::size_t> best_of(const std::vector<BySeed>& figures) {
-  std::size_t most = 0;
-  for (const BySeed& own : figures) most = std::max(most, own.size());
-  std::optional<std::size_t> best;
+/// Of each data set.
+std::map<std::string, std::size_t> best_of(const std::vector<BySeed>& figures,
+                                           const std::vector<std::string>& sets) {
+  std::map<std::string, std::size_t> most, best;
+  for (std::size_t g = 0; g < figures.size(); ++g) {
+    most[sets[g]] = std::max(most[sets[g]], figures[g].size());
+  }
   const auto mean = [&](std::size_t g) { return spread_of(values_of(figures[g])).mean; };
   for (std::size_t g = 0; g < figures.size(); ++g) {
-    if (figures[g].empty() || 2 * figures[g].size() < most) continue;
-    if (!best || mean(g) < mean(*best)) best = g;
+    if (figures[g].empty() || 2 * figures[g].size() < most[sets[g]]) continue;
+    const auto known = best.find(sets[g]);
+    if (known == best.end() || mean(g) < mean(known->second)) best[sets[g]] = g;
   }
   return best;
 }
@@ -42,15 +51,10 @@ Verdict verdict_of(const Comparison& c) {
 }
 
 void compare_with(const BySeed& best, const BySeed& own, Comparison& c) {
-  std::vector<double> differences;
-  for (const auto& [seed, value] : own) {
-    if (const auto it = best.find(seed); it != best.end()) {
-      differences.push_back(value - it->second);
-    }
-  }
+  const std::vector<double> differences = paired(own, best, std::minus<>());
   c.pairs = differences.size();
   c.difference = spread_of(differences).mean;
-  if (c.pairs > 1) c.interval = bootstrap_interval(differences);
+  if (c.pairs > 1) c.interval = interval_of_mean(differences);
   c.verdict = verdict_of(c);
 }
 
@@ -93,24 +97,24 @@ BySeed by_seed(const Study& study, const Group& group, Measure measure) {
     const auto value = run.is_complete() ? measure(run) : std::nullopt;
     if (value) found[run.seed()].push_back(*value);
   }
-  BySeed means;
-  for (const auto& [seed, values] : found) means[seed] = spread_of(values).mean;
-  return means;
+  return mean_by_seed(found);
 }
 
 std::vector<Comparison> compare(const Study& study, Measure measure) {
   std::vector<BySeed> figures;
   for (const Group& group : study.groups) figures.push_back(by_seed(study, group, measure));
-  const auto best = best_of(figures);
+  const std::vector<std::string> sets = data_sets_of(study);
+  const auto all_best = best_of(figures, sets);
   std::vector<Comparison> all(figures.size());
   for (std::size_t g = 0; g < figures.size(); ++g) {
     if (figures[g].empty()) continue;
     all[g].spread = spread_of(values_of(figures[g]));
-    if (g == *best) {
+    const std::size_t best = all_best.at(sets[g]);
+    if (g == best) {
       all[g].verdict = Verdict::best;
       all[g].pairs = figures[g].size();
     } else {
-      compare_with(figures[*best], figures[g], all[g]);
+      compare_with(figures[best], figures[g], all[g]);
     }
   }
   return all;

@@ -1,11 +1,11 @@
 // Is a group of runs better than another, or is the difference noise?
 #pragma once
 
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "report/by_seed.h"
 #include "report/statistics.h"
 #include "report/study.h"
 
@@ -41,11 +41,11 @@ struct Comparison {
 };
 
 /// By seed, the mean of what complete runs of the group have.
-std::map<std::string, double> by_seed(const Study& study, const Group& group, Measure measure);
+BySeed by_seed(const Study& study, const Group& group, Measure measure);
 
-/// One of each group. The best is the one with the lowest mean among those with at least half as
-/// many seeds as any, so that a lucky one does not win; it is chosen by the same figures, which
-/// flatters it.
+/// One of each group. The best, of each data set, is the one with the lowest mean among those with
+/// at least half as many seeds as any, so that a lucky one does not win; it is chosen by the same
+/// figures, which flatters it.
 std::vector<Comparison> compare(const Study& study, Measure measure);
 
 }  // namespace easgd::report

@@ -116,7 +116,7 @@ sections.set("comparison", (box) => {
   ];
   sortedTable(box, "comparison", columns, groups, columns[2]);
   add(box, "p", {class: "note"},
-      "Mean ± standard deviation over seeds. Differences are paired by seed, with 95 % bootstrap " +
-          "intervals of their mean; “not distinguishable” where the interval holds 0. " +
+      "Mean ± standard deviation over seeds. Differences are paired by seed, with 95 % " +
+          "intervals of their mean (five pairs and more: bootstrap, else Student's t); “not distinguishable” where the interval holds 0. " +
           "The lowest of many is partly luck.");
 });

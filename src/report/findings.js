@@ -2,25 +2,26 @@
 // What can be said in a few sentences, and what could not be read.
 
 function sayLowest(box) {
-  const [best] = byMean(study.groups);
-  if (!best || meanOf(best) === null) return add(box, "p", {}, "No run has come to its end yet.");
-  const reference =
-      study.groups.find((group) => group[chosen.measure].verdict === "lowest") ?? best;
-  const figure = reference[chosen.measure];
-  const line = add(box, "p");
-  line.append(`Lowest mean ${MEASURES[chosen.measure]}: `);
-  add(line, "strong", {}, reference.label);
-  line.append(`, ${spreadText(figure.spread)} over ${plural(figure.spread.count, "seed")}`);
-  line.append(figure.spread.count === 1 ? " (one seed: no spread). " : ". ");
+  const lowest = study.groups.filter((group) => group[chosen.measure].verdict === "lowest");
+  if (!lowest.length) return add(box, "p", {}, "No run has come to its end yet.");
+  for (const group of lowest) {
+    const figure = group[chosen.measure];
+    const line = add(box, "p");
+    line.append(`Lowest mean ${MEASURES[chosen.measure]}: `);
+    add(line, "strong", {}, group.label);
+    line.append(`, ${spreadText(figure.spread)} over ${plural(figure.spread.count, "seed")}`);
+    line.append(figure.spread.count === 1 ? " (one seed: no spread)." : ".");
+  }
   const counts = new Map();
   for (const group of study.groups) {
     const {verdict} = group[chosen.measure];
     if (verdict !== "lowest" && meanOf(group) !== null)
       counts.set(verdict, (counts.get(verdict) ?? 0) + 1);
   }
-  if (counts.size)
-    line.append(
-        `The others: ${[...counts].map(([verdict, count]) => `${count} ${verdict}`).join("; ")}.`);
+  if (counts.size) {
+    const others = [...counts].map(([verdict, count]) => `${count} ${verdict}`).join("; ");
+    add(box, "p", {}, `The others: ${others}.`);
+  }
 }
 
 function saySpeed(box) {

@@ -30,7 +30,7 @@ std::size_t distinct(const std::vector<std::string>& labels) {
 /// Axis by axis, as long as there are groups of the same label that it tells apart. Method, p and
 /// tau are named wherever they differ: people ask for these first.
 void label(std::vector<Group>& groups, const std::vector<Axis>& axes) {
-  static const std::set<std::string> kAlways = {"algorithm.name", "workers.devices",
+  static const std::set<std::string> kAlways = {"data.set", "algorithm.name", "workers.devices",
                                                 "algorithm.tau"};
   std::vector<std::string> labels(groups.size());
   std::vector<std::size_t> order(axes.size());

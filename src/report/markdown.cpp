@@ -6,15 +6,16 @@
 #include <cmath>
 #include <vector>
 
+#include "base/one_line.h"
 #include "report/comparison.h"
 
 namespace easgd::report {
 namespace {
 
-/// A cell of a table must not hold what divides cells.
+/// A cell of a table must not hold what divides cells or rows.
 std::string cell(const std::string& text) {
   std::string safe;
-  for (const char c : text) safe += c == '|' ? std::string("\\|") : std::string(1, c);
+  for (const char c : in_one_line(text)) safe += c == '|' ? std::string("\\|") : std::string(1, c);
   return safe;
 }
 
@@ -37,9 +38,8 @@ std::optional<double> training_seconds(const ReportedRun& run) {
 }
 
 std::string seconds(const Study& study, const Group& group) {
-  std::vector<double> values;
+  const std::vector<double> values = values_of(by_seed(study, group, training_seconds));
   bool is_virtual = false;
-  for (const auto& [seed, value] : by_seed(study, group, training_seconds)) values.push_back(value);
   for (const std::size_t i : group.runs) {
     is_virtual |= study.runs[i].summary && study.runs[i].summary->virtual_seconds;
   }
@@ -74,7 +74,7 @@ std::string markdown_of(const Study& study) {
   }
   return text +
          "\nMean ± standard deviation over seeds; differences are paired by seed, with 95 % "
-         "bootstrap intervals." +
+         "intervals (five pairs and more: bootstrap, else Student's t)." +
          runs_left_out(study) + "\n";
 }
 

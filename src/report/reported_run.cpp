@@ -1,20 +1,16 @@
 #include "report/reported_run.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/unreadable.h"
 #include "config/flat_table.h"
+#include "report/devices.h"
 #include "report/find_runs.h"
-#include "settings/identity.h"
-#include "settings/load.h"
+#include "runs/run_folder.h"
 
 namespace easgd::report {
 namespace {
@@ -23,15 +19,6 @@ using nlohmann::json;
 namespace fs = std::filesystem;
 
 constexpr std::size_t kMostNotes = 5;  // of one file
-
-/// Whether a run is at work in the folder: it holds a lock on metrics.jsonl (runs/run_folder.h).
-bool is_at_work(const fs::path& metrics) {
-  const int file = open(metrics.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file == -1) return false;
-  const bool locked = flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-  close(file);
-  return locked;
-}
 
 bool is_there(const fs::path& path) {
   std::error_code ignored;
@@ -92,6 +79,7 @@ void read_summary(const fs::path& path, ReportedRun& run) {
     std::string status = object.value("status", "");
     object.erase("status");
     run.summary = summary_of(object);
+    run.identity = run.summary->identity;
     run.status = status.empty() ? "unreadable" : std::move(status);
     if (run.status == "unreadable") run.notes.push_back("summary.json: has no status");
   } catch (const json::exception&) {
@@ -101,18 +89,11 @@ void read_summary(const fs::path& path, ReportedRun& run) {
   }
 }
 
-/// Empty if this program does not take the configuration: another version may have written it.
-std::string identity_in(const fs::path& path) {
-  try {
-    return identity_of(load_config(path.string(), {}));
-  } catch (const Error&) {
-    return {};
-  }
-}
-
 void read_settings(const fs::path& path, ReportedRun& run) {
   try {
     run.settings = config::flat_table(path);
+    const auto devices = run.settings.find("workers.devices");
+    if (devices != run.settings.end()) devices->second = device_words(devices->second);
   } catch (const ConfigError& e) {
     // Its folder stands beside the note already.
     std::string why = e.what();
@@ -136,10 +117,9 @@ ReportedRun read_reported_run(const fs::path& folder) {
   if (is_there(summary)) {
     read_summary(summary, run);
   } else {
-    run.status = is_at_work(metrics) ? "running" : "unfinished";
+    run.status = is_at_work(folder) ? "running" : "unfinished";
   }
   read_settings(folder / "config.toml", run);
-  run.identity = identity_in(folder / "config.toml");
   read_metrics(metrics, run);
   if (run.settings.empty() && run.evaluations.empty() && !run.summary) run.status = "unreadable";
   if (!is_run_folder(folder)) run.notes = {"holds no file of a run"};

@@ -16,9 +16,12 @@ struct ReportedRun {
   std::filesystem::path folder;
   std::string identity;                         ///< of its configuration, if that is known
   std::string status;                           ///< as in summary.json; else "running",
-                                                ///< "unfinished", "unreadable", or a sweep's word
+                                                ///< "unfinished", "unreadable", "missing", or a
+                                                ///< sweep's word
   std::vector<std::string> notes;               ///< what is wrong with it, a line each
   std::map<std::string, std::string> settings;  ///< dotted key -> value; empty without config.toml
+  bool is_planned = false;                      ///< `settings` has only what a sweep has planned:
+                                                ///< its axes and the seed
   std::vector<std::string> adapted;             ///< what a sweep gave its method besides
   std::optional<RunSummary> summary;
   std::vector<EvaluationEvent> evaluations;

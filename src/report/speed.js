@@ -128,7 +128,7 @@ sections.set("speed", (box) => {
     }
     add(inner, "p", {class: "note"},
         "Of each method and number of workers the quickest setting, which flatters it. " +
-            "Speed-up: geometric mean over the seeds that both have, with 95 % bootstrap interval, " +
+            "Speed-up: geometric mean over the seeds that both have, with 95 % interval, " +
             "over the quickest setting of one worker.");
   };
   choice(controls, "test error", names, String(defaultLevel()), (value) => draw(+value));

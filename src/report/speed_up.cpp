@@ -7,10 +7,11 @@
 #include <set>
 #include <tuple>
 
+#include "report/by_seed.h"
+
 namespace easgd::report {
 namespace {
 
-using BySeed = std::map<std::string, double>;
 using Kind = std::tuple<bool, std::string, std::size_t>;  // virtual, method, workers
 
 /// A group at one level.
@@ -18,12 +19,6 @@ struct Candidate {
   SpeedRow row;
   BySeed seconds;
 };
-
-std::vector<double> values_of(const BySeed& figures) {
-  std::vector<double> values;
-  for (const auto& [seed, value] : figures) values.push_back(value);
-  return values;
-}
 
 std::optional<double> seconds_to(const ReportedRun& run, const std::string& level) {
   const auto found = run.summary->time_to_error.find(level);
@@ -45,7 +40,7 @@ Candidate candidate_of(const Study& study, std::size_t group, const std::string&
     seeds.insert(run.seed());
     if (const auto seconds = seconds_to(run, level)) found[run.seed()].push_back(*seconds);
   }
-  for (const auto& [seed, values] : found) c.seconds[seed] = spread_of(values).mean;
+  c.seconds = mean_by_seed(found);
   c.row.of = seeds.size();
   c.row.reached = c.seconds.size();
   c.row.seconds = spread_of(values_of(c.seconds));
@@ -61,16 +56,12 @@ bool is_quicker(const Candidate& a, const Candidate& b) {
 }
 
 void compare_with(const Candidate& baseline, Candidate& c) {
-  std::vector<double> logs;
-  for (const auto& [seed, seconds] : c.seconds) {
-    if (const auto it = baseline.seconds.find(seed); it != baseline.seconds.end()) {
-      logs.push_back(std::log(it->second / seconds));
-    }
-  }
+  const auto log_ratio = [](double own, double base) { return std::log(base / own); };
+  const std::vector<double> logs = paired(c.seconds, baseline.seconds, log_ratio);
   if (logs.empty()) return;
   c.row.speed_up = std::exp(spread_of(logs).mean);
   if (logs.size() < 2 || c.row.is_baseline) return;
-  const Interval i = bootstrap_interval(logs);
+  const Interval i = interval_of_mean(logs);
   c.row.interval = Interval{std::exp(i.low), std::exp(i.high)};
 }
 

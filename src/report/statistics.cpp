@@ -10,6 +10,7 @@ namespace easgd::report {
 namespace {
 
 constexpr std::size_t kResamples = 10'000;
+constexpr std::size_t kEnoughToResample = 5;
 
 double mean_of(std::span<const double> values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / double(values.size());
@@ -70,7 +71,13 @@ Spread spread_of(std::span<const double> values) {
   return spread;
 }
 
-Interval bootstrap_interval(std::span<const double> values) {
+Interval interval_of_mean(std::span<const double> values) {
+  if (values.size() < kEnoughToResample) {
+    const Spread spread = spread_of(values);
+    const double half =
+        student_quantile(values.size() - 1) * spread.deviation / std::sqrt(double(values.size()));
+    return {spread.mean - half, spread.mean + half};
+  }
   std::vector<double> means(kResamples);
   for (std::size_t i = 0; i < kResamples; ++i) means[i] = resampled_mean(values, std::uint32_t(i));
   std::ranges::sort(means);

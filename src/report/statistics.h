@@ -27,10 +27,10 @@ struct Interval {
   bool holds(double value) const { return low <= value && value <= high; }
 };
 
-/// 95 % interval of the mean by the bootstrap: 10,000 resamples, drawn by fixed counters, so that
-/// the same numbers have the same interval. The percentiles are expanded as Student's t is wider
-/// than the normal distribution, since plain ones are too narrow for few numbers.
-/// At least two values; of so few as two to four it is all their range.
-Interval bootstrap_interval(std::span<const double> values);
+/// 95 % interval of the mean of at least two values. Of five and more by the bootstrap: 10,000
+/// resamples, drawn by fixed counters, so that the same numbers have the same interval; the
+/// percentiles are expanded as Student's t is wider than the normal distribution, since plain ones
+/// are too narrow. Of two to four values, whose resamples do not reach 95 %, by Student's t itself.
+Interval interval_of_mean(std::span<const double> values);
 
 }  // namespace easgd::report

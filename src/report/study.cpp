@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "config/choice.h"
 #include "report/axes.h"
+#include "report/devices.h"
 #include "report/find_runs.h"
 #include "report/groups.h"
 #include "runs/manifest.h"
@@ -21,6 +22,14 @@ bool is_verdict(RunState state) {
          state == RunState::stopped_early;
 }
 
+void take_planned(const PlannedRun& planned, ReportedRun& run) {
+  run.is_planned = true;
+  run.settings = planned.values;
+  run.settings["seed"] = std::to_string(planned.seed);
+  const auto devices = run.settings.find("workers.devices");
+  if (devices != run.settings.end()) devices->second = device_words(devices->second);
+}
+
 /// What a sweep knows of one of its runs; the run's own folder knows better, if it has one.
 ReportedRun read_planned(const SweepRecord& sweep, const PlannedRun& planned) {
   const fs::path folder = sweep.folder / planned.folder;
@@ -32,15 +41,13 @@ ReportedRun read_planned(const SweepRecord& sweep, const PlannedRun& planned) {
     if (is_verdict(state.state) && run.status != "running") run.status = word;
   } else {
     run.folder = folder;
-    run.status = word;
+    run.status = state.state == RunState::done ? "missing" : word;
+    if (run.status == "missing") run.notes.push_back("was done, but its folder is gone");
   }
   run.identity = planned.identity;
   run.adapted = planned.adapted;
   if (!state.reason.empty()) run.notes.push_back(state.reason);
-  if (run.settings.empty()) {
-    run.settings = planned.values;
-    run.settings["seed"] = std::to_string(planned.seed);
-  }
+  if (run.settings.empty()) take_planned(planned, run);
   return run;
 }
 
@@ -78,7 +85,7 @@ void leave_out_repeated(std::vector<ReportedRun>& runs) {
 
 Study make_study(std::vector<ReportedRun> runs, const std::vector<std::string>& planned) {
   Study study{std::move(runs), {}, {}, {}};
-  study.axes = planned.empty() ? axes_between(study.runs) : axes_named(study.runs, planned);
+  study.axes = axes_between(study.runs, planned);
   study.groups = groups_of(study.runs, study.axes);
   return study;
 }

@@ -36,7 +36,7 @@ std::string value_of(const ReportedRun& run, const std::string& axis);
 Study read_study(const std::vector<std::string>& places);
 
 /// Finds axes and groups of runs that have been read.
-/// `planned` are the axes of a sweep, if all runs are of one; else they are looked for.
+/// `planned` are the axes of a sweep, if all runs are of one.
 Study make_study(std::vector<ReportedRun> runs, const std::vector<std::string>& planned = {});
 
 }  // namespace easgd::report

@@ -31,23 +31,19 @@ function shortKey(key) {
   return alike.length > 1 ? key : last;
 }
 
-/** ["cpu", "cpu"] is 2 x cpu. */
 function shortValue(value) {
   if (value === "" || value === undefined) return "–";
-  const items = value.startsWith("[\"") ? value.slice(1, -1).split(", ") : [];
-  if (items.length && items.every((item) => item === items[0]))
-    return `${items.length} × ${items[0].replaceAll("\"", "")}`;
-  return value;
+  return value.replace(/^(\d+) x /, "$1 × ");
 }
 
+const folderAbove = (folder) => folder.replace(/[^/]*\/?$/, "");
+
 /** What all folders begin with, up to a slash, is not repeated. */
-const commonFolder = study.runs.map((run) => run.folder.slice(0, run.folder.lastIndexOf("/") + 1))
-                         .reduce((common, folder) => {
-                           while (!folder.startsWith(common))
-                             common =
-                                 common.slice(0, common.lastIndexOf("/", common.length - 2) + 1);
-                           return common;
-                         });
+const commonFolder =
+    study.runs.map((run) => folderAbove(run.folder)).reduce((common, folder) => {
+      while (!folder.startsWith(common)) common = folderAbove(common);
+      return common;
+    });
 const shortFolder = (run) => run.folder.slice(commonFolder.length);
 
 function settingOf(run, key) {

@@ -70,7 +70,7 @@ StateEvent SweepRecord::state_of(const std::string& identity) const {
 void SweepRecord::replace_plan(PlanEvent next) {
   const auto before = std::exchange(plan, std::move(next));
   const std::size_t kept = std::exchange(added, 0);
-  if (!before || before->name != plan->name || before->axes != plan->axes) return;
+  if (!before || !before->varies_same(*plan)) return;
   for (std::size_t i = before->runs.size() - kept; i < before->runs.size(); ++i) {
     add(before->runs[i]);
   }

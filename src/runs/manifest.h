@@ -20,7 +20,7 @@ namespace easgd {
 
 /// A run of a sweep. `values` are as people write them: easgd, 4, 0.01, ["cpu", "cpu"].
 struct PlannedRun {
-  std::string identity;  ///< names the configuration; see sweep/identity.h
+  std::string identity;  ///< names the configuration; see settings/identity.h
   std::string folder;    ///< relative to the sweep's
   std::int64_t seed = 0;
   std::map<std::string, std::string> values = {};  ///< of the axes, by their dotted keys
@@ -41,15 +41,22 @@ struct PlanEvent {
   std::string time = {};  ///< UTC, "2026-11-28T20:40:00Z"
   std::string name;
   std::string program;            ///< its version
+  std::string base;               ///< names the configuration that is varied
   std::vector<std::string> axes;  ///< dotted keys, in the order of the sweep file
   std::uint64_t total = 0;
   std::vector<PlannedRun> runs;
+
+  /// The same keys of the same configuration, under the same name.
+  bool varies_same(const PlanEvent& other) const {
+    return name == other.name && base == other.base && axes == other.axes;
+  }
 
   template <class Keys>
   void keys(Keys& k) {
     k("time", time);
     k("name", name);
     k("program", program);
+    k("base", base);
     k("axes", axes);
     k("total", total);
     k("runs", runs);

@@ -240,4 +240,8 @@ void RunFolder::log(const Event& event) {
   }
 }
 
+bool is_at_work(const std::filesystem::path& folder) {
+  return is_locked(folder / kMetrics);
+}
+
 }  // namespace easgd

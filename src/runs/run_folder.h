@@ -83,4 +83,7 @@ class RunFolder {
   bool kept_ = false;
 };
 
+/// A process writes into the folder of a run, which it has locked.
+bool is_at_work(const std::filesystem::path& folder);
+
 }  // namespace easgd

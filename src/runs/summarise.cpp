@@ -52,6 +52,7 @@ RunSummary summarise(const RunFacts& facts, const std::vector<Evaluation>& evalu
   const double images = double(totals.all_steps) * double(config.workers.batch);
   RunSummary s;
   s.name = config.name;
+  s.identity = facts.identity;
   s.algorithm = config.algorithm.name;
   s.exchange = config::name_of(config.algorithm.exchange);
   s.backend = config.workers.devices[0].substr(0, config.workers.devices[0].find(':'));

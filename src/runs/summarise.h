@@ -33,6 +33,7 @@ RunStatus verdict(const Outcome& outcome);
 /// What a summary is made of.
 struct RunFacts {
   const Config& config;
+  const std::string& identity;
   const ElasticRates& rates;
   const Team& team;
   std::size_t train_size;  ///< samples of an epoch

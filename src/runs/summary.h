@@ -29,7 +29,9 @@ struct RunSummary {
   static constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
   std::string name, algorithm, exchange;
-  std::string backend;  ///< of the first worker
+  std::string identity = {};  ///< of the configuration as given (settings/identity.h); of earlier
+                              ///< versions empty
+  std::string backend;        ///< of the first worker
   std::vector<std::string> devices;
   std::uint64_t workers = 0, failed_workers = 0;
   std::int64_t tau = 0;
@@ -52,6 +54,7 @@ struct RunSummary {
   template <class Keys>
   void keys(Keys& k) {
     k("name", name);
+    k("identity", identity);
     k("algorithm", algorithm);
     k("exchange", exchange);
     k("backend", backend);

@@ -158,16 +158,6 @@ bool no_letter_of_a_name(unsigned char c) {
   return c == '/' || c < 0x20 || c == 0x7f;
 }
 
-/// config.name names a folder.
-void check_name(const std::string& name) {
-  const auto is_space = [](char c) { return c == ' '; };
-  if (!is_utf8(name) || std::ranges::all_of(name, is_space) ||
-      std::ranges::any_of(name, no_letter_of_a_name)) {
-    throw KeyError("name",
-                   fmt::format("expected a word to name the run folder with; found {:?}", name));
-  }
-}
-
 /// The system would take such a path to end there.
 void check_path(const char* key, const std::string& path) {
   if (path.find('\0') != path.npos) {
@@ -204,6 +194,15 @@ void check_order(const CenterConfig& center, const StopConfig& stop) {
 }
 
 }  // namespace
+
+void check_name(const std::string& name) {
+  const auto is_space = [](char c) { return c == ' '; };
+  if (!is_utf8(name) || std::ranges::all_of(name, is_space) ||
+      std::ranges::any_of(name, no_letter_of_a_name)) {
+    throw KeyError("name",
+                   fmt::format("expected a word to name the run folder with; found {:?}", name));
+  }
+}
 
 void check(const Config& config) {
   check_name(config.name);

@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <fstream>
+#include <string_view>
 
+#include "base/fnv1a.h"
 #include "base/registry.h"
 #include "config/writer.h"
 #include "nn/layer.h"
@@ -28,6 +31,22 @@ std::string kind_of(const std::string& device) {
   return device == "cpu" || device == "auto" ? device : "cuda";
 }
 
+/// What is in a file, not where it lies; the path if it cannot be read. Files are large, and many
+/// runs begin from the same.
+std::string content_of(const std::string& path) {
+  static std::map<std::string, std::string> known;
+  if (path.empty()) return "";
+  if (const auto it = known.find(path); it != known.end()) return it->second;
+  std::ifstream file(path, std::ios::binary);
+  if (!file.is_open()) return path;
+  std::uint64_t hash = fnv1a("");
+  std::string part(1 << 20, '\0');
+  while (file.read(part.data(), std::streamsize(part.size())), file.gcount() > 0) {
+    hash = fnv1a(std::string_view(part).substr(0, std::size_t(file.gcount())), hash);
+  }
+  return known[path] = fmt::format("content {:016x}", hash);
+}
+
 void forget_places(Config& config) {
   config.name.clear();
   config.data.dir.clear();
@@ -36,18 +55,13 @@ void forget_places(Config& config) {
   config.workers.devices = config.workers.each_device();
   for (std::string& device : config.workers.devices) device = kind_of(device);
   if (config.center.place.starts_with("cuda:")) config.center.place = "cuda";
+  config.network.init = content_of(config.network.init);
+  config.center.replay = content_of(config.center.replay);
 }
 
 /// Names that choose which other keys there are.
 bool chooses(const std::string& key) {
   return key == "algorithm.name" || key == "data.set" || key.ends_with("].type");
-}
-
-/// FNV-1a with 64 bits, its lower 48. Source: the published constants.
-std::uint64_t hash_of(const std::string& text) {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const unsigned char byte : text) hash = (hash ^ byte) * 0x100000001b3;
-  return (hash ^ hash >> 48) & 0xffffffffffff;
 }
 
 }  // namespace
@@ -70,7 +84,8 @@ std::string identity_text(const Config& config) {
 }
 
 std::string identity_of(const Config& config) {
-  return fmt::format("{:012x}", hash_of(identity_text(config)));
+  const std::uint64_t hash = fnv1a(identity_text(config));
+  return fmt::format("{:012x}", (hash ^ hash >> 48) & 0xffffffffffff);
 }
 
 }  // namespace easgd

@@ -37,18 +37,13 @@ namespace {
 
 using nlohmann::json;
 
-[[noreturn]] void refuse(const std::string& line, const std::string& why) {
-  throw ConfigError(fmt::format("standard input: {}; found {}", why, line));
-}
-
+/// Throws: DataError if it is no object with the keys of a line.
 AskedRuns::Line line_of(const std::string& text) {
   AskedRuns::Line line;
   try {
     json_keys::read("the line", json::parse(text), line);
   } catch (const json::exception&) {
-    refuse(text, "expected a JSON object, see docs/search.md");
-  } catch (const DataError& e) {
-    refuse(text, e.what());
+    throw DataError("expected a JSON object, see docs/search.md");
   }
   return line;
 }
@@ -141,27 +136,36 @@ std::vector<std::string> AskedRuns::new_lines() {
 std::vector<const SweepRun*> AskedRuns::asked_runs() {
   std::vector<const SweepRun*> asked;
   for (const std::string& text : new_lines()) {
-    const Line line = line_of(text);
-    if (line.plan) {
-      plan(line);
-    } else if (!line.stop.empty()) {
-      if (open_.contains(line.stop)) given_up_.insert(line.stop);
-    } else if (const auto run = planned_.find(line.run); run != planned_.end()) {
-      if (open_.insert(line.run).second) asked.push_back(&run->second);
-    } else {
-      refuse(text, "expected plan, or run or stop with the identity of a run that was planned");
+    try {
+      if (const SweepRun* run = take(line_of(text))) asked.push_back(run);
+    } catch (const DataError& e) {
+      say({{"event", "refused"}, {"line", text}, {"reason", e.what()}});
     }
   }
   return asked;
 }
 
+/// The run that is to be made, if the line asks for one.
+/// Throws: DataError if it asks for nothing.
+const SweepRun* AskedRuns::take(const Line& line) {
+  if (line.plan) {
+    plan(line);
+  } else if (!line.stop.empty()) {
+    if (open_.contains(line.stop)) given_up_.insert(line.stop);
+  } else if (const auto run = planned_.find(line.run); run != planned_.end()) {
+    if (open_.insert(line.run).second) return &run->second;
+  } else {
+    throw DataError("expected plan, or run or stop with the identity of a run that was planned");
+  }
+  return nullptr;
+}
+
 /// The runs of a trial, or why there are none.
 void AskedRuns::plan(const Line& line) {
   json answer = {{"event", "planned"}, {"plan", *line.plan}, {"runs", json::array()}};
-  const Combination combination = combination_of(line);
   std::vector<SweepRun> runs;
   try {
-    runs = plan_combination(sweep_.file, sweep_.overrides, combination);
+    runs = plan_combination(sweep_.file, sweep_.overrides, combination_of(line));
   } catch (const ConfigError& e) {
     answer["refused"] = e.what();
   }
@@ -179,11 +183,14 @@ void AskedRuns::plan(const Line& line) {
 }
 
 Combination AskedRuns::combination_of(const Line& line) const {
-  const std::string text = fmt::format("plan {}", *line.plan);
-  if (line.group >= sweep_.file.groups.size()) refuse(text, "there is no such group");
+  if (line.group >= sweep_.file.groups.size()) {
+    throw ConfigError(fmt::format("group: expected one of {}, from 0; found {}",
+                                  sweep_.file.groups.size(), line.group));
+  }
   const Axes& axes = sweep_.file.groups[line.group];
   if (line.points.size() != axes.size()) {
-    refuse(text, fmt::format("expected a point for each of {} axes", axes.size()));
+    throw ConfigError(fmt::format("points: expected one for each of {} axes; found {}", axes.size(),
+                                  line.points.size()));
   }
   Combination combination;
   for (std::size_t i = 0; i < axes.size(); ++i) {
@@ -191,8 +198,10 @@ Combination AskedRuns::combination_of(const Line& line) const {
     const double point = line.points[i];
     const double low = axis.range ? axis.range->low : 0;
     const double high = axis.range ? axis.range->high : double(axis.points.size()) - 1;
-    if (!(low <= point && point <= high)) {
-      refuse(text, fmt::format("{}: expected {}..{}", axis.keys[0], low, high));
+    const bool is_there = axis.range || point == std::floor(point);
+    if (!is_there || !(low <= point && point <= high)) {
+      throw ConfigError(fmt::format("points: {}: expected {}{}..{}; found {}", axis.keys[0],
+                                    axis.range ? "" : "a whole number of ", low, high, point));
     }
     const auto settings = axis.range ? axis.with(point) : axis.points[std::size_t(point)];
     combination.insert(combination.end(), settings.begin(), settings.end());

@@ -35,7 +35,7 @@ class AskedRuns final : public SweepClient {
 
   /// Says what the sweep varies.
   void begin() override;
-  /// Throws: ConfigError if a line is not as docs/search.md has it.
+  /// A line that is not as docs/search.md has it is answered, and asks for nothing.
   std::vector<const SweepRun*> asked_runs() override;
   bool may_ask() override { return !input_ended_; }
   int descriptor() const override;
@@ -47,7 +47,9 @@ class AskedRuns final : public SweepClient {
 
  private:
   std::vector<std::string> new_lines();
+  const SweepRun* take(const Line& line);
   void plan(const Line& line);
+  /// Throws: ConfigError if there is no such group or point.
   Combination combination_of(const Line& line) const;
 
   const AskedSweep sweep_;

@@ -1,13 +1,17 @@
 #include "sweep/combinations.h"
 
+#include <algorithm>
+
 #include "kernels/philox.h"
 
 namespace easgd {
 namespace {
 
+constexpr std::size_t kMost = std::size_t{1} << 40;
+
 std::size_t count_in(const Axes& axes) {
   std::size_t count = 1;
-  for (const Axis& axis : axes) count *= axis.points.size();
+  for (const Axis& axis : axes) count = std::min(kMost, count * axis.points.size());
   return count;
 }
 

@@ -10,7 +10,7 @@ namespace easgd {
 
 using Combination = std::vector<Setting>;
 
-/// How many combinations a grid has, over all groups.
+/// How many combinations a grid has, over all groups; at most 2^40 a group.
 std::size_t count_combinations(const SweepFile& file);
 
 /// Of a grid, the last axis turning first.

@@ -7,10 +7,8 @@
 #include "settings/identity.h"
 
 namespace easgd {
-namespace {
 
-/// The settings on which the speed of a run depends.
-std::string speed_class(const Config& config) {
+std::string speed_class_of(const Config& config) {
   std::string name;
   for (const auto& [key, value] : flat_settings(config)) {
     for (const char* table : {"data.", "network.", "workers.", "evaluate."}) {
@@ -20,29 +18,24 @@ std::string speed_class(const Config& config) {
   return name;
 }
 
-}  // namespace
-
-void Estimate::learn(const Config& config, const RunSummary& summary) {
+void Estimate::learn(const SweepRun& run, const RunSummary& summary) {
   const double steps = std::accumulate(summary.steps.begin(), summary.steps.end(), 0.0);
   if (!(steps > 0) || !(summary.epochs > 0) || !(summary.wall_seconds > 0)) return;
-  Speed& speed = speeds_[speed_class(config)];
-  const double images = steps * double(config.workers.batch);
+  Speed& speed = speeds_[run.speed_class];
+  const double images = steps * double(run.config.workers.batch);
   speed.seconds += summary.wall_seconds;
   speed.images += images;
   speed.train_size = images / summary.epochs;
 }
 
-bool Estimate::knows(const Config& config) const {
-  return speeds_.contains(speed_class(config));
-}
-
-std::optional<double> Estimate::seconds_of(const Config& config) const {
+std::optional<double> Estimate::seconds_of(const SweepRun& run) const {
+  const Config& config = run.config;
   const StopConfig& stop = config.stop;
   std::optional<double> least = stop.seconds;
   const auto limit = [&least](double seconds) {
     least = std::min(least.value_or(seconds), seconds);
   };
-  const auto known = speeds_.find(speed_class(config));
+  const auto known = speeds_.find(run.speed_class);
   if (known != speeds_.end()) {
     const Speed& speed = known->second;
     const double seconds_per_image = speed.seconds / speed.images;

@@ -7,19 +7,23 @@
 
 #include "runs/summary.h"
 #include "settings/config.h"
+#include "sweep/plan.h"
 
 namespace easgd {
 
+/// The settings on which the speed of a run depends, as text.
+std::string speed_class_of(const Config& config);
+
 class Estimate {
  public:
-  /// A run of that configuration took so long: what is known of all that compute the same network
-  /// on the same data with the same workers.
-  void learn(const Config& config, const RunSummary& summary);
+  /// The run took so long: what is known of all that compute the same network on the same data with
+  /// the same workers.
+  void learn(const SweepRun& run, const RunSummary& summary);
 
   /// Training time in seconds; nothing if no run like it is known, or nothing says when it ends.
-  std::optional<double> seconds_of(const Config& config) const;
+  std::optional<double> seconds_of(const SweepRun& run) const;
   /// Some run that computes the same is known.
-  bool knows(const Config& config) const;
+  bool knows(const SweepRun& run) const { return speeds_.contains(run.speed_class); }
 
  private:
   struct Speed {

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "settings/identity.h"
-#include "settings/load.h"
 #include "sweep/combinations.h"
 
 namespace easgd {
@@ -29,6 +27,7 @@ SweepPlan open_plan(const SweepFile& file, const std::vector<std::string>& overr
   plan.name = file.name;
   plan.axes = file.axes;
   plan.is_open = true;
+  plan.base = base_identity(file, overrides);
   const SweepFile ends = ends_of(file);
   const std::size_t count = count_combinations(ends), tried = std::min(count, kMostTried);
   for (std::size_t i = 0; i < tried; ++i) {
@@ -38,12 +37,6 @@ SweepPlan open_plan(const SweepFile& file, const std::vector<std::string>& overr
     }
   }
   return plan;
-}
-
-std::string base_identity(const SweepFile& file, const std::vector<std::string>& overrides) {
-  config::Edits edits{{}, overrides};
-  for (const Setting& setting : file.set) edits.changes.push_back(setting.change);
-  return identity_of(read_config(file.base, edits));
 }
 
 }  // namespace easgd

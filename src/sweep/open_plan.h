@@ -13,7 +13,4 @@ namespace easgd {
 /// Throws: as plan_sweep.
 SweepPlan open_plan(const SweepFile& file, const std::vector<std::string>& overrides);
 
-/// Names the configuration that is varied, with what the sweep sets in it.
-std::string base_identity(const SweepFile& file, const std::vector<std::string>& overrides);
-
 }  // namespace easgd

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "base/check.h"
 #include "base/error.h"
@@ -16,12 +17,13 @@
 #include "settings/identity.h"
 #include "settings/load.h"
 #include "sweep/combinations.h"
+#include "sweep/estimate.h"
 
 namespace easgd {
 namespace {
 
 constexpr std::size_t kMostRuns = 100000;
-constexpr std::size_t kMostDraws = 1000;  // for a run that `require` lets pass
+constexpr std::size_t kMostDraws = 1000;  // in a row that add no run
 
 std::string listed(const Combination& combination) {
   std::vector<std::string> parts;
@@ -54,6 +56,12 @@ class Candidate {
       const std::vector<std::string> mends = remedies(config);
       if (mends.empty()) break;
       for (const std::string& mend : mends) adapt(mend);
+      config = read();
+    }
+    // One worker has nobody to meet: all its taus are one.
+    const bool single = Registry<Algorithm>::get(config.algorithm.name).single;
+    if (file_.adapt && single && sets("algorithm.tau") && config.algorithm.tau != 1) {
+      adapt("algorithm.tau=1");
       config = read();
     }
     try {
@@ -133,6 +141,24 @@ Demand place(Config& config) {
   return demand;
 }
 
+/// For people: what the run has; of a table, what the sweep gives it. A list of equal devices as it
+/// may be written, "4 x cpu".
+std::string value_of(const std::string& key, const Config& config, const Combination& given) {
+  const std::vector<std::string>& devices = config.workers.devices;
+  if (key == "workers.devices" && std::ranges::count(devices, devices[0]) == std::ssize(devices)) {
+    return fmt::format("{} x {}", devices.size(), devices[0]);
+  }
+  const auto settings = flat_settings(config);
+  if (const auto value = settings.find(key); value != settings.end()) {
+    return config::unquoted(value->second);
+  }
+  const auto is_table = [&key](const Setting& setting) {
+    return setting.change.key == key && setting.text.starts_with('{');
+  };
+  const auto table = std::ranges::find_if(given, is_table);
+  return table == given.end() ? "" : table->text;
+}
+
 class Planner {
  public:
   Planner(const SweepFile& file, const std::vector<std::string>& overrides)
@@ -153,18 +179,22 @@ class Planner {
       draw_runs();
     } else {
       const std::size_t count = count_combinations(file_);
-      if (count * std::max<std::size_t>(1, file_.seeds.size()) > kMostRuns) {
-        throw ConfigError(fmt::format("{}: has more than {} runs", file_.path, kMostRuns));
-      }
+      check_count(count);
       for (std::size_t i = 0; i < count; ++i) add(combination_at(file_, i));
     }
     if (plan_.runs.empty()) {
       throw ConfigError(file_.path + ": require: leaves no run");
     }
+    plan_.base = base_identity(file_, overrides_);
     return std::move(plan_);
   }
 
  private:
+  void check_count(std::size_t combinations) const {
+    if (combinations <= kMostRuns / std::max<std::size_t>(1, file_.seeds.size())) return;
+    throw ConfigError(fmt::format("{}: has more than {} runs", file_.path, kMostRuns));
+  }
+
   /// An axis is not to be set aside by accident.
   void check_overrides() const {
     for (const std::string& text : overrides_) {
@@ -173,7 +203,25 @@ class Planner {
         throw ConfigError(fmt::format("--set {}: {} is an axis of the sweep {}; change it there",
                                       text, key, file_.path));
       }
+      if (is_coupling(key) && std::ranges::any_of(given_by_file(), is_coupling)) {
+        throw ConfigError(
+            fmt::format("--set {}: the sweep {} gives rho, alpha or beta itself; change it there",
+                        text, file_.path));
+      }
     }
+  }
+
+  static bool is_coupling(const std::string& key) {
+    return key == "algorithm.rho" || key == "algorithm.alpha" || key == "algorithm.beta";
+  }
+
+  /// Every key that the file varies or sets to a value.
+  std::vector<std::string> given_by_file() const {
+    std::vector<std::string> keys = file_.axes;
+    for (const Setting& setting : file_.set) {
+      if (!setting.change.toml.empty()) keys.push_back(setting.change.key);
+    }
+    return keys;
   }
 
   void check_grid() const {
@@ -190,9 +238,20 @@ class Planner {
 
   void draw_runs() {
     const auto wanted = std::size_t(file_.runs);
-    std::size_t found = 0;
-    for (std::size_t i = 0; found < wanted && i < wanted * kMostDraws; ++i) {
-      found += add(draw(file_, i));
+    check_count(wanted);
+    std::set<std::string> drawn;
+    std::size_t found = 0, in_vain = 0;
+    for (std::size_t i = 0; found < wanted && in_vain < kMostDraws; ++i) {
+      const Combination combination = draw(file_, i);
+      const bool adds = drawn.insert(listed(combination)).second && add(combination);
+      found += adds ? 1 : 0;
+      in_vain = adds ? 0 : in_vain + 1;
+    }
+    if (found < wanted) {
+      plan_.remarks.push_back(
+          fmt::format("random search has found {} combinations, not {}: the values are few, or "
+                      "require leaves most of them out",
+                      found, wanted));
     }
   }
 
@@ -225,29 +284,41 @@ class Planner {
     planned.seed = config.seed;
     planned.adapted = candidate.adapted();
     for (const std::string& key : file_.axes) {
-      const auto value = settings.find(key);
-      planned.values[key] = value == settings.end() ? "" : config::unquoted(value->second);
+      planned.values[key] = value_of(key, config, combination);
     }
-    if (is_new(planned.identity, config)) {
+    if (is_new(planned, config)) {
       plan_.most_devices = std::max(plan_.most_devices, run.demand.devices);
+      run.speed_class = speed_class_of(config);
       run.config = std::move(config);
       plan_.runs.push_back(std::move(run));
     }
   }
 
   /// Combinations may come to the same run: methods that take tau 1 only, over a list of taus.
-  bool is_new(const std::string& identity, const Config& config) {
+  /// What was changed for any of them is said of that run.
+  bool is_new(const PlannedRun& planned, const Config& config) {
     const std::string text = identity_text(config);
-    const auto [known, fresh] = identities_.emplace(identity, text);
-    EASGD_CHECK(known->second == text, "two configurations of the identity {}", identity);
-    plan_.same += fresh ? 0 : 1;
-    return fresh;
+    const auto [known, fresh] =
+        known_.try_emplace(planned.identity, Known{text, plan_.runs.size()});
+    EASGD_CHECK(known->second.text == text, "two configurations of the identity {}",
+                planned.identity);
+    if (fresh) return true;
+    ++plan_.same;
+    std::vector<std::string>& adapted = plan_.runs[known->second.index].planned.adapted;
+    for (const std::string& change : planned.adapted) {
+      if (std::ranges::count(adapted, change) == 0) adapted.push_back(change);
+    }
+    return false;
   }
 
   const SweepFile& file_;
   const std::vector<std::string>& overrides_;
   SweepPlan plan_;
-  std::map<std::string, std::string> identities_;
+  struct Known {
+    std::string text;   ///< see identity_text
+    std::size_t index;  ///< of the run
+  };
+  std::map<std::string, Known> known_;  // by identity
 };
 
 }  // namespace
@@ -256,10 +327,17 @@ PlanEvent SweepPlan::event() const {
   PlanEvent event;
   event.name = name;
   event.program = kVersion;
+  event.base = base;
   event.axes = axes;
   event.total = runs.size();
   for (const SweepRun& run : runs) event.runs.push_back(run.planned);
   return event;
+}
+
+std::string base_identity(const SweepFile& file, const std::vector<std::string>& overrides) {
+  config::Edits edits{{}, overrides};
+  for (const Setting& setting : file.set) edits.changes.push_back(setting.change);
+  return identity_of(read_config(file.base, edits)) + (file.adapt ? " adapted" : "");
 }
 
 SweepPlan plan_sweep(const SweepFile& file, const std::vector<std::string>& overrides) {

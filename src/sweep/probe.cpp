@@ -51,7 +51,7 @@ Config shortened(Config config) {
   return config;
 }
 
-RunSummary try_out(const Config& config) {
+std::optional<RunSummary> try_out(const Config& config, const std::function<bool()>& wants_end) {
   const TrialFolder trial;
   const SweepFolder folder(trial.path() / "sweep");
   folder.make();
@@ -59,10 +59,16 @@ RunSummary try_out(const Config& config) {
   ChildProcess process({.words = {own_program().string(), "train", folder.config("probe").string(),
                                   "--out", folder.run("probe").string()},
                         .log = folder.log("probe")});
-  process.exit_code();
+  while (!process.has_ended()) {
+    wait_for_any({&process}, std::chrono::milliseconds(50));
+    if (!wants_end()) continue;
+    process.terminate();
+    process.exit_code();
+    return std::nullopt;
+  }
   const auto summary = find_summary(folder.run("probe"));
   if (!summary) throw DataError("a trial of a run failed: " + folder.last_words("probe"));
-  return *summary;
+  return summary;
 }
 
 }  // namespace
@@ -71,16 +77,20 @@ Estimate estimate_from(const SweepPlan& plan, const SweepFolder& folder) {
   Estimate estimate;
   for (const SweepRun& run : plan.runs) {
     if (const auto summary = folder.finished(run.identity())) {
-      estimate.learn(run.config, *summary);
+      estimate.learn(run, *summary);
     }
   }
   return estimate;
 }
 
-void probe(const SweepPlan& plan, Estimate& estimate) {
+bool probe(const SweepPlan& plan, Estimate& estimate, const std::function<bool()>& wants_end) {
   for (const SweepRun& run : plan.runs) {
-    if (!estimate.knows(run.config)) estimate.learn(run.config, try_out(run.config));
+    if (estimate.knows(run)) continue;
+    const auto summary = try_out(run.config, wants_end);
+    if (!summary) return false;
+    estimate.learn(run, *summary);
   }
+  return true;
 }
 
 std::optional<double> seconds_left(const SweepPlan& plan, const SweepFolder& folder,
@@ -89,7 +99,7 @@ std::optional<double> seconds_left(const SweepPlan& plan, const SweepFolder& fol
   double left = 0;
   for (const SweepRun& run : plan.runs) {
     if (folder.finished(run.identity())) continue;
-    const auto seconds = estimate.seconds_of(run.config);
+    const auto seconds = estimate.seconds_of(run);
     if (!seconds) return std::nullopt;
     left += *seconds * capacity.fraction_of(run.demand);
   }

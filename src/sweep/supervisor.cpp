@@ -8,10 +8,12 @@
 #include <chrono>
 #include <cstdlib>
 #include <list>
+#include <map>
 #include <memory>
 #include <set>
 
 #include "base/child_process.h"
+#include "base/error.h"
 #include "base/exit_code.h"
 #include "sweep/estimate.h"
 #include "sweep/sweep_table.h"
@@ -48,7 +50,7 @@ struct Waiting {
 };
 
 bool goes_on(const SweepRecord& record, const PlanEvent& plan) {
-  return record.plan && record.plan->name == plan.name && record.plan->axes == plan.axes;
+  return record.plan && record.plan->varies_same(plan);
 }
 
 /// But for its time, and for runs that were added to it.
@@ -71,6 +73,19 @@ std::size_t count_beside(const std::set<std::string>& all, const std::set<std::s
       std::ranges::count_if(all, [&](const auto& run) { return !others.contains(run); }));
 }
 
+/// Why a run has not come to its end.
+std::string reason_of(const ChildProcess& process, const std::string& last_words) {
+  const std::string signal = process.fatal_signal();
+  if (signal.empty()) return last_words;
+  return fmt::format("ended by {}{}", signal, last_words.empty() ? "" : ": " + last_words);
+}
+
+/// Two runs fail for one reason, though each names its own files.
+std::string without(std::string text, const std::string& identity) {
+  for (std::size_t at; (at = text.find(identity)) != text.npos;) text.erase(at, identity.size());
+  return text;
+}
+
 class Supervisor {
  public:
   Supervisor(const SweepPlan& plan, const SweepFolder& folder, const SweepOptions& options,
@@ -85,21 +100,26 @@ class Supervisor {
   SweepResult run();
 
  private:
+  void supervise();
   void record_plan();
+  bool is_hopeless() const;
   void sort_out();
   void take_asked();
   void give_up();
   void count_finished(const SweepRun& run, const RunSummary& summary);
   void launch_what_fits();
   std::vector<std::string> training_of(const Waiting& next);
+  std::optional<Share> share_of(const SweepRun& run);
   bool launch(const Waiting& next);
+  void start(const Waiting& next, const Share& share);
   void collect();
   void finish(const Running& ended);
-  void fail(const Running& ended, int code, RunState state);
+  void fail(const SweepRun& run, StateEvent how);
+  void end_all();
   void stop(const Running& ended, int code);
   void note(const SweepRun& run, StateEvent state);
   void end_early();
-  void show(bool now);
+  void show();
   SweepState state();
   std::optional<double> seconds_left() const;
 
@@ -114,6 +134,10 @@ class Supervisor {
   SweepTable table_{plan_};
   std::list<Waiting> waiting_;
   std::list<Running> running_;
+  // Runs that another process has, which ends soon: the child of a sweep that was killed. It takes
+  // its share of the machine as long.
+  std::map<std::string, Share> awaited_;
+  std::set<std::string> reasons_;  // of runs that have failed
   Clock::time_point begin_ = Clock::now(), next_glance_ = begin_;
 };
 
@@ -130,6 +154,13 @@ void Supervisor::record_plan() {
   client_.line(fmt::format(
       "the sweep is another than before: {} runs added, {} left out (they stay in {})",
       count_beside(now, before), count_beside(before, now), (folder_.path() / "runs").string()));
+}
+
+/// Whatever ails them all is to be mended first.
+bool Supervisor::is_hopeless() const {
+  constexpr std::size_t kEnough = 3;
+  return result_.done == 0 && result_.failed >= kEnough && reasons_.size() == 1 &&
+         !waiting_.empty() && !client_.may_ask();
 }
 
 /// What is done is not done again.
@@ -166,7 +197,7 @@ void Supervisor::give_up() {
 
 void Supervisor::count_finished(const SweepRun& run, const RunSummary& summary) {
   ++result_.done;
-  estimate_.learn(run.config, summary);
+  estimate_.learn(run, summary);
   table_.add_finished(run, summary);
 }
 
@@ -197,16 +228,27 @@ std::vector<std::string> Supervisor::training_of(const Waiting& next) {
   return {own_program().string(), "train", folder_.config(id).string(), "--out", folder};
 }
 
+/// Nothing if there is no room for the run, or another process still has it.
+std::optional<Share> Supervisor::share_of(const SweepRun& run) {
+  const std::string& id = run.identity();
+  const auto awaited = awaited_.find(id);
+  if (awaited != awaited_.end()) {
+    if (folder_.is_at_work(id)) return std::nullopt;
+    return awaited_.extract(awaited).mapped();
+  }
+  const auto share = capacity_.take(run.demand);
+  if (!share || !folder_.is_at_work(id)) return share;
+  client_.line(table_.label_of(run) + ": a process of before is still at work; waiting for it");
+  awaited_[id] = *share;
+  return std::nullopt;
+}
+
 /// False if there is no room for it yet.
 bool Supervisor::launch(const Waiting& next) {
   const SweepRun& run = *next.run;
   const std::string& id = run.identity();
-  auto share = capacity_.take(run.demand);
+  const auto share = share_of(run);
   if (!share) return false;
-  if (folder_.is_at_work(id)) {  // of a sweep that was killed; it is about to end
-    capacity_.give_back(*share);
-    return false;
-  }
   if (const auto summary = folder_.finished(id)) {
     capacity_.give_back(*share);
     count_finished(run, *summary);
@@ -216,20 +258,33 @@ bool Supervisor::launch(const Waiting& next) {
     client_.run_ended(record_.state_of(id));
     return true;
   }
-  Command command{.words = training_of(next), .log = folder_.log(id)};
-  if (!share->devices.empty()) {
-    constexpr const char* kVisible = "CUDA_VISIBLE_DEVICES";
-    const char* ours = std::getenv(kVisible);
-    command.environment[kVisible] = visible_devices(share->devices, ours ? ours : "");
+  try {
+    start(next, *share);
+  } catch (const Error& e) {  // costs this run, not those that are at work
+    capacity_.give_back(*share);
+    fail(run, {.state = RunState::failed, .attempt = next.attempt, .reason = e.what()});
+    return true;
   }
   note(run, {.state = RunState::running, .attempt = next.attempt});
-  running_.push_back({.run = &run,
-                      .attempt = next.attempt,
-                      .share = *share,
-                      .process = std::make_unique<ChildProcess>(command),
-                      .tail = MetricsTail(folder_.run(id))});
   client_.run_began(id);
   return true;
+}
+
+/// Throws: Error; nothing is at work then that was not before.
+void Supervisor::start(const Waiting& next, const Share& share) {
+  const SweepRun& run = *next.run;
+  const std::string& id = run.identity();
+  Command command{.words = training_of(next), .log = folder_.log(id)};
+  if (!share.devices.empty()) {
+    constexpr const char* kVisible = "CUDA_VISIBLE_DEVICES";
+    const char* ours = std::getenv(kVisible);
+    command.environment[kVisible] = visible_devices(share.devices, ours ? ours : "");
+  }
+  running_.push_back({.run = &run,
+                      .attempt = next.attempt,
+                      .share = share,
+                      .process = std::make_unique<ChildProcess>(command),
+                      .tail = MetricsTail(folder_.run(id))});
 }
 
 void Supervisor::collect() {
@@ -246,19 +301,23 @@ void Supervisor::finish(const Running& ended) {
   const int code = ended.process->exit_code();
   const SweepRun& run = *ended.run;
   if (ended.given_up && code != 0) return stop(ended, code);
+  StateEvent state{.state = RunState::done, .attempt = ended.attempt, .exit_code = code};
+  const auto summary = folder_.finished(run.identity());
+  if (code == 0 && summary) {
+    folder_.clear_checkpoints(run.identity());
+    note(run, state);
+    count_finished(run, *summary);
+    client_.line(fmt::format("{}/{} {}: {}", result_.done, plan_.runs.size(), table_.label_of(run),
+                             outcome_of(*summary)));
+    return client_.run_ended(record_.state_of(run.identity()));
+  }
   // A run that has just begun does not save anything yet.
   const bool ended_by_us = result_.interrupted && code == 128 + SIGTERM;
-  if (code == int(ExitCode::interrupted) || code == int(ExitCode::abandoned) || ended_by_us) {
-    return fail(ended, code, RunState::interrupted);
-  }
-  const auto summary = folder_.finished(run.identity());
-  if (code != 0 || !summary) return fail(ended, code, RunState::failed);
-  folder_.clear_checkpoints(run.identity());
-  note(run, {.state = RunState::done, .attempt = ended.attempt, .exit_code = code});
-  count_finished(run, *summary);
-  client_.line(fmt::format("{}/{} {}: {}", result_.done, plan_.runs.size(), table_.label_of(run),
-                           outcome_of(*summary)));
-  client_.run_ended(record_.state_of(run.identity()));
+  const bool is_interrupted =
+      code == int(ExitCode::interrupted) || code == int(ExitCode::abandoned) || ended_by_us;
+  state.state = is_interrupted ? RunState::interrupted : RunState::failed;
+  state.reason = reason_of(*ended.process, folder_.last_words(run.identity()));
+  fail(run, state);
 }
 
 void Supervisor::stop(const Running& ended, int code) {
@@ -266,24 +325,32 @@ void Supervisor::stop(const Running& ended, int code) {
   client_.run_ended(record_.state_of(ended.run->identity()));
 }
 
-void Supervisor::fail(const Running& ended, int code, RunState state) {
-  const SweepRun& run = *ended.run;
-  const std::string why =
-      state == RunState::interrupted ? "was interrupted" : folder_.last_words(run.identity());
-  note(run, {.state = state, .attempt = ended.attempt, .exit_code = code, .reason = why});
+void Supervisor::fail(const SweepRun& run, StateEvent how) {
+  const std::string code = how.exit_code ? fmt::format(" (exit code {})", *how.exit_code) : "";
   if (result_.interrupted) {
+    note(run, how);
     waiting_.push_back({&run});
-  } else if (ended.attempt < kAttempts) {
-    client_.line(fmt::format("{} failed (exit code {}) and is tried once more: {}",
-                             table_.label_of(run), code, why));
-    waiting_.push_front({&run, ended.attempt + 1});
+  } else if (how.attempt < kAttempts) {
+    note(run, how);
+    client_.line(fmt::format("{} failed{} and is tried once more: {}", table_.label_of(run), code,
+                             how.reason));
+    waiting_.push_front({&run, how.attempt + 1});
   } else {
+    how.state = RunState::failed;
+    note(run, how);
     ++result_.failed;
+    reasons_.insert(without(how.reason, run.identity()));
     table_.add_failed(run);
-    client_.line(fmt::format("{} failed (exit code {}): {}; more in {}", table_.label_of(run), code,
-                             why, folder_.log(run.identity()).string()));
+    client_.line(fmt::format("{} failed{}: {}; more in {}", table_.label_of(run), code, how.reason,
+                             folder_.log(run.identity()).string()));
     client_.run_ended(record_.state_of(run.identity()));
   }
+}
+
+/// They save what they have.
+void Supervisor::end_all() {
+  for (const Running& running : running_) running.process->terminate();
+  for (const Running& running : running_) running.process->exit_code();
 }
 
 void Supervisor::end_early() {
@@ -296,12 +363,12 @@ void Supervisor::end_early() {
 std::optional<double> Supervisor::seconds_left() const {
   double left = 0;
   for (const Waiting& waiting : waiting_) {
-    const auto seconds = estimate_.seconds_of(waiting.run->config);
+    const auto seconds = estimate_.seconds_of(*waiting.run);
     if (!seconds) return std::nullopt;
     left += *seconds * capacity_.fraction_of(waiting.run->demand);
   }
   for (const Running& running : running_) {
-    const auto seconds = estimate_.seconds_of(running.run->config);
+    const auto seconds = estimate_.seconds_of(*running.run);
     if (!seconds) return std::nullopt;
     left += std::max(0.0, *seconds - seconds_since(running.begin)) *
             capacity_.fraction_of(running.run->demand);
@@ -326,13 +393,29 @@ SweepState Supervisor::state() {
   return state;
 }
 
-void Supervisor::show(bool now) {
-  if (!now && Clock::now() < next_glance_) return;
+void Supervisor::show() {
+  if (Clock::now() < next_glance_) return;
   next_glance_ = Clock::now() + kGlance;
   client_.show(state());
 }
 
 SweepResult Supervisor::run() {
+  try {
+    supervise();
+  } catch (...) {
+    end_all();
+    throw;
+  }
+  client_.end();
+  if (is_hopeless()) {
+    client_.line("the first runs have failed for one reason, and none is done: no other was begun");
+  }
+  result_.waiting = waiting_.size();
+  result_.table = table_.text();
+  return result_;
+}
+
+void Supervisor::supervise() {
   record_plan();
   sort_out();
   client_.begin();
@@ -340,19 +423,16 @@ SweepResult Supervisor::run() {
     take_asked();
     give_up();
     end_early();
-    if (!result_.interrupted) launch_what_fits();
+    const bool ends = result_.interrupted || is_hopeless();
+    if (!ends) launch_what_fits();
     const bool nothing_to_do = waiting_.empty() && !client_.may_ask();
-    if (running_.empty() && (result_.interrupted || nothing_to_do)) break;
+    if (running_.empty() && (ends || nothing_to_do)) break;
     std::vector<ChildProcess*> processes;
     for (const Running& running : running_) processes.push_back(running.process.get());
     wait_for_any(processes, kLook, client_.descriptor());
     collect();
-    show(false);
+    show();
   }
-  client_.end();
-  result_.waiting = waiting_.size();
-  result_.table = table_.text();
-  return result_;
 }
 
 }  // namespace

@@ -8,9 +8,11 @@
 
 #include "base/error.h"
 #include "base/limits.h"
+#include "base/unreadable.h"
 #include "config/writer.h"
 #include "settings/algorithm_keys.h"
 #include "settings/config.h"
+#include "settings/config_check.h"
 #include "settings/dataset_keys.h"
 
 namespace easgd {
@@ -155,13 +157,19 @@ void note_axes(SweepFile& file) {
 }
 
 /// Relative to the sweep file, so that it may be started from any folder.
+/// Throws: KeyError.
 std::string base_of(const SweepFile& file, const std::string& base) {
   if (base.empty()) {
     throw ConfigError(file.path +
                       ": base: missing; expected a configuration, relative to this "
                       "file, as in base = \"../cifar10_virtual.toml\"");
   }
-  return (fs::path(file.path).parent_path() / base).lexically_normal().string();
+  const std::string path = (fs::path(file.path).parent_path() / base).lexically_normal().string();
+  if (const std::string why = why_unreadable(path); !why.empty()) {
+    throw KeyError(
+        "base", fmt::format("{}: {}; expected a configuration, relative to this file", path, why));
+  }
+  return path;
 }
 
 }  // namespace
@@ -176,7 +184,10 @@ SweepFile read_sweep_file(const std::string& path) {
       "a sweep (see configs/sweeps/ and `easgd help sweep`)");
   const config::Kinds kinds = config::kinds_of([](config::Fields& f) { Config().fields(f); });
   file.name = raw.name.empty() ? fs::path(path).stem().string() : raw.name;
-  file.base = base_of(file, raw.base);
+  config::at_locations(locations, [&] {
+    check_name(file.name);
+    file.base = base_of(file, raw.base);
+  });
   file.seeds = seeds_of(raw.seeds);
   if (raw.set) {
     for (const auto& [key, value] : flat_members(table_of(*raw.set, "set"))) {

@@ -1,19 +1,17 @@
 #include "sweep/sweep_folder.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <fstream>
 #include <sstream>
 #include <system_error>
 
+#include "base/appended_file.h"
 #include "base/error.h"
 #include "base/write_file.h"
 #include "runs/checkpoint_folder.h"
 #include "runs/manifest.h"
+#include "runs/run_folder.h"
 #include "runs/run_record.h"
 #include "settings/dump.h"
 
@@ -31,14 +29,6 @@ void make_folder(const fs::path& path) {
                               path.string(), error.message()));
 }
 
-bool is_locked(const fs::path& path) {
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file == -1) return false;
-  const bool locked = flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-  close(file);
-  return locked;
-}
-
 std::string text_of(const fs::path& path) {
   std::ostringstream text;
   text << std::ifstream(path, std::ios::binary).rdbuf();
@@ -50,7 +40,8 @@ std::string text_of(const fs::path& path) {
 void SweepFolder::make() const {
   std::error_code ignored;
   const bool used = fs::exists(path_, ignored) && !fs::is_empty(path_, ignored);
-  if (used && !is_sweep(path_)) {
+  const bool is_ours = is_sweep(path_) || fs::exists(path_ / "configs", ignored);
+  if (used && !is_ours) {
     throw ConfigError(path_.string() +
                       ": holds something else than a sweep; give another folder with --out");
   }
@@ -81,13 +72,13 @@ void SweepFolder::write_config(const std::string& identity, const Config& config
 
 std::optional<RunSummary> SweepFolder::finished(const std::string& identity) const {
   const std::optional<RunSummary> summary = find_summary(run(identity));
-  if (!summary) return std::nullopt;
+  if (!summary || summary->steps.empty()) return std::nullopt;  // no run has written that
   const bool is_over = summary->status == RunStatus::done || summary->status == RunStatus::diverged;
   return is_over ? summary : std::nullopt;
 }
 
 bool SweepFolder::is_at_work(const std::string& identity) const {
-  return is_locked(run(identity) / "metrics.jsonl");
+  return easgd::is_at_work(run(identity));
 }
 
 bool SweepFolder::is_at_work() const {

@@ -111,6 +111,7 @@ void SweepTable::add_finished(const SweepRun& run, const RunSummary& summary) {
   if (std::isfinite(summary.best_test_error)) {
     row.best_test_errors.push_back(summary.best_test_error);
   }
+  has_virtual_ = has_virtual_ || summary.virtual_seconds;
   row.seconds.push_back(summary.virtual_seconds.value_or(summary.wall_seconds));
 }
 
@@ -132,7 +133,8 @@ std::vector<BestOf> SweepTable::best() const {
 std::string SweepTable::text() const {
   Line head;
   for (const std::string& key : plan_.axes) head.push_back(short_name(key));
-  for (const char* name : {"runs", "error %", "best %", "best of seeds", "seconds", "remarks"}) {
+  const char* seconds = has_virtual_ ? "virtual s" : "seconds";
+  for (const char* name : {"runs", "error %", "best %", "from..to", seconds, "remarks"}) {
     head.emplace_back(name);
   }
   std::vector<Line> lines = {head};

@@ -46,6 +46,7 @@ class SweepTable {
   const SweepPlan& plan_;
   std::vector<bool> varies_;  // each axis
   bool has_seeds_ = false;
+  bool has_virtual_ = false;  ///< seconds are virtual ones
   std::vector<Values> order_;
   std::map<Values, Row> rows_;
 };

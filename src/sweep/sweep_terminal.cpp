@@ -4,7 +4,12 @@
 
 namespace easgd {
 
+void SweepTerminal::line(const std::string& text) {
+  if (loudness_ == Loudness::all) write_line(text);
+}
+
 void SweepTerminal::show(const SweepState& state) {
+  if (loudness_ != Loudness::all) return;
   if (is_terminal()) {
     const TerminalSize size = terminal_size();
     return show_bottom_lines(

@@ -11,6 +11,7 @@ namespace easgd {
 namespace {
 
 constexpr std::size_t kNarrowestBar = 12, kWidestBar = 26;
+constexpr std::size_t kMostLines = 9;  // so that few are wrapped if the terminal becomes narrow
 
 /// Runs that are at work count by what is over of them.
 double fraction_of(const SweepState& state) {
@@ -29,9 +30,19 @@ std::vector<std::string> parts_of(const SweepState& state) {
   return parts;
 }
 
-std::string best_text(const BestOf& best) {
-  return fmt::format("{:6.2f} %  {}{}", 100 * best.best_test_error, best.label,
-                     best.runs > 1 ? fmt::format(" ({} runs)", best.runs) : "");
+/// `label` behind `text`. Its end tells it from others, if there is no room for all of it.
+std::string labelled(std::string text, const std::string& label, std::size_t columns) {
+  constexpr std::size_t kDots = 2;
+  const std::size_t room = columns - std::min(columns, text.size());
+  if (label.size() <= room) return text + label;
+  if (room <= kDots) return text;
+  return text + std::string(kDots, '.') + label.substr(label.size() - (room - kDots));
+}
+
+std::string best_text(const BestOf& best, std::size_t columns) {
+  const std::string runs = best.runs > 1 ? fmt::format(" ({} runs)", best.runs) : "";
+  return labelled(fmt::format("{:6.2f} %  ", 100 * best.best_test_error), best.label + runs,
+                  columns);
 }
 
 std::string running_text(const RunningRun& run, std::size_t columns) {
@@ -40,7 +51,7 @@ std::string running_text(const RunningRun& run, std::size_t columns) {
   text += fmt::format("{:>5}  ", share_text(run.glance.fraction));
   text += run.glance.test_error ? fmt::format("{:6.2f} %  ", 100 * *run.glance.test_error)
                                 : fmt::format("{:>8}  ", "-");
-  return text + run.label;
+  return labelled(text, run.label, columns);
 }
 
 /// Shares `room` between two lists, so that neither takes what the other has no use for.
@@ -63,6 +74,7 @@ std::string sweep_line(const SweepState& state, std::size_t room) {
 }
 
 std::vector<std::string> sweep_view(const SweepState& state, ViewSize size) {
+  size.lines = std::min(size.lines, kMostLines);
   std::vector<std::string> lines{sweep_line(state, size.columns)};
   const bool has_best = size.lines > 3 && !state.best.empty();
   const std::size_t room = size.lines - std::min<std::size_t>(size.lines, has_best ? 2 : 1);
@@ -75,7 +87,7 @@ std::vector<std::string> sweep_view(const SweepState& state, ViewSize size) {
   if (has_best) {
     lines.emplace_back("best so far:");
     for (std::size_t i = 0; i < std::min(room - runs, state.best.size()); ++i) {
-      lines.push_back(best_text(state.best[i]));
+      lines.push_back(best_text(state.best[i], size.columns));
     }
   }
   for (std::string& line : lines) line = cut_to_columns(line, size.columns);

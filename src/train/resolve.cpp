@@ -6,10 +6,17 @@
 #include "base/utf8.h"
 #include "data/location.h"
 #include "settings/dump.h"
+#include "settings/identity.h"
 #include "settings/load.h"
 
 namespace easgd {
 namespace {
+
+/// The same for a run that a sweep has made: it chooses devices before it names its runs.
+std::string identity_with(Config config, const std::vector<Placement>& workers) {
+  config.workers.devices = names_of(workers);
+  return identity_of(config);
+}
 
 /// The numbers of threads that there are: the bits of a run depend on them.
 void record_threads(Config& config, const std::vector<Placement>& workers) {
@@ -61,6 +68,7 @@ ResolvedRun resolve(Config config) {
   check_recordable(config);
   const Algorithm& algorithm = Registry<Algorithm>::get(config.algorithm.name);
   WorkerPlacement workers = place_workers(config.workers, algorithm.single);
+  std::string identity = identity_with(config, workers.placements);
   CenterPlacement center = place_center(config, workers.placements);
   record_threads(config, workers.placements);
   auto data = std::make_unique<Data>(config, count_threads(config, workers.placements, center));
@@ -76,6 +84,7 @@ ResolvedRun resolve(Config config) {
   std::erase(warnings, "");
   std::string replay_config = dump_replay_config(config, recomputes_statistics(config, network));
   return {.config = std::move(config),
+          .identity = std::move(identity),
           .algorithm = &algorithm,
           .workers = std::move(workers.placements),
           .center = std::move(center),

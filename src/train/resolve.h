@@ -16,7 +16,8 @@
 namespace easgd {
 
 struct ResolvedRun {
-  Config config;  ///< as config.toml records it: the choices that were made are in it
+  Config config;         ///< as config.toml records it: the choices that were made are in it
+  std::string identity;  ///< of the configuration as given, but with its devices chosen
   const Algorithm* algorithm;
   std::vector<Placement> workers;
   CenterPlacement center;

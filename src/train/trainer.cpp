@@ -333,6 +333,7 @@ void Run::write_order(const Team& team) {
 
 RunSummary Run::summarise(const Team& team, RunStatus status, double seconds) const {
   return easgd::summarise({.config = run_.config,
+                           .identity = run_.identity,
                            .rates = run_.schedule.elastic(),
                            .team = team,
                            .train_size = run_.data->train_size,
