@@ -532,10 +532,11 @@ TEST_CASE("help lists every key once, with its default, and no other") {
   const Keys defaults = keys_of(dump_config(config));
   for (auto* number : {&config.algorithm.rho, &config.algorithm.alpha, &config.algorithm.beta,
                        &config.stop.epochs, &config.stop.seconds, &config.stop.test_error,
-                       &config.evaluate.every.seconds, &config.evaluate.every.epochs}) {
+                       &config.evaluate.every.seconds, &config.evaluate.every.epochs,
+                       &config.checkpoint.every.seconds, &config.checkpoint.every.epochs}) {
     *number = 1;
   }
-  config.stop.steps = config.evaluate.every.versions = 1;
+  config.stop.steps = config.evaluate.every.versions = config.checkpoint.every.versions = 1;
   Keys expected;
   for (const auto& [key, value] : keys_of(dump_config(config))) {
     const bool given = defaults.contains(key);

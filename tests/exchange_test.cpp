@@ -300,8 +300,7 @@ TEST_CASE("a free run replayed is the same bits") {
     CAPTURE(name);
     const Outcome recorded = outcome_of(toy_of(name, 300, free_order));
     Toy toy = toy_of(name, 300, free_order);
-    const std::atomic<bool> ending = false;
-    toy.order = [&] { return replay_order({recorded.order, recorded.steps}, ending); };
+    toy.order = [&] { return replay_order({recorded.order, recorded.steps}); };
     const Outcome replayed = outcome_of(toy);
     CHECK(replayed.error == "");
     CHECK(replayed.order == recorded.order);
@@ -403,11 +402,9 @@ TEST_CASE("a stop at a chosen step of a worker ends everybody") {
 TEST_CASE("a replay that is stopped ends without complaint") {
   const Outcome recorded = outcome_of(toy_of(3000, free_order));
   Toy toy = toy_of(3000, free_order);
-  std::atomic<bool> ending = false;
-  toy.order = [&] { return replay_order({recorded.order, recorded.steps}, ending); };
+  toy.order = [&] { return replay_order({recorded.order, recorded.steps}); };
   const Outcome run = outcome_of(toy, [&](Team& team) {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    ending = true;
     team.request_stop();
   });
   CHECK(run.error == "");
@@ -529,6 +526,7 @@ TEST_CASE("one loss of 1e38 spoils the training loss of its own snapshot only") 
           const std::uint64_t number = letter_++;
           return {number == 1 ? huge_ : 0.001 * double(number), 0, 1};
         }
+        void give_back(const Tally&) override {}
         std::size_t memory() const override { return 0; }
         std::unique_ptr<Model> inner_;
         std::uint64_t& letter_;
@@ -943,10 +941,9 @@ TEST_CASE("a stop while all workers but one sleep for their replies ends everybo
 
 TEST_CASE("a replay of another run is an error, not a hang") {
   Toy toy = toy_of(5, free_order);
-  const std::atomic<bool> ending = false;
-  toy.order = [&] { return replay_order({std::vector<std::uint16_t>(50, 2), {}}, ending); };
+  toy.order = [&] { return replay_order({std::vector<std::uint16_t>(50, 2), {}}); };
   CHECK(outcome_of(toy).error.find("worker 2") != std::string::npos);
-  toy.order = [&] { return replay_order({{0, 1, 2}, {}}, ending); };
+  toy.order = [&] { return replay_order({{0, 1, 2}, {}}); };
   CHECK(outcome_of(toy).error.find("ends after 3 letters") != std::string::npos);
 }
 

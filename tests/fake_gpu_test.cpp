@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -133,6 +134,32 @@ TEST_CASE("fake GPUs: the center may be in host memory, on a device, or on every
         std::string::npos);
   CHECK(bytes_of(runs.file("auto", "center.safetensors")) ==
         bytes_of(runs.file("workers", "center.safetensors")));
+}
+
+TEST_CASE("fake GPUs: a run that is killed goes on from its checkpoint with the same bytes") {
+  const Runs runs;
+  const std::string always = "--set stop.steps=150 --set checkpoint.every.versions=11 ";
+  for (const std::string& settings :
+       {std::string("--set center.order=round_robin --set center.place=pinned"),
+        std::string("--set center.order=round_robin --set center.place=cuda:1"),
+        std::string("--set algorithm.exchange=synchronous --set workers.devices=[0,1] "
+                    "--set center.place=workers")}) {
+    CAPTURE(settings);
+    static int number = 0;
+    const std::string run = "run" + std::to_string(number++);
+    runs.train(run, always + settings);
+    const std::string center = bytes_of(runs.file(run, "center.safetensors"));
+    REQUIRE(std::filesystem::exists(runs.file(run, "checkpoints")));
+    for (const char* file : {"summary.json", "center.safetensors"}) {  // as if it had been killed
+      std::filesystem::remove(runs.file(run, file));
+    }
+    const Answer answer = program("train --resume " + runs.file(run),
+                                  "EASGD_FAKE_DEVICES=2 EASGD_FAKE_MEMORY=1000000000 ");
+    CAPTURE(answer.text);
+    REQUIRE(answer.code == 0);
+    CHECK(answer.text.find("goes on from version") != std::string::npos);
+    CHECK(bytes_of(runs.file(run, "center.safetensors")) == center);
+  }
 }
 
 TEST_CASE("fake GPUs: auto is a worker for each, where there is a driver") {

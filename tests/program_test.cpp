@@ -1038,7 +1038,7 @@ TEST_CASE("profilers see the names of threads and what each does when") {
   REQUIRE(answer.code == 0);
   const json seen = json::parse(bytes_of(folder / "ranges.json"));
   CHECK(seen["threads"] ==
-        json({"clock", "evaluator", "master", "signals", "worker 0", "worker 1"}));
+        json({"clock", "evaluator", "keeper", "master", "signals", "worker 0", "worker 1"}));
   const json& ranges = seen["ranges"];
   for (const std::string part : {"", "/wait for batch", "/gradient", "/update"}) {
     CAPTURE(part);

@@ -182,7 +182,7 @@ TEST_CASE("rules that are replaced by copies of their state go on with the same 
 }
 
 TEST_CASE("an evaluation clock that is replaced by a copy of its state is due at the same time") {
-  EvaluateConfig::Every every;
+  Every every;
   every.seconds = 3;
   every.epochs = 0.5;
   every.versions = 7;
@@ -218,11 +218,10 @@ TEST_CASE("orders that are replaced by copies of their state serve the same lett
         std::ranges::copy(pairs, recording.letters.begin() + std::ptrdiff_t(i));
       }
     }
-    const std::atomic<bool> ending = false;
     const std::vector<ReplacedOrder::Make> orders = {
         toy.order,
         [&] { return virtual_order(schedule, algorithm, toy.workers, times, false); },
-        [&] { return replay_order(recording, ending); },
+        [&] { return replay_order(recording); },
     };
     for (const auto& make : orders) {
       toy.order = make;

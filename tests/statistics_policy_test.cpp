@@ -34,6 +34,7 @@ class CountingModel final : public Model {
   void evaluate(ConstView, const Batch&) override {}
   void observe(ConstView, const Batch&, float, View) override {}
   Tally take_tally() override { return model_.take_tally(); }
+  void give_back(const Tally& tally) override { model_.give_back(tally); }
   std::size_t memory() const override { return 0; }
 
  private:

@@ -59,6 +59,7 @@ class StreamModel final : public Model {
   void evaluate(ConstView, const Batch&) override {}
   void observe(ConstView, const Batch&, float, View) override {}
   Tally take_tally() override { return {0, 1, 1}; }
+  void give_back(const Tally&) override {}
   std::size_t memory() const override { return 0; }
 
  private:

@@ -233,6 +233,35 @@ TEST_CASE("Ctrl-C ends a sweep with exit code 130, its runs saved, and it goes o
   CHECK(study.run().code == 0);
 }
 
+TEST_CASE(
+    "a run that was interrupted goes on from its checkpoint, which is taken away in the end") {
+  const Study study(
+      "[axes]\nalgorithm.tau = [1, 4]\n[set]\ncenter.order = \"free\"\nstop.epochs = 1e6\n"
+      "stop.seconds = 2\n");
+  const auto checkpoints = [&] {
+    std::vector<fs::path> found;
+    for (const auto& run : fs::directory_iterator(study.out() / "runs")) {
+      if (fs::exists(run.path() / "checkpoints")) found.push_back(run.path());
+    }
+    return found;
+  };
+  const pid_t sweep = study.start();
+  while (!fs::exists(study.out() / "manifest.jsonl") || study.beginnings().empty()) sleep_ms(10);
+  const std::string first = study.beginnings().begin()->first;
+  wait_for_file((study.out() / "runs" / first / "center.safetensors").string());
+  kill(sweep, SIGINT);
+  REQUIRE(code_of(sweep) == 130);
+  const std::vector<fs::path> begun = checkpoints();
+  REQUIRE(!begun.empty());
+  REQUIRE(study.run().code == 0);
+  for (const fs::path& run : begun) {
+    const fs::path log = study.out() / "logs" / (run.filename().string() + ".txt");
+    CHECK(bytes_of(log.string()).find("goes on from version") != std::string::npos);
+  }
+  CHECK(checkpoints().empty());
+  CHECK(count(study.states(), RunState::done) == 2);
+}
+
 TEST_CASE("two of the same sweep at once: the second says so") {
   const Study study("[axes]\nalgorithm.tau = [1, 4]\n[set]\nstop.epochs = 3000\n");
   const pid_t sweep = study.start();

@@ -77,7 +77,7 @@ TEST_CASE("a schedule shares the epochs, and schedules reach alpha and tau") {
 }
 
 TEST_CASE("evaluations are due at the multiples of their periods") {
-  EvaluateConfig::Every every;
+  Every every;
   every.seconds = 10;
   every.versions = 4;
   EvaluationClock clock(every, 50, 1000);

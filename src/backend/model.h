@@ -26,6 +26,8 @@ class Model {
   /// Loss and hits of the batches finished since the last call. Does not wait for those in flight;
   /// after Backend::finish there are none.
   virtual Tally take_tally() = 0;
+  /// Counts on from a tally that was taken: it is part of the next.
+  virtual void give_back(const Tally& tally) = 0;
   /// Bytes of activations and workspaces.
   virtual std::size_t memory() const = 0;
 };

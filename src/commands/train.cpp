@@ -1,8 +1,10 @@
 #include "train/trainer.h"
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <memory>
 
+#include "base/error.h"
 #include "base/interrupt.h"
 #include "base/standard_output.h"
 #include "commands/commands.h"
@@ -26,7 +28,7 @@ class User final : public TerminalClient {
 };
 
 struct Arguments {
-  std::string config, out;
+  std::string config, out, resumed;
   std::vector<std::string> overrides;
   bool quiet = false;
 };
@@ -34,7 +36,9 @@ struct Arguments {
 ExitCode train(const Config& config, const Arguments& arguments) {
   hear_signals();
   User user(arguments.quiet ? Loudness::warnings : Loudness::all);
-  const RunResult result = easgd::train(config, arguments.out, user);
+  const RunResult result = arguments.resumed.empty()
+                               ? easgd::train(config, arguments.out, user)
+                               : easgd::resume(config, arguments.resumed, user);
   if (has_output()) {  // else it is in summary.json
     output("{}, {}\n", conclusion(result.summary), result.folder.string());
   }
@@ -42,18 +46,30 @@ ExitCode train(const Config& config, const Arguments& arguments) {
   return result.exit_code;
 }
 
+std::string config_of(const Arguments& arguments) {
+  return arguments.resumed.empty()
+             ? arguments.config
+             : (std::filesystem::path(arguments.resumed) / "config.toml").string();
+}
+
 }  // namespace
 
 void declare_train(CLI::App& app, ExitCode& result) {
   const auto a = std::make_shared<Arguments>();
   auto* command = app.add_subcommand("train", "train as a configuration says, into a run folder");
-  command->add_option("config", a->config, "TOML file, see `easgd help config`")->required();
-  command->add_option("--out", a->out, "run folder (default: runs/<name>-<n>)");
+  auto* config = command->add_option("config", a->config, "TOML file, see `easgd help config`");
+  auto* out = command->add_option("--out", a->out, "run folder (default: runs/<name>-<n>)");
+  command->add_option("--resume", a->resumed, "go on with the run in this folder")
+      ->excludes(config)
+      ->excludes(out);
   command->add_flag("--quiet", a->quiet, "say nothing but warnings, errors and the result");
   declare_overrides(*command, a->overrides);
-  command->callback([a, &result] {
-    const Config config = load_config(a->config, a->overrides);
-    config::at_locations(config.locations, [&] { result = train(config, *a); });
+  command->callback([a, config, &result] {
+    if (config->count() == 0 && a->resumed.empty()) {
+      throw ConfigError("config is required, a TOML file; or --resume, with the folder of a run");
+    }
+    const Config settings = load_config(config_of(*a), a->overrides);
+    config::at_locations(settings.locations, [&] { result = train(settings, *a); });
   });
 }
 

@@ -12,8 +12,7 @@ double next_multiple(double now, double period) {
 
 }  // namespace
 
-EvaluationClock::EvaluationClock(const EvaluateConfig::Every& every, std::size_t batch,
-                                 std::size_t train_size)
+EvaluationClock::EvaluationClock(const Every& every, std::size_t batch, std::size_t train_size)
     : every_(every), epochs_a_step_(double(batch) / double(train_size)) {
   if (!every_.seconds && !every_.epochs && !every_.versions) every_.seconds = kDefaultSeconds;
   begun({}, 0);

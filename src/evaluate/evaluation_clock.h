@@ -13,11 +13,11 @@ namespace easgd {
 /// Thread: the master's, while it runs; epoch() from any.
 class EvaluationClock {
  public:
-  /// The period if a configuration gives none.
-  static constexpr double kDefaultSeconds = 20;
+  /// The periods if a configuration gives none: of evaluations, and of checkpoints.
+  static constexpr double kDefaultSeconds = 20, kCheckpointSeconds = 300;
 
   /// Steps are of `batch` samples, epochs of `train_size`.
-  EvaluationClock(const EvaluateConfig::Every& every, std::size_t batch, std::size_t train_size);
+  EvaluationClock(const Every& every, std::size_t batch, std::size_t train_size);
 
   /// Passes over the training set of all workers together.
   double epoch(std::span<const std::uint64_t> steps) const;
@@ -30,7 +30,7 @@ class EvaluationClock {
   void describe(State& state);
 
  private:
-  EvaluateConfig::Every every_;
+  Every every_;
   double epochs_a_step_;
   double next_seconds_ = 0, next_epoch_ = 0;
   std::uint64_t next_version_ = 0;

@@ -8,6 +8,7 @@ namespace easgd {
 Evaluator::Evaluator(EvaluatorOptions options, std::size_t state)
     : options_(std::move(options)),
       slot_(state),
+      evaluated_(options_.evaluated),
       thread_(start_thread("the evaluator", [this] { run(); })) {}
 
 Evaluator::~Evaluator() {

@@ -44,6 +44,8 @@ struct EvaluatorOptions {
   std::function<void(const Evaluation&)> report;
   /// Called with what goes wrong while the run goes on, on the evaluator's thread.
   std::function<void(const std::string&)> warn = [](const std::string&) {};
+  /// The version that an earlier part of the run has evaluated last.
+  std::optional<std::uint64_t> evaluated = {};
 };
 
 class Evaluator {
@@ -55,7 +57,7 @@ class Evaluator {
   /// True if a test has thrown: there will be no further evaluations, but every snapshot is still
   /// saved. From any thread.
   bool failed() const { return bool(error_.get()); }
-  /// Sleeps until a snapshot would be taken. From the master's thread.
+  /// Sleeps until a snapshot would be taken. From any thread.
   void wait() const { slot_.wait_until_empty(); }
   /// Takes a snapshot unless the evaluator is busy. From the master's thread.
   bool offer(const CenterView& center, double seconds) { return slot_.offer(center, seconds); }

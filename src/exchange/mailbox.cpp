@@ -48,8 +48,9 @@ void Mailbox::leave() {
   bell_.ring();
 }
 
-void Mailbox::answer(Reply kind) {
+void Mailbox::answer(Reply kind, std::uint64_t mark) {
   kind_ = kind;
+  mark_ = mark;
   const State seen = change(State::posted, State::answered);
   EASGD_CHECK(seen == State::posted, "worker {} is answered at step {} while {}", worker_,
               note_.clock, to_string(seen));

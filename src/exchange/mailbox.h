@@ -72,6 +72,9 @@ class Mailbox {
   View letter() const { return letter_; }
   ConstView reply() const { return reply_; }
   LetterNote& note() { return note_; }
+  /// Of the checkpoint whose center does not hold the letter that was answered; else 0, or a mark
+  /// that the worker has seen.
+  std::uint64_t mark() const { return mark_; }
   void post();
   /// Sleeps until the master has answered. Returns at once with `none` if no letter is out.
   Reply wait_for_reply();
@@ -88,7 +91,7 @@ class Mailbox {
   View reply_to_write() { return reply_; }
   /// Letters posted so far, pulls not counted.
   std::uint64_t letters() const { return letters_; }
-  void answer(Reply kind);
+  void answer(Reply kind, std::uint64_t mark = 0);
   void close();
 
  private:
@@ -99,6 +102,7 @@ class Mailbox {
   LetterNote note_;
   std::uint64_t letters_ = 0;
   Reply kind_ = Reply::none;
+  std::uint64_t mark_ = 0;
   std::atomic<State> state_{State::idle};
   Bell& bell_;
   const std::size_t worker_;

@@ -20,7 +20,7 @@ std::unique_ptr<OrderPolicy> make_replay(const OrderRequest& r, WorkerSchedule& 
   Recording recording = Recording::read(r.config.center.replay, r.workers);
   recording.check_repeats(r.replay_config);
   schedule.set_steps(recording.steps);
-  return replay_order(std::move(recording), r.ending);
+  return replay_order(std::move(recording));
 }
 
 }  // namespace

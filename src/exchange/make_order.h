@@ -1,7 +1,6 @@
 // Which order a configuration asks for.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <string>
 
@@ -17,7 +16,6 @@ struct OrderRequest {
   const Algorithm& algorithm;
   std::size_t workers;
   const std::string& replay_config;  ///< what a recording has to repeat, see dump_replay_config()
-  const std::atomic<bool>& ending;   ///< the run is to end before its schedule
 };
 
 /// The order of center.order, of rounds if the exchange is synchronous. `schedule` must outlive it;

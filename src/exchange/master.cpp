@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "base/check.h"
 #include "base/trace.h"
@@ -31,6 +32,7 @@ Master::Master(MasterOptions options, Bell& bell)
       order_(std::move(options.order)),
       on_failure_(std::move(options.on_failure)),
       on_version_(std::move(options.on_version)),
+      checkpoints_(std::move(options.checkpoints)),
       bell_(bell),
       store_(make_store(options, options.state0.first(parameters_))),
       statistics_(host_buffer(options.statistics.count)),
@@ -49,6 +51,7 @@ Master::Master(MasterOptions options, Bell& bell)
                       .telemetry = *member.telemetry,
                       .buffer = LetterBuffer(letters, store_->replica_of(i), *member.mailbox)});
   }
+  if (checkpoints_.resumed) go_on(*checkpoints_.resumed);
 }
 
 CenterView Master::view(std::size_t replica) const {
@@ -119,6 +122,7 @@ void Master::serve(const std::stop_token& stop) {
   while (true) {
     const int rings = bell_.rings();
     const bool all_have_left = have_all_left();
+    heed(stop);
     round_.clear();
     order_->next(states_, round_);
     for (const int worker : round_) {
@@ -131,6 +135,7 @@ void Master::serve(const std::stop_token& stop) {
     } else if (!round_.empty()) {
       absorb(round_);
     } else if (all_have_left) {
+      if (!has_stopped_) begin_last_checkpoint();
       return;
     } else {
       bell_.wait(rings);
@@ -160,7 +165,7 @@ void Master::turn_away(std::span<const int> round) {
   for (const int worker : round) {
     Seat& seat = seats_[std::size_t(worker)];
     if (!seat.mailbox.note_to_read().pull) ++seat.turned_away;
-    seat.mailbox.answer(Mailbox::Reply::closed);
+    answer(seat, Mailbox::Reply::closed);
   }
 }
 
@@ -179,10 +184,14 @@ void Master::absorb(std::span<const int> round) {
   }
   store_->finish();
   for (const int worker : accepted_) {
-    seats_[std::size_t(worker)].mailbox.answer(holds_reply ? Mailbox::Reply::values
-                                                           : Mailbox::Reply::none);
+    answer(seats_[std::size_t(worker)],
+           holds_reply ? Mailbox::Reply::values : Mailbox::Reply::none);
   }
   if (on_version_ && on_version_(view())) train_ = {};
+}
+
+void Master::answer(Seat& seat, Mailbox::Reply kind) {
+  seat.mailbox.answer(kind, std::exchange(seat.mark, 0));
 }
 
 /// Answers the pulls of a round, brings its letters to the center, and refuses those that are not
@@ -231,7 +240,7 @@ void Master::answer_pull(Seat& seat) {
   replica.backend->run(kernels::Copy{seat.buffer.reply().data(), pulled.data()}, parameters_);
   seat.buffer.deliver_reply();
   replica.backend->finish();
-  seat.mailbox.answer(Mailbox::Reply::values);
+  answer(seat, Mailbox::Reply::values);
 }
 
 /// The letter leaves the center as it is, and its worker starts again from there.
@@ -244,7 +253,7 @@ void Master::refuse(Seat& seat) {
   seat.buffer.deliver_reply();
   replica.backend->upload(statistics_, seat.mailbox.reply_to_write().subspan(parameters_));
   replica.backend->finish();
-  seat.mailbox.answer(Mailbox::Reply::restart);
+  answer(seat, Mailbox::Reply::restart);
 }
 
 void Master::note_exchange(std::size_t worker) {
@@ -265,10 +274,10 @@ void Master::check_letters() const {
   for (std::size_t worker = 0; worker < seats_.size(); ++worker) {
     const Seat& seat = seats_[worker];
     const std::uint64_t sent = seat.mailbox.letters(), absorbed = seat.telemetry.exchanges,
-                        refused = seat.telemetry.refused;
-    EASGD_CHECK(sent == absorbed + refused + seat.turned_away,
+                        refused = seat.telemetry.refused, earlier = seat.earlier;
+    EASGD_CHECK(earlier + sent == absorbed + refused + seat.turned_away,
                 "worker {}: {} sent, {} absorbed, {} refused, {} turned away, at version {}",
-                worker, sent, absorbed, refused, seat.turned_away, version_);
+                worker, earlier + sent, absorbed, refused, seat.turned_away, version_);
   }
 }
 

@@ -15,6 +15,7 @@
 #include "algorithms/statistics_policy.h"
 #include "exchange/center_placement.h"
 #include "exchange/center_view.h"
+#include "exchange/deposits.h"
 #include "exchange/mailbox.h"
 #include "exchange/order.h"
 #include "exchange/telemetry.h"
@@ -25,6 +26,16 @@ namespace easgd {
 struct Member {
   Mailbox* mailbox = nullptr;
   WorkerTelemetry* telemetry = nullptr;
+};
+
+/// When a master makes checkpoints, beside the one that a stop asks for, and what goes into them.
+struct Checkpoints {
+  Deposits* deposits = nullptr;  ///< null: none is made
+  /// Asked once a version, between two rounds.
+  std::function<bool(const CenterView&)> is_due = {};
+  /// Adds sections of its own, at the checkpoint's version.
+  std::function<void(Checkpoint&, const CenterView&)> add = {};
+  const Checkpoint* resumed = nullptr;  ///< that the run goes on from; null: from its beginning
 };
 
 struct MasterOptions {
@@ -41,6 +52,7 @@ struct MasterOptions {
   /// time it may wait, else it must not. Returns whether it took the view: the training loss then
   /// begins anew, because a difference of sums would lose all digits after one loss of 1e38.
   std::function<bool(const CenterView&)> on_version;
+  Checkpoints checkpoints = {};
 };
 
 /// Thread: the master's, which makes it and runs it, and gives back what its devices have of the
@@ -71,9 +83,18 @@ class Master {
     LetterBuffer buffer;
     std::uint64_t last_version = 0;  ///< of the center, at its last exchange
     std::uint64_t turned_away = 0;   ///< letters of rounds that a stop left incomplete
+    std::uint64_t earlier = 0;       ///< letters of before the run was resumed
+    std::uint64_t mark = 0;  ///< of the checkpoint that its next letter is the first one after
   };
 
   CenterView view(std::size_t replica) const;
+  void go_on(const Checkpoint& from);
+  void load_counts(const SavedState& center);
+  void heed(const std::stop_token& stop);
+  void begin_last_checkpoint();
+  void begin_checkpoint(Checkpoint checkpoint);
+  void save_counts(SavedState& center) const;
+  void answer(Seat& seat, Mailbox::Reply kind);
   void serve(const std::stop_token& stop);
   bool is_incomplete() const;
   void turn_away(std::span<const int> round);
@@ -97,6 +118,7 @@ class Master {
   std::unique_ptr<OrderPolicy> order_;
   std::function<void()> on_failure_;
   std::function<bool(const CenterView&)> on_version_;
+  const Checkpoints checkpoints_;
   Bell& bell_;
 
   std::unique_ptr<CenterStore> store_;
@@ -110,6 +132,8 @@ class Master {
   std::vector<std::uint64_t> steps_;
   Tally train_;  // of the letters since a view was taken
   std::vector<std::uint16_t> absorbed_;
+  std::uint64_t asked_ = 0;  // version at which it was asked last whether a checkpoint is due
+  bool has_stopped_ = false;
 
   // Scratch of one round.
   std::vector<Mailbox::State> states_;

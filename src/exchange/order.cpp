@@ -79,11 +79,10 @@ class SynchronousOrder final : public OrderPolicy {
 
 class ReplayOrder final : public OrderPolicy {
  public:
-  ReplayOrder(Recording recording, const std::atomic<bool>& ending)
-      : recording_(std::move(recording)), ending_(ending) {}
+  explicit ReplayOrder(Recording recording) : recording_(std::move(recording)) {}
 
   void next(std::span<const Mail> mailboxes, std::vector<int>& round) override {
-    if (ending_) return free_.next(mailboxes, round);
+    if (stopped_) return free_.next(mailboxes, round);
     if (done_ == recording_.letters.size()) return expect_no_more(mailboxes);
     const int worker = recording_.letters[done_];
     if (mailboxes[std::size_t(worker)] == Mail::left) {
@@ -95,6 +94,8 @@ class ReplayOrder final : public OrderPolicy {
     round.push_back(worker);
     ++done_;
   }
+
+  void stop() override { stopped_ = true; }
 
   void describe(State& state) override {
     state.counter("done", done_);
@@ -111,7 +112,7 @@ class ReplayOrder final : public OrderPolicy {
   }
 
   Recording recording_;
-  const std::atomic<bool>& ending_;
+  bool stopped_ = false;
   FreeOrder free_;
   std::uint64_t done_ = 0;
 };
@@ -130,8 +131,8 @@ std::unique_ptr<OrderPolicy> round_robin_pairs() {
 std::unique_ptr<OrderPolicy> synchronous_order() {
   return std::make_unique<SynchronousOrder>();
 }
-std::unique_ptr<OrderPolicy> replay_order(Recording recording, const std::atomic<bool>& ending) {
-  return std::make_unique<ReplayOrder>(std::move(recording), ending);
+std::unique_ptr<OrderPolicy> replay_order(Recording recording) {
+  return std::make_unique<ReplayOrder>(std::move(recording));
 }
 
 }  // namespace easgd

@@ -5,7 +5,6 @@
 // together.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -28,6 +27,8 @@ class OrderPolicy {
   /// A round is of all workers or, once the run is being stopped, of none: letters of some alone
   /// would pass for the mean of all.
   virtual bool all_or_none() const { return false; }
+  /// The run is being stopped: workers leave before their schedule ends.
+  virtual void stop() {}
   /// Virtual time of the last round, if the order keeps one.
   virtual std::optional<double> seconds() const { return {}; }
   /// What it keeps between two rounds.
@@ -44,8 +45,8 @@ std::unique_ptr<OrderPolicy> round_robin_pairs();
 std::unique_ptr<OrderPolicy> synchronous_order();
 
 /// As recorded. Throws DataError from `next` if a worker that is due has left, or one posts a
-/// letter that is not in the recording; once `ending` is true, what is left of the recording is
+/// letter that is not in the recording. Of a run that is stopped, what is left of the recording is
 /// given up instead, and letters are absorbed as they come.
-std::unique_ptr<OrderPolicy> replay_order(Recording recording, const std::atomic<bool>& ending);
+std::unique_ptr<OrderPolicy> replay_order(Recording recording);
 
 }  // namespace easgd

@@ -27,6 +27,8 @@ Team::Team(TeamOptions options)
       mailboxes_(make_each<Mailbox>(
           options_.workers.size(),
           [this](std::size_t i) { return std::make_unique<Mailbox>(bell_, i); })),
+      deposits_(options_.checkpoints.wanted ? std::make_unique<Deposits>(options_.workers.size())
+                                            : nullptr),
       workers_made_(std::ptrdiff_t(options_.workers.size())) {}
 
 Team::~Team() {
@@ -65,7 +67,8 @@ MasterOptions Team::master_options() {
                        .order = std::move(options_.order),
                        .members = {},
                        .on_failure = [this] { request_stop(); },
-                       .on_version = {}};
+                       .on_version = {},
+                       .checkpoints = master_checkpoints()};
   if (options_.on_version) {
     master.on_version = [this](const CenterView& center) {
       return options_.on_version(center, center.seconds.value_or(seconds()));
@@ -75,6 +78,28 @@ MasterOptions Team::master_options() {
     master.members.push_back({mailboxes_[i].get(), telemetry_[i].get()});
   }
   return master;
+}
+
+Checkpoints Team::master_checkpoints() {
+  const TeamOptions::Checkpoints& o = options_.checkpoints;
+  Checkpoints checkpoints{.deposits = deposits_.get(), .resumed = o.resumed};
+  if (deposits_ && o.is_due) {
+    checkpoints.is_due = [&o, this](const CenterView& c) { return o.is_due(c, seconds()); };
+  }
+  if (deposits_ && o.add) {
+    checkpoints.add = [&o, this](Checkpoint& checkpoint, const CenterView& c) {
+      o.add(checkpoint, c, seconds());
+    };
+  }
+  return checkpoints;
+}
+
+std::optional<Checkpoint> Team::take_checkpoint() {
+  return deposits_ ? deposits_->take() : std::nullopt;
+}
+
+std::optional<Checkpoint> Team::take_last_checkpoint() {
+  return deposits_ ? deposits_->take_last() : std::nullopt;
 }
 
 /// The body of the master's thread.
@@ -112,7 +137,9 @@ void Team::run_worker(std::size_t index) {
                    .rules = {.workers = workers(), .own = options_.own},
                    .schedule = *options_.schedule,
                    .state0 = options_.state0,
-                   .statistics = options_.statistics.count},
+                   .statistics = options_.statistics.count,
+                   .deposits = deposits_.get(),
+                   .resumed = options_.checkpoints.resumed},
                   mailbox, *telemetry_[index]);
     made = true;
     workers_made_.count_down();
@@ -136,6 +163,7 @@ void Team::report_failure(std::size_t worker, bool made) {
   telemetry_[worker]->phase = Phase::ended;
   (made ? worker_error_ : making_error_).record();
   ++failed_;
+  if (deposits_) deposits_->lose(worker);
   if (options_.stop_on_failure) request_stop();
   try {
     if (made && options_.on_failure)
@@ -146,7 +174,7 @@ void Team::report_failure(std::size_t worker, bool made) {
 
 double Team::seconds() const {
   const auto now = ended_ ? ended_at_ : RunningClock::now();
-  return std::chrono::duration<double>(now - started_).count();
+  return options_.checkpoints.seconds + std::chrono::duration<double>(now - started_).count();
 }
 
 void Team::join() {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <latch>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -31,6 +32,15 @@ struct TeamOptions {
   /// On the master's thread, after each version: see Master. `seconds` is the virtual time of an
   /// order that keeps one, else training time.
   std::function<bool(const CenterView&, double seconds)> on_version;
+  /// Whether and when checkpoints are made, and what the run's maker adds to each, on the master's
+  /// thread. `seconds` is training time, also where time is virtual.
+  struct Checkpoints {
+    bool wanted = false;
+    std::function<bool(const CenterView&, double seconds)> is_due = {};
+    std::function<void(Checkpoint&, const CenterView&, double seconds)> add = {};
+    const Checkpoint* resumed = nullptr;  ///< that the run goes on from; outlives start()
+    double seconds = 0;                   ///< training time that it has behind it
+  } checkpoints = {};
   /// On the worker's thread, once it has failed.
   std::function<void(int worker, const std::string& why)> on_failure;
 };
@@ -48,6 +58,10 @@ class Team {
   void start();
   /// From any thread. Workers end after the step they are in.
   void request_stop() { stop_.request_stop(); }
+  /// A checkpoint that has become whole, once. From any thread.
+  std::optional<Checkpoint> take_checkpoint();
+  /// After join(): that of the end, or of the moment at which a stop was heard of.
+  std::optional<Checkpoint> take_last_checkpoint();
   /// Training time: since all workers were let go, up to the master's end, without pauses of the
   /// process. From any thread, after start().
   double seconds() const;
@@ -66,6 +80,7 @@ class Team {
 
  private:
   MasterOptions master_options();
+  Checkpoints master_checkpoints();
   void run_master();
   void run_worker(std::size_t index);
   void report_failure(std::size_t worker, bool made);
@@ -74,6 +89,7 @@ class Team {
   std::vector<std::unique_ptr<WorkerTelemetry>> telemetry_;
   Bell bell_;
   std::vector<std::unique_ptr<Mailbox>> mailboxes_;
+  std::unique_ptr<Deposits> deposits_;  // null: no checkpoints
   std::unique_ptr<Master> master_;
   std::stop_source stop_;
   RunningClock::time_point started_, ended_at_;

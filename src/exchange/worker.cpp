@@ -3,8 +3,10 @@
 namespace easgd {
 
 Worker::Worker(const WorkerOptions& o, Mailbox& mailbox, WorkerTelemetry& telemetry)
-    : algorithm_(o.algorithm),
+    : index_(o.index),
+      algorithm_(o.algorithm),
       schedule_(o.schedule),
+      deposits_(o.deposits),
       telemetry_(telemetry),
       steps_(o.schedule.steps(o.index)),
       profiled_(o.index == 0 ? o.schedule.profiled() : Steps{}),
@@ -15,6 +17,7 @@ Worker::Worker(const WorkerOptions& o, Mailbox& mailbox, WorkerTelemetry& teleme
       rule_(algorithm_.worker(*backend_, o.rules, o.state0.first(o.state0.size() - o.statistics))),
       gradient_(backend_->allocate(o.state0.size() - o.statistics)),
       statistics_(backend_->allocate(o.statistics)),
+      posted_(backend_->allocate(o.deposits ? o.statistics : 0)),
       mailbox_(mailbox) {
   const ConstView state0 = o.state0;
   backend_->upload(state0.last(o.statistics), statistics_);
@@ -23,6 +26,7 @@ Worker::Worker(const WorkerOptions& o, Mailbox& mailbox, WorkerTelemetry& teleme
     reply_ = backend_->allocate_mailbox(state0.size());
     mailbox_.attach(letter_, reply_);
   }
+  if (o.resumed) go_on(*o.resumed);
 }
 
 Worker::~Worker() {
@@ -36,13 +40,20 @@ Worker::~Worker() {
 void Worker::run(std::stop_token stop) {
   const Timed timed(telemetry_.run_seconds);
   std::optional<TraceScope> profiled;
+  if (stage_ == Stage::push) finish_push();
   while (clock_ < steps_ && !closed_ && !stop.stop_requested()) {
     if (clock_ == profiled_.last) profiled.reset();
     if (clock_ == profiled_.first && profiled_.first < profiled_.last) profiled.emplace("profile");
     step();
   }
   profiled.reset();
-  if (algorithm_.last_letter && !closed_) push(clock_);  // so that no step is lost
+  const bool is_cut_short = clock_ < steps_;
+  if (is_cut_short) leave(Stage::step);
+  if (algorithm_.last_letter && !closed_ && stage_ != Stage::nothing) {  // so that no step is lost
+    stage_ = Stage::last_push;
+    push(clock_);
+  }
+  if (!is_cut_short) leave(Stage::nothing);
   telemetry_.phase = Phase::ended;
 }
 
@@ -57,6 +68,8 @@ void Worker::step() {
   const bool exchange = clock_ == next_exchange_;
   if (exchange) {
     next_exchange_ = clock_ + schedule_.tau(clock_);
+    if (posted_.size() > 0)
+      backend_->run(kernels::Copy{posted_.data(), statistics_.data()}, posted_.size());
     post(algorithm_.timing == Timing::around, clock_);
     if (algorithm_.timing != Timing::overlapped) receive();
     if (closed_) return;
@@ -67,7 +80,8 @@ void Worker::step() {
     model_->gradient(rule_->gradient_point(), *batch, gradient_, statistics_);
   }
   if (finish_step(exchange)) telemetry_.clock = ++clock_;
-  if (const auto seconds = letters_.reply_stall_seconds()) telemetry_.exchange_seconds = *seconds;
+  if (const auto seconds = letters_.reply_stall_seconds())
+    telemetry_.exchange_seconds = stalls_before_ + *seconds;
 }
 
 /// Hands a letter of so many steps, or a pull, to the master.
@@ -91,6 +105,7 @@ ConstView Worker::wait_for_reply() {
   const Mailbox::Reply kind = mailbox_.wait_for_reply();
   closed_ = kind == Mailbox::Reply::closed;
   refused_ = kind == Mailbox::Reply::restart;
+  if (deposits_ && mailbox_.mark() > mark_) lay_down_as_posted();
   if (kind != Mailbox::Reply::values && !refused_) return {};
   return letters_.fetch(mailbox_.reply().first(gradient_.size()));
 }
@@ -131,8 +146,19 @@ bool Worker::finish_step(bool exchange) {
     }
   }
   mailbox_.release();
-  if (exchange && algorithm_.timing == Timing::around) push(clock_ + 1);
+  if (exchange && algorithm_.timing == Timing::around) {
+    stage_ = Stage::push;
+    push(clock_ + 1);
+    stage_ = Stage::step;
+  }
   return true;
+}
+
+/// The letter of a step that was taken before the run was resumed.
+void Worker::finish_push() {
+  push(clock_ + 1);
+  stage_ = Stage::step;
+  telemetry_.clock = ++clock_;
 }
 
 /// A letter whose reply is no part of a step.

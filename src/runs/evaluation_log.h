@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/saved_state.h"
 #include "evaluate/evaluator.h"
 #include "runs/run_client.h"
 
@@ -19,6 +20,10 @@ class EvaluationLog {
     all_.push_back(evaluation);
     best_error_ = std::min(best_error_, evaluation.test.error());
   }
+  /// What a checkpoint holds of it; those after `version` are not in it.
+  SavedState saved_up_to(std::uint64_t version) const;
+  /// Throws: DataError.
+  void load(const SavedState& saved, std::size_t workers);
   std::vector<Evaluation> all() const {
     const std::lock_guard lock(mutex_);
     return all_;

@@ -27,8 +27,14 @@ void Journal::record(const Event& event) {
   event_file_.log(event);
 }
 
+void Journal::go_on(const EarlierPart& earlier) {
+  first_step_ = earlier.steps;
+  next_progress_ = earlier.seconds + kFirstProgressSeconds;
+  refusals_reported_ = earlier.refused;
+}
+
 void Journal::announce(const Data& data, const Network& network, const WorkerSchedule& schedule) {
-  event_file_.begin();
+  event_file_.begin(first_step_);
   const AlgorithmConfig& a = config_.algorithm;
   const Algorithm& algorithm = Registry<Algorithm>::get(a.name);
   client_.line(fmt::format("{}: {} training and {} test images of {} classes ({})",

@@ -16,12 +16,21 @@
 
 namespace easgd {
 
+/// What a run that is resumed has behind it.
+struct EarlierPart {
+  std::uint64_t steps = 0;  ///< of all workers
+  double seconds = 0;       ///< training time
+  bool refused = false;     ///< letters
+};
+
 /// Thread: main, except warn, warn_of_failure and report, which are for any.
 class Journal {
  public:
   /// All three have to outlive it. What goes wrong in the folder is reported to the client.
   Journal(const Config& config, RunFolder& folder, RunClient& client);
 
+  /// What an earlier part of the run has logged is not logged again. Before announce().
+  void go_on(const EarlierPart& earlier);
   /// Data, network, workers and method, a line each; begins TensorBoard's file.
   void announce(const Data& data, const Network& network, const WorkerSchedule& schedule);
   void warn(const std::string& message);
@@ -49,6 +58,7 @@ class Journal {
   EventFile event_file_;
   RunClient& client_;
   double next_progress_ = kFirstProgressSeconds;
+  std::uint64_t first_step_ = 0;  // of all workers
   bool refusals_reported_ = false;
 };
 

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <string_view>
 #include <utility>
@@ -194,6 +195,38 @@ RunFolder::~RunFolder() {
 void RunFolder::take_back() const {
   for (const auto& path : written_) unlink(path.c_str());
   for (auto folder = made_.rbegin(); folder != made_.rend(); ++folder) rmdir(folder->c_str());
+}
+
+namespace {
+
+/// Nothing if it is none that this program knows.
+std::optional<Event> event_in(const std::string& line) {
+  try {
+    return event_of(nlohmann::json::parse(line));
+  } catch (const std::exception&) {  // whoever reads the folder says what is wrong
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
+void RunFolder::drop_events(const std::function<bool(const Event&)>& is_dropped) {
+  const std::filesystem::path metrics = file(kMetrics);
+  std::ifstream lines(metrics);
+  std::string kept;
+  bool all = true;
+  for (std::string line; std::getline(lines, line);) {
+    const std::optional<Event> event = event_in(line);
+    const bool stays = !event || !is_dropped(*event);
+    all = all && stays;
+    if (stays) kept += line + "\n";
+  }
+  if (lines.bad()) throw DataError(metrics.string() + ": cannot be read");
+  if (all) return;
+  write_file(metrics, [&kept](std::ostream& stream) { stream << kept; });
+  AppendedFile file(metrics, O_RDWR);
+  std::swap(metrics_, file);
+  lock();
 }
 
 void RunFolder::log(const Event& event) {

@@ -51,6 +51,11 @@ class RunFolder {
   /// The run has begun: its files stay.
   void keep() { kept_ = true; }
 
+  /// Takes events out of metrics.jsonl, before any is logged: what has come after the point from
+  /// which the run goes on. Lines that are no events of this program stay.
+  /// Throws: DataError.
+  void drop_events(const std::function<bool(const Event&)>& is_dropped);
+
   /// Appends an event to metrics.jsonl. From any thread. A disk that is full costs the line and a
   /// warning, not the run.
   void log(const Event& event);

@@ -34,9 +34,9 @@ std::uint32_t masked(std::uint32_t crc) {
 
 }  // namespace
 
-std::uint32_t crc32c(std::string_view bytes) {
+std::uint32_t crc32c(std::string_view bytes, std::uint32_t before) {
   static constexpr auto kTable = remainders();
-  std::uint32_t rest = ~0u;
+  std::uint32_t rest = ~before;
   for (const char c : bytes) {
     rest = rest >> 8 ^ kTable[(rest ^ static_cast<unsigned char>(c)) & 0xff];
   }

@@ -10,7 +10,8 @@
 namespace easgd {
 
 /// CRC-32C (Castagnoli), as of iSCSI: that of "123456789" is e3069283.
-std::uint32_t crc32c(std::string_view bytes);
+/// `before`: that of the bytes in front of these.
+std::uint32_t crc32c(std::string_view bytes, std::uint32_t before = 0);
 
 std::string tf_record(std::string_view payload);
 

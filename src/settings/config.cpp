@@ -172,6 +172,19 @@ void EvaluateConfig::fields(config::Fields& f) {
             "CPU threads of the evaluator, beside the workers'; at most one per core");
 }
 
+void CheckpointConfig::fields(config::Fields& f) {
+  f.table(
+      "every",
+      [this](config::Fields& t) {
+        t.number("seconds", every.seconds, {1e-3, 1e8}, "training time between checkpoints");
+        t.number("epochs", every.epochs, {1e-6, 1e6}, "passes of all workers between checkpoints");
+        t.integer("versions", every.versions, {1, kMostSteps},
+                  "absorbed letters between checkpoints");
+      },
+      "when a checkpoint is made: every 300 s if none is given, and when a run is cut short");
+  f.integer("keep", keep, {0, 1000}, "how many of the last ones stay; 0 = none is made");
+}
+
 void ProfileConfig::fields(config::Fields& f) {
   f.numbers(
       "steps", steps, {0, kMostSteps},
@@ -199,6 +212,9 @@ void Config::fields(config::Fields& f) {
       "stop", [this](config::Fields& t) { stop.fields(t); }, "what ends a run: the first of these");
   f.table(
       "evaluate", [this](config::Fields& t) { evaluate.fields(t); }, "watching the center");
+  f.table(
+      "checkpoint", [this](config::Fields& t) { checkpoint.fields(t); },
+      "what a run that is cut short goes on from");
   f.table(
       "profile", [this](config::Fields& t) { profile.fields(t); }, "for profilers");
 }

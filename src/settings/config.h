@@ -109,13 +109,23 @@ struct StopConfig {
   void fields(config::Fields& f);
 };
 
+/// Whichever comes first of those that are given.
+struct Every {
+  std::optional<double> seconds, epochs;
+  std::optional<std::int64_t> versions;
+};
+
 struct EvaluateConfig {
-  struct Every {
-    std::optional<double> seconds, epochs;
-    std::optional<std::int64_t> versions;
-  } every;
+  Every every;
   std::int64_t batch = 200;
   std::int64_t threads = 1;
+
+  void fields(config::Fields& f);
+};
+
+struct CheckpointConfig {
+  Every every;
+  std::int64_t keep = 2;
 
   void fields(config::Fields& f);
 };
@@ -138,6 +148,7 @@ struct Config {
   VirtualConfig virtual_time;
   StopConfig stop;
   EvaluateConfig evaluate;
+  CheckpointConfig checkpoint;
   ProfileConfig profile;
   config::Locations locations;  ///< of its keys
 

@@ -53,6 +53,7 @@ std::string dump_replay_config(Config config, bool recomputes) {
   config.stop.seconds.reset();
   config.stop.test_error.reset();
   config.profile = {};
+  config.checkpoint = {};
   EvaluateConfig evaluate;
   if (recomputes) {
     evaluate.batch = config.evaluate.batch;

@@ -51,6 +51,7 @@ void forget_places(Config& config) {
   config.name.clear();
   config.data.dir.clear();
   config.profile = {};
+  config.checkpoint = {};
   config.workers.devices = config.workers.each_device();
   for (std::string& device : config.workers.devices) device = kind_of(device);
   if (config.center.place.starts_with("cuda:")) config.center.place = "cuda";

@@ -108,6 +108,7 @@ class Supervisor {
   void give_up();
   void count_finished(const SweepRun& run, const RunSummary& summary);
   void launch_what_fits();
+  std::vector<std::string> training_of(const Waiting& next);
   std::optional<Share> share_of(const SweepRun& run);
   bool launch(const Waiting& next);
   void start(const Waiting& next, const Share& share);
@@ -213,6 +214,20 @@ void Supervisor::launch_what_fits() {
   }
 }
 
+/// The command that begins a run, or goes on with it from its last checkpoint. What fails to go on
+/// begins anew.
+std::vector<std::string> Supervisor::training_of(const Waiting& next) {
+  const std::string& id = next.run->identity();
+  const std::string folder = folder_.run(id).string();
+  if (next.attempt == 1) folder_.clear_log(id);
+  if (next.attempt == 1 && folder_.can_go_on(id)) {
+    return {own_program().string(), "train", "--resume", folder};
+  }
+  folder_.clear_run(id);
+  folder_.write_config(id, next.run->config);
+  return {own_program().string(), "train", folder_.config(id).string(), "--out", folder};
+}
+
 /// Nothing if there is no room for the run, or another process still has it.
 std::optional<Share> Supervisor::share_of(const SweepRun& run) {
   const std::string& id = run.identity();
@@ -259,12 +274,7 @@ bool Supervisor::launch(const Waiting& next) {
 void Supervisor::start(const Waiting& next, const Share& share) {
   const SweepRun& run = *next.run;
   const std::string& id = run.identity();
-  folder_.clear_run(id);
-  if (next.attempt == 1) folder_.clear_log(id);
-  folder_.write_config(id, run.config);
-  Command command{.words = {own_program().string(), "train", folder_.config(id).string(), "--out",
-                            folder_.run(id).string()},
-                  .log = folder_.log(id)};
+  Command command{.words = training_of(next), .log = folder_.log(id)};
   if (!share.devices.empty()) {
     constexpr const char* kVisible = "CUDA_VISIBLE_DEVICES";
     const char* ours = std::getenv(kVisible);
@@ -294,6 +304,7 @@ void Supervisor::finish(const Running& ended) {
   StateEvent state{.state = RunState::done, .attempt = ended.attempt, .exit_code = code};
   const auto summary = folder_.finished(run.identity());
   if (code == 0 && summary) {
+    folder_.clear_checkpoints(run.identity());
     note(run, state);
     count_finished(run, *summary);
     client_.line(fmt::format("{}/{} {}: {}", result_.done, plan_.runs.size(), table_.label_of(run),

@@ -9,6 +9,7 @@
 #include "base/appended_file.h"
 #include "base/error.h"
 #include "base/write_file.h"
+#include "runs/checkpoint_folder.h"
 #include "runs/manifest.h"
 #include "runs/run_folder.h"
 #include "runs/run_record.h"
@@ -82,6 +83,14 @@ bool SweepFolder::is_at_work(const std::string& identity) const {
 
 bool SweepFolder::is_at_work() const {
   return is_locked(path_ / "manifest.jsonl");
+}
+
+bool SweepFolder::can_go_on(const std::string& identity) const {
+  return !CheckpointFolder(run(identity)).is_empty();
+}
+
+void SweepFolder::clear_checkpoints(const std::string& identity) const {
+  CheckpointFolder(run(identity)).clear();
 }
 
 void SweepFolder::clear_run(const std::string& identity) const {

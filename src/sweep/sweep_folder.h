@@ -33,6 +33,10 @@ class SweepFolder {
   bool is_at_work(const std::string& identity) const;
   /// A sweep is at work in the folder.
   bool is_at_work() const;
+  /// A run has left a checkpoint that it can go on from.
+  bool can_go_on(const std::string& identity) const;
+  /// Of a run that is done.
+  void clear_checkpoints(const std::string& identity) const;
   /// Makes room for a run to begin again: takes away what an unfinished one has left, but for what
   /// its process has said.
   void clear_run(const std::string& identity) const;

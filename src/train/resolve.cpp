@@ -25,11 +25,11 @@ void record_threads(Config& config, const std::vector<Placement>& workers) {
   config.evaluate.threads = place_evaluation(config.workers, config.evaluate).options.threads;
 }
 
-/// Threads of a run beside the main one and those that read data: master, evaluator, clock,
+/// Threads of a run beside the main one and those that read data: master, evaluator, clock, keeper,
 /// workers, and the teams of those on the CPU.
 std::size_t count_threads(const Config& config, const std::vector<Placement>& workers,
                           const CenterPlacement& center) {
-  std::size_t count = std::size_t(center.threads) + 1;  // the master's team, and the clock
+  std::size_t count = std::size_t(center.threads) + 2;  // the master's team, clock and keeper
   for (const Placement& worker : workers) count += std::size_t(worker.options.threads);
   return count + std::size_t(place_evaluation(config.workers, config.evaluate).options.threads);
 }

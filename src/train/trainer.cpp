@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
+#include <numeric>
 #include <utility>
 
+#include "base/error.h"
 #include "base/failure.h"
 #include "base/first_error.h"
 #include "base/running_clock.h"
@@ -17,6 +20,7 @@
 #include "exchange/team.h"
 #include "exchange/team_totals.h"
 #include "runs/center_file.h"
+#include "runs/checkpoint_folder.h"
 #include "runs/evaluation_log.h"
 #include "runs/journal.h"
 #include "runs/run_folder.h"
@@ -25,6 +29,7 @@
 #include "settings/dump.h"
 #include "train/find_environment.h"
 #include "train/resolve.h"
+#include "train/resumed_run.h"
 #include "train/watch.h"
 #include "train/worker_parts.h"
 
@@ -35,12 +40,18 @@ namespace {
 class Run {
  public:
   /// Makes the run folder: the last step that may fail before the run begins.
-  Run(ResolvedRun resolved, const std::string& out, RunClient& client);
+  Run(ResolvedRun resolved, const RunPlace& place, RunClient& client);
   RunResult run();
 
  private:
+  void go_on();
+  [[noreturn]] void fail_to_go_on(const DataError& e) const;
+  void start(Team& team) const;
   void announce();
   TeamOptions team_options(Evaluator& evaluator);
+  TeamOptions::Checkpoints checkpoint_options();
+  void save_checkpoint(Checkpoint checkpoint, const Evaluator& evaluator);
+  void keep_checkpoint(Checkpoint checkpoint, const Evaluator& evaluator);
   EvaluatorOptions evaluator_options();
   void save_start();
   RunResult end(Team& team, Evaluator& evaluator);
@@ -51,61 +62,110 @@ class Run {
   ResolvedRun run_;
   const Environment environment_{find_environment(run_.config.workers.devices)};
   RunClient& client_;
-  std::atomic<bool> ending_{false};       // the run is to end before its schedule
   std::atomic<bool> good_enough_{false};  // stop.test_error has been reached
+  bool warned_of_checkpoints_ = false;    // on the keeper's thread
   std::unique_ptr<OrderPolicy> order_;
   RunFolder folder_;
+  std::optional<Checkpoint> resumed_;  // that the run goes on from
   Journal journal_;
   WarningScope warnings_{[this](const std::string& message) { journal_.warn(message); }};
   CenterFile center_file_;
-  EvaluationClock clock_;
+  EvaluationClock clock_, checkpoint_clock_;
   EvaluationLog evaluations_;
 };
 
-RunFolder begin_folder(const std::string& out, const std::string& name, RunClient& client) {
+RunFolder begin_folder(const RunPlace& place, const std::string& name, RunClient& client) {
   client.begin();
-  return RunFolder::create(out, name);
+  return place.is_resumed ? RunFolder::reopen(place.folder) : RunFolder::create(place.folder, name);
 }
 
-Run::Run(ResolvedRun resolved, const std::string& out, RunClient& client)
+Every every_or(Every every, double seconds) {
+  if (!every.seconds && !every.epochs && !every.versions) every.seconds = seconds;
+  return every;
+}
+
+Run::Run(ResolvedRun resolved, const RunPlace& place, RunClient& client)
     : run_(std::move(resolved)),
       client_(client),
       order_(make_order({.config = run_.config,
                          .algorithm = *run_.algorithm,
                          .workers = run_.workers.size(),
-                         .replay_config = run_.replay_config,
-                         .ending = ending_},
+                         .replay_config = run_.replay_config},
                         run_.schedule)),
-      folder_(begin_folder(out, run_.config.name, client)),
+      folder_(begin_folder(place, run_.config.name, client)),
+      resumed_(find_checkpoint(place, folder_, run_.config, client)),
       journal_(run_.config, folder_, client),
       center_file_(folder_, run_.network, dump_evaluation_config(run_.config)),
       clock_(run_.config.evaluate.every, std::size_t(run_.config.workers.batch),
-             run_.data->train_size) {}
+             run_.data->train_size),
+      checkpoint_clock_(every_or(run_.config.checkpoint.every, EvaluationClock::kCheckpointSeconds),
+                        std::size_t(run_.config.workers.batch), run_.data->train_size) {
+  if (resumed_) go_on();
+}
+
+/// Takes up what the run has behind it.
+void Run::go_on() try {
+  evaluations_.load(resumed_->get("evaluations"), run_.workers.size());
+  StateLoader clock(resumed_->get("clock"));
+  clock_.describe(clock);
+  const SavedState& center = resumed_->get("center");
+  const double seconds = seconds_of(*resumed_);
+  const std::vector<std::uint64_t>& steps = center.counts("steps", run_.workers.size());
+  const std::vector<std::uint64_t>& refused = center.counts("refused", run_.workers.size());
+  checkpoint_clock_.begun({.version = resumed_->version, .steps = steps}, seconds);
+  journal_.go_on({.steps = std::accumulate(steps.begin(), steps.end(), std::uint64_t(0)),
+                  .seconds = seconds,
+                  .refused = std::ranges::any_of(refused, [](auto count) { return count > 0; })});
+  drop_later_events(folder_, *resumed_);
+  client_.line(fmt::format("goes on from version {}, after {:.1f} s", resumed_->version, seconds));
+  for (std::size_t i = 0; i < run_.workers.size(); ++i) {
+    if (resumed_->worker(i)) continue;
+    journal_.warn(fmt::format("worker {}, which had failed, starts again from the center", i));
+  }
+} catch (const DataError& e) {
+  fail_to_go_on(e);
+}
+
+void Run::fail_to_go_on(const DataError& e) const {
+  throw DataError(fmt::format("{}: the checkpoint of version {} {}", folder_.path().string(),
+                              resumed_->version, e.what()));
+}
+
+/// What a checkpoint lacks is found when master and workers take it up.
+void Run::start(Team& team) const try { team.start(); } catch (const DataError& e) {
+  if (!resumed_) throw;
+  fail_to_go_on(e);
+}
 
 RunResult Run::run() {
   announce();
   Evaluator evaluator(evaluator_options(), run_.network.state_count());
+  CheckpointKeeper keeper([this, &evaluator](Checkpoint checkpoint) {
+    keep_checkpoint(std::move(checkpoint), evaluator);
+  });
   Team team(team_options(evaluator));
   const PauseWatch pauses;
-  team.start();
+  start(team);
   folder_.write("config.toml", dump_config(run_.config));
   folder_.keep();
-  save_start();
+  if (!resumed_) save_start();
   watch({.config = run_.config,
          .schedule = run_.schedule,
          .train_size = run_.data->train_size,
          .team = team,
          .evaluator = evaluator,
          .evaluations = evaluations_,
-         .good_enough = good_enough_},
-        ending_, journal_, client_);
+         .good_enough = good_enough_,
+         .keeper = keeper},
+        journal_, client_);
+  keeper.wait();
   return end(team, evaluator);
 }
 
 void Run::announce() {
   journal_.announce(*run_.data, run_.network, run_.schedule);
   for (const std::string& warning : run_.warnings) journal_.warn(warning);
-  journal_.warn_of_schedule(run_.schedule);
+  if (!resumed_) journal_.warn_of_schedule(run_.schedule);
 }
 
 TeamOptions Run::team_options(Evaluator& evaluator) {
@@ -129,13 +189,55 @@ TeamOptions Run::team_options(Evaluator& evaluator) {
           },
       .on_failure = [this](int worker,
                            const std::string& why) { journal_.warn_of_failure(worker, why); }};
+  options.checkpoints = checkpoint_options();
   for (std::size_t i = 0; i < run_.workers.size(); ++i) {
     options.workers.push_back(worker_parts(run_, i));
   }
   return options;
 }
 
+TeamOptions::Checkpoints Run::checkpoint_options() {
+  TeamOptions::Checkpoints options{.wanted = run_.config.checkpoint.keep > 0};
+  options.is_due = [this](const CenterView& center, double seconds) {
+    if (!checkpoint_clock_.due(center, seconds)) return false;
+    checkpoint_clock_.begun(center, seconds);
+    return true;
+  };
+  options.add = [this](Checkpoint& checkpoint, const CenterView&, double seconds) {
+    StateSaver clock;
+    clock_.describe(clock);
+    checkpoint.sections["clock"] = std::move(clock.saved);
+    add_run(checkpoint, run_.config, seconds);
+  };
+  if (resumed_) {
+    options.resumed = &*resumed_;
+    options.seconds = seconds_of(*resumed_);
+  }
+  return options;
+}
+
+/// Once the evaluations up to its version are there.
+/// Throws: DataError.
+void Run::save_checkpoint(Checkpoint checkpoint, const Evaluator& evaluator) {
+  evaluator.wait();
+  checkpoint.sections["evaluations"] = evaluations_.saved_up_to(checkpoint.version);
+  CheckpointFolder(folder_.path()).save(checkpoint, std::size_t(run_.config.checkpoint.keep));
+}
+
+/// While the run goes on.
+void Run::keep_checkpoint(Checkpoint checkpoint, const Evaluator& evaluator) {
+  try {
+    save_checkpoint(std::move(checkpoint), evaluator);
+  } catch (const std::exception& e) {
+    if (!std::exchange(warned_of_checkpoints_, true)) {
+      journal_.warn(std::string(e.what()) + "; the run goes on");
+    }
+  }
+}
+
 EvaluatorOptions Run::evaluator_options() {
+  std::optional<std::uint64_t> evaluated;
+  if (const auto all = evaluations_.all(); !all.empty()) evaluated = all.back().version;
   return {
       .make_test =
           [this] { return std::make_unique<TestSet>(run_.config, *run_.data, run_.network); },
@@ -148,6 +250,7 @@ EvaluatorOptions Run::evaluator_options() {
             journal_.report(e, clock_.epoch(e.steps));
           },
       .warn = [this](const std::string& message) { journal_.warn(message); },
+      .evaluated = evaluated,
   };
 }
 
@@ -174,6 +277,11 @@ RunResult Run::end(Team& team, Evaluator& evaluator) {
   };
   attempt([&] { team.join(); });
   attempt([&] { write_order(team); });
+  attempt([&] {
+    auto checkpoint = team.take_last_checkpoint();
+    const bool goes_on = cut_short || failure.get() || evaluator.failed();
+    if (checkpoint && goes_on) save_checkpoint(std::move(*checkpoint), evaluator);
+  });
   attempt([&] {  // in case a signal ends the last evaluation
     folder_.write("summary.json", text_of(summarise(team, RunStatus::interrupted, seconds)));
   });
@@ -237,7 +345,12 @@ RunSummary Run::summarise(const Team& team, RunStatus status, double seconds) co
 }  // namespace
 
 RunResult train(Config config, const std::string& out, RunClient& client) {
-  return Run(resolve(std::move(config)), out, client).run();
+  return Run(resolve(std::move(config)), {out}, client).run();
+}
+
+RunResult resume(Config config, const std::string& folder, RunClient& client) {
+  check_unfinished(folder, config);
+  return Run(resolve(std::move(config)), {folder, true}, client).run();
 }
 
 }  // namespace easgd

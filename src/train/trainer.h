@@ -28,4 +28,9 @@ struct RunResult {
 /// run that fails later has a result, and keeps what was reached.
 RunResult train(Config config, const std::string& out, RunClient& client);
 
+/// Goes on with the run in a folder, from its last checkpoint. `config` is that of the folder, but
+/// for what may change: when the run ends, is tested and is saved.
+/// Throws: the same; DataError if there is no checkpoint; ConfigError if another key has changed.
+RunResult resume(Config config, const std::string& folder, RunClient& client);
+
 }  // namespace easgd

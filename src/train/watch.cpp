@@ -4,6 +4,7 @@
 #include <chrono>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "exchange/team_totals.h"
 #include "exchange/watchdog.h"
@@ -61,18 +62,24 @@ bool is_over(const Watched& w) {
   return w.good_enough || (w.config.stop.seconds && w.team.seconds() >= *w.config.stop.seconds);
 }
 
+void hand_on_checkpoint(const Watched& w) {
+  if (w.keeper.is_busy()) return;
+  if (auto checkpoint = w.team.take_checkpoint()) w.keeper.keep(std::move(*checkpoint));
+}
+
 }  // namespace
 
-void watch(const Watched& w, std::atomic<bool>& ending, Journal& journal, RunClient& client) {
+void watch(const Watched& w, Journal& journal, RunClient& client) {
   Watchdog watchdog;
+  bool heard = false;
   while (!w.team.ended()) {
     std::this_thread::sleep_for(kLook);
     const bool cut_short = client.wants_end();
-    if (cut_short && !ending) client.heard_end();
+    if (cut_short && !std::exchange(heard, true)) client.heard_end();
     if (cut_short || is_over(w) || w.evaluator.failed()) {
-      ending = true;
       w.team.request_stop();
     }
+    hand_on_checkpoint(w);
     const ProgressState state = progress_of(w);
     client.show(state);
     journal.log_progress(state);

@@ -11,6 +11,7 @@
 #include "runs/run_client.h"
 #include "settings/config.h"
 #include "settings/worker_schedule.h"
+#include "train/checkpoint_keeper.h"
 
 namespace easgd {
 
@@ -23,12 +24,13 @@ struct Watched {
   const Evaluator& evaluator;
   const EvaluationLog& evaluations;
   const std::atomic<bool>& good_enough;  ///< stop.test_error has been reached
+  CheckpointKeeper& keeper;
 };
 
-/// Shows progress, reports who does not move and whose letters are refused, and stops the team when
-/// its time is up, the center is good enough, the evaluator has failed, or the client wants it;
-/// then it sets `ending`. Returns when the team has ended.
+/// Shows progress, hands checkpoints on to be written, reports who does not move and whose letters
+/// are refused, and stops the team when its time is up, the center is good enough, the evaluator
+/// has failed, or the client wants it. Returns when the team has ended.
 /// Thread: main.
-void watch(const Watched& watched, std::atomic<bool>& ending, Journal& journal, RunClient& client);
+void watch(const Watched& watched, Journal& journal, RunClient& client);
 
 }  // namespace easgd

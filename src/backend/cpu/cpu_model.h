@@ -20,6 +20,7 @@ class CpuModel final : public Model {
   void evaluate(ConstView state, const Batch& batch) override;
   void observe(ConstView x, const Batch& batch, float weight, View statistics) override;
   Tally take_tally() override;
+  void give_back(const Tally& tally) override { tally_ += tally; }
   std::size_t memory() const override { return bench_.bytes(); }
 
  private:

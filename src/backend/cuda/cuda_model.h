@@ -24,6 +24,7 @@ class CudaModel final : public Model {
   void evaluate(ConstView state, const Batch& batch) override;
   void observe(ConstView x, const Batch& batch, float weight, View statistics) override;
   Tally take_tally() override;
+  void give_back(const Tally& tally) override { readback_.give_back(tally); }
   std::size_t memory() const override { return bench_.bytes() + input_.bytes(); }
 
  private:

@@ -22,6 +22,7 @@ class LossReadback {
   void send(int samples);
   /// The sum of those that have arrived since it was last taken.
   Tally take();
+  void give_back(const Tally& tally) { tally_ += tally; }
 
  private:
   struct Flight {

@@ -1,0 +1,64 @@
+#include "exchange/deposits.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+
+namespace easgd {
+
+const SavedState& Checkpoint::get(const std::string& section) const {
+  if (const SavedState* found = find(section)) return *found;
+  throw DataError("has no section \"" + section + "\"");
+}
+
+bool Deposits::is_gathering() const {
+  const std::lock_guard lock(mutex_);
+  return checkpoint_ && !is_whole();
+}
+
+std::uint64_t Deposits::begin(Checkpoint center) {
+  const std::lock_guard lock(mutex_);
+  checkpoint_ = std::move(center);
+  for (std::size_t worker = 0; worker < seats_.size(); ++worker) {
+    Seat& seat = seats_[worker];
+    seat.owes = !seat.left;
+    if (seat.last) put(worker, *seat.last);
+  }
+  return ++mark_;
+}
+
+void Deposits::lay_down(std::size_t worker, std::uint64_t mark, SavedState replica) {
+  const std::lock_guard lock(mutex_);
+  if (mark == mark_ && seats_[worker].owes) put(worker, std::move(replica));
+}
+
+void Deposits::leave(std::size_t worker, SavedState replica) {
+  const std::lock_guard lock(mutex_);
+  Seat& seat = seats_[worker];
+  seat.left = true;
+  if (seat.owes) put(worker, replica);
+  seat.last = std::move(replica);
+}
+
+void Deposits::lose(std::size_t worker) {
+  const std::lock_guard lock(mutex_);
+  seats_[worker] = {.owes = false, .left = true};
+}
+
+std::optional<Checkpoint> Deposits::take_if(bool is_last) {
+  const std::lock_guard lock(mutex_);
+  if (!checkpoint_ || !is_whole() || checkpoint_->is_last != is_last) return std::nullopt;
+  return std::exchange(checkpoint_, std::nullopt);
+}
+
+void Deposits::put(std::size_t worker, SavedState replica) {
+  checkpoint_->sections["worker " + std::to_string(worker)] = std::move(replica);
+  seats_[worker].owes = false;
+}
+
+bool Deposits::is_whole() const {
+  return std::ranges::none_of(seats_, &Seat::owes);
+}
+
+}  // namespace easgd

@@ -1,0 +1,53 @@
+// Where a checkpoint comes together, while nobody waits for it.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "exchange/checkpoint.h"
+
+namespace easgd {
+
+/// One checkpoint at a time. Nobody takes the lock but when a checkpoint is made, or a worker
+/// leaves.
+class Deposits {
+ public:
+  explicit Deposits(std::size_t workers) : seats_(workers) {}
+
+  /// From the master's thread: some have not laid down yet.
+  bool is_gathering() const;
+  /// From the master's thread, between two rounds: begins a checkpoint, and gives up one that is
+  /// not whole yet. Returns its mark, above 0, with which workers lay down.
+  std::uint64_t begin(Checkpoint center);
+
+  /// From the worker's thread. A mark of an earlier checkpoint, or a second time, is passed over.
+  void lay_down(std::size_t worker, std::uint64_t mark, SavedState replica);
+  /// From the worker's thread: there will be no further letter of it but its last one.
+  void leave(std::size_t worker, SavedState replica);
+  /// From the worker's thread: it has failed, and leaves nothing.
+  void lose(std::size_t worker);
+
+  /// From any thread: a checkpoint that is whole, once, and not the last of the run.
+  std::optional<Checkpoint> take() { return take_if(false); }
+  /// The last of the run.
+  std::optional<Checkpoint> take_last() { return take_if(true); }
+
+ private:
+  struct Seat {
+    bool owes = false;  ///< has not laid down for the checkpoint that is being made
+    bool left = false;
+    std::optional<SavedState> last = {};  ///< of one that has left
+  };
+  void put(std::size_t worker, SavedState replica);
+  bool is_whole() const;
+  std::optional<Checkpoint> take_if(bool is_last);
+
+  mutable std::mutex mutex_;
+  std::vector<Seat> seats_;
+  std::uint64_t mark_ = 0;
+  std::optional<Checkpoint> checkpoint_;
+};
+
+}  // namespace easgd

@@ -1,0 +1,126 @@
+// What the master puts into a checkpoint, and how it goes on from one.
+#include <cstring>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "base/trace.h"
+#include "exchange/master.h"
+
+namespace easgd {
+namespace {
+
+std::string bytes_of(const std::vector<std::uint16_t>& workers) {
+  std::string bytes(workers.size() * sizeof(std::uint16_t), '\0');
+  std::memcpy(bytes.data(), workers.data(), bytes.size());
+  return bytes;
+}
+
+/// Throws: DataError if it names a worker that there is not.
+std::vector<std::uint16_t> workers_in(const std::string& bytes, std::size_t count) {
+  std::vector<std::uint16_t> workers(bytes.size() / sizeof(std::uint16_t));
+  std::memcpy(workers.data(), bytes.data(), workers.size() * sizeof(std::uint16_t));
+  for (const std::uint16_t worker : workers) {
+    if (worker >= count) throw DataError("\"absorbed\": names worker " + std::to_string(worker));
+  }
+  return workers;
+}
+
+}  // namespace
+
+/// Between two rounds: a checkpoint, if one is due. That of a stop is begun before the order passes
+/// over anybody who has left because of it. Who sees that one has left sees the stop.
+void Master::heed(const std::stop_token& stop) {
+  if (has_stopped_) return;
+  if (stop.stop_requested()) {
+    has_stopped_ = true;
+    begin_last_checkpoint();
+    order_->stop();
+  } else if (checkpoints_.is_due && asked_ != version_) {
+    asked_ = version_;
+    if (!checkpoints_.deposits->is_gathering() && checkpoints_.is_due(view())) {
+      begin_checkpoint({.version = version_});
+    }
+  }
+}
+
+void Master::begin_last_checkpoint() {
+  if (checkpoints_.deposits) begin_checkpoint({.version = version_, .is_last = true});
+}
+
+void Master::begin_checkpoint(Checkpoint checkpoint) {
+  const TraceScope trace("checkpoint");
+  const CenterReplica& replica = store_->replicas()[0];
+  const auto download = [&](ConstView from, View to) { replica.backend->download(from, to); };
+  StateSaver rule(download), order;
+  replica.rule->describe(rule);
+  order_->describe(order);
+  checkpoint.sections["rule"] = std::move(rule.saved);
+  checkpoint.sections["order"] = std::move(order.saved);
+  SavedState& center = checkpoint.sections["center"];
+  center.vectors["center"].resize(parameters_);
+  download(replica.center, center.vectors["center"]);
+  const ConstView statistics = statistics_;
+  center.vectors["statistics"].assign(statistics.begin(), statistics.end());
+  save_counts(center);
+  if (checkpoints_.add) checkpoints_.add(checkpoint, view());
+  const std::uint64_t mark = checkpoints_.deposits->begin(std::move(checkpoint));
+  for (Seat& seat : seats_) seat.mark = mark;
+}
+
+void Master::save_counts(SavedState& center) const {
+  center.counters["version"] = {version_};
+  center.counters["steps"] = steps_;
+  center.texts["absorbed"] = bytes_of(absorbed_);
+  center.counters["samples"] = {std::uint64_t(train_.samples)};
+  center.counters["hits"] = {std::uint64_t(train_.hits)};
+  center.numbers["loss"] = {train_.loss};
+  for (const Seat& seat : seats_) {
+    const WorkerTelemetry& t = seat.telemetry;
+    center.counters["last_version"].push_back(seat.last_version);
+    center.counters["exchanges"].push_back(t.exchanges);
+    center.counters["refused"].push_back(t.refused);
+    center.counters["last_refused"].push_back(t.last_refused);
+    center.counters["staleness"].push_back(t.staleness);
+    center.numbers["distance"].push_back(t.distance);
+    center.numbers["worker_loss"].push_back(t.loss);
+  }
+}
+
+/// Throws: DataError if the checkpoint is of another run.
+void Master::go_on(const Checkpoint& from) {
+  const SavedState& center = from.get("center");
+  for (const CenterReplica& replica : store_->replicas()) {
+    const auto upload = [&](ConstView host, View device) { replica.backend->upload(host, device); };
+    StateLoader rule(from.get("rule"), upload);
+    replica.rule->describe(rule);
+    upload(center.vector("center", parameters_), replica.center);
+  }
+  StateLoader order(from.get("order"));
+  order_->describe(order);
+  copy_on_host(center.vector("statistics", statistics_.size()), statistics_);
+  load_counts(center);
+}
+
+void Master::load_counts(const SavedState& center) {
+  const std::size_t count = seats_.size();
+  version_ = asked_ = center.counter("version");
+  steps_ = center.counts("steps", count);
+  absorbed_ = workers_in(center.text("absorbed"), count);
+  train_ = {.loss = center.number("loss"),
+            .hits = std::int64_t(center.counter("hits")),
+            .samples = std::int64_t(center.counter("samples"))};
+  for (std::size_t i = 0; i < count; ++i) {
+    Seat& seat = seats_[i];
+    WorkerTelemetry& t = seat.telemetry;
+    seat.last_version = center.counts("last_version", count)[i];
+    t.exchanges = center.counts("exchanges", count)[i];
+    t.refused = center.counts("refused", count)[i];
+    t.last_refused = center.counts("last_refused", count)[i];
+    t.staleness = center.counts("staleness", count)[i];
+    t.distance = center.list("distance", count)[i];
+    t.loss = center.list("worker_loss", count)[i];
+    seat.earlier = t.exchanges + t.refused;
+  }
+}
+
+}  // namespace easgd

@@ -1,0 +1,106 @@
+#include "runs/checkpoint_folder.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/write_file.h"
+#include "runs/checkpoint_file.h"
+
+namespace easgd {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::string_view kPrefix = "version-";
+
+/// Nothing if the name is no checkpoint's.
+std::optional<std::uint64_t> version_in(const std::string& name) {
+  if (!name.starts_with(kPrefix)) return std::nullopt;
+  std::uint64_t version = 0;
+  const char* const end = name.data() + name.size();
+  const auto [stopped, error] = std::from_chars(name.data() + kPrefix.size(), end, version);
+  return error == std::errc() && stopped == end ? std::optional(version) : std::nullopt;
+}
+
+fs::path name_of(std::uint64_t version) {
+  return fmt::format("{}{}", kPrefix, version);
+}
+
+/// The latest first.
+std::vector<std::uint64_t> versions_in(const fs::path& folder) {
+  std::vector<std::uint64_t> versions;
+  std::error_code error;
+  fs::directory_iterator entry(folder, error);
+  for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
+    if (const auto version = version_in(entry->path().filename().string())) {
+      versions.push_back(*version);
+    }
+  }
+  std::ranges::sort(versions, std::greater());
+  return versions;
+}
+
+void make(const fs::path& folder) {
+  if (mkdir(folder.c_str(), 0777) != 0) {
+    if (errno == EEXIST) return;
+    throw DataError(fmt::format("{}: cannot be made: {}", folder.string(), std::strerror(errno)));
+  }
+  const fs::path above = folder.has_parent_path() ? folder.parent_path() : ".";
+  const int descriptor = open(above.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor == -1) return;
+  fsync(descriptor);  // its name reaches the disk before a checkpoint is counted on
+  close(descriptor);
+}
+
+}  // namespace
+
+void CheckpointFolder::save(const Checkpoint& checkpoint, std::size_t keep) const {
+  make(path_);
+  write_file(path_ / name_of(checkpoint.version),
+             [&](std::ostream& file) { write_checkpoint(file, checkpoint); });
+  const std::vector<std::uint64_t> versions = versions_in(path_);
+  for (std::size_t i = std::max<std::size_t>(keep, 1); i < versions.size(); ++i) {
+    std::error_code ignored;
+    fs::remove(path_ / name_of(versions[i]), ignored);
+  }
+}
+
+bool CheckpointFolder::is_empty() const {
+  return versions_in(path_).empty();
+}
+
+void CheckpointFolder::clear() const {
+  std::error_code ignored;  // it costs room, and nothing else
+  fs::remove_all(path_, ignored);
+}
+
+std::optional<Checkpoint> CheckpointFolder::load(
+    const std::function<void(const std::string&)>& warn) const {
+  std::string broken;
+  for (const std::uint64_t version : versions_in(path_)) {
+    const fs::path path = path_ / name_of(version);
+    try {
+      return read_checkpoint(path);
+    } catch (const DataError& e) {
+      if (broken.empty()) broken = e.what();
+      warn(fmt::format("{}; the checkpoint before it is taken", e.what()));
+      std::error_code ignored;
+      fs::rename(path, path.string() + ".broken", ignored);
+    }
+  }
+  if (!broken.empty()) throw DataError(broken + "; no other checkpoint is whole");
+  return std::nullopt;
+}
+
+}  // namespace easgd

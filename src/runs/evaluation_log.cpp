@@ -1,0 +1,60 @@
+#include "runs/evaluation_log.h"
+
+#include "base/error.h"
+
+namespace easgd {
+namespace {
+
+void save_tally(SavedState& saved, const std::string& name, const Tally& tally) {
+  saved.numbers[name + ".loss"].push_back(tally.loss);
+  saved.counters[name + ".hits"].push_back(std::uint64_t(tally.hits));
+  saved.counters[name + ".samples"].push_back(std::uint64_t(tally.samples));
+}
+
+/// The tallies of `count` evaluations.
+std::vector<Tally> load_tallies(const SavedState& saved, const std::string& name,
+                                std::size_t count) {
+  std::vector<Tally> tallies;
+  for (std::size_t i = 0; i < count; ++i) {
+    tallies.push_back({.loss = saved.list(name + ".loss", count)[i],
+                       .hits = std::int64_t(saved.counts(name + ".hits", count)[i]),
+                       .samples = std::int64_t(saved.counts(name + ".samples", count)[i])});
+  }
+  return tallies;
+}
+
+}  // namespace
+
+SavedState EvaluationLog::saved_up_to(std::uint64_t version) const {
+  SavedState saved;
+  std::uint64_t count = 0;
+  for (const Evaluation& e : all()) {
+    if (e.version > version) continue;
+    ++count;
+    saved.numbers["seconds"].push_back(e.seconds);
+    saved.counters["version"].push_back(e.version);
+    auto& steps = saved.counters["steps"];
+    steps.insert(steps.end(), e.steps.begin(), e.steps.end());
+    save_tally(saved, "train", e.train);
+    save_tally(saved, "test", e.test);
+  }
+  saved.counters["count"] = {count};
+  saved.counters["version"];
+  return saved;
+}
+
+void EvaluationLog::load(const SavedState& saved, std::size_t workers) {
+  const std::uint64_t count = saved.counter("count");
+  if (count == 0) return;
+  const std::vector<double>& seconds = saved.list("seconds", count);
+  const std::vector<std::uint64_t>& versions = saved.counts("version", count);
+  const std::vector<Tally> train = load_tallies(saved, "train", count);
+  const std::vector<Tally> test = load_tallies(saved, "test", count);
+  auto steps = saved.counts("steps", count * workers).begin();
+  for (std::size_t i = 0; i < count; ++i, steps += std::ptrdiff_t(workers)) {
+    const std::vector<std::uint64_t> of_workers(steps, steps + std::ptrdiff_t(workers));
+    add({seconds[i], versions[i], of_workers, train[i], test[i]});
+  }
+}
+
+}  // namespace easgd

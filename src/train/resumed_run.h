@@ -1,0 +1,40 @@
+// What a run that goes on has behind it.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "exchange/checkpoint.h"
+#include "runs/events.h"
+#include "runs/run_client.h"
+#include "runs/run_folder.h"
+#include "settings/config.h"
+
+namespace easgd {
+
+/// The folder that a run writes into, and whether one has begun there that it goes on with.
+struct RunPlace {
+  std::string folder;
+  bool is_resumed = false;
+};
+
+/// The last whole checkpoint of the folder, if the place is a resumed one.
+/// Throws: DataError if there is none; KeyError if `config` differs from that of the run in a key
+/// that is more than when the run ends, is tested and is saved.
+std::optional<Checkpoint> find_checkpoint(const RunPlace& place, const RunFolder& folder,
+                                          const Config& config, RunClient& client);
+
+/// Training time of a checkpoint, in seconds.
+double seconds_of(const Checkpoint& checkpoint);
+
+/// Adds what a run has beside its team.
+void add_run(Checkpoint& checkpoint, const Config& config, double seconds);
+
+/// Takes out of metrics.jsonl what has come after a checkpoint.
+void drop_later_events(RunFolder& folder, const Checkpoint& checkpoint);
+
+/// Throws: ConfigError if the run in the folder has come to its end, and `config` gives it no other
+/// one.
+void check_unfinished(const std::string& folder, const Config& config);
+
+}  // namespace easgd

@@ -1,0 +1,148 @@
+// Checkpoints on disk: what is written is read, and what is not whole is found out.
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "runs/checkpoint_file.h"
+#include "runs/checkpoint_folder.h"
+#include "runs/tf_record.h"
+#include "temporary_folder.h"
+
+using namespace easgd;
+namespace fs = std::filesystem;
+
+namespace {
+
+Checkpoint checkpoint_of(std::uint64_t version) {
+  Checkpoint checkpoint{.version = version};
+  SavedState& center = checkpoint.sections["center"];
+  center.counters["version"] = {version};
+  center.vectors["center"] = {1, -2.5f, 3};
+  center.texts["absorbed"] = std::string("\0\1\2", 3);
+  SavedState& worker = checkpoint.sections["worker 1"];
+  worker.numbers["seconds"] = {0.1, 1e300};
+  worker.vectors["v"] = {};
+  checkpoint.sections["rule"];
+  return checkpoint;
+}
+
+std::string bytes_of(const Checkpoint& checkpoint) {
+  std::ostringstream bytes;
+  write_checkpoint(bytes, checkpoint);
+  return bytes.str();
+}
+
+/// What is wrong with a file of these bytes, or "nothing".
+std::string complaint_of(const std::string& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary) << bytes;
+  try {
+    read_checkpoint(path);
+    return "nothing";
+  } catch (const DataError& e) {
+    return e.what();
+  }
+}
+
+std::vector<std::string> names_in(const fs::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    names.push_back(entry.path().filename().string());
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+}  // namespace
+
+TEST_CASE("a checkpoint is read as it was written") {
+  const testing::TemporaryFolder folder;
+  const Checkpoint written = checkpoint_of(7);
+  std::ofstream(folder / "c", std::ios::binary) << bytes_of(written);
+  const Checkpoint read = read_checkpoint(folder / "c");
+  CHECK(read.version == 7);
+  CHECK(read.sections == written.sections);
+}
+
+TEST_CASE("a checkpoint that is cut short anywhere, or goes on, is refused") {
+  const testing::TemporaryFolder folder;
+  const std::string whole = bytes_of(checkpoint_of(7));
+  for (std::size_t length = 0; length < whole.size(); ++length) {
+    CAPTURE(length);
+    CHECK(complaint_of(folder / "c", whole.substr(0, length)) != "nothing");
+  }
+  CHECK(complaint_of(folder / "c", whole + "x").ends_with("c: goes on after its end"));
+  CHECK(complaint_of(folder / "c", whole) == "nothing");
+  CHECK(complaint_of(folder / "c", whole.substr(0, whole.find("worker 1") + 30))
+            .ends_with("c: section \"worker 1\" is cut short or damaged"));
+}
+
+TEST_CASE("a bit that has changed anywhere in a checkpoint is found, and the section is named") {
+  const testing::TemporaryFolder folder;
+  const std::string whole = bytes_of(checkpoint_of(7));
+  for (std::size_t at = 0; at < whole.size(); ++at) {
+    CAPTURE(at);
+    std::string damaged = whole;
+    damaged[at] = char(damaged[at] ^ (1 << at % 8));
+    CHECK(complaint_of(folder / "c", damaged) != "nothing");
+  }
+  std::string damaged = whole;
+  damaged[whole.find("seconds") + 20] ^= 1;
+  CHECK(complaint_of(folder / "c", damaged)
+            .ends_with("c: section \"worker 1\" is damaged (its checksum differs)"));
+}
+
+TEST_CASE("lengths in a checkpoint are not believed, though the checksum is right") {
+  const testing::TemporaryFolder folder;
+  const std::string magic = "easgd checkpoint 1\n";
+  const auto number = [](auto value) {
+    std::string bytes(sizeof value, '\0');
+    std::memcpy(bytes.data(), &value, sizeof value);
+    return bytes;
+  };
+  for (const std::uint64_t count :
+       {std::uint64_t(4), std::uint64_t(1) << 40, ~std::uint64_t(0), std::uint64_t(1) << 62}) {
+    CAPTURE(count);
+    std::ostringstream value, section, longer;
+    value << 'f' << number(std::uint32_t(1)) << 'x' << number(count) << "12345678";
+    section << number(std::uint32_t(1)) << 's' << number(std::uint64_t(value.str().size()))
+            << value.str();
+    longer << number(std::uint32_t(1)) << 's' << number(count) << "12345678";
+    CHECK(complaint_of(folder / "c", magic + section.str() + number(crc32c(section.str())))
+              .ends_with("section \"s\" a value in it is longer than itself"));
+    CHECK(complaint_of(folder / "c", magic + longer.str()).find("damaged") != std::string::npos);
+  }
+  CHECK(complaint_of(folder / "c", magic + number(~std::uint32_t(0)))
+            .ends_with("its first section is damaged"));
+  CHECK(complaint_of(folder / "c", "{}").ends_with("is not a checkpoint of this program"));
+}
+
+TEST_CASE("the last checkpoints stay, and where one is broken the one before is taken") {
+  const testing::TemporaryFolder folder;
+  const CheckpointFolder checkpoints(folder.path());
+  std::string warned;
+  const auto load = [&] { return checkpoints.load([&](const std::string& w) { warned = w; }); };
+  CHECK(checkpoints.is_empty());
+  CHECK_FALSE(load());
+  for (const std::uint64_t version : {2, 9, 10, 11}) checkpoints.save(checkpoint_of(version), 3);
+  CHECK(names_in(folder / "checkpoints") ==
+        std::vector<std::string>{"version-10", "version-11", "version-9"});
+  CHECK(load().value().version == 11);
+  fs::resize_file(folder / "checkpoints/version-11", 60);
+  CHECK(load().value().version == 10);
+  CHECK(warned.find("version-11: section \"center\" is cut short or damaged; the checkpoint before "
+                    "it is taken") != std::string::npos);
+  CHECK(names_in(folder / "checkpoints") ==
+        std::vector<std::string>{"version-10", "version-11.broken", "version-9"});
+  for (const char* name : {"version-9", "version-10"}) {
+    fs::resize_file(folder.path() / "checkpoints" / name, 60);
+  }
+  CHECK_THROWS_WITH_AS(load(), doctest::Contains("version-10: section \"center\""), DataError);
+}

@@ -1,0 +1,228 @@
+// Is a checkpoint all of a run? A run on the toy that goes on from one, in a fixed order, ends in
+// the bytes of the one that nothing has disturbed: for every algorithm, wherever it was cut short.
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <optional>
+#include <vector>
+
+#include "base/error.h"
+#include "exchange/virtual_order.h"
+#include "own_keys.h"
+#include "quadratic.h"
+
+using namespace easgd;
+using quadratic::Toy;
+
+namespace {
+
+struct End {
+  std::vector<float> center;
+  std::vector<std::uint16_t> order;
+  std::vector<std::uint64_t> steps;
+  std::vector<Checkpoint> checkpoints = {};
+  bool stopped = false;
+
+  bool is_that_of(const End& other) const {
+    return center == other.center && order == other.order && steps == other.steps;
+  }
+};
+
+/// How a run is disturbed. Versions are counted from where it begins.
+struct Course {
+  const Checkpoint* from = nullptr;
+  std::uint64_t stop_after = 0;        ///< versions; 0: it is not stopped
+  std::uint64_t checkpoint_every = 0;  ///< versions; 0: none but that of a stop
+};
+
+/// `shown` is told of the team before it starts.
+End run(const Toy& toy, const Course& course, Team** shown = nullptr) {
+  const Buffer x0 = quadratic::start_vector(toy.count);
+  const WorkerSchedule schedule(toy.config, toy.workers, 1);
+  TeamOptions options = toy.options(schedule, x0);
+  const std::uint64_t begin = course.from ? course.from->version : 0;
+  Team* team = nullptr;
+  End end;
+  options.on_version = [&](const CenterView& center, double) {
+    if (course.stop_after && center.version >= begin + course.stop_after) {
+      team->request_stop();
+      end.stopped = true;
+    }
+    return false;
+  };
+  options.checkpoints = {.wanted = true, .resumed = course.from};
+  options.checkpoints.is_due = [&](const CenterView& center, double) {
+    const auto checkpoint = team->take_checkpoint();
+    if (checkpoint) end.checkpoints.push_back(*checkpoint);
+    return course.checkpoint_every && center.version % course.checkpoint_every == 0;
+  };
+  Team runs(std::move(options));
+  team = &runs;
+  if (shown) *shown = team;
+  runs.start();
+  runs.join();
+  if (const auto checkpoint = runs.take_last_checkpoint()) end.checkpoints.push_back(*checkpoint);
+  const CenterView last = runs.master().view();
+  end.center.assign(last.center.begin(), last.center.end());
+  end.order = runs.master().order();
+  for (std::size_t i = 0; i < toy.workers; ++i) end.steps.push_back(runs.telemetry(i).clock);
+  return end;
+}
+
+/// Stops when a worker takes a batch for the first time that is `every` steps on, again and again.
+End run_until_batches(Toy toy, std::uint64_t every) {
+  std::optional<Checkpoint> from;
+  std::vector<std::uint64_t> begun(toy.workers);
+  while (true) {
+    Team* team = nullptr;
+    std::atomic<bool> stops = false;
+    toy.before_batch = [&](std::uint32_t worker, std::uint64_t step) {
+      if (worker == step % toy.workers && step >= begun[worker] + every && !stops.exchange(true)) {
+        begun[worker] = step;
+        team->request_stop();
+      }
+    };
+    End end = run(toy, {.from = from ? &*from : nullptr}, &team);
+    if (!stops) return end;
+    from = end.checkpoints.back();
+  }
+}
+
+/// Stops after so many versions, goes on from what the stop has left, stops again.
+End run_in_pieces(const Toy& toy, std::uint64_t versions) {
+  std::optional<Checkpoint> from;
+  for (int piece = 0; piece < 1000; ++piece) {
+    End end = run(toy, {.from = from ? &*from : nullptr, .stop_after = versions});
+    if (!end.stopped) return end;
+    REQUIRE(!end.checkpoints.empty());
+    from = end.checkpoints.back();
+  }
+  FAIL("it never ends");
+  return {};
+}
+
+constexpr std::int64_t kSteps = 13;
+
+Toy toy_of(const std::string& name, const Algorithm& algorithm) {
+  Toy toy;
+  const bool is_tree = algorithm.options && algorithm.options()->table() == "tree";
+  choose(toy.config.algorithm, name, is_tree ? "fanout = 2\ntau_up = 2\ntau_down = 3" : "");
+  toy.config.algorithm.tau = algorithm.every_step ? 1 : 2;
+  toy.config.algorithm.learning_rate = 0.05;
+  if (algorithm.coupling != Coupling::none) toy.config.algorithm.alpha = 0.2;
+  toy.config.stop.steps = kSteps;
+  toy.workers = algorithm.single ? 1 : 3;
+  return toy;
+}
+
+using MakeOrder = std::function<std::unique_ptr<OrderPolicy>()>;
+
+constexpr VirtualTimes kTimes{
+    .step_seconds = 1, .transfer_seconds = 0.3, .jitter = 0.4, .seed = 11};
+
+/// A toy in each of the fixed orders that its algorithm allows.
+struct Bed {
+  explicit Bed(const std::string& name)
+      : algorithm(Registry<Algorithm>::get(name)),
+        toy(toy_of(name, algorithm)),
+        schedule(toy.config, toy.workers, 1) {
+    if (algorithm.exchange != Exchange::synchronous) {
+      add(algorithm.timing == Timing::around ? round_robin_pairs : round_robin_order);
+      add([this] { return virtual_order(schedule, algorithm, toy.workers, kTimes, false); });
+      toy.order = free_order;
+      recording.letters = run(toy, {}).order;
+      add([this] { return replay_order(recording); });
+    }
+    if (algorithm.exchange != Exchange::asynchronous) {
+      add(synchronous_order);
+      add([this] { return virtual_order(schedule, algorithm, toy.workers, kTimes, true); });
+    }
+  }
+  void add(MakeOrder order) { orders.push_back(std::move(order)); }
+
+  const Algorithm& algorithm;
+  Toy toy;
+  WorkerSchedule schedule;
+  Recording recording;
+  std::vector<MakeOrder> orders;
+};
+
+}  // namespace
+
+TEST_CASE("a run that is stopped once or often ends where the undisturbed one does") {
+  for (const std::string& name : Registry<Algorithm>::names()) {
+    CAPTURE(name);
+    Bed bed(name);
+    for (std::size_t order = 0; order < bed.orders.size(); ++order) {
+      CAPTURE(order);
+      bed.toy.order = bed.orders[order];
+      const End undisturbed = run(bed.toy, {});
+      for (const std::uint64_t versions : {1, 2, 3, 5, 11}) {
+        CAPTURE(versions);
+        CHECK(run_in_pieces(bed.toy, versions).is_that_of(undisturbed));
+      }
+      for (const std::uint64_t batches : {1, 2, 4}) {
+        CAPTURE(batches);
+        CHECK(run_until_batches(bed.toy, batches).is_that_of(undisturbed));
+      }
+    }
+  }
+}
+
+TEST_CASE("a run that goes on from any checkpoint made on the way ends where that one did") {
+  for (const std::string& name : Registry<Algorithm>::names()) {
+    CAPTURE(name);
+    Bed bed(name);
+    for (std::size_t order = 0; order < bed.orders.size(); ++order) {
+      CAPTURE(order);
+      bed.toy.order = bed.orders[order];
+      const End undisturbed = run(bed.toy, {.checkpoint_every = 1});
+      REQUIRE(!undisturbed.checkpoints.empty());
+      for (const Checkpoint& checkpoint : undisturbed.checkpoints) {
+        CAPTURE(checkpoint.version);
+        CHECK(run(bed.toy, {.from = &checkpoint}).is_that_of(undisturbed));
+      }
+    }
+  }
+}
+
+TEST_CASE("every vector and counter of a checkpoint matters: what is lost is seen in the end") {
+  Bed bed("eamsgd");
+  bed.toy.order = bed.orders[0];
+  const End undisturbed = run(bed.toy, {});
+  End cut = run(bed.toy, {.stop_after = 4});
+  Checkpoint& checkpoint = cut.checkpoints.back();
+  for (const char* vector : {"x", "v", "y"}) {
+    CAPTURE(vector);
+    Checkpoint poorer = checkpoint;
+    std::ranges::fill(poorer.sections.at("worker 1").vectors.at(vector), 0.0f);
+    CHECK(run(bed.toy, {.from = &poorer}).center != undisturbed.center);
+  }
+  Checkpoint other = checkpoint;
+  ++other.sections.at("order").counters.at("turn")[0];
+  CHECK(run(bed.toy, {.from = &other}).order != undisturbed.order);
+  other = checkpoint;
+  other.sections.at("worker 0").vectors.at("v").pop_back();
+  CHECK_THROWS_WITH_AS(run(bed.toy, {.from = &other}), "\"v\": expected 8 values, found 7",
+                       DataError);
+  other = checkpoint;
+  other.sections.erase("rule");
+  CHECK_THROWS_WITH_AS(run(bed.toy, {.from = &other}), "has no section \"rule\"", DataError);
+}
+
+TEST_CASE("a worker that has failed starts again from the center") {
+  Bed bed("eamsgd");
+  bed.toy.order = bed.orders[0];
+  bed.toy.before_batch = [](std::uint32_t worker, std::uint64_t step) {
+    if (worker == 1 && step == 5) throw DataError("gone");
+  };
+  const End cut = run(bed.toy, {.stop_after = 12});
+  REQUIRE(cut.stopped);
+  const Checkpoint& checkpoint = cut.checkpoints.back();
+  CHECK_FALSE(checkpoint.worker(1));
+  CHECK(checkpoint.worker(0));
+  bed.toy.before_batch = {};
+  CHECK(run(bed.toy, {.from = &checkpoint}).steps == std::vector<std::uint64_t>(3, kSteps));
+}

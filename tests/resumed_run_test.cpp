@@ -1,0 +1,201 @@
+// A run that is cut short and goes on: the same files as if nothing had happened.
+
+#include <doctest/doctest.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "algorithms/algorithm.h"
+#include "base/error.h"
+#include "program.h"
+#include "runs/run_record.h"
+#include "settings/load.h"
+#include "temporary_folder.h"
+#include "train/trainer.h"
+
+using namespace easgd;
+using namespace easgd::testing;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// Ends the run after it has been shown so often.
+struct Impatient final : RunClient {
+  explicit Impatient(int looks) : looks_left(looks), hurries(looks == 0) {}
+  void show(const ProgressState&) override { hurries = hurries || --looks_left == 0; }
+  bool wants_end() override { return hurries; }
+  void warn(const std::string& message) override { warnings += message + "\n"; }
+
+  int looks_left;
+  bool hurries;
+  std::string warnings;
+};
+
+using Settings = std::vector<std::string>;
+
+/// A run of three workers in virtual time: all it evaluates is the same each time.
+Config small(Settings sets, const std::string& file = "configs/synthetic_logistic.toml") {
+  const Settings always = {"data.limit=300",           "data.test_limit=50",
+                           "workers.devices=3 x cpu",  "workers.threads=1",
+                           "workers.batch=32",         "center.order=virtual",
+                           "virtual.jitter=0.3",       "virtual.transfer_seconds=0.04",
+                           "evaluate.every.epochs=20", "stop.epochs=",
+                           "algorithm.tau=3"};
+  sets.insert(sets.begin(), always.begin(), always.end());
+  return load_config(EASGD_SOURCE_ROOT "/" + file, sets);
+}
+
+std::vector<nlohmann::json> evaluations_in(const std::string& folder) {
+  std::vector<nlohmann::json> found;
+  for (const auto& event : lines_of(folder + "/metrics.jsonl")) {
+    if (event["event"] == "evaluation") found.push_back(event);
+  }
+  return found;
+}
+
+/// How often it was cut short.
+int run_in_pieces(const Config& config, const std::string& folder) {
+  int cuts = 0;
+  Impatient first(2);
+  RunResult result = train(config, folder, first);
+  while (result.status() == RunStatus::interrupted) {
+    REQUIRE(result.exit_code == ExitCode::interrupted);
+    REQUIRE(++cuts < 200);
+    Impatient next(2);
+    result = resume(load_config(folder + "/config.toml", {}), folder, next);
+    REQUIRE(next.warnings == "");
+  }
+  REQUIRE(result.status() == RunStatus::done);
+  return cuts;
+}
+
+void check_same(const std::string& whole, const std::string& pieces) {
+  CHECK(bytes_of(pieces + "/center.safetensors") == bytes_of(whole + "/center.safetensors"));
+  if (fs::exists(whole + "/order.bin")) {
+    CHECK(bytes_of(pieces + "/order.bin") == bytes_of(whole + "/order.bin"));
+  }
+  CHECK(evaluations_in(pieces) == evaluations_in(whole));
+}
+
+}  // namespace
+
+TEST_CASE("a run that is cut short again and again leaves the files of the undisturbed one") {
+  const TemporaryFolder folder;
+  for (const std::string name : {"eamsgd", "downpour", "diloco", "admm"}) {
+    CAPTURE(name);
+    const Algorithm& algorithm = Registry<Algorithm>::get(name);
+    Settings sets = {"algorithm.name=" + name, "stop.steps=800", "algorithm.learning_rate=0.01",
+                     "algorithm.beta="};
+    if (algorithm.coupling == Coupling::elastic) sets.push_back("algorithm.beta=0.6");
+    if (algorithm.exchange == Exchange::synchronous) {
+      sets.push_back("algorithm.exchange=synchronous");
+    }
+    if (algorithm.every_step) sets.push_back("algorithm.tau=1");
+    const std::string whole = folder / (name + "-whole"), pieces = folder / (name + "-pieces");
+    RunClient calm;
+    REQUIRE(train(small(sets), whole, calm).status() == RunStatus::done);
+    CHECK(run_in_pieces(small(sets), pieces) >= 1);
+    check_same(whole, pieces);
+    CHECK(evaluations_in(pieces).size() > 3);
+    double time = 0;
+    for (const auto& event : lines_of(pieces + "/metrics.jsonl")) {
+      if (event["event"] != "progress") continue;
+      CHECK(event["wall_time"] >= time);
+      time = event["wall_time"];
+    }
+    CHECK(read_run(pieces).summary.value().wall_seconds >= time);
+  }
+}
+
+TEST_CASE("running statistics of batch normalisation and dropout go on as well") {
+  const TemporaryFolder folder;
+  std::ofstream(folder / "net.toml")
+      << "[[layer]]\ntype = \"conv\"\nchannels = 2\nkernel = 3\nuse_bias = false\n"
+         "[[layer]]\ntype = \"batchnorm\"\n[[layer]]\ntype = \"relu\"\n"
+         "[[layer]]\ntype = \"dropout\"\n[[layer]]\ntype = \"linear\"\noutputs = 10\n"
+         "[[layer]]\ntype = \"softmax_cross_entropy\"\n";
+  for (const std::string policy : {"average", "keep"}) {
+    CAPTURE(policy);
+    const Settings sets = {"network.file=" + folder / "net.toml", "network.statistics=" + policy,
+                           "stop.steps=150", "workers.batch=8", "evaluate.every.epochs=3"};
+    const std::string whole = folder / (policy + "-whole"), pieces = folder / (policy + "-pieces");
+    RunClient calm;
+    REQUIRE(train(small(sets), whole, calm).status() == RunStatus::done);
+    CHECK(run_in_pieces(small(sets), pieces) >= 1);
+    check_same(whole, pieces);
+  }
+}
+
+TEST_CASE("a run that is killed goes on from its last checkpoint") {
+  const TemporaryFolder folder;
+  const std::string whole = folder / "whole", killed = folder / "killed", log = folder / "log";
+  const Settings sets = {"stop.steps=6000", "checkpoint.every.versions=100"};
+  RunClient calm;
+  REQUIRE(train(small(sets), whole, calm).status() == RunStatus::done);
+  int deaths = 0;
+  std::vector<std::string> words = {whole + "/config.toml", "--out", killed};
+  for (int i = 0; i < 5; ++i) {
+    const pid_t child = start_training(words, log);
+    for (int naps = 0; naps < 500 && !fs::exists(killed + "/checkpoints"); ++naps) sleep_ms(5);
+    sleep_ms(60 + 37 * i);
+    kill(child, SIGKILL);
+    deaths += code_of(child) == 128 + SIGKILL;
+    words = {"--resume", killed};
+  }
+  CHECK(deaths >= 2);
+  if (!fs::exists(killed + "/summary.json")) {
+    const Answer answer = program("train --resume " + killed);
+    CAPTURE(answer.text);
+    REQUIRE(answer.code == 0);
+  }
+  check_same(whole, killed);
+}
+
+TEST_CASE("a signal leaves a checkpoint, from which the command line goes on") {
+  const TemporaryFolder folder;
+  const std::string run = folder / "run", log = folder / "log";
+  auto words = endless(run);
+  words.insert(words.end(), {"--set", "data.limit=500", "--set", "workers.devices=2 x cpu"});
+  const pid_t child = start_training(words, log);
+  wait_for_file(run + "/center.safetensors");
+  sleep_ms(300);
+  kill(child, SIGTERM);
+  REQUIRE(code_of(child) == 130);
+  const RunSummary before = read_run(run).summary.value();
+  check_one_line(program("train --resume " + run + " --set algorithm.tau=77"), 2,
+                 "--set algorithm.tau=77: algorithm.tau: is 10 in the run that is to go on, 77 "
+                 "here; only stop,");
+  const Answer answer =
+      program("train --resume " + run + " --set stop.epochs= --set stop.seconds=" +
+              std::to_string(before.wall_seconds + 0.5));
+  CAPTURE(answer.text);
+  REQUIRE(answer.code == 0);
+  CHECK(answer.text.find("goes on from version") != std::string::npos);
+  const RunSummary after = read_run(run).summary.value();
+  CHECK(after.wall_seconds >= before.wall_seconds + 0.5);
+  CHECK(after.steps[0] > before.steps[0]);
+  CHECK(after.exchanges > before.exchanges);
+  check_one_line(program("train --resume " + run), 2, "the run has come to its end");
+}
+
+TEST_CASE("what cannot go on is told in one line") {
+  const TemporaryFolder folder;
+  const std::string run = folder / "run";
+  check_one_line(program("train --resume " + folder / "nowhere"), 2, "nowhere");
+  check_one_line(program("train"), 2, "config");
+  Impatient hurried(0);
+  REQUIRE(train(small({"stop.steps=100000", "checkpoint.keep=0"}), run, hurried).status() ==
+          RunStatus::interrupted);
+  CHECK_FALSE(fs::exists(run + "/checkpoints"));
+  check_one_line(program("train --resume " + run), 3, "has no checkpoint to go on from");
+  const std::string other = folder / "other";
+  REQUIRE(train(small({"stop.steps=100000"}), other, hurried).status() == RunStatus::interrupted);
+  for (const auto& entry : fs::directory_iterator(other + "/checkpoints")) {
+    fs::resize_file(entry.path(), fs::file_size(entry.path()) - 1);
+  }
+  CHECK(program("train --resume " + other).code == 3);
+  CHECK(program("train --resume " + other).text.find("checkpoint") != std::string::npos);
+}
