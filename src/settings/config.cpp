@@ -157,15 +157,21 @@ void StopConfig::fields(config::Fields& f) {
   f.number("test_error", test_error, {0, 1}, "stop once the center is this good (a fraction)");
 }
 
+namespace {
+
+/// The period between two `events`.
+void every_fields(config::Fields& t, Every& every, const std::string& events) {
+  const std::string between = "between " + events;
+  t.number("seconds", every.seconds, {1e-3, 1e8}, ("training time " + between).c_str());
+  t.number("epochs", every.epochs, {1e-6, 1e6}, ("passes of all workers " + between).c_str());
+  t.integer("versions", every.versions, {1, kMostSteps}, ("absorbed letters " + between).c_str());
+}
+
+}  // namespace
+
 void EvaluateConfig::fields(config::Fields& f) {
   f.table(
-      "every",
-      [this](config::Fields& t) {
-        t.number("seconds", every.seconds, {1e-3, 1e8}, "training time between evaluations");
-        t.number("epochs", every.epochs, {1e-6, 1e6}, "passes of all workers between evaluations");
-        t.integer("versions", every.versions, {1, kMostSteps},
-                  "absorbed letters between evaluations");
-      },
+      "every", [this](config::Fields& t) { every_fields(t, every, "evaluations"); },
       "when the center is evaluated: every 20 s if none is given, and always at the end of a run");
   f.integer("batch", batch, {1, kMostBatch}, "samples evaluated at a time");
   f.integer("threads", threads, {1, kMostThreads},
@@ -174,13 +180,7 @@ void EvaluateConfig::fields(config::Fields& f) {
 
 void CheckpointConfig::fields(config::Fields& f) {
   f.table(
-      "every",
-      [this](config::Fields& t) {
-        t.number("seconds", every.seconds, {1e-3, 1e8}, "training time between checkpoints");
-        t.number("epochs", every.epochs, {1e-6, 1e6}, "passes of all workers between checkpoints");
-        t.integer("versions", every.versions, {1, kMostSteps},
-                  "absorbed letters between checkpoints");
-      },
+      "every", [this](config::Fields& t) { every_fields(t, every, "checkpoints"); },
       "when a checkpoint is made: every 300 s if none is given, and when a run is cut short");
   f.integer("keep", keep, {0, 1000}, "how many of the last ones stay; 0 = none is made");
 }
