@@ -11,7 +11,6 @@
 #include "base/usable_cores.h"
 #include "commands/commands.h"
 #include "sweep/asked_runs.h"
-#include "sweep/estimate.h"
 #include "sweep/open_plan.h"
 #include "sweep/plan.h"
 #include "sweep/probe.h"
@@ -19,6 +18,7 @@
 #include "sweep/sweep_file.h"
 #include "sweep/sweep_table.h"
 #include "sweep/sweep_terminal.h"
+#include "sweep/time_left.h"
 
 namespace easgd {
 namespace {
@@ -75,7 +75,13 @@ SweepOptions options_of(const SweepFile& file, const SweepPlan& plan) {
 std::string time_left(const SweepPlan& plan, const SweepFolder& folder, const SweepFile& file,
                       const Estimate& estimate) {
   try {
-    const auto left = seconds_left(plan, folder, options_of(file, plan), estimate);
+    const SweepOptions options = options_of(file, plan);
+    std::vector<OpenRun> open;
+    for (const SweepRun& run : plan.runs) {
+      if (!folder.finished(run.identity())) open.push_back({&run});
+    }
+    const Capacity capacity(options.machine, options.concurrent, options.runs_per_device);
+    const auto left = seconds_left(open, estimate, capacity);
     return left ? fmt::format("about {:.0f} s on {}", *left, describe_cores())
                 : "how long they take is not known yet: --probe tries one of each kind";
   } catch (const DeviceError& e) {

@@ -4,11 +4,12 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <optional>
 
 #include "base/child_process.h"
 #include "base/error.h"
 #include "runs/run_record.h"
-#include "sweep/capacity.h"
+#include "sweep/sweep_folder.h"
 
 namespace easgd {
 namespace {
@@ -73,16 +74,6 @@ std::optional<RunSummary> try_out(const Config& config, const std::function<bool
 
 }  // namespace
 
-Estimate estimate_from(const SweepPlan& plan, const SweepFolder& folder) {
-  Estimate estimate;
-  for (const SweepRun& run : plan.runs) {
-    if (const auto summary = folder.finished(run.identity())) {
-      estimate.learn(run, *summary);
-    }
-  }
-  return estimate;
-}
-
 bool probe(const SweepPlan& plan, Estimate& estimate, const std::function<bool()>& wants_end) {
   for (const SweepRun& run : plan.runs) {
     if (estimate.knows(run)) continue;
@@ -91,19 +82,6 @@ bool probe(const SweepPlan& plan, Estimate& estimate, const std::function<bool()
     estimate.learn(run, *summary);
   }
   return true;
-}
-
-std::optional<double> seconds_left(const SweepPlan& plan, const SweepFolder& folder,
-                                   const SweepOptions& options, const Estimate& estimate) {
-  const Capacity capacity(options.machine, options.concurrent, options.runs_per_device);
-  double left = 0;
-  for (const SweepRun& run : plan.runs) {
-    if (folder.finished(run.identity())) continue;
-    const auto seconds = estimate.seconds_of(run);
-    if (!seconds) return std::nullopt;
-    left += *seconds * capacity.fraction_of(run.demand);
-  }
-  return left;
 }
 
 }  // namespace easgd

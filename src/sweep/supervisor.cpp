@@ -15,8 +15,8 @@
 #include "base/child_process.h"
 #include "base/error.h"
 #include "base/exit_code.h"
-#include "sweep/estimate.h"
 #include "sweep/sweep_table.h"
+#include "sweep/time_left.h"
 
 namespace easgd {
 namespace {
@@ -121,7 +121,7 @@ class Supervisor {
   void end_early();
   void show();
   SweepState state();
-  std::optional<double> seconds_left() const;
+  std::vector<OpenRun> open_runs() const;
 
   const SweepPlan& plan_;
   const SweepFolder& folder_;
@@ -361,20 +361,13 @@ void Supervisor::end_early() {
   for (const Running& running : running_) running.process->terminate();
 }
 
-std::optional<double> Supervisor::seconds_left() const {
-  double left = 0;
-  for (const Waiting& waiting : waiting_) {
-    const auto seconds = estimate_.seconds_of(*waiting.run);
-    if (!seconds) return std::nullopt;
-    left += *seconds * capacity_.fraction_of(waiting.run->demand);
-  }
+std::vector<OpenRun> Supervisor::open_runs() const {
+  std::vector<OpenRun> open;
+  for (const Waiting& waiting : waiting_) open.push_back({waiting.run});
   for (const Running& running : running_) {
-    const auto seconds = estimate_.seconds_of(*running.run);
-    if (!seconds) return std::nullopt;
-    left += std::max(0.0, *seconds - seconds_since(running.begin)) *
-            capacity_.fraction_of(running.run->demand);
+    open.push_back({running.run, seconds_since(running.begin)});
   }
-  return left;
+  return open;
 }
 
 SweepState Supervisor::state() {
@@ -386,7 +379,7 @@ SweepState Supervisor::state() {
                    .running = {},
                    .best = table_.best(),
                    .seconds = seconds_since(begin_),
-                   .seconds_left = seconds_left()};
+                   .seconds_left = seconds_left(open_runs(), estimate_, capacity_)};
   for (Running& running : running_) {
     state.running.push_back(
         {table_.label_of(*running.run), running.tail.look(), seconds_since(running.begin)});
