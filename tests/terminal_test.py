@@ -229,7 +229,7 @@ evaluate.every = {{seconds = 0.3}}
 stop.epochs = [1, {last}]
 """
 COUNT = re.compile(r"\d+ of 8 done \| \d+:\d\d")
-ROW = re.compile(r"^(\[[#.]+\] +)?\d+ %  +([\d.]+ %|-)  epochs=\d+ seed=\d$", re.M)
+ROW = re.compile(r"^(\[[#.]+\])? +\d+ %  +([\d.]+ %|-)  epochs=\d+ seed=\d$", re.M)
 
 
 class SweepView(unittest.TestCase):

@@ -15,6 +15,7 @@
 #include "base/child_process.h"
 #include "base/error.h"
 #include "base/exit_code.h"
+#include "sweep/ledger.h"
 #include "sweep/sweep_table.h"
 #include "sweep/time_left.h"
 
@@ -49,30 +50,6 @@ struct Waiting {
   std::uint64_t attempt = 1;
 };
 
-bool goes_on(const SweepRecord& record, const PlanEvent& plan) {
-  return record.plan && record.plan->varies_same(plan);
-}
-
-/// But for its time, and for runs that were added to it.
-bool is_same(const SweepRecord& record, const PlanEvent& plan) {
-  if (!goes_on(record, plan)) return false;
-  std::vector<PlannedRun> runs = record.plan->runs;
-  runs.resize(runs.size() - record.added);
-  return runs == plan.runs;
-}
-
-std::set<std::string> identities_in(const PlanEvent& plan) {
-  std::set<std::string> identities;
-  for (const PlannedRun& run : plan.runs) identities.insert(run.identity);
-  return identities;
-}
-
-/// How many of `all` are not among the `others`.
-std::size_t count_beside(const std::set<std::string>& all, const std::set<std::string>& others) {
-  return std::size_t(
-      std::ranges::count_if(all, [&](const auto& run) { return !others.contains(run); }));
-}
-
 /// Why a run has not come to its end.
 std::string reason_of(const ChildProcess& process, const std::string& last_words) {
   const std::string signal = process.fatal_signal();
@@ -93,15 +70,13 @@ class Supervisor {
       : plan_(plan),
         folder_(folder),
         client_(client),
-        manifest_(folder.path()),
-        record_(read_sweep(folder.path())),
+        ledger_(folder.path()),
         capacity_(options.machine, options.concurrent, options.runs_per_device) {}
 
   SweepResult run();
 
  private:
   void supervise();
-  void record_plan();
   bool is_hopeless() const;
   void sort_out();
   void take_asked();
@@ -117,7 +92,6 @@ class Supervisor {
   void fail(const SweepRun& run, StateEvent how);
   void end_all();
   void stop(const Running& ended, int code);
-  void note(const SweepRun& run, StateEvent state);
   void end_early();
   void show();
   SweepState state();
@@ -126,8 +100,7 @@ class Supervisor {
   const SweepPlan& plan_;
   const SweepFolder& folder_;
   SweepClient& client_;
-  Manifest manifest_;
-  SweepRecord record_;
+  Ledger ledger_;
   Capacity capacity_;
   Estimate estimate_;
   SweepResult result_;
@@ -141,21 +114,6 @@ class Supervisor {
   Clock::time_point begin_ = Clock::now(), next_glance_ = begin_;
 };
 
-/// Appends the plan, if it is not the one that is there.
-void Supervisor::record_plan() {
-  const PlanEvent plan = plan_.event();
-  const std::optional<PlanEvent> earlier = record_.plan;
-  const bool is_other = plan_.is_open ? !goes_on(record_, plan) : !is_same(record_, plan);
-  if (!is_other) return;
-  manifest_.write(plan);
-  record_.replace_plan(plan);
-  if (!earlier || plan_.is_open) return;
-  const std::set<std::string> before = identities_in(*earlier), now = identities_in(*record_.plan);
-  client_.line(fmt::format(
-      "the sweep is another than before: {} runs added, {} left out (they stay in {})",
-      count_beside(now, before), count_beside(before, now), (folder_.path() / "runs").string()));
-}
-
 /// Whatever ails them all is to be mended first.
 bool Supervisor::is_hopeless() const {
   constexpr std::size_t kEnough = 3;
@@ -168,8 +126,8 @@ void Supervisor::sort_out() {
   for (const SweepRun& run : plan_.runs) {
     if (const auto summary = folder_.finished(run.identity())) {
       count_finished(run, *summary);
-      if (record_.state_of(run.identity()).state != RunState::done) {
-        note(run, {.identity = run.identity(), .state = RunState::done, .exit_code = 0});
+      if (ledger_.state_of(run).state != RunState::done) {
+        ledger_.note(run, {.identity = run.identity(), .state = RunState::done, .exit_code = 0});
       }
     } else {
       waiting_.push_back({&run});
@@ -182,7 +140,7 @@ void Supervisor::sort_out() {
 
 void Supervisor::take_asked() {
   for (const SweepRun* run : client_.asked_runs()) {
-    if (record_.add(run->planned)) manifest_.write(AddedEvent{.run = run->planned});
+    ledger_.add(run->planned);
     waiting_.push_back({run});
   }
 }
@@ -199,12 +157,6 @@ void Supervisor::count_finished(const SweepRun& run, const RunSummary& summary) 
   ++result_.done;
   estimate_.learn(run, summary);
   table_.add_finished(run, summary);
-}
-
-void Supervisor::note(const SweepRun& run, StateEvent state) {
-  state.identity = run.identity();
-  manifest_.write(state);
-  record_.states[state.identity] = state;
 }
 
 void Supervisor::launch_what_fits() {
@@ -252,10 +204,10 @@ bool Supervisor::launch(const Waiting& next) {
   if (const auto summary = folder_.finished(id)) {
     capacity_.give_back(*share);
     count_finished(run, *summary);
-    if (record_.state_of(id).state != RunState::done) {
-      note(run, {.state = RunState::done, .attempt = next.attempt, .exit_code = 0});
+    if (ledger_.state_of(run).state != RunState::done) {
+      ledger_.note(run, {.state = RunState::done, .attempt = next.attempt, .exit_code = 0});
     }
-    client_.run_ended(record_.state_of(id));
+    client_.run_ended(ledger_.state_of(run));
     return true;
   }
   try {
@@ -265,7 +217,7 @@ bool Supervisor::launch(const Waiting& next) {
     fail(run, {.state = RunState::failed, .attempt = next.attempt, .reason = e.what()});
     return true;
   }
-  note(run, {.state = RunState::running, .attempt = next.attempt});
+  ledger_.note(run, {.state = RunState::running, .attempt = next.attempt});
   client_.run_began(id);
   return true;
 }
@@ -305,11 +257,11 @@ void Supervisor::finish(const Running& ended) {
   const auto summary = folder_.finished(run.identity());
   if (code == 0 && summary) {
     folder_.clear_checkpoints(run.identity());
-    note(run, state);
+    ledger_.note(run, state);
     count_finished(run, *summary);
     client_.line(fmt::format("{}/{} {}: {}", result_.done, plan_.runs.size(), table_.label_of(run),
                              outcome_of(*summary)));
-    return client_.run_ended(record_.state_of(run.identity()));
+    return client_.run_ended(ledger_.state_of(run));
   }
   // A run that has just begun does not save anything yet.
   const bool ended_by_us = result_.interrupted && code == 128 + SIGTERM;
@@ -322,29 +274,30 @@ void Supervisor::finish(const Running& ended) {
 }
 
 void Supervisor::stop(const Running& ended, int code) {
-  note(*ended.run, {.state = RunState::stopped_early, .attempt = ended.attempt, .exit_code = code});
-  client_.run_ended(record_.state_of(ended.run->identity()));
+  ledger_.note(*ended.run,
+               {.state = RunState::stopped_early, .attempt = ended.attempt, .exit_code = code});
+  client_.run_ended(ledger_.state_of(*ended.run));
 }
 
 void Supervisor::fail(const SweepRun& run, StateEvent how) {
   const std::string code = how.exit_code ? fmt::format(" (exit code {})", *how.exit_code) : "";
   if (result_.interrupted) {
-    note(run, how);
+    ledger_.note(run, how);
     waiting_.push_back({&run});
   } else if (how.attempt < kAttempts) {
-    note(run, how);
+    ledger_.note(run, how);
     client_.line(fmt::format("{} failed{} and is tried once more: {}", table_.label_of(run), code,
                              how.reason));
     waiting_.push_front({&run, how.attempt + 1});
   } else {
     how.state = RunState::failed;
-    note(run, how);
+    ledger_.note(run, how);
     ++result_.failed;
     reasons_.insert(without(how.reason, run.identity()));
     table_.add_failed(run);
     client_.line(fmt::format("{} failed{}: {}; more in {}", table_.label_of(run), code, how.reason,
                              folder_.log(run.identity()).string()));
-    client_.run_ended(record_.state_of(run.identity()));
+    client_.run_ended(ledger_.state_of(run));
   }
 }
 
@@ -410,7 +363,7 @@ SweepResult Supervisor::run() {
 }
 
 void Supervisor::supervise() {
-  record_plan();
+  if (const std::string remark = ledger_.take(plan_); !remark.empty()) client_.line(remark);
   sort_out();
   client_.begin();
   while (true) {

@@ -1,0 +1,62 @@
+#include "sweep/ledger.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <vector>
+
+namespace easgd {
+namespace {
+
+bool goes_on(const SweepRecord& record, const PlanEvent& plan) {
+  return record.plan && record.plan->varies_same(plan);
+}
+
+/// But for its time, and for runs that were added to it.
+bool is_same(const SweepRecord& record, const PlanEvent& plan) {
+  if (!goes_on(record, plan)) return false;
+  std::vector<PlannedRun> runs = record.plan->runs;
+  runs.resize(runs.size() - record.added);
+  return runs == plan.runs;
+}
+
+std::set<std::string> identities_in(const PlanEvent& plan) {
+  std::set<std::string> identities;
+  for (const PlannedRun& run : plan.runs) identities.insert(run.identity);
+  return identities;
+}
+
+/// How many of `all` are not among the `others`.
+std::size_t count_beside(const std::set<std::string>& all, const std::set<std::string>& others) {
+  return std::size_t(
+      std::ranges::count_if(all, [&](const auto& run) { return !others.contains(run); }));
+}
+
+}  // namespace
+
+std::string Ledger::take(const SweepPlan& plan) {
+  const PlanEvent event = plan.event();
+  const std::optional<PlanEvent> earlier = record_.plan;
+  if (plan.is_open ? goes_on(record_, event) : is_same(record_, event)) return "";
+  manifest_.write(event);
+  record_.replace_plan(event);
+  if (!earlier || plan.is_open) return "";
+  const std::set<std::string> before = identities_in(*earlier), now = identities_in(*record_.plan);
+  return fmt::format(
+      "the sweep is another than before: {} runs added, {} left out (they stay in {})",
+      count_beside(now, before), count_beside(before, now), (record_.folder / "runs").string());
+}
+
+void Ledger::add(const PlannedRun& run) {
+  if (record_.add(run)) manifest_.write(AddedEvent{.run = run});
+}
+
+void Ledger::note(const SweepRun& run, StateEvent state) {
+  state.identity = run.identity();
+  manifest_.write(state);
+  record_.states[state.identity] = state;
+}
+
+}  // namespace easgd
