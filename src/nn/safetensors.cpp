@@ -304,48 +304,58 @@ std::string prefix_of(const File& file, const std::vector<Slice>& wanted) {
   return prefix;
 }
 
-const Tensor& fitting(const File& file, const std::string& name, const Slice& slice) {
+/// Why a tensor cannot be taken for `slice`; empty if it can.
+std::string misfit(const File& file, const std::string& name, const Slice& slice) {
   const auto it = file.tensors.find(name);
   if (it == file.tensors.end()) {
-    throw DataError(fmt::format("has no tensor \"{}\" of {}", slice.name, shown(slice.dims)));
+    return fmt::format("has no tensor \"{}\" of {}", slice.name, shown(slice.dims));
   }
   const Tensor& tensor = it->second;
   if (!is_read(tensor.dtype)) {
-    throw DataError(fmt::format("{}: expected dtype F32, F16, BF16 or F64, found {}", name,
-                                shown(tensor.dtype)));
+    return fmt::format("{}: expected dtype F32, F16, BF16 or F64, found {}", name,
+                       shown(tensor.dtype));
   }
   if (tensor.dims != slice.dims) {
-    throw DataError(fmt::format(
+    return fmt::format(
         "{}: expected {}, found {}{}", name, shown(slice.dims), shown(tensor.dims),
         std::ranges::is_permutation(tensor.dims, slice.dims)
             ? "; the order is PyTorch's, outputs first, then inputs, then height and width"
-            : ""));
+            : "");
   }
   if (tensor.too_large) {
-    throw DataError(fmt::format("{}: holds {}, which is beyond the range of float32 (3.4e38)", name,
-                                *tensor.too_large));
+    return fmt::format("{}: holds {}, which is beyond the range of float32 (3.4e38)", name,
+                       *tensor.too_large);
   }
   const auto negative = std::ranges::find_if(tensor.values, [](float v) { return v < 0; });
   if (slice.name.ends_with("running_var") && negative != tensor.values.end()) {
-    throw DataError(fmt::format("{}: holds {}; expected variances, from 0 up", name, *negative));
+    return fmt::format("{}: holds {}; expected variances, from 0 up", name, *negative);
   }
-  return tensor;
+  return {};
 }
 
-void check_nothing_left(const File& file, const std::set<std::string>& taken) {
+/// The first of what does not fit, and how many more.
+std::string first_of(const std::vector<std::string>& misfits, std::size_t tensors) {
+  if (misfits.size() < 2) return misfits.empty() ? std::string() : misfits[0];
+  return fmt::format(
+      "{}; and {} more of the network's {} tensors {}", misfits[0], misfits.size() - 1, tensors,
+      misfits.size() == 2 ? "is missing or does not fit" : "are missing or do not fit");
+}
+
+/// What the network does not take, but counts; empty if it takes all.
+std::string left_over(const File& file, const std::set<std::string>& taken) {
   std::vector<std::string> left;
   for (const auto& [name, tensor] : file.tensors) {
     if (!taken.contains(name) && !is_count(name)) left.push_back(shown(name));
   }
-  if (left.empty()) return;
+  if (left.empty()) return {};
   constexpr std::size_t kTold = 3;
   const std::size_t told = std::min(left.size(), kTold);
-  throw DataError(fmt::format(
+  return fmt::format(
       "holds {} tensor{} that the network does not have: {}{}; give the configuration of the "
       "network that it is of",
       left.size(), left.size() == 1 ? "" : "s",
       fmt::join(left.begin(), left.begin() + std::ptrdiff_t(told), ", "),
-      told < left.size() ? ", ..." : ""));
+      told < left.size() ? ", ..." : "");
 }
 
 }  // namespace
@@ -397,16 +407,22 @@ void load(const File& file, const std::filesystem::path& path, const Network& ne
   const std::vector<Slice> wanted = tensors_of(network);
   const std::string prefix = prefix_of(file, wanted);
   std::set<std::string> taken;
-  try {
-    for (const Slice& slice : wanted) {
-      const std::string name = prefix + slice.name;
-      std::ranges::copy(fitting(file, name, slice).values, slice.of(state).begin());
-      taken.insert(name);
+  std::vector<std::string> misfits;
+  for (const Slice& slice : wanted) {
+    const std::string name = prefix + slice.name;
+    std::string why = misfit(file, name, slice);
+    if (!why.empty()) {
+      misfits.push_back(std::move(why));
+    } else {
+      std::ranges::copy(file.tensors.at(name).values, slice.of(state).begin());
     }
-    check_nothing_left(file, taken);
-  } catch (const DataError& e) {
-    throw DataError(fmt::format("{}: {}", path.string(), e.what()));
+    taken.insert(name);
   }
+  std::string why = first_of(misfits, wanted.size());
+  if (const std::string left = left_over(file, taken); !left.empty()) {
+    why += (why.empty() ? "" : "; ") + left;
+  }
+  if (!why.empty()) throw DataError(fmt::format("{}: {}", path.string(), why));
 }
 
 std::string not_finite(const Network& network, ConstView state) {
