@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <cctype>
@@ -19,7 +18,9 @@
 #include "base/one_line.h"
 #include "base/unreadable.h"
 #include "base/utf8.h"
+#include "config/nesting.h"
 #include "config/overrides.h"
+#include "config/toml.h"
 #include "config/writer.h"
 
 namespace easgd::config {
@@ -365,6 +366,7 @@ void check_is_text(const std::string& text, const std::string& origin) {
 
 toml::table parsed(const std::string& text, const std::string& origin) {
   check_is_text(text, origin);
+  check_nesting(text, origin);
   try {
     return toml::parse(text, origin);
   } catch (const toml::parse_error& e) {

@@ -104,8 +104,9 @@ struct Extent {
 
 std::uint64_t whole_number(const json& value, const char* what) {
   if (!value.is_number_unsigned()) {
-    throw DataError(fmt::format("{}: expected whole numbers from 0 up, found {}", what,
-                                in_one_line(value.dump(), 40)));
+    throw DataError(
+        fmt::format("{}: expected whole numbers from 0 up, found {}", what,
+                    value.is_structured() ? value.type_name() : in_one_line(value.dump(), 40)));
   }
   return value.get<std::uint64_t>();
 }
