@@ -235,6 +235,23 @@ TEST_CASE("keys that need each other") {
            "nowhere.toml is not there; expected a TOML file of layers");
 }
 
+TEST_CASE("a configuration that another file carries reads no further one") {
+  CHECK_THROWS_WITH_AS(
+      parse_config("[network]\nfile = \"/etc/passwd\"\n", "a.safetensors (its easgd.config)", {}),
+      "a.safetensors (its easgd.config):2: network.file: expected [[network.layer]] tables: a "
+      "configuration that another file carries reads no further one",
+      ConfigError);
+}
+
+TEST_CASE("values and names that nest without end are told with their line") {
+  std::string dots = "seed = 1\na";
+  for (int i = 0; i < 201; ++i) dots += ".a";
+  contains(complaint(dots + " = 1\n"), ":2: expected names of up to 200 parts; found one with");
+  contains(complaint("a = " + std::string(65, '[') + std::string(65, ']')), "not valid TOML");
+  contains(complaint("data.mean = [0.1, 0.2, " + std::string(1000, '1') + ".5]\n" + kRest),
+           "data.mean");
+}
+
 TEST_CASE("files that are no configuration") {
   contains(complaint(""), "is empty; expected a configuration");
   contains(complaint(kRest + "[network]\nfile = \"/dev/null\"\n"),

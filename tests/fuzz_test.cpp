@@ -71,6 +71,7 @@ TEST_CASE("what nests as deep as it is long is read or refused in a line") {
       {"config", "a" + dots + " = 1\n"},
       {"config", "[a" + dots + "]\n"},
       {"flat_table", "a" + dots + " = 1\n"},
+      {"sweep", "base = \"base.toml\"\nrequire = \"" + std::string(depth, '(') + "\"\n"},
       {"sweep", "a" + dots + " = 1\n"},
       {"sweep", "base = \"base.toml\"\n[axes]\n\"a" + dots + "\" = [1]\n"}};
   for (const auto& [target, bytes] : files) {

@@ -100,6 +100,7 @@ void convert(Tensor& tensor, const char* bytes) {
 struct Extent {
   std::uint64_t begin, end;
   std::string name;
+  Tensor* tensor;
 };
 
 std::uint64_t whole_number(const json& value, const char* what) {
@@ -132,8 +133,8 @@ std::optional<std::uint64_t> count_of(const std::vector<std::int64_t>& dims) {
   return count;
 }
 
-/// Fills `extent` with where the tensor lies.
-Tensor read_tensor(const json& entry, std::string_view data, Extent& extent) {
+/// A tensor without its values; fills `extent` with where they lie.
+Tensor read_entry(const json& entry, std::size_t data_size, Extent& extent) {
   Tensor tensor{member(entry, "dtype").get<std::string>(), {}, {}, {}};
   for (const json& dim : member(entry, "shape")) {
     const std::uint64_t size = whole_number(dim, "shape");
@@ -146,9 +147,9 @@ Tensor read_tensor(const json& entry, std::string_view data, Extent& extent) {
   if (offsets.size() != 2) throw DataError("data_offsets: expected two, where it begins and ends");
   extent.begin = whole_number(offsets[0], "data_offsets");
   extent.end = whole_number(offsets[1], "data_offsets");
-  if (extent.end > data.size()) {
+  if (extent.end > data_size) {
     throw DataError(fmt::format("the file is cut short: expected {} bytes of data, found {}",
-                                extent.end, data.size()));
+                                extent.end, data_size));
   }
   const std::uint64_t size = bytes_of(tensor.dtype);
   const std::optional<std::uint64_t> count = count_of(tensor.dims);
@@ -160,14 +161,11 @@ Tensor read_tensor(const json& entry, std::string_view data, Extent& extent) {
     throw DataError(fmt::format("bytes {}..{} do not hold a tensor of {} ({})", extent.begin,
                                 extent.end, shown(tensor.dims), shown(tensor.dtype)));
   }
-  if (is_read(tensor.dtype)) {
-    tensor.values.resize(*count);
-    convert(tensor, data.data() + extent.begin);
-  }
   return tensor;
 }
 
 /// Tensors lie side by side, as the format wants: nothing between them, nothing twice.
+/// So what they become in memory is no more than twice the file.
 void check_layout(std::vector<Extent> extents, std::size_t size) {
   std::ranges::sort(extents, {}, [](const Extent& e) { return std::pair(e.begin, e.end); });
   std::uint64_t used = 0;
@@ -375,8 +373,8 @@ File read(const std::filesystem::path& path) {
       if (key == "__metadata__") {
         file.metadata = metadata_of(entry);
       } else {
-        extents.push_back({0, 0, name});
-        file.tensors[key] = read_tensor(entry, data, extents.back());
+        Extent& extent = extents.emplace_back(Extent{0, 0, name, &file.tensors[key]});
+        *extent.tensor = read_entry(entry, data.size(), extent);
       }
     }
   } catch (const json::exception& e) {
@@ -388,9 +386,14 @@ File read(const std::filesystem::path& path) {
     throw DataError(fmt::format("{}: {}: {}", path.string(), name, e.what()));
   }
   try {
-    check_layout(std::move(extents), data.size());
+    check_layout(extents, data.size());
   } catch (const DataError& e) {
     throw DataError(fmt::format("{}: {}", path.string(), e.what()));
+  }
+  for (const Extent& extent : extents) {
+    if (!is_read(extent.tensor->dtype)) continue;
+    extent.tensor->values.resize((extent.end - extent.begin) / bytes_of(extent.tensor->dtype));
+    convert(*extent.tensor, data.data() + extent.begin);
   }
   return file;
 }
