@@ -246,10 +246,23 @@ TEST_CASE("a configuration that another file carries reads no further one") {
 TEST_CASE("values and names that nest without end are told with their line") {
   std::string dots = "seed = 1\na";
   for (int i = 0; i < 201; ++i) dots += ".a";
-  contains(complaint(dots + " = 1\n"), ":2: expected names of up to 200 parts; found one with");
+  contains(complaint(dots + " = 1\n"), ":2: not valid TOML: a name of more than 200 parts");
   contains(complaint("a = " + std::string(65, '[') + std::string(65, ']')), "not valid TOML");
   contains(complaint("data.mean = [0.1, 0.2, " + std::string(1000, '1') + ".5]\n" + kRest),
            "data.mean");
+}
+
+TEST_CASE("letters beyond ASCII stand in quotes and comments alone") {
+  const std::string letter = "\xc3\xa9", three = "'''", wide = "\"\"\"";
+  contains(complaint("# " + letter + "\n" + letter + " = 1\n"),
+           ":2: not valid TOML: a letter beyond ASCII");
+  contains(complaint("name = \"a\" \xc2\xa0\n"), ":1: not valid TOML: a letter beyond ASCII");
+  for (const std::string& text : {"\"" + letter + " \\\" " + letter + "\"", "'" + letter + " \"'",
+                                  wide + letter + "\n\"" + letter + "\"\"" + wide,
+                                  three + letter + "'\n" + letter + three, "\"\" # \" " + letter}) {
+    CAPTURE(text);
+    CHECK(complaint("name = " + text + "\n" + kRest + kLayers).find("ASCII") == std::string::npos);
+  }
 }
 
 TEST_CASE("files that are no configuration") {

@@ -8,8 +8,8 @@
 #include "base/error.h"
 #include "base/one_line.h"
 #include "base/unreadable.h"
-#include "config/nesting.h"
 #include "config/toml.h"
+#include "config/toml_text.h"
 #include "config/writer.h"
 
 namespace easgd::config {
@@ -65,7 +65,7 @@ std::map<std::string, std::string> flat_table(const std::filesystem::path& file)
   }
   std::ostringstream text;
   text << std::ifstream(file, std::ios::binary).rdbuf();
-  check_nesting(text.view(), file.string());
+  check_text(text.view(), file.string());
   try {
     Flat flat;
     flatten(toml::parse(text.view(), file.string()), "", flat);

@@ -18,9 +18,9 @@
 #include "base/one_line.h"
 #include "base/unreadable.h"
 #include "base/utf8.h"
-#include "config/nesting.h"
 #include "config/overrides.h"
 #include "config/toml.h"
+#include "config/toml_text.h"
 #include "config/writer.h"
 
 namespace easgd::config {
@@ -366,7 +366,7 @@ void check_is_text(const std::string& text, const std::string& origin) {
 
 toml::table parsed(const std::string& text, const std::string& origin) {
   check_is_text(text, origin);
-  check_nesting(text, origin);
+  check_text(text, origin);
   try {
     return toml::parse(text, origin);
   } catch (const toml::parse_error& e) {
