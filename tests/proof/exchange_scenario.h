@@ -63,7 +63,7 @@ class ExchangeScenario final : public Scenario {
     return (plan_.stops || plan_.fails) && stop_.load(std::memory_order_acquire);
   }
 
-  // A worker. ---------------------------------------------------------------------------------------
+  // A worker. -----------------------------------------------------------------------------------
 
   void work(std::size_t i) {
     std::uint64_t mark = 0;
@@ -106,7 +106,7 @@ class ExchangeScenario final : public Scenario {
 
   bool fails_here(std::size_t i) { return plan_.leaves && i == 0 && explorer().choose(2) == 1; }
 
-  // The master. -------------------------------------------------------------------------------------
+  // The master. ---------------------------------------------------------------------------------
 
   void serve() {
     while (true) {

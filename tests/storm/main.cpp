@@ -3,10 +3,13 @@
 // Storm after storm (storm.h), the first with seed N, up to so many or for so long. A seed repeats
 // what its storm does. Exit code 1: something was wrong, in the last line.
 #include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 
 #include "storm.h"
@@ -18,6 +21,23 @@ struct Options {
   double minutes = 0;
 };
 
+constexpr unsigned kPatience = 120;  // seconds of one storm, which takes milliseconds
+
+/// Said of a storm that does not end, or ends all.
+char last_words[80];
+
+void announce(std::uint64_t seed) {
+  *fmt::format_to_n(last_words, sizeof last_words - 1,
+                    "the storm hangs, or has crashed\ntools/storm --seed {}\n", seed)
+       .out = '\0';
+  alarm(kPatience);
+}
+
+void give_up(int) {
+  [[maybe_unused]] const auto written = write(STDOUT_FILENO, last_words, std::strlen(last_words));
+  _exit(1);
+}
+
 int run(const Options& options) {
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
@@ -27,6 +47,7 @@ int run(const Options& options) {
   const std::uint64_t most = options.storms > 0 ? options.storms : 1;
   while (is_timed ? spent() < 60 * options.minutes : storms < most) {
     const std::uint64_t seed = options.seed + storms++;
+    announce(seed);
     const easgd::storm::Report report = easgd::storm::storm(seed);
     pieces += report.pieces;
     versions += report.versions;
@@ -54,6 +75,7 @@ int main(int count, char** words) {
   app.add_option("--storms", options.storms, "how many; 1 if nothing is said");
   app.add_option("--minutes", options.minutes, "for how long, instead");
   CLI11_PARSE(app, count, words);
+  for (const int fatal : {SIGALRM, SIGABRT, SIGSEGV}) signal(fatal, give_up);
   try {
     return run(options);
   } catch (const std::exception& e) {

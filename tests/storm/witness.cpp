@@ -49,8 +49,8 @@ class SeenBatches final : public BatchSource {
   const std::size_t worker_;
 };
 
-/// Moves its running statistics in every step, as a batch normalisation does, and keeps the training
-/// loss until it is taken.
+/// Moves its running statistics in every step, as a batch normalisation does, and keeps the
+/// training loss until it is taken.
 class MovingModel final : public Model {
  public:
   explicit MovingModel(std::unique_ptr<Model> inner) : inner_(std::move(inner)) {}
