@@ -113,8 +113,8 @@ class Explorer {
     std::size_t taken = 0;
   };
   struct Site {
-    const char* function;
-    const char* operation;
+    const char* file;
+    std::uint_least32_t line, column;
     std::string name;
     std::memory_order order;
   };

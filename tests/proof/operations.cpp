@@ -46,7 +46,10 @@ void Explorer::tell(const char* what, std::size_t atomic, std::int64_t value, co
 /// Names are made once for each operation: they cost more than the rest.
 const Explorer::Site& Explorer::site_of(const Operation& o) {
   for (const Site& site : sites_) {
-    if (site.function == o.place.function_name() && site.operation == o.name) return site;
+    if (site.file == o.place.file_name() && site.line == o.place.line() &&
+        site.column == o.place.column()) {
+      return site;
+    }
   }
   std::string name = o.place.function_name();
   name.resize(std::min(name.size(), name.find('(')));
@@ -56,8 +59,8 @@ const Explorer::Site& Explorer::site_of(const Operation& o) {
   if (before != std::string::npos) name.erase(0, before + 2);
   name = name + " " + o.name;
   const auto weaker = std::ranges::find(weaker_, name, &Weakening::site);
-  sites_.push_back(
-      {o.place.function_name(), o.name, name, weaker == weaker_.end() ? o.order : weaker->order});
+  const std::memory_order order = weaker == weaker_.end() ? o.order : weaker->order;
+  sites_.push_back({o.place.file_name(), o.place.line(), o.place.column(), name, order});
   return sites_.back();
 }
 
