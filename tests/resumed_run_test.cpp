@@ -48,12 +48,23 @@ Config small(Settings sets, const std::string& file = "configs/synthetic_logisti
   return load_config(EASGD_SOURCE_ROOT "/" + file, sets);
 }
 
-std::vector<nlohmann::json> evaluations_in(const std::string& folder) {
+std::vector<nlohmann::json> events_in(const std::string& folder, const std::string& kind) {
   std::vector<nlohmann::json> found;
   for (const auto& event : lines_of(folder + "/metrics.jsonl")) {
-    if (event["event"] == "evaluation") found.push_back(event);
+    if (event["event"] == kind) found.push_back(event);
   }
   return found;
+}
+
+std::vector<nlohmann::json> evaluations_in(const std::string& folder) {
+  return events_in(folder, "evaluation");
+}
+
+/// Versions of events of a kind rise, so that none is there twice.
+void check_rising(const std::vector<nlohmann::json>& events) {
+  for (std::size_t i = 1; i < events.size(); ++i) {
+    CHECK(events[i]["version"] > events[i - 1]["version"]);
+  }
 }
 
 /// How often it was cut short.
@@ -97,9 +108,13 @@ TEST_CASE("a run that is cut short again and again leaves the files of the undis
     const std::string whole = folder / (name + "-whole"), pieces = folder / (name + "-pieces");
     RunClient calm;
     REQUIRE(train(small(sets), whole, calm).status() == RunStatus::done);
-    CHECK(run_in_pieces(small(sets), pieces) >= 1);
+    const int cuts = run_in_pieces(small(sets), pieces);
+    CHECK(cuts >= 1);
     check_same(whole, pieces);
     CHECK(evaluations_in(pieces).size() > 3);
+    CHECK(int(events_in(pieces, "resume").size()) == cuts);
+    CHECK(int(events_in(pieces, "checkpoint").size()) <= cuts);  // one cut may make no way
+    check_rising(events_in(pieces, "checkpoint"));
     double time = 0;
     for (const auto& event : lines_of(pieces + "/metrics.jsonl")) {
       if (event["event"] != "progress") continue;
@@ -152,6 +167,17 @@ TEST_CASE("a run that is killed goes on from its last checkpoint") {
     REQUIRE(answer.code == 0);
   }
   check_same(whole, killed);
+  const auto saved = events_in(killed, "checkpoint"), resumed = events_in(killed, "resume");
+  REQUIRE(saved.size() > 2);
+  check_rising(saved);
+  CHECK(saved.back()["file"] ==
+        "checkpoints/version-" + std::to_string(saved.back()["version"].get<int>()));
+  CHECK(saved.back()["bytes"] ==
+        fs::file_size(killed + "/" + saved.back()["file"].get<std::string>()));
+  REQUIRE(!resumed.empty());  // some were killed before they had begun
+  std::uint64_t lost = 0;
+  for (const auto& event : resumed) lost += event["lost_versions"].get<std::uint64_t>();
+  CHECK(lost > 0);
 }
 
 TEST_CASE("a signal leaves a checkpoint, from which the command line goes on") {

@@ -142,6 +142,9 @@ void RunFolder::open_again() {
     throw DataError(complaint);
   }
   for (const char* name : kFiles) written_.insert(file(name));
+  remove_unfinished(path_, [](const std::string& name) {
+    return std::ranges::find(kFiles, name) != std::end(kFiles);
+  });
 }
 
 void RunFolder::lock() {
@@ -226,6 +229,7 @@ void RunFolder::drop_events(const std::function<bool(const Event&)>& is_dropped)
   write_file(metrics, [&kept](std::ostream& stream) { stream << kept; });
   AppendedFile file(metrics, O_RDWR);
   std::swap(metrics_, file);
+  replaced_ = std::move(file);
   lock();
 }
 

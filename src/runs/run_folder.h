@@ -24,7 +24,8 @@ class RunFolder {
   /// Throws: DataError if it cannot be made, ConfigError if it holds a file that a run writes.
   static RunFolder create(const std::string& out, const std::string& name);
   /// Goes on in the folder of an earlier run: its files may be written over, and events are
-  /// appended to its metrics.jsonl, from which a torn last line is dropped.
+  /// appended to its metrics.jsonl, from which a torn last line is dropped. Files on their way to
+  /// one of the run's names (center.safetensors.new) are taken away: it was killed meanwhile.
   /// Throws: DataError if it is no run's folder, ConfigError if a run is at work in it.
   static RunFolder reopen(const std::filesystem::path& folder);
 
@@ -77,6 +78,7 @@ class RunFolder {
   std::filesystem::path path_;
   std::mutex mutex_;
   AppendedFile metrics_;
+  AppendedFile replaced_;  // its lock is held on: another may have opened it before it was replaced
   bool warned_ = false;
   std::vector<std::filesystem::path> made_;  // folders that were not there before
   std::set<std::filesystem::path> written_;  // files that are this run's

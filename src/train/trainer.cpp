@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <numeric>
 #include <utility>
@@ -113,11 +114,12 @@ void Run::go_on() try {
   const std::vector<std::uint64_t>& steps = center.counts("steps", run_.workers.size());
   const std::vector<std::uint64_t>& refused = center.counts("refused", run_.workers.size());
   checkpoint_clock_.begun({.version = resumed_->version, .steps = steps}, seconds);
-  journal_.go_on({.steps = std::accumulate(steps.begin(), steps.end(), std::uint64_t(0)),
+  const LostPart lost = drop_later_events(folder_, *resumed_);
+  journal_.go_on({.version = resumed_->version,
+                  .steps = std::accumulate(steps.begin(), steps.end(), std::uint64_t(0)),
                   .seconds = seconds,
-                  .refused = std::ranges::any_of(refused, [](auto count) { return count > 0; })});
-  drop_later_events(folder_, *resumed_);
-  client_.line(fmt::format("goes on from version {}, after {:.1f} s", resumed_->version, seconds));
+                  .refused = std::ranges::any_of(refused, [](auto count) { return count > 0; })},
+                 lost);
   for (std::size_t i = 0; i < run_.workers.size(); ++i) {
     if (resumed_->worker(i)) continue;
     journal_.warn(fmt::format("worker {}, which had failed, starts again from the center", i));
@@ -146,6 +148,7 @@ RunResult Run::run() {
   Team team(team_options(evaluator));
   const PauseWatch pauses;
   start(team);
+  if (resumed_) resumed_->sections.clear();  // every replica, which would stay to the end
   folder_.write("config.toml", dump_config(run_.config));
   folder_.keep();
   if (!resumed_) save_start();
@@ -221,7 +224,14 @@ TeamOptions::Checkpoints Run::checkpoint_options() {
 void Run::save_checkpoint(Checkpoint checkpoint, const Evaluator& evaluator) {
   evaluator.wait();
   checkpoint.sections["evaluations"] = evaluations_.saved_up_to(checkpoint.version);
-  CheckpointFolder(folder_.path()).save(checkpoint, std::size_t(run_.config.checkpoint.keep));
+  const auto begin = RunningClock::now();
+  const auto keep = std::size_t(run_.config.checkpoint.keep);
+  const std::uint64_t bytes = CheckpointFolder(folder_.path()).save(checkpoint, keep);
+  const std::chrono::duration<double> writing = RunningClock::now() - begin;
+  journal_.report(StoredCheckpoint{.version = checkpoint.version,
+                                   .seconds = seconds_of(checkpoint),
+                                   .bytes = bytes,
+                                   .write_seconds = writing.count()});
 }
 
 /// While the run goes on.
