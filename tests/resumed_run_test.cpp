@@ -1,7 +1,9 @@
 // A run that is cut short and goes on: the same files as if nothing had happened.
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -10,6 +12,7 @@
 
 #include "algorithms/algorithm.h"
 #include "base/error.h"
+#include "nn/safetensors.h"
 #include "program.h"
 #include "runs/run_record.h"
 #include "settings/load.h"
@@ -88,6 +91,7 @@ void check_same(const std::string& whole, const std::string& pieces) {
   if (fs::exists(whole + "/order.bin")) {
     CHECK(bytes_of(pieces + "/order.bin") == bytes_of(whole + "/order.bin"));
   }
+  CHECK(bytes_of(pieces + "/best.safetensors") == bytes_of(whole + "/best.safetensors"));
   CHECK(evaluations_in(pieces) == evaluations_in(whole));
 }
 
@@ -142,6 +146,31 @@ TEST_CASE("running statistics of batch normalisation and dropout go on as well")
     CHECK(run_in_pieces(small(sets), pieces) >= 1);
     check_same(whole, pieces);
   }
+}
+
+TEST_CASE("best.safetensors is the center of the lowest error that was evaluated, over all parts") {
+  const TemporaryFolder folder;
+  const std::string run = folder / "run", best = run + "/best.safetensors";
+  const Settings sets = {"stop.steps=400", "evaluate.every.epochs=2", "algorithm.learning_rate=0.2",
+                         "checkpoint.every.versions=7"};
+  Impatient hurried(3);
+  train(small(sets), run, hurried);
+  RunClient calm;
+  REQUIRE(resume(load_config(run + "/config.toml", {}), run, calm).status() == RunStatus::done);
+  const auto all = evaluations_in(run);
+  const auto lowest = std::ranges::min_element(
+      all, {}, [](const auto& e) { return e["test_error"].template get<double>(); });
+  const auto metadata = safetensors::read(best).metadata;
+  CHECK(lowest + 1 != all.end());  // else it is the last center as well
+  CHECK(metadata.at("easgd.version") == std::to_string((*lowest)["version"].get<int>()));
+  const Answer answer = program("evaluate " + best);
+  CAPTURE(answer.text);
+  const double error = (*lowest)["test_error"];
+  CHECK(answer.text.find(fmt::format("test error {:.4f} %", 100 * error)) != std::string::npos);
+  const std::string without = folder / "without";
+  REQUIRE(train(small({"stop.steps=10", "checkpoint.best=false"}), without, calm).status() ==
+          RunStatus::done);
+  CHECK_FALSE(fs::exists(without + "/best.safetensors"));
 }
 
 TEST_CASE("a run that is killed goes on from its last checkpoint") {

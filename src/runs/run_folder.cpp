@@ -21,8 +21,8 @@ namespace easgd {
 namespace {
 
 constexpr const char* kMetrics = "metrics.jsonl";
-constexpr const char* kFiles[] = {"config.toml", kMetrics, "center.safetensors", "order.bin",
-                                  "summary.json"};
+constexpr const char* kFiles[] = {"config.toml",      kMetrics,    "center.safetensors",
+                                  "best.safetensors", "order.bin", "summary.json"};
 constexpr const char* kEventFiles = "events.out.tfevents.";  // TensorBoard's; a number follows
 
 [[noreturn]] void fail_taken(const std::filesystem::path& folder, const std::string& name) {

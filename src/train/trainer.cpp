@@ -20,6 +20,7 @@
 #include "exchange/make_order.h"
 #include "exchange/team.h"
 #include "exchange/team_totals.h"
+#include "runs/best_file.h"
 #include "runs/center_file.h"
 #include "runs/checkpoint_folder.h"
 #include "runs/evaluation_log.h"
@@ -71,6 +72,7 @@ class Run {
   Journal journal_;
   WarningScope warnings_{[this](const std::string& message) { journal_.warn(message); }};
   CenterFile center_file_;
+  BestFile best_file_;
   EvaluationClock clock_, checkpoint_clock_;
   EvaluationLog evaluations_;
 };
@@ -97,6 +99,7 @@ Run::Run(ResolvedRun resolved, const RunPlace& place, RunClient& client)
       resumed_(find_checkpoint(place, folder_, run_.config, client)),
       journal_(run_.config, folder_, client),
       center_file_(folder_, run_.network, dump_evaluation_config(run_.config)),
+      best_file_(folder_, run_.network, dump_evaluation_config(run_.config)),
       clock_(run_.config.evaluate.every, std::size_t(run_.config.workers.batch),
              run_.data->train_size),
       checkpoint_clock_(every_or(run_.config.checkpoint.every, EvaluationClock::kCheckpointSeconds),
@@ -248,7 +251,7 @@ void Run::keep_checkpoint(Checkpoint checkpoint, const Evaluator& evaluator) {
 EvaluatorOptions Run::evaluator_options() {
   std::optional<std::uint64_t> evaluated;
   if (const auto all = evaluations_.all(); !all.empty()) evaluated = all.back().version;
-  return {
+  EvaluatorOptions options{
       .make_test =
           [this] { return std::make_unique<TestSet>(run_.config, *run_.data, run_.network); },
       .save = [this](const Snapshot& s) { center_file_.save(s.center, s.version); },
@@ -262,6 +265,12 @@ EvaluatorOptions Run::evaluator_options() {
       .warn = [this](const std::string& message) { journal_.warn(message); },
       .evaluated = evaluated,
   };
+  if (run_.config.checkpoint.best) {
+    options.keep_best = [this](const Evaluation& e, ConstView state) {
+      best_file_.offer(e, state);
+    };
+  }
+  return options;
 }
 
 /// So that a center is there from the beginning.
