@@ -215,6 +215,16 @@ TEST_CASE("a torn last line is dropped from a folder that is reopened") {
   CHECK(fs::file_size(path + "/metrics.jsonl") == 0);
 }
 
+TEST_CASE("lines of zeros, which a power failure leaves, go when events are dropped") {
+  const testing::TemporaryFolder folder;
+  const std::string path = folder / "run";
+  leave_run(path);
+  append(path + "/metrics.jsonl", std::string(100, '\0') + "\n");
+  append(path + "/metrics.jsonl", "{\"event\":\"warning\",\"message\":\"last\"}\n");
+  RunFolder::reopen(path).drop_events([](const Event&) { return false; });
+  CHECK(messages_in(path) == Messages{"first", "last"});
+}
+
 TEST_CASE("files that a killed run was writing are taken away when its folder is reopened") {
   const testing::TemporaryFolder folder;
   const std::string path = folder / "run";

@@ -49,17 +49,24 @@ class RunFolder {
   /// cannot be made, there is a warning, and it is not open.
   AppendedFile begin_event_file();
 
+  /// Takes one of the run's files away, if it is there; a power failure does not bring it back.
+  void take_away(const std::string& name);
+
   /// The run has begun: its files stay.
   void keep() { kept_ = true; }
 
   /// Takes events out of metrics.jsonl, before any is logged: what has come after the point from
-  /// which the run goes on. Lines that are no events of this program stay.
+  /// which the run goes on. Lines that are no events of this program stay, but for those in which a
+  /// power failure has left zeros.
   /// Throws: DataError.
   void drop_events(const std::function<bool(const Event&)>& is_dropped);
 
   /// Appends an event to metrics.jsonl. From any thread. A disk that is full costs the line and a
   /// warning, not the run.
   void log(const Event& event);
+  /// Waits until the disk has all of them: before anything is promised that tells of them. From any
+  /// thread.
+  void sync();
 
  private:
   struct Earlier {};
@@ -74,6 +81,7 @@ class RunFolder {
   void lock();
   [[noreturn]] void fail(int why) const;
   void take_back() const;
+  void warn_once(const std::string& complaint);
 
   std::filesystem::path path_;
   std::mutex mutex_;

@@ -152,6 +152,7 @@ RunResult Run::run() {
   const PauseWatch pauses;
   start(team);
   if (resumed_) resumed_->sections.clear();  // every replica, which would stay to the end
+  folder_.take_away("summary.json");         // of an end that is none any more
   folder_.write("config.toml", dump_config(run_.config));
   folder_.keep();
   if (!resumed_) save_start();
@@ -228,6 +229,7 @@ void Run::save_checkpoint(Checkpoint checkpoint, const Evaluator& evaluator) {
   evaluator.wait();
   checkpoint.sections["evaluations"] = evaluations_.saved_up_to(checkpoint.version);
   const auto begin = RunningClock::now();
+  folder_.sync();  // its evaluations are events by now
   const auto keep = std::size_t(run_.config.checkpoint.keep);
   const std::uint64_t bytes = CheckpointFolder(folder_.path()).save(checkpoint, keep);
   const std::chrono::duration<double> writing = RunningClock::now() - begin;
@@ -319,6 +321,7 @@ RunResult Run::end(Team& team, Evaluator& evaluator) {
         "no letter has moved the center: center.safetensors holds the initial parameters");
   }
   RunResult result{folder_.path(), summarise(team, status, seconds)};
+  folder_.sync();
   attempt([&] { folder_.write("summary.json", text_of(result.summary)); });
   if (cut_short) result.exit_code = ExitCode::interrupted;
   result.failure = failure.get();
