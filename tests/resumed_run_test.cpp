@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "nn/safetensors.h"
 #include "program.h"
+#include "runs/checkpoint_folder.h"
 #include "runs/run_record.h"
 #include "settings/load.h"
 #include "temporary_folder.h"
@@ -221,6 +222,8 @@ TEST_CASE("a signal leaves a checkpoint, from which the command line goes on") {
   check_one_line(program("train --resume " + run + " --set algorithm.tau=77"), 2,
                  "--set algorithm.tau=77: algorithm.tau: is 10 in the run that is to go on, 77 "
                  "here; only stop,");
+  check_one_line(program("train --resume " + run + " --set algorithm.tau=77"), 2,
+                 "--from-center starts another run from its center");
   const Answer answer =
       program("train --resume " + run + " --set stop.epochs= --set stop.seconds=" +
               std::to_string(before.wall_seconds + 0.5));
@@ -251,6 +254,46 @@ TEST_CASE("a run that is over and was given another end goes on again if it was 
   CAPTURE(answer.text);
   CHECK(answer.code == 0);
   check_one_line(program("train --resume " + run), 2, "the run has come to its end");
+}
+
+TEST_CASE("another run starts from the center of one, with keys that a resume refuses") {
+  const TemporaryFolder folder;
+  const std::string run = folder / "run", other = folder / "other";
+  Impatient hurried(3);
+  REQUIRE(train(small({"stop.steps=100000"}), run, hurried).status() == RunStatus::interrupted);
+  const auto before = evaluations_in(run);
+  const std::string command = "train --resume " + run + " --from-center --out ";
+  // The one letter of each worker is its start, so that the end is the start.
+  const Answer answer = program(command + other +
+                                " --set algorithm.learning_rate=0.02 --set algorithm.tau=7 "
+                                "--set stop.steps=5");
+  CAPTURE(answer.text);
+  REQUIRE(answer.code == 0);
+  CHECK(answer.text.find("not carried over: replicas and momentum") != std::string::npos);
+  const Checkpoint checkpoint = CheckpointFolder(run).load([](const std::string&) {}).value();
+  const auto& center = checkpoint.get("center").vectors.at("center");
+  const auto tensors = safetensors::read(other + "/center.safetensors").tensors;
+  const auto weight = std::ranges::find_if(
+      tensors, [](const auto& tensor) { return tensor.first.ends_with(".weight"); });
+  REQUIRE(weight != tensors.end());
+  const std::vector<float>& values = weight->second.values;
+  CHECK(std::equal(values.begin(), values.end(), center.begin()));
+  CHECK(read_run(other).summary.value().steps == std::vector<std::uint64_t>(3, 5));
+  CHECK(evaluations_in(run) == before);
+  check_one_line(program("train --resume " + run + " --out " + folder / "x"), 2,
+                 "--out: a run goes");
+  CHECK(program("train --from-center " + run + "/config.toml").code == 2);
+  std::ofstream(folder / "net.toml") << "[[layer]]\ntype = \"linear\"\noutputs = 12\n"
+                                        "[[layer]]\ntype = \"relu\"\n"
+                                        "[[layer]]\ntype = \"linear\"\noutputs = 10\n"
+                                        "[[layer]]\ntype = \"softmax_cross_entropy\"\n";
+  const Answer refused =
+      program(command +
+              folder / "y --quiet --set network.layer= --set network.file=" + folder / "net.toml");
+  CAPTURE(refused.text);
+  CHECK(refused.code == 3);
+  CHECK(refused.text.find("has no tensor \"linear1.weight\" of 12x3072") != std::string::npos);
+  CHECK_FALSE(fs::exists(folder / "y"));
 }
 
 TEST_CASE("what cannot go on is told in one line") {

@@ -44,7 +44,8 @@ void check_same_run(const std::string& recorded, const Config& config) {
     throw KeyError(
         key,
         fmt::format("is {} in the run that is to go on, {} here; only stop, "
-                    "evaluate, checkpoint, profile, name and data.dir may change{}",
+                    "evaluate, checkpoint, profile, name and data.dir may change{}; --from-center "
+                    "starts another run from its center",
                     before, now, key.starts_with("stop.") ? ", and no end in virtual time" : ""));
   }
 }
@@ -99,12 +100,16 @@ std::optional<Checkpoint> find_checkpoint(const RunPlace& place, const RunFolder
         "{}: has no checkpoint to go on from; `easgd train {} --out ANOTHER` begins it again",
         folder.path().string(), folder.file("config.toml").string()));
   }
-  check_same_run(checkpoint->get(kRun).text("config"), config);
+  check_same_run(config_in(*checkpoint), config);
   return checkpoint;
 }
 
 double seconds_of(const Checkpoint& checkpoint) {
   return checkpoint.get(kRun).number("seconds");
+}
+
+const std::string& config_in(const Checkpoint& checkpoint) {
+  return checkpoint.get(kRun).text("config");
 }
 
 void add_run(Checkpoint& checkpoint, const Config& config, double seconds) {

@@ -27,6 +27,9 @@ std::optional<Checkpoint> find_checkpoint(const RunPlace& place, const RunFolder
 /// Training time of a checkpoint, in seconds.
 double seconds_of(const Checkpoint& checkpoint);
 
+/// The configuration that a checkpoint's run had, as TOML.
+const std::string& config_in(const Checkpoint& checkpoint);
+
 /// Adds what a run has beside its team.
 void add_run(Checkpoint& checkpoint, const Config& config, double seconds);
 
