@@ -1,5 +1,5 @@
-"""The small run that tools/kill and tools/powercut disturb: three workers in virtual time, so that it ends in the same
-bytes whatever has happened to it."""
+"""The small run that tools/kill and tools/powercut disturb: three workers in virtual time, so that
+it ends in the same bytes whatever has happened to it."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 class SmallRun:
     def __init__(self, options: argparse.Namespace, folder: Path, steps: int, every: int):
-        self.program, self.spy, self.folder = options.program.resolve(), options.spy.resolve(), folder
-        self.config = folder / "small.toml"
+        self.program, self.spy = options.program.resolve(), options.spy.resolve()
+        self.folder, self.config = folder, folder / "small.toml"
         self.config.write_text(CONFIG.replace("STEPS", str(steps)).replace("EVERY", str(every)))
 
     def start(self, run: Path, **spied: object) -> subprocess.Popen:
@@ -85,7 +85,7 @@ def best_error(run: Path) -> float:
 
 
 def difference(run: Path, calm: Path) -> str:
-    """What a run that has ended has not in common with the undisturbed one; nothing, if all is well."""
+    """What a run that has ended has not in common with the undisturbed one; else nothing."""
     for name in ("center.safetensors", "order.bin"):
         if (run / name).read_bytes() != (calm / name).read_bytes():
             return f"another {name}"
