@@ -93,7 +93,7 @@ void drop_later_events(RunFolder& folder, const Checkpoint& checkpoint) {
 void check_unfinished(const std::string& folder, const Config& config) {
   const std::optional<RunSummary> summary = find_summary(folder);
   if (!summary || summary->status == RunStatus::interrupted ||
-      summary->status == RunStatus::failed) {
+      summary->status == RunStatus::paused || summary->status == RunStatus::failed) {
     return;
   }
   const RunRecord record = read_run(folder);

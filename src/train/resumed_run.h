@@ -6,16 +6,19 @@
 
 #include "exchange/checkpoint.h"
 #include "runs/events.h"
+#include "runs/pause_point.h"
 #include "runs/run_client.h"
 #include "runs/run_folder.h"
 #include "settings/config.h"
 
 namespace easgd {
 
-/// The folder that a run writes into, and whether one has begun there that it goes on with.
+/// The folder that a run writes into, whether one has begun there that it goes on with, and where
+/// it is to pause.
 struct RunPlace {
   std::string folder;
   bool is_resumed = false;
+  std::optional<PausePoint> pause = {};
 };
 
 /// The last whole checkpoint of the folder, if the place is a resumed one.
