@@ -12,7 +12,6 @@ namespace {
 SweepState some_state() {
   SweepState state{.name = "tau",
                    .total = 40,
-                   .waiting = 26,
                    .done = 10,
                    .failed = 1,
                    .running = {},

@@ -6,14 +6,17 @@
 #include <memory>
 #include <thread>
 
+#include "base/error.h"
 #include "base/interrupt.h"
 #include "base/standard_output.h"
 #include "base/usable_cores.h"
 #include "commands/commands.h"
 #include "sweep/asked_runs.h"
+#include "sweep/candidates.h"
 #include "sweep/open_plan.h"
 #include "sweep/plan.h"
 #include "sweep/probe.h"
+#include "sweep/rungs.h"
 #include "sweep/supervisor.h"
 #include "sweep/sweep_file.h"
 #include "sweep/sweep_table.h"
@@ -82,7 +85,8 @@ std::string time_left(const SweepPlan& plan, const SweepFolder& folder, const Sw
     }
     const Capacity capacity(options.machine, options.concurrent, options.runs_per_device);
     const auto left = seconds_left(open, estimate, capacity);
-    return left ? fmt::format("about {:.0f} s on {}", *left, describe_cores())
+    const double work = plan.early_stop ? forecast(plan, count_candidates(plan)).work : 1;
+    return left ? fmt::format("about {:.0f} s on {}", *left * work, describe_cores())
                 : "how long they take is not known yet: --probe tries one of each kind";
   } catch (const DeviceError& e) {
     return fmt::format("not on this machine: {}", e.what());
@@ -103,6 +107,7 @@ ExitCode describe(const SweepPlan& plan, const SweepFolder& folder, const SweepF
   if (plan.same > 0) output(", {} combinations that come to the same run", plan.same);
   if (plan.excluded > 0) output(", {} left out by require", plan.excluded);
   output("; {}\n", time_left(plan, folder, file, estimate));
+  if (plan.early_stop) output("{}\n", describe_rungs(plan, count_candidates(plan)));
   for (const std::string& remark : plan.remarks) output("{}\n", remark);
   return ExitCode::done;
 }
@@ -118,6 +123,12 @@ void wait_for_an_earlier_one(const SweepFolder& folder) {
 /// The runs that somebody asks for on the standard input.
 ExitCode run_asked(const Arguments& a) {
   const SweepFile file = read_sweep_file(a.file);
+  if (file.early_stop) {
+    throw ConfigError(fmt::format(
+        "{}: early_stop: a search stops runs by itself; take it away, and give tools/search "
+        "--pruner halving",
+        file.early_stop->location));
+  }
   const SweepPlan plan = open_plan(file, a.overrides);
   const SweepFolder folder(folder_of(a, plan));
   const SweepOptions options = options_of(file, plan);
@@ -145,8 +156,10 @@ ExitCode sweep(const Arguments& a) {
   for (const std::string& remark : plan.remarks) user.line(remark);
   const SweepResult result = run_sweep(plan, folder, options, user);
   write_output(result.table);
-  output("{}: {} of {} runs done, {} failed, {} to do; {}\n", plan.name, result.done,
-         plan.runs.size(), result.failed, result.waiting, folder.path().string());
+  output("{}: {} of {} runs done, {} failed,{} {} to do; {}\n", plan.name, result.done,
+         plan.runs.size(), result.failed,
+         plan.early_stop ? fmt::format(" {} stopped early,", result.stopped) : "", result.waiting,
+         folder.path().string());
   if (result.interrupted) return ExitCode::interrupted;
   return result.failed > 0 ? ExitCode::bug : ExitCode::done;
 }
