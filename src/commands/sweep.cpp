@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <thread>
 
@@ -55,12 +56,23 @@ std::string folder_of(const Arguments& a, const SweepPlan& plan) {
   return a.out.empty() ? "sweeps/" + plan.name : a.out;
 }
 
-void list_runs(const SweepPlan& plan, const SweepFolder& folder, const Estimate& estimate) {
-  const SweepTable table(plan);
+/// Of each run of a plan, by its identity.
+using States = std::map<std::string, RunState>;
+
+States states_of(const SweepPlan& plan, const SweepFolder& folder) {
   const SweepRecord record = is_sweep(folder.path()) ? read_sweep(folder.path()) : SweepRecord();
+  States states;
   for (const SweepRun& run : plan.runs) {
-    const RunState state =
-        folder.finished(run.identity()) ? RunState::done : record.state_of(run.identity()).state;
+    const std::string& id = run.identity();
+    states[id] = folder.finished(id) ? RunState::done : record.state_of(id).state;
+  }
+  return states;
+}
+
+void list_runs(const SweepPlan& plan, const States& states, const Estimate& estimate) {
+  const SweepTable table(plan);
+  for (const SweepRun& run : plan.runs) {
+    const RunState state = states.at(run.identity());
     const auto seconds = estimate.seconds_of(run);
     output("{}  {:<13}  {:>8}  {}{}{}\n", run.identity(), config::name_of(state),
            seconds ? fmt::format("{:.0f} s", *seconds) : "-", table.label_of(run),
@@ -75,13 +87,15 @@ SweepOptions options_of(const SweepFile& file, const SweepPlan& plan) {
 }
 
 /// In words; the machine on which the sweep is planned may lack what its runs want.
-std::string time_left(const SweepPlan& plan, const SweepFolder& folder, const SweepFile& file,
+std::string time_left(const SweepPlan& plan, const States& states, const SweepFile& file,
                       const Estimate& estimate) {
   try {
     const SweepOptions options = options_of(file, plan);
     std::vector<OpenRun> open;
     for (const SweepRun& run : plan.runs) {
-      if (!folder.finished(run.identity())) open.push_back({&run});
+      const RunState state = states.at(run.identity());
+      const bool is_stopped = state == RunState::stopped_early && plan.early_stop;
+      if (state != RunState::done && !is_stopped) open.push_back({&run});
     }
     const Capacity capacity(options.machine, options.concurrent, options.runs_per_device);
     const auto left = seconds_left(open, estimate, capacity);
@@ -102,11 +116,12 @@ ExitCode describe(const SweepPlan& plan, const SweepFolder& folder, const SweepF
     catch_interrupts();
     if (!probe(plan, estimate, interrupted)) return ExitCode::interrupted;
   }
-  list_runs(plan, folder, estimate);
+  const States states = states_of(plan, folder);
+  list_runs(plan, states, estimate);
   output("{} run{}", plan.runs.size(), plan.runs.size() == 1 ? "" : "s");
   if (plan.same > 0) output(", {} combinations that come to the same run", plan.same);
   if (plan.excluded > 0) output(", {} left out by require", plan.excluded);
-  output("; {}\n", time_left(plan, folder, file, estimate));
+  output("; {}\n", time_left(plan, states, file, estimate));
   if (plan.early_stop) output("{}\n", describe_rungs(plan, count_candidates(plan)));
   for (const std::string& remark : plan.remarks) output("{}\n", remark);
   return ExitCode::done;

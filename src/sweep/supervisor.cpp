@@ -140,6 +140,7 @@ bool Supervisor::has_more() const {
 /// What is done is not done again.
 void Supervisor::sort_out() {
   if (plan_.early_stop) candidates_.emplace(plan_, ledger_.record());
+  has_paused_ = !ledger_.record().rungs.empty();
   for (const SweepRun& run : plan_.runs) {
     if (const auto summary = folder_.finished(run.identity())) {
       count_finished(run, *summary);
