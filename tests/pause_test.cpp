@@ -111,6 +111,7 @@ TEST_CASE("a run that pauses at each rung ends in the bytes of one that never pa
     check_paused(go_on(pieces, rungs[1]), pieces, rungs[1]);
     REQUIRE(go_on(pieces).status() == RunStatus::done);
     CHECK(read_run(pieces).summary.value().paused_at == std::nullopt);
+    CHECK(read_run(pieces).summary.value().identity == read_run(whole).summary.value().identity);
     CHECK(bytes_of(pieces + "/center.safetensors") == bytes_of(whole + "/center.safetensors"));
     CHECK(fs::exists(pieces + "/order.bin") == fs::exists(whole + "/order.bin"));
     CHECK(bytes_of(pieces + "/order.bin") == bytes_of(whole + "/order.bin"));

@@ -345,13 +345,14 @@ TEST_CASE("halving lets the best go on, and what comes to its end is the run of 
   for (const PlannedRun& run : record.plan->runs) {
     const StateEvent state = record.state_of(run.identity);
     const std::string mine = (halved.out() / run.folder).string();
+    const auto summary = nlohmann::json::parse(bytes_of(mine + "/summary.json"));
+    CHECK(summary.at("identity") == run.identity);
     if (state.state == RunState::done) {
       CHECK(bytes_of(mine + "/center.safetensors") ==
             bytes_of((grid.out() / run.folder / "center.safetensors").string()));
       continue;
     }
     // It has rested where the manifest says, with what its own folder says.
-    const auto summary = nlohmann::json::parse(bytes_of(mine + "/summary.json"));
     CHECK(summary.at("status") == "paused");
     CHECK(summary.at("paused_at") == state.until);
     CHECK(summary.at("test_error") == state.result.value().test_error);

@@ -70,10 +70,20 @@ double seconds_of(const Checkpoint& checkpoint) {
   return checkpoint.get(kRun).number("seconds");
 }
 
-void add_run(Checkpoint& checkpoint, const Config& config, double seconds) {
+void add_run(Checkpoint& checkpoint, const Config& config, const std::string& identity,
+             double seconds) {
   SavedState& run = checkpoint.sections[kRun];
   run.texts["config"] = dump_config(config);
+  run.texts["identity"] = identity;
   run.numbers["seconds"] = {seconds};
+}
+
+std::string identity_in(const Checkpoint& checkpoint, const Config& config,
+                        const std::string& computed) {
+  const SavedState& run = checkpoint.get(kRun);
+  const auto given = run.texts.find("identity");  // of earlier versions none
+  const bool is_same = given != run.texts.end() && run.text("config") == dump_config(config);
+  return is_same ? given->second : computed;
 }
 
 void drop_later_events(RunFolder& folder, const Checkpoint& checkpoint) {

@@ -31,7 +31,13 @@ std::optional<Checkpoint> find_checkpoint(const RunPlace& place, const RunFolder
 double seconds_of(const Checkpoint& checkpoint);
 
 /// Adds what a run has beside its team.
-void add_run(Checkpoint& checkpoint, const Config& config, double seconds);
+void add_run(Checkpoint& checkpoint, const Config& config, const std::string& identity,
+             double seconds);
+
+/// The identity that the run was given at its beginning, unless its configuration is another now:
+/// then `computed`. The folder's own configuration has choices in it that nobody gave.
+std::string identity_in(const Checkpoint& checkpoint, const Config& config,
+                        const std::string& computed);
 
 /// Takes out of metrics.jsonl what has come after a checkpoint.
 void drop_later_events(RunFolder& folder, const Checkpoint& checkpoint);

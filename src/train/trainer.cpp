@@ -109,6 +109,7 @@ Run::Run(ResolvedRun resolved, RunPlace place, RunClient& client)
 
 /// Takes up what the run has behind it.
 void Run::go_on() try {
+  run_.identity = identity_in(*resumed_, run_.config, run_.identity);
   evaluations_.load(resumed_->get("evaluations"), run_.workers.size());
   StateLoader clock(resumed_->get("clock"));
   clock_.describe(clock);
@@ -211,7 +212,7 @@ TeamOptions::Checkpoints Run::checkpoint_options(Evaluator& evaluator) {
     StateSaver clock;
     clock_.describe(clock);
     checkpoint.sections["clock"] = std::move(clock.saved);
-    add_run(checkpoint, run_.config, seconds);
+    add_run(checkpoint, run_.config, run_.identity, seconds);
   };
   if (place_.pause) {
     options.pauses = [this, &evaluator](const CenterView& center, double seconds) {
