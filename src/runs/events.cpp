@@ -8,7 +8,8 @@ namespace {
 constexpr const char* kKind = "event";
 
 /// In the order of the variant's alternatives.
-constexpr const char* kNames[] = {"evaluation", "progress", "warning"};
+constexpr const char* kNames[] = {"evaluation", "progress", "warning",
+                                  "failure",    "restart",  "guard"};
 
 template <class Kind>
 Event read_event(const nlohmann::json& object) {
@@ -34,6 +35,9 @@ std::optional<Event> event_of(const nlohmann::json& object) {
   if (name == kNames[0]) return read_event<EvaluationEvent>(object);
   if (name == kNames[1]) return read_event<ProgressEvent>(object);
   if (name == kNames[2]) return read_event<WarningEvent>(object);
+  if (name == kNames[3]) return read_event<FailureEvent>(object);
+  if (name == kNames[4]) return read_event<RestartEvent>(object);
+  if (name == kNames[5]) return read_event<GuardEvent>(object);
   return std::nullopt;
 }
 

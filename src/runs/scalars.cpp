@@ -56,6 +56,16 @@ Scalars scalars(const WarningEvent&, const std::string&) {
   return {};
 }
 
+Scalars scalars(const FailureEvent&, const std::string&) {
+  return {};
+}
+Scalars scalars(const RestartEvent&, const std::string&) {
+  return {};
+}
+Scalars scalars(const GuardEvent&, const std::string&) {
+  return {};
+}
+
 }  // namespace
 
 Scalars scalars_of(const Event& event, const std::string& seconds) {

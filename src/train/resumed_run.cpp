@@ -85,6 +85,12 @@ void drop_later_events(RunFolder& folder, const Checkpoint& checkpoint) {
     if (const auto* evaluation = std::get_if<EvaluationEvent>(&event)) {
       return !tested.contains(evaluation->version);
     }
+    if (const auto* failure = std::get_if<FailureEvent>(&event)) {
+      return failure->seconds > seconds;
+    }
+    if (const auto* restart = std::get_if<RestartEvent>(&event)) {
+      return restart->seconds > seconds;
+    }
     const auto* progress = std::get_if<ProgressEvent>(&event);
     return progress && progress->seconds > seconds;
   });
