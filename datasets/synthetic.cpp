@@ -195,6 +195,7 @@ void draw_picture(int label, Draws draws, std::uint8_t* to) {
 struct Half {
   std::uint32_t number;
   std::size_t pictures;
+  std::size_t limit;  ///< of those that are drawn; 0 is none
 };
 
 class Synthetic final : public DatasetReader {
@@ -210,18 +211,19 @@ class Synthetic final : public DatasetReader {
   std::optional<DatasetFacts> facts() const override { return DatasetFacts{kShape, int(classes_)}; }
 
   DataSplit read(const DatasetOptions& options) const override {
-    return {draw({0, std::size_t(samples_)}, options.seed), draw({1, kTest}, options.seed),
-            "built in"};
+    return {draw({0, std::size_t(samples_), options.training_limit}, options.seed),
+            draw({1, kTest, options.test_limit}, options.seed), "built in"};
   }
 
  private:
   /// Every class equally often, but for one picture, in shuffled order.
   std::unique_ptr<Dataset> draw(Half half, std::uint64_t seed) const {
-    std::vector<std::uint8_t> pixels(half.pictures * kShape.size());
-    std::vector<std::int32_t> labels(half.pictures);
+    const std::size_t drawn = half.limit == 0 ? half.pictures : std::min(half.limit, half.pictures);
+    std::vector<std::uint8_t> pixels(drawn * kShape.size());
+    std::vector<std::int32_t> labels(drawn);
     const Permutation order(half.pictures,
                             {seed, kernels::Stream::synthetic_data, half.number + 2});
-    tbb::parallel_for(std::size_t{0}, half.pictures, [&](std::size_t i) {
+    tbb::parallel_for(std::size_t{0}, drawn, [&](std::size_t i) {
       labels[i] = std::int32_t(order(i) % std::uint64_t(classes_));
       draw_picture(labels[i], Draws(seed, half.number, i), pixels.data() + i * kShape.size());
     });

@@ -298,6 +298,20 @@ TEST_CASE("datasets: synthetic draws as many pictures of as many shapes as its k
   CHECK(pixels_of(*few.test, 7) == pixels_of(*more.test, 7));
 }
 
+TEST_CASE("datasets: synthetic draws no picture that is not used, and the same ones") {
+  const auto read = [](const DatasetOptions& options) {
+    return make_dataset_reader("synthetic")->read(options);
+  };
+  const DataSplit all = read({.seed = 3});
+  const DataSplit few = read({.seed = 3, .training_limit = 20, .test_limit = 30});
+  CHECK(few.train->size() == 20);
+  CHECK(few.test->size() == 30);
+  CHECK(first_labels(*few.train, 20) == first_labels(*all.train, 20));
+  CHECK(pixels_of(*few.train, 19) == pixels_of(*all.train, 19));
+  CHECK(pixels_of(*few.test, 29) == pixels_of(*all.test, 29));
+  CHECK(read({.training_limit = 50000}).train->size() == 20000);
+}
+
 TEST_CASE("datasets: synthetic follows its seed, and its halves share nothing") {
   const DataSplit one = read_dataset("synthetic", {"", 1}),
                   two = read_dataset("synthetic", {"", 2});

@@ -19,8 +19,10 @@
 namespace easgd {
 
 struct DatasetOptions {
-  std::string dir;         ///< the set's own folder or its parent; empty: see data/location.h
+  std::string dir = {};    ///< the set's own folder or its parent; empty: see data/location.h
   std::uint64_t seed = 1;  ///< of generated sets; files do not care
+  /// Samples that will be used, see used_samples(): a generated set may end there.
+  std::size_t training_limit = 0, test_limit = 0;
 };
 
 /// What is known of a set before it is read.

@@ -11,7 +11,10 @@ namespace easgd {
 
 Data::Data(const Config& config, std::size_t other_threads)
     : threads(other_threads),
-      split(config.data.reader()->read({config.data.dir, std::uint64_t(config.seed)})),
+      split(config.data.reader()->read({.dir = config.data.dir,
+                                        .seed = std::uint64_t(config.seed),
+                                        .training_limit = std::size_t(config.data.limit),
+                                        .test_limit = std::size_t(config.data.test_limit)})),
       train_size(used_samples(*split.train, std::size_t(config.data.limit))),
       test_size(used_samples(*split.test, std::size_t(config.data.test_limit))) {
   if (config.data.mean.empty()) {

@@ -97,6 +97,7 @@ class Worker {
   bool is_life_over() const;
   Ending end_life();
   void note_answer(Mailbox::Reply kind);
+  void check_next_exchange() const;
   SavedState replica(const Moment& moment);
   void lay_down_as_posted();
   void lay_down_if_owed();

@@ -1,4 +1,6 @@
 // How a worker is laid down in a checkpoint, and taken up again.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/error.h"
@@ -95,9 +97,14 @@ void Worker::leave(Stage stage) {
 /// A worker that left no replica begins again from the center: with the step in which it had
 /// failed, or, if nothing says which, with that of its last letter.
 void Worker::go_on(const Checkpoint& from) {
+  const std::uint64_t absorbed = from.get("center").counters.at("steps").at(index_);
   const SavedState* saved = from.worker(index_);
-  if (saved && saved->counters.contains(kClock)) return go_on_from(*saved);
-  begin_at(life_->step);
+  if (!saved || !saved->counters.contains(kClock)) return begin_at(life_->step);
+  go_on_from(*saved);
+  const bool may_repeat_a_step = life_ || lives_over_ > 0;
+  if (clock_ >= absorbed || may_repeat_a_step) return;
+  throw DataError(fmt::format(
+      "\"worker.clock\": expected {} or more, which the center has, found {}", absorbed, clock_));
 }
 
 void Worker::go_on_from(const SavedState& saved) {
@@ -122,6 +129,7 @@ void Worker::go_on_from(const SavedState& saved) {
     has_begun_ = visits[3] != 0;
     has_stepped_ = visits[4] != 0;
   }
+  check_next_exchange();
   model_->give_back({.loss = saved.number(kLoss),
                      .hits = std::int64_t(saved.counter(kHits)),
                      .samples = std::int64_t(saved.counter(kSamples))});
@@ -131,6 +139,15 @@ void Worker::go_on_from(const SavedState& saved) {
   telemetry_.gradient_seconds = seconds[1];
   telemetry_.exchange_seconds = stalls_before_ = seconds[2];
   telemetry_.run_seconds = seconds[3];
+}
+
+/// Throws: DataError if it would miss its next exchange.
+void Worker::check_next_exchange() const {
+  const std::uint64_t first = clock_ + (stage_ == Stage::push ? 1 : 0);
+  const bool is_late = algorithm_.every_step && stage_ <= Stage::push && next_exchange_ > first;
+  if (next_exchange_ >= first && !is_late) return;
+  throw DataError(fmt::format("\"worker.next_exchange\": expected {}{}, found {}", first,
+                              algorithm_.every_step ? "" : " or more", next_exchange_));
 }
 
 SavedState Worker::left_for(const NewLife& next) {
