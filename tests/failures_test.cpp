@@ -76,6 +76,7 @@ End run(const Toy& toy, const Course& course) {
   Team* team = nullptr;
   End end;
   options.on_version = [&](const CenterView& center, double) {
+    if (toy.on_version) toy.on_version(center);
     if (course.stop_after && center.version >= begin + course.stop_after) {
       team->request_stop();
       end.stopped = true;
