@@ -182,13 +182,13 @@ TEST_CASE("a loss that rises suddenly ends the run, or takes it back once with a
                  2, "center.replay: the recorded run went back to version ");
 }
 
-TEST_CASE("a run that has gone back goes on to its end, and evaluations follow each other") {
+TEST_CASE("a letter that is not finite takes the run back, and evaluations follow each other") {
   const TemporaryFolder folder;
   const std::string run = folder / "run";
   const Answer answer = program(kThree +
                                 "--set stop.steps=1200 --set evaluate.every.versions=500 --set "
                                 "checkpoint.every.versions=10 --set guard.action=back --out " +
-                                run + failing(" \"worker 1 sends NaN at step 1000\""));
+                                run + " " + failing("\"worker 1 sends NaN at step 1000\""));
   CAPTURE(answer.text);
   CHECK(answer.code == 0);
   const auto guards = events_in(run, "guard");
