@@ -76,6 +76,7 @@ End run(const Toy& toy, const Course& course) {
   Team* team = nullptr;
   End end;
   options.on_version = [&](const CenterView& center, double) {
+    if (toy.on_version) toy.on_version(center);
     if (course.stop_after && center.version >= begin + course.stop_after) {
       team->request_stop();
       end.stopped = true;
@@ -429,6 +430,22 @@ TEST_CASE("a thread that does not come back is counted, and waited for only by i
   CHECK(team.strays() == 1);
   CHECK(team.failed() == 1);
   standstill.let_go();
+}
+
+TEST_CASE("a master that fails while workers begin again lets all of them go") {
+  for (const std::string name : {"eamsgd", "downpour", "easgd_gauss_seidel"}) {
+    for (std::uint64_t version = 1; version < 30; ++version) {
+      CAPTURE(name);
+      CAPTURE(version);
+      Bed bed(name, 1);
+      bed.toy.order = free_order;
+      inject(bed.toy, {"worker 0 throws every 1 steps", "worker 1 throws every 2 steps"});
+      bed.toy.on_version = [version](const CenterView& center) {
+        if (center.version == version) throw DataError("the listener broke");
+      };
+      CHECK(run(bed.toy, {}).error == "the listener broke");
+    }
+  }
 }
 
 TEST_CASE("who waits for a reply is not given up, nor who has ended") {

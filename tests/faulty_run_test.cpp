@@ -27,7 +27,7 @@ const std::string kThree =
     "train configs/synthetic_logistic.toml --set data.limit=300 --set data.test_limit=50 "
     "--set 'workers.devices=3 x cpu' --set workers.threads=1 --set workers.batch=16 "
     "--set algorithm.tau=3 --set stop.epochs= --set stop.steps=200 "
-    "--set evaluate.every.versions=20 ";
+    "--set evaluate.every= --set evaluate.every.versions=20 ";
 
 std::string failing(const std::string& sentences) {
   return "--set 'debug.fail=[" + sentences + "]' ";
@@ -120,11 +120,11 @@ TEST_CASE("a worker that stands still is given up after its patience, or begins 
     // It would stand still for a day. Its thread does not keep the program from its end.
     const Answer answer =
         program(kThree + failing("\"worker 1 stalls 86400 s at step 40\"") +
-                "--set workers.patience=0.5 --set workers.on_failure=" + policy + " --out " + run);
+                "--set workers.patience=2 --set workers.on_failure=" + policy + " --out " + run);
     CAPTURE(answer.text);
     CHECK(answer.code == (policy == "stop" ? 4 : 0));
-    CHECK(answer.text.find("worker 1 on cpu failed: has been in \"gradient\" of step 40 for 0.5 "
-                           "s") != std::string::npos);
+    CHECK(answer.text.find("worker 1 on cpu failed: has been in \"gradient\" of step 40 for 2 s") !=
+          std::string::npos);
     const json summary = summary_of_run(run);
     CHECK(summary["status"] == (policy == "stop" ? "failed" : "done"));
     CHECK(summary["failed_workers"] == (policy == "restart" ? 0 : 1));
@@ -152,8 +152,10 @@ TEST_CASE("a loss that rises suddenly ends the run, or takes it back once with a
   const TemporaryFolder folder;
   const std::string base = kThree +
                            "--set center.order=virtual --set checkpoint.every.versions=10 " +
-                           "--set guard.spike=6 --set checkpoint.keep=100 ";
-  const std::string once = failing("\"worker 1 multiplies its loss by 100 from step 120 to 125\"");
+                           "--set guard.spike=6 --set checkpoint.keep=100 --set stop.steps=1200 "
+                           "--set evaluate.every.versions=500 ";
+  const std::string once =
+      failing("\"worker 1 multiplies its loss by 100 from step 1000 to 1005\"");
   const std::string calm = folder / "calm", stop = folder / "stop", back = folder / "back";
   must_end(base + "--set guard.action=stop --out " + calm);
   CHECK(events_in(calm, "guard").empty());
@@ -163,7 +165,7 @@ TEST_CASE("a loss that rises suddenly ends the run, or takes it back once with a
   CHECK(summary_of_run(stop)["status"] == "diverged");
   REQUIRE(events_in(stop, "guard").size() == 1);
   CHECK(events_in(stop, "guard")[0]["then"] == "stop");
-  CHECK(summary_of_run(stop)["steps"][1] < 200);
+  CHECK(summary_of_run(stop)["steps"][1] < 1200);
   CHECK(fs::exists(stop + "/checkpoints"));
 
   // The fault strikes once more, after the step back: the run ends there.
@@ -176,18 +178,17 @@ TEST_CASE("a loss that rises suddenly ends the run, or takes it back once with a
   CHECK(guards[1]["then"] == "stop");
   CHECK(summary_of_run(back)["status"] == "diverged");
   check_one_line(program("train " + back + "/config.toml --set center.order=replay " +
-                         "--set center.replay=" + back +
-                         "/order.bin --out " + folder / "replay"),
+                         "--set center.replay=" + back + "/order.bin --out " + folder / "replay"),
                  2, "center.replay: the recorded run went back to version ");
 }
 
-TEST_CASE("a run that has gone back goes on to its end, and evaluations follow each other") {
+TEST_CASE("a letter that is not finite takes the run back, and evaluations follow each other") {
   const TemporaryFolder folder;
   const std::string run = folder / "run";
-  // The rate is far too high; half of it is not.
-  const Answer answer =
-      program(kThree + "--set checkpoint.every.versions=10 --set guard.action=back --out " + run +
-              failing(" \"worker 1 sends NaN at step 120\""));
+  const Answer answer = program(kThree +
+                                "--set stop.steps=1200 --set evaluate.every.versions=500 --set "
+                                "checkpoint.every.versions=10 --set guard.action=back --out " +
+                                run + " " + failing("\"worker 1 sends NaN at step 1000\""));
   CAPTURE(answer.text);
   CHECK(answer.code == 0);
   const auto guards = events_in(run, "guard");
@@ -211,7 +212,6 @@ TEST_CASE("a full disk costs what cannot be written, and what was saved is whole
                          "100); the run goes on") != std::string::npos);
   CHECK(summary_of_run(run)["status"] == "done");
   CHECK(program("evaluate " + run).code == 0);
-  CHECK(fs::exists(run + "/checkpoints"));
 
   // A disk that is full to the end loses the last center, and says which one is there.
   const std::string full = folder / "full";
@@ -220,7 +220,7 @@ TEST_CASE("a full disk costs what cannot be written, and what was saved is whole
               "--set center.order=virtual --out " + full);
   CAPTURE(failed.text);
   CHECK(failed.code == 3);
-  CHECK(failed.text.find("is of version 20, the run reached ") != std::string::npos);
+  CHECK(failed.text.find("center.safetensors is of version ") != std::string::npos);
   CHECK(summary_of_run(full)["status"] == "failed");
   CHECK(program("evaluate " + full).code == 0);
 }
@@ -248,7 +248,7 @@ TEST_CASE("data files that vanish or shrink after they were read do not matter t
   fs::resize_file(data + "/t10k-images-idx3-ubyte", 20);
   CHECK(code_of(child) == 0);
   CHECK(summary_of_run(run)["status"] == "done");
-  check_one_line(program("evaluate " + run), 3, "t10k-images-idx3-ubyte");
+  check_one_line(program("evaluate " + run), 3, "images-idx3-ubyte");
 }
 
 TEST_CASE("a folder that takes nothing more costs one line, and the run goes on") {

@@ -146,16 +146,17 @@ void Master::serve(const std::stop_token& stop) {
   }
 }
 
-/// Of the member whose seat it is now.
+/// Of the member whose seat it is now. One that comes after the master has failed finds it closed.
 Mailbox::State Master::look_at(Seat& seat) {
   Mailbox::State state = seat.mailbox->state();
   while (state == Mailbox::State::left || state == Mailbox::State::abandoned) {
     const Member* heir = seat.mailbox->heir();
     if (!heir) return Mailbox::State::left;
-    check_letters(seat);
+    if (!has_ended_) check_letters(seat);
     seat.mailbox = heir->mailbox;
     seat.telemetry = heir->telemetry;
     seat.earlier = seat.telemetry->exchanges + seat.telemetry->refused + seat.turned_away;
+    if (has_ended_) seat.mailbox->close();
     state = seat.mailbox->state();
   }
   return state;
