@@ -23,8 +23,12 @@ void Evaluator::finish(const CenterView& last, double seconds) {
   if (done_ != last.version) {
     last_ = true;
     slot_.offer(last, seconds);
-    slot_.wait_until_empty();
   }
+  finish();
+}
+
+void Evaluator::finish() {
+  slot_.wait_until_empty();
   slot_.close();
   thread_.join();
   error_.rethrow_if_any();
@@ -82,6 +86,16 @@ void Evaluator::evaluate(const Snapshot& snapshot) {
   result.test = test_->evaluate(snapshot.center);
   evaluated_ = snapshot.version;
   options_.report(result);
+  if (options_.keep_best) keep_best(result, snapshot.center);
+}
+
+void Evaluator::keep_best(const Evaluation& result, ConstView state) {
+  try {
+    options_.keep_best(result, state);
+  } catch (const std::exception& e) {
+    if (best_reported_ != e.what()) options_.warn(std::string(e.what()) + "; the run goes on");
+    best_reported_ = e.what();
+  }
 }
 
 }  // namespace easgd

@@ -1,10 +1,10 @@
 // A copy of the center at one version, on its way from the master to the evaluator.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <vector>
 
+#include "base/atomic.h"
 #include "base/view.h"
 #include "exchange/center_view.h"
 
@@ -46,7 +46,7 @@ class SnapshotSlot {
   }
 
   Snapshot snapshot_;
-  std::atomic<State> state_{State::empty};
+  Atomic<State> state_{State::empty};
 };
 
 }  // namespace easgd
