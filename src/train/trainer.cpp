@@ -65,7 +65,8 @@ class Run {
   const Environment environment_{find_environment(run_.config.workers.devices)};
   RunClient& client_;
   std::atomic<bool> good_enough_{false};  // stop.test_error has been reached
-  bool warned_of_checkpoints_ = false;    // on the keeper's thread
+  Hurry hurry_;
+  bool warned_of_checkpoints_ = false;  // on the keeper's thread
   std::unique_ptr<OrderPolicy> order_;
   RunFolder folder_;
   std::optional<Checkpoint> resumed_;  // that the run goes on from
@@ -163,6 +164,7 @@ RunResult Run::run() {
          .evaluator = evaluator,
          .evaluations = evaluations_,
          .good_enough = good_enough_,
+         .hurry = hurry_,
          .keeper = keeper},
         journal_, client_);
   keeper.wait();
@@ -255,7 +257,10 @@ EvaluatorOptions Run::evaluator_options() {
   if (const auto all = evaluations_.all(); !all.empty()) evaluated = all.back().version;
   EvaluatorOptions options{
       .make_test =
-          [this] { return std::make_unique<TestSet>(run_.config, *run_.data, run_.network); },
+          [this] {
+            return std::make_unique<TestSet>(run_.config, *run_.data, run_.network,
+                                             [this] { return hurry_.is_over(); });
+          },
       .save = [this](const Snapshot& s) { center_file_.save(s.center, s.version); },
       .report =
           [this](const Evaluation& e) {
