@@ -229,4 +229,6 @@ TEST_CASE("a run has diverged by its loss, or by the letters that were refused")
   CHECK_FALSE(diverged({.evaluations = {bad, good}}));
   CHECK(verdict({.interrupted = true, .evaluations = {bad}}) == RunStatus::interrupted);
   CHECK(verdict({.failed = true, .interrupted = true}) == RunStatus::failed);
+  CHECK(verdict({.paused = true, .evaluations = {bad}}) == RunStatus::paused);
+  CHECK(verdict({.failed = true, .paused = true}) == RunStatus::failed);
 }

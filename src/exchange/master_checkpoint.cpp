@@ -1,5 +1,6 @@
 // What the master puts into a checkpoint, and how it goes on from one.
 #include <cstring>
+#include <utility>
 
 #include "base/check.h"
 #include "base/error.h"
@@ -31,7 +32,7 @@ std::vector<std::uint16_t> workers_in(const std::string& bytes, std::size_t coun
 /// over anybody who has left because of it. Who sees that one has left sees the stop.
 void Master::heed(const std::stop_token& stop) {
   if (has_stopped_) return;
-  if (stop.stop_requested()) {
+  if (stop.stop_requested() || pauses()) {
     has_stopped_ = true;
     begin_last_checkpoint();
     order_->stop();
@@ -41,6 +42,11 @@ void Master::heed(const std::stop_token& stop) {
       begin_checkpoint({.version = version_});
     }
   }
+}
+
+bool Master::pauses() {
+  if (!checkpoints_.pauses || std::exchange(asked_to_pause_, version_) == version_) return false;
+  return checkpoints_.pauses(view());
 }
 
 void Master::begin_last_checkpoint() {

@@ -42,7 +42,7 @@ namespace {
 class Run {
  public:
   /// Makes the run folder: the last step that may fail before the run begins.
-  Run(ResolvedRun resolved, const RunPlace& place, RunClient& client);
+  Run(ResolvedRun resolved, RunPlace place, RunClient& client);
   RunResult run();
 
  private:
@@ -51,7 +51,8 @@ class Run {
   void start(Team& team) const;
   void announce();
   TeamOptions team_options(Evaluator& evaluator);
-  TeamOptions::Checkpoints checkpoint_options();
+  TeamOptions::Checkpoints checkpoint_options(Evaluator& evaluator);
+  bool pauses(Evaluator& evaluator, const CenterView& center, double seconds);
   void save_checkpoint(Checkpoint checkpoint, const Evaluator& evaluator);
   void keep_checkpoint(Checkpoint checkpoint, const Evaluator& evaluator);
   EvaluatorOptions evaluator_options();
@@ -62,9 +63,11 @@ class Run {
   RunSummary summarise(const Team& team, RunStatus status, double seconds) const;
 
   ResolvedRun run_;
+  const RunPlace place_;
   const Environment environment_{find_environment(run_.config.workers.devices)};
   RunClient& client_;
   std::atomic<bool> good_enough_{false};  // stop.test_error has been reached
+  std::atomic<bool> paused_{false};       // where the place says
   Hurry hurry_;
   bool warned_of_checkpoints_ = false;  // on the keeper's thread
   std::unique_ptr<OrderPolicy> order_;
@@ -88,16 +91,17 @@ Every every_or(Every every, double seconds) {
   return every;
 }
 
-Run::Run(ResolvedRun resolved, const RunPlace& place, RunClient& client)
+Run::Run(ResolvedRun resolved, RunPlace place, RunClient& client)
     : run_(std::move(resolved)),
+      place_(std::move(place)),
       client_(client),
       order_(make_order({.config = run_.config,
                          .algorithm = *run_.algorithm,
                          .workers = run_.workers.size(),
                          .replay_config = run_.replay_config},
                         run_.schedule)),
-      folder_(begin_folder(place, run_.config.name, client)),
-      resumed_(find_checkpoint(place, folder_, run_.config, client)),
+      folder_(begin_folder(place_, run_.config.name, client)),
+      resumed_(find_checkpoint(place_, folder_, run_.config, client)),
       journal_(run_.config, folder_, client),
       center_file_(folder_, run_.network, dump_evaluation_config(run_.config)),
       best_file_(folder_, run_.network, dump_evaluation_config(run_.config)),
@@ -110,6 +114,7 @@ Run::Run(ResolvedRun resolved, const RunPlace& place, RunClient& client)
 
 /// Takes up what the run has behind it.
 void Run::go_on() try {
+  run_.identity = identity_in(*resumed_, run_.config, run_.identity);
   evaluations_.load(resumed_->get("evaluations"), run_.workers.size());
   StateLoader clock(resumed_->get("clock"));
   clock_.describe(clock);
@@ -190,7 +195,7 @@ TeamOptions Run::team_options(Evaluator& evaluator) {
       .stop_on_failure = run_.config.workers.on_failure == OnFailure::stop,
       .on_version =
           [this, &evaluator](const CenterView& center, double seconds) {
-            if (!clock_.due(center, seconds)) return false;
+            if (paused_ || !clock_.due(center, seconds)) return false;
             if (center.seconds) evaluator.wait();  // virtual time stands still meanwhile
             if (!evaluator.offer(center, seconds)) return false;
             clock_.begun(center, seconds);
@@ -198,14 +203,14 @@ TeamOptions Run::team_options(Evaluator& evaluator) {
           },
       .on_failure = [this](int worker,
                            const std::string& why) { journal_.warn_of_failure(worker, why); }};
-  options.checkpoints = checkpoint_options();
+  options.checkpoints = checkpoint_options(evaluator);
   for (std::size_t i = 0; i < run_.workers.size(); ++i) {
     options.workers.push_back(worker_parts(run_, i));
   }
   return options;
 }
 
-TeamOptions::Checkpoints Run::checkpoint_options() {
+TeamOptions::Checkpoints Run::checkpoint_options(Evaluator& evaluator) {
   TeamOptions::Checkpoints options{.wanted = run_.config.checkpoint.keep > 0};
   options.is_due = [this](const CenterView& center, double seconds) {
     if (!checkpoint_clock_.due(center, seconds)) return false;
@@ -216,13 +221,30 @@ TeamOptions::Checkpoints Run::checkpoint_options() {
     StateSaver clock;
     clock_.describe(clock);
     checkpoint.sections["clock"] = std::move(clock.saved);
-    add_run(checkpoint, run_.config, seconds);
+    add_run(checkpoint, run_.config, run_.identity, seconds);
   };
+  if (place_.pause) {
+    options.pauses = [this, &evaluator](const CenterView& center, double seconds) {
+      return pauses(evaluator, center, seconds);
+    };
+  }
   if (resumed_) {
     options.resumed = &*resumed_;
     options.seconds = seconds_of(*resumed_);
   }
   return options;
+}
+
+/// Here, with an evaluation of this very center. It is one beside those that are due, whose times
+/// and losses stay what they would be.
+bool Run::pauses(Evaluator& evaluator, const CenterView& center, double seconds) {
+  if (!place_.pause->is_reached(clock_.epoch(center.steps), center.steps)) return false;
+  evaluator.wait();
+  const auto all = evaluations_.all();
+  const bool is_evaluated = !all.empty() && all.back().version == center.version;
+  if (!is_evaluated) evaluator.offer(center, seconds);
+  paused_ = true;
+  return true;
 }
 
 /// Once the evaluations up to its version are there.
@@ -292,7 +314,7 @@ void Run::save_start() {
 /// Whatever has failed, everything that was reached is kept; the first failure is the result's.
 RunResult Run::end(Team& team, Evaluator& evaluator) {
   const double seconds = team.seconds();
-  const bool cut_short = client_.wants_end();
+  const bool cut_short = !paused_ && client_.wants_end();
   FirstError failure;
   const auto attempt = [&failure](const auto& part) {
     try {
@@ -305,19 +327,22 @@ RunResult Run::end(Team& team, Evaluator& evaluator) {
   attempt([&] { write_order(team); });
   attempt([&] {
     auto checkpoint = team.take_last_checkpoint();
-    const bool goes_on = cut_short || failure.get() || evaluator.failed();
+    const bool goes_on = cut_short || paused_ || failure.get() || evaluator.failed();
     if (checkpoint && goes_on) save_checkpoint(std::move(*checkpoint), evaluator);
   });
   attempt([&] {  // in case a signal ends the last evaluation
     folder_.write("summary.json", text_of(summarise(team, RunStatus::interrupted, seconds)));
   });
-  if (!team.master().is_lost()) {
+  if (paused_) {
+    attempt([&] { evaluator.finish(); });
+  } else if (!team.master().is_lost()) {
     const CenterView last = team.master().view();
     attempt([&] { finish(evaluator, last, last.seconds.value_or(seconds)); });
   }
   const bool still = never_moved(team, run_.state0);
   const RunStatus status = verdict({.failed = bool(failure.get()),
                                     .interrupted = cut_short,
+                                    .paused = paused_,
                                     .never_moved = still,
                                     .totals = totals_of(team),
                                     .evaluations = evaluations_.all()});
@@ -359,25 +384,37 @@ void Run::write_order(const Team& team) {
 }
 
 RunSummary Run::summarise(const Team& team, RunStatus status, double seconds) const {
-  return easgd::summarise({.config = run_.config,
-                           .identity = run_.identity,
-                           .rates = run_.schedule.elastic(),
-                           .team = team,
-                           .train_size = run_.data->train_size,
-                           .seconds = seconds,
-                           .environment = environment_},
-                          evaluations_.all(), status);
+  RunSummary summary = easgd::summarise({.config = run_.config,
+                                         .identity = run_.identity,
+                                         .rates = run_.schedule.elastic(),
+                                         .team = team,
+                                         .train_size = run_.data->train_size,
+                                         .seconds = seconds,
+                                         .environment = environment_},
+                                        evaluations_.all(), status);
+  if (status == RunStatus::paused) summary.paused_at = place_.pause->text();
+  return summary;
+}
+
+/// Throws: KeyError.
+void check_can_pause(const Config& config, const std::optional<PausePoint>& pause) {
+  if (!pause || config.checkpoint.keep > 0) return;
+  throw KeyError("checkpoint.keep", "is 0; a run that is to pause needs a checkpoint, 1 or more");
 }
 
 }  // namespace
 
-RunResult train(Config config, const std::string& out, RunClient& client) {
-  return Run(resolve(std::move(config)), {out}, client).run();
+RunResult train(Config config, const std::string& out, RunClient& client,
+                std::optional<PausePoint> pause) {
+  check_can_pause(config, pause);
+  return Run(resolve(std::move(config)), {out, false, pause}, client).run();
 }
 
-RunResult resume(Config config, const std::string& folder, RunClient& client) {
+RunResult resume(Config config, const std::string& folder, RunClient& client,
+                 std::optional<PausePoint> pause) {
   check_unfinished(folder, config);
-  return Run(resolve(std::move(config)), {folder, true}, client).run();
+  check_can_pause(config, pause);
+  return Run(resolve(std::move(config)), {folder, true, pause}, client).run();
 }
 
 }  // namespace easgd
