@@ -62,6 +62,8 @@ void Evaluator::attempt(const Part& part) {
   if (failed()) return;
   try {
     part();
+  } catch (const GivenUp&) {
+    options_.warn("the center was saved and not tested: that takes longer than an end may");
   } catch (const std::exception& e) {
     error_.record();
     options_.warn(std::string("evaluation: ") + e.what());

@@ -23,7 +23,10 @@ struct Evaluation {
   Tally test;
 };
 
-/// How a state [P + S] is evaluated.
+/// Thrown by a test that was given up because it would have taken too long: no failure.
+struct GivenUp {};
+
+/// How a state [P + S] is evaluated. Both calls may throw GivenUp.
 class CenterTest {
  public:
   virtual ~CenterTest() = default;

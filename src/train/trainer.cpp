@@ -82,8 +82,9 @@ class Run {
   RunClient& client_;
   std::atomic<bool> good_enough_{false};  // stop.test_error has been reached
   std::atomic<bool> paused_{false};       // where the place says
-  bool warned_of_checkpoints_ = false;    // on the keeper's thread
-  const std::vector<Fault> faults_;       // of the disk
+  Hurry hurry_;
+  bool warned_of_checkpoints_ = false;  // on the keeper's thread
+  const std::vector<Fault> faults_;     // of the disk
   std::unique_ptr<OrderPolicy> order_;
   RunFolder folder_;
   std::optional<Checkpoint> resumed_;  // that the run goes on from
@@ -222,6 +223,7 @@ std::optional<RunResult> Run::run_once() {
          .evaluator = evaluator,
          .evaluations = evaluations_,
          .good_enough = good_enough_,
+         .hurry = hurry_,
          .keeper = keeper},
         journal_, client_);
   keeper.wait();
@@ -386,7 +388,10 @@ EvaluatorOptions Run::evaluator_options() {
   if (const auto all = evaluations_.all(); !all.empty()) evaluated = all.back().version;
   EvaluatorOptions options{
       .make_test =
-          [this] { return std::make_unique<TestSet>(run_.config, *run_.data, run_.network); },
+          [this] {
+            return std::make_unique<TestSet>(run_.config, *run_.data, run_.network,
+                                             [this] { return hurry_.is_over(); });
+          },
       .save =
           [this](const Snapshot& s) {
             write_nothing_if_full(s.version);
