@@ -23,8 +23,12 @@ void Evaluator::finish(const CenterView& last, double seconds) {
   if (done_ != last.version) {
     last_ = true;
     slot_.offer(last, seconds);
-    slot_.wait_until_empty();
   }
+  finish();
+}
+
+void Evaluator::finish() {
+  slot_.wait_until_empty();
   slot_.close();
   thread_.join();
   error_.rethrow_if_any();

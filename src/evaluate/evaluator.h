@@ -68,6 +68,9 @@ class Evaluator {
   /// long.
   /// Throws: what a test threw; what saving the last snapshot threw.
   void finish(const CenterView& last, double seconds);
+  /// Ends the thread once it has saved and evaluated what it was offered.
+  /// Throws: the same.
+  void finish();
 
  private:
   void run();
