@@ -7,6 +7,8 @@
 #include <stdexcept>
 #include <variant>
 
+#include "kernels/channel_block.h"
+
 namespace easgd::kernels {
 namespace {
 
@@ -20,34 +22,30 @@ void launch_any(const Kernels& kernel, std::size_t count, cudaStream_t stream) {
       kernel);
 }
 
+/// What a thread sees of its block: see channel_block.h.
+struct ThreadOfBlock {
+  Sums* shared_sums;
+  bool* shared_last;
+
+  __device__ Index group() const { return blockIdx.x; }
+  __device__ Index part() const { return blockIdx.y; }
+  __device__ Index thread() const { return threadIdx.x; }
+  __device__ Sums* sums() const { return shared_sums; }
+  __device__ bool& last() const { return *shared_last; }
+  __device__ void wait() const { __syncthreads(); }
+  __device__ void publish() const { __threadfence(); }
+  __device__ Index count_up(std::uint32_t* counter, Index most) const {
+    return atomicInc(counter, most);
+  }
+};
+
 template <class Formula>
 __global__ void __launch_bounds__(ReductionLayout::kThreads)
     sum_channels(Formula formula, ReductionLayout reduction, SumsScratch scratch) {
   __shared__ Sums sums[ReductionLayout::kThreads];
   __shared__ bool last;
-  const Index group = blockIdx.x, part = blockIdx.y, thread = threadIdx.x;
-  const auto add_up = [&](const Sums& found) {
-    sums[thread] = found;
-    for (Index half = reduction.lanes() / 2; half > 0; half /= 2) {
-      __syncthreads();
-      fold(sums, reduction, half, thread);
-    }
-  };
-  add_up(sum_rows(formula, reduction, group, part, thread));
-  const bool first = thread < reduction.width;  // of the lanes: it has written what it reads now
-  if (first) {
-    scratch.partial[reduction.partial_index(group, part) + thread] = sums[thread];
-    __threadfence();
-  }
-  __syncthreads();
-  const Index others = reduction.parts - 1;
-  if (thread == 0) last = atomicInc(scratch.finished + group, others) == others;
-  __syncthreads();
-  if (!last) return;
-  __threadfence();
-  add_up(sum_parts(scratch.partial, reduction, group, thread));
-  const Index channel = reduction.channel(group, thread);
-  if (first && reduction.has(channel)) formula.finish(channel, sums[thread]);
+  ThreadOfBlock block{sums, &last};
+  sum_channels_of(block, formula, reduction, scratch);
 }
 
 }  // namespace

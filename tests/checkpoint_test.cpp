@@ -13,6 +13,8 @@
 #include "base/error.h"
 #include "runs/checkpoint_file.h"
 #include "runs/checkpoint_folder.h"
+#include "runs/journal.h"
+#include "runs/run_record.h"
 #include "runs/tf_record.h"
 #include "temporary_folder.h"
 
@@ -124,6 +126,18 @@ TEST_CASE("lengths in a checkpoint are not believed, though the checksum is righ
   CHECK(complaint_of(folder / "c", "{}").ends_with("is not a checkpoint of this program"));
 }
 
+TEST_CASE("what a process that was killed in a write has left goes with the next checkpoint") {
+  const testing::TemporaryFolder folder;
+  const CheckpointFolder checkpoints(folder.path());
+  checkpoints.save(checkpoint_of(3), 2);
+  for (const char* name : {"version-9.new", "version-4.new2", "notes.new"}) {
+    std::ofstream(folder / "checkpoints/" + name) << "half a checkpo";
+  }
+  checkpoints.save(checkpoint_of(9), 2);
+  CHECK(names_in(folder / "checkpoints") ==
+        std::vector<std::string>{"notes.new", "version-3", "version-9"});
+}
+
 TEST_CASE("the last checkpoints stay, and where one is broken the one before is taken") {
   const testing::TemporaryFolder folder;
   const CheckpointFolder checkpoints(folder.path());
@@ -145,4 +159,31 @@ TEST_CASE("the last checkpoints stay, and where one is broken the one before is 
     fs::resize_file(folder.path() / "checkpoints" / name, 60);
   }
   CHECK_THROWS_WITH_AS(load(), doctest::Contains("version-10: section \"center\""), DataError);
+}
+
+TEST_CASE("a checkpoint that is written again is promised again, and has one event") {
+  const testing::TemporaryFolder folder;
+  struct Listener final : RunClient {
+    void line(const std::string& text) override { said += text + "\n"; }
+    std::string said;
+  } listener;
+  RunFolder run = RunFolder::create(folder / "run", "run");
+  run.log(CheckpointEvent{.version = 5});
+  const Config config;
+  Journal journal(config, run, listener);
+  journal.go_on({.version = 5}, {.versions = 2, .seconds = 1.5});
+  for (const std::uint64_t version : {5, 6, 6}) {
+    journal.report(StoredCheckpoint{.version = version, .bytes = 2'000'000});
+  }
+  CHECK(listener.said ==
+        "goes on from version 5, after 0.0 s; lost: 2 versions, 1.5 s\n"
+        "version 5 is safe: checkpoints/version-5, 2 MB in 0.00 s\n"
+        "version 6 is safe: checkpoints/version-6, 2 MB in 0.00 s\n"
+        "version 6 is safe: checkpoints/version-6, 2 MB in 0.00 s\n");
+  std::vector<std::uint64_t> versions;
+  for (const Event& event : read_run(folder / "run").events) {
+    if (const auto* saved = std::get_if<CheckpointEvent>(&event))
+      versions.push_back(saved->version);
+  }
+  CHECK(versions == std::vector<std::uint64_t>{5, 6});
 }

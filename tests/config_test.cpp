@@ -235,6 +235,34 @@ TEST_CASE("keys that need each other") {
            "nowhere.toml is not there; expected a TOML file of layers");
 }
 
+TEST_CASE("a configuration that another file carries reads no further one") {
+  CHECK_THROWS_WITH_AS(
+      parse_config("[network]\nfile = \"/etc/passwd\"\n", "a.safetensors (its easgd.config)", {}),
+      "a.safetensors (its easgd.config):2: network.file: expected [[network.layer]] tables: a "
+      "configuration that another file carries reads no further one",
+      ConfigError);
+}
+
+TEST_CASE("values and names that nest without end are told with their line") {
+  std::string dots = "seed = 1\na";
+  for (int i = 0; i < 201; ++i) dots += ".a";
+  contains(complaint(dots + " = 1\n"), ":2: not valid TOML: a name of more than 200 parts");
+  contains(complaint("a = " + std::string(65, '[') + std::string(65, ']')), "not valid TOML");
+}
+
+TEST_CASE("letters beyond ASCII stand in quotes and comments alone") {
+  const std::string letter = "\xc3\xa9", three = "'''", wide = "\"\"\"";
+  contains(complaint("# " + letter + "\n" + letter + " = 1\n"),
+           ":2: not valid TOML: a letter beyond ASCII");
+  contains(complaint("name = \"a\" \xc2\xa0\n"), ":1: not valid TOML: a letter beyond ASCII");
+  for (const std::string& text : {"\"" + letter + " \\\" " + letter + "\"", "'" + letter + " \"'",
+                                  wide + letter + "\n\"" + letter + "\"\"" + wide,
+                                  three + letter + "'\n" + letter + three, "\"\" # \" " + letter}) {
+    CAPTURE(text);
+    CHECK(complaint("name = " + text + "\n" + kRest + kLayers).find("ASCII") == std::string::npos);
+  }
+}
+
 TEST_CASE("files that are no configuration") {
   contains(complaint(""), "is empty; expected a configuration");
   contains(complaint(kRest + "[network]\nfile = \"/dev/null\"\n"),

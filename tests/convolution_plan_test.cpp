@@ -9,11 +9,12 @@
 #include <string>
 #include <tuple>
 
+#include "config/reader.h"
 #include "evaluate/run_inputs.h"
 #include "network_spec.h"
 #include "nn/conv2d.h"
 #include "settings/config.h"
-#include "settings/load.h"
+#include "settings/layer_tables.h"
 
 using namespace easgd;
 using namespace easgd::cuda;
@@ -83,7 +84,10 @@ TEST_CASE("convolution plans: cuDNN has one for everything that is shipped, in e
                              Case{"resnet20", {3, 32, 32}, 8}, Case{"resnet18", {3, 32, 32}, 11}}) {
       const std::string file =
           EASGD_SOURCE_ROOT "/configs/networks/" + std::string(each.network) + ".toml";
-      const Config config = parse_config("[network]\nfile = \"" + file + "\"\n", file, {});
+      Config config;
+      config::read_file(
+          file, {}, [&](config::Fields& f) { layer_fields(f, "layer", config.network.layers); },
+          "layers");
       const Network network = make_network(config, each.image, 10);
       for (const Format format : {Format{}, Format{.channels_last = true}, Format{true, true}}) {
         const auto all = convolutions(network, 128, format);

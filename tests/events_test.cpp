@@ -68,6 +68,29 @@ RunSummary some_summary() {
 
 }  // namespace
 
+TEST_CASE("events of checkpoints are written as the contract says, and read back") {
+  CheckpointEvent saved{.seconds = 2.5,
+                        .version = 12,
+                        .file = "checkpoints/version-12",
+                        .bytes = 99,
+                        .write_seconds = 0.25};
+  CHECK(text_of(saved) ==
+        R"({"bytes":99,"event":"checkpoint","file":"checkpoints/version-12","time":2.5,)"
+        R"("version":12,"write_seconds":0.25})");
+  saved.is_virtual = true;
+  CHECK(json::parse(text_of(saved)).at("wall_time") == 2.5);
+  ResumeEvent resumed{.seconds = 2.5,
+                      .version = 12,
+                      .file = "checkpoints/version-12",
+                      .lost_seconds = 1.5,
+                      .lost_versions = 7};
+  CHECK(text_of(resumed) ==
+        R"({"event":"resume","file":"checkpoints/version-12","lost_seconds":1.5,)"
+        R"("lost_versions":7,"time":2.5,"version":12})");
+  resumed.is_virtual = true;
+  CHECK(json::parse(text_of(resumed)).at("wall_time") == 2.5);
+}
+
 TEST_CASE("each event is written as the contract says, and reads back") {
   CHECK(text_of(EvaluationEvent{.time = 1.5,
                                 .version = 7,

@@ -136,29 +136,60 @@ TEST_CASE("fake GPUs: the center may be in host memory, on a device, or on every
         bytes_of(runs.file("workers", "center.safetensors")));
 }
 
+namespace {
+
+/// The versions of a run's checkpoints, rising.
+std::vector<int> checkpoints_of(const std::string& run) {
+  std::vector<int> versions;
+  for (const auto& entry : std::filesystem::directory_iterator(run + "/checkpoints")) {
+    versions.push_back(std::stoi(entry.path().filename().string().substr(8)));  // version-12
+  }
+  std::ranges::sort(versions);
+  return versions;
+}
+
+/// As if it had been killed right after the checkpoint of a version.
+void cut_back(const std::string& run, int version) {
+  for (const int later : checkpoints_of(run)) {
+    const std::string file = run + "/checkpoints/version-" + std::to_string(later);
+    if (later > version) std::filesystem::remove(file);
+  }
+  for (const char* file : {"/summary.json", "/center.safetensors", "/order.bin"}) {
+    std::filesystem::remove(run + file);
+  }
+}
+
+}  // namespace
+
 TEST_CASE("fake GPUs: a run that is killed goes on from its checkpoint with the same bytes") {
   const Runs runs;
-  const std::string always = "--set stop.steps=150 --set checkpoint.every.versions=11 ";
+  const std::string always =
+      "--set stop.steps=150 --set checkpoint.every.versions=11 --set checkpoint.keep=100 ";
+  int number = 0;
   for (const std::string& settings :
        {std::string("--set center.order=round_robin --set center.place=pinned"),
         std::string("--set center.order=round_robin --set center.place=cuda:1"),
         std::string("--set algorithm.exchange=synchronous --set workers.devices=[0,1] "
                     "--set center.place=workers")}) {
     CAPTURE(settings);
-    static int number = 0;
-    const std::string run = "run" + std::to_string(number++);
+    const std::string run = "run" + std::to_string(number++), folder = runs.file(run);
     runs.train(run, always + settings);
-    const std::string center = bytes_of(runs.file(run, "center.safetensors"));
-    REQUIRE(std::filesystem::exists(runs.file(run, "checkpoints")));
-    for (const char* file : {"summary.json", "center.safetensors"}) {  // as if it had been killed
-      std::filesystem::remove(runs.file(run, file));
+    const std::string center = bytes_of(folder + "/center.safetensors");
+    const std::string order = bytes_of(folder + "/order.bin");
+    const std::vector<int> versions = checkpoints_of(folder);
+    REQUIRE(versions.size() > 3);
+    for (const int version : {versions[versions.size() / 2], versions[0]}) {
+      CAPTURE(version);
+      cut_back(folder, version);
+      const Answer answer =
+          program("train --resume " + folder, "EASGD_FAKE_DEVICES=2 EASGD_FAKE_MEMORY=1000000000 ");
+      CAPTURE(answer.text);
+      REQUIRE(answer.code == 0);
+      CHECK(answer.text.find("goes on from version " + std::to_string(version) + ",") !=
+            std::string::npos);
+      CHECK(bytes_of(folder + "/center.safetensors") == center);
+      CHECK(bytes_of(folder + "/order.bin") == order);
     }
-    const Answer answer = program("train --resume " + runs.file(run),
-                                  "EASGD_FAKE_DEVICES=2 EASGD_FAKE_MEMORY=1000000000 ");
-    CAPTURE(answer.text);
-    REQUIRE(answer.code == 0);
-    CHECK(answer.text.find("goes on from version") != std::string::npos);
-    CHECK(bytes_of(runs.file(run, "center.safetensors")) == center);
   }
 }
 

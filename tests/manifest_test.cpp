@@ -128,6 +128,24 @@ TEST_CASE("lines of a later program are passed over, damaged ones are named") {
   CHECK_THROWS_AS(read_sweep(folder.path() / "nowhere"), DataError);
 }
 
+TEST_CASE("a manifest names no run outside its sweep") {
+  for (const std::string place : {"/tmp", "../other", "runs/../../other", ""}) {
+    const TemporaryFolder folder;
+    const std::string run = R"({"identity":"a","seed":1,"folder":")" + place + "\"}";
+    append(folder.path() / "manifest.jsonl",
+           R"({"event":"plan","name":"s","total":0,"axes":[],"runs":[]})"
+           "\n{\"event\":\"added\",\"run\":" +
+               run + "}\n");
+    CHECK_THROWS_WITH_AS(
+        read_sweep(folder.path()),
+        doctest::Contains(("manifest.jsonl:2: folder: expected a path inside the sweep's folder; "
+                           "found \"" +
+                           place + "\"")
+                              .c_str()),
+        DataError);
+  }
+}
+
 TEST_CASE("two of one sweep at once: the second says so") {
   const TemporaryFolder folder;
   const Manifest first(folder.path());

@@ -1,11 +1,10 @@
 // Reading and setting the keys that an algorithm has of its own, without knowing its type.
 #pragma once
 
-#include <toml++/toml.h>
-
 #include <string>
 
 #include "config/reader.h"
+#include "config/toml.h"
 #include "config/writer.h"
 #include "settings/algorithm_keys.h"
 

@@ -5,7 +5,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
+#include <map>
 #include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "base/error.h"
@@ -22,11 +26,15 @@ struct End {
   std::vector<float> center;
   std::vector<std::uint16_t> order;
   std::vector<std::uint64_t> steps;
+  std::uint64_t version = 0;
+  std::vector<std::uint64_t> absorbed_steps = {}, letters = {};  // of each worker
   std::vector<Checkpoint> checkpoints = {};
   bool stopped = false;
 
   bool is_that_of(const End& other) const {
-    return center == other.center && order == other.order && steps == other.steps;
+    return center == other.center && order == other.order && steps == other.steps &&
+           version == other.version && absorbed_steps == other.absorbed_steps &&
+           letters == other.letters;
   }
 };
 
@@ -67,7 +75,13 @@ End run(const Toy& toy, const Course& course, Team** shown = nullptr) {
   const CenterView last = runs.master().view();
   end.center.assign(last.center.begin(), last.center.end());
   end.order = runs.master().order();
-  for (std::size_t i = 0; i < toy.workers; ++i) end.steps.push_back(runs.telemetry(i).clock);
+  end.version = last.version;
+  end.absorbed_steps.assign(last.steps.begin(), last.steps.end());
+  for (std::size_t i = 0; i < toy.workers; ++i) {
+    const WorkerTelemetry& t = runs.telemetry(i);
+    end.steps.push_back(t.clock);
+    end.letters.push_back(t.exchanges + t.refused);
+  }
   return end;
 }
 
@@ -188,28 +202,123 @@ TEST_CASE("a run that goes on from any checkpoint made on the way ends where tha
   }
 }
 
-TEST_CASE("every vector and counter of a checkpoint matters: what is lost is seen in the end") {
+TEST_CASE("a checkpoint whose parts do not fit the run or each other is refused") {
   Bed bed("eamsgd");
   bed.toy.order = bed.orders[0];
-  const End undisturbed = run(bed.toy, {});
-  End cut = run(bed.toy, {.stop_after = 4});
-  Checkpoint& checkpoint = cut.checkpoints.back();
-  for (const char* vector : {"x", "v", "y"}) {
-    CAPTURE(vector);
-    Checkpoint poorer = checkpoint;
-    std::ranges::fill(poorer.sections.at("worker 1").vectors.at(vector), 0.0f);
-    CHECK(run(bed.toy, {.from = &poorer}).center != undisturbed.center);
+  const Checkpoint checkpoint = run(bed.toy, {.stop_after = 4}).checkpoints.back();
+  const auto complaint_of = [&](const std::function<void(Checkpoint&)>& change) {
+    Checkpoint other = checkpoint;
+    change(other);
+    try {
+      run(bed.toy, {.from = &other});
+      return std::string("nothing");
+    } catch (const DataError& e) {
+      return std::string(e.what());
+    }
+  };
+  CHECK(complaint_of([](Checkpoint&) {}) == "nothing");
+  CHECK(complaint_of([](Checkpoint& c) { c.sections.erase("rule"); }) == "has no section \"rule\"");
+  const auto worker = [](Checkpoint& c) -> SavedState& { return c.sections.at("worker 0"); };
+  CHECK(complaint_of([&](Checkpoint& c) { worker(c).vectors.at("v").pop_back(); }) ==
+        "\"v\": expected 8 values, found 7");
+  CHECK(complaint_of([&](Checkpoint& c) {
+          worker(c).counters.at("worker.next_exchange") = {0};
+        }).starts_with("\"worker.next_exchange\": expected "));
+  CHECK(complaint_of([&](Checkpoint& c) {
+          worker(c).counters.at("worker.clock") = {0};
+        }).starts_with("\"worker.clock\": expected "));
+}
+
+namespace {
+
+/// One value of a checkpoint, lost.
+struct Loss {
+  std::string section, name;
+  std::function<void(SavedState&)> lose;
+};
+
+void lose_vector(std::vector<float>& values) {
+  const bool was_zero = std::ranges::all_of(values, [](float value) { return value == 0; });
+  std::ranges::fill(values, was_zero ? 1.0f : 0.0f);
+}
+
+/// What only tells people of the run, and is told anew at the next exchange.
+bool only_tells(const std::string& name) {
+  const auto names = {"worker.hits",  "worker.samples", "hits",  "samples",
+                      "last_version", "last_refused",   "steps", "staleness"};
+  return std::ranges::find(names, name) != names.end();
+}
+
+/// What is kept and never read again.
+bool is_idle(const std::string& algorithm, const std::string& what) {
+  const std::set<std::string> of_one_worker = {"order: turn", "order: visit"};
+  if (of_one_worker.contains(what)) return Registry<Algorithm>::get(algorithm).single;
+  const std::multimap<std::string, std::string> idle = {
+      {"allreduce", "worker: x"},           {"allreduce", "worker: u"},  // the reply comes before
+      {"mdownpour", "worker: x"},           {"mdownpour", "worker: u"},  // every gradient
+      {"easgd_tree", "rule: letters 1.0"},                               // a root has no parent
+      {"eamsgd_tree", "rule: letters 1.0"}, {"mvasgd", "worker: changes"},
+      {"mvadownpour", "rule: changes"},  // of a constant rate
+  };
+  const auto [begin, end] = idle.equal_range(algorithm);
+  return std::any_of(begin, end, [&](const auto& entry) { return entry.second == what; });
+}
+
+/// Of each vector and counter that a checkpoint has.
+std::vector<Loss> losses_of(const Checkpoint& checkpoint) {
+  std::vector<Loss> losses;
+  for (const auto& [section, saved] : checkpoint.sections) {
+    for (const auto& [name, values] : saved.vectors) {
+      if (values.empty() || only_tells(name)) continue;
+      losses.push_back({section, name, [name](SavedState& s) { lose_vector(s.vectors.at(name)); }});
+    }
+    for (const auto& [name, values] : saved.counters) {
+      if (only_tells(name)) continue;
+      losses.push_back({section, name, [name](SavedState& s) {
+                          for (auto& value : s.counters.at(name)) value = value == 0 ? 1 : 0;
+                        }});
+    }
   }
-  Checkpoint other = checkpoint;
-  ++other.sections.at("order").counters.at("turn")[0];
-  CHECK(run(bed.toy, {.from = &other}).order != undisturbed.order);
-  other = checkpoint;
-  other.sections.at("worker 0").vectors.at("v").pop_back();
-  CHECK_THROWS_WITH_AS(run(bed.toy, {.from = &other}), "\"v\": expected 8 values, found 7",
-                       DataError);
-  other = checkpoint;
-  other.sections.erase("rule");
-  CHECK_THROWS_WITH_AS(run(bed.toy, {.from = &other}), "has no section \"rule\"", DataError);
+  return losses;
+}
+
+/// The run that goes on from a poorer checkpoint ends elsewhere, or says that it cannot.
+bool is_seen(const Loss& loss, Checkpoint checkpoint, const Toy& toy, const End& undisturbed) {
+  loss.lose(checkpoint.sections.at(loss.section));
+  try {
+    return !run(toy, {.from = &checkpoint}).is_that_of(undisturbed);
+  } catch (const DataError&) {
+    return true;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("whatever a checkpoint keeps is missed if it is lost, for every algorithm") {
+  for (const std::string& name : Registry<Algorithm>::names()) {
+    CAPTURE(name);
+    Bed bed(name);
+    bed.toy.order = bed.orders[0];
+    const End undisturbed = run(bed.toy, {.checkpoint_every = 1});
+    std::vector<Checkpoint> checkpoints = undisturbed.checkpoints;
+    for (const std::uint64_t versions : {2, 5}) {
+      const End cut = run(bed.toy, {.stop_after = versions});
+      if (cut.stopped) checkpoints.push_back(cut.checkpoints.back());
+    }
+    std::map<std::string, bool> seen;  // by section and name, wherever it was cut
+    for (const Checkpoint& checkpoint : checkpoints) {
+      for (const Loss& loss : losses_of(checkpoint)) {
+        const bool is_of_worker = loss.section.starts_with("worker");
+        bool& found = seen[(is_of_worker ? "worker" : loss.section) + ": " + loss.name];
+        found = found || is_seen(loss, checkpoint, bed.toy, undisturbed);
+      }
+    }
+    CHECK(seen.size() > 4);
+    for (const auto& [what, was_seen] : seen) {
+      CAPTURE(what);
+      CHECK(was_seen != is_idle(name, what));
+    }
+  }
 }
 
 TEST_CASE("a worker that has failed starts again from the center") {

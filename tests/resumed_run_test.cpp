@@ -1,7 +1,9 @@
 // A run that is cut short and goes on: the same files as if nothing had happened.
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -10,7 +12,9 @@
 
 #include "algorithms/algorithm.h"
 #include "base/error.h"
+#include "nn/safetensors.h"
 #include "program.h"
+#include "runs/checkpoint_folder.h"
 #include "runs/run_record.h"
 #include "settings/load.h"
 #include "temporary_folder.h"
@@ -48,12 +52,23 @@ Config small(Settings sets, const std::string& file = "configs/synthetic_logisti
   return load_config(EASGD_SOURCE_ROOT "/" + file, sets);
 }
 
-std::vector<nlohmann::json> evaluations_in(const std::string& folder) {
+std::vector<nlohmann::json> events_in(const std::string& folder, const std::string& kind) {
   std::vector<nlohmann::json> found;
   for (const auto& event : lines_of(folder + "/metrics.jsonl")) {
-    if (event["event"] == "evaluation") found.push_back(event);
+    if (event["event"] == kind) found.push_back(event);
   }
   return found;
+}
+
+std::vector<nlohmann::json> evaluations_in(const std::string& folder) {
+  return events_in(folder, "evaluation");
+}
+
+/// Versions of events of a kind rise, so that none is there twice.
+void check_rising(const std::vector<nlohmann::json>& events) {
+  for (std::size_t i = 1; i < events.size(); ++i) {
+    CHECK(events[i]["version"] > events[i - 1]["version"]);
+  }
 }
 
 /// How often it was cut short.
@@ -97,9 +112,13 @@ TEST_CASE("a run that is cut short again and again leaves the files of the undis
     const std::string whole = folder / (name + "-whole"), pieces = folder / (name + "-pieces");
     RunClient calm;
     REQUIRE(train(small(sets), whole, calm).status() == RunStatus::done);
-    CHECK(run_in_pieces(small(sets), pieces) >= 1);
+    const int cuts = run_in_pieces(small(sets), pieces);
+    CHECK(cuts >= 1);
     check_same(whole, pieces);
     CHECK(evaluations_in(pieces).size() > 3);
+    CHECK(int(events_in(pieces, "resume").size()) == cuts);
+    CHECK(int(events_in(pieces, "checkpoint").size()) <= cuts);  // one cut may make no way
+    check_rising(events_in(pieces, "checkpoint"));
     double time = 0;
     for (const auto& event : lines_of(pieces + "/metrics.jsonl")) {
       if (event["event"] != "progress") continue;
@@ -129,6 +148,30 @@ TEST_CASE("running statistics of batch normalisation and dropout go on as well")
   }
 }
 
+TEST_CASE("best.safetensors is the center of the lowest error that was evaluated, over all parts") {
+  const TemporaryFolder folder;
+  const std::string run = folder / "run", best = run + "/best.safetensors";
+  const Settings sets = {"stop.steps=400", "evaluate.every.epochs=2", "algorithm.learning_rate=0.2",
+                         "checkpoint.every.versions=7"};
+  Impatient hurried(3);
+  train(small(sets), run, hurried);
+  RunClient calm;
+  REQUIRE(resume(load_config(run + "/config.toml", {}), run, calm).status() == RunStatus::done);
+  const auto all = evaluations_in(run);
+  const auto lowest = std::ranges::min_element(
+      all, {}, [](const auto& e) { return e["test_error"].template get<double>(); });
+  CHECK(lowest + 1 != all.end());  // else it is the last center as well
+  const double error = std::stod(safetensors::read(best).metadata.at("easgd.test_error"));
+  CHECK(error <= (*lowest)["test_error"]);  // that of the cut has left no event
+  const Answer answer = program("evaluate " + best);
+  CAPTURE(answer.text);
+  CHECK(answer.text.find(fmt::format("test error {:.4f} %", 100 * error)) != std::string::npos);
+  const std::string without = folder / "without";
+  REQUIRE(train(small({"stop.steps=10", "checkpoint.best=false"}), without, calm).status() ==
+          RunStatus::done);
+  CHECK_FALSE(fs::exists(without + "/best.safetensors"));
+}
+
 TEST_CASE("a run that is killed goes on from its last checkpoint") {
   const TemporaryFolder folder;
   const std::string whole = folder / "whole", killed = folder / "killed", log = folder / "log";
@@ -152,6 +195,17 @@ TEST_CASE("a run that is killed goes on from its last checkpoint") {
     REQUIRE(answer.code == 0);
   }
   check_same(whole, killed);
+  const auto saved = events_in(killed, "checkpoint"), resumed = events_in(killed, "resume");
+  REQUIRE(saved.size() > 2);
+  check_rising(saved);
+  CHECK(saved.back()["file"] ==
+        "checkpoints/version-" + std::to_string(saved.back()["version"].get<int>()));
+  CHECK(saved.back()["bytes"] ==
+        fs::file_size(killed + "/" + saved.back()["file"].get<std::string>()));
+  REQUIRE(!resumed.empty());  // some were killed before they had begun
+  std::uint64_t lost = 0;
+  for (const auto& event : resumed) lost += event["lost_versions"].get<std::uint64_t>();
+  CHECK(lost > 0);
 }
 
 TEST_CASE("a signal leaves a checkpoint, from which the command line goes on") {
@@ -168,6 +222,8 @@ TEST_CASE("a signal leaves a checkpoint, from which the command line goes on") {
   check_one_line(program("train --resume " + run + " --set algorithm.tau=77"), 2,
                  "--set algorithm.tau=77: algorithm.tau: is 10 in the run that is to go on, 77 "
                  "here; only stop,");
+  check_one_line(program("train --resume " + run + " --set algorithm.tau=77"), 2,
+                 "--from-center starts another run from its center");
   const Answer answer =
       program("train --resume " + run + " --set stop.epochs= --set stop.seconds=" +
               std::to_string(before.wall_seconds + 0.5));
@@ -179,6 +235,65 @@ TEST_CASE("a signal leaves a checkpoint, from which the command line goes on") {
   CHECK(after.steps[0] > before.steps[0]);
   CHECK(after.exchanges > before.exchanges);
   check_one_line(program("train --resume " + run), 2, "the run has come to its end");
+}
+
+TEST_CASE("a run that is over and was given another end goes on again if it was killed then") {
+  const TemporaryFolder folder;
+  const std::string run = folder / "run", log = folder / "log";
+  RunClient calm;
+  const Settings sets = {"center.order=round_robin", "stop.steps=300",
+                         "checkpoint.every.versions=50"};
+  REQUIRE(train(small(sets), run, calm).status() == RunStatus::done);
+  const pid_t child = start_training({"--resume", run, "--set", "stop.steps=1000000"}, log);
+  for (int naps = 0; naps < 1000 && events_in(run, "resume").empty(); ++naps) sleep_ms(10);
+  sleep_ms(100);
+  kill(child, SIGKILL);
+  REQUIRE(code_of(child) == 128 + SIGKILL);
+  CHECK_FALSE(fs::exists(run + "/summary.json"));
+  const Answer answer = program("train --resume " + run + " --set stop.steps=2000");
+  CAPTURE(answer.text);
+  CHECK(answer.code == 0);
+  check_one_line(program("train --resume " + run), 2, "the run has come to its end");
+}
+
+TEST_CASE("another run starts from the center of one, with keys that a resume refuses") {
+  const TemporaryFolder folder;
+  const std::string run = folder / "run", other = folder / "other";
+  Impatient hurried(3);
+  REQUIRE(train(small({"stop.steps=100000"}), run, hurried).status() == RunStatus::interrupted);
+  const auto before = evaluations_in(run);
+  const std::string command = "train --resume " + run + " --from-center --out ";
+  // The one letter of each worker is its start, so that the end is the start.
+  const Answer answer = program(command + other +
+                                " --set algorithm.learning_rate=0.02 --set algorithm.tau=7 "
+                                "--set stop.steps=5");
+  CAPTURE(answer.text);
+  REQUIRE(answer.code == 0);
+  CHECK(answer.text.find("not carried over: replicas and momentum") != std::string::npos);
+  const Checkpoint checkpoint = CheckpointFolder(run).load([](const std::string&) {}).value();
+  const auto& center = checkpoint.get("center").vectors.at("center");
+  const auto tensors = safetensors::read(other + "/center.safetensors").tensors;
+  const auto weight = std::ranges::find_if(
+      tensors, [](const auto& tensor) { return tensor.first.ends_with(".weight"); });
+  REQUIRE(weight != tensors.end());
+  const std::vector<float>& values = weight->second.values;
+  CHECK(std::equal(values.begin(), values.end(), center.begin()));
+  CHECK(read_run(other).summary.value().steps == std::vector<std::uint64_t>(3, 5));
+  CHECK(evaluations_in(run) == before);
+  check_one_line(program("train --resume " + run + " --out " + folder / "x"), 2,
+                 "--out: a run goes");
+  CHECK(program("train --from-center " + run + "/config.toml").code == 2);
+  std::ofstream(folder / "net.toml") << "[[layer]]\ntype = \"linear\"\noutputs = 12\n"
+                                        "[[layer]]\ntype = \"relu\"\n"
+                                        "[[layer]]\ntype = \"linear\"\noutputs = 10\n"
+                                        "[[layer]]\ntype = \"softmax_cross_entropy\"\n";
+  const Answer refused =
+      program(command +
+              folder / "y --quiet --set network.layer= --set network.file=" + folder / "net.toml");
+  CAPTURE(refused.text);
+  CHECK(refused.code == 3);
+  CHECK(refused.text.find("has no tensor \"linear1.weight\" of 12x3072") != std::string::npos);
+  CHECK_FALSE(fs::exists(folder / "y"));
 }
 
 TEST_CASE("what cannot go on is told in one line") {

@@ -3,6 +3,7 @@
 #include "runs/run_folder.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -214,6 +215,40 @@ TEST_CASE("a torn last line is dropped from a folder that is reopened") {
   CHECK(fs::file_size(path + "/metrics.jsonl") == 0);
 }
 
+TEST_CASE("lines of zeros, which a power failure leaves, go when events are dropped") {
+  const testing::TemporaryFolder folder;
+  const std::string path = folder / "run";
+  leave_run(path);
+  append(path + "/metrics.jsonl", std::string(100, '\0') + "\n");
+  append(path + "/metrics.jsonl", "{\"event\":\"warning\",\"message\":\"last\"}\n");
+  RunFolder::reopen(path).drop_events([](const Event&) { return false; });
+  CHECK(messages_in(path) == Messages{"first", "last"});
+}
+
+TEST_CASE("files that a killed run was writing are taken away when its folder is reopened") {
+  const testing::TemporaryFolder folder;
+  const std::string path = folder / "run";
+  leave_run(path);
+  for (const char* name : {"/center.safetensors.new", "/metrics.jsonl.new2", "/theirs.new"}) {
+    std::ofstream(path + name) << "half";
+  }
+  RunFolder::reopen(path);
+  CHECK_FALSE(fs::exists(path + "/center.safetensors.new"));
+  CHECK_FALSE(fs::exists(path + "/metrics.jsonl.new2"));
+  CHECK(fs::exists(path + "/theirs.new"));
+}
+
+TEST_CASE("who opened the events before they were replaced finds a run at work too") {
+  const testing::TemporaryFolder folder;
+  const std::string path = folder / "run";
+  leave_run(path);
+  RunFolder mine = RunFolder::reopen(path);
+  AppendedFile late(path + "/metrics.jsonl", O_RDWR);
+  mine.drop_events([](const Event&) { return true; });
+  CHECK_FALSE(late.lock());
+  CHECK(is_at_work(path));
+}
+
 TEST_CASE("a folder in which a run is at work is not reopened") {
   const testing::TemporaryFolder folder;
   const std::string path = folder / "run";
@@ -255,7 +290,7 @@ TEST_CASE("a run that is being written is read as far as it is there") {
   const testing::TemporaryFolder folder;
   const std::string path = folder / "run", metrics = path + "/metrics.jsonl";
   leave_run(path);
-  append(metrics, R"({"event":"checkpoint","version":3})"
+  append(metrics, R"({"event":"to_come","version":3})"
                   "\n");  // of a later program
   append(metrics, R"({"event":"warning","message":"second","colour":"red"})"
                   "\n");

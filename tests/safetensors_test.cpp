@@ -194,6 +194,15 @@ TEST_CASE("tensors that the network does not take are told, but PyTorch's counts
                          "...; give the"));
 }
 
+TEST_CASE("of many misfits the first is told, with how many there are and what is left over") {
+  CHECK(complaint("{" + entry("features.0.weight", "F32", "[1,1]", 0, 4) + "," +
+                      entry("linear1.bias", "F32", "[1,1]", 4, 8) + "}",
+                  kData) ==
+        "a.safetensors: has no tensor \"linear1.weight\" of 1x1; and 1 more of the network's 2 "
+        "tensors is missing or does not fit; holds 1 tensor that the network does not have: "
+        "features.0.weight; give the configuration of the network that it is of");
+}
+
 TEST_CASE("tensors of a wrong type or shape are told") {
   CHECK(complaint("{" + kWeight + "," + entry("linear1.bias", "I64", "[1]", 4, 12) + "}",
                   kData + "1234")

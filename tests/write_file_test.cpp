@@ -69,3 +69,17 @@ TEST_CASE("a file system that cannot say what has reached the disk is no failure
   write_file(folder / "file", [](std::ostream& out) { out << "text"; });
   CHECK(fs::file_size(folder / "file") == 4);
 }
+
+TEST_CASE("what a killed writer has left is taken away, and nothing else") {
+  const testing::TemporaryFolder folder;
+  const char* const names[] = {"a", "a.new", "a.new2", "a.new17", "b.new", "a.newer", "a.new.txt"};
+  for (const char* name : names) write_file(folder / name, [](std::ostream& out) { out << 1; });
+  remove_unfinished(folder.path(), [](const std::string& name) { return name == "a"; });
+  for (const char* name : names) {
+    CAPTURE(name);
+    const bool was_unfinished = std::string(name).starts_with("a.new") &&
+                                std::string(name) != "a.newer" && std::string(name) != "a.new.txt";
+    CHECK(fs::exists(folder / name) != was_unfinished);
+  }
+  remove_unfinished(folder / "nowhere", [](const std::string&) { return true; });
+}

@@ -7,13 +7,16 @@
 
 #include <cerrno>
 #include <cstring>
+#include <string_view>
+#include <vector>
 
 #include "base/error.h"
 
 namespace easgd {
 namespace {
 
-constexpr int kMostNames = 1000;  // that are taken already
+constexpr int kMostNames = 1000;                  // that are taken already
+constexpr std::string_view kUnfinished = ".new";  // and a number, if that name was taken
 
 /// A file beside `path` that was not there before, opened to be written; errno if there is none.
 struct NewFile {
@@ -24,7 +27,7 @@ struct NewFile {
 NewFile make_beside(const std::filesystem::path& path) {
   NewFile file;
   for (int n = 1; n <= kMostNames; ++n) {
-    file.path = path.string() + (n == 1 ? ".new" : fmt::format(".new{}", n));
+    file.path = fmt::format("{}{}{}", path.string(), kUnfinished, n == 1 ? "" : std::to_string(n));
     file.descriptor = open(file.path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (file.descriptor != -1 || errno != EEXIST) break;
   }
@@ -60,16 +63,6 @@ int fill_file(int descriptor, const std::function<void(std::ostream&)>& fill) {
   return errno != 0 ? errno : EIO;
 }
 
-/// Has a new name in a folder reach the disk. The file is whole with the name or without, so that a
-/// folder that cannot be opened or asked is no failure.
-void make_name_durable(const std::filesystem::path& path) {
-  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
-  const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor == -1) return;
-  fsync(descriptor);
-  close(descriptor);
-}
-
 /// Returns an errno, or 0.
 int put_in_place(const std::filesystem::path& from, const std::filesystem::path& to,
                  bool replaces) {
@@ -91,7 +84,7 @@ void write(const std::filesystem::path& path, const std::function<void(std::ostr
     if (why == 0) why = put_in_place(beside.path, path, replaces);
     if (why == 0) {
       unless_placed.path = nullptr;
-      make_name_durable(path);
+      make_names_durable(path.parent_path());
       return;
     }
   }
@@ -109,6 +102,31 @@ void write_file(const std::filesystem::path& path, const std::function<void(std:
 void write_new_file(const std::filesystem::path& path,
                     const std::function<void(std::ostream&)>& fill) {
   write(path, fill, false);
+}
+
+void remove_unfinished(const std::filesystem::path& folder,
+                       const std::function<bool(const std::string& name)>& is_ours) {
+  std::error_code error, ignored;
+  std::vector<std::filesystem::path> unfinished;
+  std::filesystem::directory_iterator entry(folder, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    const std::size_t at = name.rfind(kUnfinished);
+    if (at == name.npos || !is_ours(name.substr(0, at))) continue;
+    if (name.find_first_not_of("0123456789", at + kUnfinished.size()) == name.npos) {
+      unfinished.push_back(entry->path());
+    }
+  }
+  for (const auto& path : unfinished) std::filesystem::remove(path, ignored);
+}
+
+/// A file is whole with its name or without, so that this may fail.
+void make_names_durable(const std::filesystem::path& folder) {
+  const char* const path = folder.empty() ? "." : folder.c_str();
+  const int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor == -1) return;
+  fsync(descriptor);
+  close(descriptor);
 }
 
 }  // namespace easgd

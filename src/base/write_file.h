@@ -16,4 +16,13 @@ void write_file(const std::filesystem::path& path, const std::function<void(std:
 void write_new_file(const std::filesystem::path& path,
                     const std::function<void(std::ostream&)>& fill);
 
+/// Takes away what a process that was killed has left in a folder: files that were on their way to
+/// a name that is ours. Nobody may be writing one of these.
+void remove_unfinished(const std::filesystem::path& folder,
+                       const std::function<bool(const std::string& name)>& is_ours);
+
+/// Has the names in a folder reach the disk: those that have come, and that others have gone. A
+/// folder that cannot be opened or asked is no failure.
+void make_names_durable(const std::filesystem::path& folder);
+
 }  // namespace easgd

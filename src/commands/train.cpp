@@ -1,8 +1,11 @@
 #include "train/trainer.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <memory>
+#include <utility>
 
 #include "base/error.h"
 #include "base/interrupt.h"
@@ -10,6 +13,7 @@
 #include "commands/commands.h"
 #include "runs/terminal_client.h"
 #include "settings/load.h"
+#include "train/from_center.h"
 
 namespace easgd {
 namespace {
@@ -30,12 +34,16 @@ class User final : public TerminalClient {
 struct Arguments {
   std::string config, out, resumed;
   std::vector<std::string> overrides;
-  bool quiet = false;
+  bool from_center = false, quiet = false;
 };
+
+Loudness loudness_of(const Arguments& arguments) {
+  return arguments.quiet ? Loudness::warnings : Loudness::all;
+}
 
 ExitCode train(const Config& config, const Arguments& arguments) {
   hear_signals();
-  User user(arguments.quiet ? Loudness::warnings : Loudness::all);
+  User user(loudness_of(arguments));
   const RunResult result = arguments.resumed.empty()
                                ? easgd::train(config, arguments.out, user)
                                : easgd::resume(config, arguments.resumed, user);
@@ -46,10 +54,33 @@ ExitCode train(const Config& config, const Arguments& arguments) {
   return result.exit_code;
 }
 
-std::string config_of(const Arguments& arguments) {
-  return arguments.resumed.empty()
-             ? arguments.config
-             : (std::filesystem::path(arguments.resumed) / "config.toml").string();
+std::string config_in(const std::string& run) {
+  return (std::filesystem::path(run) / "config.toml").string();
+}
+
+/// Makes of the arguments those of a new run, which starts from the center of the one that was to
+/// be resumed.
+void start_from_center(Arguments& arguments) {
+  User user(loudness_of(arguments));
+  const std::string run = std::exchange(arguments.resumed, "");
+  const auto start = take_center(run, [&user](const std::string& text) { user.warn(text); });
+  arguments.config = config_in(run);
+  arguments.overrides.push_back("network.init=" + start.file.string());
+  user.line(fmt::format(
+      "starts from the center of version {} of {}; not carried over: replicas and momentum, the "
+      "place in schedules and in the data's order, evaluations, counts and times",
+      start.version, run));
+}
+
+void check(const Arguments& arguments) {
+  if (arguments.config.empty() && arguments.resumed.empty()) {
+    throw ConfigError("config is required, a TOML file; or --resume, with the folder of a run");
+  }
+  if (!arguments.resumed.empty() && !arguments.out.empty() && !arguments.from_center) {
+    throw ConfigError(
+        "--out: a run goes on in its own folder; with --from-center another run starts from its "
+        "center, and --out names that one's");
+  }
 }
 
 }  // namespace
@@ -58,17 +89,20 @@ void declare_train(CLI::App& app, ExitCode& result) {
   const auto a = std::make_shared<Arguments>();
   auto* command = app.add_subcommand("train", "train as a configuration says, into a run folder");
   auto* config = command->add_option("config", a->config, "TOML file, see `easgd help config`");
-  auto* out = command->add_option("--out", a->out, "run folder (default: runs/<name>-<n>)");
-  command->add_option("--resume", a->resumed, "go on with the run in this folder")
-      ->excludes(config)
-      ->excludes(out);
+  command->add_option("--out", a->out, "run folder (default: runs/<name>-<n>)");
+  auto* resume = command->add_option("--resume", a->resumed, "go on with the run in this folder");
+  resume->excludes(config);
+  command
+      ->add_flag("--from-center", a->from_center,
+                 "with --resume: start another run from its center, as with keys that it refuses")
+      ->needs(resume);
   command->add_flag("--quiet", a->quiet, "say nothing but warnings, errors and the result");
   declare_overrides(*command, a->overrides);
-  command->callback([a, config, &result] {
-    if (config->count() == 0 && a->resumed.empty()) {
-      throw ConfigError("config is required, a TOML file; or --resume, with the folder of a run");
-    }
-    const Config settings = load_config(config_of(*a), a->overrides);
+  command->callback([a, &result] {
+    check(*a);
+    if (a->from_center) start_from_center(*a);
+    const std::string file = a->resumed.empty() ? a->config : config_in(a->resumed);
+    const Config settings = load_config(file, a->overrides);
     config::at_locations(settings.locations, [&] { result = train(settings, *a); });
   });
 }

@@ -1,13 +1,15 @@
 #include "config/flat_table.h"
 
 #include <fmt/format.h>
-#include <toml++/toml.h>
 
+#include <fstream>
 #include <sstream>
 
 #include "base/error.h"
 #include "base/one_line.h"
 #include "base/unreadable.h"
+#include "config/toml.h"
+#include "config/toml_text.h"
 #include "config/writer.h"
 
 namespace easgd::config {
@@ -61,9 +63,12 @@ std::map<std::string, std::string> flat_table(const std::filesystem::path& file)
   if (const std::string why = why_unreadable(file); !why.empty()) {
     throw ConfigError(fmt::format("{}: {}; expected a TOML file", file.string(), why));
   }
+  std::ostringstream text;
+  text << std::ifstream(file, std::ios::binary).rdbuf();
+  check_text(text.view(), file.string());
   try {
     Flat flat;
-    flatten(toml::parse_file(file.string()), "", flat);
+    flatten(toml::parse(text.view(), file.string()), "", flat);
     return flat;
   } catch (const toml::parse_error& e) {
     throw ConfigError(fmt::format("{}:{}: not valid TOML: {}", file.string(), e.source().begin.line,

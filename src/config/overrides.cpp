@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/one_line.h"
+#include "config/toml_text.h"
 #include "config/writer.h"
 
 namespace easgd::config {
@@ -90,9 +91,12 @@ toml::node* only_node(toml::table& table, const Path& path) {
 /// The key with a TOML value if `value` is one, and one only.
 std::optional<toml::table> as_toml(const Override& o, const std::string& value) {
   try {
-    toml::table table = toml::parse(o.key + " = " + value, o.origin);
+    const std::string text = o.key + " = " + value;
+    check_text(text, o.origin);
+    toml::table table = toml::parse(text, o.origin);
     if (only_node(table, o.path)) return table;
   } catch (const toml::parse_error&) {
+  } catch (const ConfigError&) {
   }
   return std::nullopt;
 }
@@ -178,8 +182,12 @@ void merge(toml::table& into, toml::table&& from) {
 Path path_of(const std::string& key) {
   toml::table table;
   try {
-    table = toml::parse(key + " = \"\"");
+    const std::string text = key + " = \"\"";
+    check_text(text, key);
+    table = toml::parse(text);
   } catch (const toml::parse_error&) {
+    return {};
+  } catch (const ConfigError&) {
     return {};
   }
   Path path;

@@ -5,8 +5,6 @@
 // TOML's quotes is taken out of them.
 #pragma once
 
-#include <toml++/toml.h>
-
 #include <functional>
 #include <map>
 #include <string>
@@ -14,6 +12,7 @@
 
 #include "config/change.h"
 #include "config/fields.h"
+#include "config/toml.h"
 
 namespace easgd::config {
 

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <cctype>
@@ -20,6 +19,8 @@
 #include "base/unreadable.h"
 #include "base/utf8.h"
 #include "config/overrides.h"
+#include "config/toml.h"
+#include "config/toml_text.h"
 #include "config/writer.h"
 
 namespace easgd::config {
@@ -365,6 +366,7 @@ void check_is_text(const std::string& text, const std::string& origin) {
 
 toml::table parsed(const std::string& text, const std::string& origin) {
   check_is_text(text, origin);
+  check_text(text, origin);
   try {
     return toml::parse(text, origin);
   } catch (const toml::parse_error& e) {

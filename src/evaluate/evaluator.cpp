@@ -82,6 +82,16 @@ void Evaluator::evaluate(const Snapshot& snapshot) {
   result.test = test_->evaluate(snapshot.center);
   evaluated_ = snapshot.version;
   options_.report(result);
+  if (options_.keep_best) keep_best(result, snapshot.center);
+}
+
+void Evaluator::keep_best(const Evaluation& result, ConstView state) {
+  try {
+    options_.keep_best(result, state);
+  } catch (const std::exception& e) {
+    if (best_reported_ != e.what()) options_.warn(std::string(e.what()) + "; the run goes on");
+    best_reported_ = e.what();
+  }
 }
 
 }  // namespace easgd

@@ -42,6 +42,8 @@ struct EvaluatorOptions {
   std::function<void(const Snapshot&)> save;
   /// Called after each evaluation, on the evaluator's thread.
   std::function<void(const Evaluation&)> report;
+  /// Called after that with the state that was evaluated. If it throws, the message is logged once.
+  std::function<void(const Evaluation&, ConstView state)> keep_best = {};
   /// Called with what goes wrong while the run goes on, on the evaluator's thread.
   std::function<void(const std::string&)> warn = [](const std::string&) {};
   /// The version that an earlier part of the run has evaluated last.
@@ -73,6 +75,7 @@ class Evaluator {
   template <class Part>
   void attempt(const Part& part);
   void save(const Snapshot& snapshot);
+  void keep_best(const Evaluation& result, ConstView state);
   void evaluate(const Snapshot& snapshot);
 
   EvaluatorOptions options_;
@@ -83,6 +86,7 @@ class Evaluator {
   std::optional<std::uint64_t> evaluated_;  // version
   std::exception_ptr save_error_;
   std::string save_reported_;  // the message of the last failure to save
+  std::string best_reported_;  // the same of the best center
   FirstError error_;
   std::thread thread_;
 };

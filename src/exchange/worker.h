@@ -65,6 +65,7 @@ class Worker {
 
   void go_on(const Checkpoint& from);
   void go_on_from(const SavedState& replica);
+  void check_next_exchange() const;
   void go_on_from_center(const Checkpoint& from);
   SavedState replica(const Moment& moment);
   void lay_down_as_posted();

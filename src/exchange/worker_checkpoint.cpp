@@ -1,4 +1,6 @@
 // How a worker is laid down in a checkpoint, and taken up again.
+#include <fmt/format.h>
+
 #include "base/error.h"
 #include "exchange/worker.h"
 
@@ -68,8 +70,13 @@ void Worker::leave(Stage stage) {
 }
 
 void Worker::go_on(const Checkpoint& from) {
-  if (const SavedState* replica = from.worker(index_)) return go_on_from(*replica);
-  go_on_from_center(from);
+  const std::uint64_t absorbed = from.get("center").counters.at("steps").at(index_);
+  const SavedState* replica = from.worker(index_);
+  if (!replica) return go_on_from_center(from);
+  go_on_from(*replica);
+  if (clock_ >= absorbed) return;
+  throw DataError(fmt::format(
+      "\"worker.clock\": expected {} or more, which the center has, found {}", absorbed, clock_));
 }
 
 void Worker::go_on_from(const SavedState& saved) {
@@ -85,6 +92,7 @@ void Worker::go_on_from(const SavedState& saved) {
   }
   stage_ = Stage(stage);
   if (clock_ < steps_ && stage_ > Stage::push) stage_ = Stage::step;  // the run is longer now
+  check_next_exchange();
   model_->give_back({.loss = saved.number(kLoss),
                      .hits = std::int64_t(saved.counter(kHits)),
                      .samples = std::int64_t(saved.counter(kSamples))});
@@ -94,6 +102,15 @@ void Worker::go_on_from(const SavedState& saved) {
   telemetry_.gradient_seconds = seconds[1];
   telemetry_.exchange_seconds = stalls_before_ = seconds[2];
   telemetry_.run_seconds = seconds[3];
+}
+
+/// Throws: DataError if it would miss its next exchange.
+void Worker::check_next_exchange() const {
+  const std::uint64_t first = clock_ + (stage_ == Stage::push ? 1 : 0);
+  const bool is_late = algorithm_.every_step && stage_ <= Stage::push && next_exchange_ > first;
+  if (next_exchange_ >= first && !is_late) return;
+  throw DataError(fmt::format("\"worker.next_exchange\": expected {}{}, found {}", first,
+                              algorithm_.every_step ? "" : " or more", next_exchange_));
 }
 
 /// Of a worker that had failed: with no memory, at the step of its last letter.

@@ -100,12 +100,14 @@ void convert(Tensor& tensor, const char* bytes) {
 struct Extent {
   std::uint64_t begin, end;
   std::string name;
+  Tensor* tensor;
 };
 
 std::uint64_t whole_number(const json& value, const char* what) {
   if (!value.is_number_unsigned()) {
-    throw DataError(fmt::format("{}: expected whole numbers from 0 up, found {}", what,
-                                in_one_line(value.dump(), 40)));
+    throw DataError(
+        fmt::format("{}: expected whole numbers from 0 up, found {}", what,
+                    value.is_structured() ? value.type_name() : in_one_line(value.dump(), 40)));
   }
   return value.get<std::uint64_t>();
 }
@@ -131,8 +133,8 @@ std::optional<std::uint64_t> count_of(const std::vector<std::int64_t>& dims) {
   return count;
 }
 
-/// Fills `extent` with where the tensor lies.
-Tensor read_tensor(const json& entry, std::string_view data, Extent& extent) {
+/// A tensor without its values; fills `extent` with where they lie.
+Tensor read_entry(const json& entry, std::size_t data_size, Extent& extent) {
   Tensor tensor{member(entry, "dtype").get<std::string>(), {}, {}, {}};
   for (const json& dim : member(entry, "shape")) {
     const std::uint64_t size = whole_number(dim, "shape");
@@ -145,9 +147,9 @@ Tensor read_tensor(const json& entry, std::string_view data, Extent& extent) {
   if (offsets.size() != 2) throw DataError("data_offsets: expected two, where it begins and ends");
   extent.begin = whole_number(offsets[0], "data_offsets");
   extent.end = whole_number(offsets[1], "data_offsets");
-  if (extent.end > data.size()) {
+  if (extent.end > data_size) {
     throw DataError(fmt::format("the file is cut short: expected {} bytes of data, found {}",
-                                extent.end, data.size()));
+                                extent.end, data_size));
   }
   const std::uint64_t size = bytes_of(tensor.dtype);
   const std::optional<std::uint64_t> count = count_of(tensor.dims);
@@ -159,14 +161,11 @@ Tensor read_tensor(const json& entry, std::string_view data, Extent& extent) {
     throw DataError(fmt::format("bytes {}..{} do not hold a tensor of {} ({})", extent.begin,
                                 extent.end, shown(tensor.dims), shown(tensor.dtype)));
   }
-  if (is_read(tensor.dtype)) {
-    tensor.values.resize(*count);
-    convert(tensor, data.data() + extent.begin);
-  }
   return tensor;
 }
 
 /// Tensors lie side by side, as the format wants: nothing between them, nothing twice.
+/// So what they become in memory is no more than twice the file.
 void check_layout(std::vector<Extent> extents, std::size_t size) {
   std::ranges::sort(extents, {}, [](const Extent& e) { return std::pair(e.begin, e.end); });
   std::uint64_t used = 0;
@@ -304,48 +303,58 @@ std::string prefix_of(const File& file, const std::vector<Slice>& wanted) {
   return prefix;
 }
 
-const Tensor& fitting(const File& file, const std::string& name, const Slice& slice) {
+/// Why a tensor cannot be taken for `slice`; empty if it can.
+std::string misfit(const File& file, const std::string& name, const Slice& slice) {
   const auto it = file.tensors.find(name);
   if (it == file.tensors.end()) {
-    throw DataError(fmt::format("has no tensor \"{}\" of {}", slice.name, shown(slice.dims)));
+    return fmt::format("has no tensor \"{}\" of {}", slice.name, shown(slice.dims));
   }
   const Tensor& tensor = it->second;
   if (!is_read(tensor.dtype)) {
-    throw DataError(fmt::format("{}: expected dtype F32, F16, BF16 or F64, found {}", name,
-                                shown(tensor.dtype)));
+    return fmt::format("{}: expected dtype F32, F16, BF16 or F64, found {}", name,
+                       shown(tensor.dtype));
   }
   if (tensor.dims != slice.dims) {
-    throw DataError(fmt::format(
+    return fmt::format(
         "{}: expected {}, found {}{}", name, shown(slice.dims), shown(tensor.dims),
         std::ranges::is_permutation(tensor.dims, slice.dims)
             ? "; the order is PyTorch's, outputs first, then inputs, then height and width"
-            : ""));
+            : "");
   }
   if (tensor.too_large) {
-    throw DataError(fmt::format("{}: holds {}, which is beyond the range of float32 (3.4e38)", name,
-                                *tensor.too_large));
+    return fmt::format("{}: holds {}, which is beyond the range of float32 (3.4e38)", name,
+                       *tensor.too_large);
   }
   const auto negative = std::ranges::find_if(tensor.values, [](float v) { return v < 0; });
   if (slice.name.ends_with("running_var") && negative != tensor.values.end()) {
-    throw DataError(fmt::format("{}: holds {}; expected variances, from 0 up", name, *negative));
+    return fmt::format("{}: holds {}; expected variances, from 0 up", name, *negative);
   }
-  return tensor;
+  return {};
 }
 
-void check_nothing_left(const File& file, const std::set<std::string>& taken) {
+/// The first of what does not fit, and how many more.
+std::string first_of(const std::vector<std::string>& misfits, std::size_t tensors) {
+  if (misfits.size() < 2) return misfits.empty() ? std::string() : misfits[0];
+  return fmt::format(
+      "{}; and {} more of the network's {} tensors {}", misfits[0], misfits.size() - 1, tensors,
+      misfits.size() == 2 ? "is missing or does not fit" : "are missing or do not fit");
+}
+
+/// What the network does not take, but counts; empty if it takes all.
+std::string left_over(const File& file, const std::set<std::string>& taken) {
   std::vector<std::string> left;
   for (const auto& [name, tensor] : file.tensors) {
     if (!taken.contains(name) && !is_count(name)) left.push_back(shown(name));
   }
-  if (left.empty()) return;
+  if (left.empty()) return {};
   constexpr std::size_t kTold = 3;
   const std::size_t told = std::min(left.size(), kTold);
-  throw DataError(fmt::format(
+  return fmt::format(
       "holds {} tensor{} that the network does not have: {}{}; give the configuration of the "
       "network that it is of",
       left.size(), left.size() == 1 ? "" : "s",
       fmt::join(left.begin(), left.begin() + std::ptrdiff_t(told), ", "),
-      told < left.size() ? ", ..." : ""));
+      told < left.size() ? ", ..." : "");
 }
 
 }  // namespace
@@ -364,8 +373,8 @@ File read(const std::filesystem::path& path) {
       if (key == "__metadata__") {
         file.metadata = metadata_of(entry);
       } else {
-        extents.push_back({0, 0, name});
-        file.tensors[key] = read_tensor(entry, data, extents.back());
+        Extent& extent = extents.emplace_back(Extent{0, 0, name, &file.tensors[key]});
+        *extent.tensor = read_entry(entry, data.size(), extent);
       }
     }
   } catch (const json::exception& e) {
@@ -377,9 +386,14 @@ File read(const std::filesystem::path& path) {
     throw DataError(fmt::format("{}: {}: {}", path.string(), name, e.what()));
   }
   try {
-    check_layout(std::move(extents), data.size());
+    check_layout(extents, data.size());
   } catch (const DataError& e) {
     throw DataError(fmt::format("{}: {}", path.string(), e.what()));
+  }
+  for (const Extent& extent : extents) {
+    if (!is_read(extent.tensor->dtype)) continue;
+    extent.tensor->values.resize((extent.end - extent.begin) / bytes_of(extent.tensor->dtype));
+    convert(*extent.tensor, data.data() + extent.begin);
   }
   return file;
 }
@@ -397,16 +411,22 @@ void load(const File& file, const std::filesystem::path& path, const Network& ne
   const std::vector<Slice> wanted = tensors_of(network);
   const std::string prefix = prefix_of(file, wanted);
   std::set<std::string> taken;
-  try {
-    for (const Slice& slice : wanted) {
-      const std::string name = prefix + slice.name;
-      std::ranges::copy(fitting(file, name, slice).values, slice.of(state).begin());
-      taken.insert(name);
+  std::vector<std::string> misfits;
+  for (const Slice& slice : wanted) {
+    const std::string name = prefix + slice.name;
+    std::string why = misfit(file, name, slice);
+    if (!why.empty()) {
+      misfits.push_back(std::move(why));
+    } else {
+      std::ranges::copy(file.tensors.at(name).values, slice.of(state).begin());
     }
-    check_nothing_left(file, taken);
-  } catch (const DataError& e) {
-    throw DataError(fmt::format("{}: {}", path.string(), e.what()));
+    taken.insert(name);
   }
+  std::string why = first_of(misfits, wanted.size());
+  if (const std::string left = left_over(file, taken); !left.empty()) {
+    why += (why.empty() ? "" : "; ") + left;
+  }
+  if (!why.empty()) throw DataError(fmt::format("{}: {}", path.string(), why));
 }
 
 std::string not_finite(const Network& network, ConstView state) {

@@ -39,8 +39,8 @@ void write(std::ostream& stream, const Network& network, ConstView state,
 /// Fills a state [P + S] from the tensors of `file` by name; PyTorch's wrappers may have put
 /// "module." or "_orig_mod." before all names.
 /// Throws: DataError if one is missing, has other dimensions, another type, or numbers beyond
-/// float32, and if the network leaves one over that is no `num_batches_tracked`; `path` is for
-/// the message.
+/// float32, and if the network leaves one over that is no `num_batches_tracked`: in one line the
+/// first that does not fit, and how many more; `path` is for it.
 void load(const File& file, const std::filesystem::path& path, const Network& network, View state);
 
 /// Says which tensors of a state hold how many values that are not finite; empty if none does.

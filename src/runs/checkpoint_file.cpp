@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "base/error.h"
+#include "base/one_line.h"
 #include "base/unreadable.h"
 #include "runs/tf_record.h"
 
@@ -19,7 +20,7 @@ static_assert(std::endian::native == std::endian::little);
 
 constexpr std::string_view kMagic = "easgd checkpoint 1\n";
 constexpr const char* kEnd = "end";
-constexpr std::size_t kLongestName = 4096;
+constexpr std::size_t kLongestName = 4096, kShown = 120;
 
 template <class Value>
 std::string_view bytes_of(const Value& value) {
@@ -129,7 +130,7 @@ SavedState values_in(std::string_view payload) {
         bytes.take_into(values.texts[name], count);
         break;
       default:
-        throw DataError(fmt::format("\"{}\" is of an unknown kind", name));
+        throw DataError(fmt::format("\"{}\" is of an unknown kind", in_one_line(name, kShown)));
     }
   }
   return values;
@@ -155,7 +156,7 @@ class Reader {
     Checkpoint checkpoint;
     while (true) {
       const std::string name = read_name();
-      section_ = "section \"" + name + "\"";
+      section_ = "section \"" + in_one_line(name, kShown) + "\"";
       SavedState values = read_values(name);
       if (name == kEnd) break;
       checkpoint.sections[name] = std::move(values);

@@ -1,9 +1,7 @@
 #include "runs/checkpoint_folder.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -22,6 +20,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
+const fs::path kFolder = "checkpoints";
 constexpr std::string_view kPrefix = "version-";
 
 /// Nothing if the name is no checkpoint's.
@@ -56,24 +55,31 @@ void make(const fs::path& folder) {
     if (errno == EEXIST) return;
     throw DataError(fmt::format("{}: cannot be made: {}", folder.string(), std::strerror(errno)));
   }
-  const fs::path above = folder.has_parent_path() ? folder.parent_path() : ".";
-  const int descriptor = open(above.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor == -1) return;
-  fsync(descriptor);  // its name reaches the disk before a checkpoint is counted on
-  close(descriptor);
+  make_names_durable(folder.parent_path());  // before a checkpoint in it is counted on
 }
 
 }  // namespace
 
-void CheckpointFolder::save(const Checkpoint& checkpoint, std::size_t keep) const {
+CheckpointFolder::CheckpointFolder(const fs::path& run) : path_(run / kFolder) {}
+
+std::uint64_t CheckpointFolder::save(const Checkpoint& checkpoint, std::size_t keep) const {
   make(path_);
-  write_file(path_ / name_of(checkpoint.version),
-             [&](std::ostream& file) { write_checkpoint(file, checkpoint); });
+  remove_unfinished(path_, [](const std::string& name) { return version_in(name).has_value(); });
+  std::uint64_t bytes = 0;
+  write_file(path_ / name_of(checkpoint.version), [&](std::ostream& file) {
+    write_checkpoint(file, checkpoint);
+    bytes = std::uint64_t(file.tellp());
+  });
   const std::vector<std::uint64_t> versions = versions_in(path_);
   for (std::size_t i = std::max<std::size_t>(keep, 1); i < versions.size(); ++i) {
     std::error_code ignored;
     fs::remove(path_ / name_of(versions[i]), ignored);
   }
+  return bytes;
+}
+
+std::string CheckpointFolder::file_of(std::uint64_t version) {
+  return (kFolder / name_of(version)).string();
 }
 
 bool CheckpointFolder::is_empty() const {

@@ -12,11 +12,16 @@ namespace easgd {
 
 class CheckpointFolder {
  public:
-  explicit CheckpointFolder(const std::filesystem::path& run) : path_(run / "checkpoints") {}
+  explicit CheckpointFolder(const std::filesystem::path& run);
 
-  /// Writes one, and takes away all but the last `keep` of the folder.
+  /// Writes one, and takes away all but the last `keep` of the folder, and what a process that was
+  /// killed in the middle of a write has left. Of one process at a time: who has the run's lock.
+  /// Returns its size in bytes.
   /// Throws: DataError; the earlier ones are still there then.
-  void save(const Checkpoint& checkpoint, std::size_t keep) const;
+  std::uint64_t save(const Checkpoint& checkpoint, std::size_t keep) const;
+
+  /// Of the checkpoint of a version, in the run's folder.
+  static std::string file_of(std::uint64_t version);
 
   /// There is none, whole or not.
   bool is_empty() const;

@@ -8,7 +8,7 @@ namespace {
 constexpr const char* kKind = "event";
 
 /// In the order of the variant's alternatives.
-constexpr const char* kNames[] = {"evaluation", "progress", "warning"};
+constexpr const char* kNames[] = {"evaluation", "progress", "warning", "checkpoint", "resume"};
 
 template <class Kind>
 Event read_event(const nlohmann::json& object) {
@@ -34,6 +34,8 @@ std::optional<Event> event_of(const nlohmann::json& object) {
   if (name == kNames[0]) return read_event<EvaluationEvent>(object);
   if (name == kNames[1]) return read_event<ProgressEvent>(object);
   if (name == kNames[2]) return read_event<WarningEvent>(object);
+  if (name == kNames[3]) return read_event<CheckpointEvent>(object);
+  if (name == kNames[4]) return read_event<ResumeEvent>(object);
   return std::nullopt;
 }
 

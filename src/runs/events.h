@@ -83,7 +83,48 @@ struct WarningEvent {
   }
 };
 
-using Event = std::variant<EvaluationEvent, ProgressEvent, WarningEvent>;
+/// A checkpoint has reached the disk.
+struct CheckpointEvent {
+  double seconds = 0;       ///< training time at its version, never virtual
+  bool is_virtual = false;  ///< the run's other times are: its key is then "wall_time"
+  std::uint64_t version = 0;
+  std::string file = {};  ///< in the run's folder
+  std::uint64_t bytes = 0;
+  double write_seconds = 0;
+
+  template <class Keys>
+  void keys(Keys& k) {
+    is_virtual = k.has("wall_time", is_virtual);
+    k(is_virtual ? "wall_time" : "time", seconds);
+    k("version", version);
+    k("file", file);
+    k("bytes", bytes);
+    k("write_seconds", write_seconds);
+  }
+};
+
+/// The run has gone on from a checkpoint.
+struct ResumeEvent {
+  double seconds = 0;       ///< training time that it has behind it, never virtual
+  bool is_virtual = false;  ///< the run's other times are: its key is then "wall_time"
+  std::uint64_t version = 0;
+  std::string file = {};    ///< in the run's folder
+  double lost_seconds = 0;  ///< of training after the checkpoint, as far as events told of it
+  std::uint64_t lost_versions = 0;
+
+  template <class Keys>
+  void keys(Keys& k) {
+    is_virtual = k.has("wall_time", is_virtual);
+    k(is_virtual ? "wall_time" : "time", seconds);
+    k("version", version);
+    k("file", file);
+    k("lost_seconds", lost_seconds);
+    k("lost_versions", lost_versions);
+  }
+};
+
+using Event =
+    std::variant<EvaluationEvent, ProgressEvent, WarningEvent, CheckpointEvent, ResumeEvent>;
 
 nlohmann::json to_json(Event event);
 

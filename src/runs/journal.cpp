@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <utility>
+
 #include "algorithms/algorithm.h"
 #include "base/trace.h"
+#include "runs/checkpoint_folder.h"
 #include "runs/events.h"
 #include "runs/progress.h"
 
@@ -27,7 +30,17 @@ void Journal::record(const Event& event) {
   event_file_.log(event);
 }
 
-void Journal::go_on(const EarlierPart& earlier) {
+void Journal::go_on(const EarlierPart& earlier, const LostPart& lost) {
+  client_.line(fmt::format("goes on from version {}, after {:.1f} s; lost: {} version{}, {:.1f} s",
+                           earlier.version, earlier.seconds, lost.versions,
+                           lost.versions == 1 ? "" : "s", lost.seconds));
+  record(ResumeEvent{.seconds = earlier.seconds,
+                     .is_virtual = is_virtual(),
+                     .version = earlier.version,
+                     .file = CheckpointFolder::file_of(earlier.version),
+                     .lost_seconds = lost.seconds,
+                     .lost_versions = lost.versions});
+  stored_ = earlier.version;
   first_step_ = earlier.steps;
   next_progress_ = earlier.seconds + kFirstProgressSeconds;
   refusals_reported_ = earlier.refused;
@@ -117,6 +130,24 @@ void Journal::report(const Evaluation& e, double epoch) {
       mean_loss_text(e.train), mean_loss_text(e.test), 100 * e.test.error()));
 }
 
+void Journal::report(const StoredCheckpoint& c) {
+  const std::string file = CheckpointFolder::file_of(c.version);
+  if (std::exchange(stored_, c.version) != c.version) {
+    record(CheckpointEvent{.seconds = c.seconds,
+                           .is_virtual = is_virtual(),
+                           .version = c.version,
+                           .file = file,
+                           .bytes = c.bytes,
+                           .write_seconds = c.write_seconds});
+  }
+  client_.line(fmt::format("version {} is safe: {}, {:.3g} MB in {:.2f} s", c.version, file,
+                           double(c.bytes) / 1e6, c.write_seconds));
+}
+
+bool Journal::is_virtual() const {
+  return config_.center.order == OrderKind::virtual_time;
+}
+
 void Journal::log_progress(const ProgressState& state) {
   if (state.seconds < next_progress_) return;
   log_progress_now(state);
@@ -125,7 +156,7 @@ void Journal::log_progress(const ProgressState& state) {
 void Journal::log_progress_now(const ProgressState& state) {
   next_progress_ = state.seconds + kProgressSeconds;
   ProgressEvent event{.seconds = state.seconds,
-                      .is_virtual = config_.center.order == OrderKind::virtual_time,
+                      .is_virtual = is_virtual(),
                       .fraction = state.fraction,
                       .epoch = state.epoch,
                       .images_per_second = state.images_per_second,

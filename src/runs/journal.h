@@ -1,6 +1,7 @@
 // What a run says of itself: to its client, and as events in metrics.jsonl.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "evaluate/evaluator.h"
@@ -18,19 +19,35 @@ namespace easgd {
 
 /// What a run that is resumed has behind it.
 struct EarlierPart {
+  std::uint64_t version = 0;
   std::uint64_t steps = 0;  ///< of all workers
   double seconds = 0;       ///< training time
   bool refused = false;     ///< letters
 };
 
-/// Thread: main, except warn, warn_of_failure and report, which are for any.
+/// What has come after the checkpoint that a run goes on from, as far as its events tell.
+struct LostPart {
+  std::uint64_t versions = 0;
+  double seconds = 0;
+};
+
+/// A checkpoint that has reached the disk.
+struct StoredCheckpoint {
+  std::uint64_t version = 0;
+  double seconds = 0;  ///< training time
+  std::uint64_t bytes = 0;
+  double write_seconds = 0;
+};
+
+/// Thread: main, except warn, warn_of_failure and both of report, which are for any.
 class Journal {
  public:
   /// All three have to outlive it. What goes wrong in the folder is reported to the client.
   Journal(const Config& config, RunFolder& folder, RunClient& client);
 
-  /// What an earlier part of the run has logged is not logged again. Before announce().
-  void go_on(const EarlierPart& earlier);
+  /// The run goes on from a checkpoint: what its earlier part has logged is not logged again. To be
+  /// called before announce().
+  void go_on(const EarlierPart& earlier, const LostPart& lost);
   /// Data, network, workers and method, a line each; begins TensorBoard's file.
   void announce(const Data& data, const Network& network, const WorkerSchedule& schedule);
   void warn(const std::string& message);
@@ -41,6 +58,9 @@ class Journal {
   void warn_of_refusals(const Team& team);
   /// An evaluation, after `epoch` passes over the training set.
   void report(const Evaluation& evaluation, double epoch);
+  /// Its line is a promise: whatever happens now, the run goes on from there or from later. Of one
+  /// thread at a time.
+  void report(const StoredCheckpoint& checkpoint);
   /// To be called often: an event after a second, and every five seconds.
   void log_progress(const ProgressState& state);
   /// The same at once: when the workers have ended.
@@ -52,13 +72,15 @@ class Journal {
   static constexpr double kFirstProgressSeconds = 1, kProgressSeconds = 5;
 
   void record(const Event& event);
+  bool is_virtual() const;
 
   const Config& config_;
   RunFolder& folder_;
   EventFile event_file_;
   RunClient& client_;
   double next_progress_ = kFirstProgressSeconds;
-  std::uint64_t first_step_ = 0;  // of all workers
+  std::uint64_t first_step_ = 0;         // of all workers
+  std::optional<std::uint64_t> stored_;  // version of the last checkpoint that has an event
   bool refusals_reported_ = false;
 };
 

@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -89,11 +90,19 @@ class Reader {
   const json& object_;
 };
 
-[[noreturn]] inline void refuse(const char* key, const char* expected, const json& found) {
+/// In a few words: a list may hold lists as deep as the file is long.
+inline std::string shown(const json& found) {
   constexpr std::size_t kLongestShown = 60;
-  throw DataError(fmt::format(
-      "{}: expected {}; found {}", key, expected,
-      found.dump(-1, ' ', false, json::error_handler_t::replace).substr(0, kLongestShown)));
+  const bool flat = !found.is_structured() || std::ranges::none_of(found, [](const json& item) {
+    return item.is_structured();
+  });
+  const std::string text = flat ? found.dump(-1, ' ', false, json::error_handler_t::replace)
+                                : std::string(found.type_name()) + " of lists or objects";
+  return text.substr(0, kLongestShown);
+}
+
+[[noreturn]] inline void refuse(const char* key, const char* expected, const json& found) {
+  throw DataError(fmt::format("{}: expected {}; found {}", key, expected, shown(found)));
 }
 
 template <class T>

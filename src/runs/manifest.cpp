@@ -40,17 +40,28 @@ std::string line_of(Kind event, const char* kind) {
   return object.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
+/// A manifest is data: it names no place outside its sweep.
+void check_inside(const PlannedRun& run) {
+  const fs::path folder = run.folder;
+  if (folder.empty() || folder.is_absolute() || std::ranges::count(folder, fs::path("..")) > 0) {
+    throw DataError(fmt::format("folder: expected a path inside the sweep's folder; found {}",
+                                json_keys::shown(run.folder)));
+  }
+}
+
 void take(const json& object, SweepRecord& record) {
   if (!object.is_object()) json_keys::refuse(kKind, "an object with this key", object);
   const std::string kind = object.value(kKind, "");
   if (kind == kPlan) {
     PlanEvent plan;
     json_keys::read(kKind, object, plan);
+    std::ranges::for_each(plan.runs, check_inside);
     record.replace_plan(std::move(plan));
   }
   if (kind == kAdded) {
     AddedEvent added;
     json_keys::read(kKind, object, added);
+    check_inside(added.run);
     record.add(added.run);
   }
   if (kind == kRun) {

@@ -21,8 +21,8 @@ namespace easgd {
 namespace {
 
 constexpr const char* kMetrics = "metrics.jsonl";
-constexpr const char* kFiles[] = {"config.toml", kMetrics, "center.safetensors", "order.bin",
-                                  "summary.json"};
+constexpr const char* kFiles[] = {"config.toml",      kMetrics,    "center.safetensors",
+                                  "best.safetensors", "order.bin", "summary.json"};
 constexpr const char* kEventFiles = "events.out.tfevents.";  // TensorBoard's; a number follows
 
 [[noreturn]] void fail_taken(const std::filesystem::path& folder, const std::string& name) {
@@ -120,6 +120,7 @@ void RunFolder::make(const std::string& out, const std::string& name) {
   const int why = errno;
   if (metrics_.is_open()) {
     written_.insert(metrics);
+    for (const auto& folder : made_) make_names_durable(folder.parent_path());
     return lock();
   }
   if (why == EEXIST) check_free(path_);
@@ -142,6 +143,9 @@ void RunFolder::open_again() {
     throw DataError(complaint);
   }
   for (const char* name : kFiles) written_.insert(file(name));
+  remove_unfinished(path_, [](const std::string& name) {
+    return std::ranges::find(kFiles, name) != std::end(kFiles);
+  });
 }
 
 void RunFolder::lock() {
@@ -159,6 +163,10 @@ void RunFolder::write(const std::string& name, const std::function<void(std::ost
   write_new_file(path, fill);
   const std::lock_guard lock(mutex_);
   written_.insert(path);
+}
+
+void RunFolder::take_away(const std::string& name) {
+  if (unlink(file(name).c_str()) == 0) make_names_durable(path_);
 }
 
 /// Programs take several files in the order of their names. A run that goes on begins another.
@@ -199,6 +207,11 @@ void RunFolder::take_back() const {
 
 namespace {
 
+/// What a power failure may leave of lines that had not reached the disk.
+bool is_hole(const std::string& line) {
+  return line.find('\0') != line.npos;
+}
+
 /// Nothing if it is none that this program knows.
 std::optional<Event> event_in(const std::string& line) {
   try {
@@ -217,7 +230,7 @@ void RunFolder::drop_events(const std::function<bool(const Event&)>& is_dropped)
   bool all = true;
   for (std::string line; std::getline(lines, line);) {
     const std::optional<Event> event = event_in(line);
-    const bool stays = !event || !is_dropped(*event);
+    const bool stays = !is_hole(line) && (!event || !is_dropped(*event));
     all = all && stays;
     if (stays) kept += line + "\n";
   }
@@ -226,6 +239,7 @@ void RunFolder::drop_events(const std::function<bool(const Event&)>& is_dropped)
   write_file(metrics, [&kept](std::ostream& stream) { stream << kept; });
   AppendedFile file(metrics, O_RDWR);
   std::swap(metrics_, file);
+  replaced_ = std::move(file);
   lock();
 }
 
@@ -234,7 +248,15 @@ void RunFolder::log(const Event& event) {
   const std::string line =
       to_json(event).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   const std::lock_guard lock(mutex_);
-  const std::string complaint = metrics_.append(line);
+  warn_once(metrics_.append(line));
+}
+
+void RunFolder::sync() {
+  const std::lock_guard lock(mutex_);
+  warn_once(metrics_.sync());
+}
+
+void RunFolder::warn_once(const std::string& complaint) {
   if (!complaint.empty() && !std::exchange(warned_, true)) {
     on_warning(complaint + "; the run goes on");
   }

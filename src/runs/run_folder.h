@@ -24,7 +24,8 @@ class RunFolder {
   /// Throws: DataError if it cannot be made, ConfigError if it holds a file that a run writes.
   static RunFolder create(const std::string& out, const std::string& name);
   /// Goes on in the folder of an earlier run: its files may be written over, and events are
-  /// appended to its metrics.jsonl, from which a torn last line is dropped.
+  /// appended to its metrics.jsonl, from which a torn last line is dropped. Files on their way to
+  /// one of the run's names (center.safetensors.new) are taken away: it was killed meanwhile.
   /// Throws: DataError if it is no run's folder, ConfigError if a run is at work in it.
   static RunFolder reopen(const std::filesystem::path& folder);
 
@@ -48,17 +49,24 @@ class RunFolder {
   /// cannot be made, there is a warning, and it is not open.
   AppendedFile begin_event_file();
 
+  /// Takes one of the run's files away, if it is there; a power failure does not bring it back.
+  void take_away(const std::string& name);
+
   /// The run has begun: its files stay.
   void keep() { kept_ = true; }
 
   /// Takes events out of metrics.jsonl, before any is logged: what has come after the point from
-  /// which the run goes on. Lines that are no events of this program stay.
+  /// which the run goes on. Lines that are no events of this program stay, but for those in which a
+  /// power failure has left zeros.
   /// Throws: DataError.
   void drop_events(const std::function<bool(const Event&)>& is_dropped);
 
   /// Appends an event to metrics.jsonl. From any thread. A disk that is full costs the line and a
   /// warning, not the run.
   void log(const Event& event);
+  /// Waits until the disk has all of them: before anything is promised that tells of them. From any
+  /// thread.
+  void sync();
 
  private:
   struct Earlier {};
@@ -73,10 +81,12 @@ class RunFolder {
   void lock();
   [[noreturn]] void fail(int why) const;
   void take_back() const;
+  void warn_once(const std::string& complaint);
 
   std::filesystem::path path_;
   std::mutex mutex_;
   AppendedFile metrics_;
+  AppendedFile replaced_;  // its lock is held on: another may have opened it before it was replaced
   bool warned_ = false;
   std::vector<std::filesystem::path> made_;  // folders that were not there before
   std::set<std::filesystem::path> written_;  // files that are this run's

@@ -52,7 +52,9 @@ Scalars scalars(const ProgressEvent& e, const std::string&) {
   return all;
 }
 
-Scalars scalars(const WarningEvent&, const std::string&) {
+/// No curve is made of the others.
+template <class Other>
+Scalars scalars(const Other&, const std::string&) {
   return {};
 }
 

@@ -57,7 +57,7 @@ void own_tables(config::Fields& f, AlgorithmConfig& algorithm) {
           table.c_str(), [&](config::Fields& t) { algorithm.own->fields(t); },
           "of this algorithm alone");
     } else {
-      f.foreign_table(table.c_str(), [&](config::Fields& t) { defaults->fields(t); });
+      f.foreign_table(table.c_str(), [&own = *defaults](config::Fields& t) { own.fields(t); });
     }
   }
 }

@@ -183,6 +183,7 @@ void CheckpointConfig::fields(config::Fields& f) {
       "every", [this](config::Fields& t) { every_fields(t, every, "checkpoints"); },
       "when a checkpoint is made: every 300 s if none is given, and when a run is cut short");
   f.integer("keep", keep, {0, 1000}, "how many of the last ones stay; 0 = none is made");
+  f.flag("best", best, "the center of the lowest test error is kept as best.safetensors");
 }
 
 void ProfileConfig::fields(config::Fields& f) {

@@ -126,6 +126,7 @@ struct EvaluateConfig {
 struct CheckpointConfig {
   Every every;
   std::int64_t keep = 2;
+  bool best = true;
 
   void fields(config::Fields& f);
 };

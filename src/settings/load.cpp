@@ -79,7 +79,14 @@ Config parse_config(const std::string& text, const std::string& origin,
   Config config;
   config.locations = config::read_text(
       text, origin, edits, [&](config::Fields& f) { config.fields(f); }, kExpected);
-  config::at_locations(config.locations, [&] { load_layers(config, origin); });
+  config::at_locations(config.locations, [&] {
+    if (!config.network.file.empty()) {
+      throw KeyError("network.file",
+                     "expected [[network.layer]] tables: a configuration that another file carries "
+                     "reads no further one");
+    }
+    load_layers(config, origin);
+  });
   return config;
 }
 

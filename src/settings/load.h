@@ -17,7 +17,7 @@ Config load_config(const std::string& path, const config::Edits& edits);
 Config read_config(const std::string& path, const config::Edits& edits);
 
 /// Reads a configuration in memory, as a safetensors file carries one. It is not checked, and its
-/// paths are left as they are.
+/// paths are left as they are; network.file is refused: whoever made the file names no other.
 /// Throws: ConfigError.
 Config parse_config(const std::string& text, const std::string& origin, const config::Edits& edits);
 

@@ -39,7 +39,7 @@ double number_in(const std::string& key, const Value& range, const char* name) {
 void check_range_keys(const std::string& key, const Value& range) {
   for (const auto& [name, value] : range.members) {
     constexpr const char* kNames[] = {"min", "max", "points", "step", "scale"};
-    if (std::ranges::none_of(kNames, [&](const char* known) { return name == known; })) {
+    if (std::ranges::find(kNames, name) == std::end(kNames)) {
       fail(key, range, fmt::format("a range has no {}; expected {}", name, kRangeForm));
     }
   }

@@ -34,6 +34,16 @@ Result value_of(const std::string& toml) {
   return quoted ? toml.substr(1, toml.size() - 2) : toml;
 }
 
+/// Reading one takes stack for each of its brackets, and time for each pair of its terms.
+const std::string& of_a_length_that_fits(const std::string& text, const std::string& location) {
+  constexpr std::size_t kLongest = 500;
+  if (text.size() > kLongest) {
+    throw ConfigError(fmt::format("{}: require: expected a condition of up to {} bytes; found {}",
+                                  location, kLongest, text.size()));
+  }
+  return text;
+}
+
 /// Reads a condition from left to right.
 class Parser {
  public:
@@ -225,7 +235,8 @@ class Parser {
 
 Constraint::Constraint(const std::string& text, const std::string& location,
                        const KnownKey& is_known)
-    : text_(text), condition_(Parser(text, location, is_known).whole()) {}
+    : text_(of_a_length_that_fits(text, location)),
+      condition_(Parser(text, location, is_known).whole()) {}
 
 bool Constraint::holds(const Keys& keys) const {
   return condition_(keys);

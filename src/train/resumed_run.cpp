@@ -44,10 +44,48 @@ void check_same_run(const std::string& recorded, const Config& config) {
     throw KeyError(
         key,
         fmt::format("is {} in the run that is to go on, {} here; only stop, "
-                    "evaluate, checkpoint, profile, name and data.dir may change{}",
+                    "evaluate, checkpoint, profile, name and data.dir may change{}; --from-center "
+                    "starts another run from its center",
                     before, now, key.starts_with("stop.") ? ", and no end in virtual time" : ""));
   }
 }
+
+/// Says of each event whether it came after a checkpoint, and sums up what did.
+struct LaterEvents {
+  explicit LaterEvents(const Checkpoint& checkpoint)
+      : version(checkpoint.version), seconds(seconds_of(checkpoint)) {
+    const SavedState& evaluations = checkpoint.get("evaluations");
+    const auto& versions = evaluations.counts("version", evaluations.counter("count"));
+    tested.insert(versions.begin(), versions.end());
+  }
+  bool operator()(const EvaluationEvent& e) {
+    reach(e.version);
+    return !tested.contains(e.version);
+  }
+  bool operator()(const ProgressEvent& e) {
+    std::uint64_t exchanges = 0;
+    for (const WorkerProgress& worker : e.workers) exchanges += worker.exchanges;
+    reach(exchanges, e.seconds);
+    return e.seconds > seconds;
+  }
+  bool operator()(const WarningEvent&) { return false; }
+  template <class OfCheckpoint>
+  bool operator()(const OfCheckpoint& e) {
+    reach(e.version, e.seconds);
+    return e.version > version;
+  }
+  void reach(std::uint64_t later_version, double later_seconds = 0) {
+    if (later_version > version) {
+      lost.versions = std::max(lost.versions, later_version - version);
+    }
+    lost.seconds = std::max(lost.seconds, later_seconds - seconds);
+  }
+
+  const std::uint64_t version;
+  const double seconds;
+  std::set<std::uint64_t> tested;
+  LostPart lost;
+};
 
 }  // namespace
 
@@ -62,12 +100,16 @@ std::optional<Checkpoint> find_checkpoint(const RunPlace& place, const RunFolder
         "{}: has no checkpoint to go on from; `easgd train {} --out ANOTHER` begins it again",
         folder.path().string(), folder.file("config.toml").string()));
   }
-  check_same_run(checkpoint->get(kRun).text("config"), config);
+  check_same_run(config_in(*checkpoint), config);
   return checkpoint;
 }
 
 double seconds_of(const Checkpoint& checkpoint) {
   return checkpoint.get(kRun).number("seconds");
+}
+
+const std::string& config_in(const Checkpoint& checkpoint) {
+  return checkpoint.get(kRun).text("config");
 }
 
 void add_run(Checkpoint& checkpoint, const Config& config, double seconds) {
@@ -76,18 +118,10 @@ void add_run(Checkpoint& checkpoint, const Config& config, double seconds) {
   run.numbers["seconds"] = {seconds};
 }
 
-void drop_later_events(RunFolder& folder, const Checkpoint& checkpoint) {
-  const SavedState& evaluations = checkpoint.get("evaluations");
-  const auto& versions = evaluations.counts("version", evaluations.counter("count"));
-  const std::set<std::uint64_t> tested(versions.begin(), versions.end());
-  const double seconds = seconds_of(checkpoint);
-  folder.drop_events([&](const Event& event) {
-    if (const auto* evaluation = std::get_if<EvaluationEvent>(&event)) {
-      return !tested.contains(evaluation->version);
-    }
-    const auto* progress = std::get_if<ProgressEvent>(&event);
-    return progress && progress->seconds > seconds;
-  });
+LostPart drop_later_events(RunFolder& folder, const Checkpoint& checkpoint) {
+  LaterEvents later(checkpoint);
+  folder.drop_events([&](const Event& event) { return std::visit(later, event); });
+  return later.lost;
 }
 
 void check_unfinished(const std::string& folder, const Config& config) {

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "exchange/checkpoint.h"
-#include "runs/events.h"
+#include "runs/journal.h"
 #include "runs/run_client.h"
 #include "runs/run_folder.h"
 #include "settings/config.h"
@@ -27,11 +27,14 @@ std::optional<Checkpoint> find_checkpoint(const RunPlace& place, const RunFolder
 /// Training time of a checkpoint, in seconds.
 double seconds_of(const Checkpoint& checkpoint);
 
+/// The configuration that a checkpoint's run had, as TOML.
+const std::string& config_in(const Checkpoint& checkpoint);
+
 /// Adds what a run has beside its team.
 void add_run(Checkpoint& checkpoint, const Config& config, double seconds);
 
-/// Takes out of metrics.jsonl what has come after a checkpoint.
-void drop_later_events(RunFolder& folder, const Checkpoint& checkpoint);
+/// Takes out of metrics.jsonl what has come after a checkpoint. Returns how much that was.
+LostPart drop_later_events(RunFolder& folder, const Checkpoint& checkpoint);
 
 /// Throws: ConfigError if the run in the folder has come to its end, and `config` gives it no other
 /// one.

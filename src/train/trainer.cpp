@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <numeric>
 #include <utility>
@@ -19,6 +20,7 @@
 #include "exchange/make_order.h"
 #include "exchange/team.h"
 #include "exchange/team_totals.h"
+#include "runs/best_file.h"
 #include "runs/center_file.h"
 #include "runs/checkpoint_folder.h"
 #include "runs/evaluation_log.h"
@@ -70,6 +72,7 @@ class Run {
   Journal journal_;
   WarningScope warnings_{[this](const std::string& message) { journal_.warn(message); }};
   CenterFile center_file_;
+  BestFile best_file_;
   EvaluationClock clock_, checkpoint_clock_;
   EvaluationLog evaluations_;
 };
@@ -96,6 +99,7 @@ Run::Run(ResolvedRun resolved, const RunPlace& place, RunClient& client)
       resumed_(find_checkpoint(place, folder_, run_.config, client)),
       journal_(run_.config, folder_, client),
       center_file_(folder_, run_.network, dump_evaluation_config(run_.config)),
+      best_file_(folder_, run_.network, dump_evaluation_config(run_.config)),
       clock_(run_.config.evaluate.every, std::size_t(run_.config.workers.batch),
              run_.data->train_size),
       checkpoint_clock_(every_or(run_.config.checkpoint.every, EvaluationClock::kCheckpointSeconds),
@@ -113,11 +117,12 @@ void Run::go_on() try {
   const std::vector<std::uint64_t>& steps = center.counts("steps", run_.workers.size());
   const std::vector<std::uint64_t>& refused = center.counts("refused", run_.workers.size());
   checkpoint_clock_.begun({.version = resumed_->version, .steps = steps}, seconds);
-  journal_.go_on({.steps = std::accumulate(steps.begin(), steps.end(), std::uint64_t(0)),
+  const LostPart lost = drop_later_events(folder_, *resumed_);
+  journal_.go_on({.version = resumed_->version,
+                  .steps = std::accumulate(steps.begin(), steps.end(), std::uint64_t(0)),
                   .seconds = seconds,
-                  .refused = std::ranges::any_of(refused, [](auto count) { return count > 0; })});
-  drop_later_events(folder_, *resumed_);
-  client_.line(fmt::format("goes on from version {}, after {:.1f} s", resumed_->version, seconds));
+                  .refused = std::ranges::any_of(refused, [](auto count) { return count > 0; })},
+                 lost);
   for (std::size_t i = 0; i < run_.workers.size(); ++i) {
     if (resumed_->worker(i)) continue;
     journal_.warn(fmt::format("worker {}, which had failed, starts again from the center", i));
@@ -146,6 +151,8 @@ RunResult Run::run() {
   Team team(team_options(evaluator));
   const PauseWatch pauses;
   start(team);
+  if (resumed_) resumed_->sections.clear();  // every replica, which would stay to the end
+  folder_.take_away("summary.json");         // of an end that is none any more
   folder_.write("config.toml", dump_config(run_.config));
   folder_.keep();
   if (!resumed_) save_start();
@@ -221,7 +228,15 @@ TeamOptions::Checkpoints Run::checkpoint_options() {
 void Run::save_checkpoint(Checkpoint checkpoint, const Evaluator& evaluator) {
   evaluator.wait();
   checkpoint.sections["evaluations"] = evaluations_.saved_up_to(checkpoint.version);
-  CheckpointFolder(folder_.path()).save(checkpoint, std::size_t(run_.config.checkpoint.keep));
+  const auto begin = RunningClock::now();
+  folder_.sync();  // its evaluations are events by now
+  const auto keep = std::size_t(run_.config.checkpoint.keep);
+  const std::uint64_t bytes = CheckpointFolder(folder_.path()).save(checkpoint, keep);
+  const std::chrono::duration<double> writing = RunningClock::now() - begin;
+  journal_.report(StoredCheckpoint{.version = checkpoint.version,
+                                   .seconds = seconds_of(checkpoint),
+                                   .bytes = bytes,
+                                   .write_seconds = writing.count()});
 }
 
 /// While the run goes on.
@@ -238,7 +253,7 @@ void Run::keep_checkpoint(Checkpoint checkpoint, const Evaluator& evaluator) {
 EvaluatorOptions Run::evaluator_options() {
   std::optional<std::uint64_t> evaluated;
   if (const auto all = evaluations_.all(); !all.empty()) evaluated = all.back().version;
-  return {
+  EvaluatorOptions options{
       .make_test =
           [this] { return std::make_unique<TestSet>(run_.config, *run_.data, run_.network); },
       .save = [this](const Snapshot& s) { center_file_.save(s.center, s.version); },
@@ -252,6 +267,12 @@ EvaluatorOptions Run::evaluator_options() {
       .warn = [this](const std::string& message) { journal_.warn(message); },
       .evaluated = evaluated,
   };
+  if (run_.config.checkpoint.best) {
+    options.keep_best = [this](const Evaluation& e, ConstView state) {
+      best_file_.offer(e, state);
+    };
+  }
+  return options;
 }
 
 /// So that a center is there from the beginning.
@@ -300,6 +321,7 @@ RunResult Run::end(Team& team, Evaluator& evaluator) {
         "no letter has moved the center: center.safetensors holds the initial parameters");
   }
   RunResult result{folder_.path(), summarise(team, status, seconds)};
+  folder_.sync();
   attempt([&] { folder_.write("summary.json", text_of(result.summary)); });
   if (cut_short) result.exit_code = ExitCode::interrupted;
   result.failure = failure.get();

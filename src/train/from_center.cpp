@@ -1,0 +1,52 @@
+#include "train/from_center.h"
+
+#include <fmt/format.h>
+
+#include <map>
+
+#include "base/error.h"
+#include "base/write_file.h"
+#include "evaluate/run_inputs.h"
+#include "nn/safetensors.h"
+#include "runs/checkpoint_folder.h"
+#include "runs/run_folder.h"
+#include "settings/load.h"
+#include "train/resumed_run.h"
+
+namespace easgd {
+namespace {
+
+/// Of a configuration; its data are read if their shape is not known without.
+Network network_of(const Config& config) {
+  const auto reader = config.data.reader();
+  if (const auto facts = reader->facts()) return make_network(config, facts->shape, facts->classes);
+  const DataSplit split = reader->read({config.data.dir, std::uint64_t(config.seed)});
+  return make_network(config, split.train->shape(), split.train->classes());
+}
+
+}  // namespace
+
+TakenCenter take_center(const std::filesystem::path& run,
+                        const std::function<void(const std::string&)>& warn) {
+  if (is_at_work(run)) throw ConfigError(run.string() + ": a run is at work in it");
+  const auto checkpoint = CheckpointFolder(run).load(warn);
+  if (!checkpoint) {
+    throw DataError(run.string() + ": has no checkpoint whose center another run could start from");
+  }
+  const Network network = network_of(parse_config(config_in(*checkpoint), "the checkpoint", {}));
+  const SavedState& center = checkpoint->get("center");
+  Buffer state = host_buffer(network.state_count());
+  const auto& parameters = center.vector("center", network.parameter_count());
+  const auto& statistics = center.vector("statistics", network.statistic_count());
+  copy_on_host(parameters, View(state).first(parameters.size()));
+  copy_on_host(statistics, View(state).subspan(parameters.size()));
+  const std::map<std::string, std::string> metadata = {
+      {"easgd.version", std::to_string(checkpoint->version)}};
+  TakenCenter start{checkpoint->version,
+                    run / fmt::format("center-{}.safetensors", checkpoint->version)};
+  write_file(start.file,
+             [&](std::ostream& stream) { safetensors::write(stream, network, state, metadata); });
+  return start;
+}
+
+}  // namespace easgd
