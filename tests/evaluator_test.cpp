@@ -176,7 +176,11 @@ TEST_CASE("a test that is given up leaves the center saved, and is no failure") 
   std::vector<std::string> warnings;
   EvaluatorOptions options = fixture.options();
   options.warn = [&](const std::string& message) { warnings.push_back(message); };
-  fixture.on_test = [](std::uint64_t) { throw GivenUp(); };
+  struct Slow final : CenterTest {
+    bool prepare(View) override { throw GivenUp(); }
+    Tally evaluate(ConstView) override { throw GivenUp(); }
+  };
+  options.make_test = [] { return std::make_unique<Slow>(); };
   Evaluator evaluator(std::move(options), fixture.center.size());
   evaluator.finish(fixture.at(4), 1);
   CHECK_FALSE(evaluator.failed());

@@ -1,5 +1,7 @@
 #include "evaluate/evaluator.h"
 
+#include <utility>
+
 #include "base/start_thread.h"
 #include "base/trace.h"
 
@@ -63,6 +65,7 @@ void Evaluator::attempt(const Part& part) {
   try {
     part();
   } catch (const GivenUp&) {
+    if (std::exchange(given_up_, true)) return;
     options_.warn("the center was saved and not tested: that takes longer than an end may");
   } catch (const std::exception& e) {
     error_.record();

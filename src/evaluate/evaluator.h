@@ -92,6 +92,7 @@ class Evaluator {
   std::optional<std::uint64_t> evaluated_;  // version
   std::exception_ptr save_error_;
   std::string save_reported_;  // the message of the last failure to save
+  bool given_up_ = false;      // a test was, and it was said
   std::string best_reported_;  // the same of the best center
   FirstError error_;
   std::thread thread_;
