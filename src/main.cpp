@@ -14,6 +14,7 @@
 #include "base/failure.h"
 #include "base/one_line.h"
 #include "base/standard_output.h"
+#include "base/stray_threads.h"
 #include "commands/commands.h"
 #include "commands/mistyped.h"
 
@@ -47,6 +48,13 @@ int fail(ExitCode code, const char* line) {
 
 int fail(const easgd::Failure& failure) {
   return fail(failure.code, failure.message.c_str());
+}
+
+/// Under threads that were given up nothing is taken away.
+int leave(int code) {
+  if (!easgd::has_stray_threads()) return code;
+  std::fflush(nullptr);
+  std::_Exit(code);
 }
 
 /// What nobody can catch, as an exception on a library's thread.
@@ -84,7 +92,7 @@ extern "C" int easgd_main(int argc, char** argv) try {
     return fail(ExitCode::configuration, error.what());
   }
   easgd::finish_output();
-  return int(result);
+  return leave(int(result));
 } catch (...) {
-  return fail(easgd::failure_of(std::current_exception()));
+  return leave(fail(easgd::failure_of(std::current_exception())));
 }

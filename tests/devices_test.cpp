@@ -179,21 +179,26 @@ TEST_CASE("watchdog: complains once about who has not moved, never about who has
   const Buffer x0 = quadratic::start_vector(toy.count);
   const WorkerSchedule plan(toy.config, toy.workers, 1);
   Team team(toy.options(plan, x0));
-  Watchdog hasty(std::chrono::seconds(0)), patient(std::chrono::hours(1));
+  Watchdog hasty(0), patient(3600);
   team.start();
   while (team.telemetry(0).phase != Phase::ended) std::this_thread::yield();
   while (team.telemetry(1).phase != Phase::data) std::this_thread::yield();
 
   CHECK(hasty.look(team).empty());  // sees for the first time where they are
-  CHECK(hasty.look(team) == Words{"worker 1 has been in \"data\" of step 0 for 0 s"});
-  CHECK(hasty.look(team).empty());
+  const auto stalls = hasty.look(team);
+  REQUIRE(stalls.size() == 1);
+  CHECK(stalls[0].worker == 1);
+  CHECK(stalls[0].text == "has been in \"data\" of step 0 for 0 s");
+  CHECK(stalls[0].is_new);
+  REQUIRE(hasty.look(team).size() == 1);
+  CHECK_FALSE(hasty.look(team)[0].is_new);
   CHECK(patient.look(team).empty());
   CHECK(patient.look(team).empty());
 
   stuck = false;
   stuck.notify_one();
   team.join();
-  Watchdog late(std::chrono::seconds(0));
+  Watchdog late(0);
   for (int i = 0; i < 3; ++i) {
     CHECK(hasty.look(team).empty());
     CHECK(late.look(team).empty());

@@ -120,6 +120,19 @@ TEST_CASE("each event is written as the contract says, and reads back") {
   CHECK(text_of(WarningEvent{"it is late"}) == R"({"event":"warning","message":"it is late"})");
   CHECK(text_of(WarningEvent{"it failed", 3}) ==
         R"({"event":"warning","message":"it failed","worker":3})");
+  CHECK(text_of(FailureEvent{.seconds = 2.5,
+                             .worker = 3,
+                             .step = 40,
+                             .version = 7,
+                             .reason = "burnt out",
+                             .then = "restart"}) ==
+        R"({"event":"failure","reason":"burnt out","step":40,"then":"restart","time":2.5,)"
+        R"("version":7,"worker":3})");
+  CHECK(text_of(RestartEvent{
+            .seconds = 2.5, .is_virtual = true, .worker = 3, .step = 40, .version = 8}) ==
+        R"({"event":"restart","step":40,"version":8,"wall_time":2.5,"worker":3})");
+  CHECK(text_of(GuardEvent{.seconds = 2.5, .version = 8, .reason = "it rose", .then = "stop"}) ==
+        R"({"event":"guard","reason":"it rose","then":"stop","time":2.5,"version":8})");
 }
 
 TEST_CASE("an event reads back with its values") {
@@ -144,7 +157,7 @@ TEST_CASE("a loss that is not finite is null, and null is no number") {
 
 TEST_CASE("a summary reads back the same, whatever other keys there are") {
   json object = in_file(to_json(some_summary()));
-  CHECK(object.size() == 30);
+  CHECK(object.size() == 31);
   object["of a later program"] = {1, 2};
   const RunSummary again = summary_of(object);
   CHECK(to_json(again).dump() == to_json(some_summary()).dump());

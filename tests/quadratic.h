@@ -22,7 +22,9 @@ struct Toy {
   std::function<std::unique_ptr<OrderPolicy>()> order = round_robin_order;
   std::function<void(const CenterView&)> on_version;
   std::function<void(int, const std::string&)> on_failure;
+  std::function<void(const WorkerFailure&)> on_worker_failure;
   bool stop_on_failure = false;
+  FailurePolicy policy;
   std::function<void(TeamOptions&)> change;  ///< of the finished options
 
   TeamOptions options(const WorkerSchedule& schedule, ConstView x0) const {
@@ -33,9 +35,18 @@ struct Toy {
                   .workers = {},
                   .order = order(),
                   .state0 = x0,
-                  .stop_on_failure = stop_on_failure,
+                  .policy = policy,
                   .on_version = {},
-                  .on_failure = on_failure};
+                  .on_failure = {}};
+    if (on_worker_failure) {
+      o.on_failure = [tell = on_worker_failure](const WorkerFailure& f, double) { tell(f); };
+    }
+    if (stop_on_failure) o.policy.on_failure = OnFailure::stop;
+    if (on_failure) {
+      o.on_failure = [tell = on_failure](const WorkerFailure& f, double) {
+        tell(int(f.worker), f.why);
+      };
+    }
     if (on_version) {
       o.on_version = [heed = on_version](const CenterView& center, double) {
         heed(center);

@@ -127,6 +127,51 @@ TEST_CASE("an order.bin reads back; a damaged one says what is wrong") {
   CHECK_THROWS_AS(Recording::read(path, 3), DataError);
 }
 
+TEST_CASE("an order.bin has what befell workers, and tells where each of their lives ended") {
+  using Kind = Incident::Kind;
+  const fs::path path =
+      fs::temp_directory_path() / ("easgd_incidents_test_" + std::to_string(getpid()));
+  Recording recording{{0, 1, 0, 1, 0, 1, 1}, {10, 20}, "seed = 1\n", {}};
+  recording.incidents = {{2, 0, Kind::refused, 3},
+                         {3, 1, Kind::began, 5},
+                         {5, 1, Kind::began, 5},
+                         {7, 0, Kind::gone, 9}};
+  const auto written = [&] {
+    std::ofstream file(path, std::ios::binary);
+    recording.write(file, 2);
+  };
+  written();
+  std::string first;
+  std::getline(std::ifstream(path, std::ios::binary), first);
+  CHECK(first == "easgd order 3");
+  const Recording read = Recording::read(path, 2);
+  CHECK(read.incidents == recording.incidents);
+  CHECK(read.steps == recording.steps);
+  CHECK(read.find(Kind::refused, 2) == &read.incidents[0]);
+  CHECK(read.find(Kind::refused, 3) == nullptr);
+  using Ends = std::vector<LifeEnd>;
+  CHECK(read.lives() == std::vector<Ends>{{{3, 9, false}}, {{1, 5, true}, {0, 5, true}}});
+
+  for (std::uintmax_t size = fs::file_size(path); size-- > 0;) {
+    fs::resize_file(path, size);
+    CHECK_THROWS_AS(Recording::read(path, 2), DataError);
+  }
+  const std::vector<Incident> sound = recording.incidents;
+  for (const Incident& wrong : {Incident{2, 1, Kind::refused, 3},
+                                {9, 0, Kind::refused, 3},
+                                {2, 7, Kind::refused, 3},
+                                {2, 0, Kind(9), 3},
+                                {2, 0, Kind::gone, 3}}) {
+    recording.incidents[0] = wrong;
+    written();
+    CHECK_THROWS_AS(Recording::read(path, 2), DataError);
+  }
+  recording.incidents = {sound[1], sound[0]};
+  written();
+  CHECK_THROWS_AS(Recording::read(path, 2), DataError);
+  fs::remove(path);
+}
+
 TEST_CASE("a recording from before a key existed repeats, one of another value does not") {
   const Config config =
       parse_config("[[network.layer]]\ntype = \"softmax_cross_entropy\"\n", "test", {});

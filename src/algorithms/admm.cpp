@@ -84,6 +84,7 @@ Algorithm admm() {
       .coupling = Coupling::elastic,
       .every_step = true,
       .sends_change = true,
+      .begins_again = false,  // the center has its x - lambda, and it alone knows which
       .fixed_rho = true,
   };
 }

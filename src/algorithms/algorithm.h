@@ -150,6 +150,8 @@ struct Algorithm {
   /// Letters carry a change, not a position: their length, not their distance from the center, is
   /// reported.
   bool sends_change = false;
+  /// A worker can begin again with nothing but the center.
+  bool begins_again = true;
   /// rho may not follow a schedule.
   bool fixed_rho = false;
   /// Of a synchronous round the center needs the sum of the summands only.

@@ -41,6 +41,13 @@ void Deposits::leave(std::size_t worker, SavedState replica) {
   seat.last = std::move(replica);
 }
 
+void Deposits::fail(std::size_t worker, std::uint64_t mark) {
+  const std::lock_guard lock(mutex_);
+  if (mark != mark_ || !seats_[worker].owes || checkpoint_->is_last) return;
+  checkpoint_.reset();
+  for (Seat& seat : seats_) seat.owes = false;
+}
+
 void Deposits::lose(std::size_t worker) {
   const std::lock_guard lock(mutex_);
   seats_[worker] = {.owes = false, .left = true};

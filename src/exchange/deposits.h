@@ -24,9 +24,13 @@ class Deposits {
 
   /// From the worker's thread. A mark of an earlier checkpoint, or a second time, is passed over.
   void lay_down(std::size_t worker, std::uint64_t mark, SavedState replica);
-  /// From the worker's thread: there will be no further letter of it but its last one.
+  /// From any thread: there will be no further letter of it but its last one.
   void leave(std::size_t worker, SavedState replica);
-  /// From the worker's thread: it has failed, and leaves nothing.
+  /// From any thread: a worker has failed whose letter was answered with `mark`. If it has not laid
+  /// down for that, the checkpoint is given up: the letter has come after it, and nobody could post
+  /// it again. The last one of the run is kept all the same.
+  void fail(std::size_t worker, std::uint64_t mark);
+  /// From any thread: it has failed, and leaves nothing.
   void lose(std::size_t worker);
 
   /// From any thread: a checkpoint that is whole, once, and not the last of the run.

@@ -7,7 +7,7 @@ namespace easgd {
 LetterBuffer::LetterBuffer(const Options& options, CenterReplica& replica, Mailbox& mailbox)
     : options_(options),
       replica_(replica),
-      mailbox_(mailbox),
+      mailbox_(&mailbox),
       statistics_(replica.backend->allocate_mailbox(options.statistics)) {
   if (options.route == Route::host) return;
   const std::size_t state = options.parameters + options.statistics;
@@ -18,12 +18,13 @@ LetterBuffer::LetterBuffer(const Options& options, CenterReplica& replica, Mailb
   if (options.route == Route::peer) mailbox.attach(letter, reply);
 }
 
-void LetterBuffer::open() {
-  const View letter = mailbox_.letter(), reply = mailbox_.reply_to_write();
+void LetterBuffer::open(Mailbox& mailbox) {
+  mailbox_ = &mailbox;
+  const View letter = mailbox.letter(), reply = mailbox.reply_to_write();
   if (letter.empty()) return;  // of a worker that could not be made
   const std::size_t state = options_.parameters + options_.statistics;
   EASGD_CHECK(letter.size() == state && reply.size() == state,
-              "worker {}: a letter of {}, a reply of {}, a state of {}", mailbox_.worker(),
+              "worker {}: a letter of {}, a reply of {}, a state of {}", mailbox.worker(),
               letter.size(), reply.size(), state);
   if (options_.route != Route::host) return;
   letter_ = letter.first(options_.parameters);
@@ -32,7 +33,7 @@ void LetterBuffer::open() {
 
 void LetterBuffer::start_fetch() {
   Backend& backend = *replica_.backend;
-  const ConstView posted = mailbox_.letter_to_read();
+  const ConstView posted = mailbox_->letter_to_read();
   if (options_.route == Route::staged) {
     backend.upload(posted.first(options_.parameters), letter_);
   }
@@ -42,7 +43,7 @@ void LetterBuffer::start_fetch() {
 
 void LetterBuffer::deliver_reply() {
   if (options_.route != Route::staged) return;
-  replica_.backend->download(reply_, mailbox_.reply_to_write().first(options_.parameters));
+  replica_.backend->download(reply_, mailbox_->reply_to_write().first(options_.parameters));
 }
 
 }  // namespace easgd

@@ -27,8 +27,9 @@ class LetterBuffer {
   /// Before the worker is made: a route by peer copy lends the mailbox memory of the replica's
   /// device. The replica and the mailbox outlive this.
   LetterBuffer(const Options& options, CenterReplica& replica, Mailbox& mailbox);
-  /// Once the worker is made: on the route through the host the mailbox's memory is used as it is.
-  void open();
+  /// Once the worker is made, and again for an heir of its seat, on the route through the host: the
+  /// mailbox's memory is used as it is.
+  void open(Mailbox& mailbox);
 
   /// Begins to bring the posted letter to the center, and to measure how far it is from there.
   void start_fetch();
@@ -45,7 +46,7 @@ class LetterBuffer {
  private:
   const Options options_;
   CenterReplica& replica_;
-  Mailbox& mailbox_;
+  Mailbox* mailbox_;
   Buffer lent_;  // [2 (P + S)], of the replica's device, to the mailbox or to copy to and from it
   View letter_, reply_;
   Buffer statistics_;

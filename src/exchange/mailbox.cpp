@@ -5,7 +5,7 @@
 namespace easgd {
 
 const char* to_string(Mailbox::State state) {
-  constexpr const char* kNames[] = {"idle", "posted", "answered", "left", "closed"};
+  constexpr const char* kNames[] = {"idle", "posted", "answered", "left", "closed", "abandoned"};
   return kNames[int(state)];
 }
 
@@ -19,10 +19,10 @@ Mailbox::State Mailbox::change(State from, State to) {
 }
 
 void Mailbox::post() {
-  letters_ += !note_.pull;
+  letters_ += note_.visit == Visit::letter;
   const State seen = change(State::idle, State::posted);
-  EASGD_CHECK(seen == State::idle || seen == State::closed, "worker {} posts at step {} while {}",
-              worker_, note_.clock, to_string(seen));
+  EASGD_CHECK(seen == State::idle || seen == State::closed || seen == State::abandoned,
+              "worker {} posts at step {} while {}", worker_, note_.clock, to_string(seen));
   bell_.ring();
 }
 
@@ -32,7 +32,7 @@ Mailbox::Reply Mailbox::wait_for_reply() {
     state_.wait(State::posted, std::memory_order_acquire);
     seen = state();
   }
-  if (seen == State::closed) return Reply::closed;
+  if (seen == State::closed || seen == State::abandoned) return Reply::closed;
   return seen == State::answered ? kind_ : Reply::none;
 }
 
@@ -42,8 +42,9 @@ void Mailbox::release() {
               "worker {} at step {} releases while {}", worker_, note_.clock, to_string(seen));
 }
 
-void Mailbox::leave() {
+void Mailbox::leave(const Member* heir) {
   wait_for_reply();
+  heir_ = heir;
   for (State seen = state(); seen != State::left; seen = state()) change(seen, State::left);
   bell_.ring();
 }
@@ -58,10 +59,20 @@ void Mailbox::answer(Reply kind, std::uint64_t mark) {
 }
 
 void Mailbox::close() {
-  for (State seen = state(); seen != State::left && seen != State::closed; seen = state()) {
-    change(seen, State::closed);
-  }
+  const auto is_over = [](State s) {
+    return s == State::left || s == State::closed || s == State::abandoned;
+  };
+  for (State seen = state(); !is_over(seen); seen = state()) change(seen, State::closed);
   state_.notify_one();
+}
+
+bool Mailbox::abandon(const Member* heir) {
+  State seen = state();
+  if (seen != State::idle && seen != State::answered) return false;
+  heir_ = heir;
+  if (change(seen, State::abandoned) != seen) return false;
+  bell_.ring();
+  return true;
 }
 
 }  // namespace easgd

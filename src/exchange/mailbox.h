@@ -17,6 +17,11 @@
 //
 // A worker that ends for whatever reason calls leave(): the master stops counting on it. A master
 // that fails calls close(): no worker waits for it any more. A worker that has left stays so.
+//
+// A worker that does not move is given up by abandon(), from a third thread: if no letter is out,
+// the master stops counting on it, and the worker, should it come back, finds what it finds when
+// the master has gone. Who has left or was given up may have an heir: whoever takes its seat has a
+// mailbox of its own.
 #pragma once
 
 #include <cstdint>
@@ -44,21 +49,30 @@ class Bell {
   Atomic<int> rings_{0};
 };
 
+struct Member;
+
+/// What a worker comes for.
+enum class Visit {
+  letter,
+  pull,   ///< no letter, but a request for the center
+  begin,  ///< no letter, but a request for a center to begin again from, after a failure
+};
+
 /// What travels beside a letter.
 struct LetterNote {
   Rates rates;              ///< of the worker's clock
   std::uint64_t clock = 0;  ///< steps of the worker that are in the letter
   Tally tally;              ///< training loss since its last letter
-  bool pull = false;        ///< no letter, but a request for the center
+  Visit visit = Visit::letter;
 };
 
 class Mailbox {
  public:
   /// The worker's turn, the master's, the worker's again; then for good: its worker or its master
-  /// has gone.
-  enum class State : int { idle, posted, answered, left, closed };
+  /// has gone, or nobody counts on its worker any more.
+  enum class State : int { idle, posted, answered, left, closed, abandoned };
   /// What the answer holds: nothing, a reply, the center to start again from after a letter that
-  /// was refused, or that there will be no more.
+  /// was refused or a failure, or that there will be no more.
   enum class Reply { none, values, restart, closed };
 
   /// `worker`: whose it is, for messages.
@@ -79,21 +93,32 @@ class Mailbox {
   void post();
   /// Sleeps until the master has answered. Returns at once with `none` if no letter is out.
   Reply wait_for_reply();
+  /// Nobody counts on this worker any more.
+  bool is_abandoned() const { return state() == State::abandoned; }
   /// Takes the mailbox back after the reply has been used.
   void release();
   /// Waits for a letter that is out to be answered, then lets the master know that there will be no
-  /// other.
-  void leave();
+  /// other, and who takes the seat; null: nobody.
+  void leave(const Member* heir = nullptr);
 
   // The master's side.
   State state() const { return state_.load(std::memory_order_acquire); }
   ConstView letter_to_read() const { return letter_; }
   const LetterNote& note_to_read() const { return note_; }
   View reply_to_write() { return reply_; }
-  /// Letters posted so far, pulls not counted.
+  /// Letters posted so far, other visits not counted.
   std::uint64_t letters() const { return letters_; }
   void answer(Reply kind, std::uint64_t mark = 0);
   void close();
+  /// Once the worker has left or was given up; null if nobody takes its seat.
+  const Member* heir() const { return heir_; }
+
+  // A third thread, which no other gives up a worker beside, and which the worker does not leave
+  // beside.
+
+  /// Unless a letter is out, lets the master know that there will be no other, and who takes the
+  /// seat. Returns whether it did.
+  bool abandon(const Member* heir);
 
  private:
   /// Moves from `from` on if the state is that; returns what it was.
@@ -104,6 +129,7 @@ class Mailbox {
   std::uint64_t letters_ = 0;
   Reply kind_ = Reply::none;
   std::uint64_t mark_ = 0;
+  const Member* heir_ = nullptr;
   Atomic<State> state_{State::idle};
   Bell& bell_;
   const std::size_t worker_;

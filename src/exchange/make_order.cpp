@@ -1,5 +1,8 @@
 #include "exchange/make_order.h"
 
+#include <fmt/format.h>
+
+#include "base/error.h"
 #include "exchange/virtual_order.h"
 
 namespace easgd {
@@ -19,7 +22,14 @@ std::unique_ptr<OrderPolicy> make_virtual_order(const OrderRequest& r,
 std::unique_ptr<OrderPolicy> make_replay(const OrderRequest& r, WorkerSchedule& schedule) {
   Recording recording = Recording::read(r.config.center.replay, r.workers);
   recording.check_repeats(r.replay_config);
+  if (const auto* back = recording.find(Incident::Kind::went_back, recording.letters.size())) {
+    throw KeyError("center.replay",
+                   fmt::format("the recorded run went back to version {} and on with a lower rate "
+                               "(guard.action), which no replay repeats",
+                               back->clock));
+  }
   schedule.set_steps(recording.steps);
+  schedule.set_lives(recording.lives());
   return replay_order(std::move(recording));
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "base/check.h"
@@ -31,6 +32,8 @@ Master::Master(MasterOptions options, Bell& bell)
       policy_(options.statistics.policy),
       order_(std::move(options.order)),
       on_failure_(std::move(options.on_failure)),
+      on_begin_(std::move(options.on_begin)),
+      on_loss_(std::move(options.on_loss)),
       on_version_(std::move(options.on_version)),
       checkpoints_(std::move(options.checkpoints)),
       bell_(bell),
@@ -47,8 +50,8 @@ Master::Master(MasterOptions options, Bell& bell)
                                         .parameters = parameters_,
                                         .statistics = statistics_.size(),
                                         .sends_change = algorithm_.sends_change};
-    seats_.push_back({.mailbox = *member.mailbox,
-                      .telemetry = *member.telemetry,
+    seats_.push_back({.mailbox = member.mailbox,
+                      .telemetry = member.telemetry,
                       .buffer = LetterBuffer(letters, store_->replica_of(i), *member.mailbox)});
   }
   if (checkpoints_.resumed) go_on(*checkpoints_.resumed);
@@ -72,14 +75,14 @@ CenterView Master::view(std::size_t replica) const {
 
 void Master::run(std::stop_token stop) {
   try {
-    for (Seat& seat : seats_) seat.buffer.open();
+    for (Seat& seat : seats_) seat.buffer.open(*seat.mailbox);
     serve(stop);
-    check_letters();
+    for (const Seat& seat : seats_) check_letters(seat);
     copy_to_host(0);
   } catch (...) {
     on_failure_();
     store_->give_up();
-    for (Seat& seat : seats_) seat.mailbox.close();
+    for (Seat& seat : seats_) seat.mailbox->close();
     salvage();
     release();
     throw;
@@ -143,9 +146,25 @@ void Master::serve(const std::stop_token& stop) {
   }
 }
 
+/// Of the member whose seat it is now. One that comes after the master has failed finds it closed.
+Mailbox::State Master::look_at(Seat& seat) {
+  Mailbox::State state = seat.mailbox->state();
+  while (state == Mailbox::State::left || state == Mailbox::State::abandoned) {
+    const Member* heir = seat.mailbox->heir();
+    if (!heir) return Mailbox::State::left;
+    if (!has_ended_) check_letters(seat);
+    seat.mailbox = heir->mailbox;
+    seat.telemetry = heir->telemetry;
+    seat.earlier = seat.telemetry->exchanges + seat.telemetry->refused + seat.turned_away;
+    if (has_ended_) seat.mailbox->close();
+    state = seat.mailbox->state();
+  }
+  return state;
+}
+
 /// Looks at every mailbox.
 bool Master::have_all_left() {
-  std::ranges::transform(seats_, states_.begin(), [](const Seat& s) { return s.mailbox.state(); });
+  std::ranges::transform(seats_, states_.begin(), [this](Seat& seat) { return look_at(seat); });
   return std::ranges::count(states_, Mailbox::State::left) == std::ssize(states_);
 }
 
@@ -164,7 +183,7 @@ bool Master::is_incomplete() const {
 void Master::turn_away(std::span<const int> round) {
   for (const int worker : round) {
     Seat& seat = seats_[std::size_t(worker)];
-    if (!seat.mailbox.note_to_read().pull) ++seat.turned_away;
+    if (seat.mailbox->note_to_read().visit == Visit::letter) ++seat.turned_away;
     answer(seat, Mailbox::Reply::closed);
   }
 }
@@ -191,19 +210,23 @@ void Master::absorb(std::span<const int> round) {
 }
 
 void Master::answer(Seat& seat, Mailbox::Reply kind) {
-  seat.mailbox.answer(kind, std::exchange(seat.mark, 0));
+  seat.mailbox->answer(kind, std::exchange(seat.mark, 0));
 }
 
-/// Answers the pulls of a round, brings its letters to the center, and refuses those that are not
-/// finite or too far away.
+/// Gives the center to who has come for it, brings the letters of a round to the center, and
+/// refuses those that are not finite or too far away.
 void Master::fetch_letters(std::span<const int> round) {
   fetched_.clear();
   buffers_.clear();
   for (const int worker : round) {
     Seat& seat = seats_[std::size_t(worker)];
-    if (seat.mailbox.note_to_read().pull) {
+    const Visit visit = seat.mailbox->note_to_read().visit;
+    if (visit == Visit::pull) {
       answer_pull(seat);
+    } else if (visit == Visit::begin) {
+      begin_again(seat);
     } else {
+      seat.has_pulled = false;
       fetched_.push_back(worker);
       buffers_.push_back(&seat.buffer);
     }
@@ -219,14 +242,15 @@ void Master::fetch_letters(std::span<const int> round) {
     const ConstView statistics = seat.buffer.statistics();
     const double of_statistics =
         kernels::squared_distance(statistics.data(), nullptr, statistics.size());
-    if (!(squared_[i] < kFarthest * kFarthest && of_statistics < kFarthest * kFarthest)) {
+    if (order_->refuses() ||
+        !(squared_[i] < kFarthest * kFarthest && of_statistics < kFarthest * kFarthest)) {
       refuse(seat);
       continue;
     }
-    seat.telemetry.distance = std::sqrt(squared_[i]);
+    seat.telemetry->distance = std::sqrt(squared_[i]);
     letters_.push_back({.values = seat.buffer.letter(),
                         .reply = seat.buffer.reply(),
-                        .rates = seat.mailbox.note_to_read().rates,
+                        .rates = seat.mailbox->note_to_read().rates,
                         .worker = worker,
                         .age = version_ + letters_.size() - seat.last_version});
     accepted_.push_back(fetched_[i]);
@@ -240,45 +264,80 @@ void Master::answer_pull(Seat& seat) {
   replica.backend->run(kernels::Copy{seat.buffer.reply().data(), pulled.data()}, parameters_);
   seat.buffer.deliver_reply();
   replica.backend->finish();
+  seat.has_pulled = true;
   answer(seat, Mailbox::Reply::values);
+}
+
+/// Where an exchange is a pull and a letter, this visit stands for either. The one that stands for
+/// a pull brings nothing yet.
+void Master::begin_again(Seat& seat) {
+  const std::size_t worker = seat.mailbox->worker();
+  const std::uint64_t step = seat.mailbox->note_to_read().clock;
+  seat.buffer.open(*seat.mailbox);
+  order_->begin_again(worker, step);
+  note_incident(seat, Incident::Kind::began);
+  seat.has_pulled = algorithm_.timing == Timing::around && !seat.has_pulled;
+  if (seat.has_pulled) return answer(seat, Mailbox::Reply::none);
+  seat.last_version = version_;
+  on_begin_({worker, step, version_});
+  send_center(seat);
+}
+
+/// Of the visit that is being served.
+void Master::note_incident(const Seat& seat, Incident::Kind kind) {
+  incidents_.push_back({.at = absorbed_.size() - 1,
+                        .worker = seat.mailbox->worker(),
+                        .kind = kind,
+                        .clock = seat.mailbox->note_to_read().clock});
 }
 
 /// The letter leaves the center as it is, and its worker starts again from there.
 void Master::refuse(Seat& seat) {
+  ++seat.telemetry->refused;
+  seat.telemetry->last_refused = seat.mailbox->note_to_read().clock;
+  note_incident(seat, Incident::Kind::refused);
+  if (on_loss_) on_loss_(std::numeric_limits<double>::quiet_NaN(), version_);
+  send_center(seat);
+}
+
+/// To start again from.
+void Master::send_center(Seat& seat) {
   const CenterReplica& replica = seat.buffer.replica();
-  ++seat.telemetry.refused;
-  seat.telemetry.last_refused = seat.mailbox.note_to_read().clock;
   replica.backend->run(kernels::Copy{seat.buffer.reply().data(), replica.center.data()},
                        parameters_);
   seat.buffer.deliver_reply();
-  replica.backend->upload(statistics_, seat.mailbox.reply_to_write().subspan(parameters_));
+  replica.backend->upload(statistics_, seat.mailbox->reply_to_write().subspan(parameters_));
   replica.backend->finish();
   answer(seat, Mailbox::Reply::restart);
 }
 
 void Master::note_exchange(std::size_t worker) {
   Seat& seat = seats_[worker];
-  const LetterNote& note = seat.mailbox.note_to_read();
+  const LetterNote& note = seat.mailbox->note_to_read();
   EASGD_CHECK(note.clock >= steps_[worker], "worker {}: step {} after {}, at version {}", worker,
               note.clock, steps_[worker], version_);
   steps_[worker] = note.clock;
   if (std::isfinite(note.tally.loss)) train_ += note.tally;
-  if (note.tally.samples > 0) seat.telemetry.loss = note.tally.mean_loss();
-  seat.telemetry.staleness = version_ - seat.last_version;
-  ++seat.telemetry.exchanges;
+  if (note.tally.samples > 0) {
+    seat.telemetry->loss = note.tally.mean_loss();
+    if (on_loss_) on_loss_(seat.telemetry->loss, version_);
+  }
+  seat.telemetry->staleness = version_ - seat.last_version;
+  ++seat.telemetry->exchanges;
+  seat.telemetry->absorbed = note.clock;
   seat.last_version = ++version_;
 }
 
-/// Once all have left, no letter is on its way.
-void Master::check_letters() const {
-  for (std::size_t worker = 0; worker < seats_.size(); ++worker) {
-    const Seat& seat = seats_[worker];
-    const std::uint64_t sent = seat.mailbox.letters(), absorbed = seat.telemetry.exchanges,
-                        refused = seat.telemetry.refused, earlier = seat.earlier;
-    EASGD_CHECK(earlier + sent == absorbed + refused + seat.turned_away,
-                "worker {}: {} sent, {} absorbed, {} refused, {} turned away, at version {}",
-                worker, earlier + sent, absorbed, refused, seat.turned_away, version_);
-  }
+/// Once a member has left, no letter is on its way. What one that was given up has come to, nobody
+/// knows.
+void Master::check_letters(const Seat& seat) const {
+  if (seat.mailbox->state() == Mailbox::State::abandoned) return;
+  const std::uint64_t sent = seat.mailbox->letters(), absorbed = seat.telemetry->exchanges,
+                      refused = seat.telemetry->refused, earlier = seat.earlier;
+  EASGD_CHECK(earlier + sent == absorbed + refused + seat.turned_away,
+              "worker {}: {} sent, {} absorbed, {} refused, {} turned away, at version {}",
+              seat.mailbox->worker(), earlier + sent, absorbed, refused, seat.turned_away,
+              version_);
 }
 
 }  // namespace easgd

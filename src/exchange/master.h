@@ -22,10 +22,17 @@
 
 namespace easgd {
 
-/// Who sends letters to a master.
+/// Who sends letters to a master, until it has left or was given up. Then its heir does.
 struct Member {
   Mailbox* mailbox = nullptr;
   WorkerTelemetry* telemetry = nullptr;
+};
+
+/// A worker that had failed goes on from the center.
+struct Beginning {
+  std::size_t worker = 0;
+  std::uint64_t step = 0;     ///< with which it goes on
+  std::uint64_t version = 0;  ///< of the center that it was given
 };
 
 /// When a master makes checkpoints, beside the one that a stop asks for, and what goes into them.
@@ -48,6 +55,11 @@ struct MasterOptions {
   std::vector<Member> members;
   /// Called once if the master fails, before it waits for its members to leave.
   std::function<void()> on_failure = [] {};
+  /// Called by the master when a worker has been given the center to begin again from.
+  std::function<void(const Beginning&)> on_begin = [](const Beginning&) {};
+  /// Called by the master for each letter that has training loss, or was refused: its mean loss,
+  /// or not a number.
+  std::function<void(double loss, std::uint64_t version)> on_loss = {};
   /// Called by the master between rounds, after each that changed the center; may copy. In virtual
   /// time it may wait, else it must not. Returns whether it took the view: the training loss then
   /// begins anew, because a difference of sums would lose all digits after one loss of 1e38.
@@ -63,8 +75,8 @@ class Master {
   Master(MasterOptions options, Bell& bell);
 
   /// Absorbs until every member has left. After `stop` a synchronous round that some have left is
-  /// not absorbed. On an exception it closes every mailbox, copies the center to host memory, and
-  /// throws the exception once every member has left.
+  /// not absorbed. Whoever was given up counts as one who has left. On an exception it closes every
+  /// mailbox, copies the center to host memory, and throws the exception once all have left.
   void run(std::stop_token stop);
   /// Instead of run(), if there is nothing to run: waits until every member has left.
   void release();
@@ -74,17 +86,20 @@ class Master {
   bool is_lost() const { return lost_; }
   /// The order in which letters were absorbed or refused, and pulls answered.
   const std::vector<std::uint16_t>& order() const { return absorbed_; }
+  /// What befell workers meanwhile, but for who was gone.
+  const std::vector<Incident>& incidents() const { return incidents_; }
 
  private:
   /// What the master knows of a member.
   struct Seat {
-    Mailbox& mailbox;
-    WorkerTelemetry& telemetry;
+    Mailbox* mailbox;
+    WorkerTelemetry* telemetry;
     LetterBuffer buffer;
+    bool has_pulled = false;         ///< and not sent the letter that follows a pull
     std::uint64_t last_version = 0;  ///< of the center, at its last exchange
     std::uint64_t turned_away = 0;   ///< letters of rounds that a stop left incomplete
-    std::uint64_t earlier = 0;       ///< letters of before the run was resumed
-    std::uint64_t mark = 0;  ///< of the checkpoint that its next letter is the first one after
+    std::uint64_t earlier = 0;  ///< letters of before the run was resumed, and of earlier members
+    std::uint64_t mark = 0;     ///< of the checkpoint that its next letter is the first one after
   };
 
   CenterView view(std::size_t replica) const;
@@ -102,10 +117,14 @@ class Master {
   void fetch_letters(std::span<const int> round);
   void answer_pull(Seat& seat);
   void refuse(Seat& seat);
+  void begin_again(Seat& seat);
+  void send_center(Seat& seat);
+  void note_incident(const Seat& seat, Incident::Kind kind);
   void note_exchange(std::size_t worker);
+  Mailbox::State look_at(Seat& seat);
   bool have_all_left();
   void wait_until_all_have_left();
-  void check_letters() const;
+  void check_letters(const Seat& seat) const;
   void copy_to_host(std::size_t replica);
   void salvage();
   void release_devices();
@@ -117,6 +136,8 @@ class Master {
   const std::thread::id owner_ = std::this_thread::get_id();
   std::unique_ptr<OrderPolicy> order_;
   std::function<void()> on_failure_;
+  std::function<void(const Beginning&)> on_begin_;
+  std::function<void(double, std::uint64_t)> on_loss_;
   std::function<bool(const CenterView&)> on_version_;
   const Checkpoints checkpoints_;
   Bell& bell_;
@@ -132,6 +153,7 @@ class Master {
   std::vector<std::uint64_t> steps_;
   Tally train_;  // of the letters since a view was taken
   std::vector<std::uint16_t> absorbed_;
+  std::vector<Incident> incidents_;
   std::uint64_t asked_ = 0;  // version at which it was asked last whether a checkpoint is due
   bool has_stopped_ = false;
 

@@ -25,6 +25,23 @@ std::vector<std::uint16_t> workers_in(const std::string& bytes, std::size_t coun
   return workers;
 }
 
+/// None if there were none, or an earlier program made the checkpoint.
+/// Throws: DataError.
+std::vector<Incident> incidents_in(const SavedState& center, std::size_t workers) {
+  const auto found = center.counters.find("incidents");
+  if (found == center.counters.end()) return {};
+  const std::vector<std::uint64_t>& all = found->second;
+  if (all.size() % 4 != 0) throw DataError("\"incidents\": is cut short");
+  std::vector<Incident> incidents;
+  for (std::size_t i = 0; i < all.size(); i += 4) {
+    if (all[i + 1] >= workers || all[i + 2] > std::uint64_t(Incident::Kind::gone)) {
+      throw DataError("\"incidents\": holds what is none");
+    }
+    incidents.push_back({all[i], all[i + 1], Incident::Kind(all[i + 2]), all[i + 3]});
+  }
+  return incidents;
+}
+
 }  // namespace
 
 /// Between two rounds: a checkpoint, if one is due. That of a stop is begun before the order passes
@@ -71,11 +88,16 @@ void Master::save_counts(SavedState& center) const {
   center.counters["version"] = {version_};
   center.counters["steps"] = steps_;
   center.texts["absorbed"] = bytes_of(absorbed_);
+  for (const Incident& i : incidents_) {
+    std::vector<std::uint64_t>& all = center.counters["incidents"];
+    all.insert(all.end(), {i.at, i.worker, std::uint64_t(i.kind), i.clock});
+  }
   center.counters["samples"] = {std::uint64_t(train_.samples)};
   center.counters["hits"] = {std::uint64_t(train_.hits)};
   center.numbers["loss"] = {train_.loss};
   for (const Seat& seat : seats_) {
-    const WorkerTelemetry& t = seat.telemetry;
+    const WorkerTelemetry& t = *seat.telemetry;
+    center.counters["has_pulled"].push_back(seat.has_pulled);
     center.counters["last_version"].push_back(seat.last_version);
     center.counters["exchanges"].push_back(t.exchanges);
     center.counters["refused"].push_back(t.refused);
@@ -106,12 +128,16 @@ void Master::load_counts(const SavedState& center) {
   version_ = asked_ = center.counter("version");
   steps_ = center.counts("steps", count);
   absorbed_ = workers_in(center.text("absorbed"), count);
+  incidents_ = incidents_in(center, count);
+  const bool knows_pulls = center.counters.contains("has_pulled");  // of earlier programs not
   train_ = {.loss = center.number("loss"),
             .hits = std::int64_t(center.counter("hits")),
             .samples = std::int64_t(center.counter("samples"))};
   for (std::size_t i = 0; i < count; ++i) {
     Seat& seat = seats_[i];
-    WorkerTelemetry& t = seat.telemetry;
+    WorkerTelemetry& t = *seat.telemetry;
+    seat.has_pulled = knows_pulls && center.counts("has_pulled", count)[i] != 0;
+    t.absorbed = steps_[i];
     seat.last_version = center.counts("last_version", count)[i];
     t.exchanges = center.counts("exchanges", count)[i];
     t.refused = center.counts("refused", count)[i];

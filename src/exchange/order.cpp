@@ -95,6 +95,10 @@ class ReplayOrder final : public OrderPolicy {
     ++done_;
   }
 
+  bool refuses() const override {
+    return !stopped_ && recording_.find(Incident::Kind::refused, done_ - 1) != nullptr;
+  }
+
   void stop() override { stopped_ = true; }
 
   void describe(State& state) override {

@@ -27,6 +27,10 @@ class OrderPolicy {
   /// A round is of all workers or, once the run is being stopped, of none: letters of some alone
   /// would pass for the mean of all.
   virtual bool all_or_none() const { return false; }
+  /// Whether the letter that was chosen last had been refused when it was recorded.
+  virtual bool refuses() const { return false; }
+  /// A worker that had failed was served in its turn, and goes on with its step `clock`.
+  virtual void begin_again(std::size_t /*worker*/, std::uint64_t /*clock*/) {}
   /// The run is being stopped: workers leave before their schedule ends.
   virtual void stop() {}
   /// Virtual time of the last round, if the order keeps one.
@@ -44,9 +48,9 @@ std::unique_ptr<OrderPolicy> round_robin_pairs();
 /// All workers that have not left, together.
 std::unique_ptr<OrderPolicy> synchronous_order();
 
-/// As recorded. Throws DataError from `next` if a worker that is due has left, or one posts a
-/// letter that is not in the recording. Of a run that is stopped, what is left of the recording is
-/// given up instead, and letters are absorbed as they come.
+/// As recorded; letters that were refused are again. Throws DataError from `next` if a worker that
+/// is due has left, or one posts a letter that is not in the recording. Of a run that is stopped,
+/// what is left of the recording is given up instead, and letters are absorbed as they come.
 std::unique_ptr<OrderPolicy> replay_order(Recording recording);
 
 }  // namespace easgd

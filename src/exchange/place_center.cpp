@@ -19,9 +19,13 @@ constexpr const char* kOnWorkers = "workers";
 constexpr std::size_t kMasterThreads = 4;
 
 /// Why the center cannot be on every worker's device: all reasons.
-std::vector<std::string> why_not_on_workers(const AlgorithmConfig& algorithm,
+std::vector<std::string> why_not_on_workers(const Config& config,
                                             const std::vector<Placement>& workers) {
+  const AlgorithmConfig& algorithm = config.algorithm;
   std::vector<std::string> reasons;
+  if (config.workers.on_failure == OnFailure::restart || config.workers.patience > 0) {
+    reasons.push_back("is not for workers that begin again or are given up");
+  }
   if (algorithm.exchange != Exchange::synchronous) {
     reasons.push_back("needs algorithm.exchange = \"synchronous\"");
   }
@@ -116,7 +120,7 @@ CenterPlacement place_center(const Config& config, const std::vector<Placement>&
                                "\"cuda:<n>\", n of 0..999; found \"{}\"{}",
                                place, did_you_mean(place, {"auto", "pinned", kOnWorkers})));
   }
-  const auto why_not = why_not_on_workers(config.algorithm, workers);
+  const auto why_not = why_not_on_workers(config, workers);
   if (place == "auto")
     return why_not.empty() ? on_workers_if_there(workers) : in_host_memory(workers);
   if (why_not.empty()) return on_workers(workers);

@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 #include "base/error.h"
 #include "base/unreadable.h"
@@ -15,8 +17,33 @@
 namespace easgd {
 namespace {
 
-constexpr std::array<char, 16> kMagic = {"easgd order 2\n\0"};
+using Magic = std::array<char, 16>;
+constexpr Magic kMagic = {"easgd order 2\n\0"}, kMagicWithIncidents = {"easgd order 3\n\0"};
 constexpr std::uint16_t kTail = 0xffff;
+
+/// Leaves the file in a state of failure if it is none of this recording.
+std::vector<Incident> read_incidents(std::ifstream& file, const Recording& of) {
+  std::uint64_t count = 0;
+  file.read(reinterpret_cast<char*>(&count), sizeof count);
+  std::vector<Incident> incidents;
+  for (std::uint64_t i = 0; i < count && file; ++i) {
+    Incident& incident = incidents.emplace_back();
+    for (std::uint64_t* field : {&incident.at, &incident.worker}) {
+      file.read(reinterpret_cast<char*>(field), sizeof *field);
+    }
+    file.read(reinterpret_cast<char*>(&incident.kind), sizeof incident.kind);
+    file.read(reinterpret_cast<char*>(&incident.clock), sizeof incident.clock);
+    const bool is_at_end = incident.kind >= Incident::Kind::gone;
+    const bool has_visit =
+        incident.at < of.letters.size() && of.letters[incident.at] == incident.worker;
+    const bool is_sound = incident.kind <= Incident::Kind::went_back &&
+                          incident.worker < of.steps.size() &&
+                          (is_at_end ? incident.at == of.letters.size() : has_visit) &&
+                          (i == 0 || incidents[i - 1].at <= incident.at);
+    if (!is_sound) file.setstate(std::ios::failbit);
+  }
+  return incidents;
+}
 
 }  // namespace
 
@@ -28,11 +55,13 @@ Recording Recording::read(const std::filesystem::path& path, std::size_t workers
   const std::uint64_t size = std::filesystem::file_size(path, error);
   if (error) throw DataError(path.string() + ": is no regular file; expected an order.bin");
   std::ifstream file(path, std::ios::binary);
-  std::array<char, 16> magic{};
+  Magic magic{};
   std::uint32_t recorded = 0;
   file.read(magic.data(), magic.size());
   file.read(reinterpret_cast<char*>(&recorded), sizeof recorded);
-  if (!file || magic != kMagic) throw DataError(path.string() + ": is not an order.bin of easgd");
+  const bool has_incidents = magic == kMagicWithIncidents;
+  if (!file || (magic != kMagic && !has_incidents))
+    throw DataError(path.string() + ": is not an order.bin of easgd");
   if (recorded != workers) {
     throw DataError(
         fmt::format("{}: is of {} workers; this run has {}", path.string(), recorded, workers));
@@ -57,6 +86,7 @@ Recording Recording::read(const std::filesystem::path& path, std::size_t workers
   result.steps.resize(workers);
   file.read(reinterpret_cast<char*>(result.steps.data()),
             std::streamsize(workers * sizeof(std::uint64_t)));
+  if (has_incidents) result.incidents = read_incidents(file, result);
   if (!file || file.peek() != std::ifstream::traits_type::eof()) {
     throw DataError(path.string() + ": is cut short or damaged");
   }
@@ -64,7 +94,8 @@ Recording Recording::read(const std::filesystem::path& path, std::size_t workers
 }
 
 void Recording::check_repeats(const std::string& here) const {
-  const std::string recorded = dump_config(parse_config(config, "order.bin", {}));
+  const std::string recorded =
+      dump_replay_config(parse_config(config, "order.bin", {}), /*recomputes=*/true);
   std::istringstream a(recorded), b(here);
   for (std::string was, is, table; std::getline(a, was) && std::getline(b, is);) {
     if (was != is) {
@@ -85,13 +116,47 @@ void Recording::write(std::ostream& file, std::size_t workers) const {
     file.write(static_cast<const char*>(data), std::streamsize(bytes));
   };
   const auto count = std::uint32_t(workers), length = std::uint32_t(config.size());
-  put(kMagic.data(), kMagic.size());
+  const Magic& magic = incidents.empty() ? kMagic : kMagicWithIncidents;
+  put(magic.data(), magic.size());
   put(&count, sizeof count);
   put(&length, sizeof length);
   put(config.data(), config.size());
   put(letters.data(), letters.size() * sizeof letters[0]);
   put(&kTail, sizeof kTail);
   put(steps.data(), steps.size() * sizeof steps[0]);
+  if (incidents.empty()) return;
+  const std::uint64_t number = incidents.size();
+  put(&number, sizeof number);
+  for (const Incident& incident : incidents) {
+    const std::uint64_t fields[] = {incident.at, incident.worker, std::uint64_t(incident.kind),
+                                    incident.clock};
+    put(fields, sizeof fields);
+  }
+}
+
+const Incident* Recording::find(Incident::Kind kind, std::uint64_t visit) const {
+  auto at = std::ranges::lower_bound(incidents, visit, {}, &Incident::at);
+  for (; at != incidents.end() && at->at == visit; ++at) {
+    if (at->kind == kind) return &*at;
+  }
+  return nullptr;
+}
+
+std::vector<std::vector<LifeEnd>> Recording::lives() const {
+  std::vector<std::vector<LifeEnd>> lives(steps.size());
+  std::vector<std::uint64_t> visits(steps.size());
+  std::uint64_t counted = 0;
+  for (const Incident& incident : incidents) {
+    if (incident.kind == Incident::Kind::refused || incident.kind == Incident::Kind::went_back) {
+      continue;
+    }
+    for (; counted < incident.at; ++counted) ++visits[letters[counted]];
+    const bool begins_again = incident.kind == Incident::Kind::began;
+    counted += begins_again;  // its own visit is none of a life
+    std::uint64_t& own = visits[incident.worker];
+    lives[incident.worker].push_back({std::exchange(own, 0), incident.clock, begins_again});
+  }
+  return lives;
 }
 
 }  // namespace easgd

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "base/failure.h"
 #include "base/start_thread.h"
@@ -10,35 +12,34 @@
 namespace easgd {
 namespace {
 
-template <class Item>
-std::vector<std::unique_ptr<Item>> make_each(std::size_t count, const auto& make) {
-  std::vector<std::unique_ptr<Item>> result;
-  for (std::size_t i = 0; i < count; ++i) result.push_back(make(i));
-  return result;
+bool were_all_gone(const Checkpoint* from, std::size_t workers) {
+  for (std::size_t i = 0; from && i < workers; ++i) {
+    if (!Worker::gone_at(*from, i)) return false;
+  }
+  return from != nullptr;
 }
 
 }  // namespace
 
 Team::Team(TeamOptions options)
     : options_(std::move(options)),
-      telemetry_(make_each<WorkerTelemetry>(
-          options_.workers.size(),
-          [](std::size_t) { return std::make_unique<WorkerTelemetry>(); })),
-      mailboxes_(make_each<Mailbox>(
-          options_.workers.size(),
-          [this](std::size_t i) { return std::make_unique<Mailbox>(bell_, i); })),
+      lives_(options_.workers.size()),
       deposits_(options_.checkpoints.wanted ? std::make_unique<Deposits>(options_.workers.size())
                                             : nullptr),
-      workers_made_(std::ptrdiff_t(options_.workers.size())) {}
+      workers_made_(std::ptrdiff_t(options_.workers.size())),
+      were_all_gone_(were_all_gone(options_.checkpoints.resumed, options_.workers.size())) {}
 
 Team::~Team() {
   request_stop();
   if (!started_all_) {
-    for (const auto& mailbox : mailboxes_) mailbox->close();  // nobody will answer
-    for (std::size_t i = worker_threads_.size(); i < workers(); ++i) mailboxes_[i]->leave();
+    for (std::size_t i = 0; i < workers(); ++i) {
+      Life& life = lives_.current(i);
+      life.mailbox.close();  // nobody will answer
+      if (!life.thread.joinable()) life.mailbox.leave();
+    }
     start_.count_down();
   }
-  for (std::thread& thread : worker_threads_) thread.join();
+  lives_.join_strays();
   if (master_thread_.joinable()) master_thread_.join();
 }
 
@@ -46,16 +47,19 @@ void Team::start() {
   master_thread_ = start_thread("the master", [this] { run_master(); });
   master_made_.wait();
   making_error_.rethrow_if_any();
-  for (std::size_t i = 0; i < workers(); ++i) {
-    worker_threads_.push_back(
-        start_thread(fmt::format("worker {} of {}", i, workers()), [this, i] { run_worker(i); }));
-  }
+  for (std::size_t i = 0; i < workers(); ++i) start(lives_.current(i));
   workers_made_.wait();
   if (making_error_.get()) request_stop();
   started_ = RunningClock::now();
   started_all_ = true;
   start_.count_down();
   making_error_.rethrow_if_any();
+}
+
+/// Throws: DeviceError if the system has no thread left.
+void Team::start(Life& life) {
+  life.thread = start_thread(fmt::format("worker {} of {}", life.worker, workers()),
+                             [this, &life] { live(life); });
 }
 
 MasterOptions Team::master_options() {
@@ -67,6 +71,8 @@ MasterOptions Team::master_options() {
                        .order = std::move(options_.order),
                        .members = {},
                        .on_failure = [this] { request_stop(); },
+                       .on_begin = {},
+                       .on_loss = options_.on_loss,
                        .on_version = {},
                        .checkpoints = master_checkpoints()};
   if (options_.on_version) {
@@ -74,8 +80,11 @@ MasterOptions Team::master_options() {
       return options_.on_version(center, center.seconds.value_or(seconds()));
     };
   }
+  master.on_begin = [this](const Beginning& beginning) {
+    if (options_.on_begin) options_.on_begin(beginning, seconds());
+  };
   for (std::size_t i = 0; i < workers(); ++i) {
-    master.members.push_back({mailboxes_[i].get(), telemetry_[i].get()});
+    master.members.push_back(lives_.current(i).member);
   }
   return master;
 }
@@ -106,7 +115,7 @@ std::optional<Checkpoint> Team::take_last_checkpoint() {
 void Team::run_master() {
   name_thread("master");
   try {
-    master_ = std::make_unique<Master>(master_options(), bell_);
+    master_ = std::make_unique<Master>(master_options(), lives_.bell());
   } catch (...) {
     making_error_.record();
   }
@@ -125,65 +134,32 @@ void Team::run_master() {
   ended_ = true;
 }
 
-/// The body of a worker's thread.
-void Team::run_worker(std::size_t index) {
-  name_thread("worker " + std::to_string(index));
-  Mailbox& mailbox = *mailboxes_[index];
-  bool made = false;
-  try {
-    Worker worker({.index = index,
-                   .parts = options_.workers[index],
-                   .algorithm = *options_.algorithm,
-                   .rules = {.workers = workers(), .own = options_.own},
-                   .schedule = *options_.schedule,
-                   .state0 = options_.state0,
-                   .statistics = options_.statistics.count,
-                   .deposits = deposits_.get(),
-                   .resumed = options_.checkpoints.resumed},
-                  mailbox, *telemetry_[index]);
-    made = true;
-    workers_made_.count_down();
-    start_.wait();
-    worker.run(stop_.get_token());
-  } catch (const Bug&) {  // no run goes on with one
-    bug_.record();
-    request_stop();
-    report_failure(index, made);
-  } catch (...) {
-    report_failure(index, made);
-  }
-  if (!made) {
-    mailbox.leave();
-    workers_made_.count_down();
-  }
-}
-
-/// In a catch block of the worker's thread.
-void Team::report_failure(std::size_t worker, bool made) {
-  telemetry_[worker]->phase = Phase::ended;
-  (made ? worker_error_ : making_error_).record();
-  ++failed_;
-  if (deposits_) deposits_->lose(worker);
-  if (options_.stop_on_failure) request_stop();
-  try {
-    if (made && options_.on_failure)
-      options_.on_failure(int(worker), failure_of(std::current_exception()).message);
-  } catch (...) {  // join() and failed() still know of the failure
-  }
-}
-
 double Team::seconds() const {
   const auto now = ended_ ? ended_at_ : RunningClock::now();
   return options_.checkpoints.seconds + std::chrono::duration<double>(now - started_).count();
 }
 
 void Team::join() {
-  for (std::thread& thread : worker_threads_) thread.join();
-  worker_threads_.clear();
+  lives_.join();
   if (master_thread_.joinable()) master_thread_.join();
   master_error_.rethrow_if_any();
   bug_.rethrow_if_any();
-  if (failed_ == workers() || options_.stop_on_failure) worker_error_.rethrow_if_any();
+  if (failed_ == workers() || options_.policy.on_failure == OnFailure::stop) {
+    worker_error_.rethrow_if_any();
+  }
+}
+
+Recording Team::recording() const {
+  Recording recording{.letters = master_->order(), .steps = {}, .incidents = master_->incidents()};
+  for (std::size_t i = 0; i < workers(); ++i) recording.steps.push_back(telemetry(i).clock);
+  std::vector<Incident> all_gone = gone_;
+  std::ranges::sort(all_gone, {}, &Incident::worker);
+  for (Incident gone : all_gone) {
+    gone.at = recording.letters.size();
+    recording.steps[gone.worker] = gone.clock;
+    recording.incidents.push_back(gone);
+  }
+  return recording;
 }
 
 }  // namespace easgd

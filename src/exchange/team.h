@@ -13,10 +13,29 @@
 
 #include "base/first_error.h"
 #include "base/running_clock.h"
+#include "exchange/lives.h"
 #include "exchange/master.h"
 #include "exchange/worker.h"
+#include "settings/choices.h"
 
 namespace easgd {
+
+/// A worker that has failed, and what comes after that.
+struct WorkerFailure {
+  enum class After { is_gone, begins_again, run_ends };
+
+  std::size_t worker = 0;
+  std::uint64_t step = 0;     ///< in which it has failed
+  std::uint64_t version = 0;  ///< of the center at about that time
+  std::string why = {};
+  After after = After::is_gone;
+};
+
+/// What a worker is allowed before it has failed, and what comes after that.
+struct FailurePolicy {
+  OnFailure on_failure = OnFailure::go_on;
+  std::uint64_t refusals = 0;  ///< letters in a row that are refused; 0: any number
+};
 
 struct TeamOptions {
   const Algorithm* algorithm = nullptr;
@@ -28,10 +47,12 @@ struct TeamOptions {
   std::unique_ptr<OrderPolicy> order;
   ConstView state0;  ///< [P + S], the start of the center and of every worker, in host memory
   Statistics statistics = {};
-  bool stop_on_failure = false;
+  FailurePolicy policy = {};
   /// On the master's thread, after each version: see Master. `seconds` is the virtual time of an
   /// order that keeps one, else training time.
   std::function<bool(const CenterView&, double seconds)> on_version;
+  /// On the master's thread: see Master.
+  std::function<void(double loss, std::uint64_t version)> on_loss = {};
   /// Whether and when checkpoints are made, and what the run's maker adds to each, on the master's
   /// thread. `seconds` is training time, also where time is virtual.
   struct Checkpoints {
@@ -41,15 +62,21 @@ struct TeamOptions {
     const Checkpoint* resumed = nullptr;  ///< that the run goes on from; outlives start()
     double seconds = 0;                   ///< training time that it has behind it
   } checkpoints = {};
-  /// On the worker's thread, once it has failed.
-  std::function<void(int worker, const std::string& why)> on_failure;
+  /// On the worker's thread, or that of give_up(), once it has failed; `seconds` of training time.
+  std::function<void(const WorkerFailure&, double seconds)> on_failure = {};
+  /// On the master's thread, when a worker that has failed is given the center.
+  std::function<void(const Beginning&, double seconds)> on_begin = {};
 };
 
 /// Thread: all members are the maker's, except as said.
 class Team {
  public:
+  /// A worker that has failed so often without a letter of new steps in the center is gone.
+  static constexpr std::uint64_t kMostInVain = 3;
+
   explicit Team(TeamOptions options);
-  /// Stops and joins.
+  /// Stops and joins, strays too: whoever cannot wait for these leaves the team in memory, with all
+  /// that its options refer to.
   ~Team();
 
   /// Makes the center and then every worker, each on its own thread, waits until all are ready, and
@@ -67,14 +94,31 @@ class Team {
   double seconds() const;
   /// The master has ended: all workers have left, or it has failed.
   bool ended() const { return ended_; }
-  /// Waits for the end.
+  /// Its letter is out: it is the master's turn.
+  bool is_waiting(std::size_t worker) const {
+    return lives_.current(worker).mailbox.state() == Mailbox::State::posted;
+  }
+  /// A worker that does not move has failed: nobody waits for it any more. A thread cannot be
+  /// killed, but this one gets no further than its next visit to the master. Does nothing and
+  /// returns false while its letter is out, and if it has ended. From the thread that joins.
+  bool give_up(std::size_t worker, const std::string& why);
+  /// Waits for the end; for threads of workers that were given up, a second.
   /// Throws: what the master threw; a Bug of any worker; what the first worker threw, if all failed
   /// or one failing was to stop the rest.
   void join();
 
-  const WorkerTelemetry& telemetry(std::size_t worker) const { return *telemetry_[worker]; }
-  std::size_t workers() const { return telemetry_.size(); }
+  const WorkerTelemetry& telemetry(std::size_t worker) const {
+    return lives_.current(worker).telemetry;
+  }
+  std::size_t workers() const { return lives_.workers(); }
+  /// Workers that are gone after a failure.
   std::size_t failed() const { return failed_; }
+  /// How often workers have begun again.
+  std::size_t restarts() const { return restarts_; }
+  /// After join(): threads that were given up and have not come back. See ~Team().
+  std::size_t strays() const { return lives_.strays(); }
+  /// After join(): the order in which the master was visited, and what befell whom.
+  Recording recording() const;
   /// After join().
   const Master& master() const { return *master_; }
 
@@ -82,23 +126,42 @@ class Team {
   MasterOptions master_options();
   Checkpoints master_checkpoints();
   void run_master();
-  void run_worker(std::size_t index);
-  void report_failure(std::size_t worker, bool made);
+  /// What follows a failure.
+  struct Sequel {
+    std::optional<NewLife> next = {};  ///< nothing: the worker is gone
+    Life* heir = nullptr;              ///< that lives it; null: the run ends before
+    const Member* member() const { return heir ? &heir->member : nullptr; }
+  };
+
+  WorkerOptions worker_options(const Life& life) const;
+  void live(Life& life);
+  Worker::Ending live_through(Life& life, bool& made);
+  bool is_gone_since_before(std::size_t worker) const;
+  void end(Life& life, Worker::Ending ending);
+  void fail(Life& life, bool made);
+  WorkerFailure failure_of_life(const Life& life, const std::string& why) const;
+  std::optional<NewLife> life_after(const Life& life, WorkerFailure& failure) const;
+  Sequel make_sequel(Life& life, WorkerFailure& failure);
+  void settle(Life& life, const WorkerFailure& failure, const Sequel& sequel);
+  void start(Life& life);
+  void start_heir(Life& heir);
+  void note_gone(Life& life, std::uint64_t step, std::optional<SavedState> remains);
+  void report(const WorkerFailure& failure);
 
   TeamOptions options_;
-  std::vector<std::unique_ptr<WorkerTelemetry>> telemetry_;
-  Bell bell_;
-  std::vector<std::unique_ptr<Mailbox>> mailboxes_;
+  Lives lives_;
+  std::mutex fate_;                     // of lives: who decides what comes after one
   std::unique_ptr<Deposits> deposits_;  // null: no checkpoints
   std::unique_ptr<Master> master_;
   std::stop_source stop_;
   RunningClock::time_point started_, ended_at_;
   std::latch master_made_{1}, workers_made_, start_{1};
   bool started_all_ = false;  // start_ has been counted down, and all threads are there
-  std::atomic<std::size_t> failed_{0};
+  std::atomic<std::size_t> failed_{0}, restarts_{0};
+  std::vector<Incident> gone_;  // guarded by fate_
+  bool were_all_gone_ = false;  // in the checkpoint that the run goes on from
   std::atomic<bool> ended_{false};
   FirstError bug_, making_error_, worker_error_, master_error_;
-  std::vector<std::thread> worker_threads_;
   std::thread master_thread_;
 };
 

@@ -31,6 +31,7 @@ struct WorkerTelemetry {
   std::atomic<double> run_seconds{0};  ///< all of that and what is between, known at the end
   // Written by the master.
   std::atomic<std::uint64_t> exchanges{0};
+  std::atomic<std::uint64_t> absorbed{0};      ///< clock of its last letter in the center
   std::atomic<std::uint64_t> refused{0};       ///< letters that were not finite
   std::atomic<std::uint64_t> last_refused{0};  ///< clock of the last of these
   std::atomic<std::uint64_t> staleness{0};     ///< others' versions between its last two exchanges
@@ -38,6 +39,22 @@ struct WorkerTelemetry {
       0};  ///< ||x - center|| at its last exchange; of a change, its length
   /// Mean training loss of the steps of its last letter; not a number before the first.
   std::atomic<double> loss{std::numeric_limits<double>::quiet_NaN()};
+
+  /// Counts on from what an earlier life of the worker has counted. Nobody else writes either.
+  void count_on(const WorkerTelemetry& earlier) {
+    clock = earlier.clock.load();
+    data_seconds = earlier.data_seconds.load();
+    gradient_seconds = earlier.gradient_seconds.load();
+    exchange_seconds = earlier.exchange_seconds.load();
+    run_seconds = earlier.run_seconds.load();
+    exchanges = earlier.exchanges.load();
+    absorbed = earlier.absorbed.load();
+    refused = earlier.refused.load();
+    last_refused = earlier.last_refused.load();
+    staleness = earlier.staleness.load();
+    distance = earlier.distance.load();
+    loss = earlier.loss.load();
+  }
 };
 
 /// Adds the time from its birth to its death to a telemetry counter that only this thread writes.

@@ -46,6 +46,11 @@ class VirtualOrder final : public OrderPolicy {
     for (const int worker : round) go_on(std::size_t(worker));
   }
 
+  /// Its next visit comes as soon as the center is there.
+  void begin_again(std::size_t worker, std::uint64_t clock) override {
+    meet(worker, now_ + times_.transfer_seconds, clock);
+  }
+
   bool all_or_none() const override { return synchronous_; }
   std::optional<double> seconds() const override { return now_; }
 

@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 namespace easgd {
 
-std::vector<std::string> Watchdog::look(const Team& team) {
-  std::vector<std::string> lines;
+std::vector<Watchdog::Stall> Watchdog::look(const Team& team) {
+  std::vector<Stall> stalls;
   seen_.resize(team.workers());
   const Clock::time_point now = Clock::now();
   for (std::size_t i = 0; i < team.workers(); ++i) {
@@ -14,13 +16,14 @@ std::vector<std::string> Watchdog::look(const Team& team) {
     const Phase phase = team.telemetry(i).phase;
     if (clock != seen.clock || phase != seen.phase || phase == Phase::ended) {
       seen = {clock, phase, now, false};
-    } else if (!seen.reported && now - seen.since >= patience_) {
-      seen.reported = true;
-      lines.push_back(fmt::format("worker {} has been in \"{}\" of step {} for {} s", i,
-                                  to_string(phase), clock, patience_.count()));
+    } else if (now - seen.since >= patience_) {
+      stalls.push_back({.worker = i,
+                        .text = fmt::format("has been in \"{}\" of step {} for {:.3g} s",
+                                            to_string(phase), clock, patience_.count()),
+                        .is_new = !std::exchange(seen.reported, true)});
     }
   }
-  return lines;
+  return stalls;
 }
 
 }  // namespace easgd

@@ -13,11 +13,21 @@ namespace easgd {
 /// Thread: main.
 class Watchdog {
  public:
-  explicit Watchdog(std::chrono::seconds patience = std::chrono::seconds(120))
-      : patience_(patience) {}
+  /// In seconds.
+  explicit Watchdog(double patience = 120) : patience_(patience) {}
 
-  /// To be called often. A line for each worker that has newly run out of patience.
-  std::vector<std::string> look(const Team& team);
+  /// A worker that has not moved for as long as patience lasts.
+  struct Stall {
+    std::size_t worker = 0;
+    std::string text = {};  ///< what it was doing, for people
+    bool is_new = false;    ///< it was none when it was looked at last
+  };
+  /// To be called often.
+  std::vector<Stall> look(const Team& team);
+  /// Patience with a worker begins anew.
+  void begin_anew(std::size_t worker) {
+    if (worker < seen_.size()) seen_[worker].since = Clock::now();
+  }
 
  private:
   using Clock = RunningClock;
@@ -28,7 +38,7 @@ class Watchdog {
     bool reported = false;
   };
 
-  std::chrono::seconds patience_;
+  std::chrono::duration<double> patience_;
   std::vector<Seen> seen_;
 };
 

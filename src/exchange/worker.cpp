@@ -1,6 +1,25 @@
 #include "exchange/worker.h"
 
+#include <fmt/format.h>
+
+#include "base/error.h"
+
 namespace easgd {
+namespace {
+
+/// The life that a worker is in when it is made.
+std::optional<NewLife> life_of(const WorkerOptions& o) {
+  return o.life || !o.resumed ? o.life : Worker::life_in(*o.resumed, o.index);
+}
+
+std::unique_ptr<Model> make_model(const WorkerOptions& o, Backend& backend) {
+  auto model = o.parts.model(backend);
+  if (!o.parts.faults) return model;
+  const auto life = life_of(o);
+  return o.parts.faults(backend, std::move(model), life ? std::optional(life->step) : std::nullopt);
+}
+
+}  // namespace
 
 Worker::Worker(const WorkerOptions& o, Mailbox& mailbox, WorkerTelemetry& telemetry)
     : index_(o.index),
@@ -10,11 +29,17 @@ Worker::Worker(const WorkerOptions& o, Mailbox& mailbox, WorkerTelemetry& teleme
       telemetry_(telemetry),
       steps_(o.schedule.steps(o.index)),
       profiled_(o.index == 0 ? o.schedule.profiled() : Steps{}),
+      lives_(o.schedule.lives(o.index)),
+      most_refusals_(o.refusals),
+      life_(life_of(o)),
       backend_(o.parts.backend()),
       letters_(backend_->letters()),
       batches_(o.parts.batches(*backend_)),
-      model_(o.parts.model(*backend_)),
-      rule_(algorithm_.worker(*backend_, o.rules, o.state0.first(o.state0.size() - o.statistics))),
+      model_(make_model(o, *backend_)),
+      make_rule_([this, rules = o.rules, x0 = o.state0.first(o.state0.size() - o.statistics)] {
+        return algorithm_.worker(*backend_, rules, x0);
+      }),
+      rule_(make_rule_()),
       gradient_(backend_->allocate(o.state0.size() - o.statistics)),
       statistics_(backend_->allocate(o.statistics)),
       posted_(backend_->allocate(o.deposits ? o.statistics : 0)),
@@ -26,6 +51,8 @@ Worker::Worker(const WorkerOptions& o, Mailbox& mailbox, WorkerTelemetry& teleme
     reply_ = backend_->allocate_mailbox(state0.size());
     mailbox_.attach(letter_, reply_);
   }
+  stalls_before_ = telemetry_.exchange_seconds;
+  if (o.life) begin_at(o.life->step);
   if (o.resumed) go_on(*o.resumed);
 }
 
@@ -34,27 +61,44 @@ Worker::~Worker() {
     backend_->finish();
   } catch (const std::exception&) {  // the failure that brought us here, once more
   }
-  mailbox_.leave();
+  mailbox_.wait_for_reply();
+  lay_down_if_owed();
 }
 
-void Worker::run(std::stop_token stop) {
+Worker::Ending Worker::run(std::stop_token stop) {
   const Timed timed(telemetry_.run_seconds);
   std::optional<TraceScope> profiled;
   if (stage_ == Stage::push) finish_push();
-  while (clock_ < steps_ && !closed_ && !stop.stop_requested()) {
+  while (has_more() && !closed_ && !stop.stop_requested() && !mailbox_.is_abandoned()) {
+    if (is_life_over()) {
+      if (end_life() == Ending::gone) return Ending::gone;
+    }
+    if (stage_ == Stage::begin) {
+      begin_again();
+      continue;
+    }
     if (clock_ == profiled_.last) profiled.reset();
     if (clock_ == profiled_.first && profiled_.first < profiled_.last) profiled.emplace("profile");
     step();
   }
   profiled.reset();
   const bool is_cut_short = clock_ < steps_;
-  if (is_cut_short) leave(Stage::step);
-  if (algorithm_.last_letter && !closed_ && stage_ != Stage::nothing) {  // so that no step is lost
+  if (is_cut_short) leave(stage_ == Stage::begin ? Stage::begin : Stage::step);
+  const bool has_letter = stage_ != Stage::nothing && stage_ != Stage::begin;
+  if (algorithm_.last_letter && !closed_ && has_letter) {  // so that no step is lost
     stage_ = Stage::last_push;
     push(clock_);
   }
+  if (is_life_over()) return end_life();
   if (!is_cut_short) leave(Stage::nothing);
   telemetry_.phase = Phase::ended;
+  return Ending::usual;
+}
+
+/// Steps; or in a replay a letter that the recorded worker posted in the step in which it failed.
+bool Worker::has_more() const {
+  const bool is_unfinished = lives_over_ < lives_.size() && clock_ == next_exchange_;
+  return stage_ == Stage::begin || clock_ < steps_ || is_unfinished || is_life_over();
 }
 
 void Worker::step() {
@@ -70,9 +114,9 @@ void Worker::step() {
     next_exchange_ = clock_ + schedule_.tau(clock_);
     if (posted_.size() > 0)
       backend_->run(kernels::Copy{posted_.data(), statistics_.data()}, posted_.size());
-    post(algorithm_.timing == Timing::around, clock_);
+    post(algorithm_.timing == Timing::around ? Visit::pull : Visit::letter, clock_);
     if (algorithm_.timing != Timing::overlapped) receive();
-    if (closed_) return;
+    if (closed_ || is_life_over()) return;
   }
   {
     telemetry_.phase = Phase::gradient;
@@ -84,12 +128,15 @@ void Worker::step() {
     telemetry_.exchange_seconds = stalls_before_ + *seconds;
 }
 
-/// Hands a letter of so many steps, or a pull, to the master.
-void Worker::post(bool pull, std::uint64_t steps) {
+/// Hands a letter of so many steps to the master, or comes for something else.
+void Worker::post(Visit visit, std::uint64_t steps) {
   telemetry_.phase = Phase::exchange;
   const TimedScope timed(telemetry_.exchange_seconds, "post letter");
-  mailbox_.note() = {schedule_.rates(clock_), steps, pull ? Tally() : model_->take_tally(), pull};
-  if (pull) {
+  const bool is_letter = visit == Visit::letter;
+  letter_has_steps_ = has_stepped_;
+  mailbox_.note() = {schedule_.rates(clock_), steps, is_letter ? model_->take_tally() : Tally(),
+                     visit};
+  if (!is_letter) {
     mailbox_.post();
   } else {
     const ConstView parts[] = {rule_->letter(), statistics_};
@@ -106,8 +153,23 @@ ConstView Worker::wait_for_reply() {
   closed_ = kind == Mailbox::Reply::closed;
   refused_ = kind == Mailbox::Reply::restart;
   if (deposits_ && mailbox_.mark() > mark_) lay_down_as_posted();
+  note_answer(kind);
   if (kind != Mailbox::Reply::values && !refused_) return {};
   return letters_.fetch(mailbox_.reply().first(gradient_.size()));
+}
+
+/// Throws: DataError after too many letters in a row that were refused.
+void Worker::note_answer(Mailbox::Reply kind) {
+  if (kind == Mailbox::Reply::closed || stage_ == Stage::begin) return;
+  ++visits_;
+  if (mailbox_.note().visit != Visit::letter) return;
+  if (refused_) {
+    ++refused_in_row_;
+  } else if (letter_has_steps_) {  // else it was the center's own
+    refused_in_row_ = 0;
+  }
+  if (most_refusals_ == 0 || refused_in_row_ < most_refusals_) return;
+  throw DataError(fmt::format("its last {} letters of new steps were not finite", refused_in_row_));
 }
 
 /// The reply of an exchange that comes before the gradient.
@@ -126,7 +188,7 @@ void Worker::receive() {
 void Worker::restart(ConstView center) {
   rule_->restart(center);
   backend_->upload(mailbox_.reply().subspan(gradient_.size()), statistics_);
-  refused_ = false;
+  refused_ = has_stepped_ = false;
 }
 
 /// The step, with what of an exchange belongs to it or follows it; false if the master has
@@ -135,7 +197,7 @@ bool Worker::finish_step(bool exchange) {
   ConstView reply;
   if (exchange && algorithm_.timing == Timing::overlapped) reply = wait_for_reply();
   if (exchange && algorithm_.timing == Timing::around) reply = pulled_;
-  if (closed_) return false;
+  if (closed_ || is_life_over()) return false;
   telemetry_.phase = Phase::gradient;
   {
     const TimedScope timed(telemetry_.gradient_seconds, "update");
@@ -143,6 +205,7 @@ bool Worker::finish_step(bool exchange) {
       restart(reply);
     } else {
       rule_->step(gradient_, reply, schedule_.rates(clock_));
+      has_stepped_ = true;
     }
   }
   mailbox_.release();
@@ -150,6 +213,7 @@ bool Worker::finish_step(bool exchange) {
     stage_ = Stage::push;
     push(clock_ + 1);
     stage_ = Stage::step;
+    if (is_life_over()) return false;
   }
   return true;
 }
@@ -158,12 +222,12 @@ bool Worker::finish_step(bool exchange) {
 void Worker::finish_push() {
   push(clock_ + 1);
   stage_ = Stage::step;
-  telemetry_.clock = ++clock_;
+  if (!is_life_over()) telemetry_.clock = ++clock_;
 }
 
 /// A letter whose reply is no part of a step.
 void Worker::push(std::uint64_t steps) {
-  post(false, steps);
+  post(Visit::letter, steps);
   const ConstView reply = wait_for_reply();
   if (refused_) restart(reply);
   mailbox_.release();

@@ -21,6 +21,16 @@ struct WorkerParts {
   std::function<std::unique_ptr<Backend>()> backend;
   std::function<std::unique_ptr<Model>(Backend&)> model;
   std::function<std::unique_ptr<BatchSource>(Backend&)> batches;
+  /// Puts the faults into the model that debug.fail asks for: see with_faults(). Empty: none.
+  std::function<std::unique_ptr<Model>(Backend&, std::unique_ptr<Model>,
+                                       std::optional<std::uint64_t> began)>
+      faults = {};
+};
+
+/// Of a worker that takes the place of one that has failed.
+struct NewLife {
+  std::uint64_t step = 0;     ///< with which it begins
+  std::uint64_t in_vain = 0;  ///< lives right before it of which the center has nothing
 };
 
 /// What is referred to outlives the worker, but for its parts.
@@ -34,18 +44,32 @@ struct WorkerOptions {
   std::size_t statistics = 0;           ///< S
   Deposits* deposits = nullptr;         ///< null: nobody makes checkpoints
   const Checkpoint* resumed = nullptr;  ///< that the run goes on from; null: from its beginning
+  std::optional<NewLife> life = {};     ///< begins again from the center
+  std::uint64_t refusals = 0;  ///< letters in a row that are refused before it fails; 0: any number
 };
 
 /// Thread: made, run and destroyed on the worker's own.
 class Worker {
  public:
   Worker(const WorkerOptions& options, Mailbox& mailbox, WorkerTelemetry& telemetry);
-  /// Leaves the mailbox.
+  /// Waits for a letter that is out to be answered. After that it may leave its mailbox.
   ~Worker();
 
+  /// It has come to its end; or, in a replay, to where the recorded one was gone by a failure.
+  enum class Ending { usual, gone };
   /// Steps until its schedule ends, a stop is requested, or the master has closed.
-  /// Throws: what the data, the device or the model throw.
-  void run(std::stop_token stop);
+  /// Throws: what the data, the device or the model throw; DataError if too many letters in a row
+  /// were refused.
+  Ending run(std::stop_token stop);
+
+  /// What a checkpoint has of a worker that is gone after its step `clock`, instead of a replica.
+  static SavedState left_by_gone(std::uint64_t clock);
+  /// What it has of one that failed and would have begun again.
+  static SavedState left_for(const NewLife& next);
+  /// The clock, if the worker was gone when the checkpoint was made.
+  static std::optional<std::uint64_t> gone_at(const Checkpoint& checkpoint, std::size_t worker);
+  /// What a checkpoint knows of the life that the worker is in.
+  static std::optional<NewLife> life_in(const Checkpoint& checkpoint, std::size_t worker);
 
  private:
   /// What it does next.
@@ -54,6 +78,7 @@ class Worker {
     push,       ///< the letter that follows that step (Timing::around)
     last_push,  ///< the letter that ends the run
     nothing,
+    begin,  ///< the visit by which it begins again from the center
   };
   /// What differs between a replica and the worker's own when it is laid down.
   struct Moment {
@@ -61,19 +86,26 @@ class Worker {
     std::uint64_t next_exchange;
     Tally tally;  ///< training loss that no letter has carried yet
     ConstView statistics;
+    bool has_stepped;  ///< since it was given the center
   };
 
   void go_on(const Checkpoint& from);
   void go_on_from(const SavedState& replica);
+  void begin_at(std::uint64_t clock);
+  void begin_again();
+  bool has_more() const;
+  bool is_life_over() const;
+  Ending end_life();
+  void note_answer(Mailbox::Reply kind);
   void check_next_exchange() const;
-  void go_on_from_center(const Checkpoint& from);
   SavedState replica(const Moment& moment);
   void lay_down_as_posted();
+  void lay_down_if_owed();
   void leave(Stage stage);
   Tally tally_so_far();
   void finish_push();
   void step();
-  void post(bool pull, std::uint64_t steps);
+  void post(Visit visit, std::uint64_t steps);
   ConstView wait_for_reply();
   void receive();
   void restart(ConstView center);
@@ -87,12 +119,16 @@ class Worker {
   WorkerTelemetry& telemetry_;
   const std::uint64_t steps_;
   const Steps profiled_;
+  const std::span<const LifeEnd> lives_;  // of a replay
+  const std::uint64_t most_refusals_;
+  const std::optional<NewLife> life_;  // nothing: the first
 
   // In order of need: a backend outlives what it made.
   std::unique_ptr<Backend> backend_;
   LetterLane& letters_;
   std::unique_ptr<BatchSource> batches_;  // outlives the model, which may be copying from it
   std::unique_ptr<Model> model_;
+  std::function<std::unique_ptr<WorkerRule>()> make_rule_;
   std::unique_ptr<WorkerRule> rule_;
   Buffer gradient_;        // [P]
   Buffer statistics_;      // [S]
@@ -109,6 +145,12 @@ class Worker {
   bool refused_ = false;      // the last letter was not finite: the reply is where to start again
   // tau divides 0: the first letter comes before the first gradient.
   std::uint64_t next_exchange_ = 0;
+  std::uint64_t refused_in_row_ = 0;
+  bool has_stepped_ = false;       // since it was given the center
+  bool letter_has_steps_ = false;  // what has_stepped_ was when the last letter was posted
+  std::uint64_t lives_over_ = 0;   // of lives_
+  std::uint64_t visits_ = 0;  // that were answered in this life, but for those by which it began
+  bool has_begun_ = true;     // in this life; not yet where it has to be given the center
 };
 
 }  // namespace easgd

@@ -1,6 +1,8 @@
 // How a worker is laid down in a checkpoint, and taken up again.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "exchange/worker.h"
 
@@ -16,6 +18,14 @@ constexpr const char* kSamples = "worker.samples";
 constexpr const char* kHits = "worker.hits";
 constexpr const char* kLoss = "worker.loss";
 constexpr const char* kSeconds = "worker.seconds";  // data, gradient, exchange, all
+// Instead of a replica: the clock of one that is gone; or the life that one begins next.
+constexpr const char* kGone = "worker.gone";
+constexpr const char* kBegins = "worker.begins";
+// Of a life after a failure: with which step it began, and how many before it were in vain.
+constexpr const char* kLife = "worker.life";
+// Of the life, whichever: lives before it that a replay has repeated, visits, refused in a row, has
+// begun, has stepped. Earlier programs have none of that.
+constexpr const char* kVisits = "worker.visits";
 
 }  // namespace
 
@@ -35,6 +45,8 @@ SavedState Worker::replica(const Moment& moment) {
   saved.numbers[kLoss] = {moment.tally.loss};
   saved.numbers[kSeconds] = {telemetry_.data_seconds, telemetry_.gradient_seconds,
                              telemetry_.exchange_seconds, telemetry_.run_seconds};
+  if (life_) saved.counters[kLife] = {life_->step, life_->in_vain};
+  saved.counters[kVisits] = {lives_over_, visits_, refused_in_row_, has_begun_, moment.has_stepped};
   return std::move(saved);
 }
 
@@ -56,8 +68,20 @@ void Worker::lay_down_as_posted() {
   deposits_->lay_down(index_, mark_,
                       replica({.stage = stage_,
                                .next_exchange = is_step ? clock_ : next_exchange_,
-                               .tally = note.pull ? tally_so_far() : note.tally,
-                               .statistics = had_gradient ? posted_ : statistics_}));
+                               .tally = note.visit == Visit::letter ? note.tally : tally_so_far(),
+                               .statistics = had_gradient ? posted_ : statistics_,
+                               .has_stepped = letter_has_steps_}));
+}
+
+/// After a failure before the reply was looked at, if the device still answers.
+void Worker::lay_down_if_owed() {
+  const bool is_owed =
+      deposits_ && mailbox_.state() == Mailbox::State::answered && mailbox_.mark() > mark_;
+  if (!is_owed) return;
+  try {
+    lay_down_as_posted();
+  } catch (const std::exception&) {  // the failure that brought us here, once more
+  }
 }
 
 /// For good. Whoever is turned away has a letter that belongs to no center, and does not.
@@ -66,15 +90,19 @@ void Worker::leave(Stage stage) {
   deposits_->leave(index_, replica({.stage = stage,
                                     .next_exchange = next_exchange_,
                                     .tally = tally_so_far(),
-                                    .statistics = statistics_}));
+                                    .statistics = statistics_,
+                                    .has_stepped = has_stepped_}));
 }
 
+/// A worker that left no replica begins again from the center: with the step in which it had
+/// failed, or, if nothing says which, with that of its last letter.
 void Worker::go_on(const Checkpoint& from) {
   const std::uint64_t absorbed = from.get("center").counters.at("steps").at(index_);
-  const SavedState* replica = from.worker(index_);
-  if (!replica) return go_on_from_center(from);
-  go_on_from(*replica);
-  if (clock_ >= absorbed) return;
+  const SavedState* saved = from.worker(index_);
+  if (!saved || !saved->counters.contains(kClock)) return begin_at(life_->step);
+  go_on_from(*saved);
+  const bool may_repeat_a_step = life_ || lives_over_ > 0;
+  if (clock_ >= absorbed || may_repeat_a_step) return;
   throw DataError(fmt::format(
       "\"worker.clock\": expected {} or more, which the center has, found {}", absorbed, clock_));
 }
@@ -87,11 +115,20 @@ void Worker::go_on_from(const SavedState& saved) {
   clock_ = saved.counter(kClock);
   next_exchange_ = saved.counter(kNextExchange);
   const std::uint64_t stage = saved.counter(kStage);
-  if (stage > std::uint64_t(Stage::nothing)) {
-    throw DataError("\"worker.stage\": expected 0 to 3, found " + std::to_string(stage));
+  if (stage > std::uint64_t(Stage::begin)) {
+    throw DataError("\"worker.stage\": expected 0 to 4, found " + std::to_string(stage));
   }
   stage_ = Stage(stage);
-  if (clock_ < steps_ && stage_ > Stage::push) stage_ = Stage::step;  // the run is longer now
+  const bool had_ended = stage_ == Stage::last_push || stage_ == Stage::nothing;
+  if (clock_ < steps_ && had_ended) stage_ = Stage::step;  // the run is longer now
+  if (saved.counters.contains(kVisits)) {
+    const std::vector<std::uint64_t>& visits = saved.counts(kVisits, 5);
+    lives_over_ = std::min<std::uint64_t>(visits[0], lives_.size());
+    visits_ = visits[1];
+    refused_in_row_ = visits[2];
+    has_begun_ = visits[3] != 0;
+    has_stepped_ = visits[4] != 0;
+  }
   check_next_exchange();
   model_->give_back({.loss = saved.number(kLoss),
                      .hits = std::int64_t(saved.counter(kHits)),
@@ -113,15 +150,32 @@ void Worker::check_next_exchange() const {
                               algorithm_.every_step ? "" : " or more", next_exchange_));
 }
 
-/// Of a worker that had failed: with no memory, at the step of its last letter.
-void Worker::go_on_from_center(const Checkpoint& from) {
-  const SavedState& center = from.get("center");
-  backend_->upload(center.vector("center", gradient_.size()), gradient_);
-  rule_->restart(gradient_);
-  backend_->upload(center.vector("statistics", statistics_.size()), statistics_);
-  const auto& steps = center.counters.at("steps");
-  clock_ = next_exchange_ = steps.at(index_);
-  telemetry_.clock = clock_;
+SavedState Worker::left_for(const NewLife& next) {
+  return {.counters = {{kBegins, {next.step, next.in_vain}}}};
+}
+
+SavedState Worker::left_by_gone(std::uint64_t clock) {
+  return {.counters = {{kGone, {clock}}}};
+}
+
+std::optional<std::uint64_t> Worker::gone_at(const Checkpoint& checkpoint, std::size_t worker) {
+  const SavedState* saved = checkpoint.worker(worker);
+  if (!saved || !saved->counters.contains(kGone)) return std::nullopt;
+  return saved->counter(kGone);
+}
+
+std::optional<NewLife> Worker::life_in(const Checkpoint& checkpoint, std::size_t worker) {
+  const SavedState* saved = checkpoint.worker(worker);
+  if (!saved || gone_at(checkpoint, worker)) {
+    return NewLife{checkpoint.get("center").counters.at("steps").at(worker), 0};
+  }
+  for (const char* key : {kLife, kBegins}) {
+    if (!saved->counters.contains(key)) continue;
+    const std::vector<std::uint64_t>& life = saved->counts(key, 2);
+    return NewLife{life[0], life[1]};
+  }
+  if (!saved->counters.contains(kClock)) throw DataError("holds a worker that is no replica");
+  return std::nullopt;
 }
 
 }  // namespace easgd

@@ -44,6 +44,11 @@ SavedState EvaluationLog::saved_up_to(std::uint64_t version) const {
 }
 
 void EvaluationLog::load(const SavedState& saved, std::size_t workers) {
+  {
+    const std::lock_guard lock(mutex_);
+    all_.clear();
+    best_error_ = 1;
+  }
   const std::uint64_t count = saved.counter("count");
   if (count == 0) return;
   const std::vector<double>& seconds = saved.list("seconds", count);

@@ -22,6 +22,7 @@ class EvaluationLog {
   }
   /// What a checkpoint holds of it; those after `version` are not in it.
   SavedState saved_up_to(std::uint64_t version) const;
+  /// Takes the place of what there is.
   /// Throws: DataError.
   void load(const SavedState& saved, std::size_t workers);
   std::vector<Evaluation> all() const {

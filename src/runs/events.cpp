@@ -8,7 +8,8 @@ namespace {
 constexpr const char* kKind = "event";
 
 /// In the order of the variant's alternatives.
-constexpr const char* kNames[] = {"evaluation", "progress", "warning", "checkpoint", "resume"};
+constexpr const char* kNames[] = {"evaluation", "progress", "warning", "checkpoint",
+                                  "resume",     "failure",  "restart", "guard"};
 
 template <class Kind>
 Event read_event(const nlohmann::json& object) {
@@ -36,6 +37,9 @@ std::optional<Event> event_of(const nlohmann::json& object) {
   if (name == kNames[2]) return read_event<WarningEvent>(object);
   if (name == kNames[3]) return read_event<CheckpointEvent>(object);
   if (name == kNames[4]) return read_event<ResumeEvent>(object);
+  if (name == kNames[5]) return read_event<FailureEvent>(object);
+  if (name == kNames[6]) return read_event<RestartEvent>(object);
+  if (name == kNames[7]) return read_event<GuardEvent>(object);
   return std::nullopt;
 }
 

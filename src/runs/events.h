@@ -123,8 +123,64 @@ struct ResumeEvent {
   }
 };
 
-using Event =
-    std::variant<EvaluationEvent, ProgressEvent, WarningEvent, CheckpointEvent, ResumeEvent>;
+/// A worker has failed.
+struct FailureEvent {
+  double seconds = 0;       ///< training time, never virtual
+  bool is_virtual = false;  ///< the run's other times are: its key is then "wall_time"
+  std::uint64_t worker = 0, step = 0, version = 0;
+  std::string reason = {};
+  std::string then = {};  ///< "gone", "restart" or "stop"
+
+  template <class Keys>
+  void keys(Keys& k) {
+    is_virtual = k.has("wall_time", is_virtual);
+    k(is_virtual ? "wall_time" : "time", seconds);
+    k("worker", worker);
+    k("step", step);
+    k("version", version);
+    k("reason", reason);
+    k("then", then);
+  }
+};
+
+/// A worker that had failed goes on from the center.
+struct RestartEvent {
+  double seconds = 0;       ///< training time, never virtual
+  bool is_virtual = false;  ///< the run's other times are: its key is then "wall_time"
+  std::uint64_t worker = 0, step = 0, version = 0;
+
+  template <class Keys>
+  void keys(Keys& k) {
+    is_virtual = k.has("wall_time", is_virtual);
+    k(is_virtual ? "wall_time" : "time", seconds);
+    k("worker", worker);
+    k("step", step);
+    k("version", version);
+  }
+};
+
+/// The training loss was lost (guard.action).
+struct GuardEvent {
+  double seconds = 0;       ///< training time, never virtual
+  bool is_virtual = false;  ///< the run's other times are: its key is then "wall_time"
+  std::uint64_t version = 0;
+  std::string reason = {};
+  std::string then = {};                         ///< "stop" or "back"
+  std::optional<std::uint64_t> to_version = {};  ///< to which it went back
+
+  template <class Keys>
+  void keys(Keys& k) {
+    is_virtual = k.has("wall_time", is_virtual);
+    k(is_virtual ? "wall_time" : "time", seconds);
+    k("version", version);
+    k("reason", reason);
+    k("then", then);
+    k.if_given("to_version", to_version);
+  }
+};
+
+using Event = std::variant<EvaluationEvent, ProgressEvent, WarningEvent, CheckpointEvent,
+                           ResumeEvent, FailureEvent, RestartEvent, GuardEvent>;
 
 nlohmann::json to_json(Event event);
 

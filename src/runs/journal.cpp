@@ -100,10 +100,72 @@ void Journal::warn_of_schedule(const WorkerSchedule& schedule) {
   }
 }
 
-void Journal::warn_of_failure(int worker, const std::string& why) {
-  client_.warn(fmt::format("worker {} on {} failed: {}", worker,
-                           config_.workers.devices[std::size_t(worker)], why));
-  record(WarningEvent{why, std::uint64_t(worker)});
+namespace {
+
+/// For programs, and for people.
+struct Consequence {
+  const char *word, *text;
+};
+Consequence consequence_of(WorkerFailure::After after) {
+  switch (after) {
+    case WorkerFailure::After::is_gone:
+      return {"gone", "the others go on without it"};
+    case WorkerFailure::After::begins_again:
+      return {"restart", "it begins again from the center"};
+    case WorkerFailure::After::run_ends:
+      break;
+  }
+  return {"stop", "the run ends"};
+}
+
+}  // namespace
+
+void Journal::report(const WorkerFailure& f, double seconds) {
+  const Consequence consequence = consequence_of(f.after);
+  client_.warn(fmt::format("worker {} on {} failed: {}; {}", f.worker,
+                           config_.workers.devices[f.worker], f.why, consequence.text));
+  record(WarningEvent{f.why, std::uint64_t(f.worker)});
+  record(FailureEvent{.seconds = seconds,
+                      .is_virtual = is_virtual(),
+                      .worker = f.worker,
+                      .step = f.step,
+                      .version = f.version,
+                      .reason = f.why,
+                      .then = consequence.word});
+}
+
+void Journal::report(const Beginning& b, double seconds) {
+  client_.line(fmt::format("worker {} goes on with step {} from the center of version {}", b.worker,
+                           b.step, b.version));
+  record(RestartEvent{.seconds = seconds,
+                      .is_virtual = is_virtual(),
+                      .worker = b.worker,
+                      .step = b.step,
+                      .version = b.version});
+}
+
+void Journal::report(const LostLoss& lost, double seconds) {
+  client_.warn(fmt::format("the training loss is lost at version {}: {}; the run ends",
+                           lost.version, lost.why));
+  record(GuardEvent{.seconds = seconds,
+                    .is_virtual = is_virtual(),
+                    .version = lost.version,
+                    .reason = lost.why,
+                    .then = "stop"});
+}
+
+void Journal::report_step_back(const LostLoss& lost, double seconds, std::uint64_t to_version) {
+  event_file_.begin(first_step_);
+  client_.warn(
+      fmt::format("the training loss is lost at version {}: {}; the run goes back to version {}, "
+                  "and on with {} of the learning rate",
+                  lost.version, lost.why, to_version, config_.guard.rate));
+  record(GuardEvent{.seconds = seconds,
+                    .is_virtual = is_virtual(),
+                    .version = lost.version,
+                    .reason = lost.why,
+                    .then = "back",
+                    .to_version = to_version});
 }
 
 void Journal::warn_of_refusals(const Team& team) {

@@ -39,7 +39,13 @@ struct StoredCheckpoint {
   double write_seconds = 0;
 };
 
-/// Thread: main, except warn, warn_of_failure and both of report, which are for any.
+/// When and why the training loss was lost.
+struct LostLoss {
+  std::uint64_t version = 0;
+  std::string why = {};
+};
+
+/// Thread: main, except warn and report, which are for any.
 class Journal {
  public:
   /// All three have to outlive it. What goes wrong in the folder is reported to the client.
@@ -53,7 +59,13 @@ class Journal {
   void warn(const std::string& message);
   /// What can be said against the schedule before the run.
   void warn_of_schedule(const WorkerSchedule& schedule);
-  void warn_of_failure(int worker, const std::string& why);
+  /// Of a worker; `seconds` of training time.
+  void report(const WorkerFailure& failure, double seconds);
+  void report(const Beginning& beginning, double seconds);
+  /// The training loss was lost: the run ends.
+  void report(const LostLoss& lost, double seconds);
+  /// The same: the run has gone back to a version. After go_on().
+  void report_step_back(const LostLoss& lost, double seconds, std::uint64_t to_version);
   /// Once, when letters begin to be refused.
   void warn_of_refusals(const Team& team);
   /// An evaluation, after `epoch` passes over the training set.

@@ -39,9 +39,9 @@ RunStatus verdict(const Outcome& o) {
   const std::uint64_t refused = o.totals.refused;
   const bool loss_is_lost =
       !o.evaluations.empty() && !std::isfinite(o.evaluations.back().test.mean_loss());
-  const bool diverged = loss_is_lost || kOften * refused > o.totals.exchanges + refused ||
-                        (o.totals.refused_late && refused >= kSeveral) ||
-                        (refused > 0 && o.never_moved);
+  const bool diverged =
+      o.lost_loss || loss_is_lost || kOften * refused > o.totals.exchanges + refused ||
+      (o.totals.refused_late && refused >= kSeveral) || (refused > 0 && o.never_moved);
   return diverged ? RunStatus::diverged : RunStatus::done;
 }
 
@@ -80,6 +80,7 @@ RunSummary summarise(const RunFacts& facts, const std::vector<Evaluation>& evalu
   s.time_to_error = time_to_error(evaluations);
   s.exchanges = totals.exchanges;
   s.refused_letters = totals.refused;
+  s.restarts = facts.team.restarts();
   if (totals.run_seconds > 0) {
     s.exchange_wait_fraction = totals.exchange_seconds / totals.run_seconds;
     s.data_wait_fraction = totals.data_seconds / totals.run_seconds;

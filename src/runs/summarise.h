@@ -20,14 +20,15 @@ bool never_moved(const Team& team, ConstView start);
 struct Outcome {
   bool failed = false;
   bool interrupted = false;
+  bool lost_loss = false;  ///< and was not to go back
   bool never_moved = false;
   TeamTotals totals = {};
   std::vector<Evaluation> evaluations = {};
 };
 
-/// A run has diverged if the last test loss is not finite; if letters were refused so often, or so
-/// late, that what is left of their work is chance; or if all were that would have moved the
-/// center.
+/// A run has diverged if its training loss was lost; if the last test loss is not finite; if
+/// letters were refused so often, or so late, that what is left of their work is chance; or if all
+/// were that would have moved the center.
 RunStatus verdict(const Outcome& outcome);
 
 /// What a summary is made of.

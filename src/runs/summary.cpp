@@ -35,6 +35,9 @@ std::string conclusion(const RunSummary& s) {
     line += fmt::format(", {} letter{} refused for not being finite (a lower learning rate?)",
                         s.refused_letters, s.refused_letters == 1 ? "" : "s");
   }
+  if (s.restarts > 0) {
+    line += fmt::format(", workers began again {} time{}", s.restarts, s.restarts == 1 ? "" : "s");
+  }
   if (s.failed_workers > 0) {
     line += fmt::format(", {} of {} workers failed", s.failed_workers, s.workers);
   }

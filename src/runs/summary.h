@@ -47,6 +47,7 @@ struct RunSummary {
   double best_test_error = kNone;
   std::map<std::string, double> time_to_error;  ///< "0.25" -> seconds
   std::uint64_t exchanges = 0, refused_letters = 0;
+  std::uint64_t restarts = 0;  ///< of workers that had failed
   double exchange_wait_fraction = 0, data_wait_fraction = 0;
   RunStatus status = RunStatus::done;
   std::optional<Environment> environment = {};  ///< of earlier versions nothing
@@ -79,6 +80,7 @@ struct RunSummary {
     k("time_to_error", time_to_error);
     k("exchanges", exchanges);
     k("refused_letters", refused_letters);
+    k("restarts", restarts);
     k("exchange_wait_fraction", exchange_wait_fraction);
     k("data_wait_fraction", data_wait_fraction);
     k("status", status);

@@ -14,8 +14,11 @@ enum class OrderKind { free, round_robin, replay, virtual_time };
 /// workers.plans: how convolutions are chosen on CUDA.
 enum class PlanChoice { ranking, search };
 
-/// workers.on_failure: what the others do when a worker fails.
-enum class OnFailure { go_on, stop };
+/// workers.on_failure: what comes after a worker's failure.
+enum class OnFailure { go_on, restart, stop };
+
+/// guard.action: what comes after the loss of the training loss.
+enum class GuardAction { none, stop, back };
 
 /// A configuration exchanges one way; only an algorithm may allow any.
 template <>
@@ -59,8 +62,14 @@ struct config::Names<PlanChoice> {
 
 template <>
 struct config::Names<OnFailure> {
-  static constexpr Name<OnFailure> all[] = {{"continue", OnFailure::go_on},
-                                            {"stop", OnFailure::stop}};
+  static constexpr Name<OnFailure> all[] = {
+      {"continue", OnFailure::go_on}, {"restart", OnFailure::restart}, {"stop", OnFailure::stop}};
+};
+
+template <>
+struct config::Names<GuardAction> {
+  static constexpr Name<GuardAction> all[] = {
+      {"none", GuardAction::none}, {"stop", GuardAction::stop}, {"back", GuardAction::back}};
 };
 
 }  // namespace easgd

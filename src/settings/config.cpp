@@ -112,7 +112,14 @@ void WorkersConfig::fields(config::Fields& f) {
       f, "plans", plans,
       "CUDA: take cuDNN's first choice for each convolution, or time the candidates once and keep "
       "the fastest, in ~/.cache/easgd; the bits of a run depend on it");
-  config::choice(f, "on_failure", on_failure, "what the others do when a worker fails");
+  config::choice(f, "on_failure", on_failure,
+                 "when a worker fails: the others go on without it, it starts again from the "
+                 "center, or the run ends");
+  f.number("patience", patience, {0, 1e6},
+           "seconds without any progress after which a worker has failed; 0 = it is waited for");
+  f.integer("refusals", refusals, {0, kMostSteps},
+            "letters in a row that are not finite after which a worker has failed; 0 = it only "
+            "starts again from the center");
 }
 
 std::vector<std::string> WorkersConfig::each_device() const {
@@ -186,6 +193,21 @@ void CheckpointConfig::fields(config::Fields& f) {
   f.flag("best", best, "the center of the lowest test error is kept as best.safetensors");
 }
 
+void GuardConfig::fields(config::Fields& f) {
+  config::choice(f, "action", action,
+                 "when the training loss is lost: nothing, the run ends, or it goes back to the "
+                 "last checkpoint, once, with a lower learning rate");
+  f.number("spike", spike, {0, 1e6},
+           "spreads above its running mean at which a letter's training loss is lost; 0 = only "
+           "where it, or the letter, is not finite");
+  f.number("rate", rate, {1e-6, 1}, "factor on the learning rate of a run that has gone back");
+}
+
+void DebugConfig::fields(config::Fields& f) {
+  f.words("fail", fail,
+          "faults to inject, as in \"worker 1 throws at step 40\"; docs/faults.md has them all");
+}
+
 void ProfileConfig::fields(config::Fields& f) {
   f.numbers(
       "steps", steps, {0, kMostSteps},
@@ -216,6 +238,10 @@ void Config::fields(config::Fields& f) {
   f.table(
       "checkpoint", [this](config::Fields& t) { checkpoint.fields(t); },
       "what a run that is cut short goes on from");
+  f.table(
+      "guard", [this](config::Fields& t) { guard.fields(t); }, "against a loss that is lost");
+  f.table(
+      "debug", [this](config::Fields& t) { debug.fields(t); }, "for tests");
   f.table(
       "profile", [this](config::Fields& t) { profile.fields(t); }, "for profilers");
 }

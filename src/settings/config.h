@@ -77,6 +77,8 @@ struct WorkersConfig {
   bool graphs = true;
   PlanChoice plans = PlanChoice::ranking;
   OnFailure on_failure = OnFailure::go_on;
+  double patience = 0;
+  std::int64_t refusals = 0;
 
   void fields(config::Fields& f);
   /// `devices` with a word for each worker: "3 x cpu" stands for three.
@@ -131,6 +133,22 @@ struct CheckpointConfig {
   void fields(config::Fields& f);
 };
 
+/// What a training loss that is lost does to a run.
+struct GuardConfig {
+  GuardAction action = GuardAction::none;
+  double spike = 0;
+  double rate = 0.5;
+
+  void fields(config::Fields& f);
+};
+
+/// Faults that are injected: fault.h reads them.
+struct DebugConfig {
+  std::vector<std::string> fail;
+
+  void fields(config::Fields& f);
+};
+
 /// For tools/profile.
 struct ProfileConfig {
   std::vector<double> steps;
@@ -150,6 +168,8 @@ struct Config {
   StopConfig stop;
   EvaluateConfig evaluate;
   CheckpointConfig checkpoint;
+  GuardConfig guard;
+  DebugConfig debug;
   ProfileConfig profile;
   config::Locations locations;  ///< of its keys
 

@@ -13,6 +13,7 @@
 #include "base/utf8.h"
 #include "settings/algorithm_keys.h"
 #include "settings/dataset_keys.h"
+#include "settings/fault.h"
 
 namespace easgd {
 namespace {
@@ -89,6 +90,16 @@ void check_foreign(const std::vector<std::string>& foreign, const std::string& t
   }
 }
 
+/// Whoever begins again has nothing but the center.
+void check_restart(const Algorithm& entry, const WorkersConfig& workers,
+                   std::vector<Mistake>& found) {
+  if (workers.on_failure != OnFailure::restart || entry.begins_again) return;
+  found.push_back({"workers.on_failure",
+                   "has in its center what only a worker knows, so that none can begin again: "
+                   "found on_failure \"restart\"",
+                   {"workers.on_failure=continue"}});
+}
+
 /// Throws: KeyError that names all mistakes, with the location of the first.
 void report(const std::string& whose, const std::vector<Mistake>& found) {
   if (found.empty()) return;
@@ -131,6 +142,7 @@ std::vector<Mistake> mistakes_of_algorithm(const Config& config) {
   check_exchange(entry, algorithm, found);
   check_coupling(entry, algorithm, found);
   check_workers(entry, config.workers, found);
+  check_restart(entry, config.workers, found);
   check_synchronous(algorithm, config.center, found);
   check_foreign(config.locations.foreign, "algorithm", owners_of, found);
   return found;
@@ -193,6 +205,26 @@ void check_order(const CenterConfig& center, const StopConfig& stop) {
   }
 }
 
+/// A worker that is given up may still write to where its letters lie.
+void check_failures(const WorkersConfig& workers, const CenterConfig& center) {
+  if (center.place == "auto" || center.place == "pinned") return;
+  const auto refuse = [&](const char* key) {
+    throw KeyError(key, fmt::format("needs the center in host memory; found center.place \"{}\"",
+                                    center.place));
+  };
+  if (workers.on_failure == OnFailure::restart) refuse("workers.on_failure");
+  if (workers.patience > 0) refuse("workers.patience");
+}
+
+void check_faults(const DebugConfig& debug, const WorkersConfig& workers) {
+  const std::vector<std::string> devices = workers.each_device();
+  for (const Fault& fault : parse_faults(debug.fail)) {
+    if (devices == std::vector<std::string>{"auto"} || fault.worker < devices.size()) continue;
+    throw KeyError("debug.fail", fmt::format("\"{}\": expected a worker below {}, found {}",
+                                             fault.sentence, devices.size(), fault.worker));
+  }
+}
+
 }  // namespace
 
 void check_name(const std::string& name) {
@@ -217,6 +249,8 @@ void check(const Config& config) {
   }
   check_schedules(config.algorithm, stop.epochs || stop.steps);
   check_order(config.center, stop);
+  check_failures(config.workers, config.center);
+  check_faults(config.debug, config.workers);
   check_profile(config.profile);
   if (config.data.mean.size() != config.data.deviation.size()) {
     throw KeyError(config.data.mean.empty() ? "data.deviation" : "data.mean",

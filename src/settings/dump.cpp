@@ -54,6 +54,12 @@ std::string dump_replay_config(Config config, bool recomputes) {
   config.stop.test_error.reset();
   config.profile = {};
   config.checkpoint = {};
+  config.guard = {};
+  config.debug = {};
+  const WorkersConfig usual;  // what befell workers is in the order's record
+  config.workers.on_failure = usual.on_failure;
+  config.workers.patience = usual.patience;
+  config.workers.refusals = usual.refusals;
   EvaluateConfig evaluate;
   if (recomputes) {
     evaluate.batch = config.evaluate.batch;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,16 @@ struct Steps {
   std::uint64_t first = 0, last = 0;
 };
 
+/// Where a life of a worker ended that is replayed: after so many visits to the master, in the step
+/// `clock`; and whether it began again with that step.
+struct LifeEnd {
+  std::uint64_t visits = 0;
+  std::uint64_t clock = 0;
+  bool begins_again = false;
+
+  bool operator==(const LifeEnd&) const = default;
+};
+
 class WorkerSchedule {
  public:
   static constexpr std::uint64_t kEndless = std::numeric_limits<std::uint64_t>::max();
@@ -49,13 +60,22 @@ class WorkerSchedule {
   /// What the first worker shows a profiler.
   Steps profiled() const { return profiled_; }
   const ElasticRates& elastic() const { return elastic_; }
+  /// Every learning rate from now on is multiplied by it.
+  void slow_down(double factor) { algorithm_.learning_rate *= factor; }
   /// A replayed worker ends where the recorded one did.
   void set_steps(std::vector<std::uint64_t> steps) { steps_ = std::move(steps); }
+  /// A replayed worker ends and begins again where the recorded one did: a list for each worker.
+  void set_lives(std::vector<std::vector<LifeEnd>> lives) { lives_ = std::move(lives); }
+  /// The ends of its lives but for that by its steps.
+  std::span<const LifeEnd> lives(std::size_t worker) const {
+    return lives_.empty() ? std::span<const LifeEnd>() : lives_[worker];
+  }
 
  private:
   AlgorithmConfig algorithm_;
   ElasticRates elastic_;
   std::vector<std::uint64_t> steps_;
+  std::vector<std::vector<LifeEnd>> lives_;  // empty: nobody's has ended before its steps
   Steps profiled_;
 };
 

@@ -82,7 +82,7 @@ void run(const std::string& name, const Algorithm& algorithm, const Case& c, Has
                       .order = virtual_order(schedule, algorithm, c.workers, kTimes,
                                              c.exchange == Exchange::synchronous),
                       .state0 = start,
-                      .stop_on_failure = true,
+                      .policy = {.on_failure = OnFailure::stop},
                       .on_version = {},
                       .on_failure = {}};
   for (std::size_t i = 0; i < c.workers; ++i) {

@@ -69,10 +69,18 @@ struct LaterEvents {
     return e.seconds > seconds;
   }
   bool operator()(const WarningEvent&) { return false; }
+  /// Several of these may be of one version.
+  bool operator()(const FailureEvent& e) { return is_later(e.version, e.seconds); }
+  bool operator()(const RestartEvent& e) { return is_later(e.version, e.seconds); }
+  bool operator()(const GuardEvent& e) { return is_later(e.version, e.seconds); }
   template <class OfCheckpoint>
   bool operator()(const OfCheckpoint& e) {
     reach(e.version, e.seconds);
     return e.version > version;
+  }
+  bool is_later(std::uint64_t its_version, double its_seconds) {
+    reach(its_version, its_seconds);
+    return its_seconds > seconds;
   }
   void reach(std::uint64_t later_version, double later_seconds = 0) {
     if (later_version > version) {

@@ -13,6 +13,7 @@
 #include "base/failure.h"
 #include "base/first_error.h"
 #include "base/running_clock.h"
+#include "base/stray_threads.h"
 #include "base/warning.h"
 #include "evaluate/evaluation_clock.h"
 #include "evaluate/evaluator.h"
@@ -29,7 +30,9 @@
 #include "runs/summarise.h"
 #include "settings/algorithm_keys.h"
 #include "settings/dump.h"
+#include "settings/fault.h"
 #include "train/find_environment.h"
+#include "train/loss_guard.h"
 #include "train/resolve.h"
 #include "train/resumed_run.h"
 #include "train/watch.h"
@@ -38,17 +41,28 @@
 namespace easgd {
 namespace {
 
+// A section of a checkpoint, and a counter in it.
+constexpr const char *kGuard = "guard", *kWentBack = "went_back";
+
 /// A run that has nothing left to choose: begun, watched, ended.
 class Run {
  public:
   /// Makes the run folder: the last step that may fail before the run begins.
   Run(ResolvedRun resolved, const RunPlace& place, RunClient& client);
   RunResult run();
+  /// After run(): threads that were given up and may still look at it.
+  std::size_t strays() const { return strays_; }
 
  private:
+  std::unique_ptr<OrderPolicy> make_order();
+  std::optional<RunResult> run_once();
+  void heed_loss(double loss, std::uint64_t version);
+  bool can_go_back();
+  void go_back();
+  void write_nothing_if_full(std::uint64_t version) const;
   void go_on();
   [[noreturn]] void fail_to_go_on(const DataError& e) const;
-  void start(Team& team) const;
+  void start();
   void announce();
   TeamOptions team_options(Evaluator& evaluator);
   TeamOptions::Checkpoints checkpoint_options();
@@ -66,6 +80,7 @@ class Run {
   RunClient& client_;
   std::atomic<bool> good_enough_{false};  // stop.test_error has been reached
   bool warned_of_checkpoints_ = false;    // on the keeper's thread
+  const std::vector<Fault> faults_;       // of the disk
   std::unique_ptr<OrderPolicy> order_;
   RunFolder folder_;
   std::optional<Checkpoint> resumed_;  // that the run goes on from
@@ -75,6 +90,11 @@ class Run {
   BestFile best_file_;
   EvaluationClock clock_, checkpoint_clock_;
   EvaluationLog evaluations_;
+  LossGuard loss_guard_;
+  std::optional<LostLoss> lost_;            // written by the master's thread
+  std::optional<std::uint64_t> went_back_;  // to this version, and on more slowly
+  Team* team_ = nullptr;
+  std::size_t strays_ = 0;
 };
 
 RunFolder begin_folder(const RunPlace& place, const std::string& name, RunClient& client) {
@@ -90,11 +110,8 @@ Every every_or(Every every, double seconds) {
 Run::Run(ResolvedRun resolved, const RunPlace& place, RunClient& client)
     : run_(std::move(resolved)),
       client_(client),
-      order_(make_order({.config = run_.config,
-                         .algorithm = *run_.algorithm,
-                         .workers = run_.workers.size(),
-                         .replay_config = run_.replay_config},
-                        run_.schedule)),
+      faults_(parse_faults(run_.config.debug.fail)),
+      order_(make_order()),
       folder_(begin_folder(place, run_.config.name, client)),
       resumed_(find_checkpoint(place, folder_, run_.config, client)),
       journal_(run_.config, folder_, client),
@@ -103,8 +120,24 @@ Run::Run(ResolvedRun resolved, const RunPlace& place, RunClient& client)
       clock_(run_.config.evaluate.every, std::size_t(run_.config.workers.batch),
              run_.data->train_size),
       checkpoint_clock_(every_or(run_.config.checkpoint.every, EvaluationClock::kCheckpointSeconds),
-                        std::size_t(run_.config.workers.batch), run_.data->train_size) {
+                        std::size_t(run_.config.workers.batch), run_.data->train_size),
+      loss_guard_(run_.config.guard) {
   if (resumed_) go_on();
+}
+
+std::unique_ptr<OrderPolicy> Run::make_order() {
+  return easgd::make_order({.config = run_.config,
+                            .algorithm = *run_.algorithm,
+                            .workers = run_.workers.size(),
+                            .replay_config = run_.replay_config},
+                           run_.schedule);
+}
+
+/// A replay repeats what befell its workers, and knows no other failures.
+FailurePolicy failure_policy(const Config& config) {
+  if (config.center.order == OrderKind::replay) return {};
+  return {.on_failure = config.workers.on_failure,
+          .refusals = std::uint64_t(config.workers.refusals)};
 }
 
 /// Takes up what the run has behind it.
@@ -112,6 +145,15 @@ void Run::go_on() try {
   evaluations_.load(resumed_->get("evaluations"), run_.workers.size());
   StateLoader clock(resumed_->get("clock"));
   clock_.describe(clock);
+  if (const SavedState* guard = resumed_->find(kGuard)) {
+    StateLoader loader(*guard);
+    loss_guard_.describe(loader);
+    const auto back = guard->counters.find(kWentBack);
+    if (back != guard->counters.end() && !went_back_) {
+      went_back_ = guard->counter(kWentBack);
+      run_.schedule.slow_down(run_.config.guard.rate);
+    }
+  }
   const SavedState& center = resumed_->get("center");
   const double seconds = seconds_of(*resumed_);
   const std::vector<std::uint64_t>& steps = center.counts("steps", run_.workers.size());
@@ -124,8 +166,11 @@ void Run::go_on() try {
                   .refused = std::ranges::any_of(refused, [](auto count) { return count > 0; })},
                  lost);
   for (std::size_t i = 0; i < run_.workers.size(); ++i) {
-    if (resumed_->worker(i)) continue;
-    journal_.warn(fmt::format("worker {}, which had failed, starts again from the center", i));
+    if (Worker::gone_at(*resumed_, i)) {
+      journal_.warn(fmt::format("worker {} is gone since it has failed", i));
+    } else if (!resumed_->worker(i)) {
+      journal_.warn(fmt::format("worker {}, which had failed, starts again from the center", i));
+    }
   }
 } catch (const DataError& e) {
   fail_to_go_on(e);
@@ -137,20 +182,29 @@ void Run::fail_to_go_on(const DataError& e) const {
 }
 
 /// What a checkpoint lacks is found when master and workers take it up.
-void Run::start(Team& team) const try { team.start(); } catch (const DataError& e) {
+void Run::start() try { team_->start(); } catch (const DataError& e) {
   if (!resumed_) throw;
   fail_to_go_on(e);
 }
 
 RunResult Run::run() {
   announce();
+  while (true) {
+    if (auto result = run_once()) return *std::move(result);
+    go_back();
+  }
+}
+
+/// Nothing if the run is to go back.
+std::optional<RunResult> Run::run_once() {
   Evaluator evaluator(evaluator_options(), run_.network.state_count());
   CheckpointKeeper keeper([this, &evaluator](Checkpoint checkpoint) {
     keep_checkpoint(std::move(checkpoint), evaluator);
   });
-  Team team(team_options(evaluator));
+  auto team = std::make_unique<Team>(team_options(evaluator));
+  team_ = team.get();
   const PauseWatch pauses;
-  start(team);
+  start();
   if (resumed_) resumed_->sections.clear();  // every replica, which would stay to the end
   folder_.take_away("summary.json");         // of an end that is none any more
   folder_.write("config.toml", dump_config(run_.config));
@@ -159,14 +213,60 @@ RunResult Run::run() {
   watch({.config = run_.config,
          .schedule = run_.schedule,
          .train_size = run_.data->train_size,
-         .team = team,
+         .team = *team,
          .evaluator = evaluator,
          .evaluations = evaluations_,
          .good_enough = good_enough_,
          .keeper = keeper},
         journal_, client_);
   keeper.wait();
-  return end(team, evaluator);
+  if (lost_ && can_go_back()) return std::nullopt;
+  RunResult result = end(*team, evaluator);
+  strays_ = team->strays();
+  if (strays_ > 0) team.release();  // it may be looked at as well
+  return result;
+}
+
+/// On the master's thread.
+void Run::heed_loss(double loss, std::uint64_t version) {
+  if (lost_) return;
+  if (std::string why = loss_guard_.look(loss); !why.empty()) {
+    lost_ = LostLoss{version, std::move(why)};
+    team_->request_stop();
+  }
+}
+
+/// Takes up the last checkpoint, if the run may go back once more, and nothing else has gone wrong:
+/// what has is told by end().
+bool Run::can_go_back() {
+  if (run_.config.guard.action != GuardAction::back || went_back_ || client_.wants_end()) {
+    return false;
+  }
+  try {
+    team_->join();
+  } catch (...) {
+    return false;
+  }
+  if (team_->strays() > 0) return false;
+  auto checkpoint =
+      CheckpointFolder(folder_.path()).load([this](const std::string& m) { journal_.warn(m); });
+  if (!checkpoint) {
+    journal_.warn("there is no checkpoint to go back to");
+    return false;
+  }
+  resumed_ = std::move(checkpoint);
+  return true;
+}
+
+/// To the checkpoint, and on with a lower rate. Wherever the run goes on from later, it has.
+void Run::go_back() {
+  const LostLoss lost = *std::exchange(lost_, std::nullopt);
+  went_back_ = resumed_->version;
+  run_.schedule.slow_down(run_.config.guard.rate);
+  good_enough_ = false;
+  order_ = make_order();
+  go_on();
+  journal_.report_step_back(lost, seconds_of(*resumed_), resumed_->version);
 }
 
 void Run::announce() {
@@ -185,7 +285,7 @@ TeamOptions Run::team_options(Evaluator& evaluator) {
       .order = std::move(order_),
       .state0 = run_.state0,
       .statistics = {run_.network.statistic_count(), run_.config.network.statistics},
-      .stop_on_failure = run_.config.workers.on_failure == OnFailure::stop,
+      .policy = failure_policy(run_.config),
       .on_version =
           [this, &evaluator](const CenterView& center, double seconds) {
             if (!clock_.due(center, seconds)) return false;
@@ -194,9 +294,13 @@ TeamOptions Run::team_options(Evaluator& evaluator) {
             clock_.begun(center, seconds);
             return true;
           },
-      .on_failure = [this](int worker,
-                           const std::string& why) { journal_.warn_of_failure(worker, why); }};
+      .on_failure = [this](const WorkerFailure& f, double seconds) { journal_.report(f, seconds); },
+      .on_begin = [this](const Beginning& b, double seconds) { journal_.report(b, seconds); }};
   options.checkpoints = checkpoint_options();
+  const bool is_replay = run_.config.center.order == OrderKind::replay;
+  if (run_.config.guard.action != GuardAction::none && !is_replay) {
+    options.on_loss = [this](double loss, std::uint64_t version) { heed_loss(loss, version); };
+  }
   for (std::size_t i = 0; i < run_.workers.size(); ++i) {
     options.workers.push_back(worker_parts(run_, i));
   }
@@ -214,6 +318,10 @@ TeamOptions::Checkpoints Run::checkpoint_options() {
     StateSaver clock;
     clock_.describe(clock);
     checkpoint.sections["clock"] = std::move(clock.saved);
+    StateSaver guard;
+    loss_guard_.describe(guard);
+    if (went_back_) guard.saved.counters[kWentBack] = {*went_back_};
+    checkpoint.sections[kGuard] = std::move(guard.saved);
     add_run(checkpoint, run_.config, seconds);
   };
   if (resumed_) {
@@ -227,6 +335,7 @@ TeamOptions::Checkpoints Run::checkpoint_options() {
 /// Throws: DataError.
 void Run::save_checkpoint(Checkpoint checkpoint, const Evaluator& evaluator) {
   evaluator.wait();
+  write_nothing_if_full(checkpoint.version);
   checkpoint.sections["evaluations"] = evaluations_.saved_up_to(checkpoint.version);
   const auto begin = RunningClock::now();
   folder_.sync();  // its evaluations are events by now
@@ -256,7 +365,11 @@ EvaluatorOptions Run::evaluator_options() {
   EvaluatorOptions options{
       .make_test =
           [this] { return std::make_unique<TestSet>(run_.config, *run_.data, run_.network); },
-      .save = [this](const Snapshot& s) { center_file_.save(s.center, s.version); },
+      .save =
+          [this](const Snapshot& s) {
+            write_nothing_if_full(s.version);
+            center_file_.save(s.center, s.version);
+          },
       .report =
           [this](const Evaluation& e) {
             evaluations_.add(e);
@@ -273,6 +386,14 @@ EvaluatorOptions Run::evaluator_options() {
     };
   }
   return options;
+}
+
+/// Throws: DataError as of a full disk, where debug.fail asks for it.
+void Run::write_nothing_if_full(std::uint64_t version) const {
+  if (const Fault* fault = full_disk(faults_, version)) {
+    throw DataError(fmt::format("{}: No space left on device (debug.fail: {})",
+                                folder_.path().string(), fault->sentence));
+  }
 }
 
 /// So that a center is there from the beginning.
@@ -296,6 +417,7 @@ RunResult Run::end(Team& team, Evaluator& evaluator) {
       failure.record();
     }
   };
+  if (lost_) journal_.report(*lost_, seconds);
   attempt([&] { team.join(); });
   attempt([&] { write_order(team); });
   attempt([&] {
@@ -313,6 +435,7 @@ RunResult Run::end(Team& team, Evaluator& evaluator) {
   const bool still = never_moved(team, run_.state0);
   const RunStatus status = verdict({.failed = bool(failure.get()),
                                     .interrupted = cut_short,
+                                    .lost_loss = lost_.has_value(),
                                     .never_moved = still,
                                     .totals = totals_of(team),
                                     .evaluations = evaluations_.all()});
@@ -349,7 +472,14 @@ void Run::finish(Evaluator& evaluator, const CenterView& last, double seconds) {
 
 void Run::write_order(const Team& team) {
   if (run_.config.algorithm.exchange == Exchange::synchronous) return;
-  const Recording recording{team.master().order(), totals_of(team).steps, run_.replay_config};
+  Recording recording = team.recording();
+  recording.config = run_.replay_config;
+  if (went_back_) {
+    recording.incidents.push_back({.at = recording.letters.size(),
+                                   .worker = 0,
+                                   .kind = Incident::Kind::went_back,
+                                   .clock = *went_back_});
+  }
   folder_.write("order.bin", [&](std::ostream& file) { recording.write(file, team.workers()); });
 }
 
@@ -364,15 +494,25 @@ RunSummary Run::summarise(const Team& team, RunStatus status, double seconds) co
                           evaluations_.all(), status);
 }
 
+/// What threads that do not come back may look at stays in memory.
+RunResult result_of(std::unique_ptr<Run> run) {
+  RunResult result = run->run();
+  note_stray_threads(run->strays());
+  if (run->strays() > 0) [[maybe_unused]]
+    Run* kept = run.release();
+  return result;
+}
+
 }  // namespace
 
 RunResult train(Config config, const std::string& out, RunClient& client) {
-  return Run(resolve(std::move(config)), {out}, client).run();
+  return result_of(std::make_unique<Run>(resolve(std::move(config)), RunPlace{out}, client));
 }
 
 RunResult resume(Config config, const std::string& folder, RunClient& client) {
   check_unfinished(folder, config);
-  return Run(resolve(std::move(config)), {folder, true}, client).run();
+  return result_of(
+      std::make_unique<Run>(resolve(std::move(config)), RunPlace{folder, true}, client));
 }
 
 }  // namespace easgd

@@ -1,5 +1,7 @@
 #include "train/watch.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <optional>
@@ -62,6 +64,16 @@ bool is_over(const Watched& w) {
   return w.good_enough || (w.config.stop.seconds && w.team.seconds() >= *w.config.stop.seconds);
 }
 
+/// While its letter is out, a worker waits for others.
+void give_up_stalled(const Watched& w, Watchdog& patience) {
+  for (std::size_t i = 0; i < w.team.workers(); ++i) {
+    if (w.team.is_waiting(i)) patience.begin_anew(i);
+  }
+  for (const Watchdog::Stall& stall : patience.look(w.team)) {
+    w.team.give_up(stall.worker, stall.text);
+  }
+}
+
 void hand_on_checkpoint(const Watched& w) {
   if (w.keeper.is_busy()) return;
   if (auto checkpoint = w.team.take_checkpoint()) w.keeper.keep(std::move(*checkpoint));
@@ -70,7 +82,9 @@ void hand_on_checkpoint(const Watched& w) {
 }  // namespace
 
 void watch(const Watched& w, Journal& journal, RunClient& client) {
-  Watchdog watchdog;
+  Watchdog watchdog, patience(w.config.workers.patience);
+  const bool loses_patience =
+      w.config.workers.patience > 0 && w.config.center.order != OrderKind::replay;
   bool heard = false;
   while (!w.team.ended()) {
     std::this_thread::sleep_for(kLook);
@@ -83,7 +97,10 @@ void watch(const Watched& w, Journal& journal, RunClient& client) {
     const ProgressState state = progress_of(w);
     client.show(state);
     journal.log_progress(state);
-    for (const std::string& complaint : watchdog.look(w.team)) journal.warn(complaint);
+    for (const Watchdog::Stall& stall : watchdog.look(w.team)) {
+      if (stall.is_new) journal.warn(fmt::format("worker {} {}", stall.worker, stall.text));
+    }
+    if (loses_patience) give_up_stalled(w, patience);
     journal.warn_of_refusals(w.team);
   }
   client.end();

@@ -1,13 +1,30 @@
 #include "train/worker_parts.h"
 
+#include <utility>
+
 #include "data/loader.h"
+#include "settings/fault.h"
+#include "train/faulty_model.h"
 
 namespace easgd {
+namespace {
+
+/// Those that are to be injected. A replay knows what befell its workers.
+std::vector<Fault> faults_of(const Config& config, std::size_t worker) {
+  if (config.center.order == OrderKind::replay) return {};
+  std::vector<Fault> faults = parse_faults(config.debug.fail);
+  std::erase_if(faults, [worker](const Fault& fault) {
+    return fault.kind == Fault::Kind::disk_is_full || fault.worker != worker;
+  });
+  return faults;
+}
+
+}  // namespace
 
 WorkerParts worker_parts(const ResolvedRun& run, std::size_t index) {
   const Config& config = run.config;
   const Data& data = *run.data;
-  return {
+  WorkerParts parts{
       .backend = [&run, index] { return run.workers[index].make_backend(); },
       .model =
           [&run, &config](Backend& backend) {
@@ -30,6 +47,13 @@ WorkerParts worker_parts(const ResolvedRun& run, std::size_t index) {
             return std::make_unique<Loader>(*data.split.train, options);
           },
   };
+  if (auto faults = faults_of(config, index); !faults.empty()) {
+    parts.faults = [faults](Backend& backend, std::unique_ptr<Model> model,
+                            std::optional<std::uint64_t> began) {
+      return with_faults(faults, backend, std::move(model), began);
+    };
+  }
+  return parts;
 }
 
 }  // namespace easgd

@@ -37,7 +37,7 @@ class BrokenMailbox {
   State state() const { return state_.load(std::memory_order_acquire); }
 
   void post() {
-    letters_ += !note_.pull;
+    letters_ += note_.visit == Visit::letter;
     if (kFlaw == Flaw::rings_before_it_posts) bell_.ring();
     change(State::idle, State::posted);
     if (kFlaw != Flaw::rings_before_it_posts) bell_.ring();

@@ -1,0 +1,60 @@
+#include "exchange/lives.h"
+
+#include <chrono>
+
+#include "base/check.h"
+
+namespace easgd {
+namespace {
+
+constexpr auto kGrace = std::chrono::seconds(1);
+
+}  // namespace
+
+Lives::Lives(std::size_t workers) : current_(workers) {
+  for (std::size_t i = 0; i < workers; ++i) {
+    current_[i] = lives_.emplace_back(std::make_unique<Life>(bell_, i)).get();
+  }
+}
+
+Life& Lives::follow(Life& life, const NewLife& begins) {
+  auto made = std::make_unique<Life>(bell_, life.worker);
+  made->begins = begins;
+  made->telemetry.count_on(life.telemetry);
+  const std::lock_guard lock(mutex_);
+  Life& heir = *lives_.emplace_back(std::move(made));
+  current_[life.worker] = &heir;
+  return heir;
+}
+
+void Lives::take_back(const Life& heir, Life& life) {
+  EASGD_CHECK(current_[heir.worker] == &heir, "an heir of worker {} that is not its last",
+              heir.worker);
+  current_[life.worker] = &life;
+}
+
+Life* Lives::find(std::size_t index) const {
+  const std::lock_guard lock(mutex_);
+  return index < lives_.size() ? lives_[index].get() : nullptr;
+}
+
+void Lives::join() {
+  strays_ = 0;
+  for (std::size_t i = 0; Life* life = find(i); ++i) {
+    if (!life->thread.joinable()) continue;
+    if (life->is_given_up && !life->has_ended.try_acquire_for(kGrace)) {
+      ++strays_;
+    } else {
+      life->thread.join();
+    }
+  }
+}
+
+void Lives::join_strays() {
+  for (std::size_t i = 0; Life* life = find(i); ++i) {
+    if (life->thread.joinable()) life->thread.join();
+  }
+  strays_ = 0;
+}
+
+}  // namespace easgd

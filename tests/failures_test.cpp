@@ -1,0 +1,489 @@
+// What comes after a worker's failure: it is gone, begins again or ends the run, and a replay, or a
+// run that goes on from a checkpoint, ends in the same bytes.
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <mutex>
+#include <optional>
+#include <ostream>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include "base/error.h"
+#include "exchange/virtual_order.h"
+#include "own_keys.h"
+#include "quadratic.h"
+#include "train/faulty_model.h"
+
+using namespace easgd;
+using quadratic::Toy;
+
+namespace easgd {
+
+std::ostream& operator<<(std::ostream& out, const Incident& i) {
+  return out << "{" << i.at << ", " << i.worker << ", " << int(i.kind) << ", " << i.clock << "}";
+}
+
+}  // namespace easgd
+
+namespace {
+
+constexpr std::int64_t kSteps = 30;
+constexpr VirtualTimes kTimes{
+    .step_seconds = 1, .transfer_seconds = 0.3, .jitter = 0.4, .seed = 11};
+
+using After = WorkerFailure::After;
+
+struct End {
+  std::vector<float> center;
+  Recording recording;
+  std::vector<std::uint64_t> steps;
+  std::vector<Checkpoint> checkpoints = {};
+  std::size_t failed = 0, restarts = 0;
+  std::string error = {};
+  bool stopped = false;
+};
+
+void check_same(const End& end, const End& other) {
+  CHECK(end.center == other.center);
+  CHECK(end.recording.letters == other.recording.letters);
+  CHECK(end.recording.incidents == other.recording.incidents);
+  CHECK(end.steps == other.steps);
+}
+
+/// How a run is disturbed. Versions are counted from where it begins.
+struct Course {
+  const Checkpoint* from = nullptr;
+  std::uint64_t stop_after = 0;        ///< versions; 0: it is not stopped
+  std::uint64_t checkpoint_every = 0;  ///< versions; 0: none but that of a stop
+  const Recording* replayed = nullptr;
+  std::function<void(Team&)> during = {};
+};
+
+End run(const Toy& toy, const Course& course) {
+  const Buffer x0 = quadratic::start_vector(toy.count);
+  WorkerSchedule schedule(toy.config, toy.workers, 1);
+  if (course.replayed) {
+    schedule.set_steps(course.replayed->steps);
+    schedule.set_lives(course.replayed->lives());
+  }
+  TeamOptions options = toy.options(schedule, x0);
+  const std::uint64_t begin = course.from ? course.from->version : 0;
+  Team* team = nullptr;
+  End end;
+  options.on_version = [&](const CenterView& center, double) {
+    if (toy.on_version) toy.on_version(center);
+    if (course.stop_after && center.version >= begin + course.stop_after) {
+      team->request_stop();
+      end.stopped = true;
+    }
+    return false;
+  };
+  options.checkpoints = {.wanted = true, .resumed = course.from};
+  options.checkpoints.is_due = [&](const CenterView& center, double) {
+    if (auto checkpoint = team->take_checkpoint()) end.checkpoints.push_back(*checkpoint);
+    return course.checkpoint_every && center.version % course.checkpoint_every == 0;
+  };
+  Team runs(std::move(options));
+  team = &runs;
+  try {
+    runs.start();
+    if (course.during) course.during(runs);
+    runs.join();
+  } catch (const std::exception& e) {
+    end.error = e.what();
+  }
+  if (auto checkpoint = runs.take_last_checkpoint()) end.checkpoints.push_back(*checkpoint);
+  const CenterView last = runs.master().view();
+  end.center.assign(last.center.begin(), last.center.end());
+  end.recording = runs.recording();
+  end.steps = end.recording.steps;
+  end.failed = runs.failed();
+  end.restarts = runs.restarts();
+  return end;
+}
+
+/// Puts the faults into the toy's workers.
+void inject(Toy& toy, const std::vector<std::string>& sentences) {
+  const std::vector<Fault> all = parse_faults(sentences);
+  toy.change = [all](TeamOptions& options) {
+    for (std::size_t i = 0; i < options.workers.size(); ++i) {
+      std::vector<Fault> own = all;
+      std::erase_if(own, [i](const Fault& fault) { return fault.worker != i; });
+      options.workers[i].faults = [own](Backend& backend, std::unique_ptr<Model> model,
+                                        std::optional<std::uint64_t> began) {
+        return with_faults(own, backend, std::move(model), began);
+      };
+    }
+  };
+}
+
+using MakeOrder = std::function<std::unique_ptr<OrderPolicy>()>;
+
+/// A toy of three workers in each of the orders that its algorithm allows; the first is free if it
+/// may be asynchronous.
+struct Bed {
+  explicit Bed(const std::string& name, std::int64_t tau = 2)
+      : algorithm(Registry<Algorithm>::get(name)) {
+    const bool is_tree = algorithm.options && algorithm.options()->table() == "tree";
+    choose(toy.config.algorithm, name, is_tree ? "fanout = 2\ntau_up = 2\ntau_down = 3" : "");
+    toy.config.algorithm.tau = algorithm.every_step ? 1 : tau;
+    toy.config.algorithm.learning_rate = 0.05;
+    if (algorithm.coupling != Coupling::none) toy.config.algorithm.alpha = 0.2;
+    toy.config.stop.steps = kSteps;
+    toy.workers = algorithm.single ? 1 : 3;
+    toy.policy.on_failure = OnFailure::restart;
+    schedule.emplace(toy.config, toy.workers, 1);
+    if (algorithm.exchange != Exchange::synchronous) {
+      orders.push_back(free_order);
+      orders.push_back(algorithm.timing == Timing::around ? round_robin_pairs : round_robin_order);
+      orders.push_back(
+          [this] { return virtual_order(*schedule, algorithm, toy.workers, kTimes, false); });
+    }
+    if (algorithm.exchange != Exchange::asynchronous) {
+      orders.push_back(synchronous_order);
+      orders.push_back(
+          [this] { return virtual_order(*schedule, algorithm, toy.workers, kTimes, true); });
+    }
+  }
+  bool is_free(std::size_t order) const {
+    return order == 0 && algorithm.exchange != Exchange::synchronous;
+  }
+
+  const Algorithm& algorithm;
+  Toy toy;
+  std::optional<WorkerSchedule> schedule;
+  std::vector<MakeOrder> orders;
+};
+
+std::vector<std::string> algorithms_that_begin_again() {
+  std::vector<std::string> names;
+  for (const std::string& name : Registry<Algorithm>::names()) {
+    if (Registry<Algorithm>::get(name).begins_again) names.push_back(name);
+  }
+  return names;
+}
+
+bool all_finite(const std::vector<float>& values) {
+  return std::ranges::all_of(values, [](float v) { return std::isfinite(v); });
+}
+
+const std::vector<std::string> kFaults = {
+    "worker 0 throws at step 7", "worker 0 sends NaN at step 13",
+    "worker 0 runs out of memory at step 14", "worker 1 loses its device at step 0",
+    "worker 2 throws every 11 steps"};
+
+}  // namespace
+
+TEST_CASE("a worker that fails begins again from the center, at its own clock") {
+  for (const std::string& name : algorithms_that_begin_again()) {
+    CAPTURE(name);
+    Bed bed(name);
+    inject(bed.toy, kFaults);
+    for (std::size_t order = 0; order < bed.orders.size(); ++order) {
+      CAPTURE(order);
+      bed.toy.order = bed.orders[order];
+      const End end = run(bed.toy, {});
+      CHECK(end.error == "");
+      CHECK(end.failed == 0);
+      CHECK(end.restarts == std::size_t(bed.algorithm.single ? 2 : 5));
+      CHECK(end.steps == std::vector<std::uint64_t>(bed.toy.workers, kSteps));
+      CHECK(all_finite(end.center));
+      if (!bed.is_free(order)) check_same(run(bed.toy, {}), end);
+    }
+  }
+}
+
+TEST_CASE("a replay of failures and restarts ends in the same bytes, and no fault is injected") {
+  for (const std::string& name : algorithms_that_begin_again()) {
+    CAPTURE(name);
+    Bed bed(name);
+    if (bed.algorithm.exchange == Exchange::synchronous) continue;
+    for (const OnFailure policy : {OnFailure::restart, OnFailure::go_on}) {
+      CAPTURE(int(policy));
+      bed.toy.policy.on_failure = policy;
+      for (std::size_t order = 0; order < 3; ++order) {
+        CAPTURE(order);
+        bed.toy.order = bed.orders[order];
+        inject(bed.toy, kFaults);
+        const End recorded = run(bed.toy, {});
+        const std::size_t gone = policy == OnFailure::go_on ? bed.toy.workers : 0;
+        CHECK(recorded.failed == gone);
+        Toy calm = bed.toy;
+        calm.change = {};
+        calm.order = [&] { return replay_order(recorded.recording); };
+        const End replayed = run(calm, {.replayed = &recorded.recording});
+        CHECK(replayed.error == "");
+        CHECK(replayed.restarts == 0);
+        check_same(replayed, recorded);
+      }
+    }
+  }
+}
+
+TEST_CASE("a run with failures that is cut short ends in the bytes of one that was not") {
+  for (const std::string& name : algorithms_that_begin_again()) {
+    CAPTURE(name);
+    Bed bed(name, 3);
+    for (const OnFailure policy : {OnFailure::restart, OnFailure::go_on}) {
+      bed.toy.policy.on_failure = policy;
+      inject(bed.toy, policy == OnFailure::restart
+                          ? kFaults
+                          : std::vector<std::string>{"worker 1 throws at step 8"});
+      for (std::size_t order = bed.is_free(0) ? 1 : 0; order < bed.orders.size(); ++order) {
+        CAPTURE(order);
+        bed.toy.order = bed.orders[order];
+        const End undisturbed = run(bed.toy, {.checkpoint_every = 1});
+        REQUIRE(!undisturbed.checkpoints.empty());
+        for (const Checkpoint& checkpoint : undisturbed.checkpoints) {
+          CAPTURE(checkpoint.version);
+          check_same(run(bed.toy, {.from = &checkpoint}), undisturbed);
+        }
+        std::optional<Checkpoint> from;
+        End piece = run(bed.toy, {.stop_after = 4});
+        while (piece.stopped) {
+          from = piece.checkpoints.back();
+          piece = run(bed.toy, {.from = &*from, .stop_after = 4});
+        }
+        check_same(piece, undisturbed);
+      }
+    }
+  }
+}
+
+TEST_CASE("a worker that fails at once whenever it begins again is gone after three times") {
+  for (const char* sentence :
+       {"worker 1 throws from step 9 to 1000", "worker 1 runs out of memory from step 9 to 1000"}) {
+    for (const std::string name : {"eamsgd", "downpour", "easgd_gauss_seidel"}) {
+      Bed bed(name);
+      inject(bed.toy, {sentence});
+      for (std::size_t order = 0; order < bed.orders.size(); ++order) {
+        CAPTURE(name);
+        CAPTURE(order);
+        bed.toy.order = bed.orders[order];
+        std::mutex mutex;
+        std::vector<WorkerFailure> failures;
+        bed.toy.on_worker_failure = [&](const WorkerFailure& failure) {
+          const std::lock_guard lock(mutex);
+          failures.push_back(failure);
+        };
+        const End end = run(bed.toy, {});
+        CHECK(end.error == "");
+        CHECK(end.failed == 1);
+        CHECK(end.restarts == Team::kMostInVain);
+        REQUIRE(failures.size() == Team::kMostInVain + 1);
+        CHECK(failures.front().after == After::begins_again);
+        CHECK(failures.back().after == After::is_gone);
+        CHECK(failures.back().step == 9);
+        CHECK(failures.back().why.find("; it has begun again 3 times in vain") !=
+              std::string::npos);
+        CHECK(end.steps == std::vector<std::uint64_t>{kSteps, 9, kSteps});
+      }
+    }
+  }
+}
+
+TEST_CASE(
+    "a worker whose letters are not finite again and again has failed, if that is asked for") {
+  Bed bed("eamsgd", 1);
+  inject(bed.toy, {"worker 1 sends NaN from step 10 to 20"});
+  bed.toy.policy.on_failure = OnFailure::go_on;
+  for (const MakeOrder& order : bed.orders) {
+    bed.toy.order = order;
+    bed.toy.policy.refusals = 0;
+    const End borne = run(bed.toy, {});
+    CHECK(borne.failed == 0);
+    bed.toy.policy.refusals = 3;
+    std::string why;
+    bed.toy.on_failure = [&](int worker, const std::string& text) {
+      why = std::to_string(worker) + ": " + text;
+    };
+    const End end = run(bed.toy, {});
+    CHECK(why == "1: its last 3 letters of new steps were not finite");
+    CHECK(end.failed == 1);
+    CHECK(end.steps[1] < 20);
+  }
+}
+
+TEST_CASE(
+    "where every worker is gone, the run has failed; on_failure = stop ends it at the first") {
+  for (std::size_t order = 0; order < Bed("eamsgd").orders.size(); ++order) {
+    CAPTURE(order);
+    Bed bed("eamsgd");
+    bed.toy.order = bed.orders[order];
+    inject(bed.toy, {"worker 0 throws from step 5 to 99", "worker 1 throws from step 5 to 99",
+                     "worker 2 throws from step 5 to 99"});
+    const End all = run(bed.toy, {});
+    CHECK(all.error.find("debug.fail: worker") != std::string::npos);
+    CHECK(all.failed == 3);
+    // Whoever goes on has them again.
+    REQUIRE(!all.checkpoints.empty());
+    bed.toy.change = {};
+    const End again = run(bed.toy, {.from = &all.checkpoints.back()});
+    CHECK(again.error == "");
+    CHECK(again.steps == std::vector<std::uint64_t>(3, kSteps));
+
+    bed.toy.policy.on_failure = OnFailure::stop;
+    bed.toy.config.stop.steps = 1'000'000'000;
+    bed.schedule.emplace(bed.toy.config, bed.toy.workers, 1);
+    inject(bed.toy, {"worker 1 throws at step 50"});
+    const End stopped = run(bed.toy, {});
+    CHECK(stopped.error == "debug.fail: worker 1 throws at step 50");
+    CHECK(stopped.failed == 1);
+    REQUIRE(!stopped.checkpoints.empty());
+    CHECK_FALSE(stopped.checkpoints.back().worker(1));
+  }
+}
+
+namespace {
+
+/// A worker that stands still in a step until it is let go.
+class Standstill {
+ public:
+  Standstill(Toy& toy, std::uint32_t worker, std::uint64_t step) {
+    toy.after_gradient = [this, worker, step](std::uint32_t w, std::uint64_t s, View) {
+      if (w != worker || s != step || has_stood_.exchange(true)) return;
+      stands_ = true;
+      stands_.notify_all();
+      free_.wait(false);
+    };
+  }
+  void wait() const { stands_.wait(false); }
+  void let_go() {
+    free_ = true;
+    free_.notify_all();
+  }
+
+ private:
+  std::atomic<bool> has_stood_{false}, stands_{false}, free_{false};
+};
+
+/// As soon as its letter is answered.
+void give_up(Team& team, std::size_t worker) {
+  while (!team.give_up(worker, "stands still")) std::this_thread::yield();
+}
+
+}  // namespace
+
+TEST_CASE("a worker that stands still is given up, and nobody waits for it any more") {
+  for (const std::string name : {"eamsgd", "downpour", "easgd_gauss_seidel"}) {
+    Bed free_bed(name);
+    for (std::size_t order = 0; order < free_bed.orders.size(); ++order) {
+      for (const OnFailure policy : {OnFailure::go_on, OnFailure::restart, OnFailure::stop}) {
+        for (const bool comes_late : {false, true}) {
+          CAPTURE(name);
+          CAPTURE(order);
+          CAPTURE(int(policy));
+          Bed bed(name);
+          bed.toy.order = bed.orders[order];
+          bed.toy.policy.on_failure = policy;
+          Standstill standstill(bed.toy, 1, 8);
+          const auto during = [&](Team& team) {
+            standstill.wait();
+            give_up(team, 1);
+            if (policy != OnFailure::restart) CHECK_FALSE(team.give_up(1, "again"));
+            if (comes_late) {
+              while (!team.ended()) std::this_thread::yield();
+            }
+            standstill.let_go();
+          };
+          const End end = run(bed.toy, {.during = during});
+          const bool restarts = policy == OnFailure::restart;
+          CHECK(end.failed == std::size_t(restarts ? 0 : 1));
+          CHECK(end.restarts == std::size_t(restarts ? 1 : 0));
+          CHECK(all_finite(end.center));
+          if (policy == OnFailure::stop) {
+            CHECK(end.error == "worker 1: stands still");
+          } else {
+            CHECK(end.error == "");
+            CHECK(end.steps[0] == kSteps);
+            CHECK(end.steps[1] == std::uint64_t(restarts ? kSteps : 8));
+          }
+          if (bed.algorithm.exchange == Exchange::synchronous || order > 2) continue;
+          if (policy == OnFailure::stop) continue;
+          Toy calm = bed.toy;
+          calm.after_gradient = {};
+          calm.order = [&] { return replay_order(end.recording); };
+          check_same(run(calm, {.replayed = &end.recording}), end);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("a thread that does not come back is counted, and waited for only by its team's end") {
+  Bed bed("eamsgd");
+  bed.toy.order = free_order;
+  bed.toy.policy.on_failure = OnFailure::go_on;
+  Standstill standstill(bed.toy, 2, 4);
+  const Buffer x0 = quadratic::start_vector(bed.toy.count);
+  const WorkerSchedule schedule(bed.toy.config, bed.toy.workers, 1);
+  Team team(bed.toy.options(schedule, x0));
+  team.start();
+  standstill.wait();
+  give_up(team, 2);
+  team.join();
+  CHECK(team.strays() == 1);
+  CHECK(team.failed() == 1);
+  standstill.let_go();
+}
+
+TEST_CASE("a master that fails while workers begin again lets all of them go") {
+  for (const std::string name : {"eamsgd", "downpour", "easgd_gauss_seidel"}) {
+    for (std::uint64_t version = 1; version < 30; ++version) {
+      CAPTURE(name);
+      CAPTURE(version);
+      Bed bed(name, 1);
+      bed.toy.order = free_order;
+      inject(bed.toy, {"worker 0 throws every 1 steps", "worker 1 throws every 2 steps"});
+      bed.toy.on_version = [version](const CenterView& center) {
+        if (center.version == version) throw DataError("the listener broke");
+      };
+      CHECK(run(bed.toy, {}).error == "the listener broke");
+    }
+  }
+}
+
+TEST_CASE("who waits for a reply is not given up, nor who has ended") {
+  Bed bed("eamsgd");
+  struct NeverOrder final : OrderPolicy {
+    explicit NeverOrder(const std::atomic<bool>& serves) : serves(serves) {}
+    void next(std::span<const Mailbox::State> mailboxes, std::vector<int>& round) override {
+      serves.wait(false);
+      inner->next(mailboxes, round);
+    }
+    const std::atomic<bool>& serves;
+    std::unique_ptr<OrderPolicy> inner = free_order();
+  };
+  std::atomic<bool> serves = false;
+  std::atomic<int> posted = 0;
+  bed.toy.order = [&] { return std::make_unique<NeverOrder>(serves); };
+  bed.toy.after_gradient = [&](std::uint32_t, std::uint64_t, View) { ++posted; };
+  const End end = run(bed.toy, {.during = [&](Team& team) {
+                        while (posted < 3) std::this_thread::yield();
+                        CHECK_FALSE(team.give_up(0, "waits"));
+                        serves = true;
+                        serves.notify_all();
+                        while (!team.ended()) std::this_thread::yield();
+                        CHECK_FALSE(team.give_up(0, "has ended"));
+                      }});
+  CHECK(end.failed == 0);
+}
+
+TEST_CASE("a letter that was refused when it was recorded is refused again, whatever it holds") {
+  for (const std::string name : {"eamsgd", "downpour", "easgd_gauss_seidel"}) {
+    Bed bed(name);
+    bed.toy.order = free_order;
+    inject(bed.toy, {"worker 1 sends NaN at step 4", "worker 2 sends NaN from step 10 to 15"});
+    const End recorded = run(bed.toy, {});
+    CHECK(std::ranges::count(recorded.recording.incidents, Incident::Kind::refused,
+                             &Incident::kind) >= 2);
+    bed.toy.change = {};
+    bed.toy.order = [&] { return replay_order(recorded.recording); };
+    check_same(run(bed.toy, {.replayed = &recorded.recording}), recorded);
+  }
+}

@@ -1,0 +1,273 @@
+// Runs of the program in which something fails: a worker, a disk, the loss, the data's files.
+
+#include <doctest/doctest.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "program.h"
+#include "runs/run_record.h"
+#include "settings/load.h"
+#include "temporary_folder.h"
+#include "train/trainer.h"
+
+using namespace easgd;
+using namespace easgd::testing;
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace {
+
+/// Of three workers, a second long.
+const std::string kThree =
+    "train configs/synthetic_logistic.toml --set data.limit=300 --set data.test_limit=50 "
+    "--set 'workers.devices=3 x cpu' --set workers.threads=1 --set workers.batch=16 "
+    "--set algorithm.tau=3 --set stop.epochs= --set stop.steps=200 "
+    "--set evaluate.every.versions=20 ";
+
+std::string failing(const std::string& sentences) {
+  return "--set 'debug.fail=[" + sentences + "]' ";
+}
+
+std::vector<json> events_in(const std::string& folder, const std::string& kind) {
+  std::vector<json> found;
+  for (const json& event : lines_of(folder + "/metrics.jsonl")) {
+    if (event["event"] == kind) found.push_back(event);
+  }
+  return found;
+}
+
+json summary_of_run(const std::string& folder) {
+  return json::parse(bytes_of(folder + "/summary.json"));
+}
+
+Answer must_end(const std::string& arguments) {
+  const Answer answer = program(arguments);
+  CAPTURE(answer.text);
+  REQUIRE(answer.code == 0);
+  return answer;
+}
+
+}  // namespace
+
+TEST_CASE("a worker that fails begins again, which is told, counted and replayed") {
+  const TemporaryFolder folder;
+  const std::string faults = failing(
+      "\"worker 1 throws at step 40\", \"worker 2 runs out of memory at step 70\", "
+      "\"worker 0 sends NaN at step 100\"");
+  for (const std::string order : {"free", "virtual"}) {
+    CAPTURE(order);
+    const std::string run = folder / order, again = folder / (order + "-again");
+    const std::string sets =
+        kThree + faults + "--set workers.on_failure=restart --set center.order=" + order;
+    const Answer answer = must_end(sets + " --out " + run);
+    CHECK(answer.text.find("worker 1 on cpu failed: debug.fail: worker 1 throws at step 40; it "
+                           "begins again from the center") != std::string::npos);
+    CHECK(answer.text.find("worker 1 goes on with step 40 from the center of version ") !=
+          std::string::npos);
+    CHECK(answer.text.find(", workers began again 2 times") != std::string::npos);
+    const json summary = summary_of_run(run);
+    CHECK(summary["restarts"] == 2);
+    CHECK(summary["failed_workers"] == 0);
+    CHECK(summary["refused_letters"] == 1);
+    CHECK(summary["steps"] == json({200, 200, 200}));
+    const auto failures = events_in(run, "failure"), restarts = events_in(run, "restart");
+    REQUIRE(failures.size() == 2);
+    REQUIRE(restarts.size() == 2);
+    for (std::size_t i = 0; i < 2; ++i) {
+      CHECK(failures[i]["then"] == "restart");
+      CHECK(failures[i].contains(order == "free" ? "time" : "wall_time"));
+      CHECK(restarts[i]["worker"] == (restarts[i]["step"] == 40 ? 1 : 2));
+    }
+    if (order == "virtual") {
+      must_end(sets + " --out " + again);
+      CHECK(bytes_of(again + "/center.safetensors") == bytes_of(run + "/center.safetensors"));
+      CHECK(bytes_of(again + "/order.bin") == bytes_of(run + "/order.bin"));
+      continue;
+    }
+    must_end("train " + run + "/config.toml --set center.order=replay --set center.replay=" + run +
+             "/order.bin --out " + again);
+    CHECK(bytes_of(again + "/center.safetensors") == bytes_of(run + "/center.safetensors"));
+    CHECK(bytes_of(again + "/order.bin") == bytes_of(run + "/order.bin"));
+    CHECK(events_in(again, "failure").empty());
+  }
+}
+
+TEST_CASE("a worker that is gone stays so, in a replay and when the run goes on") {
+  const TemporaryFolder folder;
+  const std::string run = folder / "run", again = folder / "again";
+  const Answer answer =
+      must_end(kThree + failing("\"worker 2 loses its device at step 50\"") + "--out " + run);
+  CHECK(answer.text.find("worker 2 on cpu failed: cpu: debug.fail: worker 2 loses its device at "
+                         "step 50; the others go on without it") != std::string::npos);
+  CHECK(summary_of_run(run)["failed_workers"] == 1);
+  CHECK(summary_of_run(run)["steps"] == json({200, 200, 50}));
+  must_end("train " + run + "/config.toml --set center.order=replay --set center.replay=" + run +
+           "/order.bin --out " + again);
+  CHECK(bytes_of(again + "/center.safetensors") == bytes_of(run + "/center.safetensors"));
+  CHECK(bytes_of(again + "/order.bin") == bytes_of(run + "/order.bin"));
+}
+
+TEST_CASE("a worker that stands still is given up after its patience, or begins again") {
+  const TemporaryFolder folder;
+  for (const std::string policy : {"continue", "restart", "stop"}) {
+    CAPTURE(policy);
+    const std::string run = folder / policy;
+    // It would stand still for a day. Its thread does not keep the program from its end.
+    const Answer answer =
+        program(kThree + failing("\"worker 1 stalls 86400 s at step 40\"") +
+                "--set workers.patience=2 --set workers.on_failure=" + policy + " --out " + run);
+    CAPTURE(answer.text);
+    CHECK(answer.code == (policy == "stop" ? 4 : 0));
+    CHECK(answer.text.find("worker 1 on cpu failed: has been in \"gradient\" of step 40 for 2 s") !=
+          std::string::npos);
+    const json summary = summary_of_run(run);
+    CHECK(summary["status"] == (policy == "stop" ? "failed" : "done"));
+    CHECK(summary["failed_workers"] == (policy == "restart" ? 0 : 1));
+    CHECK(summary["restarts"] == (policy == "restart" ? 1 : 0));
+    if (policy != "stop") CHECK(summary["steps"][0] == 200);
+    CHECK(summary["steps"][1] == (policy == "restart" ? 200 : 40));
+    CHECK(fs::exists(run + "/order.bin"));
+    CHECK(program("evaluate " + run).code == 0);
+  }
+}
+
+TEST_CASE("what the policies for failures do not take is told in one line") {
+  check_one_line(program(kThree + failing("\"worker 3 throws at step 4\"")), 2,
+                 "debug.fail: \"worker 3 throws at step 4\": expected a worker below 3, found 3");
+  check_one_line(program(kThree + failing("\"worker 1 trows at step 4\"")), 2,
+                 "debug.fail: expected one of \"worker # throws\"");
+  check_one_line(program(kThree + "--set workers.patience=2 --set center.place=cuda:0"), 2,
+                 "workers.patience: needs the center in host memory; found center.place");
+  check_one_line(program("train configs/synthetic_logistic.toml --set algorithm.name=admm "
+                         "--set algorithm.tau=1 --set workers.on_failure=restart"),
+                 2, "workers.on_failure: admm has in its center what only a worker knows");
+}
+
+TEST_CASE("a loss that rises suddenly ends the run, or takes it back once with a lower rate") {
+  const TemporaryFolder folder;
+  const std::string base = kThree +
+                           "--set center.order=virtual --set checkpoint.every.versions=10 " +
+                           "--set guard.spike=6 --set checkpoint.keep=100 --set stop.steps=3000 ";
+  const std::string once =
+      failing("\"worker 1 multiplies its loss by 100 from step 2500 to 2505\"");
+  const std::string calm = folder / "calm", stop = folder / "stop", back = folder / "back";
+  must_end(base + "--set guard.action=stop --out " + calm);
+  CHECK(events_in(calm, "guard").empty());
+
+  const Answer stopped = must_end(base + once + "--set guard.action=stop --out " + stop);
+  CHECK(stopped.text.find("the training loss is lost at version ") != std::string::npos);
+  CHECK(summary_of_run(stop)["status"] == "diverged");
+  REQUIRE(events_in(stop, "guard").size() == 1);
+  CHECK(events_in(stop, "guard")[0]["then"] == "stop");
+  CHECK(summary_of_run(stop)["steps"][1] < 3000);
+  CHECK(fs::exists(stop + "/checkpoints"));
+
+  // The fault strikes once more, after the step back: the run ends there.
+  const Answer gone_back = must_end(base + once + "--set guard.action=back --out " + back);
+  CAPTURE(gone_back.text);
+  const auto guards = events_in(back, "guard");
+  REQUIRE(guards.size() == 2);
+  CHECK(guards[0]["then"] == "back");
+  CHECK(guards[0]["to_version"] < guards[0]["version"]);
+  CHECK(guards[1]["then"] == "stop");
+  CHECK(summary_of_run(back)["status"] == "diverged");
+  check_one_line(program("train " + back + "/config.toml --set center.order=replay " +
+                         "--set center.replay=" + back + "/order.bin --out " + folder / "replay"),
+                 2, "center.replay: the recorded run went back to version ");
+}
+
+TEST_CASE("a run that has gone back goes on to its end, and evaluations follow each other") {
+  const TemporaryFolder folder;
+  const std::string run = folder / "run";
+  const Answer answer = program(
+      kThree +
+      "--set stop.steps=3000 --set checkpoint.every.versions=10 --set guard.action=back --out " +
+      run + failing(" \"worker 1 sends NaN at step 2500\""));
+  CAPTURE(answer.text);
+  CHECK(answer.code == 0);
+  const auto guards = events_in(run, "guard");
+  REQUIRE(!guards.empty());
+  CHECK(guards[0]["then"] == "back");
+  std::uint64_t version = 0;
+  for (const json& evaluation : events_in(run, "evaluation")) {
+    CHECK(evaluation["version"] >= version);
+    version = evaluation["version"];
+  }
+}
+
+TEST_CASE("a full disk costs what cannot be written, and what was saved is whole") {
+  const TemporaryFolder folder;
+  const std::string run = folder / "run";
+  const Answer answer =
+      must_end(kThree + failing("\"the disk is full from version 30 to 100\"") +
+               "--set center.order=virtual --set checkpoint.every.versions=10 --out " + run);
+  CAPTURE(answer.text);
+  CHECK(answer.text.find("No space left on device (debug.fail: the disk is full from version 30 to "
+                         "100); the run goes on") != std::string::npos);
+  CHECK(summary_of_run(run)["status"] == "done");
+  CHECK(program("evaluate " + run).code == 0);
+
+  // A disk that is full to the end loses the last center, and says which one is there.
+  const std::string full = folder / "full";
+  const Answer failed =
+      program(kThree + failing("\"the disk is full from version 30 to 1000000\"") +
+              "--set center.order=virtual --out " + full);
+  CAPTURE(failed.text);
+  CHECK(failed.code == 3);
+  CHECK(failed.text.find("is of version 20, the run reached ") != std::string::npos);
+  CHECK(summary_of_run(full)["status"] == "failed");
+  CHECK(program("evaluate " + full).code == 0);
+}
+
+TEST_CASE("data files that vanish or shrink after they were read do not matter to the run") {
+  const TemporaryFolder folder;
+  const std::string data = folder / "data", run = folder / "run";
+  fs::create_directories(data);
+  const auto big_endian = [](std::size_t n) {
+    return std::string{char(n >> 24), char(n >> 16), char(n >> 8), char(n)};
+  };
+  for (const std::string name : {"train", "t10k"}) {
+    std::ofstream(data + "/" + name + "-images-idx3-ubyte", std::ios::binary)
+        << big_endian(0x803) + big_endian(100) + big_endian(6) + big_endian(6) +
+               std::string(3600, '\x11');
+    std::ofstream(data + "/" + name + "-labels-idx1-ubyte", std::ios::binary)
+        << big_endian(0x801) + big_endian(100) + std::string(100, '\1');
+  }
+  const pid_t child = start_training(
+      {"configs/mnist_logistic.toml", "--out", run, "--set", "data.dir=" + data, "--set",
+       "stop.epochs=", "--set", "stop.seconds=2", "--set", "workers.batch=10"},
+      folder / "log");
+  wait_for_file(run + "/center.safetensors");
+  fs::remove(data + "/train-images-idx3-ubyte");
+  fs::resize_file(data + "/t10k-images-idx3-ubyte", 20);
+  CHECK(code_of(child) == 0);
+  CHECK(summary_of_run(run)["status"] == "done");
+  check_one_line(program("evaluate " + run), 3, "images-idx3-ubyte");
+}
+
+TEST_CASE("a folder that takes nothing more costs one line, and the run goes on") {
+  const TemporaryFolder folder;
+  const std::string run = folder / "run";
+  const pid_t child =
+      start_training({"configs/synthetic_logistic.toml", "--out", run, "--set", "data.limit=500",
+                      "--set", "stop.epochs=", "--set", "stop.seconds=2", "--set",
+                      "checkpoint.every.versions=20", "--set", "evaluate.every.versions=1000000"},
+                     folder / "log");
+  wait_for_file(run + "/checkpoints");
+  // A file in its place stands for a folder that cannot be written: root can write them all.
+  fs::rename(run + "/checkpoints", folder / "moved");
+  std::ofstream(run + "/checkpoints") << "no folder";
+  CHECK(code_of(child) == 0);
+  const std::string log = bytes_of(folder / "log");
+  CAPTURE(log);
+  const std::string line = "; the run goes on";
+  const std::size_t at = log.find(line);
+  CHECK(at != log.npos);
+  CHECK(log.find(line, at + 1) == log.npos);
+  CHECK(summary_of_run(run)["status"] == "done");
+}
