@@ -81,7 +81,8 @@ class ExchangeScenario final : public Scenario {
     Box& box = boxes_[i];
     if (fails_here(i)) return false;
     if (!pull) letters_[i][0] = letters_[i][1] = float(letter);
-    box.note() = {.rates = {}, .clock = letter, .tally = {}, .visit = pull ? Visit::pull : Visit::letter};
+    box.note() = {
+        .rates = {}, .clock = letter, .tally = {}, .visit = pull ? Visit::pull : Visit::letter};
     box.post();
     if (fails_here(i)) return false;
     if (misuse_ == Misuse::reads_before_it_waits) check_reply(i, 1, letter);
@@ -158,9 +159,11 @@ class ExchangeScenario final : public Scenario {
   void absorb(std::size_t i) {
     Box& box = boxes_[i];
     const LetterNote& note = box.note_to_read();
-    const bool is_due = note.visit == Visit::pull ? ++pulls_[i] == note.clock : ++served_[i] == note.clock;
+    const bool is_due =
+        note.visit == Visit::pull ? ++pulls_[i] == note.clock : ++served_[i] == note.clock;
     expect(is_due, "a letter out of turn");
-    if (note.visit != Visit::pull) expect(box.letter_to_read()[1] == float(note.clock), "another's letter");
+    if (note.visit != Visit::pull)
+      expect(box.letter_to_read()[1] == float(note.clock), "another's letter");
     const bool refuses = plan_.refuses && note.visit != Visit::pull && explorer().choose(2) == 1;
     const View reply = box.reply_to_write();
     reply[0] = (refuses ? -1 : 1) * float(note.clock);
