@@ -170,3 +170,18 @@ TEST_CASE("an error is the wrong over all, exactly") {
   CHECK(Tally{0, 9400, 10000}.error() == 0.06);
   CHECK(Tally{0, 8500, 10000}.error() == 0.15);
 }
+
+TEST_CASE("a test that is given up leaves the center saved, and is no failure") {
+  Fixture fixture;
+  std::vector<std::string> warnings;
+  EvaluatorOptions options = fixture.options();
+  options.warn = [&](const std::string& message) { warnings.push_back(message); };
+  fixture.on_test = [](std::uint64_t) { throw GivenUp(); };
+  Evaluator evaluator(std::move(options), fixture.center.size());
+  evaluator.finish(fixture.at(4), 1);
+  CHECK_FALSE(evaluator.failed());
+  CHECK(fixture.saved.back() == 4);
+  CHECK(fixture.reported.empty());
+  CHECK(warnings == std::vector<std::string>{
+                        "the center was saved and not tested: that takes longer than an end may"});
+}

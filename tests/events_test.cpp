@@ -157,7 +157,7 @@ TEST_CASE("a loss that is not finite is null, and null is no number") {
 
 TEST_CASE("a summary reads back the same, whatever other keys there are") {
   json object = in_file(to_json(some_summary()));
-  CHECK(object.size() == 31);
+  CHECK(object.size() == 32);
   object["of a later program"] = {1, 2};
   const RunSummary again = summary_of(object);
   CHECK(to_json(again).dump() == to_json(some_summary()).dump());
@@ -242,4 +242,6 @@ TEST_CASE("a run has diverged by its loss, or by the letters that were refused")
   CHECK_FALSE(diverged({.evaluations = {bad, good}}));
   CHECK(verdict({.interrupted = true, .evaluations = {bad}}) == RunStatus::interrupted);
   CHECK(verdict({.failed = true, .interrupted = true}) == RunStatus::failed);
+  CHECK(verdict({.paused = true, .evaluations = {bad}}) == RunStatus::paused);
+  CHECK(verdict({.failed = true, .paused = true}) == RunStatus::failed);
 }

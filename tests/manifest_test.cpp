@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <fstream>
 #include <iterator>
 
@@ -71,6 +72,32 @@ TEST_CASE("a manifest reads back: the last plan, and of each run the last state"
   CHECK(failed.reason == "no data: \xef\xbf\xbd");
   CHECK(record.state_of("b2").state == RunState::waiting);
   CHECK(record.state_of("b2").attempt == 0);
+}
+
+TEST_CASE("a manifest keeps what a run had come to wherever it has paused") {
+  const TemporaryFolder folder;
+  PlanEvent plan = some_plan();
+  plan.rungs = {"epochs=1", "epochs=3"};
+  {
+    Manifest manifest(folder.path());
+    manifest.write(plan);
+    StateEvent state{.identity = "a1", .state = RunState::paused, .until = "epochs=1"};
+    state.result = RungResult{.test_error = 0.25, .test_loss = 0.1, .train_loss = std::nan("")};
+    manifest.write(state);
+    manifest.write(StateEvent{.identity = "a1", .state = RunState::running, .until = "epochs=3"});
+    state.until = "epochs=3";
+    state.result->test_error = 0.125;
+    manifest.write(state);
+    manifest.write(StateEvent{.identity = "a1", .state = RunState::running, .until = "end"});
+  }
+  const SweepRecord record = read_sweep(folder.path());
+  CHECK(record.plan->rungs == plan.rungs);
+  CHECK(record.state_of("a1").until == "end");
+  CHECK_FALSE(record.state_of("a1").result);
+  REQUIRE(record.rungs.at("a1").size() == 2);
+  CHECK(record.rungs.at("a1").at("epochs=1").test_error == 0.25);
+  CHECK(std::isnan(record.rungs.at("a1").at("epochs=1").train_loss));
+  CHECK(record.rungs.at("a1").at("epochs=3").test_error == 0.125);
 }
 
 TEST_CASE("a run that was added stays beside later plans of the same axes, and of no others") {

@@ -543,6 +543,12 @@ TEST_CASE("a sweep's runs are those of its plan, also those that wait or have fa
   CHECK(read_study({folder.string()}).runs[0].status == "unfinished");
   fs::remove_all(folder / "runs/aa");
   CHECK(read_study({folder.string()}).runs[0].status == "running");  // or about to be
+  for (const RunState state : {RunState::paused, RunState::stopped_early}) {
+    running.state = state;
+    manifest.write(running);
+    CHECK(read_study({folder.string()}).runs[0].status == config::name_of(state));
+    CHECK_FALSE(read_study({folder.string()}).runs[0].is_complete());
+  }
   running.state = RunState::done;
   manifest.write(running);
   const ReportedRun gone = read_study({folder.string()}).runs[0];

@@ -121,6 +121,18 @@ TEST_CASE("a network learns and is tested on images of different sizes, of a tho
   CHECK(tally.mean_loss() == doctest::Approx(std::log(1000)).epsilon(0.2));
 }
 
+TEST_CASE("a test that is given up between two batches leaves nothing to the next one") {
+  const Config config = counted(true);
+  const Data data(config);
+  const Network network = testing::make_network(cropped(data.split.train->shape(), 8),
+                                                data.split.train->classes(), "linear outputs=1000");
+  std::vector<float> state(network.state_count());
+  int batches_left = 1;
+  TestSet test(config, data, network, [&] { return batches_left-- == 0; });
+  CHECK_THROWS_AS(test.evaluate(state), GivenUp);
+  CHECK(test.evaluate(state).samples == 50);
+}
+
 TEST_CASE(
     "recomputed statistics are the data's: normalised, without dropout, nothing left of before") {
   for (const float before : {0.0f, 1e6f}) {

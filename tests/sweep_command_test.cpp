@@ -91,6 +91,19 @@ const std::string kConvolution =
     "10}, {type = \"softmax_cross_entropy\"}]\n";
 const std::string kSix = "seeds = 2\n[axes]\nalgorithm.tau = [1, 4, 16]\n";
 
+std::vector<pid_t> children_of(pid_t process) {
+  const std::string name = std::to_string(process);
+  std::ifstream file("/proc/" + name + "/task/" + name + "/children");
+  std::vector<pid_t> children;
+  for (pid_t child; file >> child;) children.push_back(child);
+  return children;
+}
+
+/// The table that a sweep prints in the end.
+std::string table_of(const Answer& answer) {
+  return answer.text.substr(0, answer.text.find("study:"));
+}
+
 std::size_t count(const std::vector<RunState>& states, RunState state) {
   return std::size_t(std::ranges::count(states, state));
 }
@@ -290,13 +303,126 @@ TEST_CASE("killed at twenty moments, alone or with its runs, it ends with the sa
   const Answer answer = killed.run();
   CAPTURE(answer.text);
   CHECK(answer.code == 0);
-  const auto table = [](const Answer& a) { return a.text.substr(0, a.text.find("study:")); };
-  CHECK(table(answer) == table(expected));
+  CHECK(table_of(answer) == table_of(expected));
   CHECK(count(killed.states(), RunState::done) == undisturbed.states().size());
   for (const PlannedRun& run : undisturbed.runs()) {
     CHECK(bytes_of((killed.out() / run.folder / "center.safetensors").string()) ==
           bytes_of((undisturbed.out() / run.folder / "center.safetensors").string()));
   }
+}
+
+namespace {
+
+/// Nine runs, of which a third is to go on at 1 epoch and at 3.
+const std::string kHalving = "early_stop = {first = {epochs = 1}}\n";
+const std::string kNine =
+    "[axes]\nalgorithm.tau = [1, 4, 16]\nalgorithm.learning_rate = [0.001, 0.01, 0.1]\n[set]\n"
+    "stop.epochs = 9\n";
+
+std::size_t count_checkpoints(const Study& study) {
+  std::size_t found = 0;
+  for (const auto& run : fs::directory_iterator(study.out() / "runs")) {
+    found += fs::exists(run.path() / "checkpoints") ? 1 : 0;
+  }
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("halving lets the best go on, and what comes to its end is the run of the whole grid") {
+  const Study grid(kNine), halved(kHalving + kNine);
+  REQUIRE(grid.run().code == 0);
+  const Answer answer = halved.run();
+  CAPTURE(answer.text);
+  REQUIRE(answer.code == 0);
+  const std::size_t done = count(halved.states(), RunState::done);
+  CHECK(done >= 1);
+  CHECK(done <= 3);
+  CHECK(count(halved.states(), RunState::stopped_early) == 9 - done);
+  CHECK(answer.text.find(" stopped early, 0 to do; ") != std::string::npos);
+  CHECK(count_checkpoints(halved) == 0);
+  const SweepRecord record = halved.record();
+  for (const PlannedRun& run : record.plan->runs) {
+    const StateEvent state = record.state_of(run.identity);
+    const std::string mine = (halved.out() / run.folder).string();
+    const auto summary = nlohmann::json::parse(bytes_of(mine + "/summary.json"));
+    CHECK(summary.at("identity") == run.identity);
+    if (state.state == RunState::done) {
+      CHECK(bytes_of(mine + "/center.safetensors") ==
+            bytes_of((grid.out() / run.folder / "center.safetensors").string()));
+      continue;
+    }
+    // It has rested where the manifest says, with what its own folder says.
+    CHECK(summary.at("status") == "paused");
+    CHECK(summary.at("paused_at") == state.until);
+    CHECK(summary.at("test_error") == state.result.value().test_error);
+  }
+  const std::string lines = bytes_of((halved.out() / "manifest.jsonl").string());
+  CHECK(halved.run().text == answer.text);
+  CHECK(bytes_of((halved.out() / "manifest.jsonl").string()) == lines);
+}
+
+TEST_CASE("halving that is killed at twenty moments ends with the same table") {
+  const std::string file = "seeds = 2\n" + kHalving + kNine;
+  const Study undisturbed(file), killed(file);
+  const Answer expected = undisturbed.run();
+  REQUIRE(expected.code == 0);
+  std::mt19937 random(11);
+  int deaths = 0;
+  for (int i = 0; i < 20; ++i) {
+    const pid_t sweep = killed.start();
+    sleep_ms(int(20 + random() % 600));
+    kill(i % 2 == 0 ? sweep : -sweep, SIGKILL);
+    deaths += code_of(sweep) == 128 + SIGKILL;
+  }
+  CHECK(deaths >= 10);
+  const Answer answer = killed.run();
+  CAPTURE(answer.text);
+  CAPTURE(expected.text);
+  CHECK(answer.code == 0);
+  CHECK(table_of(answer) == table_of(expected));
+  CHECK(killed.states() == undisturbed.states());
+  CHECK(count_checkpoints(killed) == 0);
+}
+
+TEST_CASE("runs that were stopped early come to their end when the sweep file lets them") {
+  const Study study(kHalving + kNine);
+  REQUIRE(study.run().code == 0);
+  study.rewrite("early_stop = {eta = 2, first = {epochs = 1}}\n" + kNine);
+  const Answer wider = program("sweep " + study.file() + " --out " + study.out().string());
+  CAPTURE(wider.text);
+  CHECK(wider.code == 0);
+  CHECK(wider.text.find("the rungs are others than before") != std::string::npos);
+  const std::size_t stopped = count(study.states(), RunState::stopped_early);
+  CHECK(stopped < 9);
+  study.rewrite(kNine);
+  const Answer all = program("sweep " + study.file() + " --out " + study.out().string());
+  CAPTURE(all.text);
+  CHECK(all.code == 0);
+  CHECK(count(study.states(), RunState::done) == 9);
+  CHECK(table_of(all).find(" stopped early at ") == std::string::npos);
+  // Now everything is known: nothing is run, and nothing is taken back.
+  study.rewrite(kHalving + kNine);
+  const std::map<std::string, int> before = study.beginnings();
+  CHECK(study.run().code == 0);
+  CHECK(study.beginnings() == before);
+  CHECK(count(study.states(), RunState::done) == 9);
+}
+
+TEST_CASE("a combination that fails at a rung costs nothing else; a search stops by itself") {
+  const Study study(kHalving + "[axes]\ndata.crop = [0, 4]\nalgorithm.tau = [1, 4]\n[set]\n" +
+                    "stop.epochs = 2\n" + kConvolution);
+  const Answer answer = study.run();
+  CAPTURE(answer.text);
+  CHECK(answer.code == 1);
+  CHECK(count(study.states(), RunState::failed) == 2);
+  CHECK(count(study.states(), RunState::done) == 1);
+  CHECK(count(study.states(), RunState::stopped_early) == 1);
+  check_one_line(study.run("--ask"), 2, "study.toml:2: early_stop: a search stops runs by itself");
+  const Answer planned = study.run("--dry-run");
+  CHECK(planned.text.find(
+            "early stopping: of 4 combinations about 1 go on at 1 of 2 epochs: 62 % of ") !=
+        std::string::npos);
 }
 
 TEST_CASE("a parent that is killed alone leaves runs that save what they have and end") {
@@ -350,13 +476,11 @@ TEST_CASE("what ails all runs ends a sweep early; what killed one is said") {
   const pid_t sweep = killed.start();
   while (!fs::exists(killed.out() / "manifest.jsonl") || killed.beginnings().empty()) sleep_ms(10);
   const std::string run = (killed.out() / killed.runs().at(0).folder).string();
-  for (int attempt = 0; attempt < 2; ++attempt) {
+  for (int attempt = 1; attempt <= 2; ++attempt) {
+    // What an earlier attempt has left is gone when the next one is noted.
+    while (killed.beginnings().begin()->second < attempt) sleep_ms(10);
     wait_for_file(run + "/center.safetensors");
-    std::system(("pkill -KILL -f 'easgd train.*" + run + "'").c_str());
-    while (fs::exists(run + "/center.safetensors") && killed.states().at(0) == RunState::running &&
-           attempt == 0) {
-      sleep_ms(10);
-    }
+    for (const pid_t child : children_of(sweep)) kill(child, SIGKILL);
   }
   CHECK(code_of(sweep) == 1);
   const StateEvent state = killed.record().state_of(killed.runs().at(0).identity);

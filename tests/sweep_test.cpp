@@ -13,6 +13,7 @@
 #include "sweep/combinations.h"
 #include "sweep/estimate.h"
 #include "sweep/plan.h"
+#include "sweep/rungs.h"
 #include "temporary_folder.h"
 
 using namespace easgd;
@@ -307,6 +308,67 @@ TEST_CASE("keys of every run; an empty text takes one of the base away") {
   CHECK(plan.runs[0].config.stop.steps == 7);
   CHECK(!plan.runs[0].config.stop.epochs);
   CHECK(plan.runs[0].config.workers.batch == 8);
+}
+
+TEST_CASE("early stopping: rungs lie below the end of the runs, each eta times as far") {
+  const auto rungs_in = [](const std::string& stop, const std::string& end) {
+    Words rungs;
+    for (const PausePoint& rung :
+         Study("early_stop = {" + stop + "}\n[set]\n" + end + "\n").plan().rungs) {
+      rungs.push_back(rung.text());
+    }
+    return rungs;
+  };
+  CHECK(rungs_in("first = {epochs = 1}", "stop.epochs = 27") ==
+        Words{"epochs=1", "epochs=3", "epochs=9"});
+  CHECK(rungs_in("eta = 2, first = {epochs = 0.1}, method = 'halving'", "stop.epochs = 0.7") ==
+        Words{"epochs=0.1", "epochs=0.2", "epochs=0.4"});
+  CHECK(rungs_in("first = {epochs = 0.1}", "stop.epochs = 1") ==
+        Words{"epochs=0.1", "epochs=0.3", "epochs=0.9"});
+  CHECK(rungs_in("eta = 10, first = {steps = 50}, metric = 'train_loss'", "stop.steps = 5001") ==
+        Words{"steps=50", "steps=500", "steps=5000"});
+}
+
+TEST_CASE("wrong early stopping is a complaint about the sweep file's line") {
+  const auto complaint = [](const std::string& stop, const std::string& rest = "") {
+    return Study("seeds = 2\nearly_stop = " + stop + "\n" + rest).complaint();
+  };
+  const auto is_at_line = [&](const std::string& stop, const std::string& part) {
+    const std::string text = complaint(stop);
+    CAPTURE(text);
+    CHECK(text.starts_with("study.toml:3: early_stop: "));
+    CHECK(text.find(part) != std::string::npos);
+  };
+  is_at_line("\"halving\"", "expected a table; found \"halving\"");
+  is_at_line("{}", "expected first");
+  is_at_line("{first = {epochs = 0.1}, etta = 3}",
+             "expected method, eta, first or metric; found etta");
+  is_at_line("{first = {epochs = 0.1}, method = \"hyperband\"}", "found \"hyperband\"");
+  is_at_line("{first = {epochs = 0.1}, eta = 1}", "expected an integer eta in 2..1000; found 1");
+  is_at_line("{first = {epochs = 0.1}, eta = 2.5}", "found 2.5");
+  is_at_line("{first = {epochs = 0.1}, metric = \"best\"}", "expected the metric test_error,");
+  is_at_line("{first = 3}", "expected first = {epochs = <number>}");
+  is_at_line("{first = {epochs = 0}}", "above 0; found {epochs = 0}");
+  is_at_line("{first = {steps = 1.5}}", "found {steps = 1.5}");
+  is_at_line("{first = {weeks = 1}}", "found {weeks = 1}");
+  is_at_line("{first = {epochs = 1, steps = 2}}", "found {");
+  is_at_line("{first = {epochs = 1}}", "below the end of the runs, stop.epochs = 1; found 1");
+  is_at_line("{first = {steps = 1}}", "expected that all runs have stop.steps");
+  CHECK(complaint("{first = {epochs = 1}}", "[axes]\nstop.epochs = [2, 3]\n")
+            .ends_with("expected runs of one length; found stop.epochs = 2 and 3"));
+  CHECK(complaint("{first = {epochs = 0.1}}", "[set]\ncheckpoint.keep = 0\n")
+            .find("expected checkpoint.keep above 0") != std::string::npos);
+}
+
+TEST_CASE("what halving costs is told beforehand") {
+  const SweepPlan plan = Study(
+                             "early_stop = {first = {epochs = 1}}\n[axes]\nalgorithm.tau = "
+                             "[1, 2, 3, 4, 5, 6, 7, 8, 9]\n[set]\nstop.epochs = 9\n")
+                             .plan();
+  const HalvingForecast expected = forecast(plan, 9);
+  CHECK(expected.candidates == std::vector<std::size_t>{9, 3, 1});
+  CHECK(expected.work == doctest::Approx((9 * 1 + 3 * 2 + 1 * 6) / 81.0));
+  CHECK(forecast(plan, 2).candidates == std::vector<std::size_t>{2, 1, 1});
 }
 
 TEST_CASE("wrong keys and values are complaints about the sweep file's line") {

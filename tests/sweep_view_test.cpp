@@ -12,7 +12,6 @@ namespace {
 SweepState some_state() {
   SweepState state{.name = "tau",
                    .total = 40,
-                   .waiting = 26,
                    .done = 10,
                    .failed = 1,
                    .running = {},
@@ -43,6 +42,15 @@ TEST_CASE("the view of a sweep says how much is over, who is at work, and what i
   CHECK(lines[5] == " 21.34 %  eamsgd tau=4 (2 runs)");
   CHECK(lines[6] == " 34.00 %  easgd tau=1");
   CHECK(shows({sweep_line(some_state(), 100)}, "1:00:00 left"));
+}
+
+TEST_CASE("runs that were stopped early are over, and are told") {
+  SweepState state = some_state();
+  state.stopped = 5;
+  // 10 done, 1 failed, 5 stopped and 1.5 of those at work: 17.5 of 40 are 10.5 of 24 marks.
+  CHECK(sweep_line(state, 100)
+            .starts_with(
+                "[###########.............] 10 of 40 done | 1 failed | 5 stopped early | 12:34"));
 }
 
 TEST_CASE("the view of a sweep fits into whatever room there is") {

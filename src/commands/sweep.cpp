@@ -3,17 +3,21 @@
 
 #include <CLI/CLI.hpp>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <thread>
 
+#include "base/error.h"
 #include "base/interrupt.h"
 #include "base/standard_output.h"
 #include "base/usable_cores.h"
 #include "commands/commands.h"
 #include "sweep/asked_runs.h"
+#include "sweep/candidates.h"
 #include "sweep/open_plan.h"
 #include "sweep/plan.h"
 #include "sweep/probe.h"
+#include "sweep/rungs.h"
 #include "sweep/supervisor.h"
 #include "sweep/sweep_file.h"
 #include "sweep/sweep_table.h"
@@ -52,12 +56,23 @@ std::string folder_of(const Arguments& a, const SweepPlan& plan) {
   return a.out.empty() ? "sweeps/" + plan.name : a.out;
 }
 
-void list_runs(const SweepPlan& plan, const SweepFolder& folder, const Estimate& estimate) {
-  const SweepTable table(plan);
+/// Of each run of a plan, by its identity.
+using States = std::map<std::string, RunState>;
+
+States states_of(const SweepPlan& plan, const SweepFolder& folder) {
   const SweepRecord record = is_sweep(folder.path()) ? read_sweep(folder.path()) : SweepRecord();
+  States states;
   for (const SweepRun& run : plan.runs) {
-    const RunState state =
-        folder.finished(run.identity()) ? RunState::done : record.state_of(run.identity()).state;
+    const std::string& id = run.identity();
+    states[id] = folder.finished(id) ? RunState::done : record.state_of(id).state;
+  }
+  return states;
+}
+
+void list_runs(const SweepPlan& plan, const States& states, const Estimate& estimate) {
+  const SweepTable table(plan);
+  for (const SweepRun& run : plan.runs) {
+    const RunState state = states.at(run.identity());
     const auto seconds = estimate.seconds_of(run);
     output("{}  {:<13}  {:>8}  {}{}{}\n", run.identity(), config::name_of(state),
            seconds ? fmt::format("{:.0f} s", *seconds) : "-", table.label_of(run),
@@ -72,17 +87,20 @@ SweepOptions options_of(const SweepFile& file, const SweepPlan& plan) {
 }
 
 /// In words; the machine on which the sweep is planned may lack what its runs want.
-std::string time_left(const SweepPlan& plan, const SweepFolder& folder, const SweepFile& file,
+std::string time_left(const SweepPlan& plan, const States& states, const SweepFile& file,
                       const Estimate& estimate) {
   try {
     const SweepOptions options = options_of(file, plan);
     std::vector<OpenRun> open;
     for (const SweepRun& run : plan.runs) {
-      if (!folder.finished(run.identity())) open.push_back({&run});
+      const RunState state = states.at(run.identity());
+      const bool is_stopped = state == RunState::stopped_early && plan.early_stop;
+      if (state != RunState::done && !is_stopped) open.push_back({&run});
     }
     const Capacity capacity(options.machine, options.concurrent, options.runs_per_device);
     const auto left = seconds_left(open, estimate, capacity);
-    return left ? fmt::format("about {:.0f} s on {}", *left, describe_cores())
+    const double work = plan.early_stop ? forecast(plan, count_candidates(plan)).work : 1;
+    return left ? fmt::format("about {:.0f} s on {}", *left * work, describe_cores())
                 : "how long they take is not known yet: --probe tries one of each kind";
   } catch (const DeviceError& e) {
     return fmt::format("not on this machine: {}", e.what());
@@ -98,11 +116,13 @@ ExitCode describe(const SweepPlan& plan, const SweepFolder& folder, const SweepF
     catch_interrupts();
     if (!probe(plan, estimate, interrupted)) return ExitCode::interrupted;
   }
-  list_runs(plan, folder, estimate);
+  const States states = states_of(plan, folder);
+  list_runs(plan, states, estimate);
   output("{} run{}", plan.runs.size(), plan.runs.size() == 1 ? "" : "s");
   if (plan.same > 0) output(", {} combinations that come to the same run", plan.same);
   if (plan.excluded > 0) output(", {} left out by require", plan.excluded);
-  output("; {}\n", time_left(plan, folder, file, estimate));
+  output("; {}\n", time_left(plan, states, file, estimate));
+  if (plan.early_stop) output("{}\n", describe_rungs(plan, count_candidates(plan)));
   for (const std::string& remark : plan.remarks) output("{}\n", remark);
   return ExitCode::done;
 }
@@ -118,6 +138,12 @@ void wait_for_an_earlier_one(const SweepFolder& folder) {
 /// The runs that somebody asks for on the standard input.
 ExitCode run_asked(const Arguments& a) {
   const SweepFile file = read_sweep_file(a.file);
+  if (file.early_stop) {
+    throw ConfigError(fmt::format(
+        "{}: early_stop: a search stops runs by itself; take it away, and give tools/search "
+        "--pruner halving",
+        file.early_stop->location));
+  }
   const SweepPlan plan = open_plan(file, a.overrides);
   const SweepFolder folder(folder_of(a, plan));
   const SweepOptions options = options_of(file, plan);
@@ -145,8 +171,10 @@ ExitCode sweep(const Arguments& a) {
   for (const std::string& remark : plan.remarks) user.line(remark);
   const SweepResult result = run_sweep(plan, folder, options, user);
   write_output(result.table);
-  output("{}: {} of {} runs done, {} failed, {} to do; {}\n", plan.name, result.done,
-         plan.runs.size(), result.failed, result.waiting, folder.path().string());
+  output("{}: {} of {} runs done, {} failed,{} {} to do; {}\n", plan.name, result.done,
+         plan.runs.size(), result.failed,
+         plan.early_stop ? fmt::format(" {} stopped early,", result.stopped) : "", result.waiting,
+         folder.path().string());
   if (result.interrupted) return ExitCode::interrupted;
   return result.failed > 0 ? ExitCode::bug : ExitCode::done;
 }

@@ -32,7 +32,7 @@ class User final : public TerminalClient {
 };
 
 struct Arguments {
-  std::string config, out, resumed;
+  std::string config, out, resumed, pause;
   std::vector<std::string> overrides;
   bool from_center = false, quiet = false;
 };
@@ -41,12 +41,23 @@ Loudness loudness_of(const Arguments& arguments) {
   return arguments.quiet ? Loudness::warnings : Loudness::all;
 }
 
+/// Throws: ConfigError.
+std::optional<PausePoint> pause_of(const Arguments& arguments) {
+  if (arguments.pause.empty()) return std::nullopt;
+  try {
+    return pause_point_of(arguments.pause);
+  } catch (const ConfigError& e) {
+    throw ConfigError(std::string("--pause-at: ") + e.what());
+  }
+}
+
 ExitCode train(const Config& config, const Arguments& arguments) {
   hear_signals();
   User user(loudness_of(arguments));
+  const auto pause = pause_of(arguments);
   const RunResult result = arguments.resumed.empty()
-                               ? easgd::train(config, arguments.out, user)
-                               : easgd::resume(config, arguments.resumed, user);
+                               ? easgd::train(config, arguments.out, user, pause)
+                               : easgd::resume(config, arguments.resumed, user, pause);
   if (has_output()) {  // else it is in summary.json
     output("{}, {}\n", conclusion(result.summary), result.folder.string());
   }
@@ -96,6 +107,8 @@ void declare_train(CLI::App& app, ExitCode& result) {
       ->add_flag("--from-center", a->from_center,
                  "with --resume: start another run from its center, as with keys that it refuses")
       ->needs(resume);
+  command->add_option("--pause-at", a->pause,
+                      "pause there, as epochs=3 or steps=500, to be gone on from by --resume");
   command->add_flag("--quiet", a->quiet, "say nothing but warnings, errors and the result");
   declare_overrides(*command, a->overrides);
   command->callback([a, &result] {

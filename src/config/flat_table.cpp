@@ -9,6 +9,7 @@
 #include "base/one_line.h"
 #include "base/unreadable.h"
 #include "config/toml.h"
+#include "config/toml_check.h"
 #include "config/toml_text.h"
 #include "config/writer.h"
 
@@ -25,17 +26,7 @@ std::string text_of(const std::string& word) {
 std::string text_of(const toml::node& node) {
   if (const auto* text = node.as_string()) return text_of(**text);
   if (const auto* number = node.as_floating_point()) return fmt::format("{}", **number);
-  std::ostringstream out;
-  if (const toml::array* list = node.as_array()) {
-    for (const toml::node& item : *list) {
-      out << (out.tellp() == 0 ? "[" : ", ")
-          << (item.is_string() ? quoted(**item.as_string()) : text_of(item));
-    }
-    out << (list->empty() ? "[]" : "]");
-  } else {
-    node.visit([&out](const auto& it) { out << it; });
-  }
-  return in_one_line(out.str());
+  return in_one_line(toml_of(node));
 }
 
 void flatten(const toml::table& table, const std::string& prefix, Flat& flat);

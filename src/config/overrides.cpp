@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "base/one_line.h"
-#include "config/toml_text.h"
+#include "config/toml_check.h"
 #include "config/writer.h"
 
 namespace easgd::config {

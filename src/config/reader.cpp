@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -20,6 +19,7 @@
 #include "base/utf8.h"
 #include "config/overrides.h"
 #include "config/toml.h"
+#include "config/toml_check.h"
 #include "config/toml_text.h"
 #include "config/writer.h"
 
@@ -78,33 +78,6 @@ std::string location_of(const toml::source_region& source) {
 
 std::string in_bounds(Bounds bounds) {
   return fmt::format("in {}..{}", bounds.low, bounds.high);
-}
-
-/// A key in quotes, if it needs them.
-std::string key_of(std::string_view key) {
-  const auto is_plain = [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-'; };
-  const bool plain = !key.empty() && std::ranges::all_of(key, is_plain);
-  return plain ? std::string(key) : quoted(std::string(key));
-}
-
-/// A node in one line: toml++ writes a table as lines of its own.
-std::string toml_of(const toml::node& node) {
-  std::vector<std::string> parts;
-  if (const toml::array* list = node.as_array()) {
-    for (const toml::node& item : *list) parts.push_back(toml_of(item));
-    return fmt::format("[{}]", fmt::join(parts, ", "));
-  }
-  if (const toml::table* table = node.as_table()) {
-    for (const auto& [key, item] : *table) {
-      parts.push_back(fmt::format("{} = {}", key_of(key.str()), toml_of(item)));
-    }
-    return fmt::format("{{{}}}", fmt::join(parts, ", "));
-  }
-  if (node.is_string()) return quoted(**node.as_string());
-  if (node.is_floating_point()) return exact_text(**node.as_floating_point());
-  std::ostringstream out;
-  node.visit([&out](const auto& n) { out << n; });
-  return out.str();
 }
 
 Value value_of(const toml::node& node) {

@@ -23,8 +23,12 @@ void Evaluator::finish(const CenterView& last, double seconds) {
   if (done_ != last.version) {
     last_ = true;
     slot_.offer(last, seconds);
-    slot_.wait_until_empty();
   }
+  finish();
+}
+
+void Evaluator::finish() {
+  slot_.wait_until_empty();
   slot_.close();
   thread_.join();
   error_.rethrow_if_any();
@@ -58,6 +62,8 @@ void Evaluator::attempt(const Part& part) {
   if (failed()) return;
   try {
     part();
+  } catch (const GivenUp&) {
+    options_.warn("the center was saved and not tested: that takes longer than an end may");
   } catch (const std::exception& e) {
     error_.record();
     options_.warn(std::string("evaluation: ") + e.what());

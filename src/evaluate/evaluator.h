@@ -23,7 +23,10 @@ struct Evaluation {
   Tally test;
 };
 
-/// How a state [P + S] is evaluated.
+/// Thrown by a test that was given up because it would have taken too long: no failure.
+struct GivenUp {};
+
+/// How a state [P + S] is evaluated. Both calls may throw GivenUp.
 class CenterTest {
  public:
   virtual ~CenterTest() = default;
@@ -68,6 +71,9 @@ class Evaluator {
   /// long.
   /// Throws: what a test threw; what saving the last snapshot threw.
   void finish(const CenterView& last, double seconds);
+  /// Ends the thread once it has saved and evaluated what it was offered.
+  /// Throws: the same.
+  void finish();
 
  private:
   void run();

@@ -1,6 +1,7 @@
 #include "evaluate/test_set.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/limits.h"
 #include "exchange/worker_placement.h"
@@ -12,8 +13,10 @@ constexpr std::uint32_t kOnlooker = kMostWorkers;  // a worker's number that no 
 
 }  // namespace
 
-TestSet::TestSet(const Config& config, const Data& data, const Network& network)
-    : batches_(*data.split.test, {.batch = std::size_t(config.evaluate.batch),
+TestSet::TestSet(const Config& config, const Data& data, const Network& network,
+                 std::function<bool()> gives_up)
+    : gives_up_(std::move(gives_up)),
+      batches_(*data.split.test, {.batch = std::size_t(config.evaluate.batch),
                                   .crop = int(config.data.crop),
                                   .limit = data.test_size,
                                   .normalisation = data.normalisation,
@@ -45,6 +48,7 @@ bool TestSet::prepare(View state) {
   backend_->upload(state, state_);
   const View statistics = state_.view().subspan(parameters_);  // the first batch replaces them
   for (std::size_t i = 0; i < observed_batches_; ++i) {
+    check_time();
     model_->observe(state_.view().first(parameters_), observed_->next(i), 1.0f / float(i + 1),
                     statistics);
   }
@@ -53,9 +57,20 @@ bool TestSet::prepare(View state) {
   return true;
 }
 
+/// Throws: GivenUp. What the model has counted of the test goes with it.
+void TestSet::check_time() const {
+  if (!gives_up_()) return;
+  backend_->finish();
+  model_->take_tally();
+  throw GivenUp();
+}
+
 Tally TestSet::evaluate(ConstView state) {
   backend_->upload(state, state_);
-  for (std::size_t i = 0; i < batches_.batches(); ++i) model_->evaluate(state_, batches_.at(i));
+  for (std::size_t i = 0; i < batches_.batches(); ++i) {
+    check_time();
+    model_->evaluate(state_, batches_.at(i));
+  }
   backend_->finish();
   return model_->take_tally();
 }

@@ -1,6 +1,7 @@
 // What the evaluator tests a center with.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "backend/backend.h"
@@ -20,11 +21,17 @@ namespace easgd {
 class TestSet final : public CenterTest {
  public:
   /// `config.evaluate` says how many samples at a time, on how many threads.
-  TestSet(const Config& config, const Data& data, const Network& network);
+  /// `gives_up` is asked before every batch.
+  TestSet(
+      const Config& config, const Data& data, const Network& network,
+      std::function<bool()> gives_up = [] { return false; });
   bool prepare(View state) override;
   Tally evaluate(ConstView state) override;
 
  private:
+  void check_time() const;
+
+  const std::function<bool()> gives_up_;
   EvaluationLoader batches_;
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<Model> model_;

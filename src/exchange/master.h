@@ -40,6 +40,9 @@ struct Checkpoints {
   Deposits* deposits = nullptr;  ///< null: none is made
   /// Asked once a version, between two rounds.
   std::function<bool(const CenterView&)> is_due = {};
+  /// Asked once a version, between two rounds, also at the first: a stop was requested, and the
+  /// last checkpoint is to be of this version.
+  std::function<bool(const CenterView&)> pauses = {};
   /// Adds sections of its own, at the checkpoint's version.
   std::function<void(Checkpoint&, const CenterView&)> add = {};
   const Checkpoint* resumed = nullptr;  ///< that the run goes on from; null: from its beginning
@@ -106,6 +109,7 @@ class Master {
   void go_on(const Checkpoint& from);
   void load_counts(const SavedState& center);
   void heed(const std::stop_token& stop);
+  bool pauses();
   void begin_last_checkpoint();
   void begin_checkpoint(Checkpoint checkpoint);
   void save_counts(SavedState& center) const;
@@ -155,6 +159,7 @@ class Master {
   std::vector<std::uint16_t> absorbed_;
   std::vector<Incident> incidents_;
   std::uint64_t asked_ = 0;  // version at which it was asked last whether a checkpoint is due
+  std::optional<std::uint64_t> asked_to_pause_;  // version
   bool has_stopped_ = false;
 
   // Scratch of one round.

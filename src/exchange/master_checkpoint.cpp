@@ -1,5 +1,6 @@
 // What the master puts into a checkpoint, and how it goes on from one.
 #include <cstring>
+#include <utility>
 
 #include "base/check.h"
 #include "base/error.h"
@@ -48,7 +49,7 @@ std::vector<Incident> incidents_in(const SavedState& center, std::size_t workers
 /// over anybody who has left because of it. Who sees that one has left sees the stop.
 void Master::heed(const std::stop_token& stop) {
   if (has_stopped_) return;
-  if (stop.stop_requested()) {
+  if (stop.stop_requested() || pauses()) {
     has_stopped_ = true;
     begin_last_checkpoint();
     order_->stop();
@@ -58,6 +59,11 @@ void Master::heed(const std::stop_token& stop) {
       begin_checkpoint({.version = version_});
     }
   }
+}
+
+bool Master::pauses() {
+  if (!checkpoints_.pauses || std::exchange(asked_to_pause_, version_) == version_) return false;
+  return checkpoints_.pauses(view());
 }
 
 void Master::begin_last_checkpoint() {

@@ -100,6 +100,13 @@ Checkpoints Team::master_checkpoints() {
       o.add(checkpoint, c, seconds());
     };
   }
+  if (deposits_ && o.pauses) {
+    checkpoints.pauses = [&o, this](const CenterView& c) {
+      if (!o.pauses(c, c.seconds.value_or(seconds()))) return false;
+      request_stop();
+      return true;
+    };
+  }
   return checkpoints;
 }
 

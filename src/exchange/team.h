@@ -59,6 +59,9 @@ struct TeamOptions {
     bool wanted = false;
     std::function<bool(const CenterView&, double seconds)> is_due = {};
     std::function<void(Checkpoint&, const CenterView&, double seconds)> add = {};
+    /// The run is to stop at this version, and its last checkpoint is of it. May wait. `seconds` as
+    /// for on_version.
+    std::function<bool(const CenterView&, double seconds)> pauses = {};
     const Checkpoint* resumed = nullptr;  ///< that the run goes on from; outlives start()
     double seconds = 0;                   ///< training time that it has behind it
   } checkpoints = {};

@@ -84,6 +84,7 @@ std::uint64_t outcome(RunStatus status) {
     case RunStatus::failed:
       return hparams::kFailure;
     case RunStatus::interrupted:
+    case RunStatus::paused:
       break;
   }
   return hparams::kUnknown;

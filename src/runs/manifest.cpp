@@ -67,7 +67,7 @@ void take(const json& object, SweepRecord& record) {
   if (kind == kRun) {
     StateEvent state;
     json_keys::read(kKind, object, state);
-    record.states[state.identity] = state;
+    record.note(state);
   }
 }
 
@@ -85,6 +85,11 @@ void SweepRecord::replace_plan(PlanEvent next) {
   for (std::size_t i = before->runs.size() - kept; i < before->runs.size(); ++i) {
     add(before->runs[i]);
   }
+}
+
+void SweepRecord::note(const StateEvent& state) {
+  states[state.identity] = state;
+  if (!state.until.empty() && state.result) rungs[state.identity][state.until] = *state.result;
 }
 
 bool SweepRecord::add(const PlannedRun& run) {

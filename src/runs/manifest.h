@@ -40,9 +40,10 @@ struct PlannedRun {
 struct PlanEvent {
   std::string time = {};  ///< UTC, "2026-11-28T20:40:00Z"
   std::string name;
-  std::string program;            ///< its version
-  std::string base;               ///< names the configuration that is varied
-  std::vector<std::string> axes;  ///< dotted keys, in the order of the sweep file
+  std::string program;                  ///< its version
+  std::string base;                     ///< names the configuration that is varied
+  std::vector<std::string> axes;        ///< dotted keys, in the order of the sweep file
+  std::vector<std::string> rungs = {};  ///< where runs pause and are compared: "epochs=1"
   std::uint64_t total = 0;
   std::vector<PlannedRun> runs;
 
@@ -58,6 +59,7 @@ struct PlanEvent {
     k("program", program);
     k("base", base);
     k("axes", axes);
+    k("rungs", rungs);
     k("total", total);
     k("runs", runs);
   }
@@ -75,16 +77,29 @@ struct AddedEvent {
   }
 };
 
-enum class RunState { waiting, running, done, failed, interrupted, stopped_early };
+enum class RunState { waiting, running, paused, done, failed, interrupted, stopped_early };
 
 template <>
 struct config::Names<RunState> {
   static constexpr Name<RunState> all[] = {{"waiting", RunState::waiting},
                                            {"running", RunState::running},
+                                           {"paused", RunState::paused},
                                            {"done", RunState::done},
                                            {"failed", RunState::failed},
                                            {"interrupted", RunState::interrupted},
                                            {"stopped_early", RunState::stopped_early}};
+};
+
+/// What a run had come to where it has paused.
+struct RungResult {
+  double test_error = 0, test_loss = 0, train_loss = 0;
+
+  template <class Keys>
+  void keys(Keys& k) {
+    k("test_error", test_error);
+    k("test_loss", test_loss);
+    k("train_loss", train_loss);
+  }
 };
 
 struct StateEvent {
@@ -94,6 +109,9 @@ struct StateEvent {
   std::uint64_t attempt = 0;                   ///< the first is 1
   std::optional<std::int64_t> exit_code = {};  ///< of its process; 128 + a signal that ended it
   std::string reason = {};                     ///< why it failed, in its own last words
+  std::string until = {};                      ///< where it is to pause, "epochs=3", or "end";
+                                               ///< empty: nobody stops early
+  std::optional<RungResult> result = {};       ///< of one that has paused there
 
   template <class Keys>
   void keys(Keys& k) {
@@ -103,6 +121,8 @@ struct StateEvent {
     k("attempt", attempt);
     k("exit_code", exit_code);
     k("reason", reason);
+    k("until", until);
+    k.if_given("result", result);
   }
 };
 
@@ -112,11 +132,15 @@ struct SweepRecord {
   std::optional<PlanEvent> plan;             ///< the present one, with the runs that were added
   std::size_t added = 0;                     ///< so many of its runs, the last ones
   std::map<std::string, StateEvent> states;  ///< the last of each run, by its identity
+  /// Of each run, by its identity: what it had come to wherever it has paused.
+  std::map<std::string, std::map<std::string, RungResult>> rungs = {};
 
   /// Of a run of the plan; one that waits has no line.
   StateEvent state_of(const std::string& identity) const;
   /// Takes a plan in; runs that were added to one of the same name and axes stay.
   void replace_plan(PlanEvent next);
+  /// Takes the state of a run in.
+  void note(const StateEvent& state);
   /// Takes a run in, beside those of the plan. False if the plan has it.
   bool add(const PlannedRun& run);
 };

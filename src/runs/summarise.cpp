@@ -36,6 +36,7 @@ RunStatus verdict(const Outcome& o) {
   constexpr std::uint64_t kOften = 10, kSeveral = 3;
   if (o.failed) return RunStatus::failed;
   if (o.interrupted) return RunStatus::interrupted;
+  if (o.paused) return RunStatus::paused;
   const std::uint64_t refused = o.totals.refused;
   const bool loss_is_lost =
       !o.evaluations.empty() && !std::isfinite(o.evaluations.back().test.mean_loss());

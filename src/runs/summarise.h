@@ -20,6 +20,7 @@ bool never_moved(const Team& team, ConstView start);
 struct Outcome {
   bool failed = false;
   bool interrupted = false;
+  bool paused = false;
   bool lost_loss = false;  ///< and was not to go back
   bool never_moved = false;
   TeamTotals totals = {};

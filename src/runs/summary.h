@@ -14,12 +14,13 @@
 
 namespace easgd {
 
-enum class RunStatus { done, interrupted, diverged, failed };
+enum class RunStatus { done, interrupted, paused, diverged, failed };
 
 template <>
 struct config::Names<RunStatus> {
   static constexpr Name<RunStatus> all[] = {{"done", RunStatus::done},
                                             {"interrupted", RunStatus::interrupted},
+                                            {"paused", RunStatus::paused},
                                             {"diverged", RunStatus::diverged},
                                             {"failed", RunStatus::failed}};
 };
@@ -50,6 +51,7 @@ struct RunSummary {
   std::uint64_t restarts = 0;  ///< of workers that had failed
   double exchange_wait_fraction = 0, data_wait_fraction = 0;
   RunStatus status = RunStatus::done;
+  std::optional<std::string> paused_at = {};    ///< "epochs=3"; of a run that is paused
   std::optional<Environment> environment = {};  ///< of earlier versions nothing
 
   template <class Keys>
@@ -84,6 +86,7 @@ struct RunSummary {
     k("exchange_wait_fraction", exchange_wait_fraction);
     k("data_wait_fraction", data_wait_fraction);
     k("status", status);
+    k("paused_at", paused_at);
     k("environment", environment);
   }
 };

@@ -66,13 +66,17 @@ std::optional<std::vector<std::size_t>> Capacity::least_busy(std::size_t count) 
   return order;
 }
 
+bool Capacity::has_room(const Demand& demand) const {
+  const bool has_cores = concurrent_ > 0
+                             ? running_ < concurrent_
+                             : running_ == 0 || cores_taken_ + cores_of(demand) <= machine_.cores;
+  return has_cores && least_busy(demand.devices);
+}
+
 std::optional<Share> Capacity::take(const Demand& demand) {
+  if (!has_room(demand)) return std::nullopt;
   const std::size_t cores = cores_of(demand);
-  const bool room = concurrent_ > 0 ? running_ < concurrent_
-                                    : running_ == 0 || cores_taken_ + cores <= machine_.cores;
-  if (!room) return std::nullopt;
   auto devices = least_busy(demand.devices);
-  if (!devices) return std::nullopt;
   ++running_;
   cores_taken_ += cores;
   for (const std::size_t device : *devices) ++runs_on_[device];

@@ -35,6 +35,7 @@ class Capacity {
   /// unless one run alone has more.
   Capacity(const Machine& machine, std::size_t concurrent, std::size_t runs_per_device);
 
+  bool has_room(const Demand& demand) const;
   /// Nothing if there is no room now.
   std::optional<Share> take(const Demand& demand);
   void give_back(const Share& share);

@@ -136,30 +136,18 @@ class Parser {
     };
   }
 
-  Term sum() {
-    Term left = product();
-    while (true) {
-      if (take("+")) {
-        left = computed(std::move(left), '+', product());
-      } else if (take("-")) {
-        left = computed(std::move(left), '-', product());
-      } else {
-        return left;
-      }
-    }
-  }
+  Term sum() { return chain("+-", &Parser::product); }
+  Term product() { return chain("*/", &Parser::atom); }
 
-  Term product() {
-    Term left = atom();
-    while (true) {
-      if (take("*")) {
-        left = computed(std::move(left), '*', atom());
-      } else if (take("/")) {
-        left = computed(std::move(left), '/', atom());
-      } else {
-        return left;
-      }
+  /// Parts with any of `marks` between them, from left to right.
+  Term chain(std::string_view marks, Term (Parser::*part)()) {
+    Term left = (this->*part)();
+    while (!rest().empty() && marks.find(rest_[0]) != marks.npos) {
+      const char mark = rest_[0];
+      rest_.remove_prefix(1);
+      left = computed(std::move(left), mark, (this->*part)());
     }
+    return left;
   }
 
   Term computed(Term left, char mark, Term right) const {

@@ -19,7 +19,7 @@ bool is_same(const SweepRecord& record, const PlanEvent& plan) {
   if (!goes_on(record, plan)) return false;
   std::vector<PlannedRun> runs = record.plan->runs;
   runs.resize(runs.size() - record.added);
-  return runs == plan.runs;
+  return runs == plan.runs && record.plan->rungs == plan.rungs;
 }
 
 std::set<std::string> identities_in(const PlanEvent& plan) {
@@ -44,9 +44,15 @@ std::string Ledger::take(const SweepPlan& plan) {
   record_.replace_plan(event);
   if (!earlier || plan.is_open) return "";
   const std::set<std::string> before = identities_in(*earlier), now = identities_in(*record_.plan);
-  return fmt::format(
+  std::string remark = fmt::format(
       "the sweep is another than before: {} runs added, {} left out (they stay in {})",
       count_beside(now, before), count_beside(before, now), (record_.folder / "runs").string());
+  if (earlier->rungs != event.rungs) {
+    remark +=
+        "; the rungs are others than before: runs that were stopped early and may go on now "
+        "begin again";
+  }
+  return remark;
 }
 
 void Ledger::add(const PlannedRun& run) {
@@ -56,7 +62,7 @@ void Ledger::add(const PlannedRun& run) {
 void Ledger::note(const SweepRun& run, StateEvent state) {
   state.identity = run.identity();
   manifest_.write(state);
-  record_.states[state.identity] = state;
+  record_.note(state);
 }
 
 }  // namespace easgd

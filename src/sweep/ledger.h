@@ -25,6 +25,7 @@ class Ledger {
   /// The state of a run from now on.
   void note(const SweepRun& run, StateEvent state);
 
+  const SweepRecord& record() const { return record_; }
   StateEvent state_of(const SweepRun& run) const { return record_.state_of(run.identity()); }
 
  private:

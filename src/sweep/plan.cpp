@@ -18,6 +18,7 @@
 #include "settings/load.h"
 #include "sweep/combinations.h"
 #include "sweep/estimate.h"
+#include "sweep/rungs.h"
 
 namespace easgd {
 namespace {
@@ -186,6 +187,8 @@ class Planner {
       throw ConfigError(file_.path + ": require: leaves no run");
     }
     plan_.base = base_identity(file_, overrides_);
+    plan_.early_stop = file_.early_stop;
+    if (file_.early_stop) plan_.rungs = rungs_of(*file_.early_stop, plan_.runs);
     return std::move(plan_);
   }
 
@@ -329,6 +332,7 @@ PlanEvent SweepPlan::event() const {
   event.program = kVersion;
   event.base = base;
   event.axes = axes;
+  for (const PausePoint& rung : rungs) event.rungs.push_back(rung.text());
   event.total = runs.size();
   for (const SweepRun& run : runs) event.runs.push_back(run.planned);
   return event;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,8 @@ struct SweepPlan {
   std::size_t same = 0;              ///< combinations that came to a run that was there
   std::size_t excluded = 0;          ///< that `require` left out
   std::size_t most_devices = 0;      ///< GPUs that a run wants
+  std::optional<EarlyStop> early_stop = {};
+  std::vector<PausePoint> rungs = {};  ///< of early stopping
   bool is_open = false;  ///< runs are asked for while it goes on, and added to those there are
 
   PlanEvent event() const;

@@ -15,6 +15,7 @@
 #include "base/child_process.h"
 #include "base/error.h"
 #include "base/exit_code.h"
+#include "sweep/candidates.h"
 #include "sweep/ledger.h"
 #include "sweep/sweep_table.h"
 #include "sweep/time_left.h"
@@ -35,6 +36,7 @@ double seconds_since(Clock::time_point begin) {
 /// A run that is at work.
 struct Running {
   const SweepRun* run;
+  std::optional<PausePoint> pause;
   std::uint64_t attempt;
   Share share;
   std::unique_ptr<ChildProcess> process;
@@ -47,6 +49,7 @@ struct Running {
 /// A run that waits for its turn, the `attempt`-th.
 struct Waiting {
   const SweepRun* run;
+  std::optional<PausePoint> pause = {};
   std::uint64_t attempt = 1;
 };
 
@@ -78,20 +81,26 @@ class Supervisor {
  private:
   void supervise();
   bool is_hopeless() const;
+  bool has_more() const;
   void sort_out();
+  void add_waiting(const std::vector<Leg>& legs);
   void take_asked();
   void give_up();
   void count_finished(const SweepRun& run, const RunSummary& summary);
   void launch_what_fits();
+  void launch_waiting();
   std::vector<std::string> training_of(const Waiting& next);
   std::optional<Share> share_of(const SweepRun& run);
   bool launch(const Waiting& next);
   void start(const Waiting& next, const Share& share);
   void collect();
   void finish(const Running& ended);
-  void fail(const SweepRun& run, StateEvent how);
+  void pause(const Running& ended, const RunSummary& summary);
+  void stop_losers();
+  void fail(const Waiting& which, StateEvent how);
+  void note(const Waiting& which, StateEvent state);
   void end_all();
-  void stop(const Running& ended, int code);
+  void give_up_on(const Running& ended, int code);
   void end_early();
   void show();
   SweepState state();
@@ -105,6 +114,9 @@ class Supervisor {
   Estimate estimate_;
   SweepResult result_;
   SweepTable table_{plan_};
+  std::optional<Candidates> candidates_;  // if the sweep stops early
+  std::set<const SweepRun*> stopped_;     // early
+  bool has_paused_ = false;               // some run
   std::list<Waiting> waiting_;
   std::list<Running> running_;
   // Runs that another process has, which ends soon: the child of a sweep that was killed. It takes
@@ -117,24 +129,38 @@ class Supervisor {
 /// Whatever ails them all is to be mended first.
 bool Supervisor::is_hopeless() const {
   constexpr std::size_t kEnough = 3;
-  return result_.done == 0 && result_.failed >= kEnough && reasons_.size() == 1 &&
-         !waiting_.empty() && !client_.may_ask();
+  return result_.done == 0 && !has_paused_ && result_.failed >= kEnough && reasons_.size() == 1 &&
+         has_more() && !client_.may_ask();
+}
+
+bool Supervisor::has_more() const {
+  return !waiting_.empty() || (candidates_ && candidates_->next_run());
 }
 
 /// What is done is not done again.
 void Supervisor::sort_out() {
+  if (plan_.early_stop) candidates_.emplace(plan_, ledger_.record());
+  has_paused_ = !ledger_.record().rungs.empty();
   for (const SweepRun& run : plan_.runs) {
     if (const auto summary = folder_.finished(run.identity())) {
       count_finished(run, *summary);
       if (ledger_.state_of(run).state != RunState::done) {
-        ledger_.note(run, {.identity = run.identity(), .state = RunState::done, .exit_code = 0});
+        note({&run}, {.state = RunState::done, .exit_code = 0});
       }
-    } else {
+    } else if (!candidates_) {
       waiting_.push_back({&run});
     }
   }
+  if (candidates_) add_waiting(candidates_->open_legs());
   if (result_.done > 0) {
     client_.line(fmt::format("{} of {} runs are done already", result_.done, plan_.runs.size()));
+  }
+}
+
+void Supervisor::add_waiting(const std::vector<Leg>& legs) {
+  for (const Leg& leg : legs) {
+    stopped_.erase(leg.run);
+    waiting_.push_back({leg.run, leg.pause});
   }
 }
 
@@ -157,9 +183,21 @@ void Supervisor::count_finished(const SweepRun& run, const RunSummary& summary) 
   ++result_.done;
   estimate_.learn(run, summary);
   table_.add_finished(run, summary);
+  if (candidates_) candidates_->finished(run, summary);
 }
 
+/// Whom halving chooses is chosen when there is a place for it, by what is known then.
 void Supervisor::launch_what_fits() {
+  launch_waiting();
+  while (waiting_.empty() && candidates_) {
+    const SweepRun* next = candidates_->next_run();
+    if (!next || !capacity_.has_room(next->demand)) return;
+    add_waiting(candidates_->take_next());
+    launch_waiting();
+  }
+}
+
+void Supervisor::launch_waiting() {
   for (auto next = waiting_.begin(); next != waiting_.end();) {
     const auto here = next++;
     if (launch(*here)) waiting_.erase(here);
@@ -172,12 +210,16 @@ std::vector<std::string> Supervisor::training_of(const Waiting& next) {
   const std::string& id = next.run->identity();
   const std::string folder = folder_.run(id).string();
   if (next.attempt == 1) folder_.clear_log(id);
+  std::vector<std::string> words = {own_program().string(), "train"};
   if (next.attempt == 1 && folder_.can_go_on(id)) {
-    return {own_program().string(), "train", "--resume", folder};
+    words.insert(words.end(), {"--resume", folder});
+  } else {
+    folder_.clear_run(id);
+    folder_.write_config(id, next.run->config);
+    words.insert(words.end(), {folder_.config(id).string(), "--out", folder});
   }
-  folder_.clear_run(id);
-  folder_.write_config(id, next.run->config);
-  return {own_program().string(), "train", folder_.config(id).string(), "--out", folder};
+  if (next.pause) words.insert(words.end(), {"--pause-at", next.pause->text()});
+  return words;
 }
 
 /// Nothing if there is no room for the run, or another process still has it.
@@ -205,7 +247,7 @@ bool Supervisor::launch(const Waiting& next) {
     capacity_.give_back(*share);
     count_finished(run, *summary);
     if (ledger_.state_of(run).state != RunState::done) {
-      ledger_.note(run, {.state = RunState::done, .attempt = next.attempt, .exit_code = 0});
+      note(next, {.state = RunState::done, .attempt = next.attempt, .exit_code = 0});
     }
     client_.run_ended(ledger_.state_of(run));
     return true;
@@ -214,10 +256,10 @@ bool Supervisor::launch(const Waiting& next) {
     start(next, *share);
   } catch (const Error& e) {  // costs this run, not those that are at work
     capacity_.give_back(*share);
-    fail(run, {.state = RunState::failed, .attempt = next.attempt, .reason = e.what()});
+    fail(next, {.state = RunState::failed, .attempt = next.attempt, .reason = e.what()});
     return true;
   }
-  ledger_.note(run, {.state = RunState::running, .attempt = next.attempt});
+  note(next, {.state = RunState::running, .attempt = next.attempt});
   client_.run_began(id);
   return true;
 }
@@ -233,6 +275,7 @@ void Supervisor::start(const Waiting& next, const Share& share) {
     command.environment[kVisible] = visible_devices(share.devices, ours ? ours : "");
   }
   running_.push_back({.run = &run,
+                      .pause = next.pause,
                       .attempt = next.attempt,
                       .share = share,
                       .process = std::make_unique<ChildProcess>(command),
@@ -252,16 +295,21 @@ void Supervisor::collect() {
 void Supervisor::finish(const Running& ended) {
   const int code = ended.process->exit_code();
   const SweepRun& run = *ended.run;
-  if (ended.given_up && code != 0) return stop(ended, code);
+  const Waiting which{&run, ended.pause, ended.attempt};
+  if (ended.given_up && code != 0) return give_up_on(ended, code);
   StateEvent state{.state = RunState::done, .attempt = ended.attempt, .exit_code = code};
   const auto summary = folder_.finished(run.identity());
   if (code == 0 && summary) {
     folder_.clear_checkpoints(run.identity());
-    ledger_.note(run, state);
+    note(which, state);
     count_finished(run, *summary);
     client_.line(fmt::format("{}/{} {}: {}", result_.done, plan_.runs.size(), table_.label_of(run),
                              outcome_of(*summary)));
     return client_.run_ended(ledger_.state_of(run));
+  }
+  if (code == 0 && ended.pause) {
+    if (const auto there = folder_.paused(run.identity(), *ended.pause))
+      return pause(ended, *there);
   }
   // A run that has just begun does not save anything yet.
   const bool ended_by_us = result_.interrupted && code == 128 + SIGTERM;
@@ -270,31 +318,66 @@ void Supervisor::finish(const Running& ended) {
   state.state = is_interrupted ? RunState::interrupted : RunState::failed;
   state.reason = is_interrupted ? "was interrupted"
                                 : reason_of(*ended.process, folder_.last_words(run.identity()));
-  fail(run, state);
+  fail(which, state);
 }
 
-void Supervisor::stop(const Running& ended, int code) {
+void Supervisor::pause(const Running& ended, const RunSummary& summary) {
+  const SweepRun& run = *ended.run;
+  const RungResult result{.test_error = summary.test_error,
+                          .test_loss = summary.test_loss,
+                          .train_loss = summary.train_loss};
+  note({&run, ended.pause},
+       {.state = RunState::paused, .attempt = ended.attempt, .exit_code = 0, .result = result});
+  has_paused_ = true;
+  client_.line(fmt::format("{} pauses at {}: error {:.2f} %", table_.label_of(run),
+                           ended.pause->text(), 100 * result.test_error));
+  candidates_->paused(run, *ended.pause, result);
+}
+
+/// Runs that do not go on any more, whatever comes. They leave no checkpoint.
+void Supervisor::stop_losers() {
+  for (const SweepRun* run : candidates_->losers()) {
+    if (!stopped_.insert(run).second) continue;
+    StateEvent state = ledger_.state_of(*run);
+    if (state.state != RunState::stopped_early) {
+      state.state = RunState::stopped_early;
+      ledger_.note(*run, state);
+      client_.line(fmt::format("{} is stopped early", table_.label_of(*run)));
+    }
+    folder_.clear_checkpoints(run->identity());
+  }
+}
+
+/// With where the run was to pause.
+void Supervisor::note(const Waiting& which, StateEvent state) {
+  if (candidates_) state.until = which.pause ? which.pause->text() : Candidates::kEnd;
+  ledger_.note(*which.run, std::move(state));
+}
+
+void Supervisor::give_up_on(const Running& ended, int code) {
   ledger_.note(*ended.run,
                {.state = RunState::stopped_early, .attempt = ended.attempt, .exit_code = code});
   client_.run_ended(ledger_.state_of(*ended.run));
 }
 
-void Supervisor::fail(const SweepRun& run, StateEvent how) {
+void Supervisor::fail(const Waiting& which, StateEvent how) {
+  const SweepRun& run = *which.run;
   const std::string code = how.exit_code ? fmt::format(" (exit code {})", *how.exit_code) : "";
   if (result_.interrupted) {
-    ledger_.note(run, how);
-    waiting_.push_back({&run});
+    note(which, how);
+    waiting_.push_back({&run, which.pause});
   } else if (how.attempt < kAttempts) {
-    ledger_.note(run, how);
+    note(which, how);
     client_.line(fmt::format("{} failed{} and is tried once more: {}", table_.label_of(run), code,
                              how.reason));
-    waiting_.push_front({&run, how.attempt + 1});
+    waiting_.push_front({&run, which.pause, how.attempt + 1});
   } else {
     how.state = RunState::failed;
-    ledger_.note(run, how);
+    note(which, how);
     ++result_.failed;
     reasons_.insert(without(how.reason, run.identity()));
     table_.add_failed(run);
+    if (candidates_) candidates_->failed(run);
     client_.line(fmt::format("{} failed{}: {}; more in {}", table_.label_of(run), code, how.reason,
                              folder_.log(run.identity()).string()));
     client_.run_ended(ledger_.state_of(run));
@@ -326,13 +409,15 @@ std::vector<OpenRun> Supervisor::open_runs() const {
 SweepState Supervisor::state() {
   SweepState state{.name = plan_.name,
                    .total = plan_.runs.size(),
-                   .waiting = waiting_.size(),
                    .done = result_.done,
                    .failed = result_.failed,
+                   .stopped = stopped_.size(),
                    .running = {},
                    .best = table_.best(),
                    .seconds = seconds_since(begin_),
-                   .seconds_left = seconds_left(open_runs(), estimate_, capacity_)};
+                   .seconds_left = {}};
+  // How many runs halving lets go on is not known.
+  if (!candidates_) state.seconds_left = seconds_left(open_runs(), estimate_, capacity_);
   for (Running& running : running_) {
     state.running.push_back(
         {table_.label_of(*running.run), running.tail.look(), seconds_since(running.begin)});
@@ -357,7 +442,11 @@ SweepResult Supervisor::run() {
   if (is_hopeless()) {
     client_.line("the first runs have failed for one reason, and none is done: no other was begun");
   }
-  result_.waiting = waiting_.size();
+  for (const SweepRun* run : stopped_) table_.add_stopped(*run, ledger_.state_of(*run));
+  result_.stopped = stopped_.size();
+  result_.waiting = candidates_
+                        ? plan_.runs.size() - result_.done - result_.failed - result_.stopped
+                        : waiting_.size();
   result_.table = table_.text();
   return result_;
 }
@@ -372,6 +461,7 @@ void Supervisor::supervise() {
     end_early();
     const bool ends = result_.interrupted || is_hopeless();
     if (!ends) launch_what_fits();
+    if (candidates_) stop_losers();
     const bool nothing_to_do = waiting_.empty() && !client_.may_ask();
     if (running_.empty() && (ends || nothing_to_do)) break;
     std::vector<ChildProcess*> processes;

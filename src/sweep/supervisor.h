@@ -2,7 +2,8 @@
 //
 // What state a run is in, its exit code and its own summary.json say; nobody has to send signs of
 // life. So whatever is killed, the same command goes on where it was: a run that has a summary is
-// done, every other one begins again.
+// done, every other one goes on from its checkpoint or begins again. Which runs pause where, and
+// which of them go on, halving.h decides.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +23,7 @@ struct SweepOptions {
 };
 
 struct SweepResult {
-  std::size_t done = 0, failed = 0, waiting = 0;
+  std::size_t done = 0, failed = 0, stopped = 0, waiting = 0;
   bool interrupted = false;
   std::string table = {};  ///< SweepTable::text
 };

@@ -28,7 +28,7 @@ struct BestOf {
 
 struct SweepState {
   std::string name;
-  std::size_t total = 0, waiting = 0, done = 0, failed = 0;
+  std::size_t total = 0, done = 0, failed = 0, stopped = 0;
   std::vector<RunningRun> running;
   std::vector<BestOf> best;  ///< the best first
   double seconds = 0;        ///< since the sweep was started

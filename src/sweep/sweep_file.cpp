@@ -26,7 +26,7 @@ constexpr double kMostSeeds = 10000, kMostRuns = 100000;
 /// The file before anybody has made sense of it.
 struct Raw {
   std::string name, base;
-  std::optional<Value> seeds, set, axes, zip, group, require, concurrent;
+  std::optional<Value> seeds, set, axes, zip, group, require, concurrent, early_stop;
   SweepMethod method = SweepMethod::grid;
   std::int64_t runs = 0, runs_per_device = 1;
   bool adapt = false;
@@ -58,6 +58,9 @@ void Raw::fields(config::Fields& f) {
   f.any("concurrent", concurrent, "\"auto\" or integer",
         "runs at once; \"auto\": as many as cores and devices have room for");
   f.integer("runs_per_device", runs_per_device, {1, 64}, "runs at once on each GPU");
+  f.any("early_stop", early_stop, "table",
+        "{method = \"halving\", eta = 3, first = {epochs = 1}, metric = \"test_error\"}: runs "
+        "pause at first, eta x first and so on; the best of each eta go on");
 }
 
 [[noreturn]] void fail(const Value& value, const std::string& key, const std::string& expected) {
@@ -218,6 +221,7 @@ SweepFile read_sweep_file(const std::string& path) {
     file.concurrent = integer_of(*raw.concurrent, "concurrent", {1, 4096});
   }
   file.runs_per_device = raw.runs_per_device;
+  if (raw.early_stop) file.early_stop = early_stop_of(*raw.early_stop);
   check_method(file, locations);
   return file;
 }

@@ -10,6 +10,7 @@
 #include "config/reader.h"
 #include "sweep/axes.h"
 #include "sweep/constraint.h"
+#include "sweep/early_stop.h"
 
 namespace easgd {
 
@@ -35,6 +36,7 @@ struct SweepFile {
   bool adapt = false;                ///< each method is given what it takes
   std::int64_t concurrent = 0;       ///< runs at once; 0: as many as the machine has room for
   std::int64_t runs_per_device = 1;  ///< of GPUs
+  std::optional<EarlyStop> early_stop = {};
 };
 
 /// Throws: ConfigError with file and line.

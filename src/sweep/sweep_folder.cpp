@@ -77,6 +77,13 @@ std::optional<RunSummary> SweepFolder::finished(const std::string& identity) con
   return is_over ? summary : std::nullopt;
 }
 
+std::optional<RunSummary> SweepFolder::paused(const std::string& identity,
+                                              const PausePoint& where) const {
+  const std::optional<RunSummary> summary = find_summary(run(identity));
+  const bool is_there = summary && summary->paused_at == where.text();
+  return is_there ? summary : std::nullopt;
+}
+
 bool SweepFolder::is_at_work(const std::string& identity) const {
   return easgd::is_at_work(run(identity));
 }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "runs/pause_point.h"
 #include "runs/summary.h"
 #include "settings/config.h"
 
@@ -29,6 +30,8 @@ class SweepFolder {
 
   /// Of a run that has come to its end; nothing if it has not, or its summary cannot be read.
   std::optional<RunSummary> finished(const std::string& identity) const;
+  /// Of a run that has paused there; nothing if it has not.
+  std::optional<RunSummary> paused(const std::string& identity, const PausePoint& where) const;
   /// A process still writes into the run's folder, as one whose sweep has been killed.
   bool is_at_work(const std::string& identity) const;
   /// A sweep is at work in the folder.

@@ -119,6 +119,12 @@ void SweepTable::add_failed(const SweepRun& run) {
   ++rows_[values_of(run)].failed;
 }
 
+void SweepTable::add_stopped(const SweepRun& run, const StateEvent& state) {
+  Row& row = rows_[values_of(run)];
+  row.stopped_at = state.until;
+  row.stopped_errors.push_back(state.result ? state.result->test_error : std::nan(""));
+}
+
 std::vector<BestOf> SweepTable::best() const {
   std::vector<BestOf> all;
   for (const Values& values : order_) {
@@ -149,7 +155,12 @@ std::string SweepTable::text() const {
     std::vector<std::string> remarks;
     if (row.failed > 0) remarks.push_back(fmt::format("{} failed", row.failed));
     if (row.diverged > 0) remarks.push_back(fmt::format("{} diverged", row.diverged));
-    const std::size_t open = row.runs - row.seconds.size() - row.failed;
+    const std::size_t stopped = row.stopped_errors.size();
+    if (stopped > 0) {
+      remarks.push_back(fmt::format("{} stopped early at {}: {} %", stopped, row.stopped_at,
+                                    percent(row.stopped_errors)));
+    }
+    const std::size_t open = row.runs - row.seconds.size() - row.failed - stopped;
     if (open > 0) remarks.push_back(fmt::format("{} to do", open));
     for (const std::string& change : row.adapted) remarks.push_back(change);
     line.push_back(fmt::format("{}", fmt::join(remarks, ", ")));

@@ -24,6 +24,8 @@ class SweepTable {
 
   void add_finished(const SweepRun& run, const RunSummary& summary);
   void add_failed(const SweepRun& run);
+  /// `state` says where it has paused, and what it had come to there.
+  void add_stopped(const SweepRun& run, const StateEvent& state);
 
   /// Combinations of which a run has been tested, the best first.
   std::vector<BestOf> best() const;
@@ -36,7 +38,8 @@ class SweepTable {
   struct Row {
     std::string label;
     std::size_t runs = 0, failed = 0, diverged = 0;
-    std::vector<double> test_errors, best_test_errors, seconds;
+    std::vector<double> test_errors, best_test_errors, seconds, stopped_errors;
+    std::string stopped_at;
     std::vector<std::string> adapted;
   };
 

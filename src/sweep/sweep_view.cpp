@@ -15,7 +15,7 @@ constexpr std::size_t kMostLines = 9;  // so that few are wrapped if the termina
 
 /// Runs that are at work count by what is over of them.
 double fraction_of(const SweepState& state) {
-  double over = double(state.done + state.failed);
+  double over = double(state.done + state.failed + state.stopped);
   for (const RunningRun& run : state.running) over += run.glance.fraction;
   return state.total > 0 ? over / double(state.total) : 0;
 }
@@ -24,6 +24,7 @@ double fraction_of(const SweepState& state) {
 std::vector<std::string> parts_of(const SweepState& state) {
   std::vector<std::string> parts{fmt::format("{} of {} done", state.done, state.total)};
   if (state.failed > 0) parts.push_back(fmt::format("{} failed", state.failed));
+  if (state.stopped > 0) parts.push_back(fmt::format("{} stopped early", state.stopped));
   parts.push_back(clock_text(state.seconds));
   if (state.seconds_left) parts.push_back(clock_text(*state.seconds_left) + " left");
   parts.push_back(fmt::format("{} at work", state.running.size()));

@@ -120,10 +120,20 @@ const std::string& config_in(const Checkpoint& checkpoint) {
   return checkpoint.get(kRun).text("config");
 }
 
-void add_run(Checkpoint& checkpoint, const Config& config, double seconds) {
+void add_run(Checkpoint& checkpoint, const Config& config, const std::string& identity,
+             double seconds) {
   SavedState& run = checkpoint.sections[kRun];
   run.texts["config"] = dump_config(config);
+  run.texts["identity"] = identity;
   run.numbers["seconds"] = {seconds};
+}
+
+std::string identity_in(const Checkpoint& checkpoint, const Config& config,
+                        const std::string& computed) {
+  const SavedState& run = checkpoint.get(kRun);
+  const auto given = run.texts.find("identity");  // of earlier versions none
+  const bool is_same = given != run.texts.end() && run.text("config") == dump_config(config);
+  return is_same ? given->second : computed;
 }
 
 LostPart drop_later_events(RunFolder& folder, const Checkpoint& checkpoint) {
@@ -135,7 +145,7 @@ LostPart drop_later_events(RunFolder& folder, const Checkpoint& checkpoint) {
 void check_unfinished(const std::string& folder, const Config& config) {
   const std::optional<RunSummary> summary = find_summary(folder);
   if (!summary || summary->status == RunStatus::interrupted ||
-      summary->status == RunStatus::failed) {
+      summary->status == RunStatus::paused || summary->status == RunStatus::failed) {
     return;
   }
   const RunRecord record = read_run(folder);

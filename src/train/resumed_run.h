@@ -6,16 +6,19 @@
 
 #include "exchange/checkpoint.h"
 #include "runs/journal.h"
+#include "runs/pause_point.h"
 #include "runs/run_client.h"
 #include "runs/run_folder.h"
 #include "settings/config.h"
 
 namespace easgd {
 
-/// The folder that a run writes into, and whether one has begun there that it goes on with.
+/// The folder that a run writes into, whether one has begun there that it goes on with, and where
+/// it is to pause.
 struct RunPlace {
   std::string folder;
   bool is_resumed = false;
+  std::optional<PausePoint> pause = {};
 };
 
 /// The last whole checkpoint of the folder, if the place is a resumed one.
@@ -31,7 +34,13 @@ double seconds_of(const Checkpoint& checkpoint);
 const std::string& config_in(const Checkpoint& checkpoint);
 
 /// Adds what a run has beside its team.
-void add_run(Checkpoint& checkpoint, const Config& config, double seconds);
+void add_run(Checkpoint& checkpoint, const Config& config, const std::string& identity,
+             double seconds);
+
+/// The identity that the run was given at its beginning, unless its configuration is another now:
+/// then `computed`. The folder's own configuration has choices in it that nobody gave.
+std::string identity_in(const Checkpoint& checkpoint, const Config& config,
+                        const std::string& computed);
 
 /// Takes out of metrics.jsonl what has come after a checkpoint. Returns how much that was.
 LostPart drop_later_events(RunFolder& folder, const Checkpoint& checkpoint);

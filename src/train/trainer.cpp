@@ -48,7 +48,7 @@ constexpr const char *kGuard = "guard", *kWentBack = "went_back";
 class Run {
  public:
   /// Makes the run folder: the last step that may fail before the run begins.
-  Run(ResolvedRun resolved, const RunPlace& place, RunClient& client);
+  Run(ResolvedRun resolved, RunPlace place, RunClient& client);
   RunResult run();
   /// After run(): threads that were given up and may still look at it.
   std::size_t strays() const { return strays_; }
@@ -65,7 +65,8 @@ class Run {
   void start();
   void announce();
   TeamOptions team_options(Evaluator& evaluator);
-  TeamOptions::Checkpoints checkpoint_options();
+  TeamOptions::Checkpoints checkpoint_options(Evaluator& evaluator);
+  bool pauses(Evaluator& evaluator, const CenterView& center, double seconds);
   void save_checkpoint(Checkpoint checkpoint, const Evaluator& evaluator);
   void keep_checkpoint(Checkpoint checkpoint, const Evaluator& evaluator);
   EvaluatorOptions evaluator_options();
@@ -76,11 +77,14 @@ class Run {
   RunSummary summarise(const Team& team, RunStatus status, double seconds) const;
 
   ResolvedRun run_;
+  const RunPlace place_;
   const Environment environment_{find_environment(run_.config.workers.devices)};
   RunClient& client_;
   std::atomic<bool> good_enough_{false};  // stop.test_error has been reached
-  bool warned_of_checkpoints_ = false;    // on the keeper's thread
-  const std::vector<Fault> faults_;       // of the disk
+  std::atomic<bool> paused_{false};       // where the place says
+  Hurry hurry_;
+  bool warned_of_checkpoints_ = false;  // on the keeper's thread
+  const std::vector<Fault> faults_;     // of the disk
   std::unique_ptr<OrderPolicy> order_;
   RunFolder folder_;
   std::optional<Checkpoint> resumed_;  // that the run goes on from
@@ -107,13 +111,14 @@ Every every_or(Every every, double seconds) {
   return every;
 }
 
-Run::Run(ResolvedRun resolved, const RunPlace& place, RunClient& client)
+Run::Run(ResolvedRun resolved, RunPlace place, RunClient& client)
     : run_(std::move(resolved)),
+      place_(std::move(place)),
       client_(client),
       faults_(parse_faults(run_.config.debug.fail)),
       order_(make_order()),
-      folder_(begin_folder(place, run_.config.name, client)),
-      resumed_(find_checkpoint(place, folder_, run_.config, client)),
+      folder_(begin_folder(place_, run_.config.name, client)),
+      resumed_(find_checkpoint(place_, folder_, run_.config, client)),
       journal_(run_.config, folder_, client),
       center_file_(folder_, run_.network, dump_evaluation_config(run_.config)),
       best_file_(folder_, run_.network, dump_evaluation_config(run_.config)),
@@ -142,6 +147,7 @@ FailurePolicy failure_policy(const Config& config) {
 
 /// Takes up what the run has behind it.
 void Run::go_on() try {
+  run_.identity = identity_in(*resumed_, run_.config, run_.identity);
   evaluations_.load(resumed_->get("evaluations"), run_.workers.size());
   StateLoader clock(resumed_->get("clock"));
   clock_.describe(clock);
@@ -217,6 +223,7 @@ std::optional<RunResult> Run::run_once() {
          .evaluator = evaluator,
          .evaluations = evaluations_,
          .good_enough = good_enough_,
+         .hurry = hurry_,
          .keeper = keeper},
         journal_, client_);
   keeper.wait();
@@ -288,7 +295,7 @@ TeamOptions Run::team_options(Evaluator& evaluator) {
       .policy = failure_policy(run_.config),
       .on_version =
           [this, &evaluator](const CenterView& center, double seconds) {
-            if (!clock_.due(center, seconds)) return false;
+            if (paused_ || !clock_.due(center, seconds)) return false;
             if (center.seconds) evaluator.wait();  // virtual time stands still meanwhile
             if (!evaluator.offer(center, seconds)) return false;
             clock_.begun(center, seconds);
@@ -296,7 +303,7 @@ TeamOptions Run::team_options(Evaluator& evaluator) {
           },
       .on_failure = [this](const WorkerFailure& f, double seconds) { journal_.report(f, seconds); },
       .on_begin = [this](const Beginning& b, double seconds) { journal_.report(b, seconds); }};
-  options.checkpoints = checkpoint_options();
+  options.checkpoints = checkpoint_options(evaluator);
   const bool is_replay = run_.config.center.order == OrderKind::replay;
   if (run_.config.guard.action != GuardAction::none && !is_replay) {
     options.on_loss = [this](double loss, std::uint64_t version) { heed_loss(loss, version); };
@@ -307,7 +314,7 @@ TeamOptions Run::team_options(Evaluator& evaluator) {
   return options;
 }
 
-TeamOptions::Checkpoints Run::checkpoint_options() {
+TeamOptions::Checkpoints Run::checkpoint_options(Evaluator& evaluator) {
   TeamOptions::Checkpoints options{.wanted = run_.config.checkpoint.keep > 0};
   options.is_due = [this](const CenterView& center, double seconds) {
     if (!checkpoint_clock_.due(center, seconds)) return false;
@@ -322,13 +329,30 @@ TeamOptions::Checkpoints Run::checkpoint_options() {
     loss_guard_.describe(guard);
     if (went_back_) guard.saved.counters[kWentBack] = {*went_back_};
     checkpoint.sections[kGuard] = std::move(guard.saved);
-    add_run(checkpoint, run_.config, seconds);
+    add_run(checkpoint, run_.config, run_.identity, seconds);
   };
+  if (place_.pause) {
+    options.pauses = [this, &evaluator](const CenterView& center, double seconds) {
+      return pauses(evaluator, center, seconds);
+    };
+  }
   if (resumed_) {
     options.resumed = &*resumed_;
     options.seconds = seconds_of(*resumed_);
   }
   return options;
+}
+
+/// Here, with an evaluation of this very center. It is one beside those that are due, whose times
+/// and losses stay what they would be.
+bool Run::pauses(Evaluator& evaluator, const CenterView& center, double seconds) {
+  if (!place_.pause->is_reached(clock_.epoch(center.steps), center.steps)) return false;
+  evaluator.wait();
+  const auto all = evaluations_.all();
+  const bool is_evaluated = !all.empty() && all.back().version == center.version;
+  if (!is_evaluated) evaluator.offer(center, seconds);
+  paused_ = true;
+  return true;
 }
 
 /// Once the evaluations up to its version are there.
@@ -364,7 +388,10 @@ EvaluatorOptions Run::evaluator_options() {
   if (const auto all = evaluations_.all(); !all.empty()) evaluated = all.back().version;
   EvaluatorOptions options{
       .make_test =
-          [this] { return std::make_unique<TestSet>(run_.config, *run_.data, run_.network); },
+          [this] {
+            return std::make_unique<TestSet>(run_.config, *run_.data, run_.network,
+                                             [this] { return hurry_.is_over(); });
+          },
       .save =
           [this](const Snapshot& s) {
             write_nothing_if_full(s.version);
@@ -408,7 +435,7 @@ void Run::save_start() {
 /// Whatever has failed, everything that was reached is kept; the first failure is the result's.
 RunResult Run::end(Team& team, Evaluator& evaluator) {
   const double seconds = team.seconds();
-  const bool cut_short = client_.wants_end();
+  const bool cut_short = !paused_ && client_.wants_end();
   FirstError failure;
   const auto attempt = [&failure](const auto& part) {
     try {
@@ -422,19 +449,22 @@ RunResult Run::end(Team& team, Evaluator& evaluator) {
   attempt([&] { write_order(team); });
   attempt([&] {
     auto checkpoint = team.take_last_checkpoint();
-    const bool goes_on = cut_short || failure.get() || evaluator.failed();
+    const bool goes_on = cut_short || paused_ || failure.get() || evaluator.failed();
     if (checkpoint && goes_on) save_checkpoint(std::move(*checkpoint), evaluator);
   });
   attempt([&] {  // in case a signal ends the last evaluation
     folder_.write("summary.json", text_of(summarise(team, RunStatus::interrupted, seconds)));
   });
-  if (!team.master().is_lost()) {
+  if (paused_) {
+    attempt([&] { evaluator.finish(); });
+  } else if (!team.master().is_lost()) {
     const CenterView last = team.master().view();
     attempt([&] { finish(evaluator, last, last.seconds.value_or(seconds)); });
   }
   const bool still = never_moved(team, run_.state0);
   const RunStatus status = verdict({.failed = bool(failure.get()),
                                     .interrupted = cut_short,
+                                    .paused = paused_,
                                     .lost_loss = lost_.has_value(),
                                     .never_moved = still,
                                     .totals = totals_of(team),
@@ -484,14 +514,22 @@ void Run::write_order(const Team& team) {
 }
 
 RunSummary Run::summarise(const Team& team, RunStatus status, double seconds) const {
-  return easgd::summarise({.config = run_.config,
-                           .identity = run_.identity,
-                           .rates = run_.schedule.elastic(),
-                           .team = team,
-                           .train_size = run_.data->train_size,
-                           .seconds = seconds,
-                           .environment = environment_},
-                          evaluations_.all(), status);
+  RunSummary summary = easgd::summarise({.config = run_.config,
+                                         .identity = run_.identity,
+                                         .rates = run_.schedule.elastic(),
+                                         .team = team,
+                                         .train_size = run_.data->train_size,
+                                         .seconds = seconds,
+                                         .environment = environment_},
+                                        evaluations_.all(), status);
+  if (status == RunStatus::paused) summary.paused_at = place_.pause->text();
+  return summary;
+}
+
+/// Throws: KeyError.
+void check_can_pause(const Config& config, const std::optional<PausePoint>& pause) {
+  if (!pause || config.checkpoint.keep > 0) return;
+  throw KeyError("checkpoint.keep", "is 0; a run that is to pause needs a checkpoint, 1 or more");
 }
 
 /// What threads that do not come back may look at stays in memory.
@@ -505,14 +543,19 @@ RunResult result_of(std::unique_ptr<Run> run) {
 
 }  // namespace
 
-RunResult train(Config config, const std::string& out, RunClient& client) {
-  return result_of(std::make_unique<Run>(resolve(std::move(config)), RunPlace{out}, client));
+RunResult train(Config config, const std::string& out, RunClient& client,
+                std::optional<PausePoint> pause) {
+  check_can_pause(config, pause);
+  return result_of(
+      std::make_unique<Run>(resolve(std::move(config)), RunPlace{out, false, pause}, client));
 }
 
-RunResult resume(Config config, const std::string& folder, RunClient& client) {
+RunResult resume(Config config, const std::string& folder, RunClient& client,
+                 std::optional<PausePoint> pause) {
   check_unfinished(folder, config);
+  check_can_pause(config, pause);
   return result_of(
-      std::make_unique<Run>(resolve(std::move(config)), RunPlace{folder, true}, client));
+      std::make_unique<Run>(resolve(std::move(config)), RunPlace{folder, true, pause}, client));
 }
 
 }  // namespace easgd

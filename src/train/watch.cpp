@@ -89,7 +89,10 @@ void watch(const Watched& w, Journal& journal, RunClient& client) {
   while (!w.team.ended()) {
     std::this_thread::sleep_for(kLook);
     const bool cut_short = client.wants_end();
-    if (cut_short && !std::exchange(heard, true)) client.heard_end();
+    if (cut_short && !std::exchange(heard, true)) {
+      w.hurry.begin();
+      client.heard_end();
+    }
     if (cut_short || is_over(w) || w.evaluator.failed()) {
       w.team.request_stop();
     }

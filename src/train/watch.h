@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 
 #include "evaluate/evaluator.h"
@@ -15,6 +16,28 @@
 
 namespace easgd {
 
+/// Since a run was told to end. Batch systems give it seconds.
+/// Thread: any.
+class Hurry {
+ public:
+  void begin() {
+    auto expected = kNever;
+    begun_.compare_exchange_strong(expected, now());
+  }
+  /// What can be left out is left out.
+  bool is_over() const {
+    const auto begun = begun_.load();
+    return begun != kNever && now() - begun > kMost.count();
+  }
+
+ private:
+  using Duration = std::chrono::steady_clock::duration;
+  static constexpr Duration kMost = std::chrono::seconds(5);
+  static constexpr Duration::rep kNever = Duration::max().count();
+  static Duration::rep now() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+  std::atomic<Duration::rep> begun_{kNever};
+};
+
 /// Whom main watches, and what it goes by.
 struct Watched {
   const Config& config;
@@ -24,6 +47,7 @@ struct Watched {
   const Evaluator& evaluator;
   const EvaluationLog& evaluations;
   const std::atomic<bool>& good_enough;  ///< stop.test_error has been reached
+  Hurry& hurry;
   CheckpointKeeper& keeper;
 };
 
