@@ -27,6 +27,9 @@ struct Life {
   const Member member{&mailbox, &telemetry};
   const std::size_t worker;
   std::optional<NewLife> begins = {};  ///< nothing: the first
+  /// Of the first: the life that it goes on with, from a checkpoint. Known before workers are let
+  /// go.
+  std::optional<NewLife> resumed = {};
   bool is_over = false;                ///< guarded by whoever decides what comes after it
   bool is_given_up = false;            ///< the same: its thread may never come back
   std::binary_semaphore has_ended{0};  ///< its thread touches nothing any more

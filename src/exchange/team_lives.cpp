@@ -52,6 +52,8 @@ Worker::Ending Team::live_through(Life& life, bool& made) {
     workers_made_.count_down();
     return Worker::Ending::gone;
   }
+  const Checkpoint* from = options_.checkpoints.resumed;
+  if (!life.begins && from) life.resumed = Worker::life_in(*from, life.worker);
   Worker worker(worker_options(life), life.mailbox, life.telemetry);
   made = true;
   if (!life.begins) {
@@ -145,8 +147,9 @@ WorkerFailure Team::failure_of_life(const Life& life, const std::string& why) co
 std::optional<NewLife> Team::life_after(const Life& life, WorkerFailure& failure) const {
   const bool has_steps = failure.step < options_.schedule->steps(life.worker);
   if (options_.policy.on_failure != OnFailure::restart || !has_steps) return std::nullopt;
-  const NewLife before = life.begins.value_or(NewLife());
-  const bool was_in_vain = life.begins && life.telemetry.absorbed <= before.step;
+  const std::optional<NewLife>& began = life.begins ? life.begins : life.resumed;
+  const NewLife before = began.value_or(NewLife());
+  const bool was_in_vain = began && life.telemetry.absorbed <= before.step;
   const std::uint64_t in_vain = was_in_vain ? before.in_vain + 1 : 0;
   if (in_vain == kMostInVain) {
     failure.why += fmt::format("; it has begun again {} times in vain", kMostInVain);

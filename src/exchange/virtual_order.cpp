@@ -67,7 +67,7 @@ class VirtualOrder final : public OrderPolicy {
  private:
   /// A worker's next letter or pull.
   struct Visit {
-    double sent = 0;          ///< virtual time; kNever: there will be none
+    double sent = 0;          ///< virtual time; kNever: the last letter has been served
     std::uint64_t clock = 0;  ///< of the worker
     bool pushes = false;      ///< after the step of `clock`, not before it
   };
@@ -83,7 +83,7 @@ class VirtualOrder final : public OrderPolicy {
     const std::uint64_t end = std::min(exchange, schedule_.steps(worker));
     for (; clock < end; ++clock) time += step_seconds(worker, clock);
     if (clock == exchange && clock < schedule_.steps(worker)) return meet(worker, time, clock);
-    visits_[worker] = {algorithm_.last_letter ? time : kNever, schedule_.steps(worker), false};
+    visits_[worker] = {time, schedule_.steps(worker), false};  // it leaves then, or has failed
   }
 
   void meet(std::size_t worker, double time, std::uint64_t clock) {

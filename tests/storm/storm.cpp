@@ -13,6 +13,8 @@
 #include "../temporary_folder.h"
 #include "base/error.h"
 #include "runs/checkpoint_file.h"
+#include "settings/fault.h"
+#include "train/faulty_model.h"
 #include "weather.h"
 #include "witness.h"
 
@@ -23,17 +25,24 @@ namespace {
 struct End {
   std::vector<float> center, statistics;
   std::vector<std::uint16_t> order;
+  std::vector<Incident> incidents;
   std::vector<std::uint64_t> steps, exchanges, refused;
   std::uint64_t version = 0;
   double seconds = 0, loss = 0;
   std::int64_t samples = 0;
 };
 
+/// A step of a worker.
+struct Place {
+  std::uint32_t worker = 0;
+  std::uint64_t step = 0;
+};
+
 /// What happens to a piece of a run.
 struct Course {
   const Checkpoint* from = nullptr;
   std::uint64_t stop_after = 0;        ///< versions; 0: it is not stopped
-  std::optional<Poison> stop_at = {};  ///< the batch at which it is stopped
+  std::optional<Place> stop_at = {};   ///< the batch at which it is stopped
   std::uint64_t checkpoint_every = 0;  ///< versions; 0: none on the way
   bool dawdles = false;                ///< workers wait now and then, each by itself
 };
@@ -42,6 +51,7 @@ struct Piece {
   End end;
   std::vector<Checkpoint> checkpoints;  ///< made on the way, up to the stop
   std::optional<Checkpoint> last;
+  std::uint64_t restarts = 0, failed = 0;
   bool stopped = false;
   std::optional<std::string> wrong;
 };
@@ -65,8 +75,8 @@ class Run {
     team_ = &team;
     try {
       team.start();
-      team.join();
-      if (course_.stop_after == 0 && !course_.stop_at) witness_.see_end(team);
+      join(team);
+      if (!stopped_) witness_.see_end(team);
       read_end(team);
     } catch (const std::exception& e) {
       witness_.complain(e.what());
@@ -81,9 +91,6 @@ class Run {
     quadratic::Toy toy;
     toy.config = weather_.config;
     toy.workers = weather_.workers;
-    toy.after_gradient = [this](std::uint32_t worker, std::uint64_t step, View g) {
-      poison(worker, step, g);
-    };
     toy.before_batch = [this](std::uint32_t worker, std::uint64_t step) {
       begin_step(worker, step);
     };
@@ -93,6 +100,9 @@ class Run {
     };
     TeamOptions o = toy.options(schedule_, state0_);
     o.statistics.count = weather_.statistics;
+    o.policy.on_failure = weather_.on_failure;
+    o.on_begin = [this](const Beginning& beginning, double) { witness_.see_beginning(beginning); };
+    inject_faults(o);
     o.on_version = [this](const CenterView& center, double) {
       see_version(center);
       return false;
@@ -101,6 +111,16 @@ class Run {
     o.checkpoints.is_due = [this](const CenterView& center, double) { return is_due(center); };
     witness_.attend(o, algorithm_);
     return o;
+  }
+
+  /// Who fails while the run is being stopped begins again when it goes on, and not before: so the
+  /// last worker may be gone.
+  void join(Team& team) const {
+    try {
+      team.join();
+    } catch (const std::exception&) {
+      if (!stopped_ || team.failed() < team.workers()) throw;
+    }
   }
 
   void see_version(const CenterView& center) {
@@ -124,9 +144,17 @@ class Run {
     if (course_.dawdles && (worker + step) % 3 == 0) std::this_thread::yield();
   }
 
-  void poison(std::uint32_t worker, std::uint64_t step, View g) const {
-    for (const Poison& p : weather_.poisons) {
-      if (p.worker == worker && p.step == step) g[0] = std::numeric_limits<float>::quiet_NaN();
+  /// As debug.fail does.
+  void inject_faults(TeamOptions& o) const {
+    const std::vector<Fault> all = parse_faults(weather_.faults);
+    for (std::size_t i = 0; i < o.workers.size(); ++i) {
+      std::vector<Fault> own = all;
+      std::erase_if(own, [i](const Fault& fault) { return fault.worker != i; });
+      if (own.empty()) continue;
+      o.workers[i].faults = [own](Backend& backend, std::unique_ptr<Model> model,
+                                  std::optional<std::uint64_t> began) {
+        return with_faults(own, backend, std::move(model), began);
+      };
     }
   }
 
@@ -143,9 +171,13 @@ class Run {
     piece_.end.samples = center.train.samples;
     piece_.end.version = center.version;
     piece_.end.seconds = center.seconds.value_or(-1);
-    piece_.end.order = team.master().order();
+    const Recording recording = team.recording();
+    piece_.end.order = recording.letters;
+    piece_.end.incidents = recording.incidents;
+    piece_.end.steps = recording.steps;
+    piece_.restarts = team.restarts();
+    piece_.failed = team.failed();
     for (std::size_t i = 0; i < weather_.workers; ++i) {
-      piece_.end.steps.push_back(team.telemetry(i).clock);
       piece_.end.exchanges.push_back(team.telemetry(i).exchanges);
       piece_.end.refused.push_back(team.telemetry(i).refused);
     }
@@ -210,6 +242,7 @@ class Shelf {
 /// In words, what differs; empty if nothing does.
 std::string difference(const End& calm, const End& end) {
   if (end.order != calm.order) return "the order";
+  if (end.incidents != calm.incidents) return "what befell whom";
   if (end.version != calm.version) return "the version";
   if (end.steps != calm.steps) return "the steps";
   if (end.exchanges != calm.exchanges) return "the letters absorbed";
@@ -223,8 +256,8 @@ std::string difference(const End& calm, const End& end) {
 Course choose_course(Dice& dice, const Weather& weather, std::uint64_t versions) {
   Course course{.checkpoint_every = dice.once_in(3) ? 1 : dice.between(1, 9), .dawdles = true};
   if (dice.once_in(3)) {
-    course.stop_at = Poison{std::uint32_t(dice.below(weather.workers)),
-                            dice.below(std::uint64_t(*weather.config.stop.steps))};
+    course.stop_at = Place{std::uint32_t(dice.below(weather.workers)),
+                           dice.below(std::uint64_t(*weather.config.stop.steps))};
   } else {
     course.stop_after = dice.between(1, versions + 1);
   }
@@ -265,12 +298,24 @@ void go_through(Dice& dice, const Weather& weather, const End& calm, Report& rep
 
 }  // namespace
 
+void Report::operator+=(const Report& other) {
+  pieces += other.pieces, versions += other.versions, checkpoints += other.checkpoints;
+  refused += other.refused, restarts += other.restarts, gone += other.gone;
+}
+
+std::string weather_of(std::uint64_t seed) {
+  Dice dice(seed);
+  return choose_weather(dice).describe();
+}
+
 Report storm(std::uint64_t seed) {
   Dice dice(seed);
   const Weather weather = choose_weather(dice);
   Report report{.weather = weather.describe()};
   const Piece calm = Run(weather, {.dawdles = dice.once_in(2)}).run();
   report.versions = calm.end.version;
+  report.restarts = calm.restarts;
+  report.gone = calm.failed;
   for (const std::uint64_t refused : calm.end.refused) report.refused += refused;
   report.wrong = calm.wrong;
   if (!report.wrong) go_through(dice, weather, calm.end, report);

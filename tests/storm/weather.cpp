@@ -1,6 +1,7 @@
 #include "weather.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "../own_keys.h"
 #include "algorithms/algorithm.h"
@@ -10,11 +11,40 @@ namespace easgd::storm {
 std::string Weather::describe() const {
   return fmt::format(
       "{}{}, {} workers, tau {}, {} steps, P {}, S {}, step {} s, transfer {} s, "
-      "jitter {}, {} gradients not finite",
+      "jitter {}; {}: {}",
       synchronous ? "synchronous " : "", config.algorithm.name, workers, config.algorithm.tau,
       *config.stop.steps, parameters, statistics, times.step_seconds, times.transfer_seconds,
-      times.jitter, poisons.size());
+      times.jitter, on_failure == OnFailure::restart ? "begin again" : "go on",
+      faults.empty() ? "no faults" : fmt::format("{}", fmt::join(faults, ", ")));
 }
+
+namespace {
+
+/// The first worker never fails more than twice, and not at all where nobody begins again: a run
+/// without workers is an error.
+void choose_faults(Dice& dice, const Algorithm& algorithm, Weather& w) {
+  constexpr const char* kFailures[] = {"throws", "runs out of memory", "loses its device"};
+  const auto steps = std::uint64_t(*w.config.stop.steps);
+  const bool can_begin_again = algorithm.begins_again;
+  w.on_failure = can_begin_again && dice.once_in(2) ? OnFailure::restart : OnFailure::go_on;
+  const std::uint64_t first = w.on_failure == OnFailure::restart ? 0 : 1;
+  std::uint64_t of_the_first = 0;
+  for (std::uint64_t left = dice.between(1, 4); left > 0; --left) {
+    const std::uint64_t worker = dice.below(w.workers), step = dice.below(steps);
+    const bool fails = can_begin_again && worker >= first && dice.once_in(2);
+    if (!fails) {
+      w.faults.push_back(fmt::format("worker {} sends NaN at step {}", worker, step));
+    } else if (worker > 0 && dice.once_in(3)) {
+      w.faults.push_back(
+          fmt::format("worker {} throws every {} steps", worker, dice.between(1, 9)));
+    } else if (worker > 0 || ++of_the_first <= 2) {
+      w.faults.push_back(
+          fmt::format("worker {} {} at step {}", worker, kFailures[dice.below(3)], step));
+    }
+  }
+}
+
+}  // namespace
 
 Weather choose_weather(Dice& dice) {
   Weather w;
@@ -40,10 +70,7 @@ Weather choose_weather(Dice& dice) {
              .transfer_seconds = dice.once_in(4) ? 0 : 2 * dice.share() * dice.share(),
              .jitter = dice.once_in(4) ? 0 : 0.9 * dice.share(),
              .seed = dice.below(1000)};
-  for (std::uint64_t left = dice.once_in(3) ? dice.between(1, 4) : 0; left > 0; --left) {
-    w.poisons.push_back(
-        {std::uint32_t(dice.below(w.workers)), dice.below(std::uint64_t(*w.config.stop.steps))});
-  }
+  if (dice.once_in(2)) choose_faults(dice, algorithm, w);
   return w;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "exchange/virtual_order.h"
+#include "settings/choices.h"
 #include "settings/config.h"
 
 namespace easgd::storm {
@@ -27,19 +28,14 @@ class Dice {
   std::mt19937_64 engine_;
 };
 
-/// A gradient that is not finite: the next letter is refused.
-struct Poison {
-  std::uint32_t worker = 0;
-  std::uint64_t step = 0;
-};
-
 /// The run, without what disturbs it.
 struct Weather {
   Config config;
   std::size_t workers = 1, parameters = 1, statistics = 0;
   bool synchronous = false;
   VirtualTimes times;
-  std::vector<Poison> poisons;
+  std::vector<std::string> faults;  ///< as debug.fail has them
+  OnFailure on_failure = OnFailure::go_on;
 
   /// In one line.
   std::string describe() const;

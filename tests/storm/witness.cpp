@@ -34,12 +34,16 @@ class SeenBackend final : public cpu::CpuBackend {
   SeenLane letters_;
 };
 
+/// Of one life of a worker.
 class SeenBatches final : public BatchSource {
  public:
   SeenBatches(std::unique_ptr<BatchSource> inner, Witness& witness, std::size_t worker)
       : inner_(std::move(inner)), witness_(witness), worker_(worker) {}
   const Batch& next(std::uint64_t step) override {
-    witness_.see_step(worker_, step);
+    if (last_ && step != *last_ + 1) {
+      witness_.complain(fmt::format("worker {}: step {} after {}", worker_, step, *last_));
+    }
+    last_ = step;
     return inner_->next(step);
   }
 
@@ -47,6 +51,7 @@ class SeenBatches final : public BatchSource {
   const std::unique_ptr<BatchSource> inner_;
   Witness& witness_;
   const std::size_t worker_;
+  std::optional<std::uint64_t> last_;
 };
 
 /// Moves its running statistics in every step, as a batch normalisation does, and keeps the
@@ -126,7 +131,6 @@ bool is_close(double a, double b, double size) {
 Witness::Witness(const Weather& weather, const Checkpoint* from)
     : weather_(weather),
       algorithm_(Registry<Algorithm>::get(weather.config.algorithm.name)),
-      steps_(weather.workers),
       sent_(weather.workers),
       last_version_(weather.workers),
       clocks_(weather.workers) {
@@ -172,13 +176,6 @@ void Witness::complain(const std::string& what) {
   if (!complaint_) complaint_ = what;
 }
 
-void Witness::see_step(std::size_t worker, std::uint64_t step) {
-  if (steps_[worker] && step != *steps_[worker] + 1) {
-    complain(fmt::format("worker {}: step {} after {}", worker, step, *steps_[worker]));
-  }
-  steps_[worker] = step;
-}
-
 /// Of methods that are the paper's EASGD: x - eta g - e, with the e of the reply.
 void Witness::see_loss(ConstView before, ConstView after, ConstView g, ConstView reply,
                        const Rates& rates) {
@@ -220,8 +217,9 @@ void Witness::see_round(const Round& round, const std::vector<float>& before, Co
 }
 
 /// Letters of a worker are as far apart as its slowest steps and transfers, those of others as
-/// their fastest steps. A last letter comes sooner.
+/// their fastest steps. A last letter comes sooner, and so does who begins again.
 std::uint64_t Witness::most_stale() const {
+  if (!weather_.faults.empty()) return WorkerSchedule::kEndless;
   const VirtualTimes& t = weather_.times;
   const double steps = double(weather_.config.algorithm.tau) * t.step_seconds;
   const double longest = steps * (1 + t.jitter) + 4 * t.transfer_seconds;

@@ -27,6 +27,8 @@ class Witness {
 
   /// Puts itself between the team and its rules, letters and batches. Both outlive the team.
   void attend(TeamOptions& options, Algorithm& algorithm);
+  /// From on_begin, on the master's thread.
+  void see_beginning(const Beginning& beginning) { last_version_[beginning.worker] = absorbed_; }
   /// From on_version, on the master's thread.
   void see_version(const CenterView& center, const Team& team);
   /// After join().
@@ -37,7 +39,6 @@ class Witness {
 
   // From the threads of the run.
   void complain(const std::string& what);
-  void see_step(std::size_t worker, std::uint64_t step);
   void see_letter(std::size_t worker) { ++sent_[worker]; }
   void see_round(const Round& round, const std::vector<float>& before, ConstView after);
   /// The worker's x [P] before and after a step.
@@ -52,7 +53,6 @@ class Witness {
   const Algorithm& algorithm_;
   mutable std::mutex mutex_;
   std::optional<std::string> complaint_;
-  std::vector<std::optional<std::uint64_t>> steps_;  // of each worker, on its thread
   std::vector<std::atomic<std::uint64_t>> sent_;
   // The master's.
   std::uint64_t version_ = 0, absorbed_ = 0;
