@@ -44,8 +44,8 @@ class Halving {
   /// Who is to be on its way to which level, now that there is a place for it; nothing if all have
   /// to wait for a result, or for ever.
   std::optional<Step> next() const;
-  /// Those who rest at a rung and cannot go on any more, whatever comes. As long as no candidate has
-  /// ended well, these are only those whose results are not finite.
+  /// Those who rest at a rung and cannot go on any more, whatever comes. Until a candidate has
+  /// ended well, these are only those whose results are not finite: others may have to step in.
   std::vector<std::size_t> losers() const;
 
  private:

@@ -3,12 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <set>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace easgd {
 namespace {
+
+using Rungs = std::map<std::string, RungResult>;
 
 bool goes_on(const SweepRecord& record, const PlanEvent& plan) {
   return record.plan && record.plan->varies_same(plan);
@@ -57,6 +62,24 @@ std::string Ledger::take(const SweepPlan& plan) {
 
 void Ledger::add(const PlannedRun& run) {
   if (record_.add(run)) manifest_.write(AddedEvent{.run = run});
+}
+
+bool Ledger::stop(const SweepRun& run, PauseUnit unit) {
+  const StateEvent last = state_of(run);
+  if (last.state == RunState::stopped_early && last.result) return false;
+  StateEvent state{
+      .state = RunState::stopped_early, .attempt = last.attempt, .exit_code = last.exit_code};
+  double farthest = 0;
+  const auto rungs = record_.rungs.find(run.identity());
+  for (const auto& [until, result] : rungs == record_.rungs.end() ? Rungs() : rungs->second) {
+    const PausePoint place = pause_point_of(until);
+    if (place.unit != unit || place.value <= farthest) continue;
+    farthest = place.value;
+    state.until = until;
+    state.result = result;
+  }
+  note(run, std::move(state));
+  return true;
 }
 
 void Ledger::note(const SweepRun& run, StateEvent state) {
