@@ -441,6 +441,27 @@ TEST_CASE(
   CHECK(answer.text.find("nan") == std::string::npos);
 }
 
+TEST_CASE("another rule of early stopping is told; how long the rest takes is not") {
+  const std::string axes = "\n[axes]\nalgorithm.tau = [1, 4]\n[set]\nstop.epochs = 2\n";
+  const Study study("early_stop = {first = {epochs = 1}}" + axes);
+  const auto told = [&study] {
+    return program("sweep " + study.file() + " --out " + study.out().string()).text;
+  };
+  CHECK(told().find("than before") == std::string::npos);
+  CHECK(study.run("--dry-run").text.find("2 runs; about 0 s") != std::string::npos);
+  for (const std::string change : {"eta = 4", "eta = 4, metric = \"test_loss\""}) {
+    study.rewrite("early_stop = {first = {epochs = 1}, " + change + "}" + axes);
+    CHECK(told().find("; runs are compared by another rule than before") != std::string::npos);
+    CHECK(told().find("than before") == std::string::npos);
+  }
+  CHECK(study.record().plan->eta == 4);
+  CHECK(study.record().plan->metric == "test_loss");
+  study.rewrite("early_stop = {first = {epochs = 1}}\n[axes]\nalgorithm.tau = [1, 4, 16]\n" +
+                std::string("[set]\nstop.epochs = 2\n"));
+  CHECK(study.run("--dry-run").text.find("3 runs; how long the rest takes is not known") !=
+        std::string::npos);
+}
+
 TEST_CASE("a combination that fails at a rung costs nothing else; a search stops by itself") {
   const Study study(kHalving + "[axes]\ndata.crop = [0, 4]\nalgorithm.tau = [1, 4]\n[set]\n" +
                     "stop.epochs = 2\n" + kConvolution);

@@ -24,7 +24,7 @@ bool is_same(const SweepRecord& record, const PlanEvent& plan) {
   if (!goes_on(record, plan)) return false;
   std::vector<PlannedRun> runs = record.plan->runs;
   runs.resize(runs.size() - record.added);
-  return runs == plan.runs && record.plan->rungs == plan.rungs;
+  return runs == plan.runs && record.plan->rungs == plan.rungs && record.plan->compares_same(plan);
 }
 
 std::set<std::string> identities_in(const PlanEvent& plan) {
@@ -56,6 +56,10 @@ std::string Ledger::take(const SweepPlan& plan) {
     remark +=
         "; the rungs are others than before: runs that were stopped early and may go on now "
         "begin again";
+  } else if (!earlier->compares_same(event)) {
+    remark +=
+        "; runs are compared by another rule than before: those that were stopped early and may go "
+        "on now begin again";
   }
   return remark;
 }
