@@ -6,10 +6,8 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <list>
 #include <map>
-#include <memory>
 #include <set>
 
 #include "base/child_process.h"
@@ -17,6 +15,7 @@
 #include "base/exit_code.h"
 #include "sweep/candidates.h"
 #include "sweep/ledger.h"
+#include "sweep/start_run.h"
 #include "sweep/sweep_table.h"
 #include "sweep/time_left.h"
 
@@ -31,45 +30,6 @@ constexpr auto kGlance = std::chrono::milliseconds(500);
 
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
-/// How a run is to begin.
-enum class Beginning { from_checkpoint, anew };
-
-/// A run that waits for its turn, the `attempt`-th.
-struct Waiting {
-  const SweepRun* run;
-  std::optional<PausePoint> pause = {};
-  std::uint64_t attempt = 1;
-  Beginning beginning = Beginning::from_checkpoint;  // if it has one
-};
-
-/// A run that is at work.
-struct Running {
-  Waiting begun;  // as it has begun indeed
-  Share share;
-  std::unique_ptr<ChildProcess> process;
-  MetricsTail tail;
-  bool given_up = false;
-  RunGlance glance = {};
-  Clock::time_point begin = Clock::now();
-};
-
-/// Somebody has ended it, or its device was lost: its checkpoint is as good as before.
-bool comes_from_outside(int code) {
-  constexpr int kOthers[] = {int(ExitCode::device),
-                             int(ExitCode::interrupted),
-                             int(ExitCode::abandoned),
-                             128 + SIGHUP,
-                             128 + SIGKILL,
-                             128 + SIGTERM};
-  return std::ranges::find(kOthers, code) != std::end(kOthers);
-}
-
-/// What fails to go on begins anew the next time.
-Beginning after(const Waiting& begun, int code) {
-  const bool is_lost = begun.beginning == Beginning::from_checkpoint && !comes_from_outside(code);
-  return is_lost ? Beginning::anew : Beginning::from_checkpoint;
 }
 
 /// Why a run has not come to its end.
@@ -108,10 +68,8 @@ class Supervisor {
   void count_finished(const SweepRun& run, const RunSummary& summary);
   void launch_what_fits();
   void launch_waiting();
-  std::vector<std::string> training_of(const Waiting& next);
   std::optional<Share> share_of(const SweepRun& run);
-  bool launch(Waiting next);
-  void start(const Waiting& next, const Share& share);
+  bool launch(const Waiting& next);
   void collect();
   void finish(const Running& ended);
   void pause(const Waiting& which, const RunSummary& summary);
@@ -223,23 +181,6 @@ void Supervisor::launch_waiting() {
   }
 }
 
-/// The command that begins a run, or goes on with it from its last checkpoint.
-std::vector<std::string> Supervisor::training_of(const Waiting& next) {
-  const std::string& id = next.run->identity();
-  const std::string folder = folder_.run(id).string();
-  if (next.attempt == 1) folder_.clear_log(id);
-  std::vector<std::string> words = {own_program().string(), "train"};
-  if (next.beginning == Beginning::from_checkpoint) {
-    words.insert(words.end(), {"--resume", folder});
-  } else {
-    folder_.clear_run(id);
-    folder_.write_config(id, next.run->config);
-    words.insert(words.end(), {folder_.config(id).string(), "--out", folder});
-  }
-  if (next.pause) words.insert(words.end(), {"--pause-at", next.pause->text()});
-  return words;
-}
-
 /// Nothing if there is no room for the run, or another process still has it.
 std::optional<Share> Supervisor::share_of(const SweepRun& run) {
   const std::string& id = run.identity();
@@ -256,7 +197,7 @@ std::optional<Share> Supervisor::share_of(const SweepRun& run) {
 }
 
 /// False if there is no room for it yet.
-bool Supervisor::launch(Waiting next) {
+bool Supervisor::launch(const Waiting& next) {
   const SweepRun& run = *next.run;
   const std::string& id = run.identity();
   const auto share = share_of(run);
@@ -270,9 +211,8 @@ bool Supervisor::launch(Waiting next) {
     client_.run_ended(ledger_.state_of(run));
     return true;
   }
-  if (!folder_.can_go_on(id)) next.beginning = Beginning::anew;
   try {
-    start(next, *share);
+    running_.push_back(start_run(folder_, next, *share));
   } catch (const Error& e) {  // costs this run, not those that are at work
     capacity_.give_back(*share);
     fail(next, {.state = RunState::failed, .attempt = next.attempt, .reason = e.what()});
@@ -281,22 +221,6 @@ bool Supervisor::launch(Waiting next) {
   note(next, {.state = RunState::running, .attempt = next.attempt});
   client_.run_began(id);
   return true;
-}
-
-/// Throws: Error; nothing is at work then that was not before.
-void Supervisor::start(const Waiting& next, const Share& share) {
-  const SweepRun& run = *next.run;
-  const std::string& id = run.identity();
-  Command command{.words = training_of(next), .log = folder_.log(id)};
-  if (!share.devices.empty()) {
-    constexpr const char* kVisible = "CUDA_VISIBLE_DEVICES";
-    const char* ours = std::getenv(kVisible);
-    command.environment[kVisible] = visible_devices(share.devices, ours ? ours : "");
-  }
-  running_.push_back({.begun = next,
-                      .share = share,
-                      .process = std::make_unique<ChildProcess>(command),
-                      .tail = MetricsTail(folder_.run(id))});
 }
 
 void Supervisor::collect() {
@@ -335,7 +259,7 @@ void Supervisor::finish(const Running& ended) {
   state.state = is_interrupted ? RunState::interrupted : RunState::failed;
   state.reason = is_interrupted ? "was interrupted"
                                 : reason_of(*ended.process, folder_.last_words(run.identity()));
-  which.beginning = after(ended.begun, code);
+  which.beginning = beginning_after(ended.begun, code);
   fail(which, state);
 }
 
