@@ -1,5 +1,5 @@
 // A worker that is given up wherever it stands, in the order of the calls of Worker, Master and
-// Team: another takes its seat, and the worker, which moves after all, is in nobody's way.
+// Team: another takes its seat, or nobody, and the worker, should it move again, is in no way.
 #pragma once
 
 #include <array>
@@ -9,9 +9,13 @@
 
 namespace easgd::proof {
 
+/// Who takes the seat of a worker that was given up.
+enum class Seat { to_heir, to_nobody };
+
 class HeirScenario final : public Scenario {
  public:
-  explicit HeirScenario(std::uint64_t letters) : letters_(letters) {
+  HeirScenario(std::uint64_t letters, Seat seat)
+      : letters_(letters), has_heir_(seat == Seat::to_heir) {
     for (std::size_t i = 0; i < 2; ++i) boxes_[i].attach(letter_[i], reply_[i]);
   }
 
@@ -30,8 +34,9 @@ class HeirScenario final : public Scenario {
   }
 
   void check() const override {
-    expect(served_[1] == (is_given_up_ ? letters_ : 0), "the heir did not finish");
-    expect(begun_ == is_given_up_, "the heir was not given the center once");
+    const bool inherits = is_given_up_ && has_heir_;
+    expect(served_[1] == (inherits ? letters_ : 0), "the heir did not finish");
+    expect(begun_ == inherits, "the heir was not given the center once");
     if (!is_given_up_) expect(served_[0] == letters_, "the worker did not finish");
   }
 
@@ -84,10 +89,10 @@ class HeirScenario final : public Scenario {
     const Mailbox::State state = boxes_[0].state();
     const bool is_its_turn = state == Mailbox::State::idle || state == Mailbox::State::answered;
     // The mailbox only hands it on.
-    const auto* heir = reinterpret_cast<const Member*>(&boxes_[1]);
+    const auto* heir = has_heir_ ? reinterpret_cast<const Member*>(&boxes_[1]) : nullptr;
     is_given_up_ = !is_over_ && is_its_turn && boxes_[0].abandon(heir);
     is_over_ = is_over_ || is_given_up_;
-    heir_.exchange(is_given_up_ ? Heir::lives : Heir::is_not_needed);
+    heir_.exchange(is_given_up_ && heir ? Heir::lives : Heir::is_not_needed);
     heir_.notify_all();
     unlock();
   }
@@ -142,6 +147,7 @@ class HeirScenario final : public Scenario {
   }
 
   const std::uint64_t letters_;
+  const bool has_heir_;
   Bell bell_;
   Mailbox boxes_[2] = {Mailbox(bell_, 0), Mailbox(bell_, 0)};  // the worker's, its heir's
   Atomic<Heir> heir_{Heir::waits};

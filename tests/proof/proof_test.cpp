@@ -155,9 +155,11 @@ TEST_CASE("two workers and a master: sound in every state") {
   check_all_states(exchange("two, two letters", {.letters = 2}), {.preemptions = 3});
 }
 
-TEST_CASE("a worker that is given up, its heir and a master: sound in every state") {
+TEST_CASE("a worker that is given up, its heir or none, and a master: sound in every state") {
   const std::uint64_t letters = is_large() ? 2 : 1;
-  check_all_states({"an heir", [=]() -> Scenario* { return new HeirScenario(letters); }});
+  for (const Seat seat : {Seat::to_heir, Seat::to_nobody}) {
+    check_all_states({"given up", [=]() -> Scenario* { return new HeirScenario(letters, seat); }});
+  }
 }
 
 TEST_CASE("a weaker order is found out, or shown not to matter") {
