@@ -1,5 +1,5 @@
 // A worker that is given up wherever it stands, in the order of the calls of Worker, Master and
-// Team: another takes its seat, or nobody, and the worker, should it move again, is in no way.
+// Team: another takes its seat, or nobody, and the worker, should it move, is in no one's way.
 #pragma once
 
 #include <array>
