@@ -85,7 +85,8 @@ void start_from_center(Arguments& arguments) {
 
 void check(const Arguments& arguments) {
   if (arguments.config.empty() && arguments.resumed.empty()) {
-    throw ConfigError("config is required, a TOML file; or --resume, with the folder of a run");
+    throw ConfigError(
+        "config is required: expected a configuration file, or --resume with the folder of a run");
   }
   if (!arguments.resumed.empty() && !arguments.out.empty() && !arguments.from_center) {
     throw ConfigError(
