@@ -43,7 +43,7 @@ TeamOptions Run::team_options(Evaluator& evaluator) {
   const bool is_replay = run_.config.center.order == OrderKind::replay;
   if (run_.config.guard.action != GuardAction::none && !is_replay) {
     options.on_loss = [this](double loss, std::uint64_t version) {
-      if (step_back_.heed(loss, version)) team_->request_stop();
+      if (!paused_ && step_back_.heed(loss, version)) team_->request_stop();
     };
   }
   for (std::size_t i = 0; i < run_.workers.size(); ++i) {
@@ -76,6 +76,7 @@ TeamOptions::Checkpoints Run::checkpoint_options(Evaluator& evaluator) {
 /// and losses stay what they would be.
 bool Run::pauses(Evaluator& evaluator, const CenterView& center, double seconds) {
   if (!place_.pause->is_reached(clock_.epoch(center.steps), center.steps)) return false;
+  if (step_back_.lost()) return false;  // the run has ended before
   evaluator.wait();
   const auto all = evaluations_.all();
   const bool is_evaluated = !all.empty() && all.back().version == center.version;
