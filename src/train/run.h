@@ -38,9 +38,10 @@ class Run {
  private:
   std::unique_ptr<OrderPolicy> make_order();
   std::optional<RunResult> run_once();
-  bool can_go_back();
-  void go_back();
-  void go_on();
+  bool turn_back(Team& team, Evaluator& evaluator);
+  RunResult run_again();
+  RunResult fail_to_run_again();
+  void go_on(std::optional<LostPart> lost = {});
   [[noreturn]] void fail_to_go_on(const DataError& e) const;
   void start();
   void announce();
@@ -48,11 +49,18 @@ class Run {
   TeamOptions::Checkpoints checkpoint_options(Evaluator& evaluator);
   bool pauses(Evaluator& evaluator, const CenterView& center, double seconds);
   EvaluatorOptions evaluator_options();
-  void save_start();
+  void begin_files();
   RunResult end(Team& team, Evaluator& evaluator);
   void finish(Evaluator& evaluator, const CenterView& last, double seconds);
   void write_order(const Team& team);
+  void write_summary(const RunSummary& summary);
   RunSummary summarise(const Team& team, RunStatus status, double seconds) const;
+
+  /// A step back that is on the disk.
+  struct Turn {
+    LostPart lost;       ///< taken out of the log
+    RunSummary summary;  ///< of before
+  };
 
   ResolvedRun run_;
   const RunPlace place_;
@@ -72,6 +80,7 @@ class Run {
   EvaluationLog evaluations_;
   StepBack step_back_;
   RunKeeping keeping_;
+  std::optional<Turn> turn_;
   Team* team_ = nullptr;
   std::size_t strays_ = 0;
 };

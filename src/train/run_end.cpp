@@ -33,7 +33,7 @@ RunResult Run::end(Team& team, Evaluator& evaluator) {
     if (checkpoint && goes_on) keeping_.save(std::move(*checkpoint), evaluator);
   });
   attempt([&] {  // in case a signal ends the last evaluation
-    folder_.write("summary.json", text_of(summarise(team, RunStatus::interrupted, seconds)));
+    write_summary(summarise(team, RunStatus::interrupted, seconds));
   });
   if (paused_) {
     attempt([&] { evaluator.finish(); });
@@ -55,7 +55,7 @@ RunResult Run::end(Team& team, Evaluator& evaluator) {
   }
   RunResult result{folder_.path(), summarise(team, status, seconds)};
   folder_.sync();
-  attempt([&] { folder_.write("summary.json", text_of(result.summary)); });
+  attempt([&] { write_summary(result.summary); });
   if (cut_short) result.exit_code = ExitCode::interrupted;
   result.failure = failure.get();
   if (result.failure) {
@@ -91,6 +91,10 @@ void Run::write_order(const Team& team) {
                                    .clock = *back});
   }
   folder_.write("order.bin", [&](std::ostream& file) { recording.write(file, team.workers()); });
+}
+
+void Run::write_summary(const RunSummary& summary) {
+  folder_.write("summary.json", text_of(summary));
 }
 
 RunSummary Run::summarise(const Team& team, RunStatus status, double seconds) const {

@@ -43,12 +43,10 @@ void RunKeeping::add(Checkpoint& checkpoint, double seconds) const {
 
 void RunKeeping::save(Checkpoint checkpoint, const Evaluator& evaluator) const {
   evaluator.wait();
-  write_nothing_if_full(checkpoint.version);
   checkpoint.sections["evaluations"] = kept_.evaluations.saved_up_to(checkpoint.version);
   const auto begin = RunningClock::now();
   kept_.folder.sync();  // its evaluations are events by now
-  const auto keep = std::size_t(kept_.run.config.checkpoint.keep);
-  const std::uint64_t bytes = CheckpointFolder(kept_.folder.path()).save(checkpoint, keep);
+  const std::uint64_t bytes = write(checkpoint);
   const std::chrono::duration<double> writing = RunningClock::now() - begin;
   kept_.journal.report(StoredCheckpoint{.version = checkpoint.version,
                                         .seconds = seconds_of(checkpoint),
@@ -64,6 +62,12 @@ void RunKeeping::keep(Checkpoint checkpoint, const Evaluator& evaluator) {
       kept_.journal.warn(std::string(e.what()) + "; the run goes on");
     }
   }
+}
+
+std::uint64_t RunKeeping::write(const Checkpoint& checkpoint) const {
+  write_nothing_if_full(checkpoint.version);
+  const auto keep = std::size_t(kept_.run.config.checkpoint.keep);
+  return CheckpointFolder(kept_.folder.path()).save(checkpoint, keep);
 }
 
 void RunKeeping::write_nothing_if_full(std::uint64_t version) const {

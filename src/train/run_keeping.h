@@ -41,6 +41,9 @@ class RunKeeping {
   void save(Checkpoint checkpoint, const Evaluator& evaluator) const;
   /// The same while the run goes on: what cannot be written costs a warning, once.
   void keep(Checkpoint checkpoint, const Evaluator& evaluator);
+  /// Writes a checkpoint as it is, also over that of its version, and returns its size in bytes.
+  /// Throws: DataError.
+  std::uint64_t write(const Checkpoint& checkpoint) const;
   /// Throws: DataError as of a full disk, where debug.fail asks for it.
   void write_nothing_if_full(std::uint64_t version) const;
 

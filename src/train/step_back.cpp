@@ -23,9 +23,8 @@ bool StepBack::may_go_back() const {
   return lost_ && config_.action == GuardAction::back && !went_back_;
 }
 
-LostLoss StepBack::go_back(std::uint64_t version) {
-  went_back_ = version;
-  return *std::exchange(lost_, std::nullopt);
+void StepBack::mark(Checkpoint& checkpoint) {
+  checkpoint.sections[kGuard].counters[kWentBack] = {checkpoint.version};
 }
 
 void StepBack::add(Checkpoint& checkpoint) {

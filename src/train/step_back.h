@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include "exchange/checkpoint.h"
 #include "runs/journal.h"
@@ -22,11 +23,14 @@ class StepBack {
   const std::optional<LostLoss>& lost() const { return lost_; }
   /// It is lost, and the run has its step back before it.
   bool may_go_back() const;
-  /// Back to this version. Wherever the run goes on from later, it has. Returns why.
-  LostLoss go_back(std::uint64_t version);
+  /// The run has gone back: takes what was lost.
+  LostLoss take_lost() { return *std::exchange(lost_, std::nullopt); }
+  /// To this version.
   std::optional<std::uint64_t> went_back() const { return went_back_; }
 
   void add(Checkpoint& checkpoint);
+  /// Whoever goes on from this one has gone back to it.
+  static void mark(Checkpoint& checkpoint);
   /// True if the run had gone back by then, and this object did not know.
   bool load(const Checkpoint& checkpoint);
 

@@ -9,7 +9,6 @@
 #include "base/error.h"
 #include "base/stray_threads.h"
 #include "exchange/make_order.h"
-#include "runs/checkpoint_folder.h"
 #include "settings/dump.h"
 #include "train/run.h"
 
@@ -53,8 +52,8 @@ std::unique_ptr<OrderPolicy> Run::make_order() {
                            run_.schedule);
 }
 
-/// Takes up what the run has behind it.
-void Run::go_on() try {
+/// Takes up what the run has behind it. `lost`: what was taken out of the log, if it was.
+void Run::go_on(std::optional<LostPart> lost) try {
   run_.identity = identity_in(*resumed_, run_.config, run_.identity);
   evaluations_.load(resumed_->get("evaluations"), run_.workers.size());
   StateLoader clock(resumed_->get("clock"));
@@ -65,12 +64,12 @@ void Run::go_on() try {
   const std::vector<std::uint64_t>& steps = center.counts("steps", run_.workers.size());
   const std::vector<std::uint64_t>& refused = center.counts("refused", run_.workers.size());
   keeping_.begun({.version = resumed_->version, .steps = steps}, seconds);
-  const LostPart lost = drop_later_events(folder_, *resumed_);
+  if (!lost) lost = drop_later_events(folder_, *resumed_);
   journal_.go_on({.version = resumed_->version,
                   .steps = std::accumulate(steps.begin(), steps.end(), std::uint64_t(0)),
                   .seconds = seconds,
                   .refused = std::ranges::any_of(refused, [](auto count) { return count > 0; })},
-                 lost);
+                 *lost);
   for (std::size_t i = 0; i < run_.workers.size(); ++i) {
     if (Worker::gone_at(*resumed_, i)) {
       journal_.warn(fmt::format("worker {} is gone since it has failed", i));
@@ -95,13 +94,12 @@ void Run::start() try { team_->start(); } catch (const DataError& e) {
 
 RunResult Run::run() {
   announce();
-  while (true) {
-    if (auto result = run_once()) return *std::move(result);
-    go_back();
-  }
+  std::optional<RunResult> result = run_once();
+  if (!result) result = run_again();
+  return *std::move(result);
 }
 
-/// Nothing if the run is to go back.
+/// Nothing if the run is to go back, which it does once.
 std::optional<RunResult> Run::run_once() {
   Evaluator evaluator(evaluator_options(), run_.network.state_count());
   CheckpointKeeper keeper([this, &evaluator](Checkpoint checkpoint) {
@@ -113,9 +111,7 @@ std::optional<RunResult> Run::run_once() {
   start();
   if (resumed_) resumed_->sections.clear();  // every replica, which would stay to the end
   folder_.take_away("summary.json");         // of an end that is none any more
-  folder_.write("config.toml", dump_config(run_.config));
-  folder_.keep();
-  if (!resumed_) save_start();
+  if (!turn_) begin_files();
   watch({.config = run_.config,
          .schedule = run_.schedule,
          .train_size = run_.data->train_size,
@@ -127,40 +123,11 @@ std::optional<RunResult> Run::run_once() {
          .keeper = keeper},
         journal_, client_);
   keeper.wait();
-  if (step_back_.may_go_back() && can_go_back()) return std::nullopt;
+  if (step_back_.may_go_back() && turn_back(*team, evaluator)) return std::nullopt;
   RunResult result = end(*team, evaluator);
   strays_ = team->strays();
   if (strays_ > 0) team.release();  // it may be looked at as well
   return result;
-}
-
-/// Takes up the last checkpoint, if nothing else has gone wrong: what has is told by end().
-bool Run::can_go_back() {
-  if (client_.wants_end()) return false;
-  try {
-    team_->join();
-  } catch (...) {
-    return false;
-  }
-  if (team_->strays() > 0) return false;
-  auto checkpoint =
-      CheckpointFolder(folder_.path()).load([this](const std::string& m) { journal_.warn(m); });
-  if (!checkpoint) {
-    journal_.warn("there is no checkpoint to go back to");
-    return false;
-  }
-  resumed_ = std::move(checkpoint);
-  return true;
-}
-
-/// To the checkpoint, and on with a lower rate.
-void Run::go_back() {
-  const LostLoss lost = step_back_.go_back(resumed_->version);
-  run_.schedule.slow_down(run_.config.guard.rate);
-  good_enough_ = false;
-  order_ = make_order();
-  go_on();
-  journal_.report_step_back(lost, seconds_of(*resumed_), resumed_->version);
 }
 
 void Run::announce() {
@@ -169,8 +136,11 @@ void Run::announce() {
   if (!resumed_) journal_.warn_of_schedule(run_.schedule);
 }
 
-/// So that a center is there from the beginning.
-void Run::save_start() {
+/// So that configuration and center are there from the beginning.
+void Run::begin_files() {
+  folder_.write("config.toml", dump_config(run_.config));
+  folder_.keep();
+  if (resumed_) return;
   try {
     center_file_.save(run_.state0, 0);
   } catch (const DataError& error) {
