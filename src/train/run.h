@@ -51,7 +51,8 @@ class Run {
   EvaluatorOptions evaluator_options();
   void begin_files();
   RunResult end(Team& team, Evaluator& evaluator);
-  void finish(Evaluator& evaluator, const CenterView& last, double seconds);
+  bool is_cut_short_late(const Evaluator& evaluator);
+  void finish(Evaluator& evaluator, const Team& team);
   void write_order(const Team& team);
   void write_summary(const RunSummary& summary);
   RunSummary summarise(const Team& team, RunStatus status, double seconds) const;
@@ -68,7 +69,7 @@ class Run {
   RunClient& client_;
   std::atomic<bool> good_enough_{false};  // stop.test_error has been reached
   std::atomic<bool> paused_{false};       // where the place says
-  Hurry hurry_;
+  Hurry hurry_{client_};
   std::unique_ptr<OrderPolicy> order_;
   RunFolder folder_;
   std::optional<Checkpoint> resumed_;  // that the run goes on from

@@ -12,7 +12,7 @@ namespace easgd {
 /// checkpoint is marked, whoever goes on from it has gone back. False, with a warning, if that
 /// cannot be; without one, if something else has gone wrong, which end() tells.
 bool Run::turn_back(Team& team, Evaluator& evaluator) {
-  if (client_.wants_end()) return false;
+  if (hurry_.has_begun()) return false;
   try {
     team.join();
   } catch (...) {

@@ -15,7 +15,7 @@ namespace easgd {
 /// Whatever has failed, everything that was reached is kept; the first failure is the result's.
 RunResult Run::end(Team& team, Evaluator& evaluator) {
   const double seconds = team.seconds();
-  const bool cut_short = !paused_ && client_.wants_end();
+  bool cut_short = !paused_ && hurry_.has_begun();
   FirstError failure;
   const auto attempt = [&failure](const auto& part) {
     try {
@@ -27,19 +27,18 @@ RunResult Run::end(Team& team, Evaluator& evaluator) {
   if (const auto& lost = step_back_.lost()) journal_.report(*lost, seconds);
   attempt([&] { team.join(); });
   attempt([&] { write_order(team); });
-  attempt([&] {
-    auto checkpoint = team.take_last_checkpoint();
-    const bool goes_on = cut_short || paused_ || failure.get() || evaluator.failed();
-    if (checkpoint && goes_on) keeping_.save(std::move(*checkpoint), evaluator);
-  });
+  std::optional<Checkpoint> checkpoint = team.take_last_checkpoint();
+  const auto save = [&] {
+    if (auto last = std::exchange(checkpoint, std::nullopt)) keeping_.save(*last, evaluator);
+  };
+  if (cut_short || paused_ || failure.get() || evaluator.failed()) attempt(save);
   attempt([&] {  // in case a signal ends the last evaluation
     write_summary(summarise(team, RunStatus::interrupted, seconds));
   });
-  if (paused_) {
-    attempt([&] { evaluator.finish(); });
-  } else if (!team.master().is_lost()) {
-    const CenterView last = team.master().view();
-    attempt([&] { finish(evaluator, last, last.seconds.value_or(seconds)); });
+  attempt([&] { finish(evaluator, team); });
+  if (is_cut_short_late(evaluator) && !cut_short) {
+    cut_short = true;
+    attempt(save);
   }
   const bool still = never_moved(team, run_.state0);
   const RunStatus status = verdict({.failed = bool(failure.get()),
@@ -66,11 +65,21 @@ RunResult Run::end(Team& team, Evaluator& evaluator) {
   return result;
 }
 
-/// Says of a failure that the saved center is not the last one, if it is not.
-void Run::finish(Evaluator& evaluator, const CenterView& last, double seconds) {
+/// The end was wanted while the last center was evaluated, and it came in the way of something.
+bool Run::is_cut_short_late(const Evaluator& evaluator) {
+  if (step_back_.lost() || !hurry_.has_begun()) return false;
+  return !paused_ || evaluator.gave_up();
+}
+
+/// Evaluates the last center, if it is there.
+void Run::finish(Evaluator& evaluator, const Team& team) {
+  if (paused_) return evaluator.finish();  // it was offered
+  if (team.master().is_lost()) return;
+  const CenterView last = team.master().view();
   try {
-    evaluator.finish(last, seconds);
+    evaluator.finish(last, last.seconds.value_or(team.seconds()));
   } catch (const Error& error) {
+    // Says that the saved center is not the last one, if it is not.
     const std::optional<std::uint64_t> saved = center_file_.version();
     if (saved == last.version) throw;
     throw Error(error.exit_code(),
