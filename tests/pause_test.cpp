@@ -157,6 +157,30 @@ TEST_CASE("a pause comes at the first version that is so far") {
   }
 }
 
+TEST_CASE("a run that has paused does not go back for a letter that was on its way") {
+  const TemporaryFolder folder;
+  for (const std::string action : {"back", "stop"}) {
+    CAPTURE(action);
+    const Settings more = {"center.order=virtual",
+                           "algorithm.tau=1",
+                           "evaluate.every.epochs=",
+                           "evaluate.every.versions=20",
+                           "checkpoint.every.versions=20",
+                           "guard.action=" + action,
+                           "debug.fail=[\"worker 1 sends NaN at step 40\"]"};
+    const std::string run = folder / action;
+    const PausePoint where{PauseUnit::steps, 40};
+    RunClient calm;
+    check_paused(train(short_run("easgd", more), run, calm, where), run, where);
+    std::vector<std::uint64_t> due;
+    for (const EvaluationEvent& e : evaluations_in(run)) {
+      if (e.version % 20 == 0) due.push_back(e.version);
+    }
+    CHECK(due.size() == last_checkpoint(run) / 20);
+    for (const Event& event : read_run(run).events) CHECK(!std::get_if<GuardEvent>(&event));
+  }
+}
+
 TEST_CASE("a pause behind the end is none, and one that cannot be is told in a line") {
   const TemporaryFolder folder;
   const std::string small = kTrain + "--set data.samples=2000 ";

@@ -88,11 +88,8 @@ void watch(const Watched& w, Journal& journal, RunClient& client) {
   bool heard = false;
   while (!w.team.ended()) {
     std::this_thread::sleep_for(kLook);
-    const bool cut_short = client.wants_end();
-    if (cut_short && !std::exchange(heard, true)) {
-      w.hurry.begin();
-      client.heard_end();
-    }
+    const bool cut_short = w.hurry.has_begun();
+    if (cut_short && !std::exchange(heard, true)) client.heard_end();
     if (cut_short || is_over(w) || w.evaluator.failed()) {
       w.team.request_stop();
     }
