@@ -42,6 +42,7 @@ class Run {
   RunResult run_again();
   RunResult fail_to_run_again();
   void go_on(std::optional<LostPart> lost = {});
+  bool is_enough(const Evaluation& evaluation) const;
   [[noreturn]] void fail_to_go_on(const DataError& e) const;
   void start();
   void announce();

@@ -41,7 +41,6 @@ bool Run::turn_back(Team& team, Evaluator& evaluator) {
 /// From the checkpoint. Whatever fails, the run has a result, and can go on from there.
 RunResult Run::run_again() try {
   const LostLoss lost = step_back_.take_lost();
-  good_enough_ = false;
   go_on(turn_->lost);
   order_ = make_order();  // at the lower rate
   journal_.report_step_back(lost, seconds_of(*resumed_), resumed_->version);

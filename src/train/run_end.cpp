@@ -35,7 +35,11 @@ RunResult Run::end(Team& team, Evaluator& evaluator) {
   attempt([&] {  // in case a signal ends the last evaluation
     write_summary(summarise(team, RunStatus::interrupted, seconds));
   });
-  attempt([&] { finish(evaluator, team); });
+  attempt([&] {  // the pause's own evaluation may be the one that the run was for
+    if (paused_) evaluator.wait();
+    if (good_enough_) paused_ = false;
+    finish(evaluator, team);
+  });
   if (is_cut_short_late(evaluator) && !cut_short) {
     cut_short = true;
     attempt(save);

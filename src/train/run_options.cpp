@@ -102,8 +102,7 @@ EvaluatorOptions Run::evaluator_options() {
       .report =
           [this](const Evaluation& e) {
             evaluations_.add(e);
-            const std::optional<double> enough = run_.config.stop.test_error;
-            if (enough && e.test.error() <= *enough) good_enough_ = true;
+            if (is_enough(e)) good_enough_ = true;
             journal_.report(e, clock_.epoch(e.steps));
           },
       .warn = [this](const std::string& message) { journal_.warn(message); },

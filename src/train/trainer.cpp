@@ -52,10 +52,17 @@ std::unique_ptr<OrderPolicy> Run::make_order() {
                            run_.schedule);
 }
 
+bool Run::is_enough(const Evaluation& evaluation) const {
+  const std::optional<double> enough = run_.config.stop.test_error;
+  return enough && evaluation.test.error() <= *enough;
+}
+
 /// Takes up what the run has behind it. `lost`: what was taken out of the log, if it was.
 void Run::go_on(std::optional<LostPart> lost) try {
   run_.identity = identity_in(*resumed_, run_.config, run_.identity);
   evaluations_.load(resumed_->get("evaluations"), run_.workers.size());
+  good_enough_ =
+      std::ranges::any_of(evaluations_.all(), [this](const Evaluation& e) { return is_enough(e); });
   StateLoader clock(resumed_->get("clock"));
   clock_.describe(clock);
   if (step_back_.load(*resumed_)) run_.schedule.slow_down(run_.config.guard.rate);

@@ -86,6 +86,7 @@ void watch(const Watched& w, Journal& journal, RunClient& client) {
   const bool loses_patience =
       w.config.workers.patience > 0 && w.config.center.order != OrderKind::replay;
   bool heard = false;
+  if (is_over(w)) w.team.request_stop();  // a run that goes on may have been good enough
   while (!w.team.ended()) {
     std::this_thread::sleep_for(kLook);
     const bool cut_short = w.hurry.has_begun();
