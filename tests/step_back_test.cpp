@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "program.h"
 #include "runs/run_record.h"
 #include "settings/load.h"
@@ -114,6 +115,28 @@ TEST_CASE("a run that is killed after its step back has gone back, and goes on a
     CHECK(bytes_of(killed + "/center.safetensors") == bytes_of(run + "/center.safetensors"));
     CHECK(bytes_of(killed + "/order.bin") == bytes_of(run + "/order.bin"));
   }
+}
+
+TEST_CASE("a run that fails after its step back has a result, and goes on from there") {
+  struct Failing final : Listener {
+    void warn(const std::string& message) override {
+      if (message.find("the run goes back to version ") == message.npos) return;
+      throw DataError("the new team cannot be made");
+    }
+  };
+  const TemporaryFolder folder;
+  const std::string run = folder / "run";
+  Failing failing;
+  const RunResult result = train(jumping(kRateJumps), run, failing);
+  CHECK(result.exit_code == ExitCode::data);
+  REQUIRE(result.failure);
+  CHECK_THROWS_WITH_AS(std::rethrow_exception(result.failure), "the new team cannot be made",
+                       DataError);
+  CHECK(read_run(run).summary.value().status == RunStatus::failed);
+  CHECK(fs::exists(run + "/order.bin"));
+  Listener client;
+  CHECK(resume(load_config(run + "/config.toml", {}), run, client).status() == RunStatus::done);
+  CHECK(guards_in(run).empty());
 }
 
 TEST_CASE("a step back that cannot be written ends the run where it is, with all of its files") {
