@@ -93,10 +93,26 @@ TEST_CASE("nobody goes on while those are at work who decide it") {
   CHECK(halving.next() == Step{0, 1});
 }
 
-TEST_CASE("who cannot go on any more is known before all are done") {
+TEST_CASE("who cannot go on any more is known before all are done, but after one has ended well") {
+  const double lost = std::nan("");
   Halving halving({.candidates = 6, .rungs = 1, .eta = 3});
   for (std::size_t i = 0; i < 3; ++i) halving.report(i, 0, double(i));
-  CHECK(halving.losers() == std::vector<std::size_t>{2});  // of six two go on at most
+  halving.report(3, 0, lost);
+  CHECK(halving.losers() == std::vector<std::size_t>{3});
+  halving.report(0, 1, lost);
+  CHECK(halving.losers() == std::vector<std::size_t>{3});  // all others may have to step in
+  halving.report(1, 1, 5);
+  CHECK(halving.losers() == std::vector<std::size_t>{2, 3});  // of six two go on at most
+}
+
+TEST_CASE("whoever takes the place of one that was lost has not been stopped before") {
+  const double lost = std::nan("");
+  Halving halving({.candidates = 3, .rungs = 1, .eta = 3});
+  for (std::size_t i = 0; i < 3; ++i) halving.report(i, 0, double(i));
+  halving.begin(0, 1);
+  CHECK(halving.losers().empty());
+  halving.report(0, 1, lost);
+  CHECK(halving.next() == Step{1, 1});
 }
 
 TEST_CASE("however results come in, each step keeps the rule, and one comes to its end") {
@@ -106,12 +122,12 @@ TEST_CASE("however results come in, each step keeps the rule, and one comes to i
     Halving halving({.candidates = count, .rungs = rungs, .eta = eta});
     std::vector<std::vector<double>> results(rungs + 1);  // of each level
     std::vector<Step> at_work;
-    std::set<std::size_t> lost, ended;
+    std::set<std::size_t> lost, ended, lost_at_end;
     const std::size_t places = 1 + random() % 4;
     const auto value = [&] { return random() % 9 == 0 ? std::nan("") : double(random() % 1000); };
     std::vector<std::vector<double>> values(count);
     for (auto& of_one : values) {
-      for (std::size_t i = 0; i <= rungs; ++i) of_one.push_back(i == 0 ? value() : random() % 1000);
+      for (std::size_t i = 0; i <= rungs; ++i) of_one.push_back(value());
     }
     while (true) {
       while (at_work.size() < places) {
@@ -137,12 +153,14 @@ TEST_CASE("however results come in, each step keeps the rule, and one comes to i
       const double result = values[step.candidate][step.level];
       halving.report(step.candidate, step.level, result);
       results[step.level].push_back(result);
-      if (step.level == rungs) ended.insert(step.candidate);
+      if (step.level < rungs) continue;
+      (std::isfinite(result) ? ended : lost_at_end).insert(step.candidate);
     }
-    const bool any_finite =
-        std::ranges::any_of(values, [](const auto& of_one) { return std::isfinite(of_one[0]); });
-    CHECK(ended.empty() != any_finite);
-    CHECK(lost.size() + ended.size() == count);
+    const auto is_finite = [](double v) { return std::isfinite(v); };
+    const bool any_can_end = std::ranges::any_of(
+        values, [&](const auto& of_one) { return std::ranges::all_of(of_one, is_finite); });
+    CHECK(ended.empty() != any_can_end);
+    CHECK(lost.size() + ended.size() + lost_at_end.size() == count);
   }
 }
 
@@ -178,6 +196,13 @@ RungResult error(double value) {
   return {.test_error = value, .test_loss = 1, .train_loss = 1};
 }
 
+RunSummary ended_with(double test_error) {
+  RunSummary summary;
+  summary.test_error = test_error;
+  summary.test_loss = 1;
+  return summary;
+}
+
 }  // namespace
 
 TEST_CASE("runs that differ in the seed are judged together, by their mean") {
@@ -195,6 +220,8 @@ TEST_CASE("runs that differ in the seed are judged together, by their mean") {
   candidates.paused(plan.runs[3], plan.rungs[0], error(0.4));
   REQUIRE(candidates.next_run() == &plan.runs[2]);
   CHECK(text_of(candidates.take_next()) == "b1@epochs=3 b2@epochs=3 ");
+  CHECK(candidates.losers().empty());  // b may be lost yet
+  for (const std::size_t i : {2, 3}) candidates.finished(plan.runs[i], ended_with(0.4));
   CHECK(candidates.losers() == std::vector<const SweepRun*>{&plan.runs[0], &plan.runs[1]});
 }
 
@@ -237,18 +264,52 @@ TEST_CASE("what a manifest says is enough to go on") {
   CHECK(text_of(again.take_next()) == "a1@epochs=2 a2@epochs=2 ");
 }
 
-TEST_CASE("runs that are done count at every rung, and one that joins them goes the whole way") {
+TEST_CASE("runs that are done count at every rung, and one that joins them is judged with them") {
   const SweepPlan plan = plan_of(2);
   Candidates candidates(plan, {});
-  RunSummary summary;
-  summary.test_error = 0.1;
-  summary.test_loss = 1;
-  candidates.finished(plan.runs[0], summary);
-  CHECK(text_of(candidates.open_legs()) == "a2@end ");
-  candidates.finished(plan.runs[1], summary);
+  candidates.finished(plan.runs[0], ended_with(0.1));
+  CHECK(text_of(candidates.open_legs()) == "a2@epochs=1 ");
+  candidates.finished(plan.runs[1], ended_with(0.1));
   CHECK(candidates.open_legs().empty());
   CHECK(text_of(candidates.take_next()) == "b1@epochs=1 b2@epochs=1 ");
   for (const std::size_t i : {2, 3}) candidates.paused(plan.runs[i], plan.rungs[0], error(0.2));
   CHECK(candidates.next_run() == nullptr);
   CHECK(candidates.losers().size() == 2);
+}
+
+TEST_CASE("a seed that ends before a rung leaves its combination where the others are") {
+  const SweepPlan plan = plan_of(2);
+  for (const double other : {0.3, 0.1}) {
+    CAPTURE(other);
+    Candidates candidates(plan, {});
+    candidates.take_next();
+    candidates.take_next();
+    candidates.finished(plan.runs[0], ended_with(0.2));
+    candidates.paused(plan.runs[1], plan.rungs[0], error(0.2));
+    for (const std::size_t i : {2, 3}) candidates.paused(plan.runs[i], plan.rungs[0], error(other));
+    CHECK(candidates.open_legs().empty());
+    REQUIRE(candidates.next_run());
+    if (other > 0.2) {
+      CHECK(text_of(candidates.take_next()) == "a2@epochs=3 ");
+      candidates.paused(plan.runs[1], plan.rungs[1], error(0.2));
+      CHECK(text_of(candidates.take_next()) == "a2@end ");
+      candidates.finished(plan.runs[1], ended_with(0.2));
+    } else {
+      candidates.take_next();
+      for (const std::size_t i : {2, 3}) candidates.finished(plan.runs[i], ended_with(other));
+      CHECK(candidates.losers() == std::vector<const SweepRun*>{&plan.runs[1]});
+    }
+    CHECK(candidates.next_run() == nullptr);
+    CHECK(candidates.losers().size() == (other > 0.2 ? 2 : 1));
+  }
+}
+
+TEST_CASE("a manifest that calls a seed done on its way to the end sends no other there") {
+  const SweepPlan plan = plan_of(2);
+  SweepRecord record;
+  record.note({.identity = "a1", .state = RunState::done, .until = "end"});
+  record.note({.identity = "a2", .until = "epochs=1", .result = error(0.2)});
+  Candidates candidates(plan, record);
+  candidates.finished(plan.runs[0], ended_with(0.2));
+  CHECK(candidates.open_legs().empty());
 }

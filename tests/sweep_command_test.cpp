@@ -409,6 +409,59 @@ TEST_CASE("runs that were stopped early come to their end when the sweep file le
   CHECK(count(study.states(), RunState::done) == 9);
 }
 
+TEST_CASE(
+    "a run that is stopped on its way, by another plan, is told to have come where it paused") {
+  const std::string end = "[set]\nstop.epochs = 200\n";
+  const Study study("early_stop = {first = {epochs = 1}, eta = 100}\n[axes]\n" +
+                    std::string("algorithm.learning_rate = [0.00001, 0.00002]\n") + end);
+  const pid_t sweep = study.start();
+  while (!fs::exists(study.out() / "manifest.jsonl") || study.beginnings().empty()) sleep_ms(10);
+  const auto all = [&study] {
+    int sum = 0;
+    for (const auto& [identity, times] : study.beginnings()) sum += times;
+    return sum;
+  };
+  while (all() < 3) sleep_ms(5);  // the better one is on its way to 100 epochs
+  kill(-sweep, SIGKILL);
+  CHECK(code_of(sweep) == 128 + SIGKILL);
+  study.rewrite(
+      "early_stop = {first = {epochs = 1}, eta = 4}\n[axes]\nalgorithm.learning_rate = [0.00001, "
+      "0.00002, 0.01, 0.005]\n" +
+      end);
+  const Answer answer = study.run();
+  CAPTURE(answer.text);
+  CHECK(answer.code == 0);
+  CHECK(count(study.states(), RunState::stopped_early) == 3);
+  const SweepRecord record = study.record();
+  for (const auto& [identity, state] : record.states) {
+    if (state.state != RunState::stopped_early) continue;
+    REQUIRE(state.result);
+    CHECK(record.rungs.at(identity).contains(state.until));
+  }
+  CHECK(answer.text.find("nan") == std::string::npos);
+}
+
+TEST_CASE("another rule of early stopping is told; how long the rest takes is not") {
+  const std::string axes = "\n[axes]\nalgorithm.tau = [1, 4]\n[set]\nstop.epochs = 2\n";
+  const Study study("early_stop = {first = {epochs = 1}}" + axes);
+  const auto told = [&study] {
+    return program("sweep " + study.file() + " --out " + study.out().string()).text;
+  };
+  CHECK(told().find("than before") == std::string::npos);
+  CHECK(study.run("--dry-run").text.find("2 runs; about 0 s") != std::string::npos);
+  for (const std::string change : {"eta = 4", "eta = 4, metric = \"test_loss\""}) {
+    study.rewrite("early_stop = {first = {epochs = 1}, " + change + "}" + axes);
+    CHECK(told().find("; runs are compared by another rule than before") != std::string::npos);
+    CHECK(told().find("than before") == std::string::npos);
+  }
+  CHECK(study.record().plan->eta == 4);
+  CHECK(study.record().plan->metric == "test_loss");
+  study.rewrite("early_stop = {first = {epochs = 1}}\n[axes]\nalgorithm.tau = [1, 4, 16]\n" +
+                std::string("[set]\nstop.epochs = 2\n"));
+  CHECK(study.run("--dry-run").text.find("3 runs; how long the rest takes is not known") !=
+        std::string::npos);
+}
+
 TEST_CASE("a combination that fails at a rung costs nothing else; a search stops by itself") {
   const Study study(kHalving + "[axes]\ndata.crop = [0, 4]\nalgorithm.tau = [1, 4]\n[set]\n" +
                     "stop.epochs = 2\n" + kConvolution);
@@ -477,7 +530,6 @@ TEST_CASE("what ails all runs ends a sweep early; what killed one is said") {
   while (!fs::exists(killed.out() / "manifest.jsonl") || killed.beginnings().empty()) sleep_ms(10);
   const std::string run = (killed.out() / killed.runs().at(0).folder).string();
   for (int attempt = 1; attempt <= 2; ++attempt) {
-    // What an earlier attempt has left is gone when the next one is noted.
     while (killed.beginnings().begin()->second < attempt) sleep_ms(10);
     wait_for_file(run + "/center.safetensors");
     for (const pid_t child : children_of(sweep)) kill(child, SIGKILL);
@@ -487,6 +539,47 @@ TEST_CASE("what ails all runs ends a sweep early; what killed one is said") {
   CHECK(state.state == RunState::failed);
   CHECK(state.exit_code == 137);
   CHECK(state.reason.starts_with("ended by signal 9 (Killed)"));
+}
+
+TEST_CASE(
+    "a run that was killed on its way behind a rung goes on from there, not from the beginning") {
+  const Study study("early_stop = {first = {epochs = 1}, eta = 1000}\n[set]\nstop.epochs = 1000\n");
+  const pid_t sweep = study.start();
+  while (!fs::exists(study.out() / "manifest.jsonl") || study.beginnings().empty()) sleep_ms(10);
+  const std::string id = study.runs().at(0).identity;
+  while (study.beginnings()[id] < 2) sleep_ms(5);
+  const fs::path run = study.out() / "runs" / id;
+  std::ofstream(run / "mark") << "of the first attempt";
+  for (const pid_t child : children_of(sweep)) kill(child, SIGKILL);
+  CHECK(code_of(sweep) == 0);
+  CAPTURE(bytes_of(study.log()));
+  CHECK(study.beginnings()[id] == 3);
+  CHECK(fs::exists(run / "mark"));
+}
+
+TEST_CASE("a run that cannot go on from its checkpoint is tried once more, from the beginning") {
+  const Study study("early_stop = {first = {epochs = 1}, eta = 1000}\n[set]\nstop.epochs = 300\n");
+  const pid_t sweep = study.start();
+  while (!fs::exists(study.out() / "manifest.jsonl") || study.beginnings().empty()) sleep_ms(10);
+  const std::string id = study.runs().at(0).identity;
+  while (study.beginnings()[id] < 2) sleep_ms(5);
+  kill(-sweep, SIGKILL);
+  CHECK(code_of(sweep) == 128 + SIGKILL);
+  const fs::path run = study.out() / "runs" / id;
+  std::size_t damaged = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(run / "checkpoints")) {
+    if (!entry.is_regular_file()) continue;
+    std::ofstream(entry.path()) << "damaged";
+    ++damaged;
+  }
+  REQUIRE(damaged > 0);
+  std::ofstream(run / "mark") << "of the first attempt";
+  const Answer answer = study.run();
+  CAPTURE(answer.text);
+  CHECK(answer.code == 0);
+  CHECK(answer.text.find("1 of 1 runs done") != std::string::npos);
+  CHECK_FALSE(fs::exists(run / "mark"));
+  CHECK(study.record().state_of(id).attempt == 2);
 }
 
 TEST_CASE("a summary that no run has written is no end of a run") {

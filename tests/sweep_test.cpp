@@ -353,6 +353,9 @@ TEST_CASE("wrong early stopping is a complaint about the sweep file's line") {
   is_at_line("{first = {weeks = 1}}", "found {weeks = 1}");
   is_at_line("{first = {epochs = 1, steps = 2}}", "found {");
   is_at_line("{first = {epochs = 1}}", "below the end of the runs, stop.epochs = 1; found 1");
+  is_at_line("{first = {epochs = 1e-320}}", "expected at most 20 rungs below stop.epochs = 1");
+  is_at_line("{first = {epochs = 9.5e-7}, eta = 2}", "give a larger first, as 1.9e-06");
+  CHECK(Study("early_stop = {first = {epochs = 1.9e-6}, eta = 2}\n").plan().rungs.size() == 20);
   is_at_line("{first = {steps = 1}}", "expected that all runs have stop.steps");
   CHECK(complaint("{first = {epochs = 1}}", "[axes]\nstop.epochs = [2, 3]\n")
             .ends_with("expected runs of one length; found stop.epochs = 2 and 3"));

@@ -2,6 +2,7 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -86,6 +87,12 @@ SweepOptions options_of(const SweepFile& file, const SweepPlan& plan) {
           .runs_per_device = std::size_t(file.runs_per_device)};
 }
 
+/// How many runs go on is known as long as none has begun.
+bool is_left_open(const SweepPlan& plan, const States& states, const std::vector<OpenRun>& open) {
+  const auto has_begun = [](const auto& state) { return state.second != RunState::waiting; };
+  return plan.early_stop && !open.empty() && std::ranges::any_of(states, has_begun);
+}
+
 /// In words; the machine on which the sweep is planned may lack what its runs want.
 std::string time_left(const SweepPlan& plan, const States& states, const SweepFile& file,
                       const Estimate& estimate) {
@@ -96,6 +103,9 @@ std::string time_left(const SweepPlan& plan, const States& states, const SweepFi
       const RunState state = states.at(run.identity());
       const bool is_stopped = state == RunState::stopped_early && plan.early_stop;
       if (state != RunState::done && !is_stopped) open.push_back({&run});
+    }
+    if (is_left_open(plan, states, open)) {
+      return "how long the rest takes is not known: it depends on how many runs go on";
     }
     const Capacity capacity(options.machine, options.concurrent, options.runs_per_device);
     const auto left = seconds_left(open, estimate, capacity);

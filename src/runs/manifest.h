@@ -44,12 +44,19 @@ struct PlanEvent {
   std::string base;                     ///< names the configuration that is varied
   std::vector<std::string> axes;        ///< dotted keys, in the order of the sweep file
   std::vector<std::string> rungs = {};  ///< where runs pause and are compared: "epochs=1"
+  std::uint64_t eta = 0;    ///< one of so many goes on at each rung; 0: nobody stops early
+  std::string metric = {};  ///< by which they are compared; empty: as eta 0
   std::uint64_t total = 0;
   std::vector<PlannedRun> runs;
 
   /// The same keys of the same configuration, under the same name.
   bool varies_same(const PlanEvent& other) const {
     return name == other.name && base == other.base && axes == other.axes;
+  }
+
+  /// Runs are stopped early by the same rule, at whatever rungs.
+  bool compares_same(const PlanEvent& other) const {
+    return eta == other.eta && metric == other.metric;
   }
 
   template <class Keys>
@@ -60,6 +67,8 @@ struct PlanEvent {
     k("base", base);
     k("axes", axes);
     k("rungs", rungs);
+    k("eta", eta);
+    k("metric", metric);
     k("total", total);
     k("runs", runs);
   }

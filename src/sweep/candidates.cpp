@@ -71,7 +71,9 @@ void Candidates::take_up(Member& member, const SweepRecord& record) const {
       member.level = i;
     }
   }
-  const auto level = level_of(record.state_of(identity).until);
+  const StateEvent state = record.state_of(identity);
+  if (state.state == RunState::done) return;
+  const auto level = level_of(state.until);
   member.has_begun = member.has_begun || level;
   member.level = std::max(member.level, level.value_or(0));
 }
@@ -85,7 +87,6 @@ void Candidates::finished(const SweepRun& run, const RunSummary& summary) {
   Member& member = member_of(run);
   member.is_done = member.has_begun = true;
   member.has_failed = false;
-  member.level = halving_.end();
   const double value = value_of(result_of(summary), plan_.early_stop->metric);
   for (std::optional<double>& result : member.results) result = result.value_or(value);
   report(places_.at(run.identity()).first);
@@ -106,11 +107,12 @@ void Candidates::failed(const SweepRun& run) {
   report(places_.at(run.identity()).first);
 }
 
-/// Tells of a candidate what all its runs have come to.
+/// Tells of a candidate what all its runs have come to. Where it is, those say that are not done:
+/// one that has ended before a rung waits for nobody.
 void Candidates::report(std::size_t number) {
   const Group& group = groups_[number];
   for (const Member& member : group) {
-    if (member.has_begun) halving_.begin(number, member.level);
+    if (member.has_begun) halving_.begin(number, member.is_done ? 0 : member.level);
   }
   for (std::size_t level = 0; level <= halving_.end(); ++level) {
     double sum = 0;

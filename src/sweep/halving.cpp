@@ -25,9 +25,11 @@ bool Halving::rests_at(std::size_t candidate, std::size_t level) const {
   return c.level == level && c.results[level];
 }
 
-bool Halving::has_ended_well(const Candidate& c) const {
-  const std::optional<double>& result = c.results[end()];
-  return result && std::isfinite(*result);
+bool Halving::somebody_has_ended_well() const {
+  return std::ranges::any_of(candidates_, [this](const Candidate& c) {
+    const std::optional<double>& result = c.results[end()];
+    return result && std::isfinite(*result);
+  });
 }
 
 bool Halving::somebody_is_at_work() const {
@@ -67,8 +69,7 @@ std::optional<Halving::Step> Halving::next() const {
   for (std::size_t i = 0; i < candidates_.size(); ++i) {
     if (!candidates_[i].level) return Step{i, 0};
   }
-  const auto ended_well = [this](const Candidate& c) { return has_ended_well(c); };
-  if (somebody_is_at_work() || std::ranges::any_of(candidates_, ended_well)) return std::nullopt;
+  if (somebody_is_at_work() || somebody_has_ended_well()) return std::nullopt;
   for (std::size_t level = end(); level-- > 0;) {
     if (const auto step = first_resting(level, candidates_.size())) return step;
   }
@@ -77,6 +78,8 @@ std::optional<Halving::Step> Halving::next() const {
 
 std::vector<std::size_t> Halving::losers() const {
   const bool is_over = !next() && !somebody_is_at_work();
+  // Until one has ended well, each may have to step in for those that are lost on their way.
+  const bool is_decided = is_over || somebody_has_ended_well();
   std::vector<std::size_t> losers;
   std::size_t possible = candidates_.size();  // that may come to the level
   for (std::size_t level = 0; level < end(); ++level) {
@@ -84,7 +87,8 @@ std::vector<std::size_t> Halving::losers() const {
     const std::size_t places = is_over ? 0 : std::max<std::size_t>(1, possible / shape_.eta);
     const std::vector<std::size_t> order = ranked(level);
     for (std::size_t i = 0; i < order.size(); ++i) {
-      const bool is_out = i >= places || !std::isfinite(*candidates_[order[i]].results[level]);
+      const bool is_finite = std::isfinite(*candidates_[order[i]].results[level]);
+      const bool is_out = !is_finite || (is_decided && i >= places);
       if (!is_out || !rests_at(order[i], level)) continue;
       losers.push_back(order[i]);
       --possible;

@@ -5,7 +5,7 @@
 //   free place     from the highest rung down: whoever is among the floor(n / eta) best of the n
 //                  results of its rung, and has not gone on yet, goes on to the next rung; if there
 //                  is none, the next candidate begins
-//   nothing left   if no candidate has come to its end, the best of the highest rung goes on
+//   nothing left   if no candidate has come to its end well, the best of the highest rung goes on
 //
 // Candidates are numbered from 0, and begin in that order. Levels 0, 1, ... are rungs, the last
 // level is the candidate's end.
@@ -44,7 +44,8 @@ class Halving {
   /// Who is to be on its way to which level, now that there is a place for it; nothing if all have
   /// to wait for a result, or for ever.
   std::optional<Step> next() const;
-  /// Those who rest at a rung and cannot go on any more, whatever comes.
+  /// Those who rest at a rung and cannot go on any more, whatever comes. Until a candidate has
+  /// ended well, these are only those whose results are not finite: others may have to step in.
   std::vector<std::size_t> losers() const;
 
  private:
@@ -55,7 +56,7 @@ class Halving {
   };
 
   bool rests_at(std::size_t candidate, std::size_t level) const;
-  bool has_ended_well(const Candidate& candidate) const;
+  bool somebody_has_ended_well() const;
   bool somebody_is_at_work() const;
   std::vector<std::size_t> ranked(std::size_t level) const;
   std::optional<Step> first_resting(std::size_t level, std::size_t best) const;

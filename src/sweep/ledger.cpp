@@ -3,12 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <set>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace easgd {
 namespace {
+
+using Rungs = std::map<std::string, RungResult>;
 
 bool goes_on(const SweepRecord& record, const PlanEvent& plan) {
   return record.plan && record.plan->varies_same(plan);
@@ -19,7 +24,7 @@ bool is_same(const SweepRecord& record, const PlanEvent& plan) {
   if (!goes_on(record, plan)) return false;
   std::vector<PlannedRun> runs = record.plan->runs;
   runs.resize(runs.size() - record.added);
-  return runs == plan.runs && record.plan->rungs == plan.rungs;
+  return runs == plan.runs && record.plan->rungs == plan.rungs && record.plan->compares_same(plan);
 }
 
 std::set<std::string> identities_in(const PlanEvent& plan) {
@@ -51,12 +56,34 @@ std::string Ledger::take(const SweepPlan& plan) {
     remark +=
         "; the rungs are others than before: runs that were stopped early and may go on now "
         "begin again";
+  } else if (!earlier->compares_same(event)) {
+    remark +=
+        "; runs are compared by another rule than before: those that were stopped early and may go "
+        "on now begin again";
   }
   return remark;
 }
 
 void Ledger::add(const PlannedRun& run) {
   if (record_.add(run)) manifest_.write(AddedEvent{.run = run});
+}
+
+bool Ledger::stop(const SweepRun& run, PauseUnit unit) {
+  const StateEvent last = state_of(run);
+  if (last.state == RunState::stopped_early && last.result) return false;
+  StateEvent state{
+      .state = RunState::stopped_early, .attempt = last.attempt, .exit_code = last.exit_code};
+  double farthest = 0;
+  const auto rungs = record_.rungs.find(run.identity());
+  for (const auto& [until, result] : rungs == record_.rungs.end() ? Rungs() : rungs->second) {
+    const PausePoint place = pause_point_of(until);
+    if (place.unit != unit || place.value <= farthest) continue;
+    farthest = place.value;
+    state.until = until;
+    state.result = result;
+  }
+  note(run, std::move(state));
+  return true;
 }
 
 void Ledger::note(const SweepRun& run, StateEvent state) {

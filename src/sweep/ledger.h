@@ -5,6 +5,7 @@
 #include <string>
 
 #include "runs/manifest.h"
+#include "runs/pause_point.h"
 #include "sweep/plan.h"
 
 namespace easgd {
@@ -24,6 +25,9 @@ class Ledger {
   void add(const PlannedRun& run);
   /// The state of a run from now on.
   void note(const SweepRun& run, StateEvent state);
+  /// It goes no further than the last place, of that unit, where it has paused. False if that is
+  /// known.
+  bool stop(const SweepRun& run, PauseUnit unit);
 
   const SweepRecord& record() const { return record_; }
   StateEvent state_of(const SweepRun& run) const { return record_.state_of(run.identity()); }

@@ -333,6 +333,10 @@ PlanEvent SweepPlan::event() const {
   event.base = base;
   event.axes = axes;
   for (const PausePoint& rung : rungs) event.rungs.push_back(rung.text());
+  if (early_stop) {
+    event.eta = early_stop->eta;
+    event.metric = config::name_of(early_stop->metric);
+  }
   event.total = runs.size();
   for (const SweepRun& run : runs) event.runs.push_back(run.planned);
   return event;

@@ -4,12 +4,15 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "base/error.h"
 
 namespace easgd {
 namespace {
+
+constexpr std::size_t kMostRungs = 20;
 
 std::optional<double> end_of(const Config& config, PauseUnit unit) {
   if (unit == PauseUnit::epochs) return config.stop.epochs;
@@ -46,13 +49,18 @@ double common_end(const EarlyStop& stop, const std::vector<SweepRun>& runs) {
 
 std::vector<PausePoint> rungs_of(const EarlyStop& stop, const std::vector<SweepRun>& runs) {
   const double end = common_end(stop, runs);
+  const std::string end_text = fmt::format("stop.{} = {}", config::name_of(stop.first.unit), end);
   std::vector<PausePoint> rungs;
   for (PausePoint rung = stop.first; rung.value < end; rung.value *= double(stop.eta)) {
+    if (rungs.size() == kMostRungs) {
+      fail(stop, fmt::format("expected at most {} rungs below {}; give a larger first, as {:.2g}",
+                             kMostRungs, end_text, 2 * end / std::pow(stop.eta, kMostRungs)));
+    }
     rungs.push_back(pause_point_of(rung.text()));  // so that 3 x 0.1 is 0.3
   }
   if (rungs.empty()) {
-    fail(stop, fmt::format("expected first below the end of the runs, stop.{} = {}; found {}",
-                           config::name_of(stop.first.unit), end, stop.first.value));
+    fail(stop, fmt::format("expected first below the end of the runs, {}; found {}", end_text,
+                           stop.first.value));
   }
   return rungs;
 }

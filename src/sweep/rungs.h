@@ -12,7 +12,7 @@ namespace easgd {
 
 /// first, first * eta, first * eta^2, ..., below the end of the runs.
 /// Throws: ConfigError if runs have no such end, or not all the same; if it is not behind the first
-/// rung; or if one of them makes no checkpoints.
+/// rung, or too many rungs lie before it; or if one of them makes no checkpoints.
 std::vector<PausePoint> rungs_of(const EarlyStop& stop, const std::vector<SweepRun>& runs);
 
 /// What early stopping is going to come to, if each rung is decided when it is full.

@@ -6,10 +6,8 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <list>
 #include <map>
-#include <memory>
 #include <set>
 
 #include "base/child_process.h"
@@ -17,6 +15,7 @@
 #include "base/exit_code.h"
 #include "sweep/candidates.h"
 #include "sweep/ledger.h"
+#include "sweep/start_run.h"
 #include "sweep/sweep_table.h"
 #include "sweep/time_left.h"
 
@@ -32,26 +31,6 @@ constexpr auto kGlance = std::chrono::milliseconds(500);
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
-
-/// A run that is at work.
-struct Running {
-  const SweepRun* run;
-  std::optional<PausePoint> pause;
-  std::uint64_t attempt;
-  Share share;
-  std::unique_ptr<ChildProcess> process;
-  MetricsTail tail;
-  bool given_up = false;
-  RunGlance glance = {};
-  Clock::time_point begin = Clock::now();
-};
-
-/// A run that waits for its turn, the `attempt`-th.
-struct Waiting {
-  const SweepRun* run;
-  std::optional<PausePoint> pause = {};
-  std::uint64_t attempt = 1;
-};
 
 /// Why a run has not come to its end.
 std::string reason_of(const ChildProcess& process, const std::string& last_words) {
@@ -89,14 +68,12 @@ class Supervisor {
   void count_finished(const SweepRun& run, const RunSummary& summary);
   void launch_what_fits();
   void launch_waiting();
-  std::vector<std::string> training_of(const Waiting& next);
   std::optional<Share> share_of(const SweepRun& run);
   bool launch(const Waiting& next);
-  void start(const Waiting& next, const Share& share);
   void collect();
   void finish(const Running& ended);
-  void pause(const Running& ended, const RunSummary& summary);
-  void stop_losers();
+  void pause(const Waiting& which, const RunSummary& summary);
+  bool stop_losers();
   void fail(const Waiting& which, StateEvent how);
   void note(const Waiting& which, StateEvent state);
   void end_all();
@@ -173,7 +150,7 @@ void Supervisor::take_asked() {
 
 void Supervisor::give_up() {
   for (Running& running : running_) {
-    if (running.given_up || !client_.gives_up(running.run->identity())) continue;
+    if (running.given_up || !client_.gives_up(running.begun.run->identity())) continue;
     running.given_up = true;
     running.process->terminate();
   }
@@ -202,24 +179,6 @@ void Supervisor::launch_waiting() {
     const auto here = next++;
     if (launch(*here)) waiting_.erase(here);
   }
-}
-
-/// The command that begins a run, or goes on with it from its last checkpoint. What fails to go on
-/// begins anew.
-std::vector<std::string> Supervisor::training_of(const Waiting& next) {
-  const std::string& id = next.run->identity();
-  const std::string folder = folder_.run(id).string();
-  if (next.attempt == 1) folder_.clear_log(id);
-  std::vector<std::string> words = {own_program().string(), "train"};
-  if (next.attempt == 1 && folder_.can_go_on(id)) {
-    words.insert(words.end(), {"--resume", folder});
-  } else {
-    folder_.clear_run(id);
-    folder_.write_config(id, next.run->config);
-    words.insert(words.end(), {folder_.config(id).string(), "--out", folder});
-  }
-  if (next.pause) words.insert(words.end(), {"--pause-at", next.pause->text()});
-  return words;
 }
 
 /// Nothing if there is no room for the run, or another process still has it.
@@ -253,7 +212,7 @@ bool Supervisor::launch(const Waiting& next) {
     return true;
   }
   try {
-    start(next, *share);
+    running_.push_back(start_run(folder_, next, *share));
   } catch (const Error& e) {  // costs this run, not those that are at work
     capacity_.give_back(*share);
     fail(next, {.state = RunState::failed, .attempt = next.attempt, .reason = e.what()});
@@ -262,24 +221,6 @@ bool Supervisor::launch(const Waiting& next) {
   note(next, {.state = RunState::running, .attempt = next.attempt});
   client_.run_began(id);
   return true;
-}
-
-/// Throws: Error; nothing is at work then that was not before.
-void Supervisor::start(const Waiting& next, const Share& share) {
-  const SweepRun& run = *next.run;
-  const std::string& id = run.identity();
-  Command command{.words = training_of(next), .log = folder_.log(id)};
-  if (!share.devices.empty()) {
-    constexpr const char* kVisible = "CUDA_VISIBLE_DEVICES";
-    const char* ours = std::getenv(kVisible);
-    command.environment[kVisible] = visible_devices(share.devices, ours ? ours : "");
-  }
-  running_.push_back({.run = &run,
-                      .pause = next.pause,
-                      .attempt = next.attempt,
-                      .share = share,
-                      .process = std::make_unique<ChildProcess>(command),
-                      .tail = MetricsTail(folder_.run(id))});
 }
 
 void Supervisor::collect() {
@@ -294,10 +235,10 @@ void Supervisor::collect() {
 
 void Supervisor::finish(const Running& ended) {
   const int code = ended.process->exit_code();
-  const SweepRun& run = *ended.run;
-  const Waiting which{&run, ended.pause, ended.attempt};
+  Waiting which = ended.begun;
+  const SweepRun& run = *which.run;
   if (ended.given_up && code != 0) return give_up_on(ended, code);
-  StateEvent state{.state = RunState::done, .attempt = ended.attempt, .exit_code = code};
+  StateEvent state{.state = RunState::done, .attempt = which.attempt, .exit_code = code};
   const auto summary = folder_.finished(run.identity());
   if (code == 0 && summary) {
     folder_.clear_checkpoints(run.identity());
@@ -307,9 +248,9 @@ void Supervisor::finish(const Running& ended) {
                              outcome_of(*summary)));
     return client_.run_ended(ledger_.state_of(run));
   }
-  if (code == 0 && ended.pause) {
-    if (const auto there = folder_.paused(run.identity(), *ended.pause))
-      return pause(ended, *there);
+  if (code == 0 && which.pause) {
+    if (const auto there = folder_.paused(run.identity(), *which.pause))
+      return pause(which, *there);
   }
   // A run that has just begun does not save anything yet.
   const bool ended_by_us = result_.interrupted && code == 128 + SIGTERM;
@@ -318,34 +259,40 @@ void Supervisor::finish(const Running& ended) {
   state.state = is_interrupted ? RunState::interrupted : RunState::failed;
   state.reason = is_interrupted ? "was interrupted"
                                 : reason_of(*ended.process, folder_.last_words(run.identity()));
+  which.beginning = beginning_after(ended.begun, code);
   fail(which, state);
 }
 
-void Supervisor::pause(const Running& ended, const RunSummary& summary) {
-  const SweepRun& run = *ended.run;
+void Supervisor::pause(const Waiting& which, const RunSummary& summary) {
+  const SweepRun& run = *which.run;
   const RungResult result{.test_error = summary.test_error,
                           .test_loss = summary.test_loss,
                           .train_loss = summary.train_loss};
-  note({&run, ended.pause},
-       {.state = RunState::paused, .attempt = ended.attempt, .exit_code = 0, .result = result});
+  note(which,
+       {.state = RunState::paused, .attempt = which.attempt, .exit_code = 0, .result = result});
   has_paused_ = true;
   client_.line(fmt::format("{} pauses at {}: error {:.2f} %", table_.label_of(run),
-                           ended.pause->text(), 100 * result.test_error));
-  candidates_->paused(run, *ended.pause, result);
+                           which.pause->text(), 100 * result.test_error));
+  candidates_->paused(run, *which.pause, result);
 }
 
-/// Runs that do not go on any more, whatever comes. They leave no checkpoint.
-void Supervisor::stop_losers() {
+/// Runs that do not go on any more, whatever comes. They leave no checkpoint. False if a process of
+/// before still has one of them.
+bool Supervisor::stop_losers() {
+  bool all_are_stopped = true;
   for (const SweepRun* run : candidates_->losers()) {
-    if (!stopped_.insert(run).second) continue;
-    StateEvent state = ledger_.state_of(*run);
-    if (state.state != RunState::stopped_early) {
-      state.state = RunState::stopped_early;
-      ledger_.note(*run, state);
+    if (stopped_.contains(run)) continue;
+    if (folder_.is_at_work(run->identity())) {
+      all_are_stopped = false;
+      continue;
+    }
+    stopped_.insert(run);
+    if (ledger_.stop(*run, plan_.rungs[0].unit)) {
       client_.line(fmt::format("{} is stopped early", table_.label_of(*run)));
     }
     folder_.clear_checkpoints(run->identity());
   }
+  return all_are_stopped;
 }
 
 /// With where the run was to pause.
@@ -355,9 +302,10 @@ void Supervisor::note(const Waiting& which, StateEvent state) {
 }
 
 void Supervisor::give_up_on(const Running& ended, int code) {
-  ledger_.note(*ended.run,
-               {.state = RunState::stopped_early, .attempt = ended.attempt, .exit_code = code});
-  client_.run_ended(ledger_.state_of(*ended.run));
+  const Waiting& begun = ended.begun;
+  ledger_.note(*begun.run,
+               {.state = RunState::stopped_early, .attempt = begun.attempt, .exit_code = code});
+  client_.run_ended(ledger_.state_of(*begun.run));
 }
 
 void Supervisor::fail(const Waiting& which, StateEvent how) {
@@ -370,7 +318,7 @@ void Supervisor::fail(const Waiting& which, StateEvent how) {
     note(which, how);
     client_.line(fmt::format("{} failed{} and is tried once more: {}", table_.label_of(run), code,
                              how.reason));
-    waiting_.push_front({&run, which.pause, how.attempt + 1});
+    waiting_.push_front({&run, which.pause, how.attempt + 1, which.beginning});
   } else {
     how.state = RunState::failed;
     note(which, how);
@@ -401,7 +349,7 @@ std::vector<OpenRun> Supervisor::open_runs() const {
   std::vector<OpenRun> open;
   for (const Waiting& waiting : waiting_) open.push_back({waiting.run});
   for (const Running& running : running_) {
-    open.push_back({running.run, seconds_since(running.begin)});
+    open.push_back({running.begun.run, seconds_since(running.begin)});
   }
   return open;
 }
@@ -420,7 +368,7 @@ SweepState Supervisor::state() {
   if (!candidates_) state.seconds_left = seconds_left(open_runs(), estimate_, capacity_);
   for (Running& running : running_) {
     state.running.push_back(
-        {table_.label_of(*running.run), running.tail.look(), seconds_since(running.begin)});
+        {table_.label_of(*running.begun.run), running.tail.look(), seconds_since(running.begin)});
   }
   return state;
 }
@@ -461,8 +409,8 @@ void Supervisor::supervise() {
     end_early();
     const bool ends = result_.interrupted || is_hopeless();
     if (!ends) launch_what_fits();
-    if (candidates_) stop_losers();
-    const bool nothing_to_do = waiting_.empty() && !client_.may_ask();
+    const bool all_are_stopped = !candidates_ || stop_losers();
+    const bool nothing_to_do = waiting_.empty() && all_are_stopped && !client_.may_ask();
     if (running_.empty() && (ends || nothing_to_do)) break;
     std::vector<ChildProcess*> processes;
     for (const Running& running : running_) processes.push_back(running.process.get());

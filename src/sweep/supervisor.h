@@ -28,7 +28,8 @@ struct SweepResult {
   std::string table = {};  ///< SweepTable::text
 };
 
-/// A run that fails is tried once more, and then left; the others go on.
+/// A run that fails is tried once more, and then left; the others go on. It goes on from its
+/// checkpoint, unless it was that which failed.
 /// Thread: main.
 /// Throws: ConfigError if a sweep is at work in the folder; DataError if its files cannot be
 /// written.
