@@ -2,6 +2,7 @@
 // run that goes on from a checkpoint, ends in the same bytes.
 
 #include <doctest/doctest.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <atomic>
@@ -15,6 +16,7 @@
 
 #include "base/error.h"
 #include "exchange/virtual_order.h"
+#include "exchange/watchdog.h"
 #include "own_keys.h"
 #include "quadratic.h"
 #include "train/faulty_model.h"
@@ -53,6 +55,12 @@ void check_same(const End& end, const End& other) {
   CHECK(end.recording.letters == other.recording.letters);
   CHECK(end.recording.incidents == other.recording.incidents);
   CHECK(end.steps == other.steps);
+}
+
+/// A run that was cut short and went on tells what one that was not tells.
+void check_goes_on_to(const End& end, const End& undisturbed) {
+  check_same(end, undisturbed);
+  CHECK(end.restarts == undisturbed.restarts);
 }
 
 /// How a run is disturbed. Versions are counted from where it begins.
@@ -241,7 +249,7 @@ TEST_CASE("a run with failures that is cut short ends in the bytes of one that w
         REQUIRE(!undisturbed.checkpoints.empty());
         for (const Checkpoint& checkpoint : undisturbed.checkpoints) {
           CAPTURE(checkpoint.version);
-          check_same(run(bed.toy, {.from = &checkpoint}), undisturbed);
+          check_goes_on_to(run(bed.toy, {.from = &checkpoint}), undisturbed);
         }
         std::optional<Checkpoint> from;
         End piece = run(bed.toy, {.stop_after = 4});
@@ -249,7 +257,7 @@ TEST_CASE("a run with failures that is cut short ends in the bytes of one that w
           from = piece.checkpoints.back();
           piece = run(bed.toy, {.from = &*from, .stop_after = 4});
         }
-        check_same(piece, undisturbed);
+        check_goes_on_to(piece, undisturbed);
       }
     }
   }
@@ -341,25 +349,49 @@ TEST_CASE(
 
 namespace {
 
+/// Something that happens once, and that others wait for.
+class Signal {
+ public:
+  void give() {
+    given_ = true;
+    given_.notify_all();
+  }
+  void wait() const { given_.wait(false); }
+
+ private:
+  std::atomic<bool> given_{false};
+};
+
+/// Gives a signal when its thread is over.
+struct ThreadEnd {
+  Signal* signal = nullptr;
+  ~ThreadEnd() {
+    if (signal) signal->give();
+  }
+};
+
 /// A worker that stands still in a step until it is let go.
 class Standstill {
  public:
   Standstill(Toy& toy, std::uint32_t worker, std::uint64_t step) {
     toy.after_gradient = [this, worker, step](std::uint32_t w, std::uint64_t s, View) {
       if (w != worker || s != step || has_stood_.exchange(true)) return;
-      stands_ = true;
-      stands_.notify_all();
-      free_.wait(false);
+      thread_local ThreadEnd end;
+      end.signal = &ended_;
+      stands_.give();
+      free_.wait();
+      if (throws) throw std::runtime_error("fell over");
     };
   }
-  void wait() const { stands_.wait(false); }
-  void let_go() {
-    free_ = true;
-    free_.notify_all();
-  }
+  void wait() const { stands_.wait(); }
+  void let_go() { free_.give(); }
+  void wait_for_end() const { ended_.wait(); }
+
+  bool throws = false;  ///< once it is let go
 
  private:
-  std::atomic<bool> has_stood_{false}, stands_{false}, free_{false};
+  std::atomic<bool> has_stood_{false};
+  Signal stands_, free_, ended_;
 };
 
 /// As soon as its letter is answered.
@@ -412,6 +444,178 @@ TEST_CASE("a worker that stands still is given up, and nobody waits for it any m
         }
       }
     }
+  }
+}
+
+TEST_CASE("whoever was given up and comes back leaves nothing in later checkpoints") {
+  for (const std::string name : {"eamsgd", "downpour", "easgd_gauss_seidel"}) {
+    const std::size_t orders = Bed(name).orders.size();
+    for (std::size_t order = 0; order < orders; ++order) {
+      for (const OnFailure policy : {OnFailure::go_on, OnFailure::restart}) {
+        CAPTURE(name);
+        CAPTURE(order);
+        CAPTURE(int(policy));
+        Bed bed(name);
+        bed.toy.order = bed.orders[order];
+        bed.toy.policy.on_failure = policy;
+        Standstill standstill(bed.toy, 1, 9);  // without an exchange where tau is 2
+        Signal gate;
+        bed.toy.before_batch = [&](std::uint32_t worker, std::uint64_t step) {
+          if (worker != 1 && step == 12) gate.wait();
+        };
+        std::atomic<std::uint64_t> version = 0, late = 0;
+        bed.toy.on_version = [&](const CenterView& center) { version = center.version; };
+        const auto during = [&](Team& team) {
+          standstill.wait();
+          give_up(team, 1);
+          standstill.let_go();
+          standstill.wait_for_end();
+          late = version.load();
+          gate.give();
+        };
+        const End end = run(bed.toy, {.checkpoint_every = 1, .during = during});
+        std::size_t checked = 0;
+        for (const Checkpoint& checkpoint : end.checkpoints) {
+          if (checkpoint.version <= late) continue;
+          ++checked;
+          CAPTURE(checkpoint.version);
+          const End again = run(bed.toy, {.from = &checkpoint});
+          CHECK(again.error == "");
+          CHECK(again.steps == end.steps);
+          CHECK(again.restarts == end.restarts);
+          if (!bed.is_free(order)) check_same(again, end);
+        }
+        CHECK(checked > 0);
+      }
+    }
+  }
+}
+
+TEST_CASE("patience with an heir is as long as with the one whose place it takes") {
+  Bed bed("eamsgd");
+  bed.toy.order = free_order;
+  std::atomic<int> standing = 0;
+  Signal free;
+  bed.toy.after_gradient = [&](std::uint32_t worker, std::uint64_t step, View) {
+    if (worker != 1 || step != 9) return;
+    ++standing;
+    free.wait();
+  };
+  const auto during = [&](Team& team) {
+    Watchdog patience(0);
+    const auto has_lost_it = [&] {
+      const auto stalls = patience.look(team);
+      return std::ranges::count(stalls, 1u, &Watchdog::Stall::worker) > 0;
+    };
+    while (standing < 1) std::this_thread::yield();
+    CHECK_FALSE(has_lost_it());
+    CHECK(has_lost_it());
+    give_up(team, 1);
+    while (standing < 2) std::this_thread::yield();
+    CHECK_FALSE(has_lost_it());
+    CHECK(has_lost_it());
+    free.give();
+  };
+  CHECK(run(bed.toy, {.during = during}).restarts == 1);
+}
+
+TEST_CASE("a failure that ends the run is heard of before anybody passes over its worker") {
+  for (const bool is_given_up : {false, true}) {
+    CAPTURE(is_given_up);
+    for (int i = 0; i < 20; ++i) {
+      Bed bed("eamsgd", 1);
+      bed.toy.order = round_robin_order;
+      bed.toy.policy.on_failure = OnFailure::stop;
+      Standstill standstill(bed.toy, 1, 9);
+      standstill.throws = !is_given_up;
+      const auto during = [&](Team& team) {
+        standstill.wait();
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));  // the others wait for it now
+        if (is_given_up) give_up(team, 1);
+        standstill.let_go();
+      };
+      const End end = run(bed.toy, {.during = during});
+      CHECK(end.failed == 1);
+      REQUIRE(!end.checkpoints.empty());
+      CHECK(end.checkpoints.back().is_last);
+      // Ten letters of each worker, and the eleventh of the first.
+      CHECK(end.checkpoints.back().version <= 31);
+      CHECK_FALSE(end.checkpoints.back().worker(1));
+    }
+  }
+}
+
+TEST_CASE("a worker that fails after a stop was asked for begins again when the run goes on") {
+  for (std::size_t order = 0; order < Bed("eamsgd").orders.size(); ++order) {
+    CAPTURE(order);
+    Bed bed("eamsgd");
+    bed.toy.order = bed.orders[order];
+    Standstill standstill(bed.toy, 1, 9);
+    standstill.throws = true;
+    std::optional<After> after;
+    bed.toy.on_worker_failure = [&](const WorkerFailure& failure) { after = failure.after; };
+    const End end = run(bed.toy, {.during = [&](Team& team) {
+                          standstill.wait();
+                          team.request_stop();
+                          standstill.let_go();
+                        }});
+    CHECK(after == After::run_ends);
+    CHECK(end.restarts == 0);
+    REQUIRE(!end.checkpoints.empty());
+    const End again = run(bed.toy, {.from = &end.checkpoints.back()});
+    CHECK(again.error == "");
+    CHECK(again.failed == 0);
+    CHECK(again.restarts == 1);
+    CHECK(again.steps == std::vector<std::uint64_t>(3, kSteps));
+  }
+}
+
+namespace {
+
+/// While it lives, the system has no memory for the stack of a new thread.
+class NoThreads {
+ public:
+  NoThreads() {
+    pthread_getattr_default_np(&usual_);
+    pthread_attr_t attributes = usual_;
+    pthread_attr_setstacksize(&attributes, std::size_t(1) << 48);
+    pthread_setattr_default_np(&attributes);
+  }
+  ~NoThreads() { pthread_setattr_default_np(&usual_); }
+  NoThreads(const NoThreads&) = delete;
+  NoThreads& operator=(const NoThreads&) = delete;
+
+ private:
+  pthread_attr_t usual_;
+};
+
+}  // namespace
+
+TEST_CASE("a worker for whom there is no thread to begin again with is gone, and that is told") {
+  Bed bed("eamsgd");
+  for (const MakeOrder& order : bed.orders) {
+    bed.toy.order = order;
+    std::optional<NoThreads> no_threads;
+    bed.toy.after_gradient = [&](std::uint32_t worker, std::uint64_t step, View) {
+      if (worker != 1 || step != 9) return;
+      no_threads.emplace();
+      throw std::runtime_error("fell over");
+    };
+    std::vector<WorkerFailure> failures;
+    bed.toy.on_worker_failure = [&](const WorkerFailure& failure) {
+      no_threads.reset();
+      failures.push_back(failure);
+    };
+    const End end = run(bed.toy, {.checkpoint_every = 1});
+    CHECK(end.error == "");
+    CHECK(end.failed == 1);
+    CHECK(end.restarts == 0);
+    CHECK(end.steps == std::vector<std::uint64_t>{kSteps, 9, kSteps});
+    REQUIRE(failures.size() == 1);
+    CHECK(failures[0].after == After::is_gone);
+    CHECK(failures[0].why == "fell over; the system has no thread with which it could begin again");
+    REQUIRE(!end.checkpoints.empty());
+    CHECK(Worker::gone_at(end.checkpoints.back(), 1) == 9);
   }
 }
 

@@ -110,6 +110,35 @@ TEST_CASE("a worker that is gone stays so, in a replay and when the run goes on"
            "/order.bin --out " + again);
   CHECK(bytes_of(again + "/center.safetensors") == bytes_of(run + "/center.safetensors"));
   CHECK(bytes_of(again + "/order.bin") == bytes_of(run + "/order.bin"));
+
+  const std::string paused = folder / "paused";
+  must_end(kThree + failing("\"worker 2 loses its device at step 50\"") +
+           "--pause-at steps=100 --out " + paused);
+  must_end("train --resume " + paused);
+  CHECK(summary_of_run(paused)["failed_workers"] == 1);
+  CHECK(summary_of_run(paused)["steps"] == json({200, 200, 50}));
+}
+
+TEST_CASE("a run goes on after a worker began again, also one that was given up and came back") {
+  const TemporaryFolder folder;
+  for (const std::string policy : {"continue", "restart"}) {
+    CAPTURE(policy);
+    const bool restarts = policy == "restart";
+    const std::string run = folder / policy;
+    // Step 43 has no exchange. The worker comes back before the pause, which counts all steps.
+    const std::string pause = restarts ? "180" : "100";
+    must_end(kThree +
+             failing("\"worker 0 stalls 1.5 s at step 43\", \"worker 1 throws at step 70\", "
+                     "\"worker 2 stalls 0.015 s from step 0 to 200\"") +
+             "--set workers.patience=1 --set workers.on_failure=" + policy +
+             " --pause-at steps=" + pause + " --out " + run);
+    CHECK(summary_of_run(run)["restarts"] == (restarts ? 2 : 0));
+    must_end("train --resume " + run);
+    const json summary = summary_of_run(run);
+    CHECK(summary["restarts"] == (restarts ? 2 : 0));
+    CHECK(summary["failed_workers"] == (restarts ? 0 : 2));
+    CHECK(summary["steps"] == (restarts ? json({200, 200, 200}) : json({43, 70, 200})));
+  }
 }
 
 TEST_CASE("a worker that stands still is given up after its patience, or begins again") {

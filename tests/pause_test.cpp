@@ -157,6 +157,49 @@ TEST_CASE("a pause comes at the first version that is so far") {
   }
 }
 
+TEST_CASE("a run that has paused does not go back for a letter that was on its way") {
+  const TemporaryFolder folder;
+  for (const std::string action : {"back", "stop"}) {
+    CAPTURE(action);
+    const Settings more = {"center.order=virtual",
+                           "algorithm.tau=1",
+                           "evaluate.every.epochs=",
+                           "evaluate.every.versions=20",
+                           "checkpoint.every.versions=20",
+                           "guard.action=" + action,
+                           "debug.fail=[\"worker 1 sends NaN at step 40\"]"};
+    const std::string run = folder / action;
+    const PausePoint where{PauseUnit::steps, 40};
+    RunClient calm;
+    check_paused(train(short_run("easgd", more), run, calm, where), run, where);
+    std::vector<std::uint64_t> due;
+    for (const EvaluationEvent& e : evaluations_in(run)) {
+      if (e.version % 20 == 0) due.push_back(e.version);
+    }
+    CHECK(due.size() == last_checkpoint(run) / 20);
+    for (const Event& event : read_run(run).events) CHECK(!std::get_if<GuardEvent>(&event));
+  }
+}
+
+TEST_CASE("a run whose pause finds the error that it is to reach is done") {
+  const TemporaryFolder folder;
+  const auto run_until = [](const std::string& error) {
+    return short_run("easgd", {"center.order=round_robin", "evaluate.every.epochs=1000",
+                               "stop.epochs=5000", "stop.test_error=" + error});
+  };
+  const PausePoint where{PauseUnit::epochs, 2};
+  RunClient calm;
+  CHECK(train(run_until("1"), folder / "a", calm, where).status() == RunStatus::done);
+  const RunSummary done = read_run(folder / "a").summary.value();
+  CHECK(done.paused_at == std::nullopt);
+  CHECK(evaluations_in(folder / "a").back().version == done.version);
+  // One that has found it before, and was not to stop there, ends as soon as it goes on.
+  check_paused(train(run_until("0.0001"), folder / "b", calm, where), folder / "b", where);
+  const RunResult ended = resume(run_until("1"), folder / "b", calm);
+  CHECK(ended.status() == RunStatus::done);
+  CHECK(ended.summary.epochs < 5000);
+}
+
 TEST_CASE("a pause behind the end is none, and one that cannot be is told in a line") {
   const TemporaryFolder folder;
   const std::string small = kTrain + "--set data.samples=2000 ";

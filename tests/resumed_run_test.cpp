@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -34,8 +35,19 @@ struct Impatient final : RunClient {
   void warn(const std::string& message) override { warnings += message + "\n"; }
 
   int looks_left;
-  bool hurries;
+  std::atomic<bool> hurries;
   std::string warnings;
+};
+
+/// Ends the run while its last center is evaluated.
+struct Late final : RunClient {
+  void end() override { is_over = true; }
+  void line(const std::string& text) override {
+    if (is_over && text.find("| test loss ") != text.npos) hurries = true;
+  }
+  bool wants_end() override { return hurries; }
+
+  std::atomic<bool> is_over = false, hurries = false;
 };
 
 using Settings = std::vector<std::string>;
@@ -237,6 +249,52 @@ TEST_CASE("a signal leaves a checkpoint, from which the command line goes on") {
   check_one_line(program("train --resume " + run), 2, "the run has come to its end");
 }
 
+TEST_CASE(
+    "an end that is wanted in the last evaluation is heard, and the run can go on to its end") {
+  const TemporaryFolder folder;
+  const std::string whole = folder / "whole", late = folder / "late", paused = folder / "paused";
+  const Settings sets = {"stop.steps=100"};
+  RunClient calm;
+  REQUIRE(train(small(sets), whole, calm).status() == RunStatus::done);
+  Late client;
+  const RunResult result = train(small(sets), late, client);
+  CHECK(result.status() == RunStatus::interrupted);
+  CHECK(result.exit_code == ExitCode::interrupted);
+  CHECK(read_run(late).summary.value().status == RunStatus::interrupted);
+  CHECK(resume(load_config(late + "/config.toml", {}), late, calm).status() == RunStatus::done);
+  check_same(whole, late);
+  // A pause that has its evaluation is what was asked for.
+  Late other;
+  const PausePoint where{PauseUnit::steps, 50};
+  CHECK(train(small(sets), paused, other, where).status() == RunStatus::paused);
+}
+
+TEST_CASE("a signal in an evaluation that takes long ends it, of the end and of a pause") {
+  const TemporaryFolder folder;
+  for (const std::string pause : {"", "steps=1"}) {
+    CAPTURE(pause);
+    const std::string run = folder / ("run" + pause), log = folder / "log";
+    std::vector<std::string> words = {"configs/cifar10_resnet18.toml", "--out", run};
+    for (const char* set : {"data.set=synthetic", "data.limit=64", "workers.devices=cpu",
+                            "workers.threads=1", "workers.batch=4", "algorithm.name=msgd",
+                            "algorithm.beta=", "stop.epochs=", "stop.steps=2",
+                            "evaluate.every=", "evaluate.every.versions=1000"}) {
+      words.insert(words.end(), {"--set", set});
+    }
+    if (!pause.empty()) words.insert(words.end(), {"--pause-at", pause});
+    const pid_t child = start_training(words, log);
+    // Written when the workers have ended, before the evaluation.
+    wait_for_file(run + (pause.empty() ? "/summary.json" : "/order.bin"));
+    kill(child, SIGTERM);
+    const int code = code_of(child);
+    CAPTURE(bytes_of(log));
+    CHECK(code == 130);
+    CHECK(bytes_of(log).find("the center was saved and not tested") != std::string::npos);
+    CHECK(read_run(run).summary.value().status == RunStatus::interrupted);
+    CHECK_FALSE(fs::is_empty(run + "/checkpoints"));
+  }
+}
+
 TEST_CASE("a run that is over and was given another end goes on again if it was killed then") {
   const TemporaryFolder folder;
   const std::string run = folder / "run", log = folder / "log";
@@ -254,6 +312,31 @@ TEST_CASE("a run that is over and was given another end goes on again if it was 
   CAPTURE(answer.text);
   CHECK(answer.code == 0);
   check_one_line(program("train --resume " + run), 2, "the run has come to its end");
+}
+
+TEST_CASE("a run that a failure has ended goes on with another policy, or without the fault") {
+  const TemporaryFolder folder;
+  const std::string again = folder / "again";
+  for (const std::string change :
+       {"workers.on_failure=restart", "workers.on_failure=continue", "debug.fail=[]"}) {
+    CAPTURE(change);
+    const std::string run = folder / change;
+    RunClient calm;
+    const Config config = small({"stop.steps=100", "workers.on_failure=stop",
+                                 "debug.fail=[\"worker 1 throws at step 40\"]"});
+    REQUIRE(train(config, run, calm).status() == RunStatus::failed);
+    CHECK(resume(load_config(run + "/config.toml", {}), run, calm).status() == RunStatus::failed);
+    const RunResult result = resume(load_config(run + "/config.toml", {change}), run, calm);
+    CHECK(result.status() == RunStatus::done);
+    CHECK((result.summary.failed_workers > 0) == (change == "workers.on_failure=continue"));
+  }
+  const std::string recorded = folder / "debug.fail=[]/order.bin";
+  Impatient hurried(0);
+  const Config replay = load_config(folder / "debug.fail=[]/config.toml",
+                                    {"center.order=replay", "center.replay=" + recorded});
+  REQUIRE(train(replay, again, hurried).status() == RunStatus::interrupted);
+  check_one_line(program("train --resume " + again + " --set guard.action=stop"), 2,
+                 "guard.action: is \"none\" in the run that is to go on, \"stop\" here");
 }
 
 TEST_CASE("another run starts from the center of one, with keys that a resume refuses") {

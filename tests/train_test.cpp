@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <mutex>
 #include <vector>
@@ -48,7 +49,7 @@ struct Witness final : RunClient {
   std::vector<std::string> lines;
   std::string calls;
   bool shown = false;
-  bool impatient = false;
+  std::atomic<bool> impatient = false;
 };
 
 /// What is written to a descriptor while it lives is in a file.

@@ -76,6 +76,27 @@ TEST_CASE("a schedule shares the epochs, and schedules reach alpha and tau") {
   CHECK(WorkerSchedule(config, 4, 1001).steps(3) == 5);
 }
 
+TEST_CASE("a schedule that is slowed down has a lower rate at each step, and the same exchanges") {
+  Config config;
+  config.algorithm.name = "easgd";
+  config.algorithm.beta = 0.8;
+  config.algorithm.tau = 16;
+  config.algorithm.learning_rate = 0.2;
+  config.algorithm.schedule.kind = ScheduleKind::cosine;
+  config.stop.steps = 100;
+  const WorkerSchedule before(config, 4, 1001);
+  WorkerSchedule after(config, 4, 1001);
+  after.slow_down(0.25);
+  for (const std::uint64_t clock : {0, 30, 99}) {
+    CHECK(before.rates(clock).learning_rate > 0);
+    CHECK(after.rates(clock).learning_rate ==
+          doctest::Approx(before.rates(clock).learning_rate / 4));
+    CHECK(after.rates(clock).alpha == before.rates(clock).alpha);
+    CHECK(after.tau(clock) == before.tau(clock));
+  }
+  CHECK(after.steps(3) == before.steps(3));
+}
+
 TEST_CASE("evaluations are due at the multiples of their periods") {
   Every every;
   every.seconds = 10;

@@ -30,6 +30,7 @@ type = "softmax_cross_entropy"
 """
 
 SAFE = re.compile(r"version (\d+) is safe")
+ENDED = "the run has come to its end"  # what a run that is over says if it is to go on
 GOES_ON = re.compile(r"goes on from version (\d+)")
 
 

@@ -62,6 +62,8 @@ class Evaluator {
   /// True if a test has thrown: there will be no further evaluations, but every snapshot is still
   /// saved. From any thread.
   bool failed() const { return bool(error_.get()); }
+  /// After finish(): a test was given up.
+  bool gave_up() const { return given_up_; }
   /// Sleeps until a snapshot would be taken. From any thread.
   void wait() const { slot_.wait_until_empty(); }
   /// Takes a snapshot unless the evaluator is busy. From the master's thread.

@@ -28,13 +28,23 @@ std::uint64_t Deposits::begin(Checkpoint center) {
   return ++mark_;
 }
 
-void Deposits::lay_down(std::size_t worker, std::uint64_t mark, SavedState replica) {
+void Deposits::lay_down(Depositor by, std::uint64_t mark, SavedState replica) {
   const std::lock_guard lock(mutex_);
-  if (mark == mark_ && seats_[worker].owes) put(worker, std::move(replica));
+  if (!counts(by)) return;
+  if (mark == mark_ && seats_[by.worker].owes) put(by.worker, std::move(replica));
 }
 
-void Deposits::leave(std::size_t worker, SavedState replica) {
+void Deposits::leave(Depositor by, SavedState replica) {
   const std::lock_guard lock(mutex_);
+  if (counts(by)) put_last(by.worker, std::move(replica));
+}
+
+void Deposits::bequeath(std::size_t worker, SavedState remains) {
+  const std::lock_guard lock(mutex_);
+  put_last(worker, std::move(remains));
+}
+
+void Deposits::put_last(std::size_t worker, SavedState replica) {
   Seat& seat = seats_[worker];
   seat.left = true;
   if (seat.owes) put(worker, replica);
@@ -43,14 +53,24 @@ void Deposits::leave(std::size_t worker, SavedState replica) {
 
 void Deposits::fail(std::size_t worker, std::uint64_t mark) {
   const std::lock_guard lock(mutex_);
-  if (mark != mark_ || !seats_[worker].owes || checkpoint_->is_last) return;
-  checkpoint_.reset();
-  for (Seat& seat : seats_) seat.owes = false;
+  Seat& seat = seats_[worker];
+  ++seat.failed;
+  seat.left = false;  // its thread may have come back and left a moment ago
+  seat.last.reset();
+  if (mark == mark_ && seat.owes) give_up_unless_last();
 }
 
 void Deposits::lose(std::size_t worker) {
   const std::lock_guard lock(mutex_);
-  seats_[worker] = {.owes = false, .left = true};
+  Seat& seat = seats_[worker];
+  if (seat.owes) give_up_unless_last();
+  seat = {.owes = false, .left = true, .failed = seat.failed + 1};
+}
+
+void Deposits::give_up_unless_last() {
+  if (checkpoint_->is_last) return;
+  checkpoint_.reset();
+  for (Seat& seat : seats_) seat.owes = false;
 }
 
 std::optional<Checkpoint> Deposits::take_if(bool is_last) {

@@ -10,6 +10,13 @@
 
 namespace easgd {
 
+/// Whose life lays down. What one leaves that has failed counts for nothing, however late its
+/// thread comes with it.
+struct Depositor {
+  std::size_t worker = 0;
+  std::uint64_t before = 0;  ///< lives of the worker before this one that have failed
+};
+
 /// One checkpoint at a time. Nobody takes the lock but when a checkpoint is made, or a worker
 /// leaves.
 class Deposits {
@@ -23,15 +30,17 @@ class Deposits {
   std::uint64_t begin(Checkpoint center);
 
   /// From the worker's thread. A mark of an earlier checkpoint, or a second time, is passed over.
-  void lay_down(std::size_t worker, std::uint64_t mark, SavedState replica);
-  /// From any thread: there will be no further letter of it but its last one.
-  void leave(std::size_t worker, SavedState replica);
-  /// From any thread: a worker has failed whose letter was answered with `mark`. If it has not laid
-  /// down for that, the checkpoint is given up: the letter has come after it, and nobody could post
-  /// it again. The last one of the run is kept all the same.
+  void lay_down(Depositor by, std::uint64_t mark, SavedState replica);
+  /// From the worker's thread: there will be no further letter of it but its last one.
+  void leave(Depositor by, SavedState replica);
+  /// From any thread: a worker's life has failed whose letter was answered with `mark`. If it has
+  /// not laid down for that, the checkpoint is given up: the letter has come after it, and nobody
+  /// could post it again. The last one of the run is kept all the same.
   void fail(std::size_t worker, std::uint64_t mark);
-  /// From any thread: it has failed, and leaves nothing.
+  /// From any thread: its last life has failed and leaves nothing, whatever was its last letter.
   void lose(std::size_t worker);
+  /// From any thread: it is gone, and that is what is left of it.
+  void bequeath(std::size_t worker, SavedState remains);
 
   /// From any thread: a checkpoint that is whole, once, and not the last of the run.
   std::optional<Checkpoint> take() { return take_if(false); }
@@ -42,8 +51,12 @@ class Deposits {
   struct Seat {
     bool owes = false;  ///< has not laid down for the checkpoint that is being made
     bool left = false;
+    std::uint64_t failed = 0;             ///< lives
     std::optional<SavedState> last = {};  ///< of one that has left
   };
+  bool counts(Depositor by) const { return seats_[by.worker].failed == by.before; }
+  void put_last(std::size_t worker, SavedState replica);
+  void give_up_unless_last();
   void put(std::size_t worker, SavedState replica);
   bool is_whole() const;
   std::optional<Checkpoint> take_if(bool is_last);

@@ -19,6 +19,7 @@ Lives::Lives(std::size_t workers) : current_(workers) {
 
 Life& Lives::follow(Life& life, const NewLife& begins) {
   auto made = std::make_unique<Life>(bell_, life.worker);
+  made->before = life.before + 1;
   made->begins = begins;
   made->telemetry.count_on(life.telemetry);
   const std::lock_guard lock(mutex_);

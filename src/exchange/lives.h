@@ -26,6 +26,7 @@ struct Life {
   WorkerTelemetry telemetry;
   const Member member{&mailbox, &telemetry};
   const std::size_t worker;
+  std::uint64_t before = 0;            ///< lives of the worker before this one
   std::optional<NewLife> begins = {};  ///< nothing: the first
   /// Of the first: the life that it goes on with, from a checkpoint. Known before workers are let
   /// go.

@@ -13,7 +13,7 @@
 // One writer at a time: the letter belongs to the worker until `posted`, then to the master until
 // `answered`; the reply the other way round. Each change of hands is one read-modify-write of
 // `state_`, released there and acquired by who reads it. Nobody takes a lock; whoever has to wait
-// sleeps on the atomic. The suite `proof` goes through every state of this.
+// sleeps on the atomic. The suite `proof` goes through every state of this, of small scenarios.
 //
 // A worker that ends for whatever reason calls leave(): the master stops counting on it. A master
 // that fails calls close(): no worker waits for it any more. A worker that has left stays so.

@@ -279,6 +279,7 @@ void Master::begin_again(Seat& seat) {
   seat.has_pulled = algorithm_.timing == Timing::around && !seat.has_pulled;
   if (seat.has_pulled) return answer(seat, Mailbox::Reply::none);
   seat.last_version = version_;
+  ++beginnings_;
   on_begin_({worker, step, version_});
   send_center(seat);
 }

@@ -91,6 +91,8 @@ class Master {
   const std::vector<std::uint16_t>& order() const { return absorbed_; }
   /// What befell workers meanwhile, but for who was gone.
   const std::vector<Incident>& incidents() const { return incidents_; }
+  /// How often a worker was given the center to begin again from.
+  std::uint64_t beginnings() const { return beginnings_; }
 
  private:
   /// What the master knows of a member.
@@ -158,6 +160,7 @@ class Master {
   Tally train_;  // of the letters since a view was taken
   std::vector<std::uint16_t> absorbed_;
   std::vector<Incident> incidents_;
+  std::uint64_t beginnings_ = 0;
   std::uint64_t asked_ = 0;  // version at which it was asked last whether a checkpoint is due
   std::optional<std::uint64_t> asked_to_pause_;  // version
   bool has_stopped_ = false;

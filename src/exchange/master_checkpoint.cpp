@@ -94,6 +94,7 @@ void Master::save_counts(SavedState& center) const {
   center.counters["version"] = {version_};
   center.counters["steps"] = steps_;
   center.texts["absorbed"] = bytes_of(absorbed_);
+  if (beginnings_ > 0) center.counters["beginnings"] = {beginnings_};
   for (const Incident& i : incidents_) {
     std::vector<std::uint64_t>& all = center.counters["incidents"];
     all.insert(all.end(), {i.at, i.worker, std::uint64_t(i.kind), i.clock});
@@ -135,6 +136,7 @@ void Master::load_counts(const SavedState& center) {
   steps_ = center.counts("steps", count);
   absorbed_ = workers_in(center.text("absorbed"), count);
   incidents_ = incidents_in(center, count);
+  beginnings_ = center.counters.contains("beginnings") ? center.counter("beginnings") : 0;
   const bool knows_pulls = center.counters.contains("has_pulled");  // of earlier programs not
   train_ = {.loss = center.number("loss"),
             .hits = std::int64_t(center.counter("hits")),

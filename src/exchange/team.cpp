@@ -49,7 +49,11 @@ void Team::start() {
   making_error_.rethrow_if_any();
   for (std::size_t i = 0; i < workers(); ++i) start(lives_.current(i));
   workers_made_.wait();
-  if (making_error_.get()) request_stop();
+  if (making_error_.get()) {
+    request_stop();
+  } else {
+    restarts_ = restarts_before();
+  }
   started_ = RunningClock::now();
   started_all_ = true;
   start_.count_down();
@@ -151,9 +155,7 @@ void Team::join() {
   if (master_thread_.joinable()) master_thread_.join();
   master_error_.rethrow_if_any();
   bug_.rethrow_if_any();
-  if (failed_ == workers() || options_.policy.on_failure == OnFailure::stop) {
-    worker_error_.rethrow_if_any();
-  }
+  if (failed_ == workers() || stops_at_failure()) worker_error_.rethrow_if_any();
 }
 
 Recording Team::recording() const {

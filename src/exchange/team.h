@@ -116,7 +116,7 @@ class Team {
   std::size_t workers() const { return lives_.workers(); }
   /// Workers that are gone after a failure.
   std::size_t failed() const { return failed_; }
-  /// How often workers have begun again.
+  /// How often workers have begun again, also before the checkpoint that the run goes on from.
   std::size_t restarts() const { return restarts_; }
   /// After join(): threads that were given up and have not come back. See ~Team().
   std::size_t strays() const { return lives_.strays(); }
@@ -140,14 +140,17 @@ class Team {
   void live(Life& life);
   Worker::Ending live_through(Life& life, bool& made);
   bool is_gone_since_before(std::size_t worker) const;
+  std::size_t restarts_before() const;
   void end(Life& life, Worker::Ending ending);
+  static void leave_late(Life& life);
   void fail(Life& life, bool made);
   WorkerFailure failure_of_life(const Life& life, const std::string& why) const;
   std::optional<NewLife> life_after(const Life& life, WorkerFailure& failure) const;
   Sequel make_sequel(Life& life, WorkerFailure& failure);
-  void settle(Life& life, const WorkerFailure& failure, const Sequel& sequel);
+  bool stops_at_failure() const { return options_.policy.on_failure == OnFailure::stop; }
+  void settle(Life& life, WorkerFailure& failure, const Sequel& sequel);
   void start(Life& life);
-  void start_heir(Life& heir);
+  bool start_heir(Life& heir);
   void note_gone(Life& life, std::uint64_t step, std::optional<SavedState> remains);
   void report(const WorkerFailure& failure);
 

@@ -24,6 +24,7 @@ WorkerOptions Team::worker_options(const Life& life) const {
           .deposits = deposits_.get(),
           .resumed = is_first ? options_.checkpoints.resumed : nullptr,
           .life = life.begins,
+          .before = life.before,
           .refusals = options_.policy.refusals};
 }
 
@@ -69,9 +70,21 @@ bool Team::is_gone_since_before(std::size_t worker) const {
   return from && !were_all_gone_ && Worker::gone_at(*from, worker);
 }
 
+/// A replay repeats the restarts that were recorded: it counts none.
+std::size_t Team::restarts_before() const {
+  const Checkpoint* from = options_.checkpoints.resumed;
+  if (!from) return 0;
+  std::size_t count = master_->beginnings();
+  for (std::size_t i = 0; i < workers(); ++i) {
+    if (!options_.schedule->lives(i).empty()) return 0;
+    count += !is_gone_since_before(i) && Worker::begins_in(*from, i);
+  }
+  return count;
+}
+
 void Team::end(Life& life, Worker::Ending ending) {
   const std::lock_guard lock(fate_);
-  if (life.is_over) return;
+  if (life.is_over) return leave_late(life);
   life.is_over = true;
   if (ending == Worker::Ending::gone) {
     const std::uint64_t step = life.telemetry.clock;
@@ -86,14 +99,19 @@ void Team::note_gone(Life& life, std::uint64_t step, std::optional<SavedState> r
   gone_.push_back({.at = 0, .worker = worker, .kind = Incident::Kind::gone, .clock = step});
   life.telemetry.phase = Phase::ended;
   if (!deposits_) return;
-  remains ? deposits_->leave(worker, std::move(*remains)) : deposits_->lose(worker);
+  remains ? deposits_->bequeath(worker, std::move(*remains)) : deposits_->lose(worker);
+}
+
+/// Its failure has been settled. Only the mailbox of one that was given up is left already.
+void Team::leave_late(Life& life) {
+  if (!life.is_given_up) life.mailbox.leave();
 }
 
 /// In a catch block of the worker's thread.
 void Team::fail(Life& life, bool made) {
   const std::string why = failure_of(std::current_exception()).message;
   std::unique_lock lock(fate_);
-  if (std::exchange(life.is_over, true)) return;  // it was given up: nobody wants to know
+  if (std::exchange(life.is_over, true)) return leave_late(life);  // nobody wants to know why
   if (!made && !life.begins) {
     making_error_.record();
     ++failed_;
@@ -105,12 +123,14 @@ void Team::fail(Life& life, bool made) {
   worker_error_.record();
   WorkerFailure failure = failure_of_life(life, why);
   const Sequel sequel = make_sequel(life, failure);
-  life.mailbox.leave(sequel.member());
   settle(life, failure, sequel);
+  life.mailbox.leave(sequel.member());
   lock.unlock();
   report(failure);
 }
 
+/// Who sees a worker gone whose failure ends the run sees the stop. So the stop comes first, and
+/// the worker may have moved meanwhile: then it leaves on its own.
 bool Team::give_up(std::size_t worker, const std::string& why) {
   std::unique_lock lock(fate_);
   Life& life = lives_.current(worker);
@@ -119,17 +139,19 @@ bool Team::give_up(std::size_t worker, const std::string& why) {
   if (life.is_over || !is_its_turn) return false;
   WorkerFailure failure = failure_of_life(life, why);
   const Sequel sequel = make_sequel(life, failure);
-  if (!life.mailbox.abandon(sequel.member())) {
+  if (stops_at_failure()) settle(life, failure, sequel);
+  life.is_given_up = life.mailbox.abandon(sequel.member());
+  if (!life.is_given_up && !stops_at_failure()) {
     if (sequel.heir) lives_.take_back(*sequel.heir, life);
     return false;
   }
-  life.is_over = life.is_given_up = true;
+  life.is_over = true;
   try {
     throw DeviceError(fmt::format("worker {}: {}", worker, why));
   } catch (const DeviceError&) {
     worker_error_.record();
   }
-  settle(life, failure, sequel);
+  if (!stops_at_failure()) settle(life, failure, sequel);
   lock.unlock();
   report(failure);
   return true;
@@ -160,41 +182,51 @@ std::optional<NewLife> Team::life_after(const Life& life, WorkerFailure& failure
 
 /// Says what comes after a failure, and makes the life that follows it, or none. With fate_ locked.
 Team::Sequel Team::make_sequel(Life& life, WorkerFailure& failure) {
-  const bool stops = options_.policy.on_failure == OnFailure::stop;
-  if (stops) failure.after = WorkerFailure::After::run_ends;
+  if (stops_at_failure()) failure.after = WorkerFailure::After::run_ends;
   Sequel sequel{.next = life_after(life, failure)};
-  if (!sequel.next || stop_.stop_requested()) return sequel;
+  if (!sequel.next) return sequel;
+  failure.after = WorkerFailure::After::run_ends;
+  if (stop_.stop_requested()) return sequel;
   failure.after = WorkerFailure::After::begins_again;
   sequel.heir = &lives_.follow(life, *sequel.next);
   return sequel;
 }
 
 /// What a failure leaves behind. Whoever goes on with a run that has ended by a failure, or been
-/// stopped before it, has the worker again. With fate_ locked, its mailbox left or abandoned.
-void Team::settle(Life& life, const WorkerFailure& failure, const Sequel& sequel) {
-  if (deposits_) deposits_->fail(life.worker, life.mailbox.mark());
-  if (sequel.heir) {
-    ++restarts_;
-    return start_heir(*sequel.heir);
+/// stopped before it, has the worker again. With fate_ locked, and no letter of the worker out.
+void Team::settle(Life& life, WorkerFailure& failure, const Sequel& sequel) {
+  if (stops_at_failure()) {
+    ++failed_;
+    note_gone(life, failure.step, std::nullopt);
+    return request_stop();
   }
-  ++failed_;
-  std::optional<SavedState> remains = Worker::left_by_gone(failure.step);
-  if (sequel.next) remains = Worker::left_for(*sequel.next);
-  if (failure.after == WorkerFailure::After::run_ends) remains.reset();
-  note_gone(life, failure.step, std::move(remains));
-  if (failure.after == WorkerFailure::After::run_ends) request_stop();
+  if (deposits_) deposits_->fail(life.worker, life.mailbox.mark());
+  if (!sequel.heir) {
+    ++failed_;
+    return note_gone(
+        life, failure.step,
+        sequel.next ? Worker::left_for(*sequel.next) : Worker::left_by_gone(failure.step));
+  }
+  if (start_heir(*sequel.heir)) {
+    ++restarts_;
+  } else {
+    failure.after = WorkerFailure::After::is_gone;
+    failure.why += "; the system has no thread with which it could begin again";
+  }
 }
 
-/// One that gets no thread is gone as well.
-void Team::start_heir(Life& heir) {
+/// Returns false if it gets no thread: then the worker is gone.
+bool Team::start_heir(Life& heir) {
   try {
     start(heir);
+    return true;
   } catch (...) {
     worker_error_.record();
     heir.is_over = true;
     ++failed_;
     note_gone(heir, heir.begins->step, Worker::left_by_gone(heir.begins->step));
     heir.mailbox.leave();
+    return false;
   }
 }
 

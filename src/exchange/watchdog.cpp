@@ -12,10 +12,11 @@ std::vector<Watchdog::Stall> Watchdog::look(const Team& team) {
   const Clock::time_point now = Clock::now();
   for (std::size_t i = 0; i < team.workers(); ++i) {
     Seen& seen = seen_[i];
-    const std::uint64_t clock = team.telemetry(i).clock;
-    const Phase phase = team.telemetry(i).phase;
-    if (clock != seen.clock || phase != seen.phase || phase == Phase::ended) {
-      seen = {clock, phase, now, false};
+    const WorkerTelemetry& life = team.telemetry(i);
+    const std::uint64_t clock = life.clock;
+    const Phase phase = life.phase;
+    if (&life != seen.life || clock != seen.clock || phase != seen.phase || phase == Phase::ended) {
+      seen = {&life, clock, phase, now, false};
     } else if (now - seen.since >= patience_) {
       stalls.push_back({.worker = i,
                         .text = fmt::format("has been in \"{}\" of step {} for {:.3g} s",

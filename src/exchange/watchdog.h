@@ -32,6 +32,7 @@ class Watchdog {
  private:
   using Clock = RunningClock;
   struct Seen {
+    const WorkerTelemetry* life = nullptr;  // each has its own
     std::uint64_t clock = 0;
     Phase phase = Phase::preparing;
     Clock::time_point since = Clock::now();

@@ -26,6 +26,7 @@ Worker::Worker(const WorkerOptions& o, Mailbox& mailbox, WorkerTelemetry& teleme
       algorithm_(o.algorithm),
       schedule_(o.schedule),
       deposits_(o.deposits),
+      depositor_{.worker = o.index, .before = o.before},
       telemetry_(telemetry),
       steps_(o.schedule.steps(o.index)),
       profiled_(o.index == 0 ? o.schedule.profiled() : Steps{}),

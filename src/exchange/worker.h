@@ -45,6 +45,7 @@ struct WorkerOptions {
   Deposits* deposits = nullptr;         ///< null: nobody makes checkpoints
   const Checkpoint* resumed = nullptr;  ///< that the run goes on from; null: from its beginning
   std::optional<NewLife> life = {};     ///< begins again from the center
+  std::uint64_t before = 0;             ///< lives of the worker before this one
   std::uint64_t refusals = 0;  ///< letters in a row that are refused before it fails; 0: any number
 };
 
@@ -70,6 +71,8 @@ class Worker {
   static std::optional<std::uint64_t> gone_at(const Checkpoint& checkpoint, std::size_t worker);
   /// What a checkpoint knows of the life that the worker is in.
   static std::optional<NewLife> life_in(const Checkpoint& checkpoint, std::size_t worker);
+  /// The first that a worker does who goes on from there is to begin again from the center.
+  static bool begins_in(const Checkpoint& checkpoint, std::size_t worker);
 
  private:
   /// What it does next.
@@ -116,6 +119,7 @@ class Worker {
   const Algorithm& algorithm_;
   const WorkerSchedule& schedule_;
   Deposits* const deposits_;
+  const Depositor depositor_;
   WorkerTelemetry& telemetry_;
   const std::uint64_t steps_;
   const Steps profiled_;

@@ -65,7 +65,7 @@ void Worker::lay_down_as_posted() {
   const bool is_step = stage_ == Stage::step;
   const bool had_gradient = is_step && algorithm_.timing == Timing::overlapped;
   const LetterNote& note = mailbox_.note();
-  deposits_->lay_down(index_, mark_,
+  deposits_->lay_down(depositor_, mark_,
                       replica({.stage = stage_,
                                .next_exchange = is_step ? clock_ : next_exchange_,
                                .tally = note.visit == Visit::letter ? note.tally : tally_so_far(),
@@ -87,11 +87,11 @@ void Worker::lay_down_if_owed() {
 /// For good. Whoever is turned away has a letter that belongs to no center, and does not.
 void Worker::leave(Stage stage) {
   if (!deposits_ || closed_) return;
-  deposits_->leave(index_, replica({.stage = stage,
-                                    .next_exchange = next_exchange_,
-                                    .tally = tally_so_far(),
-                                    .statistics = statistics_,
-                                    .has_stepped = has_stepped_}));
+  deposits_->leave(depositor_, replica({.stage = stage,
+                                        .next_exchange = next_exchange_,
+                                        .tally = tally_so_far(),
+                                        .statistics = statistics_,
+                                        .has_stepped = has_stepped_}));
 }
 
 /// A worker that left no replica begins again from the center: with the step in which it had
@@ -162,6 +162,12 @@ std::optional<std::uint64_t> Worker::gone_at(const Checkpoint& checkpoint, std::
   const SavedState* saved = checkpoint.worker(worker);
   if (!saved || !saved->counters.contains(kGone)) return std::nullopt;
   return saved->counter(kGone);
+}
+
+bool Worker::begins_in(const Checkpoint& checkpoint, std::size_t worker) {
+  const SavedState* saved = checkpoint.worker(worker);
+  if (!saved || !saved->counters.contains(kClock)) return true;
+  return saved->counter(kStage) == std::uint64_t(Stage::begin);
 }
 
 std::optional<NewLife> Worker::life_in(const Checkpoint& checkpoint, std::size_t worker) {

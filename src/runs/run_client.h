@@ -35,7 +35,7 @@ struct ProgressState {
 };
 
 /// This one is silent and lets every run end by itself.
-/// Thread: main, except line() and warn().
+/// Thread: main, except line(), warn() and wants_end().
 class RunClient {
  public:
   virtual ~RunClient() = default;
@@ -49,7 +49,7 @@ class RunClient {
   virtual void show(const ProgressState& /*state*/) {}
   /// The workers have ended.
   virtual void end() {}
-  /// The run is to end early, with everything kept. Looked at often while the workers train.
+  /// The run is to end early, with everything kept. Looked at often, from any thread.
   virtual bool wants_end() { return false; }
   /// The run has heard that, once.
   virtual void heard_end() {}

@@ -17,8 +17,16 @@ namespace {
 
 constexpr const char* kRun = "run";
 
-/// Keys that say when a run ends, is tested and is saved, and what is called how.
+/// Keys that change no bit of a run until something fails.
+bool is_for_failures(const std::string& key) {
+  return key == "workers.on_failure" || key == "workers.patience" || key == "workers.refusals" ||
+         key == "debug.fail" || key.starts_with("guard.");
+}
+
+/// Keys that say when a run ends, is tested and is saved, what is called how, and what follows a
+/// failure. A replay repeats what did.
 bool may_change(const std::string& key, const Config& config) {
+  if (is_for_failures(key)) return config.center.order != OrderKind::replay;
   const bool has_planned_ends = config.center.order == OrderKind::virtual_time;
   if (has_planned_ends && (key == "stop.epochs" || key == "stop.steps")) return false;
   if (key == "name" || key == "data.dir") return true;
@@ -43,10 +51,13 @@ void check_same_run(const std::string& recorded, const Config& config) {
     if (before == now || may_change(key, config)) continue;
     throw KeyError(
         key,
-        fmt::format("is {} in the run that is to go on, {} here; only stop, "
-                    "evaluate, checkpoint, profile, name and data.dir may change{}; --from-center "
-                    "starts another run from its center",
-                    before, now, key.starts_with("stop.") ? ", and no end in virtual time" : ""));
+        fmt::format("is {} in the run that is to go on, {} here; only stop, evaluate, checkpoint, "
+                    "profile, guard, name, data.dir, debug.fail and what workers have for failures "
+                    "may change{}; --from-center starts another run from its center",
+                    before, now,
+                    key.starts_with("stop.") ? ", and no end in virtual time"
+                    : is_for_failures(key)   ? ", and no such key in a replay"
+                                             : ""));
   }
 }
 
@@ -154,10 +165,12 @@ void check_unfinished(const std::string& folder, const Config& config) {
   for (const char* key : {"stop.epochs", "stop.steps", "stop.seconds", "stop.test_error"}) {
     if (value_in(was, key) != value_in(is, key)) return;
   }
-  throw ConfigError(
-      fmt::format("{}: the run has come to its end; another end lets it go on, as in --set "
-                  "stop.epochs=40",
-                  folder));
+  const char* const what =
+      summary->status == RunStatus::diverged
+          ? "has diverged; --from-center starts another run from its last checkpoint, as in "
+            "--from-center --set algorithm.learning_rate=0.01 --out ANOTHER"
+          : "has come to its end; another end lets it go on, as in --set stop.epochs=40";
+  throw ConfigError(fmt::format("{}: the run {}", folder, what));
 }
 
 }  // namespace easgd

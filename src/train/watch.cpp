@@ -86,13 +86,11 @@ void watch(const Watched& w, Journal& journal, RunClient& client) {
   const bool loses_patience =
       w.config.workers.patience > 0 && w.config.center.order != OrderKind::replay;
   bool heard = false;
+  if (is_over(w)) w.team.request_stop();  // a run that goes on may have been good enough
   while (!w.team.ended()) {
     std::this_thread::sleep_for(kLook);
-    const bool cut_short = client.wants_end();
-    if (cut_short && !std::exchange(heard, true)) {
-      w.hurry.begin();
-      client.heard_end();
-    }
+    const bool cut_short = w.hurry.has_begun();
+    if (cut_short && !std::exchange(heard, true)) client.heard_end();
     if (cut_short || is_over(w) || w.evaluator.failed()) {
       w.team.request_stop();
     }

@@ -20,21 +20,23 @@ namespace easgd {
 /// Thread: any.
 class Hurry {
  public:
-  void begin() {
+  explicit Hurry(RunClient& client) : client_(client) {}
+  /// The client wants the run to end. Time runs since this was first asked then.
+  bool has_begun() {
+    if (!client_.wants_end()) return false;
     auto expected = kNever;
     begun_.compare_exchange_strong(expected, now());
+    return true;
   }
   /// What can be left out is left out.
-  bool is_over() const {
-    const auto begun = begun_.load();
-    return begun != kNever && now() - begun > kMost.count();
-  }
+  bool is_over() { return has_begun() && now() - begun_ > kMost.count(); }
 
  private:
   using Duration = std::chrono::steady_clock::duration;
   static constexpr Duration kMost = std::chrono::seconds(5);
   static constexpr Duration::rep kNever = Duration::max().count();
   static Duration::rep now() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+  RunClient& client_;
   std::atomic<Duration::rep> begun_{kNever};
 };
 

@@ -12,6 +12,7 @@
 
 #include "broken_mailbox.h"
 #include "exchange_scenario.h"
+#include "heir_scenario.h"
 #include "snapshot_scenario.h"
 
 using namespace easgd;
@@ -152,6 +153,13 @@ TEST_CASE("two workers and a master: sound in every state") {
   check_all_states(exchange("two, a master fails", {.fails = true}));
   check_all_states(exchange("two, a stop", {.stops = true}));
   check_all_states(exchange("two, two letters", {.letters = 2}), {.preemptions = 3});
+}
+
+TEST_CASE("a worker that is given up, its heir or none, and a master: sound in every state") {
+  const std::uint64_t letters = is_large() ? 2 : 1;
+  for (const Seat seat : {Seat::to_heir, Seat::to_nobody}) {
+    check_all_states({"given up", [=]() -> Scenario* { return new HeirScenario(letters, seat); }});
+  }
 }
 
 TEST_CASE("a weaker order is found out, or shown not to matter") {

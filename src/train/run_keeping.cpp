@@ -1,0 +1,80 @@
+#include "train/run_keeping.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <exception>
+#include <utility>
+
+#include "base/error.h"
+#include "base/running_clock.h"
+#include "runs/checkpoint_folder.h"
+#include "train/resumed_run.h"
+
+namespace easgd {
+namespace {
+
+Every every_or(Every every, double seconds) {
+  if (!every.seconds && !every.epochs && !every.versions) every.seconds = seconds;
+  return every;
+}
+
+}  // namespace
+
+RunKeeping::RunKeeping(const Kept& kept)
+    : kept_(kept),
+      clock_(every_or(kept.run.config.checkpoint.every, EvaluationClock::kCheckpointSeconds),
+             std::size_t(kept.run.config.workers.batch), kept.run.data->train_size),
+      faults_(parse_faults(kept.run.config.debug.fail)) {}
+
+bool RunKeeping::is_due(const CenterView& center, double seconds) {
+  if (!clock_.due(center, seconds)) return false;
+  clock_.begun(center, seconds);
+  return true;
+}
+
+void RunKeeping::add(Checkpoint& checkpoint, double seconds) const {
+  StateSaver clock;
+  kept_.clock.describe(clock);
+  checkpoint.sections["clock"] = std::move(clock.saved);
+  kept_.step_back.add(checkpoint);
+  add_run(checkpoint, kept_.run.config, kept_.run.identity, seconds);
+}
+
+void RunKeeping::save(Checkpoint checkpoint, const Evaluator& evaluator) const {
+  evaluator.wait();
+  checkpoint.sections["evaluations"] = kept_.evaluations.saved_up_to(checkpoint.version);
+  const auto begin = RunningClock::now();
+  kept_.folder.sync();  // its evaluations are events by now
+  const std::uint64_t bytes = write(checkpoint);
+  const std::chrono::duration<double> writing = RunningClock::now() - begin;
+  kept_.journal.report(StoredCheckpoint{.version = checkpoint.version,
+                                        .seconds = seconds_of(checkpoint),
+                                        .bytes = bytes,
+                                        .write_seconds = writing.count()});
+}
+
+void RunKeeping::keep(Checkpoint checkpoint, const Evaluator& evaluator) {
+  try {
+    save(std::move(checkpoint), evaluator);
+  } catch (const std::exception& e) {
+    if (!std::exchange(warned_, true)) {
+      kept_.journal.warn(std::string(e.what()) + "; the run goes on");
+    }
+  }
+}
+
+std::uint64_t RunKeeping::write(const Checkpoint& checkpoint) const {
+  write_nothing_if_full(checkpoint.version);
+  const auto keep = std::size_t(kept_.run.config.checkpoint.keep);
+  return CheckpointFolder(kept_.folder.path()).save(checkpoint, keep);
+}
+
+void RunKeeping::write_nothing_if_full(std::uint64_t version) const {
+  if (const Fault* fault = full_disk(faults_, version)) {
+    throw DataError(fmt::format("{}: No space left on device (debug.fail: {})",
+                                kept_.folder.path().string(), fault->sentence));
+  }
+}
+
+}  // namespace easgd

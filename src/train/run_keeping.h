@@ -1,0 +1,57 @@
+// When a run's checkpoints are due, what is in them beside the team, and how they are kept.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "evaluate/evaluation_clock.h"
+#include "evaluate/evaluator.h"
+#include "exchange/checkpoint.h"
+#include "runs/evaluation_log.h"
+#include "runs/journal.h"
+#include "runs/run_folder.h"
+#include "settings/fault.h"
+#include "train/resolve.h"
+#include "train/step_back.h"
+
+namespace easgd {
+
+/// Of a run, what its checkpoints are made of and where they are told of. All outlive the keeping.
+struct Kept {
+  const ResolvedRun& run;
+  RunFolder& folder;
+  Journal& journal;
+  const EvaluationLog& evaluations;
+  EvaluationClock& clock;
+  StepBack& step_back;
+};
+
+class RunKeeping {
+ public:
+  explicit RunKeeping(const Kept& kept);
+
+  /// The run has a checkpoint of this version, at this training time: what is due comes after it.
+  void begun(const CenterView& center, double seconds) { clock_.begun(center, seconds); }
+  /// On the master's thread: true once for each that is due.
+  bool is_due(const CenterView& center, double seconds);
+  /// On the master's thread: adds what the run has beside its team; `seconds` of training time.
+  void add(Checkpoint& checkpoint, double seconds) const;
+  /// Writes one, once the evaluations up to its version are there.
+  /// Throws: DataError.
+  void save(Checkpoint checkpoint, const Evaluator& evaluator) const;
+  /// The same while the run goes on: what cannot be written costs a warning, once.
+  void keep(Checkpoint checkpoint, const Evaluator& evaluator);
+  /// Writes a checkpoint as it is, also over that of its version, and returns its size in bytes.
+  /// Throws: DataError.
+  std::uint64_t write(const Checkpoint& checkpoint) const;
+  /// Throws: DataError as of a full disk, where debug.fail asks for it.
+  void write_nothing_if_full(std::uint64_t version) const;
+
+ private:
+  const Kept kept_;
+  EvaluationClock clock_;
+  const std::vector<Fault> faults_;  // of the disk
+  bool warned_ = false;              // on the keeper's thread
+};
+
+}  // namespace easgd

@@ -1,0 +1,119 @@
+// What a run asks of its team and of its evaluator.
+#include <utility>
+
+#include "evaluate/test_set.h"
+#include "settings/algorithm_keys.h"
+#include "train/run.h"
+#include "train/worker_parts.h"
+
+namespace easgd {
+namespace {
+
+/// A replay repeats what befell its workers, and knows no other failures.
+FailurePolicy failure_policy(const Config& config) {
+  if (config.center.order == OrderKind::replay) return {};
+  return {.on_failure = config.workers.on_failure,
+          .refusals = std::uint64_t(config.workers.refusals)};
+}
+
+}  // namespace
+
+TeamOptions Run::team_options(Evaluator& evaluator) {
+  TeamOptions options{
+      .algorithm = run_.algorithm,
+      .schedule = &run_.schedule,
+      .own = rule_options(run_.config.algorithm, run_.workers.size()).own,
+      .placement = run_.center,
+      .workers = {},
+      .order = std::move(order_),
+      .state0 = run_.state0,
+      .statistics = {run_.network.statistic_count(), run_.config.network.statistics},
+      .policy = failure_policy(run_.config),
+      .on_version =
+          [this, &evaluator](const CenterView& center, double seconds) {
+            if (paused_ || !clock_.due(center, seconds)) return false;
+            if (center.seconds) evaluator.wait();  // virtual time stands still meanwhile
+            if (!evaluator.offer(center, seconds)) return false;
+            clock_.begun(center, seconds);
+            return true;
+          },
+      .on_failure = [this](const WorkerFailure& f, double seconds) { journal_.report(f, seconds); },
+      .on_begin = [this](const Beginning& b, double seconds) { journal_.report(b, seconds); }};
+  options.checkpoints = checkpoint_options(evaluator);
+  const bool is_replay = run_.config.center.order == OrderKind::replay;
+  if (run_.config.guard.action != GuardAction::none && !is_replay) {
+    options.on_loss = [this](double loss, std::uint64_t version) {
+      if (!paused_ && step_back_.heed(loss, version)) team_->request_stop();
+    };
+  }
+  for (std::size_t i = 0; i < run_.workers.size(); ++i) {
+    options.workers.push_back(worker_parts(run_, i));
+  }
+  return options;
+}
+
+TeamOptions::Checkpoints Run::checkpoint_options(Evaluator& evaluator) {
+  TeamOptions::Checkpoints options{.wanted = run_.config.checkpoint.keep > 0};
+  options.is_due = [this](const CenterView& center, double seconds) {
+    return keeping_.is_due(center, seconds);
+  };
+  options.add = [this](Checkpoint& checkpoint, const CenterView&, double seconds) {
+    keeping_.add(checkpoint, seconds);
+  };
+  if (place_.pause) {
+    options.pauses = [this, &evaluator](const CenterView& center, double seconds) {
+      return pauses(evaluator, center, seconds);
+    };
+  }
+  if (resumed_) {
+    options.resumed = &*resumed_;
+    options.seconds = seconds_of(*resumed_);
+  }
+  return options;
+}
+
+/// Here, with an evaluation of this very center. It is one beside those that are due, whose times
+/// and losses stay what they would be.
+bool Run::pauses(Evaluator& evaluator, const CenterView& center, double seconds) {
+  if (!place_.pause->is_reached(clock_.epoch(center.steps), center.steps)) return false;
+  if (step_back_.lost()) return false;  // the run has ended before
+  evaluator.wait();
+  const auto all = evaluations_.all();
+  const bool is_evaluated = !all.empty() && all.back().version == center.version;
+  if (!is_evaluated) evaluator.offer(center, seconds);
+  paused_ = true;
+  return true;
+}
+
+EvaluatorOptions Run::evaluator_options() {
+  std::optional<std::uint64_t> evaluated;
+  if (const auto all = evaluations_.all(); !all.empty()) evaluated = all.back().version;
+  EvaluatorOptions options{
+      .make_test =
+          [this] {
+            return std::make_unique<TestSet>(run_.config, *run_.data, run_.network,
+                                             [this] { return hurry_.is_over(); });
+          },
+      .save =
+          [this](const Snapshot& s) {
+            keeping_.write_nothing_if_full(s.version);
+            center_file_.save(s.center, s.version);
+          },
+      .report =
+          [this](const Evaluation& e) {
+            evaluations_.add(e);
+            if (is_enough(e)) good_enough_ = true;
+            journal_.report(e, clock_.epoch(e.steps));
+          },
+      .warn = [this](const std::string& message) { journal_.warn(message); },
+      .evaluated = evaluated,
+  };
+  if (run_.config.checkpoint.best) {
+    options.keep_best = [this](const Evaluation& e, ConstView state) {
+      best_file_.offer(e, state);
+    };
+  }
+  return options;
+}
+
+}  // namespace easgd

@@ -1,0 +1,47 @@
+#include "train/step_back.h"
+
+#include <string>
+#include <utility>
+
+namespace easgd {
+namespace {
+
+// A section of a checkpoint, and a counter in it.
+constexpr const char *kGuard = "guard", *kWentBack = "went_back";
+
+}  // namespace
+
+bool StepBack::heed(double loss, std::uint64_t version) {
+  if (lost_) return false;
+  std::string why = loss_guard_.look(loss);
+  if (why.empty()) return false;
+  lost_ = LostLoss{version, std::move(why)};
+  return true;
+}
+
+bool StepBack::may_go_back() const {
+  return lost_ && config_.action == GuardAction::back && !went_back_;
+}
+
+void StepBack::mark(Checkpoint& checkpoint) {
+  checkpoint.sections[kGuard].counters[kWentBack] = {checkpoint.version};
+}
+
+void StepBack::add(Checkpoint& checkpoint) {
+  StateSaver guard;
+  loss_guard_.describe(guard);
+  if (went_back_) guard.saved.counters[kWentBack] = {*went_back_};
+  checkpoint.sections[kGuard] = std::move(guard.saved);
+}
+
+bool StepBack::load(const Checkpoint& checkpoint) {
+  const SavedState* guard = checkpoint.find(kGuard);
+  if (!guard) return false;
+  StateLoader loader(*guard);
+  loss_guard_.describe(loader);
+  if (went_back_ || !guard->counters.contains(kWentBack)) return false;
+  went_back_ = guard->counter(kWentBack);
+  return true;
+}
+
+}  // namespace easgd
