@@ -411,7 +411,7 @@ TEST_CASE("runs that were stopped early come to their end when the sweep file le
 
 TEST_CASE(
     "a run that is stopped on its way, by another plan, is told to have come where it paused") {
-  const std::string end = "[set]\nstop.epochs = 200\n";
+  const std::string end = "[set]\nstop.epochs = 120\n";
   const Study study("early_stop = {first = {epochs = 1}, eta = 100}\n[axes]\n" +
                     std::string("algorithm.learning_rate = [0.00001, 0.00002]\n") + end);
   const pid_t sweep = study.start();
@@ -543,7 +543,7 @@ TEST_CASE("what ails all runs ends a sweep early; what killed one is said") {
 
 TEST_CASE(
     "a run that was killed on its way behind a rung goes on from there, not from the beginning") {
-  const Study study("early_stop = {first = {epochs = 1}, eta = 1000}\n[set]\nstop.epochs = 1000\n");
+  const Study study("early_stop = {first = {epochs = 1}, eta = 1000}\n[set]\nstop.epochs = 200\n");
   const pid_t sweep = study.start();
   while (!fs::exists(study.out() / "manifest.jsonl") || study.beginnings().empty()) sleep_ms(10);
   const std::string id = study.runs().at(0).identity;
@@ -558,7 +558,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a run that cannot go on from its checkpoint is tried once more, from the beginning") {
-  const Study study("early_stop = {first = {epochs = 1}, eta = 1000}\n[set]\nstop.epochs = 300\n");
+  const Study study("early_stop = {first = {epochs = 1}, eta = 1000}\n[set]\nstop.epochs = 100\n");
   const pid_t sweep = study.start();
   while (!fs::exists(study.out() / "manifest.jsonl") || study.beginnings().empty()) sleep_ms(10);
   const std::string id = study.runs().at(0).identity;
