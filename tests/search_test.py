@@ -335,11 +335,11 @@ algorithm.learning_rate = {min = 0.001, max = 0.01}
         self.assertIn("1/1 trial 0: failed: was interrupted", complaints)
 
     def runs_of(self, search: int, attempt: int) -> list[int]:
-        """Processes of runs that have an evaluation, in that attempt."""
+        """Processes of runs that have an evaluation, and have gone on in a second attempt."""
         begun = (self.out / "manifest.jsonl").exists() and len(
             [e for e in self.events("run") if e["state"] == "running"])
-        metrics = self.out.glob("runs/*/metrics.jsonl")
-        if begun != attempt or not any('"evaluation"' in p.read_text() for p in metrics):
+        said = "".join(p.read_text() for p in self.out.glob("runs/*/metrics.jsonl"))
+        if begun != attempt or '"evaluation"' not in said or said.count('"resume"') < attempt - 1:
             return []
         return [p for p in descendants(search)
                 if b"\0train\0" in Path(f"/proc/{p}/cmdline").read_bytes()]
