@@ -4,8 +4,16 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "runs/events.h"
+#include "sweep/metrics_tail.h"
+#include "temporary_folder.h"
 
 using namespace easgd;
+using easgd::testing::TemporaryFolder;
 
 namespace {
 
@@ -70,4 +78,20 @@ TEST_CASE("the view of a sweep fits into whatever room there is") {
   CHECK(shows(narrow, "more at work"));
   CHECK(shows(narrow, "best so far"));
   CHECK(sweep_view(some_state(), {.columns = 79, .lines = 1}).size() == 1);
+}
+
+TEST_CASE("a run that goes on has another log, which is read from its beginning") {
+  const TemporaryFolder folder;
+  const auto log = [&folder](const std::string& name, const std::vector<double>& fractions) {
+    std::ofstream file(folder / name);
+    for (const double fraction : fractions) {
+      file << to_json(ProgressEvent{.fraction = fraction}).dump() << "\n";
+    }
+  };
+  log("metrics.jsonl", {0.1, 0.2, 0.9});
+  MetricsTail tail(std::filesystem::path(folder / "metrics.jsonl").parent_path());
+  CHECK(tail.look().fraction == 0.9);
+  log("new", {0.1, 0.2});
+  std::filesystem::rename(folder / "new", folder / "metrics.jsonl");
+  CHECK(tail.look().fraction == 0.2);
 }

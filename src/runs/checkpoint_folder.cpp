@@ -93,20 +93,22 @@ void CheckpointFolder::clear() const {
 
 std::optional<Checkpoint> CheckpointFolder::load(
     const std::function<void(const std::string&)>& warn) const {
-  std::string broken;
+  std::vector<std::string> broken;
   for (const std::uint64_t version : versions_in(path_)) {
     const fs::path path = path_ / name_of(version);
     try {
-      return read_checkpoint(path);
+      Checkpoint checkpoint = read_checkpoint(path);
+      for (const std::string& why : broken) warn(why + "; the checkpoint before it is taken");
+      return checkpoint;
     } catch (const DataError& e) {
-      if (broken.empty()) broken = e.what();
-      warn(fmt::format("{}; the checkpoint before it is taken", e.what()));
+      broken.emplace_back(e.what());
       std::error_code ignored;
       fs::rename(path, path.string() + ".broken", ignored);
     }
   }
-  if (!broken.empty()) throw DataError(broken + "; no other checkpoint is whole");
-  return std::nullopt;
+  if (broken.empty()) return std::nullopt;
+  throw DataError(fmt::format("{}; no other checkpoint is whole (all are put aside, as *.broken)",
+                              broken.front()));
 }
 
 }  // namespace easgd

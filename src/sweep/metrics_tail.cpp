@@ -1,5 +1,7 @@
 #include "sweep/metrics_tail.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -33,6 +35,12 @@ MetricsTail::MetricsTail(const std::filesystem::path& run_folder)
     : path_(run_folder / "metrics.jsonl") {}
 
 const RunGlance& MetricsTail::look() {
+  struct stat status {};
+  if (stat(path_.c_str(), &status) == 0 && status.st_ino != inode_) {
+    inode_ = status.st_ino;
+    read_ = 0;
+    glance_ = {};
+  }
   std::ifstream file(path_, std::ios::binary);
   file.seekg(read_);
   for (std::string line; std::getline(file, line) && !file.eof();) {

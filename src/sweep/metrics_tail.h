@@ -18,11 +18,13 @@ class MetricsTail {
  public:
   explicit MetricsTail(const std::filesystem::path& run_folder);
 
-  /// Reads the whole lines that have come since. A line that cannot be read is passed over.
+  /// Reads the whole lines that have come since; from the beginning if the file is another, as that
+  /// of a run that goes on. A line that cannot be read is passed over.
   const RunGlance& look();
 
  private:
   std::filesystem::path path_;
+  std::uint64_t inode_ = 0;
   std::int64_t read_ = 0;  // bytes
   RunGlance glance_;
 };

@@ -169,7 +169,12 @@ void check_unfinished(const std::string& folder, const Config& config) {
       summary->status == RunStatus::diverged
           ? "has diverged; --from-center starts another run from its last checkpoint, as in "
             "--from-center --set algorithm.learning_rate=0.01 --out ANOTHER"
-          : "has come to its end; another end lets it go on, as in --set stop.epochs=40";
+      : CheckpointFolder(folder).is_empty()
+          ? "has come to its end, and left no checkpoint on its way; network.init can start "
+            "another "
+            "run from its center.safetensors"
+          : "has come to its end; a later one lets it go on from its last checkpoint, as in --set "
+            "stop.epochs=<more>";
   throw ConfigError(fmt::format("{}: the run {}", folder, what));
 }
 
