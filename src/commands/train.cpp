@@ -88,6 +88,12 @@ void check(const Arguments& arguments) {
     throw ConfigError(
         "config is required: expected a configuration file, or --resume with the folder of a run");
   }
+  std::error_code unknown;
+  if (!arguments.resumed.empty() &&
+      !std::filesystem::exists(config_in(arguments.resumed), unknown) && !unknown) {
+    throw ConfigError(arguments.resumed +
+                      ": no config.toml in it; expected the folder of a run to go on with");
+  }
   if (!arguments.resumed.empty() && !arguments.out.empty() && !arguments.from_center) {
     throw ConfigError(
         "--out: a run goes on in its own folder; with --from-center another run starts from its "
