@@ -226,6 +226,8 @@ TEST_CASE("keys that need each other") {
           kLayers),
       "known length");
   contains(complaint(kRest + "[center]\norder = \"replay\"\n" + kLayers), "go together");
+  contains(complaint(kRest + "[guard]\nspike = 6\n" + kLayers),
+           "guard.spike: does nothing while guard.action is");
   contains(
       complaint(kRest + kLayers, {"algorithm.exchange=synchronous", "center.order=round_robin"}),
       "own order");

@@ -216,6 +216,13 @@ void check_failures(const WorkersConfig& workers, const CenterConfig& center) {
   if (workers.patience > 0) refuse("workers.patience");
 }
 
+void check_guard(const GuardConfig& guard) {
+  if (guard.spike > 0 && guard.action == GuardAction::none) {
+    throw KeyError("guard.spike",
+                   "does nothing while guard.action is \"none\"; expected \"stop\" or \"back\"");
+  }
+}
+
 void check_faults(const DebugConfig& debug, const WorkersConfig& workers) {
   const std::vector<std::string> devices = workers.each_device();
   for (const Fault& fault : parse_faults(debug.fail)) {
@@ -250,6 +257,7 @@ void check(const Config& config) {
   check_schedules(config.algorithm, stop.epochs || stop.steps);
   check_order(config.center, stop);
   check_failures(config.workers, config.center);
+  check_guard(config.guard);
   check_faults(config.debug, config.workers);
   check_profile(config.profile);
   if (config.data.mean.size() != config.data.deviation.size()) {
