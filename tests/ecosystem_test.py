@@ -16,8 +16,9 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from package_environment import has, python_with
+
 PROGRAM = Path(__file__).resolve().parent.parent / "build" / "easgd"
-SKIPPED = 77
 SIDE, CLASSES, IMAGES = 10, 4, 200
 MEAN, DEVIATION = 0.5, 0.25
 CONFIG = f"""
@@ -45,33 +46,12 @@ epochs = 2
 """
 
 
-def has(python: Path, *modules: str) -> bool:
-    return subprocess.run([python, "-c", f"import {', '.join(modules)}"], capture_output=True,
-                          check=False).returncode == 0
-
-
 def python_with_safetensors(folder: Path) -> Path:
     """The one that was named, or a virtual environment, made if it is not there yet."""
     named = os.environ.get("EASGD_TORCH_PYTHON")
     if named and has(Path(named), "safetensors", "numpy", "torch"):
         return Path(named)
-    python = folder / "bin" / "python"
-    if python.exists() and has(python, "safetensors", "numpy"):
-        return python
-    for command in ([sys.executable, "-m", "venv", folder],
-                    [python, "-m", "pip", "-q", "install", "safetensors", "numpy"]):
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-        except subprocess.TimeoutExpired:
-            skip("its installation takes too long")
-        if done.returncode != 0:
-            skip((done.stdout + done.stderr).strip().splitlines()[-1])
-    return python
-
-
-def skip(why: str) -> None:
-    print(f"skipped: needs the Python package safetensors, and it cannot be installed: {why}")
-    sys.exit(SKIPPED)
+    return python_with(folder, "safetensors", "numpy")
 
 
 def easgd(*words) -> str:

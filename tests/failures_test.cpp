@@ -17,8 +17,7 @@
 #include "base/error.h"
 #include "exchange/virtual_order.h"
 #include "exchange/watchdog.h"
-#include "own_keys.h"
-#include "quadratic.h"
+#include "toy_of_method.h"
 #include "train/faulty_model.h"
 
 using namespace easgd;
@@ -136,14 +135,8 @@ using MakeOrder = std::function<std::unique_ptr<OrderPolicy>()>;
 /// may be asynchronous.
 struct Bed {
   explicit Bed(const std::string& name, std::int64_t tau = 2)
-      : algorithm(Registry<Algorithm>::get(name)) {
-    const bool is_tree = algorithm.options && algorithm.options()->table() == "tree";
-    choose(toy.config.algorithm, name, is_tree ? "fanout = 2\ntau_up = 2\ntau_down = 3" : "");
-    toy.config.algorithm.tau = algorithm.every_step ? 1 : tau;
-    toy.config.algorithm.learning_rate = 0.05;
-    if (algorithm.coupling != Coupling::none) toy.config.algorithm.alpha = 0.2;
-    toy.config.stop.steps = kSteps;
-    toy.workers = algorithm.single ? 1 : 3;
+      : algorithm(Registry<Algorithm>::get(name)), toy(quadratic::toy_of_method(name, kSteps, 3)) {
+    if (!algorithm.every_step) toy.config.algorithm.tau = tau;
     toy.policy.on_failure = OnFailure::restart;
     schedule.emplace(toy.config, toy.workers, 1);
     if (algorithm.exchange != Exchange::synchronous) {

@@ -14,8 +14,7 @@
 
 #include "base/error.h"
 #include "exchange/virtual_order.h"
-#include "own_keys.h"
-#include "quadratic.h"
+#include "toy_of_method.h"
 
 using namespace easgd;
 using quadratic::Toy;
@@ -119,18 +118,6 @@ End run_in_pieces(const Toy& toy, std::uint64_t versions) {
 
 constexpr std::int64_t kSteps = 13;
 
-Toy toy_of(const std::string& name, const Algorithm& algorithm) {
-  Toy toy;
-  const bool is_tree = algorithm.options && algorithm.options()->table() == "tree";
-  choose(toy.config.algorithm, name, is_tree ? "fanout = 2\ntau_up = 2\ntau_down = 3" : "");
-  toy.config.algorithm.tau = algorithm.every_step ? 1 : 2;
-  toy.config.algorithm.learning_rate = 0.05;
-  if (algorithm.coupling != Coupling::none) toy.config.algorithm.alpha = 0.2;
-  toy.config.stop.steps = kSteps;
-  toy.workers = algorithm.single ? 1 : 3;
-  return toy;
-}
-
 using MakeOrder = std::function<std::unique_ptr<OrderPolicy>()>;
 
 constexpr VirtualTimes kTimes{
@@ -140,7 +127,7 @@ constexpr VirtualTimes kTimes{
 struct Bed {
   explicit Bed(const std::string& name)
       : algorithm(Registry<Algorithm>::get(name)),
-        toy(toy_of(name, algorithm)),
+        toy(quadratic::toy_of_method(name, kSteps, 3)),
         schedule(toy.config, toy.workers, 1) {
     if (algorithm.exchange != Exchange::synchronous) {
       add(algorithm.timing == Timing::around ? round_robin_pairs : round_robin_order);

@@ -10,8 +10,7 @@
 
 #include "evaluate/evaluation_clock.h"
 #include "exchange/virtual_order.h"
-#include "own_keys.h"
-#include "quadratic.h"
+#include "toy_of_method.h"
 
 using namespace easgd;
 using quadratic::Toy;
@@ -151,14 +150,7 @@ Algorithm with_replaced_rules(const Algorithm& sound) {
 }
 
 Toy toy_of(const std::string& name, const Algorithm& algorithm) {
-  Toy toy;
-  const bool is_tree = algorithm.options && algorithm.options()->table() == "tree";
-  choose(toy.config.algorithm, name, is_tree ? "fanout = 2\ntau_up = 2\ntau_down = 3" : "");
-  toy.config.algorithm.tau = algorithm.every_step ? 1 : 2;
-  toy.config.algorithm.learning_rate = 0.05;
-  if (algorithm.coupling != Coupling::none) toy.config.algorithm.alpha = 0.2;
-  toy.config.stop.steps = 40;
-  toy.workers = algorithm.single ? 1 : 4;
+  Toy toy = quadratic::toy_of_method(name, 40, 4);
   if (algorithm.exchange == Exchange::synchronous) {
     toy.order = synchronous_order;
   } else if (algorithm.timing == Timing::around) {

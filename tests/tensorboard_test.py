@@ -17,39 +17,13 @@ import tomllib
 import unittest
 from pathlib import Path
 
+from package_environment import python_with
+
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = ROOT / "build" / "easgd"
-SKIPPED = 77
 WORKERS = 3
 PER_WORKER = ("steps", "data_seconds", "gradient_seconds", "exchange_seconds", "exchanges",
               "refused", "staleness", "distance", "train_loss")
-
-
-def has_tensorboard(python: Path) -> bool:
-    return subprocess.run([python, "-c", "import tensorboard"], capture_output=True,
-                          check=False).returncode == 0
-
-
-def python_with_tensorboard(folder: Path) -> Path:
-    """Makes the virtual environment, if it is not there yet."""
-    python = folder / "bin" / "python"
-    if python.exists() and has_tensorboard(python):
-        return python
-    commands = [[sys.executable, "-m", "venv", folder],
-                [python, "-m", "pip", "-q", "install", "tensorboard"]]
-    for command in commands:
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-        except subprocess.TimeoutExpired:
-            skip("its installation takes too long")
-        if done.returncode != 0:
-            skip((done.stdout + done.stderr).strip().splitlines()[-1])
-    return python
-
-
-def skip(why: str) -> None:
-    print(f"skipped: needs TensorBoard's Python package, and it cannot be installed: {why}")
-    sys.exit(SKIPPED)
 
 
 def float32(value: float | None) -> float:
@@ -196,7 +170,7 @@ class TensorBoard(unittest.TestCase):
 if __name__ == "__main__":
     if len(sys.argv) == 3:
         PROGRAM = Path(sys.argv[1]).resolve()
-        python = python_with_tensorboard(Path(sys.argv[2]))
+        python = python_with(Path(sys.argv[2]), "tensorboard")
         sys.exit(subprocess.run([python, __file__, PROGRAM], check=False).returncode)
     PROGRAM = Path(sys.argv.pop(1)).resolve()
     unittest.main(testRunner=unittest.TextTestRunner(stream=sys.stdout, verbosity=1))
