@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "exchange/deposits.h"
 #include "exchange/virtual_order.h"
 #include "toy_of_method.h"
 
@@ -331,4 +332,24 @@ TEST_CASE("a worker of which a checkpoint has nothing starts again from the cent
   Checkpoint& checkpoint = cut.checkpoints.back();
   checkpoint.sections.erase("worker 1");
   CHECK(run(bed.toy, {.from = &checkpoint}).steps == std::vector<std::uint64_t>(3, kSteps));
+}
+
+TEST_CASE("the newest checkpoint that is whole can be taken while others begin") {
+  Deposits deposits(2);
+  const auto lay_down = [&deposits](std::uint64_t mark) {
+    for (std::size_t worker : {0, 1}) deposits.lay_down({.worker = worker}, mark, {});
+  };
+  lay_down(deposits.begin({.version = 3}));
+  lay_down(deposits.begin({.version = 5}));
+  deposits.begin({.version = 7});  // never whole
+  const std::uint64_t mark = deposits.begin({.version = 9, .is_last = true});
+  CHECK_FALSE(deposits.take_last());
+  CHECK(deposits.take().value().version == 5);
+  CHECK_FALSE(deposits.take());
+  lay_down(mark);
+  CHECK(deposits.take_last().value().version == 9);
+  lay_down(deposits.begin({.version = 11}));
+  lay_down(deposits.begin({.version = 12}));
+  CHECK(deposits.take().value().version == 12);
+  CHECK_FALSE(deposits.take());
 }

@@ -605,7 +605,7 @@ class BenchExchange(unittest.TestCase):
 
     def test_hands_on_the_programs_complaint(self):
         for code, complaint, *arguments in (
-                (2, 'did you mean "pinned"?', "--places", "pinnd", "--workers", "1", "--taus", "1", "--steps", "1"),
+                (2, 'did you mean "pinned"?', "--places", "pinnd", "--workers", "1", "--taus", "1", "--steps", "10"),
                 (4, "no CUDA device", "--device", "cuda")):
             done = self.bench(*arguments)
             self.assertEqual((done.returncode, done.stdout), (code, ""))

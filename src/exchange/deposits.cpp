@@ -19,6 +19,7 @@ bool Deposits::is_gathering() const {
 
 std::uint64_t Deposits::begin(Checkpoint center) {
   const std::lock_guard lock(mutex_);
+  if (checkpoint_ && is_whole()) before_ = std::move(checkpoint_);
   checkpoint_ = std::move(center);
   for (std::size_t worker = 0; worker < seats_.size(); ++worker) {
     Seat& seat = seats_[worker];
@@ -73,9 +74,18 @@ void Deposits::give_up_unless_last() {
   for (Seat& seat : seats_) seat.owes = false;
 }
 
-std::optional<Checkpoint> Deposits::take_if(bool is_last) {
+std::optional<Checkpoint> Deposits::take() {
   const std::lock_guard lock(mutex_);
-  if (!checkpoint_ || !is_whole() || checkpoint_->is_last != is_last) return std::nullopt;
+  if (!checkpoint_ || !is_whole() || checkpoint_->is_last) {
+    return std::exchange(before_, std::nullopt);
+  }
+  before_.reset();
+  return std::exchange(checkpoint_, std::nullopt);
+}
+
+std::optional<Checkpoint> Deposits::take_last() {
+  const std::lock_guard lock(mutex_);
+  if (!checkpoint_ || !is_whole() || !checkpoint_->is_last) return std::nullopt;
   return std::exchange(checkpoint_, std::nullopt);
 }
 

@@ -42,10 +42,11 @@ class Deposits {
   /// From any thread: it is gone, and that is what is left of it.
   void bequeath(std::size_t worker, SavedState remains);
 
-  /// From any thread: a checkpoint that is whole, once, and not the last of the run.
-  std::optional<Checkpoint> take() { return take_if(false); }
+  /// From any thread: the newest checkpoint that is whole and not the last of the run, once. It
+  /// stays there to be taken while others begin.
+  std::optional<Checkpoint> take();
   /// The last of the run.
-  std::optional<Checkpoint> take_last() { return take_if(true); }
+  std::optional<Checkpoint> take_last();
 
  private:
   struct Seat {
@@ -59,12 +60,12 @@ class Deposits {
   void give_up_unless_last();
   void put(std::size_t worker, SavedState replica);
   bool is_whole() const;
-  std::optional<Checkpoint> take_if(bool is_last);
 
   mutable std::mutex mutex_;
   std::vector<Seat> seats_;
   std::uint64_t mark_ = 0;
   std::optional<Checkpoint> checkpoint_;
+  std::optional<Checkpoint> before_;  // whole, and not taken when checkpoint_ began
 };
 
 }  // namespace easgd
