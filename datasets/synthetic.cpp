@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <tbb/parallel_for.h>
@@ -112,19 +113,20 @@ Placement make_placement(int x, int y, int radius_u, int radius_v, Draws& draws)
           cosine * 1024 / radius_v};
 }
 
-/// How many of 4x4 samples of pixel (x, y) the shape covers. If the outermost four agree, all
-/// do.
-int cover(shapes::Inside inside, const Placement& at, int x, int y) {
-  const auto covers = [&](int column, int row) -> int {
-    const int dx = 8 * x + 2 * column + 1 - at.x, dy = 8 * y + 2 * row + 1 - at.y;
-    return inside({(at.uu * dx + at.uv * dy) >> 14, (at.vu * dx + at.vv * dy) >> 14});
-  };
-  const int corners = covers(0, 0) + covers(3, 0) + covers(0, 3) + covers(3, 3);
-  if (corners % 4 == 0) return 4 * corners;
+/// Whether the shape has that one of the 4x4 samples of pixel (x, y).
+template <shapes::Inside kInside>
+int covers(const Placement& at, int x, int y, int column, int row) {
+  const int dx = 8 * x + 2 * column + 1 - at.x, dy = 8 * y + 2 * row + 1 - at.y;
+  return kInside({(at.uu * dx + at.uv * dy) >> 14, (at.vu * dx + at.vv * dy) >> 14});
+}
+
+/// How many samples of pixel (x, y) the shape covers, `corners` of them outermost.
+template <shapes::Inside kInside>
+int cover(const Placement& at, int x, int y, int corners) {
   int count = corners;
   for (int row = 0; row < 4; ++row)
     for (int column = 0; column < 4; ++column)
-      if (row % 3 || column % 3) count += covers(column, row);
+      if (row % 3 || column % 3) count += covers<kInside>(at, x, y, column, row);
   return count;
 }
 
@@ -135,15 +137,31 @@ struct Paint {
   int period;
 };
 
-void paint(Canvas& canvas, shapes::Inside inside, const Placement& at, const Paint& with) {
+template <shapes::Inside kInside>
+void paint(Canvas& canvas, const Placement& at, const Paint& with) {
   const int column = at.x / 8, row = at.y / 8;
-  for (int y = std::max(0, row - at.reach); y < std::min(kSide, row + at.reach + 1); ++y)
-    for (int x = std::max(0, column - at.reach); x < std::min(kSide, column + at.reach + 1); ++x) {
-      const int covered = cover(inside, at, x, y);
-      const bool striped = with.period && (x + y) / with.period % 2;
-      if (covered) canvas.blend(x, y, striped ? with.stripe : with.colour, covered);
+  const int left = std::max(0, column - at.reach), right = std::min(kSide, column + at.reach + 1);
+  for (int y = std::max(0, row - at.reach); y < std::min(kSide, row + at.reach + 1); ++y) {
+    std::array<int, kSide> corners;
+    for (int x = left; x < right; ++x) {  // without branches: pixels side by side
+      corners[x] = covers<kInside>(at, x, y, 0, 0) + covers<kInside>(at, x, y, 3, 0) +
+                   covers<kInside>(at, x, y, 0, 3) + covers<kInside>(at, x, y, 3, 3);
     }
+    for (int x = left; x < right; ++x) {
+      if (corners[x] == 0) continue;  // if the outermost four agree, all do
+      const int covered = corners[x] == 4 ? 16 : cover<kInside>(at, x, y, corners[x]);
+      const bool striped = with.period && (x + y) / with.period % 2;
+      canvas.blend(x, y, striped ? with.stripe : with.colour, covered);
+    }
+  }
 }
+
+/// One for each shape: what asks a shape thousands of times a picture is compiled with it.
+template <std::size_t... kIndex>
+constexpr auto painters(std::index_sequence<kIndex...>) {
+  return std::array{paint<shapes::kAll[kIndex]>...};
+}
+constexpr auto kPaint = painters(std::make_index_sequence<shapes::kAll.size()>());
 
 void scribble(Canvas& canvas, const Colour& base, Draws& draws) {
   const int contrast = draws.between(30, 90) * (draws.chance(50) ? 1 : -1);
@@ -151,7 +169,7 @@ void scribble(Canvas& canvas, const Colour& base, Draws& draws) {
   for (int& c : colour) c += contrast;
   const int length = draws.between(16, 48), width = draws.between(7, 12);
   const int x = draws.between(0, 8 * kSide), y = draws.between(0, 8 * kSide);
-  paint(canvas, shapes::disc, make_placement(x, y, length, width, draws), {colour, colour, 0});
+  paint<shapes::disc>(canvas, make_placement(x, y, length, width, draws), {colour, colour, 0});
 }
 
 void draw_object(Canvas& canvas, int label, const Colour& base, Draws& draws) {
@@ -166,19 +184,21 @@ void draw_object(Canvas& canvas, int label, const Colour& base, Draws& draws) {
   for (int& c : colour) c += contrast;
   const Colour stripe = near(colour, 25, draws);
   const Placement at = make_placement(x, y, radius_u, radius_v, draws);
-  paint(canvas, shapes::kAll[label], at, {colour, stripe, draws.between(0, 4)});
+  kPaint[label](canvas, at, {colour, stripe, draws.between(0, 4)});
 }
 
 void store(const Canvas& canvas, int noise, Draws& draws, std::uint8_t* to) {
+  std::array<std::uint8_t, 3 * kSide * kSide> random;
+  for (std::size_t i = 0; i < random.size(); i += 4) {
+    const std::uint32_t word = draws.word();
+    for (int b = 0; b < 4; ++b) random[i + b] = static_cast<std::uint8_t>(word >> (8 * b));
+  }
+  const std::uint8_t* from = random.data();
   for (const auto& plane : canvas.level)
     for (const auto& row : plane)
-      for (int x = 0; x < kSide; x += 4) {
-        const std::uint32_t word = draws.word();
-        for (int b = 0; b < 4; ++b) {
-          const int random = static_cast<int>((word >> (8 * b)) & 255) - 128;
-          *to++ = static_cast<std::uint8_t>(std::clamp(row[x + b] + random * noise / 128, 0, 255));
-        }
-      }
+      for (const int level : row)
+        *to++ =
+            static_cast<std::uint8_t>(std::clamp(level + (*from++ - 128) * noise / 128, 0, 255));
 }
 
 void draw_picture(int label, Draws draws, std::uint8_t* to) {

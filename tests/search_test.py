@@ -52,7 +52,7 @@ SILENT = """#!/usr/bin/python3
 import json, sys
 def say(**line): print(json.dumps(line), flush=True)
 say(event="sweep", name="silent", folder=sys.argv[sys.argv.index("--out") + 1], base="",
-    adapt=False, seeds=[], runs=1, require=[], groups=[[]])
+    adapt=False, seeds=[], runs=1, require=[], groups=[[]], early_stop=None)
 for line in map(json.loads, sys.stdin):
     if "plan" in line:
         run = {"identity": "a", "folder": "runs/a", "values": {}, "state": "waiting", "share": 1}
@@ -223,6 +223,35 @@ class Search(unittest.TestCase):
         self.search(sweep, "--trials", "4", *arguments)
         self.assertEqual("PRUNED", self.study().trials[3].state.name)
         self.assertEqual(["running", "stopped_early"], self.states(run))
+
+    def test_early_stop_of_the_file_prunes_at_its_rungs(self):
+        sweep = """
+            base = "base.toml"
+            concurrent = 1
+            early_stop = {eta = 2, first = {epochs = 20}, metric = "train_loss"}
+            axes."algorithm.learning_rate" = [0.02, 0.01, 1e-8, 1e-9]
+            """
+        arguments = ["--set", "stop.epochs=600", "--set", "evaluate.every.epochs=10"]
+        self.search(sweep, "--trials", "1", *arguments)
+        drawn = self.study().trials[0].params["algorithm.learning_rate"]
+        good, bad = (next(v for v in values if v != drawn) for values in (("0.02", "0.01"), ("1e-08", "1e-09")))
+        self.study().enqueue_trial({"algorithm.learning_rate": good})
+        self.search(sweep, "--trials", "2", *arguments)
+        first = self.study().trials[1]
+        [run] = first.user_attrs["runs"]
+        lines = (self.out / "runs" / run / "metrics.jsonl").read_text().splitlines()
+        told = {round(1000 * e["epoch"]): e["train_loss"] for e in map(json.loads, lines)
+                if e["event"] == "evaluation"}
+        self.assertEqual(told, first.intermediate_values)
+        # Rungs are at 20, 40, 80 ... passes. A rate that learns nothing is among the worse half.
+        self.study().enqueue_trial({"algorithm.learning_rate": bad})
+        done = self.search(sweep, "--trials", "3", *arguments)
+        self.assertEqual("PRUNED", self.study().trials[2].state.name, done.stderr)
+        self.assertIn("trial 2: pruned after evaluation 2:", done.stderr)
+        # The command line goes before it.
+        self.study().enqueue_trial({"algorithm.learning_rate": bad})
+        self.search(sweep, "--trials", "4", "--pruner", "none", *arguments)
+        self.assertEqual("COMPLETE", self.study().trials[3].state.name)
 
     # What a sweep file says. ----------------------------------------------------------------------
 

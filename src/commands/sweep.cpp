@@ -148,12 +148,6 @@ void wait_for_an_earlier_one(const SweepFolder& folder) {
 /// The runs that somebody asks for on the standard input.
 ExitCode run_asked(const Arguments& a) {
   const SweepFile file = read_sweep_file(a.file);
-  if (file.early_stop) {
-    throw ConfigError(fmt::format(
-        "{}: early_stop: a search stops runs by itself; take it away, and give tools/search "
-        "--pruner halving",
-        file.early_stop->location));
-  }
   const SweepPlan plan = open_plan(file, a.overrides);
   const SweepFolder folder(folder_of(a, plan));
   const SweepOptions options = options_of(file, plan);

@@ -142,7 +142,16 @@ void Team::run_master() {
     master_error_.record();
   }
   ended_at_ = RunningClock::now();
-  ended_ = true;
+  {
+    const std::lock_guard lock(end_);
+    ended_ = true;
+  }
+  end_came_.notify_all();
+}
+
+bool Team::ends_within(std::chrono::milliseconds time) const {
+  std::unique_lock lock(end_);
+  return end_came_.wait_for(lock, time, [this] { return ended(); });
 }
 
 double Team::seconds() const {

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <functional>
 #include <latch>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -97,6 +100,8 @@ class Team {
   double seconds() const;
   /// The master has ended: all workers have left, or it has failed.
   bool ended() const { return ended_; }
+  /// The same, but waits for it as long as that. From any thread.
+  bool ends_within(std::chrono::milliseconds time) const;
   /// Its letter is out: it is the master's turn.
   bool is_waiting(std::size_t worker) const {
     return lives_.current(worker).mailbox.state() == Mailbox::State::posted;
@@ -167,6 +172,8 @@ class Team {
   std::vector<Incident> gone_;  // guarded by fate_
   bool were_all_gone_ = false;  // in the checkpoint that the run goes on from
   std::atomic<bool> ended_{false};
+  mutable std::mutex end_;  // for who waits for it
+  mutable std::condition_variable end_came_;
   FirstError bug_, making_error_, worker_error_, master_error_;
   std::thread master_thread_;
 };

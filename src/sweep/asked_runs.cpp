@@ -88,6 +88,13 @@ json described(const std::vector<Axes>& groups) {
   return list;
 }
 
+json described(const std::optional<EarlyStop>& early_stop) {
+  if (!early_stop) return nullptr;
+  return {{"eta", early_stop->eta},
+          {"metric", config::name_of(early_stop->metric)},
+          {"first", early_stop->first.text()}};
+}
+
 }  // namespace
 
 AskedRuns::AskedRuns(const AskedSweep& sweep)
@@ -105,6 +112,7 @@ void AskedRuns::begin() {
        {"seeds", sweep_.file.seeds},
        {"runs", sweep_.file.runs},
        {"require", described(sweep_.file.require)},
+       {"early_stop", described(sweep_.file.early_stop)},
        {"groups", described(sweep_.file.groups)}});
 }
 

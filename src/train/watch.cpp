@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include "exchange/team_totals.h"
@@ -87,8 +86,7 @@ void watch(const Watched& w, Journal& journal, RunClient& client) {
       w.config.workers.patience > 0 && w.config.center.order != OrderKind::replay;
   bool heard = false;
   if (is_over(w)) w.team.request_stop();  // a run that goes on may have been good enough
-  while (!w.team.ended()) {
-    std::this_thread::sleep_for(kLook);
+  while (!w.team.ends_within(kLook)) {
     const bool cut_short = w.hurry.has_begun();
     if (cut_short && !std::exchange(heard, true)) client.heard_end();
     if (cut_short || is_over(w) || w.evaluator.failed()) {
