@@ -41,8 +41,9 @@ struct End {
 /// How a run is disturbed. Versions are counted from where it begins.
 struct Course {
   const Checkpoint* from = nullptr;
-  std::uint64_t stop_after = 0;        ///< versions; 0: it is not stopped
-  std::uint64_t checkpoint_every = 0;  ///< versions; 0: none but that of a stop
+  std::uint64_t stop_after = 0;            ///< versions; 0: it is not stopped
+  std::uint64_t checkpoint_every = 0;      ///< versions; 0: none but that of a stop
+  std::optional<std::uint64_t> lost = {};  ///< the letter of this version is not to be gone on from
 };
 
 /// `shown` is told of the team before it starts.
@@ -60,6 +61,7 @@ End run(const Toy& toy, const Course& course, Team** shown = nullptr) {
     }
     return false;
   };
+  options.on_loss = [&](double, std::uint64_t version) { return version == course.lost; };
   options.checkpoints = {.wanted = true, .resumed = course.from};
   options.checkpoints.is_due = [&](const CenterView& center, double) {
     const auto checkpoint = team->take_checkpoint();
@@ -352,4 +354,42 @@ TEST_CASE("the newest checkpoint that is whole can be taken while others begin")
   lay_down(deposits.begin({.version = 12}));
   CHECK(deposits.take().value().version == 12);
   CHECK_FALSE(deposits.take());
+}
+
+TEST_CASE(
+    "a checkpoint is given up over a letter that nobody is to go on from, unless it has it not") {
+  Deposits deposits(2);
+  const std::uint64_t mark = deposits.begin({.version = 3});
+  deposits.lay_down({.worker = 0}, mark, {});
+  deposits.spoil(0);  // its letter after the one that it has laid down
+  deposits.lay_down({.worker = 1}, mark, {});
+  CHECK(deposits.take().value().version == 3);
+  const std::uint64_t next = deposits.begin({.version = 5});
+  deposits.lay_down({.worker = 0}, next, {});
+  deposits.spoil(1);
+  deposits.lay_down({.worker = 1}, next, {});
+  CHECK_FALSE(deposits.take());
+  const std::uint64_t last = deposits.begin({.version = 7, .is_last = true});
+  deposits.spoil(1);
+  for (std::size_t worker : {0, 1}) deposits.lay_down({.worker = worker}, last, {});
+  CHECK(deposits.take_last().value().version == 7);
+}
+
+TEST_CASE("no checkpoint has a letter that is lost, and others are made before and after it") {
+  Toy toy = quadratic::toy_of_method("easgd", kSteps, 3);
+  toy.order = round_robin_order;
+  std::size_t before = 0, after = 0;
+  for (std::uint64_t lost = 4; lost < 13; ++lost) {
+    CAPTURE(lost);
+    const End end = run(toy, {.checkpoint_every = 1, .lost = lost});
+    for (const Checkpoint& checkpoint : end.checkpoints) {
+      if (checkpoint.is_last) continue;
+      // The next letters of the three workers.
+      const bool has_it = checkpoint.version <= lost && lost < checkpoint.version + 3;
+      CHECK_FALSE(has_it);
+      ++(checkpoint.version < lost ? before : after);
+    }
+  }
+  CHECK(before > 0);
+  CHECK(after > 0);
 }

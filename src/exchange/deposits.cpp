@@ -61,6 +61,11 @@ void Deposits::fail(std::size_t worker, std::uint64_t mark) {
   if (mark == mark_ && seat.owes) give_up_unless_last();
 }
 
+void Deposits::spoil(std::size_t worker) {
+  const std::lock_guard lock(mutex_);
+  if (seats_[worker].owes) give_up_unless_last();
+}
+
 void Deposits::lose(std::size_t worker) {
   const std::lock_guard lock(mutex_);
   Seat& seat = seats_[worker];

@@ -37,6 +37,9 @@ class Deposits {
   /// not laid down for that, the checkpoint is given up: the letter has come after it, and nobody
   /// could post it again. The last one of the run is kept all the same.
   void fail(std::size_t worker, std::uint64_t mark);
+  /// Before a letter of the worker is answered: nobody is to go on from that letter. If the
+  /// checkpoint would have it, it is given up; the last one of the run is kept all the same.
+  void spoil(std::size_t worker);
   /// From any thread: its last life has failed and leaves nothing, whatever was its last letter.
   void lose(std::size_t worker);
   /// From any thread: it is gone, and that is what is left of it.

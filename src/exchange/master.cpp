@@ -297,7 +297,7 @@ void Master::refuse(Seat& seat) {
   ++seat.telemetry->refused;
   seat.telemetry->last_refused = seat.mailbox->note_to_read().clock;
   note_incident(seat, Incident::Kind::refused);
-  if (on_loss_) on_loss_(std::numeric_limits<double>::quiet_NaN(), version_);
+  note_loss(seat, std::numeric_limits<double>::quiet_NaN());
   send_center(seat);
 }
 
@@ -321,12 +321,17 @@ void Master::note_exchange(std::size_t worker) {
   if (std::isfinite(note.tally.loss)) train_ += note.tally;
   if (note.tally.samples > 0) {
     seat.telemetry->loss = note.tally.mean_loss();
-    if (on_loss_) on_loss_(seat.telemetry->loss, version_);
+    note_loss(seat, seat.telemetry->loss);
   }
   seat.telemetry->staleness = version_ - seat.last_version;
   ++seat.telemetry->exchanges;
   seat.telemetry->absorbed = note.clock;
   seat.last_version = ++version_;
+}
+
+void Master::note_loss(const Seat& seat, double loss) {
+  const bool is_lost = on_loss_ && on_loss_(loss, version_);
+  if (is_lost && checkpoints_.deposits) checkpoints_.deposits->spoil(seat.mailbox->worker());
 }
 
 /// Once a member has left, no letter is on its way. What one that was given up has come to, nobody

@@ -61,8 +61,9 @@ struct MasterOptions {
   /// Called by the master when a worker has been given the center to begin again from.
   std::function<void(const Beginning&)> on_begin = [](const Beginning&) {};
   /// Called by the master for each letter that has training loss, or was refused: its mean loss,
-  /// or not a number.
-  std::function<void(double loss, std::uint64_t version)> on_loss = {};
+  /// or not a number. Returns whether the training loss is lost by it: no checkpoint has that
+  /// letter then.
+  std::function<bool(double loss, std::uint64_t version)> on_loss = {};
   /// Called by the master between rounds, after each that changed the center; may copy. In virtual
   /// time it may wait, else it must not. Returns whether it took the view: the training loss then
   /// begins anew, because a difference of sums would lose all digits after one loss of 1e38.
@@ -127,6 +128,7 @@ class Master {
   void send_center(Seat& seat);
   void note_incident(const Seat& seat, Incident::Kind kind);
   void note_exchange(std::size_t worker);
+  void note_loss(const Seat& seat, double loss);
   Mailbox::State look_at(Seat& seat);
   bool have_all_left();
   void wait_until_all_have_left();
@@ -143,7 +145,7 @@ class Master {
   std::unique_ptr<OrderPolicy> order_;
   std::function<void()> on_failure_;
   std::function<void(const Beginning&)> on_begin_;
-  std::function<void(double, std::uint64_t)> on_loss_;
+  std::function<bool(double, std::uint64_t)> on_loss_;
   std::function<bool(const CenterView&)> on_version_;
   const Checkpoints checkpoints_;
   Bell& bell_;

@@ -55,7 +55,7 @@ struct TeamOptions {
   /// order that keeps one, else training time.
   std::function<bool(const CenterView&, double seconds)> on_version;
   /// On the master's thread: see Master.
-  std::function<void(double loss, std::uint64_t version)> on_loss = {};
+  std::function<bool(double loss, std::uint64_t version)> on_loss = {};
   /// Whether and when checkpoints are made, and what the run's maker adds to each, on the master's
   /// thread. `seconds` is training time, also where time is virtual.
   struct Checkpoints {

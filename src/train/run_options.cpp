@@ -43,7 +43,9 @@ TeamOptions Run::team_options(Evaluator& evaluator) {
   const bool is_replay = run_.config.center.order == OrderKind::replay;
   if (run_.config.guard.action != GuardAction::none && !is_replay) {
     options.on_loss = [this](double loss, std::uint64_t version) {
-      if (!paused_ && step_back_.heed(loss, version)) team_->request_stop();
+      const bool is_lost = !paused_ && step_back_.heed(loss, version);
+      if (is_lost) team_->request_stop();
+      return is_lost;
     };
   }
   for (std::size_t i = 0; i < run_.workers.size(); ++i) {

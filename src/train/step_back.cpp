@@ -12,10 +12,9 @@ constexpr const char *kGuard = "guard", *kWentBack = "went_back";
 }  // namespace
 
 bool StepBack::heed(double loss, std::uint64_t version) {
-  if (lost_) return false;
   std::string why = loss_guard_.look(loss);
   if (why.empty()) return false;
-  lost_ = LostLoss{version, std::move(why)};
+  if (!lost_) lost_ = LostLoss{version, std::move(why)};
   return true;
 }
 

@@ -18,7 +18,7 @@ class StepBack {
   explicit StepBack(const GuardConfig& config) : config_(config), loss_guard_(config) {}
 
   /// Looks at the mean training loss of a letter, or at a letter that was refused (not a number).
-  /// True if the loss is lost by it; what comes after that does not matter.
+  /// True if the loss is lost by it, or if it is lost and this letter is as bad.
   bool heed(double loss, std::uint64_t version);
   const std::optional<LostLoss>& lost() const { return lost_; }
   /// It is lost, and the run has its step back before it.
