@@ -1,5 +1,6 @@
 // How workers live, fail and begin again.
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <utility>
 
@@ -31,6 +32,9 @@ WorkerOptions Team::worker_options(const Life& life) const {
 /// The body of a worker's thread.
 void Team::live(Life& life) {
   name_thread("worker " + std::to_string(life.worker));
+  // What the life before has left free, or a run with many lives would grow: its blocks lie in the
+  // arenas of other threads.
+  if (life.begins) malloc_trim(0);
   bool made = false;
   try {
     end(life, live_through(life, made));
