@@ -356,6 +356,7 @@ class Search(unittest.TestCase):
 
     def test_other_rules_to_compare_by_have_studies_of_their_own(self):
         import optuna
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
         sys.path.insert(0, str(ROOT / "tools"))
         sys.dont_write_bytecode = True
         loader = SourceFileLoader("search", str(ROOT / "tools/search"))
