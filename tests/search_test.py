@@ -355,13 +355,12 @@ class Search(unittest.TestCase):
         self.assertEqual(0, self.summary(run)["restarts"])
 
     def test_other_rules_to_compare_by_have_studies_of_their_own(self):
-        import optuna
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
         sys.path.insert(0, str(ROOT / "tools"))
         sys.dont_write_bytecode = True
         loader = SourceFileLoader("search", str(ROOT / "tools/search"))
         search = module_from_spec(spec_from_loader("search", loader))
         loader.exec_module(search)
+        optuna = search.import_optuna()
         options = search.options_of(["sweep.toml", "--trials", "1"])
         start = {"name": "x", "folder": str(self.root), "groups": [], "base": "", "adapt": False,
                  "seeds": [], "require": []}
