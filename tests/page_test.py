@@ -550,7 +550,7 @@ class Page(unittest.TestCase):
         )
 
     def test_studies_with_little_in_them(self):
-        """A lone run, a lone broken one, a sweep of which no run has begun."""
+        """A lone run, a lone broken one, a sweep of which no run has begun, a search without any."""
         write_run(self.folder / "lone" / "run", "easgd", 4, 1.0, 4, 1)
         (self.folder / "broken" / "run").mkdir(parents=True)
         (self.folder / "broken" / "run" / "summary.json").write_text("{")
@@ -563,7 +563,12 @@ class Page(unittest.TestCase):
         plan |= {"axes": ["algorithm.tau"], "runs": planned}
         (self.folder / "waiting").mkdir()
         (self.folder / "waiting" / "manifest.jsonl").write_text(json.dumps(plan) + "\n")
+        (self.folder / "empty").mkdir()
+        (self.folder / "empty" / "manifest.jsonl").write_text(
+            json.dumps(plan | {"total": 0, "runs": []}) + "\n"
+        )
         said = {"lone": "one seed: no spread", "broken": "1 unreadable", "waiting": "2 waiting"}
+        said["empty"] = "No run has come to its end yet."
         for name, words in said.items():
             with self.subTest(study=name):
                 subprocess.run(

@@ -23,9 +23,17 @@ Life& Lives::follow(Life& life, const NewLife& begins) {
   made->begins = begins;
   made->telemetry.count_on(life.telemetry);
   const std::lock_guard lock(mutex_);
+  if (!is_joining_) join_ended();
   Life& heir = *lives_.emplace_back(std::move(made));
   current_[life.worker] = &heir;
   return heir;
+}
+
+/// A thread that has ended keeps its stack until then.
+void Lives::join_ended() {
+  for (const auto& life : lives_) {
+    if (life->thread.joinable() && life->has_ended.try_acquire()) life->thread.join();
+  }
 }
 
 void Lives::take_back(const Life& heir, Life& life) {
@@ -41,6 +49,10 @@ Life* Lives::find(std::size_t index) const {
 
 void Lives::join() {
   strays_ = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    is_joining_ = true;
+  }
   for (std::size_t i = 0; Life* life = find(i); ++i) {
     if (!life->thread.joinable()) continue;
     if (life->is_given_up && !life->has_ended.try_acquire_for(kGrace)) {

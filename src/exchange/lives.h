@@ -60,9 +60,11 @@ class Lives {
 
  private:
   Life* find(std::size_t index) const;
+  void join_ended();
 
   Bell bell_;
-  mutable std::mutex mutex_;  // of the list
+  mutable std::mutex mutex_;  // of the list, and of threads until join()
+  bool is_joining_ = false;
   std::deque<std::unique_ptr<Life>> lives_;
   std::vector<std::atomic<Life*>> current_;
   std::size_t strays_ = 0;

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/failure.h"
+#include "base/free_memory.h"
 #include "base/trace.h"
 #include "exchange/team.h"
 #include "exchange/team_totals.h"
@@ -32,6 +33,7 @@ WorkerOptions Team::worker_options(const Life& life) const {
 /// The body of a worker's thread.
 void Team::live(Life& life) {
   name_thread("worker " + std::to_string(life.worker));
+  if (life.begins) give_back_free_memory();  // that of the life before
   bool made = false;
   try {
     end(life, live_through(life, made));
