@@ -1,5 +1,5 @@
-// What a run has come to at a rung: its first evaluation at or behind it, whether it has paused there
-// or not.
+// What a run has come to at a rung: its first evaluation at or behind it, whether it has paused
+// there or not.
 #pragma once
 
 #include <filesystem>
