@@ -5,13 +5,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
 #include <random>
 #include <set>
 
 #include "sweep/candidates.h"
 #include "sweep/halving.h"
+#include "sweep/rung_result.h"
+#include "temporary_folder.h"
 
 using namespace easgd;
+using namespace easgd::testing;
 
 namespace {
 
@@ -221,7 +226,7 @@ TEST_CASE("runs that differ in the seed are judged together, by their mean") {
   REQUIRE(candidates.next_run() == &plan.runs[2]);
   CHECK(text_of(candidates.take_next()) == "b1@epochs=3 b2@epochs=3 ");
   CHECK(candidates.losers().empty());  // b may be lost yet
-  for (const std::size_t i : {2, 3}) candidates.finished(plan.runs[i], ended_with(0.4));
+  for (const std::size_t i : {2, 3}) candidates.finished(plan.runs[i], ended_with(0.4), {});
   CHECK(candidates.losers() == std::vector<const SweepRun*>{&plan.runs[0], &plan.runs[1]});
 }
 
@@ -256,20 +261,90 @@ TEST_CASE("what a manifest says is enough to go on") {
   Candidates candidates(plan, record);
   CHECK(text_of(candidates.open_legs()) == "a1@epochs=3 a2@epochs=3 ");
   CHECK(text_of(candidates.take_next()) == "c1@epochs=1 c2@epochs=1 ");
-  // Of other rungs: what it had come to at the next place behind one counts.
+  // Of other rungs, it says how far runs were at those that both have.
   SweepPlan other = plan_of(3);
-  other.rungs = {{PauseUnit::epochs, 0.5}, {PauseUnit::epochs, 2}};
+  other.rungs = {{PauseUnit::epochs, 0.5}, {PauseUnit::epochs, 1}};
   Candidates again(other, record);
   CHECK(text_of(again.open_legs()).empty());
-  CHECK(text_of(again.take_next()) == "a1@epochs=2 a2@epochs=2 ");
+  CHECK(text_of(again.take_next()) == "a1@end a2@end ");
 }
 
-TEST_CASE("runs that are done count at every rung, and one that joins them is judged with them") {
+namespace {
+
+/// Of a run that is worth `errors` after 1, 2, 3, ... epochs of 10 steps of two workers.
+std::vector<EvaluationEvent> evaluations_of(const std::vector<double>& errors) {
+  std::vector<EvaluationEvent> all;
+  for (const double test_error : errors) {
+    const std::size_t epoch = all.size() + 1;
+    all.push_back({.version = epoch,
+                   .steps = {10 * epoch, 10 * epoch},
+                   .epoch = double(epoch),
+                   .train_loss = 1,
+                   .test_loss = 1,
+                   .test_error = test_error});
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("runs that are done count at a rung with what they had come to there") {
+  const SweepPlan plan = plan_of(3);
+  Candidates candidates(plan, {});
+  const std::vector<EvaluationEvent> mediocre = evaluations_of({0.5, 0.4, 0.3, 0.2});
+  for (const std::size_t i : {0, 1}) candidates.finished(plan.runs[i], ended_with(0.1), mediocre);
+  candidates.take_next();
+  candidates.take_next();
+  for (const std::size_t i : {2, 3}) candidates.paused(plan.runs[i], plan.rungs[0], error(0.45));
+  for (const std::size_t i : {4, 5}) candidates.paused(plan.runs[i], plan.rungs[0], error(0.6));
+  // Better than 0.5 after one epoch, though not than 0.1 at the end.
+  REQUIRE(candidates.next_run() == &plan.runs[2]);
+  CHECK(text_of(candidates.take_next()) == "b1@epochs=3 b2@epochs=3 ");
+  for (const std::size_t i : {2, 3}) candidates.paused(plan.runs[i], plan.rungs[1], error(0.31));
+  CHECK(candidates.next_run() == nullptr);  // not better than 0.3 after three
+}
+
+TEST_CASE("what a run has come to at a rung is its first evaluation at or behind it") {
+  const std::vector<EvaluationEvent> all = evaluations_of({0.5, 0.4, 0.3});
+  const auto error_at = [&all](const PausePoint& rung) {
+    const auto result = result_at(rung, all);
+    return result ? result->test_error : -1;
+  };
+  CHECK(error_at({PauseUnit::epochs, 0.5}) == 0.5);
+  CHECK(error_at({PauseUnit::epochs, 2}) == 0.4);
+  CHECK(error_at({PauseUnit::epochs, 2.01}) == 0.3);
+  CHECK(error_at({PauseUnit::epochs, 3.01}) == -1);
+  CHECK(error_at({PauseUnit::steps, 11}) == 0.4);
+  CHECK(error_at({PauseUnit::steps, 31}) == -1);
+}
+
+TEST_CASE("workers that are gone do not hold a rung back") {
+  const TemporaryFolder folder;
+  CHECK(evaluations_in(folder.path()).empty());
+  std::ofstream file(folder / "metrics.jsonl");
+  const std::vector<std::vector<std::uint64_t>> steps = {{4, 5}, {30, 5}, {60, 5}};
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    file << to_json(EvaluationEvent{.version = 10 * i, .steps = steps[i]}).dump() << "\n";
+    if (i > 0) continue;
+    file << "{\"event\": \"evaluation\", damaged\n";
+    file << to_json(FailureEvent{.worker = 1, .version = 6, .then = "gone"}).dump() << "\n";
+    file << to_json(FailureEvent{.worker = 0, .version = 6, .then = "restart"}).dump() << "\n";
+  }
+  file << to_json(EvaluationEvent{.version = 99}).dump();  // being written
+  file.close();
+  const std::vector<EvaluationEvent> found = evaluations_in(folder.path());
+  REQUIRE(found.size() == 3);
+  CHECK(found[0].steps == std::vector<std::uint64_t>{4, 5});
+  CHECK(found[1].steps == std::vector<std::uint64_t>{30});
+  CHECK(result_at({PauseUnit::steps, 60}, found));
+}
+
+TEST_CASE("a combination that is done stands at every rung, and one that joins is judged with it") {
   const SweepPlan plan = plan_of(2);
   Candidates candidates(plan, {});
-  candidates.finished(plan.runs[0], ended_with(0.1));
+  candidates.finished(plan.runs[0], ended_with(0.1), {});
   CHECK(text_of(candidates.open_legs()) == "a2@epochs=1 ");
-  candidates.finished(plan.runs[1], ended_with(0.1));
+  candidates.finished(plan.runs[1], ended_with(0.1), {});
   CHECK(candidates.open_legs().empty());
   CHECK(text_of(candidates.take_next()) == "b1@epochs=1 b2@epochs=1 ");
   for (const std::size_t i : {2, 3}) candidates.paused(plan.runs[i], plan.rungs[0], error(0.2));
@@ -284,7 +359,7 @@ TEST_CASE("a seed that ends before a rung leaves its combination where the other
     Candidates candidates(plan, {});
     candidates.take_next();
     candidates.take_next();
-    candidates.finished(plan.runs[0], ended_with(0.2));
+    candidates.finished(plan.runs[0], ended_with(0.2), {});
     candidates.paused(plan.runs[1], plan.rungs[0], error(0.2));
     for (const std::size_t i : {2, 3}) candidates.paused(plan.runs[i], plan.rungs[0], error(other));
     CHECK(candidates.open_legs().empty());
@@ -293,10 +368,10 @@ TEST_CASE("a seed that ends before a rung leaves its combination where the other
       CHECK(text_of(candidates.take_next()) == "a2@epochs=3 ");
       candidates.paused(plan.runs[1], plan.rungs[1], error(0.2));
       CHECK(text_of(candidates.take_next()) == "a2@end ");
-      candidates.finished(plan.runs[1], ended_with(0.2));
+      candidates.finished(plan.runs[1], ended_with(0.2), {});
     } else {
       candidates.take_next();
-      for (const std::size_t i : {2, 3}) candidates.finished(plan.runs[i], ended_with(other));
+      for (const std::size_t i : {2, 3}) candidates.finished(plan.runs[i], ended_with(other), {});
       CHECK(candidates.losers() == std::vector<const SweepRun*>{&plan.runs[1]});
     }
     CHECK(candidates.next_run() == nullptr);
@@ -310,6 +385,6 @@ TEST_CASE("a manifest that calls a seed done on its way to the end sends no othe
   record.note({.identity = "a1", .state = RunState::done, .until = "end"});
   record.note({.identity = "a2", .until = "epochs=1", .result = error(0.2)});
   Candidates candidates(plan, record);
-  candidates.finished(plan.runs[0], ended_with(0.2));
+  candidates.finished(plan.runs[0], ended_with(0.2), {});
   CHECK(candidates.open_legs().empty());
 }

@@ -409,6 +409,104 @@ TEST_CASE("runs that were stopped early come to their end when the sweep file le
   CHECK(count(study.states(), RunState::done) == 9);
 }
 
+namespace {
+
+/// The first evaluation of a run that has come so far; null if there is none.
+nlohmann::json evaluation_at(const fs::path& run, double epoch) {
+  if (!fs::exists(run / "metrics.jsonl")) return {};
+  for (const auto& line : lines_of((run / "metrics.jsonl").string())) {
+    if (line.at("event") == "evaluation" && line.at("epoch") >= epoch) return line;
+  }
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("a run that was interrupted far behind a rung counts there with what it was there") {
+  const std::string axes =
+      "concurrent = 1\n[axes]\nalgorithm.learning_rate = [0.001, 0.0001, 0.01]\n[set]\n"
+      "stop.epochs = 100\nevaluate.every.epochs = 1\ndata.test_limit = 500\n";
+  const std::string halving = "early_stop = {first = {epochs = 2}, eta = 15}\n";  // and 30
+  const Study undisturbed(halving + axes), study(axes);
+  REQUIRE(undisturbed.run().code == 0);
+  const pid_t sweep = study.start();
+  while (!fs::exists(study.out() / "manifest.jsonl") || study.beginnings().empty()) sleep_ms(5);
+  const std::string id = study.runs().at(0).identity;
+  const fs::path run = study.out() / "runs" / id;
+  while (evaluation_at(run, 5).is_null()) sleep_ms(5);
+  kill(sweep, SIGINT);
+  REQUIRE(code_of(sweep) == 130);
+  REQUIRE(count(study.states(), RunState::interrupted) == 1);
+  const double there = evaluation_at(run, 2).at("test_error");
+  study.rewrite(halving + axes);
+  const Answer answer = program("sweep " + study.file() + " --out " + study.out().string());
+  CAPTURE(answer.text);
+  CHECK(answer.code == 0);
+  CHECK(answer.text.find(" has passed epochs=2 before: error ") != std::string::npos);
+  const SweepRecord record = study.record(), expected = undisturbed.record();
+  CHECK(record.rungs.at(id).at("epochs=2").test_error == there);
+  CHECK(study.states() == undisturbed.states());
+  for (const auto& [identity, rungs] : expected.rungs) {
+    for (const auto& [until, result] : rungs) {
+      CAPTURE(until);
+      CHECK(record.rungs.at(identity).at(until).test_error == result.test_error);
+    }
+  }
+}
+
+TEST_CASE("runs that are done leave those that are added their chance at a rung") {
+  const auto file = [](const std::string& first, const std::string& rates) {
+    return "concurrent = 1\n" + first + "[axes]\nalgorithm.learning_rate = [" + rates +
+           "]\n[set]\nstop.epochs = 9\nevaluate.every.epochs = 1\n";
+  };
+  const std::string slow = "0.001, 0.0012, 0.0014",
+                    fast = ", 0.01, 0.012, 0.015, 0.02, 0.025, 0.03";
+  const Study study(file("", slow));
+  REQUIRE(study.run().code == 0);
+  study.rewrite(file(kHalving, slow + fast));
+  const Answer answer = study.run();
+  CAPTURE(answer.text);
+  CHECK(answer.code == 0);
+  const SweepRecord record = study.record();
+  std::size_t gone_on = 0;
+  double best_end = 1, best_start = 1;  // of those that were added; of the others
+  for (const PlannedRun& run : record.plan->runs) {
+    const fs::path folder = study.out() / run.folder;
+    if (slow.find(run.values.at("algorithm.learning_rate")) != std::string::npos) {
+      best_start = std::min<double>(best_start, evaluation_at(folder, 1).at("test_error"));
+      best_end = std::min<double>(best_end, evaluation_at(folder, 8.5).at("test_error"));
+      continue;
+    }
+    const auto& rungs = record.rungs.at(run.identity);
+    // Nobody is so far after one pass as the others after nine, but farther than those after one.
+    CHECK(rungs.at("epochs=1").test_error > best_end);
+    CHECK(rungs.at("epochs=1").test_error < best_start);
+    gone_on += rungs.contains("epochs=3");
+  }
+  CHECK(gone_on >= 3);
+}
+
+TEST_CASE("early stopping that is added to a grid is not told to take anything back") {
+  const std::string axes = "[axes]\nalgorithm.tau = [1, 4]\n[set]\nstop.epochs = 2\n";
+  const Study study(axes);
+  REQUIRE(study.run().code == 0);
+  study.rewrite(kHalving + axes);
+  const Answer answer = program("sweep " + study.file() + " --out " + study.out().string());
+  CAPTURE(answer.text);
+  CHECK(answer.text.find("the sweep is another than before") != std::string::npos);
+  CHECK(answer.text.find("begin again") == std::string::npos);
+}
+
+TEST_CASE("what a run has left that was killed after its end is taken away") {
+  const Study study("");
+  REQUIRE(study.run().code == 0);
+  const fs::path left = study.out() / study.runs().at(0).folder / "checkpoints";
+  fs::create_directories(left);
+  std::ofstream(left / "version-9") << "a checkpoint";
+  CHECK(study.run().code == 0);
+  CHECK_FALSE(fs::exists(left));
+}
+
 TEST_CASE(
     "a run that is stopped on its way, by another plan, is told to have come where it paused") {
   const std::string end = "[set]\nstop.epochs = 120\n";
@@ -531,6 +629,8 @@ TEST_CASE("what ails all runs ends a sweep early; what killed one is said") {
   for (int attempt = 1; attempt <= 2; ++attempt) {
     while (killed.beginnings().begin()->second < attempt) sleep_ms(10);
     wait_for_file(run + "/center.safetensors");
+    const fs::path log = killed.out() / "logs" / (killed.runs().at(0).identity + ".txt");
+    if (attempt == 1) std::ofstream(log, std::ios::app) << "easgd: words of the first attempt\n";
     for (const pid_t child : children_of(sweep)) kill(child, SIGKILL);
   }
   CHECK(code_of(sweep) == 1);
@@ -538,6 +638,7 @@ TEST_CASE("what ails all runs ends a sweep early; what killed one is said") {
   CHECK(state.state == RunState::failed);
   CHECK(state.exit_code == 137);
   CHECK(state.reason.starts_with("ended by signal 9 (Killed)"));
+  CHECK(state.reason.find("first attempt") == std::string::npos);
 }
 
 TEST_CASE(
@@ -612,6 +713,10 @@ TEST_CASE("a folder that is somebody else's, or cannot be written, is refused") 
   fs::create_directories(study.out());
   std::ofstream(study.out() / "letters.txt") << "private";
   check_one_line(study.run(), 2, "holds something else than a sweep");
+  fs::create_directories(study.out() / "configs");
+  check_one_line(study.run(), 2, "holds something else than a sweep");
+  fs::remove(study.out() / "letters.txt");  // as a sweep that was killed before its first line
+  CHECK(study.run().code == 0);
   const TemporaryFolder other;
   std::ofstream(other / "file") << "text";
   check_one_line(program("sweep " + study.file() + " --quiet --out " + (other / "file") + "/x"), 3,

@@ -121,6 +121,8 @@ class Team {
   std::size_t workers() const { return lives_.workers(); }
   /// Workers that are gone after a failure.
   std::size_t failed() const { return failed_; }
+  /// This one is. From any thread.
+  bool is_gone(std::size_t worker) const;
   /// How often workers have begun again, also before the checkpoint that the run goes on from.
   std::size_t restarts() const { return restarts_; }
   /// After join(): threads that were given up and have not come back. See ~Team().
@@ -161,7 +163,7 @@ class Team {
 
   TeamOptions options_;
   Lives lives_;
-  std::mutex fate_;                     // of lives: who decides what comes after one
+  mutable std::mutex fate_;             // of lives: who decides what comes after one
   std::unique_ptr<Deposits> deposits_;  // null: no checkpoints
   std::unique_ptr<Master> master_;
   std::stop_source stop_;

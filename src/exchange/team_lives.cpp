@@ -1,6 +1,7 @@
 // How workers live, fail and begin again.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -107,6 +108,11 @@ void Team::note_gone(Life& life, std::uint64_t step, std::optional<SavedState> r
 /// Its failure has been settled. Only the mailbox of one that was given up is left already.
 void Team::leave_late(Life& life) {
   if (!life.is_given_up) life.mailbox.leave();
+}
+
+bool Team::is_gone(std::size_t worker) const {
+  const std::lock_guard lock(fate_);
+  return std::ranges::count(gone_, worker, &Incident::worker) > 0;
 }
 
 /// In a catch block of the worker's thread.

@@ -23,7 +23,8 @@ struct PausePoint {
 
   /// "epochs=3".
   std::string text() const;
-  /// `steps`: of each worker, in the center. Of workers that are not equally far the mean counts.
+  /// `steps`: of each worker that is not gone, in the center. Of workers that are not equally far
+  /// the mean counts.
   bool is_reached(double epoch, std::span<const std::uint64_t> steps) const;
   bool operator==(const PausePoint&) const = default;
 };

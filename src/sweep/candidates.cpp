@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "sweep/rung_result.h"
+
 namespace easgd {
 namespace {
 
@@ -54,22 +56,15 @@ std::optional<std::size_t> Candidates::level_of(const std::string& until) const 
   return std::nullopt;
 }
 
-/// Whoever has not paused at a rung, but at a later place of other rungs, counts by that.
 void Candidates::take_up(Member& member, const SweepRecord& record) const {
   const std::string& identity = member.run->identity();
   const auto known = record.rungs.find(identity);
-  const RungMetric metric = plan_.early_stop->metric;
   for (std::size_t i = 0; known != record.rungs.end() && i < plan_.rungs.size(); ++i) {
-    std::optional<double> nearest;
-    for (const auto& [until, result] : known->second) {
-      const PausePoint place = pause_point_of(until);
-      const bool counts = place.unit == plan_.rungs[i].unit && place.value >= plan_.rungs[i].value;
-      if (!counts || (nearest && *nearest <= place.value)) continue;
-      nearest = place.value;
-      member.results[i] = value_of(result, metric);
-      member.has_begun = true;
-      member.level = i;
-    }
+    const auto result = known->second.find(plan_.rungs[i].text());
+    if (result == known->second.end()) continue;
+    member.results[i] = value_of(result->second, plan_.early_stop->metric);
+    member.has_begun = true;
+    member.level = i;
   }
   const StateEvent state = record.state_of(identity);
   if (state.state == RunState::done) return;
@@ -83,12 +78,18 @@ Candidates::Member& Candidates::member_of(const SweepRun& run) {
   return groups_[group][index];
 }
 
-void Candidates::finished(const SweepRun& run, const RunSummary& summary) {
+void Candidates::finished(const SweepRun& run, const RunSummary& summary,
+                          std::span<const EvaluationEvent> evaluations) {
   Member& member = member_of(run);
   member.is_done = member.has_begun = true;
   member.has_failed = false;
-  const double value = value_of(result_of(summary), plan_.early_stop->metric);
-  for (std::optional<double>& result : member.results) result = result.value_or(value);
+  const RungResult end = result_of(summary);
+  for (std::size_t i = 0; i <= halving_.end(); ++i) {
+    if (member.results[i]) continue;
+    const bool is_rung = i < plan_.rungs.size();
+    const auto there = is_rung ? result_at(plan_.rungs[i], evaluations) : std::nullopt;
+    member.results[i] = value_of(there.value_or(end), plan_.early_stop->metric);
+  }
   report(places_.at(run.identity()).first);
 }
 

@@ -5,9 +5,11 @@
 #include <cstddef>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "runs/events.h"
 #include "runs/manifest.h"
 #include "runs/summary.h"
 #include "sweep/halving.h"
@@ -33,7 +35,10 @@ class Candidates {
   /// it.
   Candidates(const SweepPlan& plan, const SweepRecord& record);
 
-  void finished(const SweepRun& run, const RunSummary& summary);
+  /// `evaluations` of the run say what it had come to at rungs where it did not pause; how it ended
+  /// counts at those that it did not come to.
+  void finished(const SweepRun& run, const RunSummary& summary,
+                std::span<const EvaluationEvent> evaluations);
   void paused(const SweepRun& run, const PausePoint& where, const RungResult& result);
   /// For good: its candidate ranks last.
   void failed(const SweepRun& run);

@@ -39,6 +39,13 @@ std::size_t count_beside(const std::set<std::string>& all, const std::set<std::s
       std::ranges::count_if(all, [&](const auto& run) { return !others.contains(run); }));
 }
 
+/// Some run of the plan is stopped early.
+bool has_stopped(const SweepRecord& record) {
+  return std::ranges::any_of(record.plan->runs, [&record](const PlannedRun& run) {
+    return record.state_of(run.identity).state == RunState::stopped_early;
+  });
+}
+
 }  // namespace
 
 std::string Ledger::take(const SweepPlan& plan) {
@@ -52,6 +59,7 @@ std::string Ledger::take(const SweepPlan& plan) {
   std::string remark = fmt::format(
       "the sweep is another than before: {} runs added, {} left out (they stay in {})",
       count_beside(now, before), count_beside(before, now), (record_.folder / "runs").string());
+  if (!has_stopped(record_)) return remark;
   if (earlier->rungs != event.rungs) {
     remark +=
         "; the rungs are others than before: runs that were stopped early and may go on now "

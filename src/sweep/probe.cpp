@@ -68,7 +68,7 @@ std::optional<RunSummary> try_out(const Config& config, const std::function<bool
     return std::nullopt;
   }
   const auto summary = find_summary(folder.run("probe"));
-  if (!summary) throw DataError("a trial of a run failed: " + folder.last_words("probe"));
+  if (!summary) throw DataError("a trial of a run failed: " + folder.last_words("probe", 0));
   return summary;
 }
 

@@ -48,6 +48,7 @@ Running start_run(const SweepFolder& folder, Waiting next, const Share& share) {
     folder.clear_run(id);
     folder.write_config(id, next.run->config);
   }
+  const std::uintmax_t said_before = folder.log_size(id);
   Command command{.words = training_of(folder, next), .log = folder.log(id)};
   if (!share.devices.empty()) {
     constexpr const char* kVisible = "CUDA_VISIBLE_DEVICES";
@@ -57,7 +58,8 @@ Running start_run(const SweepFolder& folder, Waiting next, const Share& share) {
   return {.begun = next,
           .share = share,
           .process = std::make_unique<ChildProcess>(command),
-          .tail = MetricsTail(folder.run(id))};
+          .tail = MetricsTail(folder.run(id)),
+          .said_before = said_before};
 }
 
 Beginning beginning_after(const Waiting& begun, int code) {

@@ -33,6 +33,7 @@ struct Running {
   Share share;
   std::unique_ptr<ChildProcess> process;
   MetricsTail tail;
+  std::uintmax_t said_before = 0;  ///< bytes of the log that are not of this process
   bool given_up = false;
   Clock::time_point begin = Clock::now();
 };

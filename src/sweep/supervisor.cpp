@@ -16,6 +16,7 @@
 #include "runs/run_record.h"
 #include "sweep/candidates.h"
 #include "sweep/ledger.h"
+#include "sweep/rung_result.h"
 #include "sweep/start_run.h"
 #include "sweep/sweep_table.h"
 #include "sweep/time_left.h"
@@ -74,7 +75,8 @@ class Supervisor {
   bool launch(const Waiting& next);
   void collect();
   void finish(const Running& ended);
-  void pause(const Waiting& which, const RunSummary& summary);
+  std::optional<RungResult> passed(const Waiting& next) const;
+  void rest(const Waiting& which, const RungResult& result);
   bool stop_losers();
   void fail(const Waiting& which, StateEvent how);
   void note(const Waiting& which, StateEvent state);
@@ -189,7 +191,9 @@ void Supervisor::count_finished(const SweepRun& run, const RunSummary& summary) 
   ++result_.done;
   estimate_.learn(run, summary);
   table_.add_finished(run, summary);
-  if (candidates_) candidates_->finished(run, summary);
+  folder_.clear_checkpoints(run.identity());
+  if (!candidates_) return;
+  candidates_->finished(run, summary, evaluations_in(folder_.run(run.identity())));
 }
 
 /// Whom halving chooses is chosen when there is a place for it, by what is known then.
@@ -225,6 +229,14 @@ std::optional<Share> Supervisor::share_of(const SweepRun& run) {
   return std::nullopt;
 }
 
+/// What a run has come to where it is to pause, if it has been there without pausing: before there
+/// were rungs, or with others. One that was on its way to this very place is to pause there still:
+/// its evaluation may be older than the checkpoint that it needs.
+std::optional<RungResult> Supervisor::passed(const Waiting& next) const {
+  if (!next.pause || ledger_.state_of(*next.run).until == next.pause->text()) return std::nullopt;
+  return result_at(*next.pause, evaluations_in(folder_.run(next.run->identity())));
+}
+
 /// False if there is no room for it yet.
 bool Supervisor::launch(const Waiting& next) {
   const SweepRun& run = *next.run;
@@ -238,6 +250,13 @@ bool Supervisor::launch(const Waiting& next) {
       note(next, {.state = RunState::done, .attempt = next.attempt, .exit_code = 0});
     }
     client_.run_ended(ledger_.state_of(run));
+    return true;
+  }
+  if (const auto result = passed(next)) {
+    capacity_.give_back(*share);
+    client_.line(fmt::format("{} has passed {} before: error {:.2f} %", table_.label_of(run),
+                             next.pause->text(), 100 * result->test_error));
+    rest(next, *result);
     return true;
   }
   try {
@@ -270,7 +289,6 @@ void Supervisor::finish(const Running& ended) {
   StateEvent state{.state = RunState::done, .attempt = which.attempt, .exit_code = code};
   const auto summary = folder_.finished(run.identity());
   if (code == 0 && summary) {
-    folder_.clear_checkpoints(run.identity());
     note(which, state);
     count_finished(run, *summary);
     client_.line(fmt::format("{}/{} {}: {}", result_.done, plan_.runs.size(), table_.label_of(run),
@@ -278,8 +296,11 @@ void Supervisor::finish(const Running& ended) {
     return client_.run_ended(ledger_.state_of(run));
   }
   if (code == 0 && which.pause) {
-    if (const auto there = folder_.paused(run.identity(), *which.pause))
-      return pause(which, *there);
+    if (const auto there = folder_.paused(run.identity(), *which.pause)) {
+      client_.line(fmt::format("{} pauses at {}: error {:.2f} %", table_.label_of(run),
+                               which.pause->text(), 100 * there->test_error));
+      return rest(which, {there->test_error, there->test_loss, there->train_loss});
+    }
   }
   // A run that has just begun does not save anything yet.
   const bool ended_by_us = result_.interrupted && code == 128 + SIGTERM;
@@ -287,22 +308,18 @@ void Supervisor::finish(const Running& ended) {
       code == int(ExitCode::interrupted) || code == int(ExitCode::abandoned) || ended_by_us;
   state.state = is_interrupted ? RunState::interrupted : RunState::failed;
   state.reason = is_interrupted ? "was interrupted"
-                                : reason_of(*ended.process, folder_.last_words(run.identity()));
+                                : reason_of(*ended.process,
+                                            folder_.last_words(run.identity(), ended.said_before));
   which.beginning = beginning_after(ended.begun, code);
   fail(which, state);
 }
 
-void Supervisor::pause(const Waiting& which, const RunSummary& summary) {
-  const SweepRun& run = *which.run;
-  const RungResult result{.test_error = summary.test_error,
-                          .test_loss = summary.test_loss,
-                          .train_loss = summary.train_loss};
+/// The run has come to where it is to pause.
+void Supervisor::rest(const Waiting& which, const RungResult& result) {
   note(which,
        {.state = RunState::paused, .attempt = which.attempt, .exit_code = 0, .result = result});
   has_paused_ = true;
-  client_.line(fmt::format("{} pauses at {}: error {:.2f} %", table_.label_of(run),
-                           which.pause->text(), 100 * result.test_error));
-  candidates_->paused(run, *which.pause, result);
+  candidates_->paused(*which.run, *which.pause, result);
 }
 
 /// Runs that do not go on any more, whatever comes. They leave no checkpoint. False if a process of

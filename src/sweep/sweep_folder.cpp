@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <system_error>
 
@@ -29,6 +31,19 @@ void make_folder(const fs::path& path) {
                               path.string(), error.message()));
 }
 
+/// A sweep that was killed before it had a manifest: there is nothing but what it makes.
+bool was_begun_in(const fs::path& path) {
+  bool has_configs = false;
+  std::error_code ignored;  // whoever cannot look into it cannot use it
+  for (const auto& entry : fs::directory_iterator(path, ignored)) {
+    const std::string name = entry.path().filename().string();
+    constexpr const char* kOurs[] = {"configs", "runs", "logs", "sweep.toml"};
+    if (std::ranges::find(kOurs, name) == std::end(kOurs)) return false;
+    has_configs = has_configs || name == "configs";
+  }
+  return has_configs;
+}
+
 std::string text_of(const fs::path& path) {
   std::ostringstream text;
   text << std::ifstream(path, std::ios::binary).rdbuf();
@@ -40,8 +55,7 @@ std::string text_of(const fs::path& path) {
 void SweepFolder::make() const {
   std::error_code ignored;
   const bool used = fs::exists(path_, ignored) && !fs::is_empty(path_, ignored);
-  const bool is_ours = is_sweep(path_) || fs::exists(path_ / "configs", ignored);
-  if (used && !is_ours) {
+  if (used && !is_sweep(path_) && !was_begun_in(path_)) {
     throw ConfigError(path_.string() +
                       ": holds something else than a sweep; give another folder with --out");
   }
@@ -114,8 +128,15 @@ void SweepFolder::clear_log(const std::string& identity) const {
   fs::remove(log(identity), ignored);
 }
 
-std::string SweepFolder::last_words(const std::string& identity) const {
-  std::istringstream lines(text_of(log(identity)));
+std::uintmax_t SweepFolder::log_size(const std::string& identity) const {
+  std::error_code error;
+  const std::uintmax_t size = fs::file_size(log(identity), error);
+  return error ? 0 : size;
+}
+
+std::string SweepFolder::last_words(const std::string& identity, std::uintmax_t said_before) const {
+  std::ifstream lines(log(identity), std::ios::binary);
+  lines.seekg(std::streamoff(said_before));
   std::string last, complaint;
   for (std::string line; std::getline(lines, line);) {
     if (line.starts_with("easgd: ")) complaint = line.substr(7);

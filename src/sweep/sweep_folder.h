@@ -1,6 +1,7 @@
 // Where things lie in a sweep's folder; docs/sweep_folder.md has the whole.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -44,8 +45,11 @@ class SweepFolder {
   /// its process has said.
   void clear_run(const std::string& identity) const;
   void clear_log(const std::string& identity) const;
-  /// The last line that a run's process has printed to complain; else its last line.
-  std::string last_words(const std::string& identity) const;
+  /// In bytes; 0 if there is none.
+  std::uintmax_t log_size(const std::string& identity) const;
+  /// The last line that a run's process has printed to complain; else its last line. What is in the
+  /// log's first `said_before` bytes, others have said.
+  std::string last_words(const std::string& identity, std::uintmax_t said_before) const;
 
  private:
   std::filesystem::path path_;

@@ -16,6 +16,15 @@ FailurePolicy failure_policy(const Config& config) {
           .refusals = std::uint64_t(config.workers.refusals)};
 }
 
+/// Those of workers that are not gone, once some are.
+std::vector<std::uint64_t> steps_left(const Team& team, std::span<const std::uint64_t> steps) {
+  std::vector<std::uint64_t> left;
+  for (std::size_t i = 0; team.failed() > 0 && i < steps.size(); ++i) {
+    if (!team.is_gone(i)) left.push_back(steps[i]);
+  }
+  return left;
+}
+
 }  // namespace
 
 TeamOptions Run::team_options(Evaluator& evaluator) {
@@ -77,7 +86,9 @@ TeamOptions::Checkpoints Run::checkpoint_options(Evaluator& evaluator) {
 /// Here, with an evaluation of this very center. It is one beside those that are due, whose times
 /// and losses stay what they would be.
 bool Run::pauses(Evaluator& evaluator, const CenterView& center, double seconds) {
-  if (!place_.pause->is_reached(clock_.epoch(center.steps), center.steps)) return false;
+  const std::vector<std::uint64_t> left = steps_left(*team_, center.steps);
+  const std::span<const std::uint64_t> steps = left.empty() ? center.steps : left;
+  if (!place_.pause->is_reached(clock_.epoch(center.steps), steps)) return false;
   if (step_back_.lost()) return false;  // the run has ended before
   evaluator.wait();
   const auto all = evaluations_.all();
