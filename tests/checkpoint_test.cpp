@@ -126,16 +126,15 @@ TEST_CASE("lengths in a checkpoint are not believed, though the checksum is righ
   CHECK(complaint_of(folder / "c", "{}").ends_with("is not a checkpoint of this program"));
 }
 
-TEST_CASE("what a process that was killed in a write has left goes with the next checkpoint") {
+TEST_CASE("what a process that was killed in a write has left goes when the run goes on") {
   const testing::TemporaryFolder folder;
   const CheckpointFolder checkpoints(folder.path());
   checkpoints.save(checkpoint_of(3), 2);
   for (const char* name : {"version-9.new", "version-4.new2", "notes.new"}) {
     std::ofstream(folder / "checkpoints/" + name) << "half a checkpo";
   }
-  checkpoints.save(checkpoint_of(9), 2);
-  CHECK(names_in(folder / "checkpoints") ==
-        std::vector<std::string>{"notes.new", "version-3", "version-9"});
+  CHECK(checkpoints.load([](const std::string&) {}).value().version == 3);
+  CHECK(names_in(folder / "checkpoints") == std::vector<std::string>{"notes.new", "version-3"});
 }
 
 TEST_CASE("the last checkpoints stay, and where one is broken the one before is taken") {

@@ -64,7 +64,6 @@ CheckpointFolder::CheckpointFolder(const fs::path& run) : path_(run / kFolder) {
 
 std::uint64_t CheckpointFolder::save(const Checkpoint& checkpoint, std::size_t keep) const {
   make(path_);
-  remove_unfinished(path_, [](const std::string& name) { return version_in(name).has_value(); });
   std::uint64_t bytes = 0;
   write_file(path_ / name_of(checkpoint.version), [&](std::ostream& file) {
     write_checkpoint(file, checkpoint);
@@ -93,6 +92,7 @@ void CheckpointFolder::clear() const {
 
 std::optional<Checkpoint> CheckpointFolder::load(
     const std::function<void(const std::string&)>& warn) const {
+  remove_unfinished(path_, [](const std::string& name) { return version_in(name).has_value(); });
   std::vector<std::string> broken;
   for (const std::uint64_t version : versions_in(path_)) {
     const fs::path path = path_ / name_of(version);

@@ -29,7 +29,8 @@ class CheckpointFolder {
   void clear() const;
 
   /// The latest that is whole; nothing if the folder has none at all. What is broken is reported to
-  /// `warn`, and put aside by the name that it has then.
+  /// `warn`, and put aside by the name that it has then. What a process that was killed has left
+  /// on its way to a checkpoint is taken away: nobody may be saving one.
   /// Throws: DataError if all of them are broken: what is wrong with the latest.
   std::optional<Checkpoint> load(const std::function<void(const std::string&)>& warn) const;
 
