@@ -89,7 +89,7 @@ extern "C" int easgd_main(int argc, char** argv) try {
   } catch (const CLI::ExtrasError&) {
     return fail(ExitCode::configuration, easgd::complaint_about_extras(app).c_str());
   } catch (const CLI::ParseError& error) {
-    return fail(ExitCode::configuration, error.what());
+    return fail(ExitCode::configuration, easgd::complaint_about(app, error).c_str());
   }
   easgd::finish_output();
   return leave(int(result));

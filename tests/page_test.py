@@ -581,6 +581,24 @@ class Page(unittest.TestCase):
                     words, self.browser.run("document.querySelector('#findings').textContent")
                 )
 
+    def test_a_search_over_ranges_has_heat_maps(self):
+        """40 numbers of a range are drawn in parts of equal ratios, each with its settings."""
+        for i in range(40):
+            rho = 0.01 * 1000 ** (i / 39)
+            write_run(self.folder / "search" / f"{i:02}", "easgd", 4 if i % 2 else 16, rho, 4, 1)
+        subprocess.run(
+            [PROGRAM, "report", self.folder / "search"], check=True, stdout=subprocess.DEVNULL
+        )
+        self.browser.open(self.folder / "search" / "report.html", WIDE)
+        self.browser.run("drawAll(); new Promise(done => setTimeout(done, 100))")
+        self.assertEqual([], self.browser.console)
+        chart = "document.querySelector('[data-chart=\"tau and rho\"] svg')"
+        self.assertEqual(16, self.browser.run(f"{chart}.querySelectorAll('rect').length"))
+        self.assertIn("0.01…0.024", self.browser.run(f"{chart}.textContent"))
+        self.assertEqual(40, self.browser.run(
+            "axisPairs().map(([x, y]) => cellsOf(x, y).flat().filter(Boolean)"
+            ".reduce((sum, cell) => sum + cell.groups.length, 0))[0]"))
+
     def test_folders_that_have_nothing_in_common(self):
         relative = self.folder / "mixed" / "one"
         write_run(relative, "easgd", 4, 1.0, 4, 1)

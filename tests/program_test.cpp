@@ -694,6 +694,12 @@ TEST_CASE("mistakes have one clear line and their exit code") {
   const std::string out = " --out " + folder / "deep/run";
   check_one_line(program("trian"), 2, "no such command: trian; did you mean \"train\"?");
   check_one_line(program("train"), 2, "config is required");
+  check_one_line(program("sweep"), 2, "sweep: expected file (TOML file, see `easgd help sweep`); ");
+  check_one_line(program("train a.toml --out"), 2, "train: expected a value behind --out (");
+  check_one_line(program("train a.toml --resume b"), 2,
+                 "train: config and --resume do not go together");
+  check_one_line(program("train a.toml --from-center"), 2,
+                 "train: --from-center goes with --resume only");
   check_one_line(program("train ''"), 2, "expected a configuration file");
   check_one_line(program("-x"), 2,
                  "no such option: -x; expected one of train, sweep, evaluate, report");

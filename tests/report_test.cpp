@@ -628,7 +628,7 @@ TEST_CASE("the command writes where it may") {
   CHECK(fs::exists(folder / "t.md"));
   CHECK_FALSE(fs::exists(page));  // tables alone were asked for
   check_one_line(program("report " + (folder / "none")), 3, "not found");
-  check_one_line(program("report"), 2, "folders is required");
+  check_one_line(program("report"), 2, "report: expected folders (");
   check_one_line(program("report " + runs + " --out " + (folder / "no/such/page.html")), 3,
                  "cannot be written");
 }

@@ -17,6 +17,8 @@ import tempfile
 import time
 import tomllib
 import unittest
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,10 +57,81 @@ say(event="sweep", name="silent", folder=sys.argv[sys.argv.index("--out") + 1], 
     adapt=False, seeds=[], runs=1, require=[], groups=[[]], early_stop=None)
 for line in map(json.loads, sys.stdin):
     if "plan" in line:
-        run = {"identity": "a", "folder": "runs/a", "values": {}, "state": "waiting", "share": 1}
+        run = {"identity": "a", "folder": "runs/a", "values": {}, "end": {}, "state": "waiting",
+               "share": 1}
         say(event="planned", plan=line["plan"], runs=[run])
     else:
         say(event="run", identity=line["run"], state="failed", reason="")
+"""
+
+# A program whose runs take two passes, and after each a second for whoever wants to end them. The
+# second falls behind in the last pass; the third has an error, but no loss.
+PLAYED = """#!/usr/bin/python3
+import json, pathlib, select, sys
+def say(**line): print(json.dumps(line), flush=True)
+folder = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
+say(event="sweep", name="played", folder=str(folder), base="", adapt=False, seeds=[], runs=1,
+    require=[], groups=[[{"keys": ["x"], "points": [["0"], ["1"], ["2"]]}]],
+    early_stop={"eta": 2, "metric": "test_error", "first": "epochs=1"})
+def play(name):
+    run = folder / name
+    run.mkdir(exist_ok=True)
+    metrics = open(run / "metrics.jsonl", "w")
+    say(event="run", identity=name, state="running")
+    for epoch in (1, 2):
+        error = 0.5 if name == "1" and epoch == 2 else 0 if name == "2" else 0.1
+        print(json.dumps({"event": "evaluation", "epoch": epoch, "steps": [epoch],
+                          "test_error": error, "test_loss": None if name == "2" else 1,
+                          "train_loss": 1}), file=metrics, flush=True)
+        if select.select([sys.stdin], [], [], 1)[0]:
+            return "stopped_early" if "stop" in json.loads(sys.stdin.readline()) else "failed"
+    (run / "summary.json").write_text(json.dumps({"status": "done", "test_error": error}))
+    return "done"
+for line in iter(sys.stdin.readline, ""):
+    line = json.loads(line)
+    if "plan" in line:
+        name = str(line["points"][0])
+        run = {"identity": name, "folder": name, "values": {"x": name}, "end": {"epochs": 2},
+               "state": "waiting", "share": 1}
+        say(event="planned", plan=line["plan"], runs=[run])
+    elif "run" in line:
+        say(event="run", identity=line["run"], state=play(line["run"]))
+"""
+
+# Modules and a program by which a search is killed when it has decided to prune a trial: before it
+# has noted that, and before the program of its runs has heard of it.
+KILLED_AT_NOTE = """
+import os, signal, optuna
+note = optuna.trial.Trial.set_user_attr
+def note_or_die(trial, key, value):
+    if key == "pruned_at":
+        os.kill(os.getpid(), signal.SIGKILL)
+    note(trial, key, value)
+optuna.trial.Trial.set_user_attr = note_or_die
+"""
+KILLED_AT_STOP = """#!/usr/bin/python3
+import os, signal, subprocess, sys
+easgd = subprocess.Popen([PROGRAM, *sys.argv[1:]], stdin=subprocess.PIPE)
+for line in sys.stdin.buffer:
+    if b'"stop"' in line:
+        os.kill(os.getppid(), signal.SIGKILL)
+        break
+    easgd.stdin.write(line)
+    easgd.stdin.flush()
+easgd.stdin.close()
+sys.exit(easgd.wait())
+"""
+
+# Trains in no time, and evaluates for a second or two.
+SLOW_END = """
+base = "base.toml"
+[set]
+data.samples = 40
+evaluate.every.epochs = 2
+stop.epochs = 2
+[axes]
+"network.layer" = [[{type = "linear", outputs = 2000}, {type = "linear", outputs = 2000},
+                    {type = "linear", outputs = 10}, {type = "softmax_cross_entropy"}]]
 """
 
 
@@ -218,11 +291,19 @@ class Search(unittest.TestCase):
         self.assertEqual("interrupted", self.summary(run)["status"])
         self.assertLess(self.summary(run)["epochs"], 250)
         self.assertIn("trial 2: pruned after evaluation 1:", done.stderr)
+        self.assertEqual([], self.checkpoints(run))
         # It is known, and not made again.
         self.study().enqueue_trial({"algorithm.learning_rate": 1e-9, "algorithm.tau": "4"})
         self.search(sweep, "--trials", "4", *arguments)
         self.assertEqual("PRUNED", self.study().trials[3].state.name)
         self.assertEqual(["running", "stopped_early"], self.states(run))
+
+    def enqueue(self, study=None, **rates) -> None:
+        (study or self.study()).enqueue_trial(
+            {f"algorithm.{key}": value for key, value in rates.items()})
+
+    def checkpoints(self, run: str) -> list[Path]:
+        return list((self.out / "runs" / run / "checkpoints").glob("*"))
 
     def test_early_stop_of_the_file_prunes_at_its_rungs(self):
         sweep = """
@@ -231,27 +312,143 @@ class Search(unittest.TestCase):
             early_stop = {eta = 2, first = {epochs = 20}, metric = "train_loss"}
             axes."algorithm.learning_rate" = [0.02, 0.01, 1e-8, 1e-9]
             """
-        arguments = ["--set", "stop.epochs=600", "--set", "evaluate.every.epochs=10"]
+        arguments = ["--set", "stop.epochs=300", "--set", "evaluate.every.epochs=10"]
+        # Runs that are done already set the bar, at the rungs 20, 40, 80 ... that they passed.
+        done_before = sweep.replace(", 1e-8, 1e-9", "").replace("early_stop", "# early_stop")
+        (self.root / "grid.toml").write_text(done_before)
+        subprocess.run([PROGRAM, "sweep", self.root / "grid.toml", "--out", self.out, *arguments],
+                       capture_output=True, check=True)
         self.search(sweep, "--trials", "1", *arguments)
-        drawn = self.study().trials[0].params["algorithm.learning_rate"]
-        good, bad = (next(v for v in values if v != drawn) for values in (("0.02", "0.01"), ("1e-08", "1e-09")))
-        self.study().enqueue_trial({"algorithm.learning_rate": good})
-        self.search(sweep, "--trials", "2", *arguments)
-        first = self.study().trials[1]
-        [run] = first.user_attrs["runs"]
+        for rate in ("0.02", "0.01"):
+            self.enqueue(learning_rate=rate)
+        self.search(sweep, "--trials", "3", *arguments)
+        good = self.study().trials[1]
+        self.assertEqual("COMPLETE", good.state.name)
+        [run] = good.user_attrs["runs"]
         lines = (self.out / "runs" / run / "metrics.jsonl").read_text().splitlines()
         told = {round(1000 * e["epoch"]): e["train_loss"] for e in map(json.loads, lines)
                 if e["event"] == "evaluation"}
-        self.assertEqual(told, first.intermediate_values)
-        # Rungs are at 20, 40, 80 ... passes. A rate that learns nothing is among the worse half.
-        self.study().enqueue_trial({"algorithm.learning_rate": bad})
+        self.assertEqual(told, good.intermediate_values)
+        self.assertEqual(1, self.states(run).count("running"))
+        # A rate that learns nothing is among the worse half.
+        drawn = self.study().trials[0].params["algorithm.learning_rate"]
+        bad = "1e-09" if drawn == "1e-08" else "1e-08"
+        self.enqueue(learning_rate=bad)
+        done = self.search(sweep, "--trials", "4", *arguments)
+        pruned = self.study().trials[3]
+        self.assertEqual("PRUNED", pruned.state.name, done.stderr)
+        self.assertIn("trial 3: pruned after evaluation 2:", done.stderr)
+        # An edited rule has a study of its own: what it compares is not what the other has told.
+        self.search(sweep.replace("train_loss", "test_loss"), "--trials", "1", *arguments)
+        self.assertEqual([1, 4], sorted(len(study.trials) for study in self.studies()))
+        # So has the command line, which goes before the file. The run begins anew.
+        [run] = pruned.user_attrs["runs"]
+        self.assertEqual([], self.checkpoints(run))
+        arguments += ["--pruner", "none"]
+        self.search(sweep, "--trials", "1", *arguments)
+        whole = self.studies()[-1]
+        self.enqueue(whole, learning_rate=bad)
+        self.search(sweep, "--trials", "2", *arguments)
+        self.assertEqual("COMPLETE", whole.trials[1].state.name)
+        self.assertEqual(["running", "stopped_early", "running", "done"], self.states(run))
+        self.assertEqual(300, self.summary(run)["epochs"])
+        self.assertEqual(0, self.summary(run)["restarts"])
+
+    def test_other_rules_to_compare_by_have_studies_of_their_own(self):
+        sys.path.insert(0, str(ROOT / "tools"))
+        sys.dont_write_bytecode = True
+        loader = SourceFileLoader("search", str(ROOT / "tools/search"))
+        search = module_from_spec(spec_from_loader("search", loader))
+        loader.exec_module(search)
+        optuna = search.import_optuna()
+        options = search.options_of(["sweep.toml", "--trials", "1"])
+        start = {"name": "x", "folder": str(self.root), "groups": [], "base": "", "adapt": False,
+                 "seeds": [], "require": []}
+        rule = {"eta": 2, "first": "epochs=1", "metric": "test_loss"}
+        rules = [rule, rule | {"eta": 3}, rule | {"first": "steps=1"},
+                 rule | {"metric": "test_error"}]
+
+        def name(early_stop: dict | None, pruner: str | None) -> str:
+            pruning = search.pruning_of(early_stop, pruner)
+            return search.open_study(optuna, start, pruning, options).study_name
+
+        names = [name(early_stop, None) for early_stop in rules]
+        names += [name(None, pruner) for pruner in ("median", "halving", "none")]
+        self.assertEqual(7, len(set(names)))
+        self.assertEqual(names[0], name(dict(rule), None))
+        # What is not compared by makes no difference.
+        self.assertEqual(names[4], name(None, None))
+        self.assertEqual(names[6], name(rule, "none"))
+
+    def test_a_trial_at_its_end_is_not_pruned_and_a_lost_loss_is_never_the_best(self):
+        self.out.mkdir()
+        self.write_program(PLAYED)
+        program = ["--program", str(self.root / "easgd")]
+        self.search(RATES, "--trials", "1", *program)
+        for x in ("0", "1", "2", "0"):
+            self.study().enqueue_trial({"x": x})
+        self.search(RATES, "--trials", "5", *program)
+        _, good, late, lost, again = self.study().trials
+        self.assertEqual(["COMPLETE", "COMPLETE", "PRUNED", "COMPLETE"],
+                         [t.state.name for t in (good, late, lost, again)])
+        self.assertEqual({1000: 0.1, 2000: 0.5}, late.intermediate_values)
+        self.assertEqual({1000: float("inf")}, lost.intermediate_values)
+
+    def write_program(self, text: str) -> None:
+        program = self.root / "easgd"
+        program.write_text(text.replace("PROGRAM", repr(str(PROGRAM))))
+        program.chmod(0o755)
+
+    def test_a_decision_to_prune_outlives_a_kill(self):
+        sweep = RATES.replace("1e-4", "1e-9").replace("concurrent = 2", "concurrent = 1")
+        arguments = ["--pruner", "halving", "--set", "stop.epochs=300", "--set",
+                     "evaluate.every.epochs=10"]
+        self.search(sweep, "--trials", "1", *arguments)
+        self.enqueue(learning_rate=0.1, tau="4")
+        self.search(sweep, "--trials", "2", *arguments)
+        # Killed before it has noted the decision, and then before the program hears of it.
+        self.enqueue(learning_rate=1e-9, tau="4")
+        (self.root / "sitecustomize.py").write_text(KILLED_AT_NOTE)
+        self.write_program(KILLED_AT_STOP)
+        self.search(sweep, "--trials", "3", *arguments, code=-signal.SIGKILL,
+                    env=os.environ | {"PYTHONPATH": str(self.root)})
+        self.assertNotIn("pruned_at", self.study().trials[2].user_attrs)
+        killed = ["--trials", "3", *arguments, "--program", str(self.root / "easgd")]
+        self.search(sweep, *killed, code=-signal.SIGKILL)
+        self.assertEqual("RUNNING", self.study().trials[2].state.name)
         done = self.search(sweep, "--trials", "3", *arguments)
-        self.assertEqual("PRUNED", self.study().trials[2].state.name, done.stderr)
-        self.assertIn("trial 2: pruned after evaluation 2:", done.stderr)
-        # The command line goes before it.
-        self.study().enqueue_trial({"algorithm.learning_rate": bad})
-        self.search(sweep, "--trials", "4", "--pruner", "none", *arguments)
-        self.assertEqual("COMPLETE", self.study().trials[3].state.name)
+        self.assertIn("trial 2: pruned after evaluation 1:", done.stderr)
+        [run] = self.study().trials[2].user_attrs["runs"]
+        # It did not begin once more to be told.
+        self.assertEqual(2, self.states(run).count("running"))
+        self.assertEqual("stopped_early", self.states(run)[-1])
+        self.assertEqual([], self.checkpoints(run))
+
+    def test_a_stop_in_the_last_evaluation_comes_too_late(self):
+        (self.root / "sweep.toml").write_text(SLOW_END)
+        program = subprocess.Popen([PROGRAM, "sweep", self.root / "sweep.toml", "--out", self.out,
+                                    "--ask"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   text=True)
+
+        def say(**line) -> None:
+            print(json.dumps(line), file=program.stdin, flush=True)
+
+        say(plan=0, group=0, points=[0])
+        program.stdout.readline()
+        [run] = json.loads(program.stdout.readline())["runs"]
+        self.assertEqual({"epochs": 2}, run["end"])
+        say(run=run["identity"])
+        # Written before that evaluation, in case a signal ends it.
+        self.wait_for((self.out / run["folder"] / "summary.json").exists)
+        say(stop=run["identity"])
+        states = [json.loads(program.stdout.readline())["state"]]
+        while states[-1] == "running":
+            states.append(json.loads(program.stdout.readline())["state"])
+        program.communicate()
+        self.assertEqual("done", states[-1])
+        self.assertEqual("done", self.summary(run["identity"])["status"])
+        self.assertEqual(["running", "interrupted", "running", "done"],
+                         self.states(run["identity"]))
 
     # What a sweep file says. ----------------------------------------------------------------------
 
@@ -375,10 +572,9 @@ algorithm.learning_rate = {min = 0.001, max = 0.01}
 
     def test_a_run_that_fails_without_a_word(self):
         self.out.mkdir()
-        program = self.root / "easgd"
-        program.write_text(SILENT)
-        program.chmod(0o755)
-        done = self.search(RATES, "--trials", "1", "--program", str(program), code=1)
+        self.write_program(SILENT)
+        program = str(self.root / "easgd")
+        done = self.search(RATES, "--trials", "1", "--program", program, code=1)
         self.assertIn("1/1 trial 0: failed: failed\n", done.stderr)
 
     def test_wrong_files_and_arguments_are_one_line(self):

@@ -44,7 +44,7 @@ TEST_CASE("easgd stability prints what people and programs can read") {
   check_one_line(program("stability map --learning-rate 1"), 2, "--learning-rate");
   check_one_line(program("stability map --rhos 1:x:2"), 2, "--rhos: expected FROM:TO:COUNT");
   check_one_line(program("stability point --method sgd"), 2, "sgd not in");
-  check_one_line(program("stability point --json --csv"), 2, "excludes");
+  check_one_line(program("stability point --json --csv"), 2, "--json and --csv do not go together");
   check_one_line(program("stability"), 2, "stability: no command; expected one of point, map");
   check_one_line(program("stability pint"), 2, "no such command: pint; did you mean \"point\"?");
   CHECK(program("stability moments").text.find("  step_x_variance") != std::string::npos);

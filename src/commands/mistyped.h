@@ -6,7 +6,8 @@
 
 namespace CLI {
 class App;
-}
+class ParseError;
+}  // namespace CLI
 
 namespace easgd {
 
@@ -17,5 +18,9 @@ void check_command(const CLI::App& app, std::span<char* const> words);
 /// What `app` has parsed but no command took, in the order given, and the option that the first may
 /// stand for.
 std::string complaint_about_extras(const CLI::App& app);
+
+/// What else is wrong with a command line, in the words of this program: what the parser says, with
+/// the command, and with what an argument that is missing is for.
+std::string complaint_about(const CLI::App& app, const CLI::ParseError& error);
 
 }  // namespace easgd

@@ -72,6 +72,14 @@ json described(const Axis& axis) {
   return object;
 }
 
+/// How far a run goes, as far as that is given.
+json described(const StopConfig& stop) {
+  json end = json::object();
+  if (stop.epochs) end["epochs"] = *stop.epochs;
+  if (stop.steps) end["steps"] = *stop.steps;
+  return end;
+}
+
 json described(const std::vector<Constraint>& constraints) {
   json texts = json::array();
   for (const Constraint& constraint : constraints) texts.push_back(constraint.text());
@@ -183,6 +191,7 @@ void AskedRuns::plan(const Line& line) {
                               {"folder", run.planned.folder},
                               {"seed", run.planned.seed},
                               {"values", run.planned.values},
+                              {"end", described(run.config.stop)},
                               {"share", capacity_.fraction_of(run.demand)},
                               {"state", config::name_of(record_.state_of(identity).state)}});
     planned_.emplace(identity, std::move(run));

@@ -13,6 +13,7 @@
 #include "base/child_process.h"
 #include "base/error.h"
 #include "base/exit_code.h"
+#include "runs/run_record.h"
 #include "sweep/candidates.h"
 #include "sweep/ledger.h"
 #include "sweep/rung_result.h"
@@ -66,6 +67,7 @@ class Supervisor {
   void add_waiting(const std::vector<Leg>& legs);
   void take_asked();
   void give_up();
+  bool has_come_to_end(const SweepRun& run) const;
   void count_finished(const SweepRun& run, const RunSummary& summary);
   void launch_what_fits();
   void launch_waiting();
@@ -79,7 +81,7 @@ class Supervisor {
   void fail(const Waiting& which, StateEvent how);
   void note(const Waiting& which, StateEvent state);
   void end_all();
-  void give_up_on(const Running& ended, int code);
+  void give_up_on(const Waiting& which, std::optional<int> code);
   void end_early();
   void show();
   SweepState state();
@@ -101,7 +103,8 @@ class Supervisor {
   // Runs that another process has, which ends soon: the child of a sweep that was killed. It takes
   // its share of the machine as long.
   std::map<std::string, Share> awaited_;
-  std::set<std::string> reasons_;  // of runs that have failed
+  std::set<const SweepRun*> spared_;  // too near their end to be given up
+  std::set<std::string> reasons_;     // of runs that have failed
   Clock::time_point begin_ = Clock::now(), next_glance_ = begin_;
 };
 
@@ -150,12 +153,38 @@ void Supervisor::take_asked() {
   }
 }
 
+/// Whoever is at work is asked to end; one that waits does not begin.
 void Supervisor::give_up() {
   for (Running& running : running_) {
-    if (running.given_up || !client_.gives_up(running.begun.run->identity())) continue;
+    const SweepRun& run = *running.begun.run;
+    const bool goes_on = running.given_up || spared_.contains(&run);
+    if (goes_on || !client_.gives_up(run.identity())) continue;
     running.given_up = true;
     running.process->terminate();
   }
+  for (auto next = waiting_.begin(); next != waiting_.end();) {
+    const auto here = next++;
+    const SweepRun& run = *here->run;
+    if (!client_.gives_up(run.identity()) || folder_.is_at_work(run.identity())) continue;
+    if (has_come_to_end(run)) {
+      spared_.insert(&run);
+      continue;
+    }
+    if (const auto share = awaited_.extract(run.identity())) capacity_.give_back(share.mapped());
+    give_up_on(*here, std::nullopt);
+    waiting_.erase(here);
+  }
+}
+
+/// Nothing but its last evaluation can be wanting.
+bool Supervisor::has_come_to_end(const SweepRun& run) const {
+  if (folder_.finished(run.identity())) return true;
+  const auto summary = find_summary(folder_.run(run.identity()));
+  if (!summary || summary->steps.empty()) return false;
+  const StopConfig& stop = run.config.stop;
+  return (stop.epochs && summary->epochs >= *stop.epochs) ||
+         (stop.steps && std::ranges::min(summary->steps) >= std::uint64_t(*stop.steps)) ||
+         (stop.test_error && summary->best_test_error <= *stop.test_error);
 }
 
 void Supervisor::count_finished(const SweepRun& run, const RunSummary& summary) {
@@ -256,7 +285,7 @@ void Supervisor::finish(const Running& ended) {
   const int code = ended.process->exit_code();
   Waiting which = ended.begun;
   const SweepRun& run = *which.run;
-  if (ended.given_up && code != 0) return give_up_on(ended, code);
+  if (ended.given_up && code != 0) return give_up_on(which, code);
   StateEvent state{.state = RunState::done, .attempt = which.attempt, .exit_code = code};
   const auto summary = folder_.finished(run.identity());
   if (code == 0 && summary) {
@@ -318,11 +347,17 @@ void Supervisor::note(const Waiting& which, StateEvent state) {
   ledger_.note(*which.run, std::move(state));
 }
 
-void Supervisor::give_up_on(const Running& ended, int code) {
-  const Waiting& begun = ended.begun;
-  ledger_.note(*begun.run,
-               {.state = RunState::stopped_early, .attempt = begun.attempt, .exit_code = code});
-  client_.run_ended(ledger_.state_of(*begun.run));
+/// A stop that has come in the way of a run's last evaluation came too late: the run goes on.
+void Supervisor::give_up_on(const Waiting& which, std::optional<int> code) {
+  const SweepRun& run = *which.run;
+  if (has_come_to_end(run)) {
+    note(which, {.state = RunState::interrupted, .attempt = which.attempt, .exit_code = code});
+    waiting_.push_front({&run, which.pause, which.attempt});
+    return;
+  }
+  note(which, {.state = RunState::stopped_early, .attempt = which.attempt, .exit_code = code});
+  folder_.clear_checkpoints(run.identity());
+  client_.run_ended(ledger_.state_of(run));
 }
 
 void Supervisor::fail(const Waiting& which, StateEvent how) {
