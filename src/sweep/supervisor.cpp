@@ -212,6 +212,8 @@ bool Supervisor::launch(const Waiting& next) {
     return true;
   }
   try {
+    const std::string remark = folder_.make_way(id);
+    if (!remark.empty()) client_.line(fmt::format("{}: {}", table_.label_of(run), remark));
     running_.push_back(start_run(folder_, next, *share));
   } catch (const Error& e) {  // costs this run, not those that are at work
     capacity_.give_back(*share);
@@ -244,8 +246,9 @@ void Supervisor::finish(const Running& ended) {
     folder_.clear_checkpoints(run.identity());
     note(which, state);
     count_finished(run, *summary);
-    client_.line(fmt::format("{}/{} {}: {}", result_.done, plan_.runs.size(), table_.label_of(run),
-                             outcome_of(*summary)));
+    client_.line(fmt::format("{}/{} {}: {}{}", result_.done, plan_.runs.size(),
+                             table_.label_of(run), outcome_of(*summary),
+                             which.pause ? "; it came to its end before a pause" : ""));
     return client_.run_ended(ledger_.state_of(run));
   }
   if (code == 0 && which.pause) {
@@ -391,6 +394,9 @@ SweepResult Supervisor::run() {
     client_.line("the first runs have failed for one reason, and none is done: no other was begun");
   }
   for (const SweepRun* run : stopped_) table_.add_stopped(*run, ledger_.state_of(*run));
+  for (const SweepRun& run : plan_.runs) {
+    if (ledger_.state_of(run).state == RunState::paused) table_.add_paused(run);
+  }
   result_.stopped = stopped_.size();
   result_.waiting = candidates_
                         ? plan_.runs.size() - result_.done - result_.failed - result_.stopped
@@ -400,8 +406,10 @@ SweepResult Supervisor::run() {
 }
 
 void Supervisor::supervise() {
+  for (const std::string& note : ledger_.record().notes) client_.line("warning: " + note);
   if (const std::string remark = ledger_.take(plan_); !remark.empty()) client_.line(remark);
   sort_out();
+  if (has_more() || client_.may_ask()) ledger_.check_writable();
   client_.begin();
   while (true) {
     take_asked();
