@@ -44,11 +44,12 @@ TEST_CASE("each fault is a sentence") {
     CHECK_FALSE(fault.covers(41));
   }
   const std::vector<Fault> disk = parse_faults({"the disk is full from version 30 to 40"});
-  CHECK(full_disk(disk, 29) == nullptr);
-  CHECK(full_disk(disk, 30) == &disk[0]);
-  CHECK(full_disk(disk, 40) == &disk[0]);
-  CHECK(full_disk(disk, 41) == nullptr);
-  CHECK(full_disk(parse_faults({"worker 0 throws at step 30"}), 30) == nullptr);
+  CHECK(bar_to_writing(disk, 29) == nullptr);
+  CHECK(bar_to_writing(disk, 30) == &disk[0]);
+  CHECK(bar_to_writing(disk, 40) == &disk[0]);
+  CHECK(bar_to_writing(disk, 41) == nullptr);
+  CHECK(bar_to_writing(parse_faults({"worker 0 throws at step 30"}), 30) == nullptr);
+  CHECK(bar_to_writing(parse_faults({"the folder is read-only at version 8"}), 8));
 }
 
 TEST_CASE("what strikes in one step does not strike who begins again there") {

@@ -230,7 +230,8 @@ TEST_CASE("a letter that is not finite takes the run back, and evaluations follo
   }
 }
 
-TEST_CASE("a full disk costs what cannot be written, and what was saved is whole") {
+TEST_CASE(
+    "a full disk and a read-only folder cost what cannot be written, and what was saved is whole") {
   const TemporaryFolder folder;
   const std::string run = folder / "run";
   const Answer answer =
@@ -242,16 +243,17 @@ TEST_CASE("a full disk costs what cannot be written, and what was saved is whole
   CHECK(summary_of_run(run)["status"] == "done");
   CHECK(program("evaluate " + run).code == 0);
 
-  // A disk that is full to the end loses the last center, and says which one is there.
-  const std::string full = folder / "full";
+  // A folder that is read-only to the end loses the last center, and says which one is there.
+  const std::string barred = folder / "barred";
   const Answer failed =
-      program(kThree + failing("\"the disk is full from version 30 to 1000000\"") +
-              "--set center.order=virtual --out " + full);
+      program(kThree + failing("\"the folder is read-only from version 30 to 1000000\"") +
+              "--set center.order=virtual --out " + barred);
   CAPTURE(failed.text);
   CHECK(failed.code == 3);
+  CHECK(failed.text.find("Read-only file system") != std::string::npos);
   CHECK(failed.text.find("center.safetensors is of version ") != std::string::npos);
-  CHECK(summary_of_run(full)["status"] == "failed");
-  CHECK(program("evaluate " + full).code == 0);
+  CHECK(summary_of_run(barred)["status"] == "failed");
+  CHECK(program("evaluate " + barred).code == 0);
 }
 
 TEST_CASE("data files that vanish or shrink after they were read do not matter to the run") {

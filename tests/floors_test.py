@@ -29,7 +29,7 @@ LIBRARIES = {
     "NVTX": r"nvtx3/",
 }
 FOR_ALL = re.compile(r"[a-z_0-9]+$|fmt/|sys/|linux/|ext/|"
-                     r"(dirent|dlfcn|execinfo|fcntl|poll|pthread|sched|signal|stdlib|unistd)\.h$")
+                     r"(dirent|dlfcn|execinfo|fcntl|malloc|poll|pthread|sched|signal|stdlib|unistd)\.h$")
 INCLUDE = re.compile(r'\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)')
 PRAGMA = re.compile(r"\s*#\s*pragma omp\b")
 

@@ -550,7 +550,7 @@ class Page(unittest.TestCase):
         )
 
     def test_studies_with_little_in_them(self):
-        """A lone run, a lone broken one, a sweep of which no run has begun."""
+        """A lone run, a lone broken one, a sweep of which no run has begun, a search without any."""
         write_run(self.folder / "lone" / "run", "easgd", 4, 1.0, 4, 1)
         (self.folder / "broken" / "run").mkdir(parents=True)
         (self.folder / "broken" / "run" / "summary.json").write_text("{")
@@ -563,7 +563,12 @@ class Page(unittest.TestCase):
         plan |= {"axes": ["algorithm.tau"], "runs": planned}
         (self.folder / "waiting").mkdir()
         (self.folder / "waiting" / "manifest.jsonl").write_text(json.dumps(plan) + "\n")
+        (self.folder / "empty").mkdir()
+        (self.folder / "empty" / "manifest.jsonl").write_text(
+            json.dumps(plan | {"total": 0, "runs": []}) + "\n"
+        )
         said = {"lone": "one seed: no spread", "broken": "1 unreadable", "waiting": "2 waiting"}
+        said["empty"] = "No run has come to its end yet."
         for name, words in said.items():
             with self.subTest(study=name):
                 subprocess.run(
@@ -575,6 +580,24 @@ class Page(unittest.TestCase):
                 self.assertIn(
                     words, self.browser.run("document.querySelector('#findings').textContent")
                 )
+
+    def test_a_search_over_ranges_has_heat_maps(self):
+        """40 numbers of a range are drawn in parts of equal ratios, each with its settings."""
+        for i in range(40):
+            rho = 0.01 * 1000 ** (i / 39)
+            write_run(self.folder / "search" / f"{i:02}", "easgd", 4 if i % 2 else 16, rho, 4, 1)
+        subprocess.run(
+            [PROGRAM, "report", self.folder / "search"], check=True, stdout=subprocess.DEVNULL
+        )
+        self.browser.open(self.folder / "search" / "report.html", WIDE)
+        self.browser.run("drawAll(); new Promise(done => setTimeout(done, 100))")
+        self.assertEqual([], self.browser.console)
+        chart = "document.querySelector('[data-chart=\"tau and rho\"] svg')"
+        self.assertEqual(16, self.browser.run(f"{chart}.querySelectorAll('rect').length"))
+        self.assertIn("0.01…0.024", self.browser.run(f"{chart}.textContent"))
+        self.assertEqual(40, self.browser.run(
+            "axisPairs().map(([x, y]) => cellsOf(x, y).flat().filter(Boolean)"
+            ".reduce((sum, cell) => sum + cell.groups.length, 0))[0]"))
 
     def test_folders_that_have_nothing_in_common(self):
         relative = self.folder / "mixed" / "one"

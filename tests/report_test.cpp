@@ -598,6 +598,19 @@ TEST_CASE("the table for a README") {
   CHECK(text.find("| tau=4 | 5 | 14.30 ± 1.57 % | +2.30 [+2.") != text.npos);
 }
 
+TEST_CASE("what a name goes without is told beside it") {
+  std::vector<ReportedRun> runs;
+  for (const int tau : {1, 4}) {
+    runs.push_back(run_of("easgd", tau, 1, 0.1 * tau));
+    runs.back().settings["algorithm.learning_rate"] = tau == 1 ? "0.05" : "0.1";
+  }
+  const Study study = make_study(runs);
+  CHECK(study.groups[0].label == "tau=1");
+  CHECK(study.groups[0].unnamed == "learning_rate=0.05");
+  CHECK(markdown_of(study).find("| tau=4 (learning_rate=0.1) |") != std::string::npos);
+  CHECK(study_with({0.1}).groups[0].unnamed.empty());
+}
+
 TEST_CASE("a page holds what its runs say, and nothing that ends its script") {
   std::vector<ReportedRun> runs = {run_of("easgd", 1, 1, 0.25)};
   runs[0].folder = "</script><b>\xff";

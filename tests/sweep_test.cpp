@@ -3,12 +3,14 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <set>
 
 #include "base/error.h"
 #include "settings/identity.h"
 #include "settings/load.h"
+#include "sweep/candidates.h"
 #include "sweep/capacity.h"
 #include "sweep/combinations.h"
 #include "sweep/estimate.h"
@@ -289,6 +291,40 @@ TEST_CASE("an identity is of what is in the files that a configuration names") {
   CHECK(from("a") == from("b"));
   CHECK(from("a") != from("c"));
   CHECK(from("a") != identity_of(base_with({})));
+}
+
+TEST_CASE("an identity is of what is in the folder of a set of one's own") {
+  const TemporaryFolder folder;
+  for (const auto& [name, pixel] :
+       {std::pair("a", '\1'), std::pair("b", '\1'), std::pair("c", '\2')}) {
+    std::filesystem::create_directory(folder / name);
+    for (const char* file : {"/train.bin", "/test.bin"}) {
+      std::ofstream(folder / name + file) << std::string(3073, pixel);
+    }
+  }
+  const auto from = [&folder](const char* name) {
+    return identity_of(base_with({"data.set=cifar_records", "data.dir=" + (folder / name)}));
+  };
+  CHECK(from("a") == from("b"));
+  CHECK(from("a") != from("c"));
+  CHECK(from("not there") != from("a"));
+  const auto published = [](const char* dir) {
+    return identity_of(base_with({"data.set=cifar10", std::string("data.dir=") + dir}));
+  };
+  CHECK(published("here") == published("there"));
+}
+
+TEST_CASE("lists of tables are told apart") {
+  const SweepPlan plan =
+      Study(
+          "[axes]\nnetwork.layer = [[{type = \"linear\", outputs = 10}, "
+          "{type = \"softmax_cross_entropy\"}], [{type = \"linear\", outputs = 20}, "
+          "{type = \"relu\"}, {type = \"linear\", outputs = 10}, "
+          "{type = \"softmax_cross_entropy\"}]]\n")
+          .plan();
+  REQUIRE(plan.runs.size() == 2);
+  CHECK(plan.runs[0].planned.values != plan.runs[1].planned.values);
+  CHECK(count_candidates(plan) == 2);
 }
 
 TEST_CASE("of rho, alpha and beta the sweep's takes the place of the base's") {

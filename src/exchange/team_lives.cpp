@@ -1,12 +1,12 @@
 // How workers live, fail and begin again.
 #include <fmt/format.h>
-#include <malloc.h>
 
 #include <utility>
 
 #include "base/check.h"
 #include "base/error.h"
 #include "base/failure.h"
+#include "base/free_memory.h"
 #include "base/trace.h"
 #include "exchange/team.h"
 #include "exchange/team_totals.h"
@@ -32,9 +32,7 @@ WorkerOptions Team::worker_options(const Life& life) const {
 /// The body of a worker's thread.
 void Team::live(Life& life) {
   name_thread("worker " + std::to_string(life.worker));
-  // What the life before has left free, or a run with many lives would grow: its blocks lie in the
-  // arenas of other threads.
-  if (life.begins) malloc_trim(0);
+  if (life.begins) give_back_free_memory();  // that of the life before
   bool made = false;
   try {
     end(life, live_through(life, made));

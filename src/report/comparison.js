@@ -67,6 +67,7 @@ sections.set("comparison", (box) => {
       show: (cell, group) => {
         add(cell, "span", {class: "swatch block", style: `background:${colourOf(group)}`});
         cell.append(group.label);
+        if (group.unnamed) add(cell, "div", {class: "note"}, group.unnamed);
       }
     },
     {name: "seeds", value: (group) => group[chosen.measure].spread.count},

@@ -9,6 +9,7 @@ function sayLowest(box) {
     const line = add(box, "p");
     line.append(`Lowest mean ${MEASURES[chosen.measure]}: `);
     add(line, "strong", {}, group.label);
+    if (group.unnamed) line.append(` (${group.unnamed})`);
     line.append(`, ${spreadText(figure.spread)} over ${plural(figure.spread.count, "seed")}`);
     line.append(figure.spread.count === 1 ? " (one seed: no spread)." : ".");
   }

@@ -27,26 +27,38 @@ std::size_t distinct(const std::vector<std::string>& labels) {
   return std::set<std::string>(labels.begin(), labels.end()).size();
 }
 
+/// The texts, each with the value of its group on that axis.
+std::vector<std::string> with_words(std::vector<std::string> texts,
+                                    const std::vector<Group>& groups, const std::string& key,
+                                    std::size_t axis) {
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    const std::string words = words_of(key, groups[g].values[axis]);
+    if (!words.empty()) texts[g] += (texts[g].empty() ? "" : " ") + words;
+  }
+  return texts;
+}
+
 /// Axis by axis, as long as there are groups of the same label that it tells apart. Method, p and
 /// tau are named wherever they differ: people ask for these first.
 void label(std::vector<Group>& groups, const std::vector<Axis>& axes) {
   static const std::set<std::string> kAlways = {"data.set", "algorithm.name", "workers.devices",
                                                 "algorithm.tau"};
-  std::vector<std::string> labels(groups.size());
+  std::vector<std::string> labels(groups.size()), unnamed(groups.size());
   std::vector<std::size_t> order(axes.size());
   std::iota(order.begin(), order.end(), 0);
   std::ranges::stable_sort(order, {}, [&](std::size_t a) { return rank_of(axes[a].key); });
   for (const std::size_t a : order) {
-    std::vector<std::string> longer = labels;
-    for (std::size_t g = 0; g < groups.size(); ++g) {
-      const std::string words = words_of(axes[a].key, groups[g].values[a]);
-      if (!words.empty()) longer[g] += (longer[g].empty() ? "" : " ") + words;
-    }
+    const std::vector<std::string> longer = with_words(labels, groups, axes[a].key, a);
     const bool helps = distinct(longer) > distinct(labels);
-    if (helps || kAlways.contains(axes[a].key)) labels = longer;
+    if (helps || kAlways.contains(axes[a].key)) {
+      labels = longer;
+    } else {
+      unnamed = with_words(unnamed, groups, axes[a].key, a);
+    }
   }
   for (std::size_t g = 0; g < groups.size(); ++g) {
     groups[g].label = labels[g].empty() ? "all runs" : labels[g];
+    groups[g].unnamed = unnamed[g];
   }
 }
 

@@ -7,7 +7,8 @@
 
 namespace easgd::report {
 
-/// In the order of the axes' values. Labels name only what is needed to tell groups apart.
+/// In the order of the axes' values. Labels name only what is needed to tell groups apart;
+/// the rest is there for who wants to repeat one.
 std::vector<Group> groups_of(const std::vector<ReportedRun>& runs, const std::vector<Axis>& axes);
 
 }  // namespace easgd::report

@@ -1,7 +1,7 @@
 "use strict";
 // The figure over every pair of axes.
 
-const MOST_MAPS = 12, MOST_VALUES = 30;
+const MOST_MAPS = 12, MOST_VALUES = 30, BINS = 8;
 const heatView = {
   others: "best"
 };
@@ -14,14 +14,38 @@ const importance = (axis) => {
   return place < 0 ? 99 : place;
 };
 
+/** Which of its BINS equal parts, or parts of equal ratios, a number of an axis falls into. */
+function binned(axis) {
+  const numbers = axis.values.filter((value) => value !== "").map(Number);
+  if (numbers.length < 2 || numbers.some(isNaN)) return null;
+  const low = Math.min(...numbers), high = Math.max(...numbers), isLog = low > 0 && high > 20 * low;
+  const share = (v) => isLog ? Math.log(v / low) / Math.log(high / low) : (v - low) / (high - low);
+  const edge = (i) => isLog ? low * (high / low) ** (i / BINS) : low + (high - low) * i / BINS;
+  const short = (v) => String(+v.toPrecision(2));
+  return {
+    ...axis,
+    values: Array.from({length: BINS}, (_, i) => `${short(edge(i))}…${short(edge(i + 1))}`),
+    place: (v) => v === "" ? -1 : Math.min(BINS - 1, Math.floor(BINS * share(Number(v))))
+  };
+}
+
+/** The axis with its rows or columns; null if it has more names than can be read. */
+function shownAxis(axis, a) {
+  const own = {...axis, a};
+  if (axis.values.length > MOST_VALUES) return binned(own);
+  return {...own, place: (v) => axis.values.indexOf(v)};
+}
+
+const placeOf = (axis, group) => axis.place(group.values[axis.a]);
+
 /** Whether x has several values beside one of y; else it follows from it. */
 const vary = (x, y) => y.values.some(
-    (v) => new Set(study.groups.filter((g) => g.values[y.a] === v).map((g) => g.values[x.a])).size >
+    (_, j) =>
+        new Set(study.groups.filter((g) => placeOf(y, g) === j).map((g) => placeOf(x, g))).size >
         1);
 
 function axisPairs() {
-  const usable = study.axes.map((axis, a) => ({...axis, a}))
-                     .filter((axis) => axis.values.length > 1 && axis.values.length <= MOST_VALUES);
+  const usable = study.axes.map(shownAxis).filter((axis) => axis && axis.values.length > 1);
   usable.sort((x, y) => importance(x) - importance(y));
   const pairs = [];
   usable.forEach((x, i) => usable.slice(i + 1).forEach((y) => {
@@ -33,9 +57,9 @@ function axisPairs() {
 
 /** [row of y][column of x] -> {value, groups} or undefined. */
 function cellsOf(x, y) {
-  return y.values.map((v) => x.values.map((u) => {
-    const groups = shownGroups().filter(
-        (g) => g.values[x.a] === u && g.values[y.a] === v && meanOf(g) !== null);
+  const shown = shownGroups().filter((g) => meanOf(g) !== null);
+  return y.values.map((_, j) => x.values.map((_, i) => {
+    const groups = shown.filter((g) => placeOf(x, g) === i && placeOf(y, g) === j);
     if (!groups.length) return undefined;
     const means = groups.map(meanOf);
     const value = heatView.others === "best" ? Math.min(...means) :
@@ -101,8 +125,16 @@ function drawHeat(svg, width, x, y) {
   return 48 + y.values.length * height;
 }
 
+function sayLeftOut(pairs) {
+  const names =
+      study.axes.filter((axis, a) => !shownAxis(axis, a)).map((axis) => shortKey(axis.key));
+  const parts = pairs.map(([x, y]) => `${shortKey(x.key)} and ${shortKey(y.key)}`);
+  const left = [...parts, ...names];
+  return left.length ? ` Not drawn, for want of room: ${left.join("; ")}.` : "";
+}
+
 sections.set("heat", (box) => {
-  const pairs = axisPairs().slice(0, MOST_MAPS);
+  const all = axisPairs(), pairs = all.slice(0, MOST_MAPS);
   if (!pairs.length) {
     add(box, "p", {class: "note"},
         "It takes two keys that differ between the runs, neither of which follows from the other.");
@@ -126,5 +158,7 @@ sections.set("heat", (box) => {
       });
   draw();
   add(box, "p", {class: "note"},
-      `Mean ${MEASURES[chosen.measure]} over seeds, in percent; the lowest is bold. Dark is low.`);
+      `Mean ${MEASURES[chosen.measure]} over seeds, in percent; the lowest is bold. Dark is low.` +
+          ` Numbers of more than ${MOST_VALUES} values are drawn in ${BINS} parts.` +
+          sayLeftOut(all.slice(MOST_MAPS)));
 });

@@ -19,6 +19,11 @@ std::string cell(const std::string& text) {
   return safe;
 }
 
+/// With all that it takes to repeat it.
+std::string name_of(const Group& group) {
+  return cell(group.label + (group.unnamed.empty() ? "" : " (" + group.unnamed + ")"));
+}
+
 std::string percent(const Spread& s) {
   if (s.count == 0) return "-";
   if (s.count == 1) return fmt::format("{:.2f} %", 100 * s.mean);
@@ -68,7 +73,7 @@ std::string markdown_of(const Study& study) {
       "| --- | --- | --- | --- | --- | --- |\n";
   for (const std::size_t g : order) {
     const Comparison& c = all[g];
-    text += fmt::format("| {} | {} | {} | {} | {} | {} |\n", cell(study.groups[g].label),
+    text += fmt::format("| {} | {} | {} | {} | {} | {} |\n", name_of(study.groups[g]),
                         c.spread.count, percent(c.spread), difference(c), words_of(c.verdict),
                         seconds(study, study.groups[g]));
   }

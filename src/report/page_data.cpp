@@ -129,6 +129,7 @@ json groups_json(const Study& study) {
   for (std::size_t g = 0; g < study.groups.size(); ++g) {
     const Group& group = study.groups[g];
     groups.push_back({{"label", group.label},
+                      {"unnamed", group.unnamed},
                       {"values", group.values},
                       {"runs", group.runs},
                       {"test_error", to_json(last[g])},

@@ -19,6 +19,7 @@ struct Group {
   std::vector<std::string> values;  ///< of each axis
   std::vector<std::size_t> runs;    ///< indices, in order
   std::string label;                ///< tells it from all others: "easgd p=4 tau=16"
+  std::string unnamed;              ///< values that the label goes without: "beta=0.9"
 };
 
 struct Study {

@@ -43,7 +43,7 @@ const commonFolder =
     study.runs.map((run) => folderAbove(run.folder)).reduce((common, folder) => {
       while (!folder.startsWith(common)) common = folderAbove(common);
       return common;
-    });
+    }, folderAbove(study.runs[0]?.folder ?? ""));
 const shortFolder = (run) => run.folder.slice(commonFolder.length);
 
 function settingOf(run, key) {

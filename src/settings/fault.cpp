@@ -26,6 +26,7 @@ constexpr Phrase kPhrases[] = {
     {"worker # sends NaN", Kind::sends_nan},
     {"worker # multiplies its loss by #", Kind::multiplies_its_loss},
     {"the disk is full", Kind::disk_is_full},
+    {"the folder is read-only", Kind::folder_is_read_only},
 };
 constexpr const char *kAt = "at {} #", *kFromTo = "from {} # to #", *kEvery = "every # {}s";
 
@@ -62,13 +63,13 @@ std::optional<std::vector<double>> match(const std::string& sentence, const std:
 }
 
 const char* unit_of(Kind kind) {
-  return kind == Kind::disk_is_full ? "version" : "step";
+  return is_of_folder(kind) ? "version" : "step";
 }
 
 /// What `numbers` of a phrase say, but for those of its end.
 Fault begin_fault(Kind kind, const std::string& sentence, const std::vector<double>& numbers) {
   Fault fault{.kind = kind, .sentence = sentence};
-  if (kind != Kind::disk_is_full) fault.worker = std::uint64_t(numbers[0]);
+  if (!is_of_folder(kind)) fault.worker = std::uint64_t(numbers[0]);
   if (kind == Kind::stalls || kind == Kind::multiplies_its_loss) fault.amount = numbers[1];
   return fault;
 }
@@ -99,11 +100,12 @@ std::optional<Fault> parse_as(const Phrase& phrase, const std::string& sentence)
 [[noreturn]] void refuse(const std::string& sentence) {
   std::string known;
   for (const Phrase& phrase : kPhrases) known += fmt::format("\"{}\", ", phrase.words);
-  throw KeyError("debug.fail",
-                 fmt::format("expected one of {}and then \"at step #\", \"from step # to #\" or "
-                             "\"every # steps\" (of a disk, versions), # being numbers; found "
-                             "\"{}\"",
-                             known, sentence));
+  throw KeyError(
+      "debug.fail",
+      fmt::format("expected one of {}and then \"at step #\", \"from step # to #\" or "
+                  "\"every # steps\" (of disk and folder, versions), # being numbers; found "
+                  "\"{}\"",
+                  known, sentence));
 }
 
 }  // namespace
@@ -121,9 +123,13 @@ std::vector<Fault> parse_faults(const std::vector<std::string>& sentences) {
   return faults;
 }
 
-const Fault* full_disk(const std::vector<Fault>& faults, std::uint64_t version) {
+bool is_of_folder(Kind kind) {
+  return kind == Kind::disk_is_full || kind == Kind::folder_is_read_only;
+}
+
+const Fault* bar_to_writing(const std::vector<Fault>& faults, std::uint64_t version) {
   const auto found = std::ranges::find_if(faults, [version](const Fault& fault) {
-    return fault.kind == Kind::disk_is_full && fault.covers(version);
+    return is_of_folder(fault.kind) && fault.covers(version);
   });
   return found == faults.end() ? nullptr : &*found;
 }

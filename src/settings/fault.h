@@ -17,10 +17,11 @@ struct Fault {
     sends_nan,            ///< its gradient is none, and so is its next letter
     multiplies_its_loss,  ///< as it is reported, by `amount`
     disk_is_full,
+    folder_is_read_only,
   };
 
   Kind kind;
-  std::uint64_t worker = 0;  ///< whose it is, but of a disk
+  std::uint64_t worker = 0;  ///< whose it is, if it is a worker's
   double amount = 0;
   std::uint64_t first = 0, last = 0;  ///< the steps, or the versions, in which it strikes
   std::uint64_t period = 0;           ///< instead: every so many steps; 0: none
@@ -40,7 +41,10 @@ struct Fault {
 /// Throws: KeyError against debug.fail, with what it takes.
 std::vector<Fault> parse_faults(const std::vector<std::string>& sentences);
 
+/// Of the folder of the run, not of a worker.
+bool is_of_folder(Fault::Kind kind);
+
 /// The fault by which nothing can be written of this version; null if it can.
-const Fault* full_disk(const std::vector<Fault>& faults, std::uint64_t version);
+const Fault* bar_to_writing(const std::vector<Fault>& faults, std::uint64_t version);
 
 }  // namespace easgd

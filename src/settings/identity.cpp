@@ -5,11 +5,15 @@
 #include <algorithm>
 #include <cstdint>
 #include <fstream>
+#include <map>
 #include <string_view>
+#include <utility>
 
+#include "base/error.h"
 #include "base/fnv1a.h"
 #include "base/registry.h"
 #include "config/writer.h"
+#include "data/set_content.h"
 #include "nn/layer.h"
 
 namespace easgd {
@@ -47,9 +51,21 @@ std::string content_of(const std::string& path) {
   return known[path] = fmt::format("content {:016x}", hash);
 }
 
+/// The folder itself if it has none: it is not found, which the reader tells.
+std::string content_of(const DataConfig& data) {
+  static std::map<std::pair<std::string, std::string>, std::string> known;
+  const std::pair which(data.set, data.dir);
+  if (const auto it = known.find(which); it != known.end()) return it->second;
+  try {
+    return known[which] = set_content(data.set, data.dir);
+  } catch (const DataError&) {
+    return data.dir;
+  }
+}
+
 void forget_places(Config& config) {
   config.name.clear();
-  config.data.dir.clear();
+  config.data.dir = content_of(config.data);
   config.profile = {};
   config.checkpoint = {};
   config.workers.devices = config.workers.each_device();

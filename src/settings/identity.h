@@ -12,9 +12,9 @@ namespace easgd {
 std::map<std::string, std::string> flat_settings(Config config);
 
 /// Twelve hexadecimal digits: a hash of the configuration without names and places (`name`,
-/// `data.dir`, which of several GPUs); of files that it names (network.init, center.replay) what is
-/// in them. Keys at their defaults are not in it, so that a key that a later program adds changes
-/// no identity.
+/// `data.dir`, which of several GPUs); of files that it names (network.init, center.replay), and of
+/// a set of one's own files, what is in them. Keys at their defaults are not in it, so that a key
+/// that a later program adds changes no identity.
 std::string identity_of(const Config& config);
 
 /// What the hash is made of: keys and values, a line each.

@@ -142,8 +142,8 @@ Demand place(Config& config) {
   return demand;
 }
 
-/// For people: what the run has; of a table, what the sweep gives it. A list of equal devices as it
-/// may be written, "4 x cpu".
+/// For people: what the run has; of a table, or a list of them, what the sweep gives it. A list of
+/// equal devices as it may be written, "4 x cpu".
 std::string value_of(const std::string& key, const Config& config, const Combination& given) {
   const std::vector<std::string>& devices = config.workers.devices;
   if (key == "workers.devices" && std::ranges::count(devices, devices[0]) == std::ssize(devices)) {
@@ -154,7 +154,7 @@ std::string value_of(const std::string& key, const Config& config, const Combina
     return config::unquoted(value->second);
   }
   const auto is_table = [&key](const Setting& setting) {
-    return setting.change.key == key && setting.text.starts_with('{');
+    return setting.change.key == key && setting.text.find_first_of("{[") == 0;
   };
   const auto table = std::ranges::find_if(given, is_table);
   return table == given.end() ? "" : table->text;

@@ -144,7 +144,7 @@ std::string SweepTable::text() const {
   Line head;
   for (const std::string& key : plan_.axes) head.push_back(short_name(key));
   const char* seconds = has_virtual_ ? "virtual s" : "seconds";
-  for (const char* name : {"runs", "error %", "best %", "from..to", seconds, "remarks"}) {
+  for (const char* name : {"runs", "error %", "from..to", "best %", seconds, "remarks"}) {
     head.emplace_back(name);
   }
   std::vector<Line> lines = {head};
@@ -153,8 +153,8 @@ std::string SweepTable::text() const {
     Line line = values;
     line.push_back(std::to_string(row.seconds.size()));
     line.push_back(percent(row.test_errors));
+    line.push_back(spread(row.test_errors));
     line.push_back(percent(row.best_test_errors));
-    line.push_back(spread(row.best_test_errors));
     line.push_back(row.seconds.empty() ? "-" : fmt::format("{:.1f}", mean(row.seconds)));
     std::vector<std::string> remarks;
     if (row.failed > 0) remarks.push_back(fmt::format("{} failed", row.failed));

@@ -65,16 +65,18 @@ void RunKeeping::keep(Checkpoint checkpoint, const Evaluator& evaluator) {
 }
 
 std::uint64_t RunKeeping::write(const Checkpoint& checkpoint) const {
-  write_nothing_if_full(checkpoint.version);
+  check_can_write(checkpoint.version);
   const auto keep = std::size_t(kept_.run.config.checkpoint.keep);
   return CheckpointFolder(kept_.folder.path()).save(checkpoint, keep);
 }
 
-void RunKeeping::write_nothing_if_full(std::uint64_t version) const {
-  if (const Fault* fault = full_disk(faults_, version)) {
-    throw DataError(fmt::format("{}: No space left on device (debug.fail: {})",
-                                kept_.folder.path().string(), fault->sentence));
-  }
+void RunKeeping::check_can_write(std::uint64_t version) const {
+  const Fault* fault = bar_to_writing(faults_, version);
+  if (!fault) return;
+  const bool is_full = fault->kind == Fault::Kind::disk_is_full;
+  throw DataError(fmt::format("{}: {} (debug.fail: {})", kept_.folder.path().string(),
+                              is_full ? "No space left on device" : "Read-only file system",
+                              fault->sentence));
 }
 
 }  // namespace easgd

@@ -44,14 +44,14 @@ class RunKeeping {
   /// Writes a checkpoint as it is, also over that of its version, and returns its size in bytes.
   /// Throws: DataError.
   std::uint64_t write(const Checkpoint& checkpoint) const;
-  /// Throws: DataError as of a full disk, where debug.fail asks for it.
-  void write_nothing_if_full(std::uint64_t version) const;
+  /// Throws: DataError as of a full disk or a read-only folder, where debug.fail asks for it.
+  void check_can_write(std::uint64_t version) const;
 
  private:
   const Kept kept_;
   EvaluationClock clock_;
-  const std::vector<Fault> faults_;  // of the disk
-  bool warned_ = false;              // on the keeper's thread
+  const std::vector<Fault> faults_;
+  bool warned_ = false;  // on the keeper's thread
 };
 
 }  // namespace easgd

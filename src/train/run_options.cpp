@@ -98,7 +98,7 @@ EvaluatorOptions Run::evaluator_options() {
           },
       .save =
           [this](const Snapshot& s) {
-            keeping_.write_nothing_if_full(s.version);
+            keeping_.check_can_write(s.version);
             center_file_.save(s.center, s.version);
           },
       .report =

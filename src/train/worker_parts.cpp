@@ -14,7 +14,7 @@ std::vector<Fault> faults_of(const Config& config, std::size_t worker) {
   if (config.center.order == OrderKind::replay) return {};
   std::vector<Fault> faults = parse_faults(config.debug.fail);
   std::erase_if(faults, [worker](const Fault& fault) {
-    return fault.kind == Fault::Kind::disk_is_full || fault.worker != worker;
+    return is_of_folder(fault.kind) || fault.worker != worker;
   });
   return faults;
 }
