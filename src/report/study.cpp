@@ -42,12 +42,11 @@ ReportedRun missing_run(const fs::path& folder, const std::string& why) {
 }
 
 /// What the sweep alone knows of a run.
-ReportedRun run_without_folder(const fs::path& folder, RunState said, bool sweep_is_at_work) {
+ReportedRun run_without_folder(const SweepRecord& sweep, const fs::path& folder, RunState said) {
   const std::string word = config::name_of(said);
-  const bool is_about_to_begin = said == RunState::running && sweep_is_at_work;
-  const bool had_folder =
-      said == RunState::done || said == RunState::paused || said == RunState::running;
-  if (had_folder && !is_about_to_begin) {
+  const bool had_folder = said == RunState::done || said == RunState::paused ||
+                          (said == RunState::running && !is_sweep_at_work(sweep.folder));
+  if (had_folder) {
     return missing_run(folder, fmt::format("was {}, but its folder is gone", word));
   }
   ReportedRun run;
@@ -62,7 +61,7 @@ ReportedRun read_planned(const SweepRecord& sweep, const PlannedRun& planned) {
   const StateEvent state = sweep.state_of(planned.identity);
   ReportedRun run;
   if (!is_run_folder(folder)) {
-    run = run_without_folder(folder, state.state, is_sweep_at_work(sweep.folder));
+    run = run_without_folder(sweep, folder, state.state);
   } else {
     run = read_reported_run(folder);
     if (!run.identity.empty() && run.identity != planned.identity) {

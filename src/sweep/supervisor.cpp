@@ -13,6 +13,7 @@
 #include "base/child_process.h"
 #include "base/error.h"
 #include "base/exit_code.h"
+#include "base/warning.h"
 #include "sweep/candidates.h"
 #include "sweep/ledger.h"
 #include "sweep/start_run.h"
@@ -406,7 +407,7 @@ SweepResult Supervisor::run() {
 }
 
 void Supervisor::supervise() {
-  for (const std::string& note : ledger_.record().notes) client_.line("warning: " + note);
+  for (const std::string& note : ledger_.record().notes) warn(note);
   if (const std::string remark = ledger_.take(plan_); !remark.empty()) client_.line(remark);
   sort_out();
   if (has_more() || client_.may_ask()) ledger_.check_writable();
