@@ -208,6 +208,7 @@ TEST_CASE("a pause behind the end is none, and one that cannot be is told in a l
   check_one_line(program(run + " --pause-at epochs=0"), 2, "found epochs=0");
   check_one_line(program(run + " --pause-at weeks=1"), 2, "found weeks=1");
   check_one_line(program(run + " --pause-at steps=1x"), 2, "found steps=1x");
+  check_one_line(program(run + " --pause-at steps=1.5"), 2, "found steps=1.5");
   check_one_line(program(run + " --pause-at epochs=1 --set checkpoint.keep=0"), 2,
                  "checkpoint.keep: is 0; a run that is to pause needs a checkpoint");
   CHECK(!fs::exists(folder / "run"));

@@ -510,7 +510,8 @@ TEST_CASE("a sweep's runs are those of its plan, also those that wait or have fa
   const TemporaryFolder folder;
   write_run(folder.path() / "runs" / "aa");
   write_run(folder.path() / "runs" / "left-out");
-  Manifest manifest(folder.path());
+  std::optional<Manifest> held(folder.path());
+  Manifest& manifest = *held;
   PlanEvent plan;
   plan.axes = {"algorithm.tau"};
   for (const char* id : {"aa", "bb", "cc"}) {
@@ -546,11 +547,17 @@ TEST_CASE("a sweep's runs are those of its plan, also those that wait or have fa
   for (const RunState state : {RunState::paused, RunState::stopped_early}) {
     running.state = state;
     manifest.write(running);
-    CHECK(read_study({folder.string()}).runs[0].status == config::name_of(state));
+    const std::string word = state == RunState::paused ? "missing" : "stopped_early";
+    CHECK(read_study({folder.string()}).runs[0].status == word);
     CHECK_FALSE(read_study({folder.string()}).runs[0].is_complete());
   }
-  running.state = RunState::done;
+  running.state = RunState::running;
   manifest.write(running);
+  held.reset();  // the sweep was killed
+  CHECK(read_study({folder.string()}).runs[0].status == "missing");
+  held.emplace(folder.path());
+  running.state = RunState::done;
+  held->write(running);
   const ReportedRun gone = read_study({folder.string()}).runs[0];
   CHECK(gone.status == "missing");
   CHECK_FALSE(gone.is_complete());
@@ -558,10 +565,17 @@ TEST_CASE("a sweep's runs are those of its plan, also those that wait or have fa
   write_run(folder.path() / "runs" / "aa");
 
   std::ofstream(folder.path() / "manifest.jsonl", std::ios::app) << "{{{\n";
+  const Study damaged = read_study({folder.string()});
+  CHECK(damaged.runs.size() == 3);  // also the one that waits
+  REQUIRE(damaged.notes.size() == 1);
+  CHECK(damaged.notes[0].ends_with("is not valid JSON; the line is left out"));
+  const auto told = program("report --csv - " + folder.string());
+  CHECK(told.text.find("warning: " + damaged.notes[0]) != std::string::npos);
+
+  std::ofstream(folder.path() / "manifest.jsonl") << "{{{\n";
   const Study without = read_study({folder.string()});
   REQUIRE(without.runs.size() == 2);
   CHECK(without.runs[1].folder.filename() == "left-out");
-  CHECK(without.notes.size() == 1);
 }
 
 TEST_CASE("cells of the CSV are quoted as RFC 4180 says") {

@@ -546,7 +546,7 @@ TEST_CASE("another rule of early stopping is told; how long the rest takes is no
     return program("sweep " + study.file() + " --out " + study.out().string()).text;
   };
   CHECK(told().find("than before") == std::string::npos);
-  CHECK(study.run("--dry-run").text.find("2 runs; about 0 s") != std::string::npos);
+  CHECK(study.run("--dry-run").text.find("2 runs; nothing is left to do") != std::string::npos);
   for (const std::string change : {"eta = 4", "eta = 4, metric = \"test_loss\""}) {
     study.rewrite("early_stop = {first = {epochs = 1}, " + change + "}" + axes);
     CHECK(told().find("; runs are compared by another rule than before") != std::string::npos);
@@ -705,7 +705,7 @@ TEST_CASE("a dry run lists the runs and their time, and leaves nothing") {
   CHECK(probed.text.find("6 runs; about") != std::string::npos);
   CHECK(!fs::exists(study.out()));
   REQUIRE(study.run().code == 0);
-  CHECK(study.run("--dry-run").text.find("6 runs; about 0 s") != std::string::npos);
+  CHECK(study.run("--dry-run").text.find("6 runs; nothing is left to do") != std::string::npos);
 }
 
 TEST_CASE("a folder that is somebody else's, or cannot be written, is refused") {
@@ -723,6 +723,7 @@ TEST_CASE("a folder that is somebody else's, or cannot be written, is refused") 
                  "cannot make the sweep's folder");
   check_one_line(program("sweep nowhere.toml"), 2, "nowhere.toml");
   check_one_line(study.run("--probe"), 2, "--dry-run");
+  check_one_line(program("sweep " + study.file() + " --out \"\""), 2, "found an empty name");
   study.rewrite("base = \"nope.toml\"\n");
   check_one_line(study.run(), 2, "study.toml:1: base: ");
   study.rewrite("name = \"../up\"\n");
@@ -739,4 +740,168 @@ TEST_CASE("every shipped sweep is understood") {
     ++sweeps;
   }
   CHECK(sweeps > 0);
+}
+
+namespace {
+
+/// What the run in a folder says of itself.
+nlohmann::json summary_in(const fs::path& run) {
+  return nlohmann::json::parse(bytes_of((run / "summary.json").string()));
+}
+
+const std::string kTwo = "[axes]\nalgorithm.tau = [1, 4]\n";
+
+/// With what it says on the way.
+Answer told(const Study& study) {
+  return program("sweep " + study.file() + " --out " + study.out().string());
+}
+
+}  // namespace
+
+TEST_CASE("a run that was given another end is another run: it is kept, and the sweep's is made") {
+  const Study study(kTwo);
+  const Answer first = study.run();
+  REQUIRE(first.code == 0);
+  const std::string id = study.runs().at(0).identity;
+  const fs::path runs = study.out() / "runs", mine = runs / id;
+  std::ofstream(mine / "mark") << "of the longer run";
+  const std::string longer = (study.out() / "longer").string();
+  REQUIRE(
+      program("train " + mine.string() + "/config.toml --quiet --set stop.epochs=3 --out " + longer)
+          .code == 0);
+  // As if it had been resumed there.
+  fs::copy(longer + "/summary.json", mine / "summary.json", fs::copy_options::overwrite_existing);
+  fs::remove_all(longer);
+  const std::string other = summary_in(mine).at("identity");
+  REQUIRE(other != id);
+  CHECK(study.run("--dry-run").text.find(id + "  waiting") != std::string::npos);
+  const Answer report = program("report --csv - " + study.out().string());
+  CHECK(report.text.find("\n" + id + ",missing,") != std::string::npos);
+  const Answer page = program("report --out - " + study.out().string());
+  CHECK(page.text.find("another run, " + other + ", lies in its place") != std::string::npos);
+
+  const Answer again = told(study);
+  CAPTURE(again.text);
+  CHECK(again.code == 0);
+  CHECK(again.text.find("held another run, " + other) != std::string::npos);
+  CHECK(again.text.find(table_of(first)) != std::string::npos);
+  CHECK(summary_in(mine).at("epochs").get<double>() < 2);
+  CHECK(fs::exists(runs / other / "mark"));
+  CHECK(summary_in(runs / other).at("epochs").get<double>() > 2);
+}
+
+TEST_CASE("run folders that have changed places, or are links to others, are no runs of those") {
+  const Study study(kTwo);
+  const Answer first = study.run();
+  REQUIRE(first.code == 0);
+  const std::string one = study.runs().at(0).identity, two = study.runs().at(1).identity;
+  const fs::path runs = study.out() / "runs";
+  fs::rename(runs / one, runs / "away");
+  fs::rename(runs / two, runs / one);
+  fs::rename(runs / "away", runs / two);
+  CHECK(table_of(study.run()) == table_of(first));
+  CHECK(summary_in(runs / one).at("identity") == one);
+  CHECK(summary_in(runs / two).at("identity") == two);
+  CHECK(summary_in(runs / (one + ".other")).at("identity") == two);
+
+  fs::remove_all(runs / one);
+  fs::create_directory_symlink(two, runs / one);
+  const Answer report = program("report --csv - " + study.out().string());
+  CAPTURE(report.text);
+  CHECK(report.text.find("\n" + one + ",missing,") != std::string::npos);
+  CHECK(report.text.find("\n" + two + ",done,") != std::string::npos);
+  CHECK(table_of(study.run()) == table_of(first));
+  CHECK(fs::is_symlink(runs / (one + ".other2")));
+  CHECK_FALSE(fs::is_symlink(runs / one));
+  CHECK(summary_in(runs / one).at("identity") == one);
+  CHECK(summary_in(runs / two).at("identity") == two);
+}
+
+TEST_CASE("a dry run says of each run what its folder says") {
+  const Study study("[axes]\nalgorithm.tau = [1, 4, 16]\n");
+  REQUIRE(study.run().code == 0);
+  const auto runs = study.runs();
+  fs::remove_all(study.out() / runs[0].folder);
+  fs::remove(study.out() / runs[1].folder / "summary.json");
+  const Answer planned = study.run("--dry-run");
+  CAPTURE(planned.text);
+  CHECK(planned.text.find(runs[0].identity + "  waiting") != std::string::npos);
+  CHECK(planned.text.find(runs[1].identity + "  interrupted") != std::string::npos);
+  CHECK(planned.text.find(runs[2].identity + "  done") != std::string::npos);
+  CHECK(planned.text.find("3 runs; less than 1 s on") != std::string::npos);
+  CHECK(study.run().code == 0);
+  for (const PlannedRun& run : runs) CHECK(fs::exists(study.out() / run.folder / "summary.json"));
+}
+
+TEST_CASE("after a kill no run is called running") {
+  const Study study("[set]\nstop.epochs = 30000\n");
+  const pid_t sweep = study.start();
+  while (!fs::exists(study.out() / "manifest.jsonl") || study.beginnings().empty()) sleep_ms(10);
+  const PlannedRun run = study.runs().at(0);
+  wait_for_file((study.out() / run.folder / "center.safetensors").string());
+  CHECK(study.run("--dry-run").text.find(run.identity + "  running") != std::string::npos);
+  kill(-sweep, SIGKILL);
+  code_of(sweep);
+  for (int i = 0; i < 1000; ++i, sleep_ms(10)) {  // the run's process ends a moment later
+    if (study.run("--dry-run").text.find("interrupted") != std::string::npos) break;
+  }
+  CHECK(study.states().at(0) == RunState::running);
+  CHECK(study.run("--dry-run").text.find(run.identity + "  interrupted") != std::string::npos);
+}
+
+TEST_CASE("a damaged line of the manifest costs that line and a warning") {
+  const Study study(kTwo);
+  const Answer first = study.run();
+  REQUIRE(first.code == 0);
+  const fs::path manifest = study.out() / "manifest.jsonl";
+  std::istringstream lines(bytes_of(manifest.string()));
+  std::string text, line;
+  for (int number = 1; std::getline(lines, line); ++number) {
+    text += (number == 4 || number == 5 ? "[1,2]" : line) + "\n";
+  }
+  std::ofstream(manifest) << text;
+  CHECK(study.run("--dry-run").text.find("warning: " + manifest.string() + ":4: event") !=
+        std::string::npos);
+  const Answer again = told(study);
+  CAPTURE(again.text);
+  CHECK(again.code == 0);
+  CHECK(again.text.find("warning: " + manifest.string() + ":5: event") != std::string::npos);
+  CHECK(again.text.find("2 of 2 runs are done already") != std::string::npos);
+  CHECK(again.text.find(table_of(first)) != std::string::npos);
+}
+
+TEST_CASE("a sweep that may not be written prints its table if nothing is to be done") {
+  if (geteuid() != 0 || std::system("command -v setpriv >/dev/null") != 0) {
+    MESSAGE("skipped: needs root and setpriv");
+    return;
+  }
+  const Study study(kTwo);
+  const Answer first = study.run();
+  REQUIRE(first.code == 0);
+  fs::permissions(study.out().parent_path(), fs::perms(0755));
+  const auto as_nobody = [](const std::string& arguments) {
+    return program(arguments, "exec setpriv --reuid=65534 --regid=65534 --clear-groups ");
+  };
+  const std::string sweep = "sweep " + study.file() + " --quiet --out " + study.out().string();
+  const Answer again = as_nobody(sweep);
+  CHECK(again.code == 0);
+  CHECK(again.text == first.text);
+  check_one_line(as_nobody("report " + study.out().string()), 3, "name another place with --out");
+  fs::remove_all(study.out() / study.runs().at(0).folder);
+  check_one_line(as_nobody(sweep), 3, "manifest.jsonl: cannot be written");
+}
+
+TEST_CASE("a run that somebody has stopped hears of the sweep's end") {
+  const Study study("[set]\nstop.epochs = 30000\n");
+  const pid_t sweep = study.start();
+  while (!fs::exists(study.out() / "manifest.jsonl") || study.beginnings().empty()) sleep_ms(10);
+  wait_for_file((study.out() / study.runs().at(0).folder / "center.safetensors").string());
+  for (const pid_t child : children_of(sweep)) kill(child, SIGSTOP);
+  kill(sweep, SIGTERM);
+  int status = 0;
+  for (int i = 0; i < 6000 && waitpid(sweep, &status, WNOHANG) == 0; ++i) sleep_ms(10);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 130);
+  kill(-sweep, SIGKILL);  // had it not ended
+  CHECK(summary_in(study.out() / study.runs().at(0).folder).at("status") == "interrupted");
 }

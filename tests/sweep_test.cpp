@@ -16,6 +16,7 @@
 #include "sweep/estimate.h"
 #include "sweep/plan.h"
 #include "sweep/rungs.h"
+#include "sweep/sweep_table.h"
 #include "temporary_folder.h"
 
 using namespace easgd;
@@ -443,9 +444,9 @@ TEST_CASE("wrong keys and values are complaints about the sweep file's line") {
   CHECK(complaint("method = \"random\"\n") ==
         "study.toml:2: method = \"random\" and runs = <n> go together");
   CHECK(complaint("runs = 3\n") == "study.toml:2: method = \"random\" and runs = <n> go together");
-  CHECK(
-      complaint("concurrent = \"many\"\n").find("expected an integer in 1..4096; found \"many\"") !=
-      std::string::npos);
+  CHECK(complaint("concurrent = \"many\"\n")
+            .find("expected \"auto\" or an integer in 1..4096; found \"many\"") !=
+        std::string::npos);
   CHECK(complaint("[[group]]\nalgorithm.tau = [1]\n[[group]]\nalgorithm.tau = [\"x\"]\n")
             .starts_with("study.toml:5: algorithm.tau: expected an integer"));
   CHECK(Study("[axes]\nalgorithm.tau = [1]\n")
@@ -539,4 +540,16 @@ TEST_CASE("how long a run takes is known from those that compute the same") {
         doctest::Approx(20));
   CHECK(estimate.seconds_of(run_with({"stop.steps=20"})).value() == doctest::Approx(1));
   CHECK(!estimate.seconds_of(run_with({"workers.batch=7"})));
+}
+
+TEST_CASE("a run that rests at a rung is not called one to do") {
+  const SweepPlan plan = Study("[axes]\nalgorithm.learning_rate = [0.1, 0.01]\n").plan();
+  SweepTable table(plan);
+  CHECK(table.text().find("1 paused") == std::string::npos);
+  table.add_paused(plan.runs[0]);
+  const std::string text = table.text();
+  CAPTURE(text);
+  CHECK(text.find("1 paused\n") != std::string::npos);
+  CHECK(text.find("1 to do\n") == text.rfind("1 to do\n"));
+  CHECK(text.find("1 to do\n") != std::string::npos);
 }

@@ -120,7 +120,9 @@ ChildProcess::~ChildProcess() {
 }
 
 void ChildProcess::terminate() {
-  if (pid_ > 0) kill(pid_, SIGTERM);
+  if (pid_ <= 0) return;
+  kill(pid_, SIGTERM);
+  kill(pid_, SIGCONT);  // one that somebody has stopped hears nothing
 }
 
 bool ChildProcess::has_ended() {

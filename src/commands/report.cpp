@@ -5,7 +5,9 @@
 #include <fstream>
 #include <memory>
 
+#include "base/error.h"
 #include "base/standard_output.h"
+#include "base/warning.h"
 #include "base/write_file.h"
 #include "commands/commands.h"
 #include "report/csv.h"
@@ -55,11 +57,17 @@ void make_report(const Arguments& a) {
   const bool wants_page = !a.out.empty() || (a.markdown.empty() && a.csv.empty());
   const fs::path page = wants_page ? place_of_page(a) : fs::path();
   const report::Study study = report::read_study(a.places);
+  for (const std::string& note : study.notes) warn(note);
   if (!a.csv.empty()) write(a.csv, report::csv_of(study));
   if (!a.markdown.empty()) write(a.markdown, report::markdown_of(study));
   if (!wants_page) return;
   const std::string text = report::page_of(study);
-  write(page, text);
+  try {
+    write(page, text);
+  } catch (const DataError& e) {
+    if (!a.out.empty()) throw;
+    throw DataError(fmt::format("{}; name another place with --out", e.what()));
+  }
   if (page == "-") return;
   output("{}: {} run{}, {} group{}, {:.0f} kB\n", page.string(), study.runs.size(),
          study.runs.size() == 1 ? "" : "s", study.groups.size(),

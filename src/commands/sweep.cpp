@@ -12,6 +12,7 @@
 #include "base/interrupt.h"
 #include "base/standard_output.h"
 #include "base/usable_cores.h"
+#include "base/warning.h"
 #include "commands/commands.h"
 #include "sweep/asked_runs.h"
 #include "sweep/candidates.h"
@@ -63,9 +64,10 @@ using States = std::map<std::string, RunState>;
 States states_of(const SweepPlan& plan, const SweepFolder& folder) {
   const SweepRecord record = is_sweep(folder.path()) ? read_sweep(folder.path()) : SweepRecord();
   States states;
+  for (const std::string& note : record.notes) warn(note);
   for (const SweepRun& run : plan.runs) {
     const std::string& id = run.identity();
-    states[id] = folder.finished(id) ? RunState::done : record.state_of(id).state;
+    states[id] = folder.state_of(id, record.state_of(id).state);
   }
   return states;
 }
@@ -104,14 +106,18 @@ std::string time_left(const SweepPlan& plan, const States& states, const SweepFi
       const bool is_stopped = state == RunState::stopped_early && plan.early_stop;
       if (state != RunState::done && !is_stopped) open.push_back({&run});
     }
+    if (open.empty()) return "nothing is left to do";
     if (is_left_open(plan, states, open)) {
       return "how long the rest takes is not known: it depends on how many runs go on";
     }
     const Capacity capacity(options.machine, options.concurrent, options.runs_per_device);
     const auto left = seconds_left(open, estimate, capacity);
     const double work = plan.early_stop ? forecast(plan, count_candidates(plan)).work : 1;
-    return left ? fmt::format("about {:.0f} s on {}", *left * work, describe_cores())
-                : "how long they take is not known yet: --probe tries one of each kind";
+    if (!left) return "how long they take is not known yet: --probe tries one of each kind";
+    const double seconds = *left * work;
+    return fmt::format("{} on {}",
+                       seconds < 1 ? "less than 1 s" : fmt::format("about {:.0f} s", seconds),
+                       describe_cores());
   } catch (const DeviceError& e) {
     return fmt::format("not on this machine: {}", e.what());
   }
@@ -129,7 +135,11 @@ ExitCode describe(const SweepPlan& plan, const SweepFolder& folder, const SweepF
   const States states = states_of(plan, folder);
   list_runs(plan, states, estimate);
   output("{} run{}", plan.runs.size(), plan.runs.size() == 1 ? "" : "s");
-  if (plan.same > 0) output(", {} combinations that come to the same run", plan.same);
+  if (plan.same > 0) {
+    output(", {} to the same run", plan.same == 1
+                                       ? "1 combination that comes"
+                                       : fmt::format("{} combinations that come", plan.same));
+  }
   if (plan.excluded > 0) output(", {} left out by require", plan.excluded);
   output("; {}\n", time_left(plan, states, file, estimate));
   if (plan.early_stop) output("{}\n", describe_rungs(plan, count_candidates(plan)));
@@ -190,7 +200,8 @@ void declare_sweep(CLI::App& app, ExitCode& result) {
   auto* command = app.add_subcommand(
       "sweep", "runs a study: every combination of what a sweep file varies; goes on where it was");
   command->add_option("file", a->file, "TOML file, see `easgd help sweep`")->required();
-  command->add_option("--out", a->out, "the sweep's folder (default: sweeps/<name>)");
+  const auto* out =
+      command->add_option("--out", a->out, "the sweep's folder (default: sweeps/<name>)");
   auto* dry_run = command->add_flag("--dry-run", a->dry_run,
                                     "list the runs and how long they take; run nothing");
   command->add_flag("--probe", a->probe, "with --dry-run: try one run of each kind for seconds")
@@ -201,7 +212,15 @@ void declare_sweep(CLI::App& app, ExitCode& result) {
       ->excludes(dry_run);
   command->add_flag("--quiet", a->quiet, "print the table at the end and nothing before it");
   declare_overrides(*command, a->overrides);
-  command->callback([a, &result] { result = sweep(*a); });
+  command->footer(
+      "Exit code 1: runs have failed, or were not begun; the others are done. The same command\n"
+      "again tries them once more.");
+  command->callback([a, out, &result] {
+    if (out->count() > 0 && a->out.empty()) {
+      throw ConfigError("--out: expected a folder; found an empty name");
+    }
+    result = sweep(*a);
+  });
 }
 
 }  // namespace easgd

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "runs/manifest.h"
+#include "runs/run_folder.h"
 
 namespace easgd::report {
 namespace {
@@ -83,13 +84,6 @@ void collect(const fs::path& folder, int depth, std::vector<Found>& found) {
 }
 
 }  // namespace
-
-bool is_run_folder(const fs::path& folder) {
-  std::error_code ignored;
-  return std::ranges::any_of(
-      std::initializer_list<const char*>{"metrics.jsonl", "config.toml", "summary.json"},
-      [&](const char* name) { return fs::exists(folder / name, ignored); });
-}
 
 std::vector<fs::path> find_runs_below(const fs::path& sweep) {
   std::vector<Found> found;

@@ -20,7 +20,4 @@ std::vector<Found> find_runs(const std::vector<std::string>& places);
 /// The run folders below a sweep's, whatever its manifest says.
 std::vector<std::filesystem::path> find_runs_below(const std::filesystem::path& sweep);
 
-/// Whether a folder has a file that only a run leaves.
-bool is_run_folder(const std::filesystem::path& folder);
-
 }  // namespace easgd::report

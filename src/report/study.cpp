@@ -1,5 +1,7 @@
 #include "report/study.h"
 
+#include <fmt/format.h>
+
 #include <set>
 
 #include "base/error.h"
@@ -9,6 +11,7 @@
 #include "report/find_runs.h"
 #include "report/groups.h"
 #include "runs/manifest.h"
+#include "runs/run_folder.h"
 
 namespace easgd::report {
 namespace {
@@ -30,19 +33,42 @@ void take_planned(const PlannedRun& planned, ReportedRun& run) {
   if (devices != run.settings.end()) devices->second = device_words(devices->second);
 }
 
+ReportedRun missing_run(const fs::path& folder, const std::string& why) {
+  ReportedRun run;
+  run.folder = folder;
+  run.status = "missing";
+  run.notes = {why};
+  return run;
+}
+
+/// What the sweep alone knows of a run.
+ReportedRun run_without_folder(const SweepRecord& sweep, const fs::path& folder, RunState said) {
+  const std::string word = config::name_of(said);
+  const bool had_folder = said == RunState::done || said == RunState::paused ||
+                          (said == RunState::running && !is_sweep_at_work(sweep.folder));
+  if (had_folder) {
+    return missing_run(folder, fmt::format("was {}, but its folder is gone", word));
+  }
+  ReportedRun run;
+  run.folder = folder;
+  run.status = word;
+  return run;
+}
+
 /// What a sweep knows of one of its runs; the run's own folder knows better, if it has one.
 ReportedRun read_planned(const SweepRecord& sweep, const PlannedRun& planned) {
   const fs::path folder = sweep.folder / planned.folder;
   const StateEvent state = sweep.state_of(planned.identity);
-  const std::string word = config::name_of(state.state);
   ReportedRun run;
-  if (is_run_folder(folder)) {
-    run = read_reported_run(folder);
-    if (is_verdict(state.state) && run.status != "running") run.status = word;
+  if (!is_run_folder(folder)) {
+    run = run_without_folder(sweep, folder, state.state);
   } else {
-    run.folder = folder;
-    run.status = state.state == RunState::done ? "missing" : word;
-    if (run.status == "missing") run.notes.push_back("was done, but its folder is gone");
+    run = read_reported_run(folder);
+    if (!run.identity.empty() && run.identity != planned.identity) {
+      run = missing_run(folder, fmt::format("another run, {}, lies in its place", run.identity));
+    } else if (is_verdict(state.state) && run.status != "running" && !run.is_complete()) {
+      run.status = config::name_of(state.state);
+    }
   }
   run.identity = planned.identity;
   run.adapted = planned.adapted;
@@ -56,6 +82,7 @@ ReportedRun read_planned(const SweepRecord& sweep, const PlannedRun& planned) {
 std::vector<std::string> read_sweep_runs(const fs::path& folder, Study& study) {
   try {
     const SweepRecord sweep = read_sweep(folder);
+    study.notes.insert(study.notes.end(), sweep.notes.begin(), sweep.notes.end());
     if (sweep.plan) {
       for (const PlannedRun& planned : sweep.plan->runs) {
         study.runs.push_back(read_planned(sweep, planned));
@@ -71,11 +98,13 @@ std::vector<std::string> read_sweep_runs(const fs::path& folder, Study& study) {
   return {};
 }
 
-/// A sweep and one of its runs may both have been named.
+/// A sweep and one of its runs may both have been named. What is missing is not where its folder
+/// leads.
 void leave_out_repeated(std::vector<ReportedRun>& runs) {
   std::set<fs::path> seen;
   std::erase_if(runs, [&seen](const ReportedRun& run) {
     std::error_code error;
+    if (run.status == "missing") return false;
     const fs::path same = fs::weakly_canonical(run.folder, error);
     return !seen.insert(error ? run.folder : same).second;
   });

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/unreadable.h"
 #include "runs/json_keys.h"
+#include "runs/pause_point.h"
 
 namespace easgd {
 namespace {
@@ -67,7 +68,20 @@ void take(const json& object, SweepRecord& record) {
   if (kind == kRun) {
     StateEvent state;
     json_keys::read(kKind, object, state);
+    if (state.result && !state.until.empty()) pause_point_of(state.until);
     record.note(state);
+  }
+}
+
+/// What is wrong with it, or nothing.
+std::string take_line(const std::string& line, SweepRecord& record) {
+  try {
+    take(json::parse(line), record);
+    return {};
+  } catch (const json::exception&) {
+    return "is not valid JSON";
+  } catch (const Error& e) {
+    return e.what();
   }
 }
 
@@ -106,6 +120,10 @@ bool is_sweep(const fs::path& folder) {
   return fs::exists(folder / kName, ignored);
 }
 
+bool is_sweep_at_work(const fs::path& folder) {
+  return is_locked(folder / kName);
+}
+
 SweepRecord read_sweep(const fs::path& folder) {
   const fs::path path = folder / kName;
   if (const std::string why = why_unreadable(path.string()); !why.empty()) {
@@ -116,21 +134,20 @@ SweepRecord read_sweep(const fs::path& folder) {
   std::size_t number = 0;
   for (std::string line; std::getline(lines, line) && !lines.eof();) {
     ++number;
-    try {
-      take(json::parse(line), record);
-    } catch (const json::exception&) {
-      throw DataError(fmt::format("{}:{}: is not valid JSON", path.string(), number));
-    } catch (const DataError& e) {
-      throw DataError(fmt::format("{}:{}: {}", path.string(), number, e.what()));
-    }
+    const std::string why = take_line(line, record);
+    if (why.empty()) continue;
+    record.notes.push_back(
+        fmt::format("{}:{}: {}; the line is left out", path.string(), number, why));
   }
   return record;
 }
 
 Manifest::Manifest(const fs::path& folder) : file_(folder / kName, O_RDWR | O_CREAT) {
   if (!file_.is_open()) {
-    throw DataError(
-        fmt::format("{}: cannot be written: {}", (folder / kName).string(), std::strerror(errno)));
+    complaint_ =
+        fmt::format("{}: cannot be written: {}", (folder / kName).string(), std::strerror(errno));
+    if (!is_sweep(folder)) check_writable();
+    return;
   }
   if (!file_.lock()) throw ConfigError(folder.string() + ": a sweep is at work in it");
   check(file_.drop_torn_line());
@@ -149,6 +166,7 @@ void Manifest::write(StateEvent state) {
 }
 
 void Manifest::append(const std::string& line) {
+  check_writable();
   check(file_.append(line + "\n"));
   check(file_.sync());
 }

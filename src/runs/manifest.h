@@ -143,6 +143,7 @@ struct SweepRecord {
   std::map<std::string, StateEvent> states;  ///< the last of each run, by its identity
   /// Of each run, by its identity: what it had come to wherever it has paused.
   std::map<std::string, std::map<std::string, RungResult>> rungs = {};
+  std::vector<std::string> notes = {};  ///< lines that are left out, each with its place
 
   /// Of a run of the plan; one that waits has no line.
   StateEvent state_of(const std::string& identity) const;
@@ -156,19 +157,26 @@ struct SweepRecord {
 
 /// Something lies there that a sweep has written.
 bool is_sweep(const std::filesystem::path& folder);
+/// A process goes on with it.
+bool is_sweep_at_work(const std::filesystem::path& folder);
 
 /// A last line that has no end is left out: it is being written, or was torn. So are lines of kinds
-/// that this program does not know.
-/// Throws: DataError if the file cannot be read or a line is damaged.
+/// that this program does not know, and, with a note, damaged ones: what they have said of a run,
+/// its folder may say.
+/// Throws: DataError if the file cannot be read.
 SweepRecord read_sweep(const std::filesystem::path& folder);
 
 /// The manifest of a sweep that is going on. No other process goes on with it meanwhile.
 /// Thread: one.
 class Manifest {
  public:
-  /// Makes the folder's manifest, or goes on with it: a torn last line is dropped.
-  /// Throws: DataError if it cannot be written; ConfigError if a sweep is at work in the folder.
+  /// Makes the folder's manifest, or goes on with it: a torn last line is dropped. One that may not
+  /// be written is good as long as nothing is to be added to it.
+  /// Throws: DataError if it cannot be made; ConfigError if a sweep is at work in the folder.
   explicit Manifest(const std::filesystem::path& folder);
+
+  /// Throws: DataError if lines cannot be appended.
+  void check_writable() const { check(complaint_); }
 
   /// Appends a line; it has reached the disk on return. `time` is set here.
   /// Throws: DataError.
@@ -182,6 +190,7 @@ class Manifest {
   static void check(const std::string& complaint);
 
   AppendedFile file_;
+  std::string complaint_;  // why nothing can be appended
 };
 
 }  // namespace easgd

@@ -28,9 +28,10 @@ PausePoint pause_point_of(const std::string& text) {
   const char* const begin = sign == text.npos ? end : text.data() + sign + 1;
   const auto [stopped, error] = std::from_chars(begin, end, point.value);
   const bool is_number = error == std::errc() && stopped == end && std::isfinite(point.value);
-  if (!unit || !is_number || point.value <= 0) {
+  const bool is_step = point.value == std::floor(point.value) || unit != PauseUnit::steps;
+  if (!unit || !is_number || point.value <= 0 || !is_step) {
     throw ConfigError(fmt::format(
-        "expected epochs=<number> or steps=<number>, above 0, as in epochs=3; found {}", text));
+        "expected epochs=<number> or steps=<integer>, above 0, as in epochs=3; found {}", text));
   }
   point.unit = *unit;
   return point;

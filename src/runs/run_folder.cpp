@@ -262,6 +262,13 @@ void RunFolder::warn_once(const std::string& complaint) {
   }
 }
 
+bool is_run_folder(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  return std::ranges::any_of(
+      std::initializer_list<const char*>{kMetrics, "config.toml", "summary.json"},
+      [&](const char* name) { return std::filesystem::exists(folder / name, ignored); });
+}
+
 bool is_at_work(const std::filesystem::path& folder) {
   return is_locked(folder / kMetrics);
 }

@@ -93,6 +93,9 @@ class RunFolder {
   bool kept_ = false;
 };
 
+/// Whether a folder has a file that only a run leaves.
+bool is_run_folder(const std::filesystem::path& folder);
+
 /// A process writes into the folder of a run, which it has locked.
 bool is_at_work(const std::filesystem::path& folder);
 

@@ -29,6 +29,8 @@ class Ledger {
   /// known.
   bool stop(const SweepRun& run, PauseUnit unit);
 
+  /// Throws: DataError if no change can be written.
+  void check_writable() const { manifest_.check_writable(); }
   const SweepRecord& record() const { return record_; }
   StateEvent state_of(const SweepRun& run) const { return record_.state_of(run.identity()); }
 

@@ -13,6 +13,7 @@
 #include "base/child_process.h"
 #include "base/error.h"
 #include "base/exit_code.h"
+#include "base/warning.h"
 #include "runs/run_record.h"
 #include "sweep/candidates.h"
 #include "sweep/ledger.h"
@@ -72,6 +73,7 @@ class Supervisor {
   void launch_what_fits();
   void launch_waiting();
   std::optional<Share> share_of(const SweepRun& run);
+  bool make_way(const Waiting& next);
   bool launch(const Waiting& next);
   void collect();
   void finish(const Running& ended);
@@ -237,6 +239,19 @@ std::optional<RungResult> Supervisor::passed(const Waiting& next) const {
   return result_at(*next.pause, evaluations_in(folder_.run(next.run->identity())));
 }
 
+/// In the run's folder, for the run. False if that cannot be, which is its failure.
+bool Supervisor::make_way(const Waiting& next) {
+  const SweepRun& run = *next.run;
+  try {
+    const std::string remark = folder_.make_way(run.identity());
+    if (!remark.empty()) client_.line(fmt::format("{}: {}", table_.label_of(run), remark));
+    return true;
+  } catch (const Error& e) {
+    fail(next, {.state = RunState::failed, .attempt = next.attempt, .reason = e.what()});
+    return false;
+  }
+}
+
 /// False if there is no room for it yet.
 bool Supervisor::launch(const Waiting& next) {
   const SweepRun& run = *next.run;
@@ -250,6 +265,10 @@ bool Supervisor::launch(const Waiting& next) {
       note(next, {.state = RunState::done, .attempt = next.attempt, .exit_code = 0});
     }
     client_.run_ended(ledger_.state_of(run));
+    return true;
+  }
+  if (!make_way(next)) {
+    capacity_.give_back(*share);
     return true;
   }
   if (const auto result = passed(next)) {
@@ -291,8 +310,9 @@ void Supervisor::finish(const Running& ended) {
   if (code == 0 && summary) {
     note(which, state);
     count_finished(run, *summary);
-    client_.line(fmt::format("{}/{} {}: {}", result_.done, plan_.runs.size(), table_.label_of(run),
-                             outcome_of(*summary)));
+    client_.line(fmt::format("{}/{} {}: {}{}", result_.done, plan_.runs.size(),
+                             table_.label_of(run), outcome_of(*summary),
+                             which.pause ? "; it came to its end before a pause" : ""));
     return client_.run_ended(ledger_.state_of(run));
   }
   if (code == 0 && which.pause) {
@@ -443,6 +463,9 @@ SweepResult Supervisor::run() {
     client_.line("the first runs have failed for one reason, and none is done: no other was begun");
   }
   for (const SweepRun* run : stopped_) table_.add_stopped(*run, ledger_.state_of(*run));
+  for (const SweepRun& run : plan_.runs) {
+    if (ledger_.state_of(run).state == RunState::paused) table_.add_paused(run);
+  }
   result_.stopped = stopped_.size();
   result_.waiting = candidates_
                         ? plan_.runs.size() - result_.done - result_.failed - result_.stopped
@@ -452,8 +475,10 @@ SweepResult Supervisor::run() {
 }
 
 void Supervisor::supervise() {
+  for (const std::string& note : ledger_.record().notes) warn(note);
   if (const std::string remark = ledger_.take(plan_); !remark.empty()) client_.line(remark);
   sort_out();
+  if (has_more() || client_.may_ask()) ledger_.check_writable();
   client_.begin();
   while (true) {
     take_asked();

@@ -68,8 +68,11 @@ void Raw::fields(config::Fields& f) {
       fmt::format("{}: {}: expected {}; found {}", value.location(), key, expected, value.toml));
 }
 
-std::int64_t integer_of(const Value& value, const std::string& key, config::Bounds bounds) {
-  const std::string expected = fmt::format("an integer in {}..{}", bounds.low, bounds.high);
+/// `or_else` is what may stand there instead.
+std::int64_t integer_of(const Value& value, const std::string& key, config::Bounds bounds,
+                        const std::string& or_else = "") {
+  const std::string expected =
+      fmt::format("{}an integer in {}..{}", or_else, bounds.low, bounds.high);
   if (!value.is_integer) fail(value, key, expected);
   if (*value.number < bounds.low || *value.number > bounds.high) fail(value, key, expected);
   return std::int64_t(*value.number);
@@ -218,7 +221,7 @@ SweepFile read_sweep_file(const std::string& path) {
   file.runs = raw.runs;
   file.adapt = raw.adapt;
   if (raw.concurrent && raw.concurrent->text != "auto") {
-    file.concurrent = integer_of(*raw.concurrent, "concurrent", {1, 4096});
+    file.concurrent = integer_of(*raw.concurrent, "concurrent", {1, 4096}, "\"auto\" or ");
   }
   file.runs_per_device = raw.runs_per_device;
   if (raw.early_stop) file.early_stop = early_stop_of(*raw.early_stop);

@@ -8,7 +8,6 @@
 #include <sstream>
 #include <system_error>
 
-#include "base/appended_file.h"
 #include "base/error.h"
 #include "base/write_file.h"
 #include "runs/checkpoint_folder.h"
@@ -50,6 +49,16 @@ std::string text_of(const fs::path& path) {
   return text.str();
 }
 
+/// Earlier versions wrote no identity: theirs may be any run's.
+bool is_of(const RunSummary& summary, const std::string& identity) {
+  return summary.identity.empty() || summary.identity == identity;
+}
+
+/// Whether a text out of a file may name a folder.
+bool is_identity(const std::string& text) {
+  return text.size() == 12 && text.find_first_not_of("0123456789abcdef") == text.npos;
+}
+
 }  // namespace
 
 void SweepFolder::make() const {
@@ -63,7 +72,9 @@ void SweepFolder::make() const {
 }
 
 void SweepFolder::keep_file(const std::string& sweep_file) const {
-  write_file(path_ / "sweep.toml", [&](std::ostream& out) { out << text_of(sweep_file); });
+  const std::string text = text_of(sweep_file);
+  if (text_of(path_ / "sweep.toml") == text) return;
+  write_file(path_ / "sweep.toml", [&text](std::ostream& out) { out << text; });
 }
 
 fs::path SweepFolder::config(const std::string& identity) const {
@@ -84,8 +95,46 @@ void SweepFolder::write_config(const std::string& identity, const Config& config
   write_file(this->config(identity), [&text](std::ostream& out) { out << text; });
 }
 
-std::optional<RunSummary> SweepFolder::finished(const std::string& identity) const {
+std::optional<RunSummary> SweepFolder::summary_of(const std::string& identity) const {
+  std::optional<RunSummary> summary = find_summary(run(identity));
+  return summary && is_of(*summary, identity) ? summary : std::nullopt;
+}
+
+std::optional<std::string> SweepFolder::another_in_place_of(const std::string& identity) const {
   const std::optional<RunSummary> summary = find_summary(run(identity));
+  const bool is_another = summary && !is_of(*summary, identity);
+  return is_another ? std::optional(summary->identity) : std::nullopt;
+}
+
+fs::path SweepFolder::free_place_for(const std::string& other, const std::string& identity) const {
+  std::error_code ignored;
+  const auto is_free = [&](const fs::path& place) {
+    return !fs::exists(fs::symlink_status(place, ignored));
+  };
+  if (is_identity(other) && is_free(run(other))) return run(other);
+  const std::string beside = run(identity).string() + ".other";
+  if (is_free(beside)) return beside;
+  int number = 2;
+  while (!is_free(beside + std::to_string(number))) ++number;
+  return beside + std::to_string(number);
+}
+
+std::string SweepFolder::make_way(const std::string& identity) const {
+  const std::optional<std::string> other = another_in_place_of(identity);
+  if (!other) return "";
+  const fs::path place = free_place_for(*other, identity);
+  std::error_code error;
+  fs::rename(run(identity), place, error);
+  if (error) {
+    throw DataError(fmt::format("{}: holds another run, {}, and cannot be renamed: {}",
+                                run(identity).string(), *other, error.message()));
+  }
+  return fmt::format("{} held another run, {}: that one is kept in {}, and this one is made again",
+                     run(identity).string(), *other, place.string());
+}
+
+std::optional<RunSummary> SweepFolder::finished(const std::string& identity) const {
+  const std::optional<RunSummary> summary = summary_of(identity);
   if (!summary || summary->steps.empty()) return std::nullopt;  // no run has written that
   const bool is_over = summary->status == RunStatus::done || summary->status == RunStatus::diverged;
   return is_over ? summary : std::nullopt;
@@ -93,9 +142,22 @@ std::optional<RunSummary> SweepFolder::finished(const std::string& identity) con
 
 std::optional<RunSummary> SweepFolder::paused(const std::string& identity,
                                               const PausePoint& where) const {
-  const std::optional<RunSummary> summary = find_summary(run(identity));
+  const std::optional<RunSummary> summary = summary_of(identity);
   const bool is_there = summary && summary->paused_at == where.text();
   return is_there ? summary : std::nullopt;
+}
+
+RunState SweepFolder::state_of(const std::string& identity, RunState said) const {
+  if (finished(identity)) return RunState::done;
+  if (is_at_work(identity)) return RunState::running;
+  if (said == RunState::failed || said == RunState::stopped_early) return said;
+  if (said == RunState::running && is_at_work()) return said;  // it is about to begin
+  if (!has_begun(identity)) return RunState::waiting;
+  return said == RunState::paused ? said : RunState::interrupted;
+}
+
+bool SweepFolder::has_begun(const std::string& identity) const {
+  return is_run_folder(run(identity)) && !another_in_place_of(identity);
 }
 
 bool SweepFolder::is_at_work(const std::string& identity) const {
@@ -103,7 +165,7 @@ bool SweepFolder::is_at_work(const std::string& identity) const {
 }
 
 bool SweepFolder::is_at_work() const {
-  return is_locked(path_ / "manifest.jsonl");
+  return is_sweep_at_work(path_);
 }
 
 bool SweepFolder::can_go_on(const std::string& identity) const {
@@ -111,7 +173,7 @@ bool SweepFolder::can_go_on(const std::string& identity) const {
 }
 
 void SweepFolder::clear_checkpoints(const std::string& identity) const {
-  CheckpointFolder(run(identity)).clear();
+  if (!another_in_place_of(identity)) CheckpointFolder(run(identity)).clear();
 }
 
 void SweepFolder::clear_run(const std::string& identity) const {

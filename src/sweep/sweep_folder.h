@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "runs/manifest.h"
 #include "runs/pause_point.h"
 #include "runs/summary.h"
 #include "settings/config.h"
@@ -29,10 +30,19 @@ class SweepFolder {
 
   void write_config(const std::string& identity, const Config& config) const;
 
-  /// Of a run that has come to its end; nothing if it has not, or its summary cannot be read.
+  /// Of a run that has come to its end; nothing if it has not, its summary cannot be read, or
+  /// another run lies in its place.
   std::optional<RunSummary> finished(const std::string& identity) const;
   /// Of a run that has paused there; nothing if it has not.
   std::optional<RunSummary> paused(const std::string& identity, const PausePoint& where) const;
+  /// In which state a run is, whatever the manifest has said: what is gone waits, and what nobody
+  /// is at work on does not run.
+  RunState state_of(const std::string& identity, RunState said) const;
+  /// Makes way for a run in whose place another lies: one that was resumed with another end, or
+  /// whose folder was moved. That one is kept under its own identity, or beside. Returns what
+  /// people should know of it, or nothing.
+  /// Throws: DataError.
+  std::string make_way(const std::string& identity) const;
   /// A process still writes into the run's folder, as one whose sweep has been killed.
   bool is_at_work(const std::string& identity) const;
   /// A sweep is at work in the folder.
@@ -52,6 +62,11 @@ class SweepFolder {
   std::string last_words(const std::string& identity, std::uintmax_t said_before) const;
 
  private:
+  bool has_begun(const std::string& identity) const;
+  std::optional<RunSummary> summary_of(const std::string& identity) const;
+  std::optional<std::string> another_in_place_of(const std::string& identity) const;
+  std::filesystem::path free_place_for(const std::string& other, const std::string& identity) const;
+
   std::filesystem::path path_;
 };
 

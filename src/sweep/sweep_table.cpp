@@ -125,6 +125,10 @@ void SweepTable::add_stopped(const SweepRun& run, const StateEvent& state) {
   row.stopped_errors.push_back(state.result ? state.result->test_error : std::nan(""));
 }
 
+void SweepTable::add_paused(const SweepRun& run) {
+  ++rows_[values_of(run)].paused;
+}
+
 std::vector<BestOf> SweepTable::best() const {
   std::vector<BestOf> all;
   for (const Values& values : order_) {
@@ -160,7 +164,8 @@ std::string SweepTable::text() const {
       remarks.push_back(fmt::format("{} stopped early at {}: {} %", stopped, row.stopped_at,
                                     percent(row.stopped_errors)));
     }
-    const std::size_t open = row.runs - row.seconds.size() - row.failed - stopped;
+    if (row.paused > 0) remarks.push_back(fmt::format("{} paused", row.paused));
+    const std::size_t open = row.runs - row.seconds.size() - row.failed - stopped - row.paused;
     if (open > 0) remarks.push_back(fmt::format("{} to do", open));
     for (const std::string& change : row.adapted) remarks.push_back(change);
     line.push_back(fmt::format("{}", fmt::join(remarks, ", ")));

@@ -26,6 +26,8 @@ class SweepTable {
   void add_failed(const SweepRun& run);
   /// `state` says where it has paused, and what it had come to there.
   void add_stopped(const SweepRun& run, const StateEvent& state);
+  /// One that rests where runs are compared, and may go on.
+  void add_paused(const SweepRun& run);
 
   /// Combinations of which a run has been tested, the best first.
   std::vector<BestOf> best() const;
@@ -37,7 +39,7 @@ class SweepTable {
   using Values = std::vector<std::string>;  ///< of the axes, in their order
   struct Row {
     std::string label;
-    std::size_t runs = 0, failed = 0, diverged = 0;
+    std::size_t runs = 0, failed = 0, diverged = 0, paused = 0;
     std::vector<double> test_errors, best_test_errors, seconds, stopped_errors;
     std::string stopped_at;
     std::vector<std::string> adapted;
