@@ -27,6 +27,7 @@ Team::Team(TeamOptions options)
       deposits_(options_.checkpoints.wanted ? std::make_unique<Deposits>(options_.workers.size())
                                             : nullptr),
       workers_made_(std::ptrdiff_t(options_.workers.size())),
+      is_gone_(options_.workers.size()),
       were_all_gone_(were_all_gone(options_.checkpoints.resumed, options_.workers.size())) {}
 
 Team::~Team() {

@@ -121,8 +121,8 @@ class Team {
   std::size_t workers() const { return lives_.workers(); }
   /// Workers that are gone after a failure.
   std::size_t failed() const { return failed_; }
-  /// This one is. From any thread.
-  bool is_gone(std::size_t worker) const;
+  /// This one is. From any thread, without waiting for any.
+  bool is_gone(std::size_t worker) const { return is_gone_[worker]; }
   /// How often workers have begun again, also before the checkpoint that the run goes on from.
   std::size_t restarts() const { return restarts_; }
   /// After join(): threads that were given up and have not come back. See ~Team().
@@ -163,7 +163,7 @@ class Team {
 
   TeamOptions options_;
   Lives lives_;
-  mutable std::mutex fate_;             // of lives: who decides what comes after one
+  std::mutex fate_;                     // of lives: who decides what comes after one
   std::unique_ptr<Deposits> deposits_;  // null: no checkpoints
   std::unique_ptr<Master> master_;
   std::stop_source stop_;
@@ -171,7 +171,8 @@ class Team {
   std::latch master_made_{1}, workers_made_, start_{1};
   bool started_all_ = false;  // start_ has been counted down, and all threads are there
   std::atomic<std::size_t> failed_{0}, restarts_{0};
-  std::vector<Incident> gone_;  // guarded by fate_
+  std::vector<Incident> gone_;  // guarded by fate_, with which threads wait for the master
+  std::vector<std::atomic<bool>> is_gone_;
   bool were_all_gone_ = false;  // in the checkpoint that the run goes on from
   std::atomic<bool> ended_{false};
   mutable std::mutex end_;  // for who waits for it

@@ -1,7 +1,6 @@
 // How workers live, fail and begin again.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -100,6 +99,7 @@ void Team::end(Life& life, Worker::Ending ending) {
 void Team::note_gone(Life& life, std::uint64_t step, std::optional<SavedState> remains) {
   const std::size_t worker = life.worker;
   gone_.push_back({.at = 0, .worker = worker, .kind = Incident::Kind::gone, .clock = step});
+  is_gone_[worker] = true;
   life.telemetry.phase = Phase::ended;
   if (!deposits_) return;
   remains ? deposits_->bequeath(worker, std::move(*remains)) : deposits_->lose(worker);
@@ -108,11 +108,6 @@ void Team::note_gone(Life& life, std::uint64_t step, std::optional<SavedState> r
 /// Its failure has been settled. Only the mailbox of one that was given up is left already.
 void Team::leave_late(Life& life) {
   if (!life.is_given_up) life.mailbox.leave();
-}
-
-bool Team::is_gone(std::size_t worker) const {
-  const std::lock_guard lock(fate_);
-  return std::ranges::count(gone_, worker, &Incident::worker) > 0;
 }
 
 /// In a catch block of the worker's thread.
