@@ -608,6 +608,14 @@ algorithm.learning_rate = {min = 0.001, max = 0.01}
         with open(self.out / "manifest.jsonl", "rb") as manifest:
             fcntl.flock(manifest, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
+    def test_a_result_that_nobody_can_read_is_told(self):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(self.words(RATES, "--trials", "1", "--quiet"), stdout=full,
+                                  stderr=subprocess.PIPE, text=True, timeout=300, check=False)
+        self.assertEqual(3, done.returncode, done.stderr)
+        self.assertEqual("tools/search: the result cannot be written: No space left on device\n",
+                         done.stderr)
+
     def test_without_optuna(self):
         (self.root / "optuna.py").write_text("raise ModuleNotFoundError('No module optuna')")
         done = self.search(RATES, "--trials", "1", code=4,

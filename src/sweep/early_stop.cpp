@@ -69,6 +69,12 @@ double value_of(const RungResult& result, RungMetric metric) {
   return result.train_loss;
 }
 
+std::string text_of(const RungResult& result, RungMetric metric) {
+  const std::string error = fmt::format("error {:.2f} %", 100 * result.test_error);
+  if (metric == RungMetric::test_error) return error;
+  return fmt::format("{} {:.4g}, {}", config::name_of(metric), value_of(result, metric), error);
+}
+
 EarlyStop early_stop_of(const Value& value) {
   if (value.kind != Value::Kind::table) fail(value, "a table", value.toml);
   check_keys(value);

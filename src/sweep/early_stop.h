@@ -32,6 +32,9 @@ struct EarlyStop {
 /// Lower is better; infinite if the loss is not finite.
 double value_of(const RungResult& result, RungMetric metric);
 
+/// For people: "error 71.20 %", with the loss before it if runs are compared by that.
+std::string text_of(const RungResult& result, RungMetric metric);
+
 /// Throws: ConfigError with the place in the sweep file.
 EarlyStop early_stop_of(const config::Value& value);
 

@@ -273,8 +273,8 @@ bool Supervisor::launch(const Waiting& next) {
   }
   if (const auto result = passed(next)) {
     capacity_.give_back(*share);
-    client_.line(fmt::format("{} has passed {} before: error {:.2f} %", table_.label_of(run),
-                             next.pause->text(), 100 * result->test_error));
+    client_.line(fmt::format("{} has passed {} before: {}", table_.label_of(run),
+                             next.pause->text(), text_of(*result, plan_.early_stop->metric)));
     rest(next, *result);
     return true;
   }
@@ -317,9 +317,10 @@ void Supervisor::finish(const Running& ended) {
   }
   if (code == 0 && which.pause) {
     if (const auto there = folder_.paused(run.identity(), *which.pause)) {
-      client_.line(fmt::format("{} pauses at {}: error {:.2f} %", table_.label_of(run),
-                               which.pause->text(), 100 * there->test_error));
-      return rest(which, {there->test_error, there->test_loss, there->train_loss});
+      const RungResult result{there->test_error, there->test_loss, there->train_loss};
+      client_.line(fmt::format("{} pauses at {}: {}", table_.label_of(run), which.pause->text(),
+                               text_of(result, plan_.early_stop->metric)));
+      return rest(which, result);
     }
   }
   // A run that has just begun does not save anything yet.
