@@ -466,14 +466,15 @@ class Shell(unittest.TestCase):
             data.mkdir()
             (data / "data_batch_1.bin").touch()
             stubs = {"tools/install": "", "tools/build": "", "tools/table": "", "tools/plot": "",
-                     "build/easgd": 'printf "%s\\n" "$@" >> "$LOG"'}
+                     "bin/ninja": "", "build/easgd": 'printf "%s\\n" "$@" >> "$LOG"'}
             for name, body in stubs.items():
                 (tree / name).parent.mkdir(parents=True, exist_ok=True)
                 (tree / name).write_text(f"#!/bin/bash\n{body}\n")
                 (tree / name).chmod(0o755)
             (tree / "tools/quickstart").write_bytes((ROOT / "tools/quickstart").read_bytes())
             done = subprocess.run(["bash", tree / "tools/quickstart", "--data", data], capture_output=True, text=True,
-                                  env=os.environ | {"LOG": f"{folder}/log"})
+                                  env=os.environ | {"LOG": f"{folder}/log",
+                                                    "PATH": f"{tree}/bin:{os.environ['PATH']}"})
             self.assertEqual(done.returncode, 0, done.stderr)
             words = Path(folder, "log").read_text().split("\n")
             self.assertEqual(words.count(f"data.dir={data}"), 2)  # one for each method
