@@ -152,7 +152,7 @@ class TensorBoard(unittest.TestCase):
                  "--set", "stop.epochs=100000", "--set", "evaluate.every.seconds=0.1"],
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             metrics = folder / "metrics.jsonl"
-            while not metrics.exists() or metrics.read_text().count("evaluation") < 3:
+            while not metrics.exists() or metrics.read_text().count("evaluation") < 5:
                 time.sleep(0.02)
                 self.assertIsNone(run.poll())
             run.kill()
@@ -164,7 +164,8 @@ class TensorBoard(unittest.TestCase):
                 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
                 events = EventAccumulator(str(folder))
                 events.Reload()
-                self.assertGreaterEqual(len(events.Scalars("center/test_error")), 2)
+                # The kill may have come before the fifth, and the cut in the fourth.
+                self.assertGreaterEqual(len(events.Scalars("center/test_error")), 3)
 
 
 if __name__ == "__main__":
