@@ -253,6 +253,13 @@ class Search(unittest.TestCase):
     def test_goes_on_when_it_was_killed_with_its_runs(self):
         self.killed(with_children=True)
 
+    def test_goes_on_with_a_trial_that_was_killed_before_it_had_all_its_values(self):
+        self.search(RATES, "--trials", "11")
+        trial = self.study().ask()
+        trial.suggest_float("algorithm.learning_rate", 1e-4, 0.5, log=True)
+        self.search(RATES, "--trials", "12")
+        self.assert_whole(12)
+
     def test_goes_on_when_it_was_interrupted(self):
         words = self.words(RATES, "--trials", "3", "--set",
                            "stop.epochs=100000")

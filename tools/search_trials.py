@@ -71,14 +71,20 @@ class Search:
                 self.follow(trial)
 
     def go_on(self) -> None:
-        """Trials that were at work when the search was killed are at work again."""
+        """Trials that were at work when the search was killed are at work again. They keep their
+        values; of one that was killed before it had all, the rest is drawn at random, for the
+        model of the others cannot tell it (Optuna 3.1 fails over such a trial)."""
+        from optuna.samplers import RandomSampler
         from optuna.trial import Trial as OptunaTrial, TrialState
 
+        model = self.study.sampler
+        self.study.sampler = RandomSampler()  # with a seed it would draw what others have drawn
         for frozen in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             # What followed from the last evaluation may not be known any more.
             reported = max(0, len(frozen.intermediate_values) - 1)
             self.start(OptunaTrial(self.study, frozen._trial_id), reported,
                        frozen.user_attrs.get("pruned_at"))
+        self.study.sampler = model
 
     def may_ask(self) -> bool:
         if self.sweep.ended or self.sweep.signals or len(self.counted) >= self.options.trials:
