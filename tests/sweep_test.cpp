@@ -308,6 +308,20 @@ TEST_CASE("an identity is of what is in the folder of a set of one's own") {
   CHECK(from("a") == from("b"));
   CHECK(from("a") != from("c"));
   CHECK(from("not there") != from("a"));
+  std::filesystem::create_directory(folder / "d");
+  std::filesystem::copy_file(folder / "a/test.bin", folder / "d/test.bin");
+  std::string records(1000 * 3073, '\1');
+  const auto identity_with = [&] {
+    std::ofstream(folder / "d/train.bin") << records;
+    // A name of its own each time: a process reads a folder once.
+    static int copies = 0;
+    const std::string name = "copy" + std::to_string(++copies);
+    std::filesystem::copy(folder / "d", folder / name);
+    return from(name.c_str());
+  };
+  const std::string before = identity_with();
+  records[500 * 3073] = '\2';  // a label in the middle of a large file
+  CHECK(identity_with() != before);
   const auto published = [](const char* dir) {
     return identity_of(base_with({"data.set=cifar10", std::string("data.dir=") + dir}));
   };

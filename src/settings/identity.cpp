@@ -13,7 +13,7 @@
 #include "base/fnv1a.h"
 #include "base/registry.h"
 #include "config/writer.h"
-#include "data/set_content.h"
+#include "data/own_files.h"
 #include "nn/layer.h"
 
 namespace easgd {
@@ -57,7 +57,9 @@ std::string content_of(const DataConfig& data) {
   const std::pair which(data.set, data.dir);
   if (const auto it = known.find(which); it != known.end()) return it->second;
   try {
-    return known[which] = set_content(data.set, data.dir);
+    std::string content;
+    for (const auto& file : own_files(data.set, data.dir)) content += content_of(file.string());
+    return known[which] = content;
   } catch (const DataError&) {
     return data.dir;
   }
