@@ -259,6 +259,21 @@ class Files(unittest.TestCase):
                 useless.append(name_of(path))
         self.assertEqual([], useless)
 
+    def test_fuzzers_are_built_of_all_that_they_include(self):
+        """tests/fuzz/meson.build lists sources by hand, and is built for `tools/test --all` alone."""
+        build = (ROOT / "tests/fuzz/meson.build").read_text()
+        listed = {f"{room}/{name}" for room, names in re.findall(r"'([\w/]+)': \[([^]]+)\]", build)
+                  for name in re.findall(r"'(\w+)'", names)}
+        self.assertIn("src/nn/safetensors", listed)
+        left_out = set()
+        for path in [*(ROOT / f"{source}.cpp" for source in listed),
+                     *files("tests/fuzz", suffixes=(".cpp",))]:
+            for header in re.findall(r'#include "([\w/]+)\.h"', path.read_text()):
+                source = header if header.startswith(("datasets/", "kernels/")) else f"src/{header}"
+                if (ROOT / f"{source}.cpp").exists() and source not in listed:
+                    left_out.add(f"{source}, which {name_of(path)} includes")
+        self.assertEqual([], sorted(left_out))
+
 
 # What sources look like. --------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ constexpr double kHighestEta = 1000;
 void check_keys(const Value& table) {
   for (const auto& [key, value] : table.members) {
     constexpr const char* kKeys[] = {"method", "eta", "first", "metric"};
-    if (std::ranges::none_of(kKeys, [&](const char* known) { return key == known; })) {
+    if (std::ranges::none_of(kKeys, [&key = key](const char* known) { return key == known; })) {
       fail(value, "method, eta, first or metric", key);
     }
   }
