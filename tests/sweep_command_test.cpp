@@ -732,6 +732,35 @@ TEST_CASE("a folder that is somebody else's, or cannot be written, is refused") 
   check_one_line(program("sweep configs/synthetic_logistic.toml"), 2, "unknown key");
 }
 
+TEST_CASE("missing data is told before anything runs, and not asked for when all is done") {
+  using namespace std::string_literals;
+  const Study study("[axes]\ndata.set = [\"synthetic\", \"mnist\"]\n[set]\ndata.limit = 60\n");
+  std::string base = kBase;
+  base.erase(base.find("samples = 600\n"), 14);
+  std::ofstream(study.base()) << base;
+  const TemporaryFolder data;
+  const std::string there = "export EASGD_DATA=" + data.path().string() + ";";
+  const Answer answer = study.run("", there);
+  CAPTURE(answer.text);
+  CHECK(answer.code == 3);
+  CHECK(answer.text.starts_with("easgd: mnist: not found; looked in " + data.path().string()));
+  CHECK(std::ranges::count(answer.text, '\n') == 1);
+  CHECK(!fs::exists(study.out()));
+
+  for (const char* name : {"train", "t10k"}) {  // 60 images of 2x2 pixels
+    std::ofstream(data / name + "-images-idx3-ubyte")
+        << "\0\0\x08\x03\0\0\0\x3c\0\0\0\2\0\0\0\2"s + std::string(240, 'x');
+    std::ofstream(data / name + "-labels-idx1-ubyte")
+        << "\0\0\x08\x01\0\0\0\x3c"s + std::string(60, '\x05');
+  }
+  CHECK(study.run("", there).code == 0);
+  const std::string done = table_of(study.run("", there));
+  fs::remove(data / "train-images-idx3-ubyte");
+  const Answer again = study.run("", there);
+  CHECK(again.code == 0);
+  CHECK(table_of(again) == done);
+}
+
 TEST_CASE("every shipped sweep is understood") {
   std::size_t sweeps = 0;
   for (const auto& entry : fs::directory_iterator("configs/sweeps")) {

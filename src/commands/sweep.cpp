@@ -6,6 +6,7 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <set>
 #include <thread>
 
 #include "base/error.h"
@@ -14,6 +15,7 @@
 #include "base/usable_cores.h"
 #include "base/warning.h"
 #include "commands/commands.h"
+#include "data/location.h"
 #include "sweep/asked_runs.h"
 #include "sweep/candidates.h"
 #include "sweep/open_plan.h"
@@ -171,6 +173,19 @@ ExitCode run_asked(const Arguments& a) {
   return result.failed > 0 ? ExitCode::bug : ExitCode::done;
 }
 
+/// Every run would fail, and be tried twice, for want of its data.
+/// Throws: DataError.
+void check_data(const SweepPlan& plan, const SweepFolder& folder) {
+  std::set<std::pair<std::string, std::string>> found;
+  for (const SweepRun& run : plan.runs) {
+    const DataConfig& data = run.config.data;
+    if (folder.finished(run.identity()) || !found.emplace(data.set, data.dir).second) continue;
+    if (!locate(data.set, data.dir)) {
+      throw DataError(why_not_located(data.set, data.dir, "data.dir"));
+    }
+  }
+}
+
 ExitCode sweep(const Arguments& a) {
   if (a.ask) return run_asked(a);
   const SweepFile file = read_sweep_file(a.file);
@@ -178,6 +193,7 @@ ExitCode sweep(const Arguments& a) {
   const SweepFolder folder(folder_of(a, plan));
   if (a.dry_run) return describe(plan, folder, file, a.probe);
   const SweepOptions options = options_of(file, plan);
+  check_data(plan, folder);
   hear_signals();
   folder.make();
   catch_interrupts();
