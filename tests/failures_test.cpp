@@ -645,6 +645,33 @@ TEST_CASE("a master that fails while workers begin again lets all of them go") {
   }
 }
 
+TEST_CASE("a worker that stands still while the master fails is given up, and the run ends") {
+  for (const OnFailure policy : {OnFailure::go_on, OnFailure::restart, OnFailure::stop}) {
+    CAPTURE(int(policy));
+    Bed bed("eamsgd");
+    bed.toy.order = free_order;
+    bed.toy.policy.on_failure = policy;
+    bed.toy.config.stop.steps = 1'000'000;  // so that the others have not ended by then
+    Standstill standstill(bed.toy, 1, 8);
+    std::atomic<bool> breaks = false;
+    bed.toy.on_version = [&](const CenterView&) {
+      if (breaks) throw DataError("the listener broke");
+    };
+    bool was_given_up = false, has_ended = false;
+    const auto during = [&](Team& team) {
+      standstill.wait();
+      breaks = true;
+      while (team.telemetry(0).phase != Phase::ended) std::this_thread::yield();
+      was_given_up = team.give_up(1, "stands still");
+      has_ended = team.ends_within(std::chrono::seconds(20));
+      standstill.let_go();
+    };
+    CHECK(run(bed.toy, {.during = during}).error == "the listener broke");
+    CHECK(was_given_up);
+    CHECK(has_ended);
+  }
+}
+
 TEST_CASE("who waits for a reply is not given up, nor who has ended") {
   Bed bed("eamsgd");
   struct NeverOrder final : OrderPolicy {

@@ -66,9 +66,14 @@ void Mailbox::close() {
   state_.notify_one();
 }
 
+/// A master that has failed waits for all to leave, also for one that does not move.
+bool Mailbox::can_be_abandoned(State seen) {
+  return seen == State::idle || seen == State::answered || seen == State::closed;
+}
+
 bool Mailbox::abandon(const Member* heir) {
-  State seen = state();
-  if (seen != State::idle && seen != State::answered) return false;
+  const State seen = state();
+  if (!can_be_abandoned(seen)) return false;
   heir_ = heir;
   if (change(seen, State::abandoned) != seen) return false;
   bell_.ring();

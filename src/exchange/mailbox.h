@@ -19,9 +19,9 @@
 // that fails calls close(): no worker waits for it any more. A worker that has left stays so.
 //
 // A worker that does not move is given up by abandon(), from a third thread: if no letter is out,
-// the master stops counting on it, and the worker, should it come back, finds what it finds when
-// the master has gone. Who has left or was given up may have an heir: whoever takes its seat has a
-// mailbox of its own.
+// or the master has gone, who stops counting on it. The worker, should it come back, finds what it
+// finds when the master has gone. Who has left or was given up may have an heir: whoever takes its
+// seat has a mailbox of its own.
 #pragma once
 
 #include <cstdint>
@@ -116,11 +116,14 @@ class Mailbox {
   // A third thread, which no other gives up a worker beside, and which the worker does not leave
   // beside.
 
-  /// Unless a letter is out, lets the master know that there will be no other, and who takes the
-  /// seat. Returns whether it did.
+  /// No letter is out, and the worker has not left.
+  bool can_be_abandoned() const { return can_be_abandoned(state()); }
+  /// If so, lets the master know that there will be no other letter, and who takes the seat. Returns
+  /// whether it did.
   bool abandon(const Member* heir);
 
  private:
+  static bool can_be_abandoned(State seen);
   /// Moves from `from` on if the state is that; returns what it was.
   State change(State from, State to);
 

@@ -137,9 +137,7 @@ void Team::fail(Life& life, bool made) {
 bool Team::give_up(std::size_t worker, const std::string& why) {
   std::unique_lock lock(fate_);
   Life& life = lives_.current(worker);
-  const Mailbox::State state = life.mailbox.state();
-  const bool is_its_turn = state == Mailbox::State::idle || state == Mailbox::State::answered;
-  if (life.is_over || !is_its_turn) return false;
+  if (life.is_over || !life.mailbox.can_be_abandoned()) return false;
   WorkerFailure failure = failure_of_life(life, why);
   const Sequel sequel = make_sequel(life, failure);
   if (stops_at_failure()) settle(life, failure, sequel);

@@ -1,4 +1,5 @@
-/* The whole exchange: a master and its workers, with failures, refusals, a stop and checkpoints.
+/* The whole exchange: a master and its workers, with failures, workers that are given up and begin
+ * again, refusals, a stop and checkpoints.
  *
  *   spin -run exchange.pml                  every run ends well: no deadlock, nothing lost
  *   spin -run -f -ltl all_end exchange.pml  every run ends
@@ -8,7 +9,11 @@
  * sleeps on it wakes.
  *
  *   -DWORKERS=3 -DLETTERS=1   how many, and how many letters each
- *   -DFAILURES=1              one of the workers may fail, anywhere
+ *   -DFAILURES=1              so many workers may fail, anywhere
+ *   -DHANGS=1                 so many may stand still, until they are given up or for ever
+ *   -DGIVE_UPS=1              so many may be given up without a reason
+ *   -DRESTARTS=1              so many may begin again after any of these
+ *   -DFAILURE_STOPS           workers.on_failure = "stop"
  *   -DMASTER_FAILS=1          the master may fail before any letter
  *   -DREFUSALS=1              one letter may be refused
  *   -DCHECKPOINTS=1           one may begin at any time, beside that of the end
@@ -25,6 +30,15 @@
 #endif
 #ifndef FAILURES
 #define FAILURES 0
+#endif
+#ifndef HANGS
+#define HANGS 0
+#endif
+#ifndef GIVE_UPS
+#define GIVE_UPS 0
+#endif
+#ifndef RESTARTS
+#define RESTARTS 0
 #endif
 #ifndef MASTER_FAILS
 #define MASTER_FAILS 0
@@ -44,20 +58,38 @@
 #define NEEDED 1
 #endif
 
-mtype = {idle, posted, answered, left, closed};  /* Mailbox::State */
-mtype = {values, restart, no_more};              /* Mailbox::Reply */
+#if GIVE_UPS > 0 || HANGS > 0
+#define IS_WATCHED 1
+#else
+#define IS_WATCHED 0
+#endif
 
-mtype state[WORKERS] = idle;
-mtype kind[WORKERS] = values;
-byte mark_in[WORKERS];  /* Mailbox::mark */
+#define LIVES (WORKERS * (RESTARTS + 1))
+#define heir_of(b) ((b) + WORKERS)  /* the next life of the same worker */
+#define worker_of(b) ((b) % WORKERS)
+
+mtype = {idle, posted, answered, left, closed, abandoned};  /* Mailbox::State */
+mtype = {values, restart, no_more};                         /* Mailbox::Reply */
+
+/* Of each life, the first ones of all workers first. */
+mtype state[LIVES] = idle;
+mtype kind[LIVES] = values;
+byte mark_in[LIVES];    /* Mailbox::mark, until its worker has laid down */
+bool begins[LIVES];     /* Visit::begin, else a letter */
+bool has_heir[LIVES];   /* Mailbox::heir */
+bool is_over[LIVES], is_given_up[LIVES], stands_still[LIVES];
+byte letters[LIVES];    /* letters of the life that were answered, and of those before it */
+byte current[WORKERS];  /* Lives::current */
+bool fate;              /* Team::fate_ is locked */
 bool rung;              /* the bell, since the master began to look around: Bell::ring, wait */
 bool stop;              /* Team::request_stop */
-byte ended;             /* threads */
+byte started = WORKERS + 2 + IS_WATCHED, ended;  /* threads */
+bool master_ended;
 
-byte out[WORKERS];      /* letters sent that were not absorbed, refused or turned away */
+byte out[LIVES];        /* letters sent that were not absorbed, refused or turned away */
 
 /* What may still happen. */
-byte may_throw = FAILURES;
+byte may_throw = FAILURES, may_hang = HANGS, may_give_up = GIVE_UPS, may_restart = RESTARTS;
 bool master_may_throw = MASTER_FAILS;
 bool may_refuse = REFUSALS;
 byte checkpoints_left = CHECKPOINTS;
@@ -66,6 +98,10 @@ bool master_failed, stopped;
 /* Deposits: each inline is one call under its mutex. */
 byte mark;
 bool checkpoint, is_last, owes[WORKERS], gone[WORKERS];
+byte failed[WORKERS];    /* lives that have failed: what they leave counts for nothing */
+byte served[WORKERS];    /* letters */
+byte in_center[WORKERS]; /* letters that the center of the checkpoint has seen */
+byte left_with[WORKERS]; /* one more than the letters of a replica that its first life has left */
 #define is_whole (!owes[0] && !owes[WORKERS / 2] && !owes[WORKERS - 1])
 #define is_gathering (checkpoint && !is_whole)
 
@@ -76,34 +112,96 @@ inline begin(last) {
     mark++;
     i = 0;
     do
-    :: i < WORKERS -> owes[i] = !gone[i]; seat_mark[i] = mark; i++
+    :: i < WORKERS ->
+      owes[i] = !gone[i];
+      in_center[i] = served[i];
+      assert(owes[i] || left_with[i] == 0 || left_with[i] == served[i] + 1);
+      seat_mark[i] = mark;
+      i++
     :: else -> break
     od;
     i = 0
   }
 }
-#ifdef MISTAKE_IGNORES_MARKS
-inline lay_down(w, m) { skip }
+/* The replica has so many letters behind it. Of a first life, the center has as many. */
+inline put(b, count) {
+  assert(b >= WORKERS || count == in_center[b]);
+  owes[worker_of(b)] = false
+}
+#ifdef MISTAKE_HEARS_THE_DEAD
+#define counts(b) true
 #else
-inline lay_down(w, m) { d_step { if :: m == mark -> owes[w] = false :: else fi } }
+#define counts(b) (failed[worker_of(b)] == (b) / WORKERS)
+#endif
+#ifdef MISTAKE_IGNORES_MARKS
+inline lay_down(b, count) { skip }
+#else
+inline lay_down(b, count) {
+  d_step {
+    if
+    :: counts(b) && mark_in[b] == mark && owes[worker_of(b)] -> put(b, count)
+    :: else
+    fi;
+    mark_in[b] = 0
+  }
+}
 #endif
 #ifdef MISTAKE_LEAVES_NOTHING
-inline leave_replica(w) { skip }
+inline leave_replica(b, count) { skip }
 #else
-inline leave_replica(w) { d_step { gone[w] = true; owes[w] = false } }
+inline leave_replica(b, count) {
+  d_step {
+    if
+    :: counts(b) ->
+      gone[worker_of(b)] = true;
+      if :: b < WORKERS -> left_with[worker_of(b)] = count + 1 :: else fi;
+      if :: owes[worker_of(b)] -> put(b, count) :: else fi
+    :: else
+    fi
+  }
+}
 #endif
+inline give_up_unless_last() {
+  if :: !is_last -> checkpoint = false; forget_debts() :: else fi
+}
+inline forget_debts() {
+  owes[0] = false;
+  owes[WORKERS / 2] = false;
+  owes[WORKERS - 1] = false
+}
 #ifdef MISTAKE_LOSES_NOBODY
+inline bequeath(w) { skip }
 inline lose(w) { skip }
 #else
-inline lose(w) { leave_replica(w) }
+inline bequeath(w) { d_step { gone[w] = true; owes[w] = false; left_with[w] = 0 } }
+inline lose(w) {
+  d_step {
+    if :: owes[w] -> give_up_unless_last() :: else fi;
+    owes[w] = false;
+    gone[w] = true;
+    left_with[w] = 0;
+    failed[w]++
+  }
+}
 #endif
+inline note_failure(b) {  /* Deposits::fail */
+  d_step {
+    failed[worker_of(b)]++;
+    gone[worker_of(b)] = false;
+    left_with[worker_of(b)] = 0;
+    if :: mark_in[b] == mark && owes[worker_of(b)] -> give_up_unless_last() :: else fi
+  }
+}
 
 /* Mailbox. */
-inline change_to_posted(w) {  /* Mailbox::post */
+inline change_to_posted(b, is_letter) {  /* Mailbox::post */
   d_step {
-    out[w]++;
-    assert(state[w] == idle || state[w] == closed);
-    if :: state[w] == idle -> state[w] = posted :: else fi
+    begins[b] = !is_letter;
+    assert(state[b] != posted && state[b] != answered && state[b] != left);
+    if
+    :: state[b] == idle -> state[b] = posted; out[b] = out[b] + is_letter
+    :: else
+    fi
   }
 }
 #ifdef MISTAKE_RINGS_NOT
@@ -111,98 +209,186 @@ inline ring() { skip }
 #else
 inline ring() { rung = true }
 #endif
-inline release(w) {
+inline release(b) {
   d_step {
-    assert(state[w] == answered || state[w] == idle || state[w] == closed);
-    if :: state[w] == answered -> state[w] = idle :: else fi
+    assert(state[b] != posted && state[b] != left);
+    if :: state[b] == answered -> state[b] = idle :: else fi
   }
 }
-inline leave(w) {
+inline leave(b, to_heir) {
 #ifdef MISTAKE_LEAVES_AT_ONCE
-  state[w] = left;
+  atomic { has_heir[b] = to_heir; state[b] = left };
 #else
-  atomic { state[w] != posted -> state[w] = left };
+  atomic { state[b] != posted -> has_heir[b] = to_heir; state[b] = left };
 #endif
   ring()
 }
-inline answer(w, reply) {
+inline answer(b, w, reply) {
   d_step {
-    assert(state[w] == posted);
-    kind[w] = reply;
-    mark_in[w] = seat_mark[w];
+    assert(state[b] == posted);
+    kind[b] = reply;
+    mark_in[b] = seat_mark[w];
     seat_mark[w] = 0;
-    state[w] = answered
+    state[b] = answered
   }
 }
-inline close(w) { d_step { if :: state[w] != left -> state[w] = closed :: else fi } }
+#define is_over_for_good(b) (state[b] == left || state[b] == abandoned)
+inline close(b) { d_step { if :: !is_over_for_good(b) -> state[b] = closed :: else fi } }
 
-/* A worker. Worker::wait_for_reply */
-inline wait_for_reply(w) {
-  d_step {
-    state[w] != posted;
-    is_closed = state[w] == closed || (state[w] == answered && kind[w] == no_more);
-    kind[w] = values;
-    seen = mark_in[w];
-    mark_in[w] = 0
+/* Team */
+inline lock() { atomic { !fate -> fate = true } }
+inline unlock() { fate = false }
+
+/* Whether a life may follow: steps have to be left, and the run not to be stopped. */
+inline make_sequel(b) {
+  atomic {
+    if
+    :: may_restart > 0 && !stop && letters[b] < LETTERS ->
+      may_restart--;
+      letters[heir_of(b)] = letters[b];
+      current[worker_of(b)] = heir_of(b);
+      heir = true
+    :: else -> heir = false
+    fi
   }
 }
-inline lay_down_as_posted(w) {
+#ifdef FAILURE_STOPS
+inline settle(b) {
+  lose(worker_of(b));
+  stop = true
+}
+#else
+#ifdef MISTAKE_FORGETS_THE_FAILURE
+inline note_failed(b) { skip }
+#else
+inline note_failed(b) { note_failure(b) }
+#endif
+inline settle(b) {
+  note_failed(b);
   if
-  :: atomic { seen > 0 -> lay_down(w, seen); seen = 0 }
-  :: atomic { seen == 0 }
+  :: atomic { heir -> started++; run Worker(heir_of(b)) }
+  :: atomic { !heir } -> bequeath(worker_of(b))
   fi
 }
-inline may_fail() {
+#endif
+inline leave_late(b) {
+  if
+  :: atomic { is_given_up[b] }
+  :: atomic { !is_given_up[b] } -> leave(b, false)
+  fi
+}
+
+/* A worker. Worker::wait_for_reply */
+inline wait_for_reply(b) {
+  d_step {
+    state[b] != posted;
+    is_closed = state[b] == closed || state[b] == abandoned ||
+                (state[b] == answered && kind[b] == no_more);
+    kind[b] = values
+  }
+}
+inline lay_down_as_posted(b) {
+  if
+  :: atomic { mark_in[b] > 0 -> lay_down(b, count) }
+  :: atomic { mark_in[b] == 0 }
+  fi
+}
+/* While it reads, computes or steps. One that is given up may never move again. */
+inline may_fail(b) {
   if
   :: may_throw > 0 -> may_throw--; goto throws
+  :: may_hang > 0 -> may_hang--; stands_still[b] = true; goto hangs
+  :: is_given_up[b] -> goto hangs
   :: true
   fi
 }
 
 proctype Worker(byte me) {
-  byte letter, seen;
-  bool is_closed;
+  byte count = letters[me];
+  bool is_closed, heir;
+  bool has_begun = me < WORKERS, had_last;
   do
-  :: atomic { letter == LETTERS || is_closed || stop -> break }  /* Worker::run */
-  :: atomic { letter < LETTERS && !is_closed && !stop -> may_fail(); /* its data */ change_to_posted(me) };
+  :: atomic { count == LETTERS || is_closed || stop || state[me] == abandoned -> break }  /* run */
+  :: atomic { !(count == LETTERS || is_closed || stop || state[me] == abandoned) ->
+      if
+      :: has_begun -> may_fail(me); /* its data */ change_to_posted(me, true)
+      :: else -> change_to_posted(me, false)  /* begin_again */
+      fi };
     ring();
-    atomic { may_fail(); /* its gradient */ wait_for_reply(me) };
+    atomic {
+      if :: has_begun -> may_fail(me) /* its gradient */ :: else fi;
+      wait_for_reply(me)
+    };
     lay_down_as_posted(me);
     atomic {
       if
+      :: !has_begun && !is_closed -> release(me); has_begun = true
+      :: has_begun && !is_closed -> may_fail(me);  /* its step */ release(me); count++; letters[me] = count
       :: is_closed
-      :: else -> may_fail();  /* its step */ release(me); letter++
       fi
     }
   od;
   atomic {
     if
-    :: !is_closed && letter < LETTERS -> leave_replica(me)  /* Worker::leave(Stage::step) */
+    :: !is_closed && count < LETTERS -> leave_replica(me, count)  /* Worker::leave(Stage::step) */
     :: else
     fi
   };
 #ifdef LAST_LETTER
   if
-  :: atomic { !is_closed -> change_to_posted(me) }; ring();
+  :: atomic { !is_closed && has_begun -> change_to_posted(me, true) }; ring();
     wait_for_reply(me);
     lay_down_as_posted(me);
-    release(me)
-  :: atomic { is_closed }
+    atomic { if :: !is_closed -> release(me); had_last = true :: else fi }
+  :: atomic { is_closed || !has_begun }
   fi;
 #endif
   atomic {
     if
-    :: !is_closed && letter == LETTERS -> leave_replica(me)  /* Worker::leave(Stage::nothing) */
+    :: !is_closed && count == LETTERS -> leave_replica(me, count + had_last)
     :: else
     fi
   };
-  leave(me);  /* ~Worker */
-  atomic { ended++; goto end };
+  lock();  /* Team::end */
+  if
+  :: atomic { is_over[me] } -> leave_late(me)
+  :: atomic { !is_over[me] -> is_over[me] = true } -> leave(me, false)
+  fi;
+  atomic { unlock(); ended++; goto end };
 throws:
-  leave(me);                 /* ~Worker */
-  atomic { lose(me); ended++ }  /* Team::report_failure */
+#ifndef MISTAKE_LEAVES_AT_ONCE
+  state[me] != posted;  /* ~Worker */
+#endif
+  atomic {  /* lay_down_if_owed: unless the device is lost */
+    if
+    :: state[me] == answered && mark_in[me] > 0 -> lay_down(me, count)
+    :: true
+    fi
+  };
+  lock();  /* Team::fail */
+  if
+  :: atomic { is_over[me] } -> leave_late(me)
+  :: atomic { !is_over[me] -> is_over[me] = true };
+    make_sequel(me);
+    settle(me);
+    leave(me, heir)
+  fi;
+  atomic { unlock(); ended++; goto end };
+hangs:
+  atomic { is_given_up[me] -> ended++ };
 end:
   skip
+}
+
+/* Master::look_at */
+inline look_at(w) {
+  do
+  :: is_over_for_good(seat[w]) && has_heir[seat[w]] ->
+    seat[w] = heir_of(seat[w]);
+    if :: master_failed && !is_over_for_good(seat[w]) -> state[seat[w]] = closed :: else fi
+  :: is_over_for_good(seat[w]) && !has_heir[seat[w]] -> looked[w] = left; break
+  :: else -> looked[w] = state[seat[w]]; break
+  od
 }
 
 /* Master::have_all_left */
@@ -212,7 +398,7 @@ inline look_around() {
     i = 0;
     do
     :: i < WORKERS ->
-      looked[i] = state[i];
+      look_at(i);
       all_left = all_left && looked[i] == left;
       i++
     :: else -> break
@@ -262,11 +448,13 @@ inline count_ready() {
   }
 }
 
-/* Master::absorb, refuse */
+/* Master::absorb, refuse, begin_again */
 inline serve(w) {
   if
-  :: atomic { may_refuse -> may_refuse = false; out[w]--; answer(w, restart) }
-  :: atomic { out[w]--; answer(w, values) }
+  :: atomic { begins[seat[w]] -> answer(seat[w], w, restart) }
+  :: atomic { !begins[seat[w]] && may_refuse ->
+      may_refuse = false; out[seat[w]]--; served[w]++; answer(seat[w], w, restart) }
+  :: atomic { !begins[seat[w]] -> out[seat[w]]--; served[w]++; answer(seat[w], w, values) }
   fi
 }
 
@@ -276,7 +464,8 @@ inline serve_round() {
   do
   :: i < WORKERS ->
     if
-    :: looked[i] == posted && stopped && some_left -> out[i]--; answer(i, no_more)
+    :: looked[i] == posted && stopped && some_left ->
+      out[seat[i]] = out[seat[i]] - !begins[seat[i]]; answer(seat[i], i, no_more)
     :: looked[i] == posted && !(stopped && some_left) -> serve(i)
     :: else
     fi;
@@ -296,9 +485,11 @@ inline serve_round() {
 
 proctype Master() {
   mtype looked[WORKERS] = idle;
+  byte seat[WORKERS];  /* lives */
   byte seat_mark[WORKERS];
   byte i, ready;
   bool all_left, some_left;
+  d_step { do :: i < WORKERS -> seat[i] = i; i++ :: else -> i = 0; break od };
   do
   :: true ->  /* Master::serve */
 #ifdef MISTAKE_LOOKS_BEFORE_THE_BELL
@@ -318,14 +509,14 @@ proctype Master() {
     :: atomic { ready < NEEDED && !all_left -> forget_the_look(); rung }  /* Bell::wait */
     fi
   od;
-  atomic { ended++; goto end };
+  atomic { ended++; master_ended = true; goto end };
 fails:
   forget_the_look();
   master_failed = true;
   stop = true;  /* Team's on_failure */
 #ifndef MISTAKE_CLOSES_NOTHING
   do
-  :: i < WORKERS -> close(i); i++
+  :: i < WORKERS -> close(seat[i]); i++
   :: else -> i = 0; break
   od;
 #endif
@@ -338,7 +529,7 @@ fails:
     :: atomic { !all_left -> forget_the_look(); rung }
     fi
   od;
-  ended++;
+  atomic { ended++; master_ended = true };
 end:
   skip
 }
@@ -350,24 +541,86 @@ proctype Main() {
   fi
 }
 
-#define THREADS (WORKERS + 2)
-ltl all_end { <> (ended == THREADS) }
+#if IS_WATCHED
+/* Mailbox::can_be_abandoned */
+#ifdef MISTAKE_WAITS_AFTER_THE_END
+#define may_be_given_up(b) (state[b] == idle || state[b] == answered)
+#else
+#define may_be_given_up(b) (state[b] == idle || state[b] == answered || state[b] == closed)
+#endif
+/* Team::give_up of a life. */
+inline give_up(b) {
+  lock();
+  if
+  :: atomic { is_over[b] || !may_be_given_up(b) }
+  :: atomic { !is_over[b] && may_be_given_up(b) };
+    make_sequel(b);
+#ifdef FAILURE_STOPS
+    settle(b);
+#endif
+    atomic {  /* Mailbox::abandon */
+      if
+      :: may_be_given_up(b) ->
+        has_heir[b] = heir;
+        state[b] = abandoned;
+        is_given_up[b] = true;
+        rung = true
+      :: else
+      fi
+    };
+#ifdef FAILURE_STOPS
+    is_over[b] = true
+#else
+    if
+    :: atomic { is_given_up[b] -> is_over[b] = true }; settle(b)
+    :: atomic { !is_given_up[b] ->
+        if :: heir -> may_restart++; current[worker_of(b)] = b :: else fi }  /* take_back */
+    fi
+#endif
+  fi;
+  heir = false;
+  unlock()
+}
+
+#define stands(w) (stands_still[current[w]] && !is_given_up[current[w]])
+/* Whoever joins the team looks after it. */
+proctype Watchdog() {
+  byte b;
+  bool heir;
+  do
+  :: atomic { master_ended -> ended++; break }
+  :: atomic { may_give_up > 0 -> may_give_up--;
+      if :: b = current[0] :: b = current[WORKERS / 2] :: b = current[WORKERS - 1] fi };
+    give_up(b); b = 0
+  :: atomic { stands(0) && may_be_given_up(current[0]) -> b = current[0] }; give_up(b); b = 0
+  :: atomic { stands(WORKERS / 2) && may_be_given_up(current[WORKERS / 2]) ->
+      b = current[WORKERS / 2] }; give_up(b); b = 0
+  :: atomic { stands(WORKERS - 1) && may_be_given_up(current[WORKERS - 1]) ->
+      b = current[WORKERS - 1] }; give_up(b); b = 0
+  od
+}
+#endif
+
+ltl all_end { <> (ended == started) }
 
 init {
   byte w;
   atomic {
     w = 0;
-    do :: w < WORKERS -> run Worker(w); w++ :: else -> break od;
+    do :: w < WORKERS -> current[w] = w; run Worker(w); w++ :: else -> break od;
     run Master();
+#if IS_WATCHED
+    run Watchdog();
+#endif
     run Main()
   }
-  ended == THREADS;
+  ended == started;
   d_step {
     w = 0;
     do
-    :: w < WORKERS ->
-      assert(state[w] == left);
-      assert(master_failed || out[w] == 0);
+    :: w < LIVES ->
+      assert(is_over_for_good(w) || w > current[worker_of(w)]);
+      assert(master_failed || is_given_up[w] || out[w] == 0);
       w++
     :: else -> break
     od;

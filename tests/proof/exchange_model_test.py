@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """tests/proof/exchange_model_test.py: does every run of the exchange end, with nothing lost?
 
-SPIN goes through all states of exchange.pml, with three workers and one kind of fault, and with two
-workers and all kinds; $EASGD_PROOF=large has three workers and every kind, in minutes. What it finds
-must be found: the same with something forgotten. Exit code 77 without SPIN.
+SPIN goes through all states of exchange.pml: three workers of which one fails, two with faults of
+all kinds, and two of which one fails, stands still or is given up and begins again, or does not;
+$EASGD_PROOF=large has more of each, in minutes. What it finds must be found: the same with something
+forgotten. Exit code 77 without SPIN.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ import unittest
 from pathlib import Path
 
 MODEL = Path(__file__).resolve().with_name("exchange.pml")
-MEGABYTES = "1024"
+MEGABYTES = "4096" if os.environ.get("EASGD_PROOF") == "large" else "1024"
 
 ALL_FAULTS = ["-DFAILURES=1", "-DMASTER_FAILS=1", "-DREFUSALS=1", "-DCHECKPOINTS=1"]
 ROUNDS = ["-DSYNCHRONOUS", "-DLAST_LETTER"]
+HANGS = ["-DHANGS=1", "-DRESTARTS=1"]
 
 
 def explore(*options: str, claim: bool = False) -> str:
@@ -55,8 +57,19 @@ class Exchange(unittest.TestCase):
         self.check_sound("-DWORKERS=2", *ALL_FAULTS)
         self.check_sound("-DWORKERS=2", *ROUNDS, *ALL_FAULTS)
 
+    def test_who_fails_or_stands_still_begins_again(self):
+        self.check_sound("-DWORKERS=2", "-DFAILURES=2", "-DRESTARTS=1")
+        self.check_sound("-DWORKERS=2", *HANGS)
+        self.check_sound("-DWORKERS=2", *HANGS, *ROUNDS, "-DCHECKPOINTS=1")
+        self.check_sound("-DWORKERS=2", "-DHANGS=1", "-DMASTER_FAILS=1")
+
+    def test_who_is_given_up_may_come_back(self):
+        self.check_sound("-DWORKERS=2", "-DGIVE_UPS=1", "-DCHECKPOINTS=1")
+        self.check_sound("-DWORKERS=2", "-DGIVE_UPS=1", "-DFAILURE_STOPS")
+
     def test_every_run_ends(self):
         self.check_sound("-DWORKERS=2", "-DFAILURES=1", "-DMASTER_FAILS=1", claim=True)
+        self.check_sound("-DWORKERS=2", "-DHANGS=1", "-DMASTER_FAILS=1", claim=True)
 
     @unittest.skipUnless(os.environ.get("EASGD_PROOF") == "large", "for EASGD_PROOF=large")
     def test_large(self):
@@ -64,6 +77,11 @@ class Exchange(unittest.TestCase):
             self.check_sound(fault)
             self.check_sound(fault, *ROUNDS)
         self.check_sound("-DWORKERS=2", "-DLETTERS=2", *ALL_FAULTS)
+        self.check_sound("-DWORKERS=2", *ALL_FAULTS, "-DRESTARTS=1")
+        self.check_sound("-DWORKERS=2", "-DGIVE_UPS=1", "-DRESTARTS=1")
+        self.check_sound("-DWORKERS=2", *HANGS, "-DCHECKPOINTS=1")
+        self.check_sound("-DWORKERS=2", *HANGS, "-DMASTER_FAILS=1")
+        self.check_sound("-DWORKERS=2", *HANGS, claim=True)
         self.check_sound(claim=True)
 
     def test_mistakes_are_found(self):
@@ -74,7 +92,10 @@ class Exchange(unittest.TestCase):
                 ("LOSES_NOBODY", ["-DFAILURES=1"], r"is_last"),
                 ("LEAVES_NOTHING", [], r"is_last"),
                 ("IGNORES_MARKS", ROUNDS, r"is_last"),
-                ("CLOSES_NOTHING", ["-DMASTER_FAILS=1"], "invalid end state")]:
+                ("CLOSES_NOTHING", ["-DMASTER_FAILS=1"], "invalid end state"),
+                ("WAITS_AFTER_THE_END", ["-DHANGS=1", "-DMASTER_FAILS=1"], "invalid end state"),
+                ("FORGETS_THE_FAILURE", HANGS, r"is_last"),
+                ("HEARS_THE_DEAD", ["-DGIVE_UPS=1", "-DRESTARTS=1"], r"left_with")]:
             with self.subTest(mistake=mistake):
                 self.assertRegex(explore("-DWORKERS=2", f"-DMISTAKE_{mistake}", *options), found)
 

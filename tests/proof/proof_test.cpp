@@ -14,6 +14,7 @@
 #include "exchange_scenario.h"
 #include "heir_scenario.h"
 #include "snapshot_scenario.h"
+#include "standstill_scenario.h"
 
 using namespace easgd;
 using namespace easgd::proof;
@@ -160,6 +161,10 @@ TEST_CASE("a worker that is given up, its heir or none, and a master: sound in e
   for (const Seat seat : {Seat::to_heir, Seat::to_nobody}) {
     check_all_states({"given up", [=]() -> Scenario* { return new HeirScenario(letters, seat); }});
   }
+}
+
+TEST_CASE("a worker that stands still while its master fails is given up in every state") {
+  check_all_states({"stands still", [] { return new StandstillScenario(); }});
 }
 
 TEST_CASE("a weaker order is found out, or shown not to matter") {
