@@ -118,8 +118,8 @@ class Mailbox {
 
   /// No letter is out, and the worker has not left.
   bool can_be_abandoned() const { return can_be_abandoned(state()); }
-  /// If so, lets the master know that there will be no other letter, and who takes the seat. Returns
-  /// whether it did.
+  /// If so, lets the master know that there will be no other letter, and who takes the seat.
+  /// Returns whether it did.
   bool abandon(const Member* heir);
 
  private:
