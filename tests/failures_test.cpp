@@ -266,10 +266,8 @@ TEST_CASE("a worker that fails at once whenever it begins again is gone after th
         CAPTURE(name);
         CAPTURE(order);
         bed.toy.order = bed.orders[order];
-        std::mutex mutex;
         std::vector<WorkerFailure> failures;
         bed.toy.on_worker_failure = [&](const WorkerFailure& failure) {
-          const std::lock_guard lock(mutex);
           failures.push_back(failure);
         };
         const End end = run(bed.toy, {});
@@ -318,9 +316,14 @@ TEST_CASE(
     bed.toy.order = bed.orders[order];
     inject(bed.toy, {"worker 0 throws from step 5 to 99", "worker 1 throws from step 5 to 99",
                      "worker 2 throws from step 5 to 99"});
+    std::vector<After> ends;
+    bed.toy.on_worker_failure = [&](const WorkerFailure& failure) {
+      if (failure.after != After::begins_again) ends.push_back(failure.after);
+    };
     const End all = run(bed.toy, {});
     CHECK(all.error.find("debug.fail: worker") != std::string::npos);
     CHECK(all.failed == 3);
+    CHECK(ends == std::vector{After::is_gone, After::is_gone, After::run_ends});
     // Whoever goes on has them again.
     REQUIRE(!all.checkpoints.empty());
     bed.toy.change = {};

@@ -68,7 +68,9 @@ struct TeamOptions {
     const Checkpoint* resumed = nullptr;  ///< that the run goes on from; outlives start()
     double seconds = 0;                   ///< training time that it has behind it
   } checkpoints = {};
-  /// On the worker's thread, or that of give_up(), once it has failed; `seconds` of training time.
+  /// On the worker's thread, or that of give_up(), once it has failed; one at a time, in their
+  /// order, and before on_begin of what follows a failure that was not given up. `seconds` of
+  /// training time.
   std::function<void(const WorkerFailure&, double seconds)> on_failure = {};
   /// On the master's thread, when a worker that has failed is given the center.
   std::function<void(const Beginning&, double seconds)> on_begin = {};

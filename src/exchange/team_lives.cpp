@@ -113,7 +113,7 @@ void Team::leave_late(Life& life) {
 /// In a catch block of the worker's thread.
 void Team::fail(Life& life, bool made) {
   const std::string why = failure_of(std::current_exception()).message;
-  std::unique_lock lock(fate_);
+  const std::lock_guard lock(fate_);
   if (std::exchange(life.is_over, true)) return leave_late(life);  // nobody wants to know why
   if (!made && !life.begins) {
     making_error_.record();
@@ -127,15 +127,14 @@ void Team::fail(Life& life, bool made) {
   WorkerFailure failure = failure_of_life(life, why);
   const Sequel sequel = make_sequel(life, failure);
   settle(life, failure, sequel);
+  report(failure);  // before anybody can tell of the heir
   life.mailbox.leave(sequel.member());
-  lock.unlock();
-  report(failure);
 }
 
 /// Who sees a worker gone whose failure ends the run sees the stop. So the stop comes first, and
 /// the worker may have moved meanwhile: then it leaves on its own.
 bool Team::give_up(std::size_t worker, const std::string& why) {
-  std::unique_lock lock(fate_);
+  const std::lock_guard lock(fate_);
   Life& life = lives_.current(worker);
   if (life.is_over || !life.mailbox.can_be_abandoned()) return false;
   WorkerFailure failure = failure_of_life(life, why);
@@ -153,7 +152,6 @@ bool Team::give_up(std::size_t worker, const std::string& why) {
     worker_error_.record();
   }
   if (!stops_at_failure()) settle(life, failure, sequel);
-  lock.unlock();
   report(failure);
   return true;
 }
@@ -203,7 +201,7 @@ void Team::settle(Life& life, WorkerFailure& failure, const Sequel& sequel) {
   }
   if (deposits_) deposits_->fail(life.worker, life.mailbox.mark());
   if (!sequel.heir) {
-    ++failed_;
+    if (++failed_ == workers()) failure.after = WorkerFailure::After::run_ends;
     return note_gone(
         life, failure.step,
         sequel.next ? Worker::left_for(*sequel.next) : Worker::left_by_gone(failure.step));
@@ -231,6 +229,7 @@ bool Team::start_heir(Life& heir) {
   }
 }
 
+/// With fate_ locked: failures are told in the order in which they come.
 void Team::report(const WorkerFailure& failure) {
   try {
     if (options_.on_failure) options_.on_failure(failure, seconds());
