@@ -17,10 +17,8 @@
 #include "kernels/fft_conv2d.h"
 
 #include <dnnl.h>
-#include <omp.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 #include <new>
 #include <numeric>
@@ -84,7 +82,7 @@ struct Grid {
   int size() const { return height() * width(); }
 };
 
-/// Transforms one tensor, kChunk lanes of a channel at a time, in one thread's scratch memory.
+/// Transforms one tensor, kChunk lanes of a channel at a time, in scratch memory.
 class Transform {
  public:
   Transform(const Grid& grid, const Layout& layout, const Spectra& spectra, float* scratch)
@@ -294,110 +292,130 @@ Grid checked_grid(const Conv2dShape& s) {
   return grid;
 }
 
+/// The kernels of all pairs of channels side by side.
+Layout weight_layout(const Conv2dShape& s) {
+  return {1,
+          s.kernel_height,
+          s.kernel_width,
+          s.out_channels * s.in_channels,
+          0,
+          1,
+          s.kernel_height * s.kernel_width,
+          0};
+}
+
+/// For the calling thread, of its own, until it asks again.
+float* scratch_of_thread(std::size_t floats) {
+  thread_local Buffer buffer;
+  if (buffer.size() < floats) buffer = host_buffer(floats);
+  return buffer.data();
+}
+
 }  // namespace
+
+class FftConv2d::Weights::Plan {
+ public:
+  explicit Plan(const Conv2dShape& shape)
+      : grid_(checked_grid(shape)),
+        layout_(weight_layout(shape)),
+        stride_(round_up(layout_.lanes, kCacheLine)),
+        spectra_(grid_.size(), 1, stride_) {}
+
+  std::size_t tasks() const { return std::size_t((layout_.lanes + kChunk - 1) / kChunk); }
+  void transform(const float* weight, std::size_t task) const {
+    transform_of(spectra_).forward(weight, 0, int(task) * kChunk);
+  }
+  void gradient(float* dweight, std::size_t task) const;
+  const Spectra& spectra() const { return spectra_; }
+  /// Of the gradient of one more piece.
+  Spectra& add_piece() {
+    return *gradients_.emplace_back(std::make_unique<Spectra>(grid_.size(), 1, stride_));
+  }
+  std::size_t bytes() const {
+    return (1 + gradients_.size()) * spectra_.buffer.size() * sizeof(float);
+  }
+
+ private:
+  Transform transform_of(const Spectra& spectra) const {
+    return {grid_, layout_, spectra, scratch_of_thread(Transform::scratch_size(grid_, layout_))};
+  }
+
+  Grid grid_;
+  Layout layout_;
+  int stride_;
+  Spectra spectra_;                                  // [F][K * C]
+  std::vector<std::unique_ptr<Spectra>> gradients_;  // [F][K * C] of each piece
+};
+
+void FftConv2d::Weights::Plan::gradient(float* dweight, std::size_t task) const {
+  const Spectra& sum = *gradients_.front();
+  const int begin = int(task) * kChunk, end = std::min(begin + kChunk, stride_);
+  for (std::size_t piece = 1; piece < gradients_.size(); ++piece) {
+    for (int p = 0; p < grid_.size(); ++p) {
+      float* to = sum.plane(p);
+      const float* from = gradients_[piece]->plane(p);
+      for (int i = begin; i < end; ++i) to[i] += from[i];
+    }
+  }
+  transform_of(sum).inverse(dweight, 0, begin);
+}
 
 class FftConv2d::Plan {
  public:
-  explicit Plan(const Conv2dShape& shape);
-  void forward(const float* x, const float* weight, const float* bias, float* y);
-  void backward(const float* dy, float* dx, float* dweight, float* dbias);
-  std::size_t bytes() const;
+  Plan(const Conv2dShape& shape, Weights& weights);
+  void forward(const float* x, const float* bias, float* y);
+  void backward(const float* dy, float* dx, float* dbias);
+  std::size_t bytes() const { return (x_.buffer.size() + y_.buffer.size()) * sizeof(float); }
 
  private:
-  void to_spectra(const float* tensor, const Layout& layout, const Spectra& spectra);
-  void from_spectra(const Spectra& spectra, const Layout& layout, float* tensor);
   /// Calls step(transform, channel, lane) for every chunk of a tensor.
   template <class Step>
-  void for_each_chunk(const Layout& layout, const Spectra& spectra, Step step);
-  /// Calls step(frequency, scratch) for every frequency.
-  template <class Step>
-  void for_each_frequency(Step step);
+  void for_each_chunk(const Layout& layout, const Spectra& spectra, Step step) const;
   void multiply_forward(Frequency f, float* scratch) const;
   void multiply_backward(Frequency f, bool need_dx, float* scratch) const;
-  std::size_t scratch_size() const;
-  int team() const { return std::min(omp_get_max_threads(), max_team_); }
-  float* scratch() const { return scratch_.data() + omp_get_thread_num() * scratch_stride_; }
+  float* scratch_of_products() const;
 
   int out_channels_, in_channels_;
   Grid grid_;
-  Layout x_layout_, y_layout_, weight_layout_;
+  Layout x_layout_, y_layout_;
   std::vector<Frequency> frequencies_;
-  float scale_;      // 1 / F
-  int stride_;       // of the batch in the spectra of x and y
-  Spectra weight_;   // [F][K * C]
-  Spectra dweight_;  // [F][K * C]
-  Spectra x_;        // [F][C][stride_], after backward() of dx
-  Spectra y_;        // [F][K][stride_], after backward() of dy
-  int max_team_;
-  std::size_t scratch_stride_;
-  Buffer scratch_;  // [max_team_][scratch_stride_]
+  float scale_;  // 1 / F
+  int stride_;   // of the batch in the spectra of x and y
+  const Spectra& weight_;
+  Spectra& dweight_;
+  Spectra x_;  // [F][C][stride_], after backward() of dx
+  Spectra y_;  // [F][K][stride_], after backward() of dy
 };
 
-FftConv2d::Plan::Plan(const Conv2dShape& s)
+FftConv2d::Plan::Plan(const Conv2dShape& s, Weights& weights)
     : out_channels_(s.out_channels),
       in_channels_(s.in_channels),
       grid_(checked_grid(s)),
       x_layout_(batch_layout(s, s.in_channels, s.height, s.width, 0)),
       y_layout_(batch_layout(s, s.out_channels, s.out_height(), s.out_width(), s.pad)),
-      weight_layout_({1, s.kernel_height, s.kernel_width, s.out_channels * s.in_channels, 0, 1,
-                      s.kernel_height * s.kernel_width, 0}),
       frequencies_(list_frequencies(grid_)),
       scale_(1.0f / static_cast<float>(grid_.size())),
       // An odd number of lines, for the sake of the cache sets.
       stride_((round_up(s.batch, kCacheLine) / kCacheLine | 1) * kCacheLine),
-      weight_(grid_.size(), 1, round_up(weight_layout_.lanes, kCacheLine)),
-      dweight_(grid_.size(), 1, weight_.stride),
+      weight_(weights.plan_->spectra()),
+      dweight_(weights.plan_->add_piece()),
       x_(grid_.size(), s.in_channels, stride_),
-      y_(grid_.size(), s.out_channels, stride_),
-      max_team_(std::max(omp_get_max_threads(), omp_get_num_procs())),
-      scratch_stride_((scratch_size() / kCacheLine + 2) * kCacheLine),
-      scratch_(host_buffer(std::size_t(max_team_) * scratch_stride_)) {}
+      y_(grid_.size(), s.out_channels, stride_) {}
 
-std::size_t FftConv2d::Plan::scratch_size() const {
-  const std::size_t weights = out_channels_ * in_channels_;
-  const std::size_t product = weights + 2 * (in_channels_ + out_channels_) * std::size_t(stride_);
-  return std::max({product, Transform::scratch_size(grid_, x_layout_),
-                   Transform::scratch_size(grid_, y_layout_),
-                   Transform::scratch_size(grid_, weight_layout_)});
+float* FftConv2d::Plan::scratch_of_products() const {
+  const std::size_t weights = std::size_t(out_channels_) * std::size_t(in_channels_);
+  return scratch_of_thread(weights +
+                           2 * std::size_t(in_channels_ + out_channels_) * std::size_t(stride_));
 }
 
 template <class Step>
-void FftConv2d::Plan::for_each_chunk(const Layout& layout, const Spectra& spectra, Step step) {
-#pragma omp parallel num_threads(team())
-  {
-    const Transform transform(grid_, layout, spectra, scratch());
-#pragma omp for collapse(2)
-    for (int channel = 0; channel < layout.channels; ++channel) {
-      for (int lane = 0; lane < layout.lanes; lane += kChunk) step(transform, channel, lane);
-    }
+void FftConv2d::Plan::for_each_chunk(const Layout& layout, const Spectra& spectra,
+                                     Step step) const {
+  const Transform transform(grid_, layout, spectra,
+                            scratch_of_thread(Transform::scratch_size(grid_, layout)));
+  for (int channel = 0; channel < layout.channels; ++channel) {
+    for (int lane = 0; lane < layout.lanes; lane += kChunk) step(transform, channel, lane);
   }
-}
-
-void FftConv2d::Plan::to_spectra(const float* tensor, const Layout& layout,
-                                 const Spectra& spectra) {
-  for_each_chunk(layout, spectra, [=](const Transform& transform, int channel, int lane) {
-    transform.forward(tensor, channel, lane);
-  });
-}
-
-void FftConv2d::Plan::from_spectra(const Spectra& spectra, const Layout& layout, float* tensor) {
-  for_each_chunk(layout, spectra, [=](const Transform& transform, int channel, int lane) {
-    transform.inverse(tensor, channel, lane);
-  });
-}
-
-template <class Step>
-void FftConv2d::Plan::for_each_frequency(Step step) {
-  std::atomic<bool> failed = false;  // an exception must not leave a parallel region
-#pragma omp parallel for schedule(dynamic) num_threads(team())
-  for (std::size_t i = 0; i < frequencies_.size(); ++i) {
-    try {
-      step(frequencies_[i], scratch());
-    } catch (const std::bad_alloc&) {
-      failed = true;
-    }
-  }
-  if (failed) throw std::bad_alloc();
 }
 
 /// With w = a + ib and x = c + id, conj(w) x = (a - b) c + b (c + d) + i [(a - b) c - a (c - d)].
@@ -454,36 +472,54 @@ void FftConv2d::Plan::multiply_backward(Frequency f, bool need_dx, float* scratc
   for_dx.add(-scale_, w.re, dy_difference, dx.im);
 }
 
-void FftConv2d::Plan::forward(const float* x, const float* weight, const float* bias, float* y) {
-  to_spectra(weight, weight_layout_, weight_);
-  to_spectra(x, x_layout_, x_);
-  for_each_frequency([this](Frequency f, float* scratch) { multiply_forward(f, scratch); });
+void FftConv2d::Plan::forward(const float* x, const float* bias, float* y) {
+  for_each_chunk(x_layout_, x_, [x](const Transform& transform, int channel, int lane) {
+    transform.forward(x, channel, lane);
+  });
+  float* const scratch = scratch_of_products();
+  for (const Frequency& f : frequencies_) multiply_forward(f, scratch);
   for (int k = 0; bias && k < out_channels_; ++k) {  // plane 0 holds the sums of the grids
     float* sums = y_.plane(0) + k * stride_;
     for (int n = 0; n < y_layout_.lanes; ++n) sums[n] += bias[k];
   }
-  from_spectra(y_, y_layout_, y);
+  for_each_chunk(y_layout_, y_, [y](const Transform& transform, int channel, int lane) {
+    transform.inverse(y, channel, lane);
+  });
 }
 
-void FftConv2d::Plan::backward(const float* dy, float* dx, float* dweight, float* dbias) {
-  to_spectra(dy, y_layout_, y_);
+void FftConv2d::Plan::backward(const float* dy, float* dx, float* dbias) {
+  for_each_chunk(y_layout_, y_, [dy](const Transform& transform, int channel, int lane) {
+    transform.forward(dy, channel, lane);
+  });
   for (int k = 0; dbias && k < out_channels_; ++k) {
     const float* sums = y_.plane(0) + k * stride_;
     dbias[k] = std::accumulate(sums, sums + y_layout_.lanes, 0.0f);
   }
-  for_each_frequency(
-      [this, dx](Frequency f, float* scratch) { multiply_backward(f, dx != nullptr, scratch); });
-  if (dx) from_spectra(x_, x_layout_, dx);
-  from_spectra(dweight_, weight_layout_, dweight);
+  float* const scratch = scratch_of_products();
+  for (const Frequency& f : frequencies_) multiply_backward(f, dx != nullptr, scratch);
+  if (!dx) return;
+  for_each_chunk(x_layout_, x_, [dx](const Transform& transform, int channel, int lane) {
+    transform.inverse(dx, channel, lane);
+  });
 }
 
-std::size_t FftConv2d::Plan::bytes() const {
-  std::size_t floats = scratch_.size();
-  for (const Spectra* spectra : {&weight_, &dweight_, &x_, &y_}) floats += spectra->buffer.size();
-  return floats * sizeof(float);
+FftConv2d::Weights::Weights(const Conv2dShape& shape) : plan_(std::make_unique<Plan>(shape)) {}
+FftConv2d::Weights::~Weights() = default;
+std::size_t FftConv2d::Weights::tasks() const {
+  return plan_->tasks();
+}
+void FftConv2d::Weights::transform(const float* weight, std::size_t task) {
+  plan_->transform(weight, task);
+}
+void FftConv2d::Weights::gradient(float* dweight, std::size_t task) {
+  plan_->gradient(dweight, task);
+}
+std::size_t FftConv2d::Weights::bytes() const {
+  return plan_->bytes();
 }
 
-FftConv2d::FftConv2d(const Conv2dShape& shape) : plan_(std::make_unique<Plan>(shape)) {}
+FftConv2d::FftConv2d(const Conv2dShape& shape, Weights& weights)
+    : plan_(std::make_unique<Plan>(shape, weights)) {}
 FftConv2d::~FftConv2d() = default;
 FftConv2d::FftConv2d(FftConv2d&&) noexcept = default;
 FftConv2d& FftConv2d::operator=(FftConv2d&&) noexcept = default;
@@ -492,7 +528,7 @@ FftConv2d& FftConv2d::operator=(FftConv2d&&) noexcept = default;
 // oneDNN's direct convolution: kernels of 1x1 to 9x9, 1 to 128 channels, 6x6 to 28x28 pixels,
 // batches of 1 to 128. It comes within about 30 % of the times measured, but takes the direct
 // method for faster than it is with 1 or 3 input channels, whose dx is seldom needed.
-bool FftConv2d::worth_it(const Conv2dShape& s) {
+bool FftConv2d::worth_it(const Conv2dShape& s, int pieces) {
   constexpr double kDirectRate = 60, kProductRate = 75;  // floating point operations per ns
   constexpr double kTransform = 2, kCall = 500;          // ns per number, ns per matrix product
   constexpr double kMargin = 1.25;
@@ -502,7 +538,7 @@ bool FftConv2d::worth_it(const Conv2dShape& s) {
   const double taps = 1.0 * s.out_height() * s.out_width() * s.kernel_height * s.kernel_width;
   const double direct = 6 * n * k * c * taps / kDirectRate;
   const double products = 6 * n * k * c * 1.5 * size / kProductRate + 4.5 * size * kCall;
-  const double transforms = 2 * size * (n * k + n * c + k * c) * kTransform;
+  const double transforms = 2 * size * (n * k + n * c + k * c / pieces) * kTransform;
   return kMargin * (products + transforms) < direct;
 }
 
@@ -510,12 +546,12 @@ std::size_t FftConv2d::bytes() const {
   return plan_->bytes();
 }
 
-void FftConv2d::forward(const float* x, const float* weight, const float* bias, float* y) {
-  plan_->forward(x, weight, bias, y);
+void FftConv2d::forward(const float* x, const float* bias, float* y) {
+  plan_->forward(x, bias, y);
 }
 
-void FftConv2d::backward(const float* dy, float* dx, float* dweight, float* dbias) {
-  plan_->backward(dy, dx, dweight, dbias);
+void FftConv2d::backward(const float* dy, float* dx, float* dbias) {
+  plan_->backward(dy, dx, dbias);
 }
 
 }  // namespace easgd::kernels

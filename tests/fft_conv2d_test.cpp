@@ -1,7 +1,6 @@
 #include "kernels/fft_conv2d.h"
 
 #include <doctest/doctest.h>
-#include <omp.h>
 
 #include <algorithm>
 #include <cmath>
@@ -79,16 +78,62 @@ Results<Doubles> reference(const Problem& p) {
   return r;
 }
 
-/// Computes with a team of the given size.
-Results<Floats> run(FftConv2d& convolution, const Problem& p, int threads = 1) {
-  auto r = p.zeros<Floats>();
-  const int threads_before = omp_get_max_threads();
-  omp_set_num_threads(threads);
-  convolution.forward(p.x.data(), p.weight.data(), p.bias.data(), r.y.data());
-  convolution.backward(p.dy.data(), r.dx.data(), r.dweight.data(), r.dbias.data());
-  omp_set_num_threads(threads_before);
-  return r;
+/// The samples [begin, begin + count) of a tensor, samples innermost.
+Floats samples_of(const Floats& tensor, int batch, int begin, int count) {
+  Floats part;
+  for (std::size_t i = 0; i < tensor.size(); i += std::size_t(batch)) {
+    const auto first = tensor.begin() + std::ptrdiff_t(i) + begin;
+    part.insert(part.end(), first, first + count);
+  }
+  return part;
 }
+void put_samples(const Floats& part, int batch, int begin, int count, Floats& tensor) {
+  for (std::size_t i = 0, at = 0; i < tensor.size(); i += std::size_t(batch), at += count) {
+    std::copy_n(part.begin() + std::ptrdiff_t(at), count,
+                tensor.begin() + std::ptrdiff_t(i) + begin);
+  }
+}
+
+/// A convolution whose batch is cut into pieces of these sizes.
+class Convolution {
+ public:
+  explicit Convolution(const Conv2dShape& shape, std::vector<int> sizes = {})
+      : sizes_(sizes.empty() ? std::vector{shape.batch} : std::move(sizes)), weights_(shape) {
+    for (const int size : sizes_) {
+      Conv2dShape piece = shape;
+      piece.batch = size;
+      pieces_.emplace_back(piece, weights_);
+    }
+  }
+
+  Results<Floats> run(const Problem& p, bool all = true) {
+    auto r = p.zeros<Floats>();
+    for (std::size_t task = weights_.tasks(); task-- > 0;) {
+      weights_.transform(p.weight.data(), task);
+    }
+    int begin = 0;
+    for (std::size_t i = 0; i < pieces_.size(); begin += sizes_[i++]) {
+      const int batch = p.shape.batch, size = sizes_[i];
+      const Floats x = samples_of(p.x, batch, begin, size);
+      Floats y = samples_of(r.y, batch, begin, size), dx(x.size()), dbias(p.bias.size());
+      pieces_[i].forward(x.data(), all ? p.bias.data() : nullptr, y.data());
+      pieces_[i].backward(samples_of(p.dy, batch, begin, size).data(), all ? dx.data() : nullptr,
+                          all ? dbias.data() : nullptr);
+      put_samples(y, batch, begin, size, r.y);
+      put_samples(dx, batch, begin, size, r.dx);
+      for (std::size_t k = 0; k < dbias.size(); ++k) r.dbias[k] += dbias[k];
+    }
+    for (std::size_t task = 0; task < weights_.tasks(); ++task) {
+      weights_.gradient(r.dweight.data(), task);
+    }
+    return r;
+  }
+
+ private:
+  std::vector<int> sizes_;
+  FftConv2d::Weights weights_;
+  std::vector<FftConv2d> pieces_;
+};
 
 /// Largest difference, relative to the largest expected value.
 double error(const Floats& got, const Doubles& expected) {
@@ -129,8 +174,8 @@ TEST_CASE("FftConv2d agrees with the definition") {
     CAPTURE(shape.width);
     CAPTURE(shape.batch);
     const Problem problem(shape);
-    FftConv2d convolution(shape);
-    const auto got = run(convolution, problem);
+    Convolution convolution(shape);
+    const auto got = convolution.run(problem);
     const auto expected = reference(problem);
     CHECK(error(got.y, expected.y) < kTolerance);
     CHECK(error(got.dx, expected.dx) < kTolerance);
@@ -143,8 +188,8 @@ TEST_CASE("FftConv2d agrees with the definition for every transform length") {
   for (int side = 3; side <= 32; ++side) {
     CAPTURE(side);
     const Problem problem({8, 1, side, 35 - side, 1, 3, 3, 0});
-    FftConv2d convolution(problem.shape);
-    const auto got = run(convolution, problem);
+    Convolution convolution(problem.shape);
+    const auto got = convolution.run(problem);
     const auto expected = reference(problem);
     CHECK(error(got.y, expected.y) < 2e-6);
     CHECK(error(got.dx, expected.dx) < 2e-6);
@@ -152,11 +197,17 @@ TEST_CASE("FftConv2d agrees with the definition for every transform length") {
   }
 }
 
-TEST_CASE("FftConv2d computes the same bits with one thread and with two") {
-  for (const Conv2dShape& shape : {kShapes[0], kOdd}) {
-    const Problem problem(shape);
-    FftConv2d convolution(shape);
-    check_equal(run(convolution, problem, 1), run(convolution, problem, 2));
+TEST_CASE("FftConv2d in pieces agrees with the definition") {
+  for (const std::vector<int>& sizes : {std::vector{7, 6}, {1, 11, 1}, {4, 4, 4, 1}}) {
+    const Problem problem(kOdd);
+    Convolution convolution(kOdd, sizes);
+    const auto got = convolution.run(problem);
+    const auto expected = reference(problem);
+    CHECK(error(got.y, expected.y) < 2e-6);
+    CHECK(error(got.dx, expected.dx) < 2e-6);
+    CHECK(error(got.dweight, expected.dweight) < 2e-6);
+    CHECK(error(got.dbias, expected.dbias) < 2e-6);
+    check_equal(convolution.run(problem), got);
   }
 }
 
@@ -165,35 +216,33 @@ TEST_CASE("FftConv2d computes the same bits again after other data") {
   Problem other(kOdd);
   other.x = other.random(static_cast<int>(other.x.size()));
   other.weight = other.random(static_cast<int>(other.weight.size()));
-  FftConv2d convolution(kOdd);
-  const auto first = run(convolution, problem);
-  const auto between = run(convolution, other);
+  Convolution convolution(kOdd);
+  const auto first = convolution.run(problem);
+  const auto between = convolution.run(other);
   CHECK(between.y != first.y);
-  check_equal(run(convolution, problem), first);
+  check_equal(convolution.run(problem), first);
 }
 
 TEST_CASE("FftConv2d leaves out what is not asked for") {
   Problem problem(kOdd);
-  FftConv2d convolution(kOdd);
-  const auto all = run(convolution, problem);
-  auto r = problem.zeros<Floats>();
-  convolution.forward(problem.x.data(), problem.weight.data(), nullptr, r.y.data());
-  convolution.backward(problem.dy.data(), nullptr, r.dweight.data(), nullptr);
+  Convolution convolution(kOdd);
+  const auto all = convolution.run(problem);
+  const auto r = convolution.run(problem, false);
   CHECK(r.dweight == all.dweight);
   std::fill(problem.bias.begin(), problem.bias.end(), 0.0f);
-  CHECK(r.y == run(convolution, problem).y);
+  CHECK(r.y == convolution.run(problem).y);
 }
 
 TEST_CASE("FftConv2d is worth it for large kernels and many channels") {
-  CHECK(FftConv2d::worth_it(kCifar));
-  CHECK_FALSE(FftConv2d::worth_it({128, 64, 12, 12, 128, 1, 1, 0}));
-  CHECK_FALSE(FftConv2d::worth_it({128, 3, 28, 28, 64, 5, 5, 0}));
-  CHECK_FALSE(FftConv2d::worth_it({128, 64, 33, 33, 128, 5, 5, 0}));
+  CHECK(FftConv2d::worth_it(kCifar, 1));
+  CHECK_FALSE(FftConv2d::worth_it({128, 64, 12, 12, 128, 1, 1, 0}, 1));
+  CHECK_FALSE(FftConv2d::worth_it({128, 3, 28, 28, 64, 5, 5, 0}, 1));
+  CHECK_FALSE(FftConv2d::worth_it({128, 64, 33, 33, 128, 5, 5, 0}, 1));
 }
 
 TEST_CASE("FftConv2d refuses shapes that it cannot transform") {
-  CHECK_THROWS_AS(FftConv2d({1, 1, 33, 8, 1, 3, 3, 0}), std::invalid_argument);
-  CHECK_THROWS_AS(FftConv2d({1, 1, 2, 8, 1, 3, 3, 0}), std::invalid_argument);
+  CHECK_THROWS_AS(FftConv2d::Weights({1, 1, 33, 8, 1, 3, 3, 0}), std::invalid_argument);
+  CHECK_THROWS_AS(FftConv2d::Weights({1, 1, 2, 8, 1, 3, 3, 0}), std::invalid_argument);
 }
 
 }  // namespace

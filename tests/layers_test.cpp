@@ -155,9 +155,11 @@ int count_through_fft(const Network& network, std::size_t batch) {
     const auto* conv = dynamic_cast<const Conv2d*>(stage.layer.get());
     if (!conv || conv->stride != 1 || !conv->use_bias) continue;
     const Shape in = stage.input;
-    count += kernels::FftConv2d::worth_it({int(batch), in.channels, in.height, in.width,
-                                           stage.output.channels, int(conv->kernel),
-                                           int(conv->kernel), int(conv->pad)});
+    const int pieces = std::max(1, int(batch) / 32);
+    count += kernels::FftConv2d::worth_it(
+        {int(batch) / pieces, in.channels, in.height, in.width, stage.output.channels,
+         int(conv->kernel), int(conv->kernel), int(conv->pad)},
+        pieces);
   }
   return count;
 }

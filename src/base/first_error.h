@@ -3,6 +3,7 @@
 
 #include <exception>
 #include <mutex>
+#include <utility>
 
 namespace easgd {
 
@@ -19,6 +20,15 @@ class FirstError {
   }
   void rethrow_if_any() const {
     if (const std::exception_ptr error = get()) std::rethrow_exception(error);
+  }
+  /// The same, and forgets it.
+  void throw_if_any() {
+    std::exception_ptr error;
+    {
+      const std::lock_guard lock(mutex_);
+      std::swap(error, error_);
+    }
+    if (error) std::rethrow_exception(error);
   }
 
  private:

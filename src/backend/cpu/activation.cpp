@@ -62,9 +62,9 @@ class ActivationLayer final : public CpuLayer {
     return {gradient_.get(), true};
   }
 
-  void forward(const CpuPass&) override { apply<Formula>(input_, output_); }
+  void forward(CpuPass&) override { apply<Formula>(input_, output_); }
 
-  void backward(const CpuPass&) override {
+  void backward(CpuPass&) override {
     gradient_.refresh(stream_);
     chain<Formula>(output_, gradient_.get());
   }

@@ -25,7 +25,7 @@ class AddLayer final : public CpuLayer {
     return {gradient_.get(), false};
   }
 
-  void forward(const CpuPass&) override {
+  void forward(CpuPass&) override {
     second_.refresh(stream_);
     with_elements(output_, [this](auto* y) {
       using Value = std::remove_pointer_t<decltype(y)>;
@@ -39,7 +39,7 @@ class AddLayer final : public CpuLayer {
     });
   }
 
-  void backward(const CpuPass&) override {
+  void backward(CpuPass&) override {
     gradient_.refresh(stream_);
     if (relu_) block_gradient(output_, gradient_.get());
   }

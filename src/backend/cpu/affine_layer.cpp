@@ -85,7 +85,7 @@ void AffineLayer::compile_data_gradient(Workbench& bench) {
                                                      bench.scratchpad(primitive)});
 }
 
-void AffineLayer::forward(const CpuPass& pass) {
+void AffineLayer::forward(CpuPass& pass) {
   point_at(weight_, stage_.slices[0].of(pass.x));
   if (has_bias()) point_at(bias_, stage_.slices[1].of(pass.x));
   input_.refresh(stream_);
@@ -93,7 +93,7 @@ void AffineLayer::forward(const CpuPass& pass) {
   forward_(stream_);
 }
 
-void AffineLayer::backward(const CpuPass& pass) {
+void AffineLayer::backward(CpuPass& pass) {
   point_at(weight_gradient_, stage_.slices[0].of(pass.g));
   if (has_bias()) point_at(bias_gradient_, stage_.slices[1].of(pass.g));
   output_gradient_.refresh(stream_);

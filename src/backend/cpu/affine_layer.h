@@ -19,8 +19,8 @@ class AffineLayer : public CpuLayer {
   Activation compile_forward(Workbench& bench, std::span<const Activation> inputs) final;
   Activation compile_backward(Workbench& bench, const Activation& output_gradient,
                               bool input_gradient_wanted) final;
-  void forward(const CpuPass& pass) final;
-  void backward(const CpuPass& pass) final;
+  void forward(CpuPass& pass) final;
+  void backward(CpuPass& pass) final;
 
  protected:
   using Attributes = dnnl::primitive_attr;

@@ -26,14 +26,41 @@ float* floats(const memory& m) {
   return static_cast<float*>(m.get_data_handle());
 }
 
+/// The spectra of a layer's weights.
+class FftWeights final : public SharedWork {
+ public:
+  FftWeights(const kernels::Conv2dShape& shape, const Slice& slice)
+      : weights_(shape), slice_(slice) {}
+
+  kernels::FftConv2d::Weights& get() { return weights_; }
+
+  void prepare(ConstView x, Crew& crew) override {
+    const float* weight = slice_.of(x).data();
+    crew.run(weights_.tasks(), [=, this](std::size_t task) { weights_.transform(weight, task); });
+  }
+  void deliver(View g, Crew& crew) override {
+    float* dweight = slice_.of(g).data();
+    crew.run(weights_.tasks(), [=, this](std::size_t task) { weights_.gradient(dweight, task); });
+  }
+  std::size_t bytes() const override { return weights_.bytes(); }
+
+ private:
+  kernels::FftConv2d::Weights weights_;
+  const Slice slice_;
+};
+
 class FftConv2dLayer final : public CpuLayer {
  public:
-  explicit FftConv2dLayer(const Link& link) : stage_(*link.stage), relu_(link.relu) {}
+  explicit FftConv2dLayer(const Link& link)
+      : stage_(*link.stage), number_(link.output), relu_(link.relu) {}
 
   Activation compile_forward(Workbench& bench, std::span<const Activation> inputs) override {
     const Activation& input = inputs[0];
     stream_ = bench.stream();
-    convolution_.emplace(kernel_shape(bench, stage_));
+    const kernels::Conv2dShape shape = kernel_shape(bench, stage_);
+    auto& weights = bench.shared<FftWeights>(
+        number_, [&] { return std::make_unique<FftWeights>(shape, stage_.slices[0]); });
+    convolution_.emplace(shape, weights.get());
     bench.count_bytes(convolution_->bytes());
     input_ = Converted(bench, input.values, samples_innermost(bench, stage_.input));
     output_ = bench.make(samples_innermost(bench, stage_.output));
@@ -46,23 +73,24 @@ class FftConv2dLayer final : public CpuLayer {
     return {input_gradient_, true};
   }
 
-  void forward(const CpuPass& pass) override {
+  void forward(CpuPass& pass) override {
     input_.refresh(stream_);
-    convolution_->forward(floats(input_.get()), stage_.slices[0].of(pass.x).data(),
-                          stage_.slices[1].of(pass.x).data(), floats(output_));
+    convolution_->forward(floats(input_.get()), stage_.slices[1].of(pass.x).data(),
+                          floats(output_));
     if (relu_) apply_relu(output_);
   }
 
-  void backward(const CpuPass& pass) override {
+  void backward(CpuPass& pass) override {
     output_gradient_.refresh(stream_);
     if (relu_) block_gradient(output_, output_gradient_.get());
     convolution_->backward(floats(output_gradient_.get()),
                            input_gradient_ ? floats(input_gradient_) : nullptr,
-                           stage_.slices[0].of(pass.g).data(), stage_.slices[1].of(pass.g).data());
+                           stage_.slices[1].of(pass.g).data());
   }
 
  private:
   const Stage& stage_;
+  const std::size_t number_;
   const bool relu_;
   dnnl::stream stream_;
   std::optional<kernels::FftConv2d> convolution_;
@@ -79,7 +107,7 @@ std::unique_ptr<CpuLayer> make_fft_conv2d(const Link& link) {
 bool fft_conv2d_pays(const Workbench& bench, const Stage& stage) {
   const auto& options = dynamic_cast<const Conv2d&>(*stage.layer);
   return options.stride == 1 && options.use_bias &&
-         kernels::FftConv2d::worth_it(kernel_shape(bench, stage));
+         kernels::FftConv2d::worth_it(kernel_shape(bench, stage), int(bench.pieces()));
 }
 
 }  // namespace easgd::cpu

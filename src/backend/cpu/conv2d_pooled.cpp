@@ -40,14 +40,14 @@ class PooledConv2dLayer final : public CpuLayer {
     return {};
   }
 
-  void forward(const CpuPass& pass) override {
+  void forward(CpuPass& pass) override {
     const auto* images = static_cast<const float*>(images_.get_data_handle());
     convolution_->forward({images, images_.get_desc().get_size() / sizeof(float)},
                           link_.stage->slices[0].of(pass.x), link_.stage->slices[1].of(pass.x),
                           static_cast<float*>(output_.get_data_handle()));
   }
 
-  void backward(const CpuPass& pass) override {
+  void backward(CpuPass& pass) override {
     output_gradient_.refresh(stream_);
     convolution_->backward(static_cast<const float*>(output_gradient_.get().get_data_handle()),
                            link_.stage->slices[0].of(pass.g), link_.stage->slices[1].of(pass.g));

@@ -1,4 +1,4 @@
-// A share of the CPU as a device: the calling thread and its OpenMP threads, host memory, oneDNN.
+// A share of the CPU as a device: the calling thread and those of its crew, host memory, oneDNN.
 //
 // Both lanes are the calling thread itself: every call is done when it returns.
 #pragma once
@@ -7,12 +7,13 @@
 
 #include "backend/backend_kind.h"
 #include "backend/cpu/cpu_letter_lane.h"
+#include "backend/cpu/crew.h"
 
 namespace easgd::cpu {
 
 class CpuBackend : public Backend {
  public:
-  /// Throws: DeviceError if OpenMP does not give options.threads.
+  /// Throws: DeviceError if the system does not give options.threads.
   explicit CpuBackend(const BackendOptions& options);
 
   std::string device() const override { return "cpu"; }
@@ -29,6 +30,7 @@ class CpuBackend : public Backend {
   std::unique_ptr<Model> compile(const Network& network, const ModelOptions& options) override;
 
  private:
+  Crew crew_;
   CpuLetterLane letters_;
   std::vector<double> sums_;  // of pieces of a squared distance
   double squared_distance_ = 0;

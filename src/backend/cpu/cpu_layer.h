@@ -1,6 +1,6 @@
-// A layer, or a layer with the activation fused into it, compiled for the CPU.
+// A layer, or a layer with the activation fused into it, compiled for one piece of a batch.
 //
-// A model is a list of these, each fed by earlier ones. Forward layouts are settled from the first
+// A piece is a list of these, each fed by earlier ones. Forward layouts are settled from the first
 // layer to the last: each takes its input in whatever layout it comes and says in which it leaves
 // its output. Then the gradients' layouts are settled from the last layer to the first. A layer
 // that needs another layout converts.
@@ -13,6 +13,8 @@
 
 #include "backend/cpu/workbench.h"
 #include "backend/pass_arguments.h"
+#include "backend/tally.h"
+#include "data/batch.h"
 #include "nn/lowering.h"
 
 namespace easgd::cpu {
@@ -26,12 +28,15 @@ struct Activation {
   bool disposable = false;
 };
 
-/// One pass over the network.
+/// One pass over the network, of one piece.
 struct CpuPass : PassArguments {
-  const Batch& batch;
-  Tally& tally;
+  Batch batch = {};         ///< the piece's share
+  std::size_t first = 0;    ///< of the whole batch's samples, the piece's first
+  std::size_t samples = 0;  ///< of the whole batch
+  Tally tally = {};
 };
 
+/// Thread: any, one at a time.
 class CpuLayer {
  public:
   virtual ~CpuLayer() = default;
@@ -44,8 +49,20 @@ class CpuLayer {
   virtual Activation compile_backward(Workbench& bench, const Activation& output_gradient,
                                       bool input_gradient_wanted) = 0;
 
-  virtual void forward(const CpuPass& pass) = 0;
-  virtual void backward(const CpuPass& pass) = 0;
+  virtual void forward(CpuPass& pass) = 0;
+  /// Leaves the piece's share of the layer's gradient in pass.g.
+  virtual void backward(CpuPass& pass) = 0;
+};
+
+/// A layer whose samples depend on each other. Before each of its passes every piece surveys its
+/// own samples, and then the first piece's layer makes one of what all have found, `pieces`: its
+/// own pass over the pieces comes after that.
+class MeetingLayer : public CpuLayer {
+ public:
+  virtual void survey_forward(CpuPass& pass) = 0;
+  virtual void meet_forward(std::span<MeetingLayer* const> pieces, CpuPass& pass) = 0;
+  virtual void survey_backward(CpuPass& pass) = 0;
+  virtual void meet_backward(std::span<MeetingLayer* const> pieces, CpuPass& pass) = 0;
 };
 
 /// The CPU's side of one kind of layer. Registered under Layer::kind.

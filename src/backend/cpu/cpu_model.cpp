@@ -4,112 +4,162 @@
 #include <cassert>
 #include <utility>
 
-#include "backend/cpu/elementwise_loops.h"
-#include "backend/cpu/fusion.h"
 #include "backend/cpu/precision.h"
 
 namespace easgd::cpu {
+namespace {
 
-CpuModel::CpuModel(const Network& network, const ModelOptions& options) : bench_(network, options) {
+/// Long enough for vectors and products, short enough for several threads and for the caches. Only
+/// if there are more threads than that makes pieces do bits depend on their number.
+constexpr std::size_t kSamples = 32;
+
+std::size_t count_pieces(std::size_t batch, std::size_t threads) {
+  return std::min(batch, std::max({std::size_t{1}, batch / kSamples, threads}));
+}
+
+}  // namespace
+
+CpuModel::CpuModel(const Network& network, const ModelOptions& options, Crew& crew)
+    : batch_(options.batch),
+      statistics_(network.statistic_count()),
+      training_(options.training),
+      crew_(crew) {
   check_precision(options.precision);
-  translate_errors([this] {
-    const std::vector<Link> links = fuse(bench_);
-    compile_forward(links);
-    if (bench_.options().training) compile_backward(links);
-    bench_.finish();
-  });
-}
-
-void CpuModel::compile_forward(const std::vector<Link>& links) {
-  const dnnl::memory::desc desc(bench_.dims(bench_.network().input()), dnnl::memory::data_type::f32,
-                                dnnl::memory::format_tag::nchw);
-  images_ = bench_.unbound(desc);
-  short_batch_ = bench_.make_floats(desc.get_size() / sizeof(float));
-  Activations outputs = {{Stage::kImages, {images_, false}}};
-  for (const Link& link : links) {
-    std::vector<Activation> inputs;
-    for (const std::size_t number : link.inputs) inputs.push_back(outputs.at(number));
-    layers_.push_back(entry_of(link).make(bench_, link));
-    Activation output = layers_.back()->compile_forward(bench_, inputs);
-    output.disposable &= takers(links, link.output) == 1;
-    outputs[link.output] = output;
-  }
-}
-
-void CpuModel::compile_backward(const std::vector<Link>& links) {
-  Activations gradients;
-  for (std::size_t i = links.size(); i-- > 0;) {
-    const bool wanted = std::ranges::any_of(
-        links[i].inputs, [](std::size_t number) { return number != Stage::kImages; });
-    const Activation gradient =
-        layers_[i]->compile_backward(bench_, gradients[links[i].output], wanted);
-    for (const std::size_t number : links[i].inputs) {
-      if (number != Stage::kImages) collect(gradients[number], gradient, i);
+  const std::size_t count = count_pieces(batch_, crew.threads());
+  translate_errors([&] {
+    for (std::size_t i = 0; i < count; ++i) {
+      ModelOptions of_piece = options;
+      of_piece.batch = batch_ * (i + 1) / count - batch_ * i / count;
+      Part& part = parts_.emplace_back(
+          Part{.piece = std::make_unique<Piece>(network, of_piece, shared_, count)});
+      if (training_ && i > 0) part.gradient = host_buffer(network.parameter_count());
     }
+  });
+  for (std::size_t layer = 0; layer < parts_[0].piece->layers(); ++layer) {
+    Meeting meeting{.layer = layer, .pieces = {}};
+    for (const Part& part : parts_) {
+      meeting.pieces.push_back(dynamic_cast<MeetingLayer*>(&part.piece->layer(layer)));
+    }
+    if (meeting.pieces[0]) meetings_.push_back(std::move(meeting));
   }
 }
 
-/// The gradient of a value that several layers take is the sum of what each of them returns.
-void CpuModel::collect(Activation& sum, const Activation& gradient, std::size_t layer) {
-  if (!sum.values) {
-    sum = gradient;
-    return;
+std::size_t CpuModel::memory() const {
+  std::size_t bytes = 0;
+  for (const Part& part : parts_) {
+    bytes += part.piece->bytes() + part.gradient.size() * sizeof(float);
   }
-  Activation target = sum, addend = gradient;
-  if (!target.disposable) std::swap(target, addend);
-  const dnnl::memory::desc desc = target.values.get_desc();
-  sums_.push_back({layer, Converted(bench_, target.values, desc, !target.disposable),
-                   Converted(bench_, addend.values, desc)});
-  sum = {sums_.back().target.get(), true};
+  for (const auto& [stage, work] : shared_) bytes += work->bytes();
+  return bytes;
 }
 
-void CpuModel::forward(const CpuPass& pass) {
-  bind_images(pass.batch);
-  for (const auto& layer : layers_) layer->forward(pass);
+/// Returns how many pieces the batch fills, the last one perhaps in part.
+std::size_t CpuModel::begin(const PassArguments& arguments, const Batch& batch) {
+  for (const auto& [stage, work] : shared_) work->prepare(arguments.x, crew_);
+  const std::size_t image = batch.size() > 0 ? batch.images.size() / batch.size() : 0;
+  std::size_t first = 0, count = 0;
+  for (; count < parts_.size() && first < batch.size(); ++count) {
+    Part& part = parts_[count];
+    const std::size_t samples = std::min(part.piece->samples(), batch.size() - first);
+    static_cast<PassArguments&>(part.pass) = arguments;
+    if (count > 0 && !arguments.g.empty()) part.pass.g = part.gradient;
+    part.pass.batch = batch;
+    part.pass.batch.images = batch.images.subspan(first * image, samples * image);
+    part.pass.batch.labels = batch.labels.subspan(first, samples);
+    part.pass.first = first;
+    part.pass.samples = batch.size();
+    part.piece->bind(part.pass);
+    first += samples;
+  }
+  return count;
+}
+
+/// Returns the layer with which the pieces go on.
+std::size_t CpuModel::forward_to_last_meeting() {
+  std::size_t done = 0;
+  for (const Meeting& meeting : meetings_) {
+    crew_.run(parts_.size(), [&](std::size_t i) {
+      parts_[i].piece->forward(parts_[i].pass, done, meeting.layer);
+      meeting.pieces[i]->survey_forward(parts_[i].pass);
+    });
+    meeting.pieces[0]->meet_forward(meeting.pieces, parts_[0].pass);
+    done = meeting.layer;
+  }
+  return done;
+}
+
+/// After what lies behind it.
+void CpuModel::backward_from_last_meeting() {
+  for (std::size_t m = meetings_.size(); m-- > 0;) {
+    const Meeting& meeting = meetings_[m];
+    meeting.pieces[0]->meet_backward(meeting.pieces, parts_[0].pass);
+    const Meeting* before = m > 0 ? &meetings_[m - 1] : nullptr;
+    crew_.run(parts_.size(), [&](std::size_t i) {
+      const std::size_t end = before ? before->layer + 1 : 0;
+      parts_[i].piece->backward(parts_[i].pass, end, meeting.layer + 1);
+      if (before) before->pieces[i]->survey_backward(parts_[i].pass);
+    });
+  }
 }
 
 void CpuModel::gradient(ConstView x, const Batch& batch, View g, View statistics) {
-  assert(bench_.options().training && batch.size() == bench_.options().batch);
+  assert(training_ && batch.size() == batch_);
   translate_errors([&] {
-    const CpuPass pass{{.x = x, .g = g, .dropout = true, .moved = statistics}, batch, tally_};
-    forward(pass);
-    auto sum = sums_.begin();
-    for (std::size_t i = layers_.size(); i-- > 0;) {
-      layers_[i]->backward(pass);
-      for (; sum != sums_.end() && sum->layer == i; ++sum) {
-        sum->target.refresh(bench_.stream());
-        sum->addend.refresh(bench_.stream());
-        add_to(sum->target.get(), sum->addend.get());
-      }
+    begin({.x = x, .g = g, .dropout = true, .moved = statistics}, batch);
+    const std::size_t done = forward_to_last_meeting();
+    const Meeting* last = meetings_.empty() ? nullptr : &meetings_.back();
+    crew_.run(parts_.size(), [&](std::size_t i) {
+      Piece& piece = *parts_[i].piece;
+      piece.forward(parts_[i].pass, done, piece.layers());
+      piece.backward(parts_[i].pass, last ? last->layer + 1 : 0, piece.layers());
+      if (last) last->pieces[i]->survey_backward(parts_[i].pass);
+    });
+    backward_from_last_meeting();
+    add_gradients(g);
+    for (const auto& [stage, work] : shared_) work->deliver(g, crew_);
+  });
+  take_tallies();
+}
+
+/// In the order of the pieces.
+void CpuModel::add_gradients(View g) {
+  if (parts_.size() == 1) return;
+  crew_.run_ranges(g.size(), [&](std::size_t begin, std::size_t end) {
+    for (std::size_t part = 1; part < parts_.size(); ++part) {
+      const float* addend = parts_[part].gradient.data();
+#pragma GCC ivdep
+      for (std::size_t i = begin; i < end; ++i) g[i] += addend[i];
     }
   });
 }
 
 void CpuModel::evaluate(ConstView state, const Batch& batch) {
-  assert(batch.size() <= bench_.options().batch);
-  const std::size_t parameters = bench_.network().parameter_count();
+  assert(batch.size() <= batch_);
+  const std::size_t parameters = state.size() - statistics_;
   translate_errors([&] {
-    forward({{.x = state.first(parameters), .fixed = state.subspan(parameters)}, batch, tally_});
+    const std::size_t count =
+        begin({.x = state.first(parameters), .fixed = state.subspan(parameters)}, batch);
+    crew_.run(count, [&](std::size_t i) {
+      parts_[i].piece->forward(parts_[i].pass, 0, parts_[i].piece->layers());
+    });
   });
+  take_tallies();
 }
 
 void CpuModel::observe(ConstView x, const Batch& batch, float weight, View statistics) {
-  assert(batch.size() == bench_.options().batch);
-  Tally unused;
+  assert(batch.size() == batch_);
   translate_errors([&] {
-    forward({{.x = x, .moved = statistics, .weight = weight}, batch, unused});
+    begin({.x = x, .moved = statistics, .weight = weight}, batch);
+    forward_to_last_meeting();  // nothing is tallied
   });
+}
+
+void CpuModel::take_tallies() {
+  for (Part& part : parts_) tally_ += std::exchange(part.pass.tally, {});
 }
 
 Tally CpuModel::take_tally() {
   return std::exchange(tally_, {});
-}
-
-void CpuModel::bind_images(const Batch& batch) {
-  if (batch.size() == bench_.options().batch) return point_at(images_, batch.images);
-  const auto end = std::copy(batch.images.begin(), batch.images.end(), short_batch_.begin());
-  std::fill(end, short_batch_.end(), 0.0f);
-  point_at(images_, short_batch_);
 }
 
 }  // namespace easgd::cpu

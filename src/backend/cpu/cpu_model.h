@@ -1,47 +1,57 @@
-// A network compiled for the CPU: layers in their order, on one thread's team.
+// A network compiled for the CPU.
+//
+// A batch is cut into pieces, and a piece goes through the network on one thread: the crew shares
+// out pieces, not layers. They meet where samples depend on each other (batch normalisation), and
+// at the end, where their gradients are added in a fixed order.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <vector>
 
-#include "backend/cpu/cpu_layer.h"
-#include "backend/cpu/workbench.h"
+#include "backend/cpu/crew.h"
+#include "backend/cpu/piece.h"
+#include "backend/cpu/shared_work.h"
 #include "backend/model.h"
 
 namespace easgd::cpu {
 
 class CpuModel final : public Model {
  public:
+  /// `crew` outlives the model.
   /// Throws: ConfigError for a precision or a layer the CPU does not have, DeviceError.
-  CpuModel(const Network& network, const ModelOptions& options);
+  CpuModel(const Network& network, const ModelOptions& options, Crew& crew);
 
   void gradient(ConstView x, const Batch& batch, View g, View statistics) override;
   void evaluate(ConstView state, const Batch& batch) override;
   void observe(ConstView x, const Batch& batch, float weight, View statistics) override;
   Tally take_tally() override;
   void give_back(const Tally& tally) override { tally_ += tally; }
-  std::size_t memory() const override { return bench_.bytes(); }
+  std::size_t memory() const override;
 
  private:
-  /// target += addend, after the backward pass of a layer.
-  struct Sum {
-    std::size_t layer;
-    Converted target, addend;
+  struct Part {
+    std::unique_ptr<Piece> piece;
+    Buffer gradient;  ///< [P], but for the first, whose gradient is the model's
+    CpuPass pass = {};
   };
-  using Activations = std::map<std::size_t, Activation>;  // by the number of a stage
+  /// A layer for which the pieces meet.
+  struct Meeting {
+    std::size_t layer;
+    std::vector<MeetingLayer*> pieces;
+  };
 
-  void compile_forward(const std::vector<Link>& links);
-  void compile_backward(const std::vector<Link>& links);
-  void collect(Activation& sum, const Activation& gradient, std::size_t layer);
-  void forward(const CpuPass& pass);
-  void bind_images(const Batch& batch);
+  std::size_t begin(const PassArguments& arguments, const Batch& batch);
+  std::size_t forward_to_last_meeting();
+  void backward_from_last_meeting();
+  void add_gradients(View g);
+  void take_tallies();
 
-  Workbench bench_;
-  std::vector<std::unique_ptr<CpuLayer>> layers_;
-  std::vector<Sum> sums_;  ///< from the last layer to the first
-  dnnl::memory images_;
-  View short_batch_;  ///< images of an incomplete batch, followed by zeros
+  const std::size_t batch_, statistics_;
+  const bool training_;
+  Crew& crew_;
+  SharedWorks shared_;
+  std::vector<Part> parts_;
+  std::vector<Meeting> meetings_;  ///< from the first layer to the last
   Tally tally_;
 };
 

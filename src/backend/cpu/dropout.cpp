@@ -67,23 +67,23 @@ class DropoutLayer final : public CpuLayer {
     return {gradient_.get(), true};
   }
 
-  void forward(const CpuPass& pass) override {
+  void forward(CpuPass& pass) override {
     input_.refresh(stream_);
     if (pass.dropout) {
-      draw_mask(pass.batch);
+      draw_mask(pass);
       apply_mask(input_.get(), output_);
     } else if (output_ != input_.get()) {
       copy(input_.get(), output_);
     }
   }
 
-  void backward(const CpuPass&) override {
+  void backward(CpuPass&) override {
     gradient_.refresh(stream_);
     apply_mask(gradient_.get(), gradient_.get());
   }
 
  private:
-  void draw_mask(const Batch& batch);
+  void draw_mask(CpuPass& pass);
   void apply_mask(const memory& from, const memory& to) const;
   static void copy(const memory& from, const memory& to);
 
@@ -98,21 +98,20 @@ class DropoutLayer final : public CpuLayer {
   View mask_;  ///< 0 or 1 / (1 - rate), in the layout of output_
 };
 
-void DropoutLayer::draw_mask(const Batch& batch) {
-  const kernels::Random random{seed_, kernels::Stream::dropout, batch.worker};
+void DropoutLayer::draw_mask(CpuPass& pass) {
+  const kernels::Random random{seed_, kernels::Stream::dropout, pass.batch.worker};
   const float scale = 1 / (1 - rate_);
   const std::size_t size = offsets_.element.size();
-  constexpr std::size_t kCost = 16;  // of a number, in elements of a pass over memory
-  parallel_for(batch.size(), batch.size() * size * kCost, [&](std::size_t n) {
+  for (std::size_t n = 0; n < pass.batch.size(); ++n) {
     float* mask = mask_.data() + n * offsets_.sample_step;
-    const auto first = std::uint32_t(n) * draws_.per_sample + draws_.before;
+    const auto first = std::uint32_t(pass.first + n) * draws_.per_sample + draws_.before;
     for (std::size_t i = 0; i < size; i += 4) {
-      const kernels::Random4 four = random.at(batch.step, first + std::uint32_t(i / 4));
+      const kernels::Random4 four = random.at(pass.batch.step, first + std::uint32_t(i / 4));
       for (std::size_t k = 0; k < 4 && i + k < size; ++k) {
         mask[offsets_.element[i + k]] = four.uniform(int(k)) >= rate_ ? scale : 0.0f;
       }
     }
-  });
+  }
 }
 
 void DropoutLayer::apply_mask(const memory& from, const memory& to) const {

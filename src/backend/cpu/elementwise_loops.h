@@ -1,7 +1,8 @@
 // Loops over whole activations, in any layout.
 #pragma once
 
-#include "backend/cpu/parallel_for.h"
+#include <cstddef>
+
 #include "backend/cpu/storage.h"
 
 namespace easgd::cpu {
@@ -9,10 +10,8 @@ namespace easgd::cpu {
 /// Calls f(i) for every stored element, vectorised. f must touch element i alone.
 template <class Function>
 void for_each_element(std::size_t count, const Function& f) {
-  parallel_for_ranges(count, [&f](std::size_t begin, std::size_t end) {
 #pragma GCC ivdep
-    for (std::size_t i = begin; i < end; ++i) f(i);
-  });
+  for (std::size_t i = 0; i < count; ++i) f(i);
 }
 
 /// values = max(values, 0); a NaN stays one.

@@ -7,7 +7,6 @@
 
 #include "backend/cpu/cpu_layer.h"
 #include "backend/cpu/layout.h"
-#include "backend/cpu/parallel_for.h"
 #include "backend/cpu/vector8.h"
 
 namespace easgd::cpu {
@@ -147,27 +146,27 @@ class PoolLayer final : public CpuLayer {
     return {input_gradient_, true};
   }
 
-  void forward(const CpuPass&) override {
+  void forward(CpuPass&) override {
     input_.refresh(stream_);
     with_elements(output_, [this](auto* y) {
       const auto* x = static_cast<decltype(y)>(input_.get().get_data_handle());
-      parallel_for(planes_, planes_ * windows_.input_size, [=, this](std::size_t plane) {
+      for (std::size_t plane = 0; plane < planes_; ++plane) {
         const auto* from = x + plane * windows_.input_size;
         auto* to = y + plane * windows_.output_size;
         auto* argmax = argmax_.data() + plane * windows_.output_size;
         for_windows(windows_, [&](auto width, std::size_t in, std::size_t out) {
           formula_.forward(width, windows_, from + in, to + out, argmax + out);
         });
-      });
+      }
     });
   }
 
-  void backward(const CpuPass&) override {
+  void backward(CpuPass&) override {
     if (!input_gradient_) return;
     output_gradient_.refresh(stream_);
     with_elements(input_gradient_, [this](auto* dx) {
       const auto* dy = static_cast<decltype(dx)>(output_gradient_.get().get_data_handle());
-      parallel_for(planes_, planes_ * windows_.input_size, [=, this](std::size_t plane) {
+      for (std::size_t plane = 0; plane < planes_; ++plane) {
         auto* to = dx + plane * windows_.input_size;
         const auto* from = dy + plane * windows_.output_size;
         const auto* argmax = argmax_.data() + plane * windows_.output_size;
@@ -175,7 +174,7 @@ class PoolLayer final : public CpuLayer {
         for_windows(windows_, [&](auto width, std::size_t in, std::size_t out) {
           formula_.backward(width, windows_, to + in, from + out, argmax + out);
         });
-      });
+      }
     });
   }
 

@@ -15,7 +15,6 @@
 #include <cassert>
 #include <utility>
 
-#include "backend/cpu/parallel_for.h"
 #include "backend/cpu/vector8.h"
 
 namespace easgd::cpu {
@@ -94,26 +93,23 @@ PooledConv2d::PooledConv2d(const PooledConv2dShape& shape)
       corners[output] = std::int32_t(row * shape.framed_width() + column);
     }
   }
-  items_.resize(std::size_t(omp_get_max_threads()));
-  lines_.resize(items_.size(), std::vector<float>(shape.out_channels * 2 * kLanes));
-  for (auto& items : items_) items.resize(kChannelsAtOnce * kLanes * (windows_ + 1));
+  items_.resize(kChannelsAtOnce * kLanes * (windows_ + 1));
+  lines_.resize(shape.out_channels * 2 * kLanes);
 }
 
 std::size_t PooledConv2d::bytes() const {
   const std::size_t floats = framed_.size() + grouped_.size() + weight_rows_.size();
-  return floats * sizeof(float) + argmax_.size() + items_.size() * items_[0].size() * sizeof(Item);
+  return floats * sizeof(float) + argmax_.size() + items_.size() * sizeof(Item);
 }
 
 void PooledConv2d::forward(ConstView images, ConstView weight, ConstView bias, float* y) {
-  parallel_for(groups_, framed_.size() * 2,
-               [&](std::size_t group) { take_samples(images.data(), group); });
+  for (std::size_t group = 0; group < groups_; ++group) take_samples(images.data(), group);
   // Two groups side by side fill a cache line of y.
   const std::size_t pairs = (groups_ + 1) / 2, line = 2 * kLanes;
-  const std::size_t work = groups_ * windows_ * shape_.out_channels * kernel_rows_ * shape_.kernel;
-  parallel_for(pairs * shape_.rows(), work, [&](std::size_t share) {
+  for (std::size_t share = 0; share < pairs * shape_.rows(); ++share) {
     const std::size_t first = share / shape_.rows() * 2;
     const std::size_t samples = std::min(line, shape_.batch - first * kLanes);
-    float* lines = lines_[std::size_t(omp_get_thread_num())].data();
+    float* lines = lines_.data();
     for (std::size_t column = 0; column < shape_.columns(); ++column) {
       const std::size_t window = share % shape_.rows() * shape_.columns() + column;
       for (std::size_t group = first; group < std::min(first + 2, groups_); ++group) {
@@ -124,7 +120,7 @@ void PooledConv2d::forward(ConstView images, ConstView weight, ConstView bias, f
         store_lanes(to, lines + o * line, samples);
       }
     }
-  });
+  }
 }
 
 void PooledConv2d::take_samples(const float* images, std::size_t group) {
@@ -210,11 +206,9 @@ void PooledConv2d::forward_channels(const float* corner, const Channels& channel
 
 void PooledConv2d::backward(const float* dy, View dweight, View dbias) {
   const std::size_t channels = shape_.out_channels, kernel = shape_.kernel;
-  const std::size_t work = groups_ * windows_ * channels * kernel_rows_;
-  parallel_for((channels + kChannelsAtOnce - 1) / kChannelsAtOnce, work, [&](std::size_t share) {
-    const std::size_t begin = share * kChannelsAtOnce;
+  for (std::size_t begin = 0; begin < channels; begin += kChannelsAtOnce) {
     backward_channels(begin, std::min(begin + kChannelsAtOnce, channels), dy);
-  });
+  }
   std::ranges::copy(bias_sums_, dbias.begin());
   for (std::size_t r = 0; r < channels * kernel_rows_; ++r) {
     std::copy_n(weight_rows_.data() + r * kLanes, kernel, dweight.data() + r * kernel);
@@ -223,7 +217,7 @@ void PooledConv2d::backward(const float* dy, View dweight, View dbias) {
 
 void PooledConv2d::backward_channels(std::size_t begin, std::size_t end, const float* dy) {
   const std::size_t row_floats = kernel_rows_ * kLanes, capacity = windows_ + 1;
-  Item* lists = items_[std::size_t(omp_get_thread_num())].data();
+  Item* lists = items_.data();
   std::size_t counts[kChannelsAtOnce * kLanes];
   std::fill(weight_rows_.data() + begin * row_floats, weight_rows_.data() + end * row_floats, 0.0f);
   std::fill(bias_sums_.data() + begin, bias_sums_.data() + end, 0.0f);

@@ -32,7 +32,7 @@ struct PooledConv2dShape {
   std::size_t columns() const { return (framed_width() - kernel + 1) / 2; }
 };
 
-/// Thread: works on its maker's team. The bits of the results do not depend on the team's size.
+/// Thread: one call at a time, on any.
 class PooledConv2d {
  public:
   static constexpr std::size_t kLargestKernel = 8;  ///< a row of weights fits a vector
@@ -80,11 +80,11 @@ class PooledConv2d {
       row_offsets_;  ///< [kernel_rows_] of (channel, row of the kernel) in an image
   Buffer framed_;    ///< [groups 8][image_size_]
   Buffer grouped_;   ///< [groups][image_size_][8 samples]
-  std::vector<std::uint8_t> argmax_;       ///< [groups][windows][O][8]; kNowhere: blocked
-  Buffer weight_rows_;                     ///< [O][kernel_rows_][8], of dweight
-  std::vector<float> bias_sums_;           ///< [O], dbias
-  std::vector<std::vector<Item>> items_;   ///< of each thread
-  std::vector<std::vector<float>> lines_;  ///< of each thread: a window of y, [O][2 groups][8]
+  std::vector<std::uint8_t> argmax_;  ///< [groups][windows][O][8]; kNowhere: blocked
+  Buffer weight_rows_;                ///< [O][kernel_rows_][8], of dweight
+  std::vector<float> bias_sums_;      ///< [O], dbias
+  std::vector<Item> items_;
+  std::vector<float> lines_;  ///< a window of y, [O][2 groups][8]
 };
 
 }  // namespace easgd::cpu

@@ -33,7 +33,7 @@ class SoftmaxCrossEntropyLayer final : public CpuLayer {
     return {gradient_, true};
   }
 
-  void forward(const CpuPass& pass) override {
+  void forward(CpuPass& pass) override {
     scores_.refresh(stream_);
     const auto classes = stage_.input.size();
     const auto* scores = static_cast<const float*>(scores_.get().get_data_handle());
@@ -42,11 +42,11 @@ class SoftmaxCrossEntropyLayer final : public CpuLayer {
       sample({scores + n * classes, classes}, pass.batch.labels[n],
              {gradient + n * classes, classes}, pass.tally);
     }
-    const float share = 1.0f / float(pass.batch.size());
+    const float share = 1.0f / float(pass.samples);
     for (std::size_t i = 0; i < pass.batch.size() * classes; ++i) gradient[i] *= share;
   }
 
-  void backward(const CpuPass&) override {}
+  void backward(CpuPass&) override {}
 
  private:
   /// LossReadback one sample; gradient is that of its own loss.

@@ -1,4 +1,4 @@
-// What the layers of one model share while they are compiled: oneDNN's engine and stream, memory,
+// What the layers of one piece share while they are compiled: oneDNN's engine and stream, memory,
 // and one scratchpad that every primitive uses in turn.
 #pragma once
 
@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "backend/cpu/onednn.h"
+#include "backend/cpu/shared_work.h"
 #include "backend/model.h"
 #include "nn/network.h"
 
@@ -13,12 +14,22 @@ namespace easgd::cpu {
 
 class Workbench {
  public:
-  Workbench(const Network& network, const ModelOptions& options);
+  /// One of so many pieces.
+  Workbench(const Network& network, const ModelOptions& options, SharedWorks& shared,
+            std::size_t pieces);
 
   const Network& network() const { return network_; }
   const ModelOptions& options() const { return options_; }
   const dnnl::engine& engine() const { return engine_; }
   const dnnl::stream& stream() const { return stream_; }
+  std::size_t pieces() const { return pieces_; }
+  /// What the pieces share of a stage: what `make` makes for the first that asks.
+  template <class Work, class Make>
+  Work& shared(std::size_t stage, const Make& make) {
+    std::unique_ptr<SharedWork>& work = shared_[stage];
+    if (!work) work = make();
+    return dynamic_cast<Work&>(*work);
+  }
   /// Of activations and their gradients; parameters are always f32.
   memory::data_type type() const { return type_; }
   /// [N][C][H][W]
@@ -43,6 +54,8 @@ class Workbench {
  private:
   Network network_;
   ModelOptions options_;
+  SharedWorks& shared_;
+  std::size_t pieces_;
   dnnl::engine engine_;
   dnnl::stream stream_;
   memory::data_type type_;

@@ -1,0 +1,88 @@
+#include "backend/cpu/piece.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "backend/cpu/elementwise_loops.h"
+#include "backend/cpu/fusion.h"
+
+namespace easgd::cpu {
+
+Piece::Piece(const Network& network, const ModelOptions& options, SharedWorks& shared,
+             std::size_t pieces)
+    : bench_(network, options, shared, pieces) {
+  const std::vector<Link> links = fuse(bench_);
+  compile_forward(links);
+  if (options.training) compile_backward(links);
+  bench_.finish();
+}
+
+void Piece::compile_forward(const std::vector<Link>& links) {
+  const dnnl::memory::desc desc(bench_.dims(bench_.network().input()), dnnl::memory::data_type::f32,
+                                dnnl::memory::format_tag::nchw);
+  images_ = bench_.unbound(desc);
+  short_batch_ = bench_.make_floats(desc.get_size() / sizeof(float));
+  Activations outputs = {{Stage::kImages, {images_, false}}};
+  for (const Link& link : links) {
+    std::vector<Activation> inputs;
+    for (const std::size_t number : link.inputs) inputs.push_back(outputs.at(number));
+    layers_.push_back(entry_of(link).make(bench_, link));
+    Activation output = layers_.back()->compile_forward(bench_, inputs);
+    output.disposable &= takers(links, link.output) == 1;
+    outputs[link.output] = output;
+  }
+}
+
+void Piece::compile_backward(const std::vector<Link>& links) {
+  Activations gradients;
+  for (std::size_t i = links.size(); i-- > 0;) {
+    const bool wanted = std::ranges::any_of(
+        links[i].inputs, [](std::size_t number) { return number != Stage::kImages; });
+    const Activation gradient =
+        layers_[i]->compile_backward(bench_, gradients[links[i].output], wanted);
+    for (const std::size_t number : links[i].inputs) {
+      if (number != Stage::kImages) collect(gradients[number], gradient, i);
+    }
+  }
+}
+
+/// The gradient of a value that several layers take is the sum of what each of them returns.
+void Piece::collect(Activation& sum, const Activation& gradient, std::size_t layer) {
+  if (!sum.values) {
+    sum = gradient;
+    return;
+  }
+  Activation target = sum, addend = gradient;
+  if (!target.disposable) std::swap(target, addend);
+  const dnnl::memory::desc desc = target.values.get_desc();
+  sums_.push_back({layer, Converted(bench_, target.values, desc, !target.disposable),
+                   Converted(bench_, addend.values, desc)});
+  sum = {sums_.back().target.get(), true};
+}
+
+void Piece::bind(const CpuPass& pass) {
+  const Batch& batch = pass.batch;
+  if (batch.size() == samples()) return point_at(images_, batch.images);
+  const auto end = std::copy(batch.images.begin(), batch.images.end(), short_batch_.begin());
+  std::fill(end, short_batch_.end(), 0.0f);
+  point_at(images_, short_batch_);
+}
+
+void Piece::forward(CpuPass& pass, std::size_t begin, std::size_t end) {
+  for (std::size_t i = begin; i < end; ++i) layers_[i]->forward(pass);
+}
+
+void Piece::backward(CpuPass& pass, std::size_t begin, std::size_t end) {
+  const auto later = [end](const Sum& sum) { return sum.layer >= end; };
+  auto sum = std::ranges::find_if_not(sums_, later);
+  for (std::size_t i = end; i-- > begin;) {
+    layers_[i]->backward(pass);
+    for (; sum != sums_.end() && sum->layer == i; ++sum) {
+      sum->target.refresh(bench_.stream());
+      sum->addend.refresh(bench_.stream());
+      add_to(sum->target.get(), sum->addend.get());
+    }
+  }
+}
+
+}  // namespace easgd::cpu
