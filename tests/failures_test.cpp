@@ -648,6 +648,32 @@ TEST_CASE("a master that fails while workers begin again lets all of them go") {
   }
 }
 
+TEST_CASE("whoever is given up while it moves leaves what it has come to, and no more") {
+  for (const std::string name : {"eamsgd", "downpour", "easgd_gauss_seidel"}) {
+    CAPTURE(name);
+    Bed bed(name);
+    bed.toy.order = free_order;
+    bed.toy.policy.on_failure = OnFailure::restart;
+    constexpr std::int64_t kLong = 1'000;
+    bed.toy.config.stop.steps = kLong;
+    bed.schedule.emplace(bed.toy.config, bed.toy.workers, 1);
+    std::size_t given_up = 0;
+    const End end = run(bed.toy, {.during = [&](Team& team) {
+                          std::uint64_t begun = 0;
+                          for (; !team.ended(); std::this_thread::yield()) {
+                            const WorkerTelemetry& life = team.telemetry(1);
+                            if (life.absorbed <= begun || !team.give_up(1, "is too slow")) continue;
+                            begun = life.clock;
+                            ++given_up;
+                          }
+                        }});
+    CHECK(end.error == "");
+    CHECK(given_up > 10);
+    CHECK(end.restarts >= given_up - 1);
+    CHECK(end.steps == std::vector<std::uint64_t>(3, kLong));
+  }
+}
+
 TEST_CASE("a worker that stands still while the master fails is given up, and the run ends") {
   for (const OnFailure policy : {OnFailure::go_on, OnFailure::restart, OnFailure::stop}) {
     CAPTURE(int(policy));
