@@ -648,6 +648,31 @@ TEST_CASE("a master that fails while workers begin again lets all of them go") {
   }
 }
 
+TEST_CASE("whoever is given up while it moves leaves what it has come to, and no more") {
+  for (const std::string name : {"eamsgd", "downpour", "easgd_gauss_seidel"}) {
+    CAPTURE(name);
+    Bed bed(name);
+    bed.toy.order = free_order;
+    bed.toy.policy.on_failure = OnFailure::restart;
+    bed.toy.config.stop.steps = 100'000'000;
+    bed.schedule.emplace(bed.toy.config, bed.toy.workers, 1);
+    constexpr std::size_t kTimes = 50;
+    const End end = run(bed.toy, {.during = [&](Team& team) {
+                          std::uint64_t begun = 0;
+                          for (std::size_t given_up = 0; given_up < kTimes && !team.ended();) {
+                            const WorkerTelemetry& life = team.telemetry(1);
+                            if (life.absorbed <= begun || !team.give_up(1, "is too slow")) continue;
+                            begun = life.clock;
+                            ++given_up;
+                          }
+                          team.request_stop();
+                        }});
+    CHECK(end.error == "");
+    CHECK(end.restarts == kTimes);
+    CHECK(end.failed == 0);
+  }
+}
+
 TEST_CASE("a worker that stands still while the master fails is given up, and the run ends") {
   for (const OnFailure policy : {OnFailure::go_on, OnFailure::restart, OnFailure::stop}) {
     CAPTURE(int(policy));

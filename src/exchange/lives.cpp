@@ -2,8 +2,6 @@
 
 #include <chrono>
 
-#include "base/check.h"
-
 namespace easgd {
 namespace {
 
@@ -34,12 +32,6 @@ void Lives::join_ended() {
   for (const auto& life : lives_) {
     if (life->thread.joinable() && life->has_ended.try_acquire()) life->thread.join();
   }
-}
-
-void Lives::take_back(const Life& heir, Life& life) {
-  EASGD_CHECK(current_[heir.worker] == &heir, "an heir of worker {} that is not its last",
-              heir.worker);
-  current_[life.worker] = &life;
 }
 
 Life* Lives::find(std::size_t index) const {

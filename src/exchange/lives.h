@@ -48,8 +48,6 @@ class Lives {
   /// Makes the life after one that is over, or is about to be: it is the current one from now on,
   /// and its counters go on.
   Life& follow(Life& life, const NewLife& begins);
-  /// The heir is not needed, and gets no thread: `life` is the current one again.
-  void take_back(const Life& heir, Life& life);
   /// Waits for the thread of every life, also of those that are made meanwhile; for one that was
   /// given up, a second.
   void join();

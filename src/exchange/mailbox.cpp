@@ -5,7 +5,8 @@
 namespace easgd {
 
 const char* to_string(Mailbox::State state) {
-  constexpr const char* kNames[] = {"idle", "posted", "answered", "left", "closed", "abandoned"};
+  constexpr const char* kNames[] = {"idle",   "posted",    "answered", "left",
+                                    "closed", "withdrawn", "abandoned"};
   return kNames[int(state)];
 }
 
@@ -21,7 +22,7 @@ Mailbox::State Mailbox::change(State from, State to) {
 void Mailbox::post() {
   letters_ += note_.visit == Visit::letter;
   const State seen = change(State::idle, State::posted);
-  EASGD_CHECK(seen == State::idle || seen == State::closed || seen == State::abandoned,
+  EASGD_CHECK(seen == State::idle || seen == State::closed || is_given_up(seen),
               "worker {} posts at step {} while {}", worker_, note_.clock, to_string(seen));
   bell_.ring();
 }
@@ -32,7 +33,7 @@ Mailbox::Reply Mailbox::wait_for_reply() {
     state_.wait(State::posted, std::memory_order_acquire);
     seen = state();
   }
-  if (seen == State::closed || seen == State::abandoned) return Reply::closed;
+  if (seen == State::closed || is_given_up(seen)) return Reply::closed;
   return seen == State::answered ? kind_ : Reply::none;
 }
 
@@ -60,24 +61,25 @@ void Mailbox::answer(Reply kind, std::uint64_t mark) {
 
 void Mailbox::close() {
   const auto is_over = [](State s) {
-    return s == State::left || s == State::closed || s == State::abandoned;
+    return s == State::left || s == State::closed || is_given_up(s);
   };
   for (State seen = state(); !is_over(seen); seen = state()) change(seen, State::closed);
   state_.notify_one();
 }
 
 /// A master that has failed waits for all to leave, also for one that does not move.
-bool Mailbox::can_be_abandoned(State seen) {
-  return seen == State::idle || seen == State::answered || seen == State::closed;
+bool Mailbox::withdraw() {
+  const State seen = state();
+  const bool is_out = seen == State::posted || seen == State::left;
+  return !is_out && change(seen, State::withdrawn) == seen;
 }
 
-bool Mailbox::abandon(const Member* heir) {
-  const State seen = state();
-  if (!can_be_abandoned(seen)) return false;
+void Mailbox::abandon(const Member* heir) {
   heir_ = heir;
-  if (change(seen, State::abandoned) != seen) return false;
+  const State seen = change(State::withdrawn, State::abandoned);
+  EASGD_CHECK(seen == State::withdrawn, "worker {} is abandoned at step {} while {}", worker_,
+              note_.clock, to_string(seen));
   bell_.ring();
-  return true;
 }
 
 }  // namespace easgd

@@ -18,10 +18,12 @@
 // A worker that ends for whatever reason calls leave(): the master stops counting on it. A master
 // that fails calls close(): no worker waits for it any more. A worker that has left stays so.
 //
-// A worker that does not move is given up by abandon(), from a third thread: if no letter is out,
-// or the master has gone, who stops counting on it. The worker, should it come back, finds what it
-// finds when the master has gone. Who has left or was given up may have an heir: whoever takes its
-// seat has a mailbox of its own.
+// A worker that does not move is given up from a third thread, in two steps. withdraw(): if no
+// letter is out, or the master has gone, there will be none any more; the worker, should it come
+// back, finds what it finds when the master has gone. What it has come to stands still from then
+// on, and it can be decided what follows. abandon(): the master stops counting on it.
+//
+// Who has left or was abandoned may have an heir: whoever takes its seat has a mailbox of its own.
 #pragma once
 
 #include <cstdint>
@@ -69,8 +71,8 @@ struct LetterNote {
 class Mailbox {
  public:
   /// The worker's turn, the master's, the worker's again; then for good: its worker or its master
-  /// has gone, or nobody counts on its worker any more.
-  enum class State : int { idle, posted, answered, left, closed, abandoned };
+  /// has gone, or its worker is given up, and what follows is being decided, or is decided.
+  enum class State : int { idle, posted, answered, left, closed, withdrawn, abandoned };
   /// What the answer holds: nothing, a reply, the center to start again from after a letter that
   /// was refused or a failure, or that there will be no more.
   enum class Reply { none, values, restart, closed };
@@ -93,8 +95,8 @@ class Mailbox {
   void post();
   /// Sleeps until the master has answered. Returns at once with `none` if no letter is out.
   Reply wait_for_reply();
-  /// Nobody counts on this worker any more.
-  bool is_abandoned() const { return state() == State::abandoned; }
+  /// Nobody waits for this worker any more.
+  bool is_given_up() const { return is_given_up(state()); }
   /// Takes the mailbox back after the reply has been used.
   void release();
   /// Waits for a letter that is out to be answered, then lets the master know that there will be no
@@ -110,20 +112,22 @@ class Mailbox {
   std::uint64_t letters() const { return letters_; }
   void answer(Reply kind, std::uint64_t mark = 0);
   void close();
-  /// Once the worker has left or was given up; null if nobody takes its seat.
+  /// Once the worker has left or was abandoned; null if nobody takes its seat.
   const Member* heir() const { return heir_; }
 
   // A third thread, which no other gives up a worker beside, and which the worker does not leave
   // beside.
 
-  /// No letter is out, and the worker has not left.
-  bool can_be_abandoned() const { return can_be_abandoned(state()); }
-  /// If so, lets the master know that there will be no other letter, and who takes the seat.
-  /// Returns whether it did.
-  bool abandon(const Member* heir);
+  /// Unless a letter is out or the worker has left: there will be no other. Returns whether it is
+  /// so.
+  bool withdraw();
+  /// After that: lets the master know, and who takes the seat.
+  void abandon(const Member* heir);
 
  private:
-  static bool can_be_abandoned(State seen);
+  static bool is_given_up(State seen) {
+    return seen == State::withdrawn || seen == State::abandoned;
+  }
   /// Moves from `from` on if the state is that; returns what it was.
   State change(State from, State to);
 

@@ -69,8 +69,7 @@ struct TeamOptions {
     double seconds = 0;                   ///< training time that it has behind it
   } checkpoints = {};
   /// On the worker's thread, or that of give_up(), once it has failed; one at a time, in their
-  /// order, and before on_begin of what follows a failure that was not given up. `seconds` of
-  /// training time.
+  /// order, and before on_begin of what follows. `seconds` of training time.
   std::function<void(const WorkerFailure&, double seconds)> on_failure = {};
   /// On the master's thread, when a worker that has failed is given the center.
   std::function<void(const Beginning&, double seconds)> on_begin = {};
@@ -151,7 +150,6 @@ class Team {
   bool is_gone_since_before(std::size_t worker) const;
   std::size_t restarts_before() const;
   void end(Life& life, Worker::Ending ending);
-  static void leave_late(Life& life);
   void fail(Life& life, bool made);
   WorkerFailure failure_of_life(const Life& life, const std::string& why) const;
   std::optional<NewLife> life_after(const Life& life, WorkerFailure& failure) const;

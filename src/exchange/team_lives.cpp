@@ -86,7 +86,7 @@ std::size_t Team::restarts_before() const {
 
 void Team::end(Life& life, Worker::Ending ending) {
   const std::lock_guard lock(fate_);
-  if (life.is_over) return leave_late(life);
+  if (life.is_over) return;  // it was given up
   life.is_over = true;
   if (ending == Worker::Ending::gone) {
     const std::uint64_t step = life.telemetry.clock;
@@ -105,16 +105,11 @@ void Team::note_gone(Life& life, std::uint64_t step, std::optional<SavedState> r
   remains ? deposits_->bequeath(worker, std::move(*remains)) : deposits_->lose(worker);
 }
 
-/// Its failure has been settled. Only the mailbox of one that was given up is left already.
-void Team::leave_late(Life& life) {
-  if (!life.is_given_up) life.mailbox.leave();
-}
-
 /// In a catch block of the worker's thread.
 void Team::fail(Life& life, bool made) {
   const std::string why = failure_of(std::current_exception()).message;
   const std::lock_guard lock(fate_);
-  if (std::exchange(life.is_over, true)) return leave_late(life);  // nobody wants to know why
+  if (std::exchange(life.is_over, true)) return;  // it was given up: nobody wants to know why
   if (!made && !life.begins) {
     making_error_.record();
     ++failed_;
@@ -131,28 +126,21 @@ void Team::fail(Life& life, bool made) {
   life.mailbox.leave(sequel.member());
 }
 
-/// Who sees a worker gone whose failure ends the run sees the stop. So the stop comes first, and
-/// the worker may have moved meanwhile: then it leaves on its own.
 bool Team::give_up(std::size_t worker, const std::string& why) {
   const std::lock_guard lock(fate_);
   Life& life = lives_.current(worker);
-  if (life.is_over || !life.mailbox.can_be_abandoned()) return false;
-  WorkerFailure failure = failure_of_life(life, why);
-  const Sequel sequel = make_sequel(life, failure);
-  if (stops_at_failure()) settle(life, failure, sequel);
-  life.is_given_up = life.mailbox.abandon(sequel.member());
-  if (!life.is_given_up && !stops_at_failure()) {
-    if (sequel.heir) lives_.take_back(*sequel.heir, life);
-    return false;
-  }
-  life.is_over = true;
+  if (life.is_over || !life.mailbox.withdraw()) return false;
+  life.is_over = life.is_given_up = true;
   try {
     throw DeviceError(fmt::format("worker {}: {}", worker, why));
   } catch (const DeviceError&) {
     worker_error_.record();
   }
-  if (!stops_at_failure()) settle(life, failure, sequel);
-  report(failure);
+  WorkerFailure failure = failure_of_life(life, why);
+  const Sequel sequel = make_sequel(life, failure);
+  settle(life, failure, sequel);
+  report(failure);  // before anybody can tell of the heir
+  life.mailbox.abandon(sequel.member());
   return true;
 }
 

@@ -70,7 +70,7 @@ Worker::Ending Worker::run(std::stop_token stop) {
   const Timed timed(telemetry_.run_seconds);
   std::optional<TraceScope> profiled;
   if (stage_ == Stage::push) finish_push();
-  while (has_more() && !closed_ && !stop.stop_requested() && !mailbox_.is_abandoned()) {
+  while (has_more() && !closed_ && !stop.stop_requested() && !mailbox_.is_given_up()) {
     if (is_life_over()) {
       if (end_life() == Ending::gone) return Ending::gone;
     }

@@ -68,7 +68,7 @@
 #define heir_of(b) ((b) + WORKERS)  /* the next life of the same worker */
 #define worker_of(b) ((b) % WORKERS)
 
-mtype = {idle, posted, answered, left, closed, abandoned};  /* Mailbox::State */
+mtype = {idle, posted, answered, left, closed, withdrawn, abandoned};  /* Mailbox::State */
 mtype = {values, restart, no_more};                         /* Mailbox::Reply */
 
 /* Of each life, the first ones of all workers first. */
@@ -100,6 +100,7 @@ byte mark;
 bool checkpoint, is_last, owes[WORKERS], gone[WORKERS];
 byte failed[WORKERS];    /* lives that have failed: what they leave counts for nothing */
 byte served[WORKERS];    /* letters */
+byte steps[WORKERS];     /* Master::steps_: what the last letter had behind it */
 byte in_center[WORKERS]; /* letters that the center of the checkpoint has seen */
 byte left_with[WORKERS]; /* one more than the letters of a replica that its first life has left */
 #define is_whole (!owes[0] && !owes[WORKERS / 2] && !owes[WORKERS - 1])
@@ -232,8 +233,10 @@ inline answer(b, w, reply) {
     state[b] = answered
   }
 }
-#define is_over_for_good(b) (state[b] == left || state[b] == abandoned)
-inline close(b) { d_step { if :: !is_over_for_good(b) -> state[b] = closed :: else fi } }
+#define withdrew(b) (state[b] == withdrawn || state[b] == abandoned)  /* Mailbox::is_given_up */
+inline close(b) {
+  d_step { if :: state[b] != left && !withdrew(b) -> state[b] = closed :: else fi }
+}
 
 /* Team */
 inline lock() { atomic { !fate -> fate = true } }
@@ -271,18 +274,11 @@ inline settle(b) {
   fi
 }
 #endif
-inline leave_late(b) {
-  if
-  :: atomic { is_given_up[b] }
-  :: atomic { !is_given_up[b] } -> leave(b, false)
-  fi
-}
-
 /* A worker. Worker::wait_for_reply */
 inline wait_for_reply(b) {
   d_step {
     state[b] != posted;
-    is_closed = state[b] == closed || state[b] == abandoned ||
+    is_closed = state[b] == closed || withdrew(b) ||
                 (state[b] == answered && kind[b] == no_more);
     kind[b] = values
   }
@@ -308,8 +304,8 @@ proctype Worker(byte me) {
   bool is_closed, heir;
   bool has_begun = me < WORKERS, had_last;
   do
-  :: atomic { count == LETTERS || is_closed || stop || state[me] == abandoned -> break }  /* run */
-  :: atomic { !(count == LETTERS || is_closed || stop || state[me] == abandoned) ->
+  :: atomic { count == LETTERS || is_closed || stop || withdrew(me) -> break }  /* run */
+  :: atomic { !(count == LETTERS || is_closed || stop || withdrew(me)) ->
       if
       :: has_begun -> may_fail(me); /* its data */ change_to_posted(me, true)
       :: else -> change_to_posted(me, false)  /* begin_again */
@@ -351,7 +347,7 @@ proctype Worker(byte me) {
   };
   lock();  /* Team::end */
   if
-  :: atomic { is_over[me] } -> leave_late(me)
+  :: atomic { is_over[me] }
   :: atomic { !is_over[me] -> is_over[me] = true } -> leave(me, false)
   fi;
   atomic { unlock(); ended++; goto end };
@@ -367,7 +363,7 @@ throws:
   };
   lock();  /* Team::fail */
   if
-  :: atomic { is_over[me] } -> leave_late(me)
+  :: atomic { is_over[me] }
   :: atomic { !is_over[me] -> is_over[me] = true };
     make_sequel(me);
     settle(me);
@@ -381,6 +377,7 @@ end:
 }
 
 /* Master::look_at */
+#define is_over_for_good(b) (state[b] == left || state[b] == abandoned)
 inline look_at(w) {
   do
   :: is_over_for_good(seat[w]) && has_heir[seat[w]] ->
@@ -454,7 +451,10 @@ inline serve(w) {
   :: atomic { begins[seat[w]] -> answer(seat[w], w, restart) }
   :: atomic { !begins[seat[w]] && may_refuse ->
       may_refuse = false; out[seat[w]]--; served[w]++; answer(seat[w], w, restart) }
-  :: atomic { !begins[seat[w]] -> out[seat[w]]--; served[w]++; answer(seat[w], w, values) }
+  :: atomic { !begins[seat[w]] ->
+      out[seat[w]]--; served[w]++;
+      assert(letters[seat[w]] >= steps[w]); steps[w] = letters[seat[w]];  /* note_exchange */
+      answer(seat[w], w, values) }
   fi
 }
 
@@ -542,41 +542,31 @@ proctype Main() {
 }
 
 #if IS_WATCHED
-/* Mailbox::can_be_abandoned */
+/* Mailbox::withdraw */
 #ifdef MISTAKE_WAITS_AFTER_THE_END
-#define may_be_given_up(b) (state[b] == idle || state[b] == answered)
+#define can_withdraw(b) (state[b] == idle || state[b] == answered)
 #else
-#define may_be_given_up(b) (state[b] == idle || state[b] == answered || state[b] == closed)
+#define can_withdraw(b) (state[b] == idle || state[b] == answered || state[b] == closed)
 #endif
 /* Team::give_up of a life. */
 inline give_up(b) {
   lock();
+#ifdef MISTAKE_DECIDES_TOO_EARLY
+  early = letters[b];
+#endif
   if
-  :: atomic { is_over[b] || !may_be_given_up(b) }
-  :: atomic { !is_over[b] && may_be_given_up(b) };
+  :: atomic { is_over[b] || !can_withdraw(b) }
+  :: atomic { !is_over[b] && can_withdraw(b) ->
+      state[b] = withdrawn;
+      is_over[b] = true;
+      is_given_up[b] = true };
     make_sequel(b);
-#ifdef FAILURE_STOPS
+#ifdef MISTAKE_DECIDES_TOO_EARLY
+    atomic { if :: heir -> letters[heir_of(b)] = early :: else fi };
+#endif
     settle(b);
-#endif
-    atomic {  /* Mailbox::abandon */
-      if
-      :: may_be_given_up(b) ->
-        has_heir[b] = heir;
-        state[b] = abandoned;
-        is_given_up[b] = true;
-        rung = true
-      :: else
-      fi
-    };
-#ifdef FAILURE_STOPS
-    is_over[b] = true
-#else
-    if
-    :: atomic { is_given_up[b] -> is_over[b] = true }; settle(b)
-    :: atomic { !is_given_up[b] ->
-        if :: heir -> may_restart++; current[worker_of(b)] = b :: else fi }  /* take_back */
-    fi
-#endif
+    atomic { has_heir[b] = heir; state[b] = abandoned };
+    ring()
   fi;
   heir = false;
   unlock()
@@ -585,17 +575,17 @@ inline give_up(b) {
 #define stands(w) (stands_still[current[w]] && !is_given_up[current[w]])
 /* Whoever joins the team looks after it. */
 proctype Watchdog() {
-  byte b;
+  byte b, early;
   bool heir;
   do
   :: atomic { master_ended -> ended++; break }
   :: atomic { may_give_up > 0 -> may_give_up--;
       if :: b = current[0] :: b = current[WORKERS / 2] :: b = current[WORKERS - 1] fi };
     give_up(b); b = 0
-  :: atomic { stands(0) && may_be_given_up(current[0]) -> b = current[0] }; give_up(b); b = 0
-  :: atomic { stands(WORKERS / 2) && may_be_given_up(current[WORKERS / 2]) ->
+  :: atomic { stands(0) && can_withdraw(current[0]) -> b = current[0] }; give_up(b); b = 0
+  :: atomic { stands(WORKERS / 2) && can_withdraw(current[WORKERS / 2]) ->
       b = current[WORKERS / 2] }; give_up(b); b = 0
-  :: atomic { stands(WORKERS - 1) && may_be_given_up(current[WORKERS - 1]) ->
+  :: atomic { stands(WORKERS - 1) && can_withdraw(current[WORKERS - 1]) ->
       b = current[WORKERS - 1] }; give_up(b); b = 0
   od
 }

@@ -95,6 +95,7 @@ class Exchange(unittest.TestCase):
                 ("CLOSES_NOTHING", ["-DMASTER_FAILS=1"], "invalid end state"),
                 ("WAITS_AFTER_THE_END", ["-DHANGS=1", "-DMASTER_FAILS=1"], "invalid end state"),
                 ("FORGETS_THE_FAILURE", HANGS, r"is_last"),
+                ("DECIDES_TOO_EARLY", ["-DLETTERS=2", "-DGIVE_UPS=1", "-DRESTARTS=1"], r"steps\["),
                 ("HEARS_THE_DEAD", ["-DGIVE_UPS=1", "-DRESTARTS=1"], r"left_with")]:
             with self.subTest(mistake=mistake):
                 self.assertRegex(explore("-DWORKERS=2", f"-DMISTAKE_{mistake}", *options), found)

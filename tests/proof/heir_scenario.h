@@ -37,7 +37,7 @@ class HeirScenario final : public Scenario {
     const bool inherits = is_given_up_ && has_heir_;
     expect(served_[1] == (inherits ? letters_ : 0), "the heir did not finish");
     expect(begun_ == inherits, "the heir was not given the center once");
-    if (!is_given_up_) expect(served_[0] == letters_, "the worker did not finish");
+    expect(served_[0] == (is_given_up_ ? came_to_ : letters_), "the worker did not finish");
   }
 
  private:
@@ -48,7 +48,7 @@ class HeirScenario final : public Scenario {
   void live() {
     for (std::uint64_t letter = 1; letter <= letters_; ++letter) {
       explorer().at({letter});
-      if (boxes_[0].is_abandoned() || !exchange(0, letter)) break;
+      if (boxes_[0].is_given_up() || !exchange(0, letter)) break;
     }
     lock();
     if (!is_over_) boxes_[0].leave();
@@ -86,12 +86,14 @@ class HeirScenario final : public Scenario {
 
   void give_up() {
     lock();
-    const Mailbox::State state = boxes_[0].state();
-    const bool is_its_turn = state == Mailbox::State::idle || state == Mailbox::State::answered;
     // The mailbox only hands it on.
     const auto* heir = has_heir_ ? reinterpret_cast<const Member*>(&boxes_[1]) : nullptr;
-    is_given_up_ = !is_over_ && is_its_turn && boxes_[0].abandon(heir);
+    is_given_up_ = !is_over_ && boxes_[0].withdraw();
     is_over_ = is_over_ || is_given_up_;
+    if (is_given_up_) {
+      came_to_ = served_[0];  // the master serves no letter of it any more
+      boxes_[0].abandon(heir);
+    }
     heir_.exchange(is_given_up_ && heir ? Heir::lives : Heir::is_not_needed);
     heir_.notify_all();
     unlock();
@@ -153,6 +155,7 @@ class HeirScenario final : public Scenario {
   Atomic<Heir> heir_{Heir::waits};
   Atomic<int> fate_{0};
   bool is_over_ = false, is_given_up_ = false;  // guarded by fate_
+  std::uint64_t came_to_ = 0;                   // the worker that was given up
   float letter_[2][1] = {}, reply_[2][1] = {};
   // The master's.
   std::array<std::uint64_t, 2> served_{};

@@ -18,9 +18,7 @@ class StandstillScenario final : public Scenario {
     give_up();
   }
 
-  void check() const override {
-    expect(was_given_up_, "nobody has given up the worker");
-  }
+  void check() const override { expect(was_given_up_, "nobody has given up the worker"); }
 
  private:
   static Explorer& explorer() { return Explorer::current(); }
@@ -53,7 +51,8 @@ class StandstillScenario final : public Scenario {
   void give_up() {
     stands_.wait(0);
     // The master may close it meanwhile, once.
-    expect(box_.abandon(nullptr) || box_.abandon(nullptr), "a worker that nobody can give up");
+    expect(box_.withdraw() || box_.withdraw(), "a worker that nobody can give up");
+    box_.abandon(nullptr);
     was_given_up_ = true;
   }
 
