@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "broken_mailbox.h"
+#include "crew_scenario.h"
 #include "exchange_scenario.h"
 #include "heir_scenario.h"
 #include "snapshot_scenario.h"
@@ -54,9 +55,14 @@ std::vector<Named> slots() {
   return {snapshots("snapshots", Time::real), snapshots("snapshots, waiting", Time::virtual_time)};
 }
 
+Named crew(std::size_t helpers, std::size_t rounds, std::size_t tasks) {
+  return {"a crew", [=]() -> Scenario* { return new CrewScenario(helpers, rounds, tasks); }};
+}
+
 std::vector<Named> small() {
   std::vector<Named> all = pairs<Mailbox>();
   for (Named& slot : slots()) all.push_back(slot);
+  all.push_back(crew(1, 2, 2));
   return all;
 }
 
@@ -124,10 +130,28 @@ const Row kRows[] = {
     {{"SnapshotSlot::take wait", relaxed}, false, "the load that follows acquires"},
     {{"SnapshotSlot::take load", relaxed}, false, "the wait before it has acquired"},
     {{"SnapshotSlot::wait_until_empty wait", relaxed}, true, "what the evaluator did is not seen"},
+    {{"TaskGate::open store", relaxed}, true, "who enters late knows the round before"},
+    {{"TaskGate::open fetch_add", acq_rel}, false, "who is not woken is not needed: it costs time"},
+    {{"TaskGate::open fetch_add", release}, false, "the same"},
+    {{"TaskGate::open fetch_add", acquire}, false, "the same"},
+    {{"TaskGate::open fetch_add", relaxed}, false, "the same"},
+    {{"TaskGate::close fetch_add", relaxed}, true, "what others did is not seen"},
+    {{"TaskGate::close load", relaxed}, true, "the same"},
+    {{"TaskGate::end fetch_add", acq_rel}, true, "who sleeps is not seen"},
+    {{"TaskGate::end fetch_add", release}, true, "the same"},
+    {{"TaskGate::end fetch_add", acquire}, true, "the same"},
+    {{"TaskGate::end fetch_add", relaxed}, true, "the same"},
+    {{"TaskGate::enter load", relaxed}, true, "the end is heard of, and not seen"},
+    {{"TaskGate::enter compare_exchange", relaxed}, true, "the round is entered, and not known"},
+    {{"TaskGate::leave fetch_add", acq_rel}, true, "who sleeps is not seen"},
+    {{"TaskGate::leave fetch_add", release}, true, "the same"},
+    {{"TaskGate::leave fetch_add", acquire}, true, "what was done is not seen"},
+    {{"TaskGate::leave fetch_add", relaxed}, true, "the same"},
 };
 
 std::vector<std::memory_order> weaker_than(std::memory_order order) {
   if (order == seq_cst) return {acq_rel, release, acquire, relaxed};  // of a read-modify-write
+  if (order == relaxed) return {};
   return {relaxed};
 }
 
@@ -165,6 +189,12 @@ TEST_CASE("a worker that is given up, its heir or none, and a master: sound in e
 
 TEST_CASE("a worker that stands still while its master fails is given up in every state") {
   check_all_states({"stands still", [] { return new StandstillScenario(); }});
+}
+
+TEST_CASE("the threads of a crew, in rounds of tasks: sound in every state") {
+  check_all_states(crew(1, 2, 2));
+  check_all_states(crew(2, 1, 2));
+  if (is_large()) check_all_states(crew(2, 2, 2));
 }
 
 TEST_CASE("a weaker order is found out, or shown not to matter") {

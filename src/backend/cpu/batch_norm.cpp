@@ -8,7 +8,7 @@
 // in two passes over memory forward and two backward: one to survey, one after the meeting.
 #include "nn/batch_norm.h"
 
-#include <array>
+#include <algorithm>
 #include <cmath>
 
 #include "backend/cpu/channel_tiles.h"
@@ -18,32 +18,57 @@
 namespace easgd::cpu {
 namespace {
 
-constexpr std::size_t kWidth = ChannelTile::kWidth;
-using Lanes = std::array<float, kWidth>;
+constexpr std::size_t kBeyond =
+    16;  ///< channels to which a block of a layout may reach beyond the last
 
-/// Numbers of each channel, as many more as a tile may reach beyond the last.
+inline void fill(float number, float& lanes) {
+  lanes = number;
+}
+inline void fill(float number, Float8& lanes) {
+  lanes = number - Float8{};
+}
+inline float lane(float lanes, std::size_t) {
+  return lanes;
+}
+inline float lane(const Float8& lanes, std::size_t j) {
+  return lanes[j];
+}
+
+/// Numbers of each channel.
 struct Channels {
-  explicit Channels(std::size_t count) : values(count + kWidth) {}
+  explicit Channels(std::size_t count) : values(count + kBeyond) {}
   /// Those of a tile's lanes.
-  Lanes of(const ChannelTile& tile) const {
-    Lanes lanes;
-    for (std::size_t j = 0; j < kWidth; ++j) {
-      lanes[j] = values[tile.channel + (tile.is_of_one_channel ? 0 : j)];
+  template <class Width>
+  typename Width::Float of(Width, const ChannelTile& tile) const {
+    typename Width::Float lanes;
+    if (tile.is_of_one_channel) {
+      fill(values[tile.channel], lanes);
+    } else {
+      load_floats(values.data() + tile.channel, lanes);
     }
     return lanes;
   }
   std::vector<float> values;
 };
 
-/// Count, mean and sum of squared deviations of each channel: two sets of values become one.
-/// Source: [Chan, Golub and LeVeque 1979]
+/// Adds the lanes of a tile to the sums of their channels.
+template <class Width>
+void add_lanes(Width, const ChannelTile& tile, const typename Width::Float& lanes,
+               std::vector<double>& sums) {
+  for (std::size_t j = 0; j < Width::kWidth; ++j) {
+    sums[tile.channel + (tile.is_of_one_channel ? 0 : j)] += lane(lanes, j);
+  }
+}
+
+/// Count, mean and sum of squared deviations of each channel.
 struct Moments {
   explicit Moments(std::size_t channels)
-      : count(channels + kWidth), mean(count.size()), squares(count.size()) {}
+      : count(channels + kBeyond), mean(count.size()), squares(count.size()) {}
 
   void clear() {
     for (auto* numbers : {&count, &mean, &squares}) std::ranges::fill(*numbers, 0.0);
   }
+  /// Those of more values. Source: [Chan, Golub and LeVeque 1979]
   void add(std::size_t channel, double more, double mean_of_more, double squares_of_more) {
     if (more == 0) return;
     const double all = count[channel] + more, delta = mean_of_more - mean[channel];
@@ -55,47 +80,48 @@ struct Moments {
   std::vector<double> count, mean, squares;
 };
 
-/// Sums over a tile of what f(i) gives for its values, lane by lane.
-template <class Width, class Function>
-Lanes sum_lanes(const ChannelTile& tile, Width width, const Function& f) {
-  Lanes sums{};
-  for (std::size_t row = 0; row < tile.rows; ++row) {
-    const std::size_t begin = tile.offset + row * tile.stride;
-#pragma GCC ivdep
-    for (std::size_t j = 0; j < width; ++j) sums[j] += f(begin + j, j);
+/// sums[k] = the sum over a tile's rows of what f(i, terms) puts into terms[k] for a row at i.
+template <class Width, std::size_t kSums, class Function>
+void sum_rows(Width, const ChannelTile& tile, typename Width::Float (&sums)[kSums],
+              const Function& f) {
+  constexpr std::size_t kChains = 4;  // of additions, which wait for each other
+  typename Width::Float chains[kChains][kSums] = {}, terms[kSums];
+  for (std::size_t row = 0; row < tile.rows; row += kChains) {
+    for (std::size_t c = 0; c < std::min(kChains, tile.rows - row); ++c) {
+      f(tile.offset + (row + c) * tile.stride, terms);
+      for (std::size_t k = 0; k < kSums; ++k) chains[c][k] += terms[k];
+    }
   }
-  return sums;
-}
-
-double total(const Lanes& lanes) {
-  double sum = 0;
-  for (const float lane : lanes) sum += lane;
-  return sum;
+  for (std::size_t k = 0; k < kSums; ++k) {
+    sums[k] = (chains[0][k] + chains[1][k]) + (chains[2][k] + chains[3][k]);
+  }
 }
 
 template <class Width, class T>
-void survey(const T* x, const ChannelTile& tile, Width width, Moments& moments) {
-  Lanes mean = sum_lanes(tile, width, [x](std::size_t i, std::size_t) { return float(x[i]); });
-  const double count = double(tile.rows) * double(tile.is_of_one_channel ? std::size_t(width) : 1);
-  if (tile.is_of_one_channel) mean.fill(float(total(mean)));
-  for (float& lane : mean) lane /= float(count);
-  const Lanes squares = sum_lanes(tile, width, [x, &mean](std::size_t i, std::size_t j) {
-    const float d = float(x[i]) - mean[j];
-    return d * d;
-  });
-  if (tile.is_of_one_channel) return moments.add(tile.channel, count, mean[0], total(squares));
-  for (std::size_t j = 0; j < width; ++j) {
-    moments.add(tile.channel + j, count, mean[j], squares[j]);
+void survey(Width width, const T* x, const ChannelTile& tile, Moments& moments) {
+  using Float = typename Width::Float;
+  Float mean[1], squares[1];
+  sum_rows(width, tile, mean,
+           [x](std::size_t i, Float(&terms)[1]) { load_floats(x + i, terms[0]); });
+  const std::size_t count = tile.rows * (tile.is_of_one_channel ? Width::kWidth : 1);
+  if (tile.is_of_one_channel) {
+    float sum = 0;
+    for (std::size_t j = 0; j < Width::kWidth; ++j) sum += lane(mean[0], j);
+    fill(sum, mean[0]);
   }
-}
-
-/// to[i] = f(i, lane) for the values of a tile.
-template <class Width, class T, class Function>
-void write(T* to, const ChannelTile& tile, Width width, const Function& f) {
-  for (std::size_t row = 0; row < tile.rows; ++row) {
-    const std::size_t begin = tile.offset + row * tile.stride;
-#pragma GCC ivdep
-    for (std::size_t j = 0; j < width; ++j) to[begin + j] = T(f(begin + j, j));
+  mean[0] /= float(count);
+  sum_rows(width, tile, squares, [x, &mean](std::size_t i, Float(&terms)[1]) {
+    Float value;
+    load_floats(x + i, value);
+    terms[0] = (value - mean[0]) * (value - mean[0]);
+  });
+  if (tile.is_of_one_channel) {
+    double sum = 0;
+    for (std::size_t j = 0; j < Width::kWidth; ++j) sum += lane(squares[0], j);
+    return moments.add(tile.channel, double(count), lane(mean[0], 0), sum);
+  }
+  for (std::size_t j = 0; j < Width::kWidth; ++j) {
+    moments.add(tile.channel + j, double(count), lane(mean[0], j), lane(squares[0], j));
   }
 }
 
@@ -112,8 +138,8 @@ class BatchNormLayer final : public MeetingLayer {
         bias_(channels()),
         slope_(channels()),
         shift_(channels()),
-        gradients_(channels() + kWidth),
-        products_(channels() + kWidth) {}
+        gradients_(channels() + kBeyond),
+        products_(channels() + kBeyond) {}
 
   Activation compile_forward(Workbench& bench, std::span<const Activation> inputs) override;
   Activation compile_backward(Workbench& bench, const Activation& dy, bool wanted) override;
@@ -128,14 +154,6 @@ class BatchNormLayer final : public MeetingLayer {
   std::size_t channels() const { return stage_.slices[0].count; }
   void take_statistics(const CpuPass& pass, std::size_t channel, double mean, double variance);
   void move(const CpuPass& pass, std::size_t channel) const;
-  /// Calls f(tile, width as a constant) for all values.
-  template <class Function>
-  void for_tiles(const Function& f) const {
-    for_channel_tiles(planes_, channels(), [&f](const ChannelTile& tile) {
-      with_width(tile.width, [&](auto width) { f(tile, width); });
-    });
-  }
-
   const Stage& stage_;
   const BatchNorm& options_;
   const bool relu_;
@@ -174,7 +192,9 @@ void BatchNormLayer::survey_forward(CpuPass&) {
   input_.refresh(stream_);
   moments_.clear();
   with_elements(input_.get(), [this](const auto* x) {
-    for_tiles([&](const ChannelTile& tile, auto width) { survey(x, tile, width, moments_); });
+    for_channel_tiles(planes_, channels(), [&](auto width, const ChannelTile& tile) {
+      survey(width, x, tile, moments_);
+    });
   });
 }
 
@@ -222,13 +242,19 @@ void BatchNormLayer::forward(CpuPass& pass) {
     }
   }
   with_elements(output_, [this](auto* y) {
-    const auto* x = static_cast<const decltype(y)>(input_.get().get_data_handle());
-    for_tiles([&](const ChannelTile& tile, auto width) {
-      const Lanes mean = mean_.of(tile), scale = scale_.of(tile), bias = bias_.of(tile);
-      write(y, tile, width, [&, relu = relu_](std::size_t i, std::size_t j) {
-        const float value = (float(x[i]) - mean[j]) * scale[j] + bias[j];
-        return relu && value < 0 ? 0.0f : value;  // a NaN stays one
-      });
+    const auto* x = static_cast<decltype(y)>(input_.get().get_data_handle());
+    for_channel_tiles(planes_, channels(), [&](auto width, const ChannelTile& tile) {
+      using Float = typename decltype(width)::Float;
+      const Float mean = mean_.of(width, tile), scale = scale_.of(width, tile);
+      const Float bias = bias_.of(width, tile);
+      for (std::size_t row = 0; row < tile.rows; ++row) {
+        const std::size_t i = tile.offset + row * tile.stride;
+        Float value;
+        load_floats(x + i, value);
+        value = (value - mean) * scale + bias;
+        if (relu_) value = value < 0 ? Float{} : value;  // a NaN stays one
+        store_floats(y + i, value);
+      }
     });
   });
 }
@@ -237,25 +263,23 @@ void BatchNormLayer::survey_backward(CpuPass&) {
   output_gradient_.refresh(stream_);
   std::ranges::fill(gradients_, 0.0);
   std::ranges::fill(products_, 0.0);
-  const auto add = [](std::vector<double>& sums, const ChannelTile& tile, const Lanes& lanes) {
-    if (tile.is_of_one_channel) {
-      sums[tile.channel] += total(lanes);
-    } else {
-      for (std::size_t j = 0; j < tile.width; ++j) sums[tile.channel + j] += lanes[j];
-    }
-  };
-  with_elements(output_gradient_.get(), [&](auto* dy) {
+  with_elements(output_gradient_.get(), [this](auto* dy) {
     const auto* x = static_cast<decltype(dy)>(input_.get().get_data_handle());
-    for_tiles([&](const ChannelTile& tile, auto width) {
-      const Lanes mean = mean_.of(tile), scale = scale_.of(tile), bias = bias_.of(tile);
-      const auto passed = [&, relu = relu_](std::size_t i, std::size_t j) {
-        const float value = (float(x[i]) - mean[j]) * scale[j] + bias[j];
-        return relu && !(value > 0) ? 0.0f : float(dy[i]);
-      };
-      add(gradients_, tile, sum_lanes(tile, width, passed));
-      add(products_, tile, sum_lanes(tile, width, [&](std::size_t i, std::size_t j) {
-            return passed(i, j) * (float(x[i]) - mean[j]);
-          }));
+    for_channel_tiles(planes_, channels(), [&](auto width, const ChannelTile& tile) {
+      using Float = typename decltype(width)::Float;
+      const Float mean = mean_.of(width, tile), scale = scale_.of(width, tile);
+      const Float bias = bias_.of(width, tile);
+      Float sums[2];
+      sum_rows(width, tile, sums, [&](std::size_t i, Float(&terms)[2]) {
+        Float d;
+        load_floats(x + i, d);
+        load_floats(dy + i, terms[0]);
+        d -= mean;
+        if (relu_) terms[0] = d * scale + bias > 0 ? terms[0] : Float{};
+        terms[1] = terms[0] * d;
+      });
+      add_lanes(width, tile, sums[0], gradients_);
+      add_lanes(width, tile, sums[1], products_);
     });
   });
 }
@@ -287,14 +311,20 @@ void BatchNormLayer::backward(CpuPass&) {
   with_elements(input_gradient_, [this](auto* dx) {
     const auto* x = static_cast<decltype(dx)>(input_.get().get_data_handle());
     const auto* dy = static_cast<decltype(dx)>(output_gradient_.get().get_data_handle());
-    for_tiles([&](const ChannelTile& tile, auto width) {
-      const Lanes mean = mean_.of(tile), scale = scale_.of(tile), bias = bias_.of(tile);
-      const Lanes slope = slope_.of(tile), shift = shift_.of(tile);
-      write(dx, tile, width, [&, relu = relu_](std::size_t i, std::size_t j) {
-        const float d = float(x[i]) - mean[j];
-        const bool passes = !relu || d * scale[j] + bias[j] > 0;
-        return scale[j] * (passes ? float(dy[i]) : 0.0f) + slope[j] * d + shift[j];
-      });
+    for_channel_tiles(planes_, channels(), [&](auto width, const ChannelTile& tile) {
+      using Float = typename decltype(width)::Float;
+      const Float mean = mean_.of(width, tile), scale = scale_.of(width, tile);
+      const Float bias = bias_.of(width, tile), slope = slope_.of(width, tile);
+      const Float shift = shift_.of(width, tile);
+      for (std::size_t row = 0; row < tile.rows; ++row) {
+        const std::size_t i = tile.offset + row * tile.stride;
+        Float d, gradient;
+        load_floats(x + i, d);
+        load_floats(dy + i, gradient);
+        d -= mean;
+        if (relu_) gradient = d * scale + bias > 0 ? gradient : Float{};
+        store_floats(dx + i, scale * gradient + (slope * d + shift));
+      }
     });
   });
 }

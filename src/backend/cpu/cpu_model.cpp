@@ -11,7 +11,7 @@ namespace {
 
 /// Long enough for vectors and products, short enough for several threads and for the caches. Only
 /// if there are more threads than that makes pieces do bits depend on their number.
-constexpr std::size_t kSamples = 32;
+constexpr std::size_t kSamples = 64;
 
 std::size_t count_pieces(std::size_t batch, std::size_t threads) {
   return std::min(batch, std::max({std::size_t{1}, batch / kSamples, threads}));

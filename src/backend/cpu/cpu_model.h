@@ -31,7 +31,7 @@ class CpuModel final : public Model {
  private:
   struct Part {
     std::unique_ptr<Piece> piece;
-    Buffer gradient;  ///< [P], but for the first, whose gradient is the model's
+    Buffer gradient = {};  ///< [P], but for the first, whose gradient is the model's
     CpuPass pass = {};
   };
   /// A layer for which the pieces meet.

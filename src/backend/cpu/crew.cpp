@@ -7,11 +7,6 @@
 #include "base/trace.h"
 
 namespace easgd::cpu {
-namespace {
-
-constexpr std::uint32_t kOpen = 1u << 31;
-
-}  // namespace
 
 /// oneDNN computes on the thread that calls it, and makes its plans for that.
 Crew::Crew(int threads) {
@@ -31,35 +26,25 @@ Crew::~Crew() {
 }
 
 void Crew::end() {
-  ends_.store(true);
-  rounds_.fetch_add(1);
-  rounds_.notify_all();
+  gate_.end();
   for (std::thread& helper : helpers_) helper.join();
 }
 
-/// Whoever comes late finds the gate closed, or the next round open.
 void Crew::hand_out(std::size_t count, Job job) {
   job_ = job;
-  count_ = count;
-  next_.store(0, std::memory_order_relaxed);
-  gate_.store(kOpen, std::memory_order_release);
-  rounds_.fetch_add(1);
-  rounds_.notify_all();
+  gate_.open(count);
   take_tasks();
-  std::uint32_t inside = gate_.fetch_and(~kOpen, std::memory_order_acq_rel) & ~kOpen;
-  for (; inside > 0; inside = gate_.load(std::memory_order_acquire)) {
-    gate_.wait(inside, std::memory_order_acquire);
-  }
+  gate_.close();
   error_.throw_if_any();
 }
 
 void Crew::take_tasks() noexcept {
-  for (std::size_t i = 0; (i = next_.fetch_add(1, std::memory_order_relaxed)) < count_;) {
+  while (const auto task = gate_.take()) {
     try {
-      job_.call(job_.task, i);
+      job_.call(job_.task, *task);
     } catch (...) {
       error_.record();
-      next_.store(count_, std::memory_order_relaxed);
+      gate_.skip_the_rest();
     }
   }
 }
@@ -68,26 +53,10 @@ void Crew::take_tasks() noexcept {
 void Crew::help() {
   name_thread("helper");
   omp_set_num_threads(1);
-  for (std::uint32_t seen = 0;;) {
-    rounds_.wait(seen);
-    seen = rounds_.load();
-    if (ends_.load()) return;
-    if (!enter()) continue;
+  for (int round = 0; gate_.enter(round);) {
     take_tasks();
-    leave();
+    gate_.leave();
   }
-}
-
-bool Crew::enter() {
-  std::uint32_t state = gate_.load(std::memory_order_relaxed);
-  while (state & kOpen) {
-    if (gate_.compare_exchange_weak(state, state + 1, std::memory_order_acquire)) return true;
-  }
-  return false;
-}
-
-void Crew::leave() {
-  if (gate_.fetch_sub(1, std::memory_order_acq_rel) == 1) gate_.notify_one();
 }
 
 }  // namespace easgd::cpu

@@ -6,11 +6,10 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <thread>
 #include <vector>
 
-#include "base/atomic.h"
+#include "backend/cpu/task_gate.h"
 #include "base/first_error.h"
 
 namespace easgd::cpu {
@@ -60,18 +59,10 @@ class Crew {
   void hand_out(std::size_t count, Job job);
   void take_tasks() noexcept;
   void help();
-  bool enter();
-  void leave();
 
-  // Written while nobody is inside.
-  Job job_;
-  std::size_t count_ = 0;
-
+  Job job_;  // of the round
+  TaskGate gate_;
   FirstError error_;
-  Atomic<std::size_t> next_{0};      // task
-  Atomic<std::uint32_t> gate_{0};    // open, and how many helpers are inside
-  Atomic<std::uint32_t> rounds_{0};  // of work, and the end: helpers sleep on it
-  Atomic<bool> ends_{false};
   std::vector<std::thread> helpers_;
 };
 
