@@ -20,8 +20,8 @@ struct Conv2dShape {
   int out_width() const { return width + 2 * pad - kernel_width + 1; }
 };
 
-/// Stride-1 2-D convolution (cross-correlation, as in every deep-learning library) of one piece of a
-/// batch, through the Fourier transform. Tensors are dense, the samples innermost:
+/// Stride-1 2-D convolution (cross-correlation, as in every deep-learning library) of one piece of
+/// a batch, through the Fourier transform. Tensors are dense, the samples innermost:
 ///   x [C][H][W][N], y [K][OH][OW][N], weight [K][C][kh][kw], bias [K].
 /// Thread: one call at a time, on any.
 class FftConv2d {

@@ -1,7 +1,8 @@
 // Batch normalisation: nn/batch_norm.h has the formula. With d = x - mean and the N values of a
 // channel in the whole batch,
 //
-//   y = d scale + bias, scale = weight / sqrt(variance + epsilon), then max(y, 0) if a ReLU is fused
+//   scale = weight / sqrt(variance + epsilon)
+//   y = d scale + bias, then max(y, 0) if a ReLU is fused
 //   dweight = sum(dy d) / sqrt(variance + epsilon)      dbias = sum(dy)
 //   dx = scale (dy - sum(dy) / N - d sum(dy d) / (variance + epsilon) / N)
 //
@@ -18,8 +19,8 @@
 namespace easgd::cpu {
 namespace {
 
-constexpr std::size_t kBeyond =
-    16;  ///< channels to which a block of a layout may reach beyond the last
+/// As many channels may a block of a layout hold that there are not.
+constexpr std::size_t kBeyond = 16;
 
 inline void fill(float number, float& lanes) {
   lanes = number;

@@ -104,10 +104,13 @@ std::unique_ptr<CpuLayer> make_fft_conv2d(const Link& link) {
   return std::make_unique<FftConv2dLayer>(link);
 }
 
+/// The same for all pieces of a batch.
 bool fft_conv2d_pays(const Workbench& bench, const Stage& stage) {
   const auto& options = dynamic_cast<const Conv2d&>(*stage.layer);
+  kernels::Conv2dShape shape = kernel_shape(bench, stage);
+  shape.batch = int(bench.cut().samples);
   return options.stride == 1 && options.use_bias &&
-         kernels::FftConv2d::worth_it(kernel_shape(bench, stage), int(bench.pieces()));
+         kernels::FftConv2d::worth_it(shape, int(bench.cut().pieces));
 }
 
 }  // namespace easgd::cpu

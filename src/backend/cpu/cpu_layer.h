@@ -14,7 +14,6 @@
 #include "backend/cpu/workbench.h"
 #include "backend/pass_arguments.h"
 #include "backend/tally.h"
-#include "data/batch.h"
 #include "nn/lowering.h"
 
 namespace easgd::cpu {

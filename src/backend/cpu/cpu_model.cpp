@@ -7,17 +7,12 @@
 #include "backend/cpu/precision.h"
 
 namespace easgd::cpu {
-namespace {
-
-/// Long enough for vectors and products, short enough for several threads and for the caches. Only
-/// if there are more threads than that makes pieces do bits depend on their number.
-constexpr std::size_t kSamples = 64;
-
-std::size_t count_pieces(std::size_t batch, std::size_t threads) {
+/// Long enough for vectors and products, short enough for the caches and for two threads. Only
+/// where there are more threads than such pieces do bits depend on their number.
+std::size_t CpuModel::count_pieces(std::size_t batch, std::size_t threads) {
+  constexpr std::size_t kSamples = 64;
   return std::min(batch, std::max({std::size_t{1}, batch / kSamples, threads}));
 }
-
-}  // namespace
 
 CpuModel::CpuModel(const Network& network, const ModelOptions& options, Crew& crew)
     : batch_(options.batch),
@@ -26,12 +21,13 @@ CpuModel::CpuModel(const Network& network, const ModelOptions& options, Crew& cr
       crew_(crew) {
   check_precision(options.precision);
   const std::size_t count = count_pieces(batch_, crew.threads());
+  const Cut cut{.pieces = count, .samples = (batch_ + count - 1) / count, .shared = shared_};
   translate_errors([&] {
     for (std::size_t i = 0; i < count; ++i) {
       ModelOptions of_piece = options;
       of_piece.batch = batch_ * (i + 1) / count - batch_ * i / count;
-      Part& part = parts_.emplace_back(
-          Part{.piece = std::make_unique<Piece>(network, of_piece, shared_, count)});
+      Part& part =
+          parts_.emplace_back(Part{.piece = std::make_unique<Piece>(network, of_piece, cut)});
       if (training_ && i > 0) part.gradient = host_buffer(network.parameter_count());
     }
   });

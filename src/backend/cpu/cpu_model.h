@@ -17,6 +17,8 @@ namespace easgd::cpu {
 
 class CpuModel final : public Model {
  public:
+  static std::size_t count_pieces(std::size_t batch, std::size_t threads);
+
   /// `crew` outlives the model.
   /// Throws: ConfigError for a precision or a layer the CPU does not have, DeviceError.
   CpuModel(const Network& network, const ModelOptions& options, Crew& crew);

@@ -8,9 +8,8 @@
 
 namespace easgd::cpu {
 
-Piece::Piece(const Network& network, const ModelOptions& options, SharedWorks& shared,
-             std::size_t pieces)
-    : bench_(network, options, shared, pieces) {
+Piece::Piece(const Network& network, const ModelOptions& options, const Cut& cut)
+    : bench_(network, options, cut) {
   const std::vector<Link> links = fuse(bench_);
   compile_forward(links);
   if (options.training) compile_backward(links);

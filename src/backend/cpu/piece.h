@@ -15,8 +15,7 @@ class Piece {
  public:
   /// `options.batch` is the piece's.
   /// Throws: ConfigError for a layer the CPU does not have; dnnl::error.
-  Piece(const Network& network, const ModelOptions& options, SharedWorks& shared,
-        std::size_t pieces);
+  Piece(const Network& network, const ModelOptions& options, const Cut& cut);
 
   std::size_t samples() const { return bench_.options().batch; }
   std::size_t bytes() const { return bench_.bytes(); }

@@ -6,12 +6,10 @@
 
 namespace easgd::cpu {
 
-Workbench::Workbench(const Network& network, const ModelOptions& options, SharedWorks& shared,
-                     std::size_t pieces)
+Workbench::Workbench(const Network& network, const ModelOptions& options, const Cut& cut)
     : network_(network),
       options_(options),
-      shared_(shared),
-      pieces_(pieces),
+      cut_(cut),
       engine_(dnnl::engine::kind::cpu, 0),
       stream_(engine_),
       type_(options.precision == "bf16" ? memory::data_type::bf16 : memory::data_type::f32) {}

@@ -12,21 +12,27 @@
 
 namespace easgd::cpu {
 
+/// How a batch is cut.
+struct Cut {
+  std::size_t pieces;
+  std::size_t samples;  ///< of the largest piece
+  SharedWorks& shared;
+};
+
+/// `options.batch` is the piece's.
 class Workbench {
  public:
-  /// One of so many pieces.
-  Workbench(const Network& network, const ModelOptions& options, SharedWorks& shared,
-            std::size_t pieces);
+  Workbench(const Network& network, const ModelOptions& options, const Cut& cut);
 
   const Network& network() const { return network_; }
   const ModelOptions& options() const { return options_; }
   const dnnl::engine& engine() const { return engine_; }
   const dnnl::stream& stream() const { return stream_; }
-  std::size_t pieces() const { return pieces_; }
+  const Cut& cut() const { return cut_; }
   /// What the pieces share of a stage: what `make` makes for the first that asks.
   template <class Work, class Make>
   Work& shared(std::size_t stage, const Make& make) {
-    std::unique_ptr<SharedWork>& work = shared_[stage];
+    std::unique_ptr<SharedWork>& work = cut_.shared[stage];
     if (!work) work = make();
     return dynamic_cast<Work&>(*work);
   }
@@ -54,8 +60,7 @@ class Workbench {
  private:
   Network network_;
   ModelOptions options_;
-  SharedWorks& shared_;
-  std::size_t pieces_;
+  const Cut cut_;
   dnnl::engine engine_;
   dnnl::stream stream_;
   memory::data_type type_;

@@ -1,0 +1,76 @@
+#include "backend/cpu/crew.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <latch>
+#include <stdexcept>
+#include <vector>
+
+#include "backend/cpu/cpu_model.h"
+
+namespace easgd::cpu {
+namespace {
+
+TEST_CASE("crew: every task is done once, whoever does it") {
+  for (const int threads : {1, 2, 3, 7}) {
+    CAPTURE(threads);
+    Crew crew(threads);
+    CHECK(crew.threads() == std::size_t(threads));
+    for (const std::size_t count : {0, 1, 2, 5, 1000}) {
+      for (int round = 0; round < 20; ++round) {
+        std::vector<std::atomic<int>> done(count);
+        crew.run(count, [&](std::size_t i) { ++done[i]; });
+        CHECK(std::ranges::all_of(done, [](const auto& times) { return times == 1; }));
+      }
+    }
+  }
+}
+
+TEST_CASE("crew: a thread that is kept from going on costs its task alone") {
+  constexpr std::size_t kTasks = 100;
+  Crew crew(2);
+  std::latch others(kTasks - 1);
+  crew.run(kTasks, [&](std::size_t i) { i == 0 ? others.wait() : others.count_down(); });
+  CHECK(others.try_wait());
+}
+
+TEST_CASE("crew: what a task throws reaches the caller, and the crew goes on") {
+  for (const int threads : {1, 3}) {
+    Crew crew(threads);
+    const auto fail = [](std::size_t i) {
+      if (i % 7 == 3) throw std::runtime_error("broken");
+    };
+    CHECK_THROWS_WITH_AS(crew.run(50, fail), "broken", std::runtime_error);
+    std::atomic<int> done = 0;
+    crew.run(50, [&](std::size_t) { ++done; });
+    CHECK(done == 50);
+  }
+}
+
+TEST_CASE("crew: ranges cover a vector, and a short one is not cut") {
+  Crew crew(3);
+  for (const std::size_t count : {std::size_t{1}, kWorthThreads - 1, 3 * kWorthThreads + 5}) {
+    std::vector<std::uint8_t> touched(count);
+    std::atomic<int> ranges = 0;
+    crew.run_ranges(count, [&](std::size_t begin, std::size_t end) {
+      ++ranges;
+      for (std::size_t i = begin; i < end; ++i) ++touched[i];
+    });
+    CHECK(std::ranges::count(touched, 1) == std::ptrdiff_t(count));
+    CHECK((ranges == 1) == (count < kWorthThreads));
+  }
+}
+
+TEST_CASE("crew: a batch is cut by its size, and for threads that would have nothing to do") {
+  CHECK(CpuModel::count_pieces(1, 4) == 1);
+  CHECK(CpuModel::count_pieces(32, 1) == 1);
+  CHECK(CpuModel::count_pieces(128, 1) == 2);
+  CHECK(CpuModel::count_pieces(128, 2) == 2);
+  CHECK(CpuModel::count_pieces(128, 5) == 5);
+}
+
+}  // namespace
+}  // namespace easgd::cpu
