@@ -13,6 +13,7 @@
 
 #include "algorithms/algorithm.h"
 #include "base/error.h"
+#include "base/usable_cores.h"
 #include "nn/safetensors.h"
 #include "program.h"
 #include "runs/checkpoint_folder.h"
@@ -158,6 +159,40 @@ TEST_CASE("running statistics of batch normalisation and dropout go on as well")
     CHECK(run_in_pieces(small(sets), pieces) >= 1);
     check_same(whole, pieces);
   }
+}
+
+TEST_CASE("a run may go on with other threads where the bits stay the same") {
+  if (usable_cores() < 2) {
+    MESSAGE("skipped: one core");
+    return;
+  }
+  const TemporaryFolder folder;
+  std::ofstream(folder / "net.toml")
+      << "[[layer]]\ntype = \"conv\"\nchannels = 4\nkernel = 3\n[[layer]]\ntype = \"batchnorm\"\n"
+         "[[layer]]\ntype = \"linear\"\noutputs = 10\n"
+         "[[layer]]\ntype = \"softmax_cross_entropy\"\n";
+  const auto settings = [&](std::int64_t batch, int threads) {
+    return Settings{"network.file=" + folder / "net.toml", "stop.steps=40",
+                    fmt::format("workers.batch={}", batch),
+                    fmt::format("workers.threads={}", threads), "evaluate.every.epochs=3"};
+  };
+  const std::string whole = folder / "whole", changed = folder / "changed";
+  RunClient calm;
+  REQUIRE(train(small(settings(128, 1)), whole, calm).status() == RunStatus::done);
+  Impatient hurried(2);
+  REQUIRE(train(small(settings(128, 1)), changed, hurried).status() == RunStatus::interrupted);
+  REQUIRE(resume(load_config(changed + "/config.toml", {"workers.threads=2"}), changed, calm)
+              .status() == RunStatus::done);
+  CHECK(bytes_of(changed + "/center.safetensors") == bytes_of(whole + "/center.safetensors"));
+  CHECK(evaluations_in(changed) == evaluations_in(whole));
+
+  // 64 samples are one piece for one thread, and two for two.
+  const std::string other = folder / "other";
+  Impatient again(2);
+  REQUIRE(train(small(settings(64, 1)), other, again).status() == RunStatus::interrupted);
+  CHECK_THROWS_WITH_AS(
+      resume(load_config(other + "/config.toml", {"workers.threads=2"}), other, calm),
+      doctest::Contains("workers.threads: is 1 in the run that is to go on, 2 here"), KeyError);
 }
 
 TEST_CASE("best.safetensors is the center of the lowest error that was evaluated, over all parts") {

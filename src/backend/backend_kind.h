@@ -39,6 +39,8 @@ struct BackendKind {
 
   /// CPU: the most threads that one backend can have, the limit being the user's: OMP_THREAD_LIMIT.
   std::function<int()> most_threads = {};
+  /// CPU: whether models of a batch size compute the same bits with either number of threads.
+  std::function<bool(std::size_t batch, int threads, int other_threads)> same_bits = {};
 
   /// CUDA: the devices that this machine has.
   /// Throws: DeviceError saying why there is none.

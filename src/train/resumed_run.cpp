@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "backend/backend_kind.h"
 #include "base/error.h"
 #include "runs/checkpoint_folder.h"
 #include "runs/run_record.h"
@@ -21,6 +22,11 @@ constexpr const char* kRun = "run";
 bool is_for_failures(const std::string& key) {
   return key == "workers.on_failure" || key == "workers.patience" || key == "workers.refusals" ||
          key == "debug.fail" || key.starts_with("guard.");
+}
+
+bool threads_may_change(const Config& was, const Config& is) {
+  return Registry<BackendKind>::get("cpu").same_bits(
+      std::size_t(is.workers.batch), int(was.workers.threads), int(is.workers.threads));
 }
 
 /// Keys that say when a run ends, is tested and is saved, what is called how, and what follows a
@@ -41,7 +47,8 @@ std::string value_in(const std::map<std::string, std::string>& settings, const s
 }
 
 void check_same_run(const std::string& recorded, const Config& config) {
-  const auto was = flat_settings(parse_config(recorded, "the checkpoint", {}));
+  const Config of_run = parse_config(recorded, "the checkpoint", {});
+  const auto was = flat_settings(of_run);
   const auto is = flat_settings(config);
   std::set<std::string> keys;
   for (const auto& [key, value] : was) keys.insert(key);
@@ -49,15 +56,17 @@ void check_same_run(const std::string& recorded, const Config& config) {
   for (const std::string& key : keys) {
     const std::string before = value_in(was, key), now = value_in(is, key);
     if (before == now || may_change(key, config)) continue;
+    if (key == "workers.threads" && threads_may_change(of_run, config)) continue;
     throw KeyError(
         key,
         fmt::format("is {} in the run that is to go on, {} here; only stop, evaluate, checkpoint, "
                     "profile, guard, name, data.dir, debug.fail and what workers have for failures "
                     "may change{}; --from-center starts another run from its center",
                     before, now,
-                    key.starts_with("stop.") ? ", and no end in virtual time"
-                    : is_for_failures(key)   ? ", and no such key in a replay"
-                                             : ""));
+                    key.starts_with("stop.")   ? ", and no end in virtual time"
+                    : key == "workers.threads" ? ", and threads where the bits stay the same"
+                    : is_for_failures(key)     ? ", and no such key in a replay"
+                                               : ""));
   }
 }
 

@@ -61,7 +61,12 @@ int most_threads() {
 const Registered<BackendKind> kRegistered(
     "cpu",
     {.make = [](const BackendOptions& options) { return std::make_unique<CpuBackend>(options); },
-     .most_threads = most_threads});
+     .most_threads = most_threads,
+     .same_bits =
+         [](std::size_t batch, int threads, int other_threads) {
+           return CpuModel::count_pieces(batch, std::size_t(threads)) ==
+                  CpuModel::count_pieces(batch, std::size_t(other_threads));
+         }});
 
 }  // namespace
 }  // namespace easgd::cpu
