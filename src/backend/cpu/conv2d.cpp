@@ -63,6 +63,7 @@ class DirectConv2d final : public AffineLayer {
 
 std::unique_ptr<CpuLayer> make_conv2d(const Workbench& bench, const Link& link) {
   if (link.pool) return make_pooled_conv2d(link);
+  if (winograd_conv2d_pays(bench, *link.stage)) return make_winograd_conv2d(link);
   if (fft_conv2d_pays(bench, *link.stage)) return make_fft_conv2d(link);
   return std::make_unique<DirectConv2d>(link);
 }

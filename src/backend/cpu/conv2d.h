@@ -13,6 +13,11 @@ std::unique_ptr<CpuLayer> make_fft_conv2d(const Link& link);
 /// Whether that is possible and faster than oneDNN's direct convolution.
 bool fft_conv2d_pays(const Workbench& bench, const Stage& stage);
 
+/// By minimal filtering, channels innermost: conv2d_winograd.cpp.
+std::unique_ptr<CpuLayer> make_winograd_conv2d(const Link& link);
+/// Whether that is possible and faster than oneDNN's direct convolution.
+bool winograd_conv2d_pays(const Workbench& bench, const Stage& stage);
+
 /// Together with the pooling that was fused to it: conv2d_pooled.cpp.
 std::unique_ptr<CpuLayer> make_pooled_conv2d(const Link& link);
 /// Of the network's first convolution and what follows it.

@@ -16,7 +16,7 @@ class SharedWork {
   /// Before a forward pass at parameters x [P].
   virtual void prepare(ConstView x, Crew& crew) = 0;
   /// After the backward pass of all pieces: its part of g [P].
-  virtual void deliver(View g, Crew& crew) = 0;
+  virtual void deliver(View, Crew&) {}
   virtual std::size_t bytes() const = 0;
 };
 

@@ -1,0 +1,528 @@
+// The loops of kernels/winograd_conv2d.h, for kLanes channels side by side: whoever includes this says
+// how many, after all that is included here, and for which processor it compiles.
+//
+// Legend
+//
+// F(4x4, 3x3) of [Lavin and Gray 2016], with the points 0, 1, -1, 2, -2 and infinity. A tile of
+// 4x4 outputs sees 6x6 inputs. Of a tile, with U for a kernel's 36 numbers and * for the product of
+// like numbers, summed over channels,
+//   V = B' d B        d: 6x6 inputs                  U = G w G'      w: 3x3 weights
+//   y = A' (U * V) A                                 D = A dy A'
+//   dx += B (U * D) B'                               dw = G' (D * V) G
+// where ' transposes. Each of the 36 numbers, a "plane", is a product of matrices for all tiles:
+//   y   L x K  =  L x C  times  C x K
+//   dx  L x C  =  L x K  times  K x C
+//   dw  C x K  =  C x L  times  L x K
+//
+// Symbols: C and K input and output channels, L tiles of a block, as many as stay in the cache.
+// Tensors have their channels innermost, so no operand has to be transposed.
+namespace easgd::kernels {
+namespace {
+
+constexpr int kTile = 4, kPatch = 6, kKernel = 3;
+constexpr int kPlanes = kPatch * kPatch;
+constexpr int kRows = kLanes == 16 ? 8 : 4;  // of sums that are kept in registers; divides kLanes
+constexpr int kCacheLine = 16;               // floats
+
+typedef float Vec __attribute__((vector_size(kLanes * sizeof(float))));
+typedef float UnalignedVec
+    __attribute__((vector_size(kLanes * sizeof(float)), aligned(alignof(float))));
+
+inline Vec load(const float* p) {
+  return *reinterpret_cast<const UnalignedVec*>(p);
+}
+inline void store(float* p, Vec v) {
+  *reinterpret_cast<UnalignedVec*>(p) = v;
+}
+
+// ---- Transforms of one row or column ----
+
+using Patch = std::array<Vec, kPatch>;
+using Tile = std::array<Vec, kTile>;
+using Kernel = std::array<Vec, kKernel>;
+
+/// B' d
+inline Patch input(const Patch& d) {
+  const Vec a = d[4] - 4 * d[2], b = d[3] - 4 * d[1];
+  const Vec e = d[4] - d[2], f = 2 * (d[3] - d[1]);
+  return {4 * d[0] - 5 * d[2] + d[4], a + b, a - b, e + f, e - f, 4 * d[1] - 5 * d[3] + d[5]};
+}
+/// B v
+inline Patch input_gradient(const Patch& v) {
+  const Vec a = v[1] + v[2], b = v[1] - v[2], e = v[3] + v[4], f = 2 * (v[3] - v[4]);
+  return {4 * v[0],         4 * (v[5] - b) - f, -5 * v[0] - 4 * a - e,
+          b + f - 5 * v[5], v[0] + a + e,       v[5]};
+}
+/// A' m
+inline Tile output(const Patch& m) {
+  const Vec a = m[1] + m[2], b = m[1] - m[2], e = m[3] + m[4], f = m[3] - m[4];
+  return {m[0] + a + e, b + 2 * f, a + 4 * e, b + 8 * f + m[5]};
+}
+/// A y
+inline Patch output_gradient(const Tile& y) {
+  const Vec a = y[0] + y[2], b = y[1] + y[3], e = y[0] + 4 * y[2], f = 2 * y[1] + 8 * y[3];
+  return {y[0], a + b, a - b, e + f, e - f, y[3]};
+}
+/// G w
+inline Patch kernel(const Kernel& w) {
+  const Vec a = (w[0] + w[2]) * (-1 / 6.0f), b = w[1] * (1 / 6.0f);
+  const Vec e = w[0] * (1 / 24.0f) + w[2] * (1 / 6.0f), f = w[1] * (1 / 12.0f);
+  return {w[0] * 0.25f, a - b, a + b, e + f, e - f, w[2]};
+}
+/// G' u
+inline Kernel kernel_gradient(const Patch& u) {
+  const Vec a = (u[1] + u[2]) * (-1 / 6.0f), b = (u[2] - u[1]) * (1 / 6.0f), e = u[3] + u[4];
+  return {u[0] * 0.25f + a + e * (1 / 24.0f), b + (u[3] - u[4]) * (1 / 12.0f),
+          a + e * (1 / 6.0f) + u[5]};
+}
+
+/// A two-dimensional transform: `f` of every row of what load(i, j) gives, then of every column.
+/// Calls store(i, j, value).
+template <std::size_t kIn, std::size_t kOut, class Transform, class Load, class Store>
+inline void transform(const Transform& f, const Load& load, const Store& store) {
+  std::array<std::array<Vec, kIn>, kOut> columns;  // of the rows' transforms
+#pragma GCC unroll 6
+  for (std::size_t i = 0; i < kIn; ++i) {
+    std::array<Vec, kIn> row;
+#pragma GCC unroll 6
+    for (std::size_t j = 0; j < kIn; ++j) row[j] = load(i, j);
+    const std::array<Vec, kOut> done = f(row);
+#pragma GCC unroll 6
+    for (std::size_t j = 0; j < kOut; ++j) columns[j][i] = done[j];
+  }
+#pragma GCC unroll 6
+  for (std::size_t j = 0; j < kOut; ++j) {
+    const std::array<Vec, kOut> done = f(columns[j]);
+#pragma GCC unroll 6
+    for (std::size_t i = 0; i < kOut; ++i) store(i, j, done[i]);
+  }
+}
+
+// ---- Products of matrices ----
+
+/// A matrix in blocks of kLanes columns: [columns / kLanes][rows][kLanes].
+template <class Float>
+struct Matrix {
+  Float* data;
+  int rows, columns;
+  std::ptrdiff_t block() const { return std::ptrdiff_t{1} * rows * kLanes; }
+  Float* at(int row, int column) const {
+    return data + column / kLanes * block() + row * kLanes + column % kLanes;
+  }
+};
+using Operand = Matrix<const float>;
+using Result = Matrix<float>;
+inline Operand as_operand(const Result& matrix) {
+  return {matrix.data, matrix.rows, matrix.columns};
+}
+
+enum class Of { kRows, kColumns };  // of the left operand
+
+/// kRows rows and kVectors blocks of columns of a product: out = or += a b, where a has its rows, or
+/// kOf its columns, taken as rows.
+template <Of kOf, int kRows, int kVectors, bool kAdd>
+void multiply_some(const float* a, std::ptrdiff_t a_block, const float* b, std::ptrdiff_t b_block,
+                   int depth, float* out, std::ptrdiff_t out_block) {
+  constexpr int kRow = kOf == Of::kRows ? kLanes : 1, kDepth = kOf == Of::kRows ? 1 : kLanes;
+  const int chunk = kOf == Of::kRows ? kLanes : depth;
+  Vec sums[kRows][kVectors] = {};
+  for (int begin = 0; begin < depth; begin += chunk, a += a_block) {
+    for (int d = 0; d < chunk; ++d, b += kLanes) {
+      Vec columns[kVectors];
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; ++v) columns[v] = load(b + v * b_block);
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 2
+        for (int v = 0; v < kVectors; ++v) sums[r][v] += a[r * kRow + d * kDepth] * columns[v];
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) {
+      float* to = out + r * kLanes + v * out_block;
+      store(to, kAdd ? load(to) + sums[r][v] : sums[r][v]);
+    }
+  }
+}
+
+template <Of kOf, int kVectors, bool kAdd>
+void multiply_rows(const Operand& a, const float* b, std::ptrdiff_t b_block, int depth, float* out,
+                   const Result& of) {
+  const auto by = []<int... R>(std::integer_sequence<int, R...>) {
+    return std::array{&multiply_some<kOf, R + 1, kVectors, kAdd>...};
+  }
+  (std::make_integer_sequence<int, kRows>{});
+  for (int r = 0; r < of.rows; r += kRows) {
+    const int count = std::min(kRows, of.rows - r);
+    by[std::size_t(count - 1)](kOf == Of::kRows ? a.at(r, 0) : a.at(0, r), a.block(), b, b_block,
+                               depth, out + r * kLanes, of.block());
+  }
+}
+
+/// out = or += a b, or the same with the columns of a taken for its rows.
+template <Of kOf, bool kAdd = false>
+void multiply(const Operand& a, const Operand& b, const Result& out) {
+  for (int column = 0; column < out.columns; column += 2 * kLanes) {
+    const bool is_last = column + kLanes == out.columns;
+    (is_last ? multiply_rows<kOf, 1, kAdd> : multiply_rows<kOf, 2, kAdd>)(a, b.at(0, column),
+                                                                          b.block(), b.rows,
+                                                                          out.at(0, column), out);
+  }
+}
+
+/// One line more than needed: planes a power of two apart would share one cache set.
+std::ptrdiff_t padded(std::ptrdiff_t floats) {
+  return floats + kCacheLine;
+}
+
+/// Floats of a plane of the weights.
+std::ptrdiff_t plane_of(const Conv2dShape& s) {
+  return padded(std::ptrdiff_t{1} * s.in_channels * s.out_channels);
+}
+
+class Weights final : public WinogradWeights {
+ public:
+  explicit Weights(const Conv2dShape& s)
+      : WinogradWeights(2 * kPlanes * std::size_t(plane_of(s))),
+        in_(s.in_channels),
+        out_(s.out_channels),
+        plane_(plane_of(s)) {}
+
+  std::size_t tasks() const override { return std::size_t(out_ / kLanes); }
+  void transform(const float* weight, std::size_t task) override;
+
+  /// U of a plane, C x K and K x C.
+  Operand to_y(int plane) const { return {floats() + plane * plane_, in_, out_}; }
+  Operand to_dx(int plane) const { return {floats() + (kPlanes + plane) * plane_, out_, in_}; }
+
+ private:
+  void transform(const float* weight, std::ptrdiff_t stride, float* to) const;
+
+  int in_, out_;
+  std::ptrdiff_t plane_;  // floats between two
+};
+
+/// Kernels of kLanes pairs of channels, `stride` apart.
+void Weights::transform(const float* weight, std::ptrdiff_t stride, float* to) const {
+  alignas(64) float lanes[kKernel * kKernel][kLanes];
+  for (int lane = 0; lane < kLanes; ++lane) {
+    for (int i = 0; i < kKernel * kKernel; ++i) lanes[i][lane] = weight[lane * stride + i];
+  }
+  kernels::transform<kKernel, kPatch>(
+      kernel, [&](std::size_t i, std::size_t j) { return load(lanes[i * kKernel + j]); },
+      [&](std::size_t i, std::size_t j, Vec u) {
+        store(to + std::ptrdiff_t(i * kPatch + j) * plane_, u);
+      });
+}
+
+/// Of kLanes output channels.
+void Weights::transform(const float* weight, std::size_t task) {
+  const int first = int(task) * kLanes;
+  constexpr std::ptrdiff_t kTaps = kKernel * kKernel;
+  for (int c = 0; c < in_; ++c) {
+    transform(weight + (first * in_ + c) * kTaps, in_ * kTaps,
+              Result{floats(), in_, out_}.at(c, first));
+  }
+  for (int k = first; k < first + kLanes; ++k) {
+    for (int c = 0; c < in_; c += kLanes) {
+      transform(weight + (k * in_ + c) * kTaps, kTaps,
+                Result{floats() + kPlanes * plane_, out_, in_}.at(k, c));
+    }
+  }
+}
+
+class Convolution final : public WinogradConv2d {
+ public:
+  Convolution(const Conv2dShape& shape, const ChannelBlocks& x, const ChannelBlocks& y,
+              const Weights& weights);
+  void forward(const float* x, const float* bias, float* y) const override;
+  void backward(const float* x, const float* dy, float* dx, float* dweight,
+                float* dbias) const override;
+
+ private:
+  struct Block {
+    int begin, count;  // tiles
+  };
+  /// The matrices of a block, tiles x channels.
+  struct Planes {
+    Result plane(int p) const { return {data + p * stride, tiles, channels}; }
+    float* data;
+    std::ptrdiff_t stride;
+    int tiles, channels;
+  };
+
+  std::ptrdiff_t plane(int channels) const { return padded(std::ptrdiff_t{1} * tiles_ * channels); }
+  std::size_t size(int channels) const { return std::size_t(kPlanes * plane(channels)); }
+  Planes planes(float* data, const Block& block, int channels) const {
+    return {data, plane(channels), block.count, channels};
+  }
+  template <class Function>
+  void for_each_block(const Function& f) const;
+  template <class Function>
+  void for_each_tile(const Block& block, const Function& f) const;
+
+  void take_inputs(const float* x, const Block& block, const Planes& v) const;
+  void give_outputs(const Planes& m, const Block& block, const float* bias, float* y) const;
+  void take_output_gradients(const float* dy, const Block& block, const Planes& d) const;
+  void clear_image(float* image) const;
+  void give_input_gradients(const Planes& v, const Block& block, float* dx) const;
+  void add_bias_gradients(const Planes& d, float* dbias) const;
+  void give_weight_gradients(const float* du, float* dweight) const;
+
+  Conv2dShape shape_;
+  ChannelBlocks x_, y_;
+  const Weights& weights_;
+  int rows_, columns_;  // of tiles, in a sample
+  int tiles_;           // of a block, at most
+};
+
+/// The second-level cache holds so many floats of a block.
+constexpr std::ptrdiff_t kBlock = 3 << 16;
+
+int tiles_of_block(const Conv2dShape& s, int all) {
+  const int channels = s.in_channels + s.out_channels;
+  const auto fitting = int(kBlock / (std::ptrdiff_t{kPlanes} * channels));
+  // With many channels the weights are read anew for every block: let that pay.
+  const int paying = int(2.0 * s.in_channels * s.out_channels / channels);
+  return std::min(all, (std::max(fitting, paying) + kRows - 1) / kRows * kRows);
+}
+
+Convolution::Convolution(const Conv2dShape& s, const ChannelBlocks& x, const ChannelBlocks& y,
+                         const Weights& weights)
+    : shape_(s),
+      x_(x),
+      y_(y),
+      weights_(weights),
+      rows_((s.out_height() + kTile - 1) / kTile),
+      columns_((s.out_width() + kTile - 1) / kTile),
+      tiles_(tiles_of_block(s, s.batch * rows_ * columns_)) {}
+
+template <class Function>
+void Convolution::for_each_block(const Function& f) const {
+  const int all = shape_.batch * rows_ * columns_;
+  for (int begin = 0; begin < all; begin += tiles_) f(Block{begin, std::min(tiles_, all - begin)});
+}
+
+/// Calls f(number in the block, sample, tile's row, tile's column).
+template <class Function>
+void Convolution::for_each_tile(const Block& block, const Function& f) const {
+  for (int i = 0; i < block.count; ++i) {
+    const int tile = block.begin + i, in_sample = tile % (rows_ * columns_);
+    f(i, tile / (rows_ * columns_), in_sample / columns_, in_sample % columns_);
+  }
+}
+
+/// The pixels that a tile touches, kSide x kSide of them from (row, column); some may lie outside of
+/// the image, height x width.
+template <int kSide>
+class Pixels {
+ public:
+  Pixels(const ChannelBlocks& blocks, int height, int width, int row, int column)
+      : row_(width * blocks.pixel), column_(blocks.pixel), first_(row * row_ + column * column_) {
+    for (int i = 0; i < kSide; ++i) {
+      if (row + i >= 0 && row + i < height) rows_ |= 1u << i;
+      if (column + i >= 0 && column + i < width) columns_ |= 1u << i;
+    }
+  }
+  bool are_all_inside() const { return (rows_ & columns_) == (1u << kSide) - 1; }
+  bool is_inside(std::size_t i, std::size_t j) const { return rows_ >> i & columns_ >> j & 1; }
+  /// In a block of channels.
+  std::ptrdiff_t at(std::size_t i, std::size_t j) const {
+    return first_ + std::ptrdiff_t(i) * row_ + std::ptrdiff_t(j) * column_;
+  }
+
+ private:
+  std::ptrdiff_t row_, column_, first_;
+  unsigned rows_ = 0, columns_ = 0;
+};
+
+/// Calls f(is_inside), where is_inside(i, j) costs nothing if every pixel is.
+template <int kSide, class Function>
+inline void with_pixels(const Pixels<kSide>& pixels, const Function& f) {
+  if (pixels.are_all_inside()) return f([](std::size_t, std::size_t) { return true; });
+  f([&pixels](std::size_t i, std::size_t j) { return pixels.is_inside(i, j); });
+}
+
+void Convolution::take_inputs(const float* x, const Block& block, const Planes& v) const {
+  const Conv2dShape& s = shape_;
+  for_each_tile(block, [&](int tile, int sample, int row, int column) {
+    const Pixels<kPatch> pixels(x_, s.height, s.width, row * kTile - s.pad, column * kTile - s.pad);
+    with_pixels(pixels, [&](const auto& is_inside) {
+      for (int b = 0; b < s.in_channels / kLanes; ++b) {
+        const float* from = x + sample * x_.sample + b * x_.block;
+        float* to = v.plane(0).at(tile, b * kLanes);
+        transform<kPatch, kPatch>(
+            input,
+            [&](std::size_t i, std::size_t j) {
+              return is_inside(i, j) ? load(from + pixels.at(i, j)) : Vec{};
+            },
+            [&](std::size_t i, std::size_t j, Vec value) {
+              store(to + std::ptrdiff_t(i * kPatch + j) * v.stride, value);
+            });
+      }
+    });
+  });
+}
+
+void Convolution::give_outputs(const Planes& m, const Block& block, const float* bias,
+                               float* y) const {
+  const Conv2dShape& s = shape_;
+  for_each_tile(block, [&](int tile, int sample, int row, int column) {
+    const Pixels<kTile> pixels(y_, s.out_height(), s.out_width(), row * kTile, column * kTile);
+    with_pixels(pixels, [&](const auto& is_inside) {
+      for (int b = 0; b < s.out_channels / kLanes; ++b) {
+        const float* from = m.plane(0).at(tile, b * kLanes);
+        float* to = y + sample * y_.sample + b * y_.block;
+        const Vec added = bias ? load(bias + b * kLanes) : Vec{};
+        transform<kPatch, kTile>(
+            output,
+            [&](std::size_t i, std::size_t j) {
+              return load(from + std::ptrdiff_t(i * kPatch + j) * m.stride);
+            },
+            [&](std::size_t i, std::size_t j, Vec value) {
+              if (is_inside(i, j)) store(to + pixels.at(i, j), value + added);
+            });
+      }
+    });
+  });
+}
+
+void Convolution::take_output_gradients(const float* dy, const Block& block,
+                                        const Planes& d) const {
+  const Conv2dShape& s = shape_;
+  for_each_tile(block, [&](int tile, int sample, int row, int column) {
+    const Pixels<kTile> pixels(y_, s.out_height(), s.out_width(), row * kTile, column * kTile);
+    with_pixels(pixels, [&](const auto& is_inside) {
+      for (int b = 0; b < s.out_channels / kLanes; ++b) {
+        const float* from = dy + sample * y_.sample + b * y_.block;
+        float* to = d.plane(0).at(tile, b * kLanes);
+        transform<kTile, kPatch>(
+            output_gradient,
+            [&](std::size_t i, std::size_t j) {
+              return is_inside(i, j) ? load(from + pixels.at(i, j)) : Vec{};
+            },
+            [&](std::size_t i, std::size_t j, Vec value) {
+              store(to + std::ptrdiff_t(i * kPatch + j) * d.stride, value);
+            });
+      }
+    });
+  });
+}
+
+void Convolution::give_input_gradients(const Planes& v, const Block& block, float* dx) const {
+  const Conv2dShape& s = shape_;
+  for_each_tile(block, [&](int tile, int sample, int row, int column) {
+    float* const image = dx + sample * x_.sample;
+    if (row == 0 && column == 0) clear_image(image);  // the sample's first tile
+    const Pixels<kPatch> pixels(x_, s.height, s.width, row * kTile - s.pad, column * kTile - s.pad);
+    with_pixels(pixels, [&](const auto& is_inside) {
+      for (int b = 0; b < s.in_channels / kLanes; ++b) {
+        const float* from = v.plane(0).at(tile, b * kLanes);
+        float* to = image + b * x_.block;
+        transform<kPatch, kPatch>(
+            input_gradient,
+            [&](std::size_t i, std::size_t j) {
+              return load(from + std::ptrdiff_t(i * kPatch + j) * v.stride);
+            },
+            [&](std::size_t i, std::size_t j, Vec value) {
+              if (!is_inside(i, j)) return;
+              float* pixel = to + pixels.at(i, j);
+              store(pixel, load(pixel) + value);
+            });
+      }
+    });
+  });
+}
+
+void Convolution::clear_image(float* image) const {
+  for (int b = 0; b < shape_.in_channels / kLanes; ++b) {
+    for (int p = 0; p < shape_.height * shape_.width; ++p) {
+      store(image + b * x_.block + p * x_.pixel, Vec{});
+    }
+  }
+}
+
+void Convolution::give_weight_gradients(const float* du, float* dweight) const {
+  const Conv2dShape& s = shape_;
+  const std::ptrdiff_t stride = plane_of(s);
+  constexpr int kTaps = kKernel * kKernel;
+  for (int k = 0; k < s.out_channels; k += kLanes) {
+    for (int c = 0; c < s.in_channels; ++c) {
+      const float* from = Operand{du, s.in_channels, s.out_channels}.at(c, k);
+      alignas(64) float lanes[kTaps][kLanes];
+      transform<kPatch, kKernel>(
+          kernel_gradient,
+          [&](std::size_t i, std::size_t j) {
+            return load(from + std::ptrdiff_t(i * kPatch + j) * stride);
+          },
+          [&](std::size_t i, std::size_t j, Vec value) { store(lanes[i * kKernel + j], value); });
+      for (int lane = 0; lane < kLanes; ++lane) {
+        float* to = dweight + (std::ptrdiff_t{k + lane} * s.in_channels + c) * kTaps;
+        for (int i = 0; i < kTaps; ++i) to[i] = lanes[i][lane];
+      }
+    }
+  }
+}
+
+void Convolution::forward(const float* x, const float* bias, float* y) const {
+  const int c = shape_.in_channels, k = shape_.out_channels;
+  float* const scratch = winograd_scratch(size(c) + size(k));
+  for_each_block([&](const Block& block) {
+    const Planes v = planes(scratch, block, c), m = planes(scratch + size(c), block, k);
+    take_inputs(x, block, v);
+    for (int p = 0; p < kPlanes; ++p) {
+      multiply<Of::kRows>(as_operand(v.plane(p)), weights_.to_y(p), m.plane(p));
+    }
+    give_outputs(m, block, bias, y);
+  });
+}
+
+void Convolution::backward(const float* x, const float* dy, float* dx, float* dweight,
+                           float* dbias) const {
+  const int c = shape_.in_channels, k = shape_.out_channels;
+  const std::ptrdiff_t du_stride = plane_of(shape_);
+  float* const scratch = winograd_scratch(size(c) + size(k) + std::size_t(kPlanes * du_stride));
+  float* const du = scratch + size(c) + size(k);
+  if (dbias) std::fill_n(dbias, k, 0.0f);
+  for_each_block([&](const Block& block) {
+    const Planes v = planes(scratch, block, c), d = planes(scratch + size(c), block, k);
+    take_inputs(x, block, v);
+    take_output_gradients(dy, block, d);
+    if (dbias) add_bias_gradients(d, dbias);
+    for (int p = 0; p < kPlanes; ++p) {
+      const Operand v_of_p = as_operand(v.plane(p)), d_of_p = as_operand(d.plane(p));
+      const auto add =
+          block.begin > 0 ? multiply<Of::kColumns, true> : multiply<Of::kColumns, false>;
+      add(v_of_p, d_of_p, {du + p * du_stride, c, k});
+      if (dx) multiply<Of::kRows>(d_of_p, weights_.to_dx(p), v.plane(p));
+    }
+    if (dx) give_input_gradients(v, block, dx);
+  });
+  give_weight_gradients(du, dweight);
+}
+
+/// The plane of the point 1, 1 has the sums of the tiles.
+void Convolution::add_bias_gradients(const Planes& d, float* dbias) const {
+  const Result sums = d.plane(kPatch + 1);
+  for (int k = 0; k < sums.columns; k += kLanes) {
+    Vec sum = load(dbias + k);
+    for (int tile = 0; tile < sums.rows; ++tile) sum += load(sums.at(tile, k));
+    store(dbias + k, sum);
+  }
+}
+
+constexpr WinogradKernels kKernels = {
+    kLanes,
+    [](const Conv2dShape& shape) -> std::unique_ptr<WinogradWeights> {
+      return std::make_unique<Weights>(shape);
+    },
+    [](const Conv2dShape& shape, const ChannelBlocks& x, const ChannelBlocks& y,
+       const WinogradWeights& weights) -> std::unique_ptr<WinogradConv2d> {
+      return std::make_unique<Convolution>(shape, x, y, dynamic_cast<const Weights&>(weights));
+    }};
+
+}  // namespace
+}  // namespace easgd::kernels
