@@ -648,8 +648,8 @@ TEST_CASE("a master that fails while workers begin again lets all of them go") {
   }
 }
 
-TEST_CASE("whoever is given up while it moves leaves what it has come to, and no more") {
-  for (const std::string name : {"eamsgd", "downpour", "easgd_gauss_seidel"}) {
+TEST_CASE("whoever is given up while it moves leaves what the center has of it, and no more") {
+  for (const std::string name : {"eamsgd", "downpour", "easgd_gauss_seidel", "mdownpour"}) {
     CAPTURE(name);
     Bed bed(name);
     bed.toy.order = free_order;
@@ -657,19 +657,25 @@ TEST_CASE("whoever is given up while it moves leaves what it has come to, and no
     bed.toy.config.stop.steps = 100'000'000;
     bed.schedule.emplace(bed.toy.config, bed.toy.workers, 1);
     constexpr std::size_t kTimes = 50;
-    const End end = run(bed.toy, {.during = [&](Team& team) {
-                          std::uint64_t begun = 0;
-                          for (std::size_t given_up = 0; given_up < kTimes && !team.ended();) {
-                            const WorkerTelemetry& life = team.telemetry(1);
-                            if (life.absorbed <= begun || !team.give_up(1, "is too slow")) continue;
-                            begun = life.clock;
-                            ++given_up;
-                          }
-                          team.request_stop();
-                        }});
+    const auto during = [](Team& team) {
+      std::uint64_t begun = 0;
+      for (std::size_t given_up = 0; given_up < kTimes && !team.ended();) {
+        const WorkerTelemetry& life = team.telemetry(1);
+        if (life.absorbed <= begun) continue;
+        for (std::size_t i = 0; i < given_up * 40; ++i) std::this_thread::yield();
+        if (!team.give_up(1, "is too slow", &life)) continue;
+        begun = life.clock;
+        ++given_up;
+      }
+      team.request_stop();
+    };
+    const End end = run(bed.toy, {.during = during});
     CHECK(end.error == "");
     CHECK(end.restarts == kTimes);
     CHECK(end.failed == 0);
+    Toy calm = bed.toy;
+    calm.order = [&] { return replay_order(end.recording); };
+    check_same(run(calm, {.replayed = &end.recording}), end);
   }
 }
 
@@ -685,17 +691,19 @@ TEST_CASE("a worker that stands still while the master fails is given up, and th
     bed.toy.on_version = [&](const CenterView&) {
       if (breaks) throw DataError("the listener broke");
     };
-    bool was_given_up = false, has_ended = false;
+    bool has_ended = false;
+    std::optional<After> after;
+    bed.toy.on_worker_failure = [&](const WorkerFailure& failure) { after = failure.after; };
     const auto during = [&](Team& team) {
       standstill.wait();
       breaks = true;
       while (team.telemetry(0).phase != Phase::ended) std::this_thread::yield();
-      was_given_up = team.give_up(1, "stands still");
+      give_up(team, 1);
       has_ended = team.ends_within(std::chrono::seconds(20));
       standstill.let_go();
     };
     CHECK(run(bed.toy, {.during = during}).error == "the listener broke");
-    CHECK(was_given_up);
+    CHECK(after == After::run_ends);
     CHECK(has_ended);
   }
 }

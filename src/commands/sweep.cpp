@@ -74,6 +74,11 @@ States states_of(const SweepPlan& plan, const SweepFolder& folder) {
   return states;
 }
 
+/// Nothing is left to do for it.
+bool is_over(RunState state, const SweepPlan& plan) {
+  return state == RunState::done || (state == RunState::stopped_early && plan.early_stop);
+}
+
 void list_runs(const SweepPlan& plan, const States& states, const Estimate& estimate) {
   const SweepTable table(plan);
   for (const SweepRun& run : plan.runs) {
@@ -104,9 +109,7 @@ std::string time_left(const SweepPlan& plan, const States& states, const SweepFi
     const SweepOptions options = options_of(file, plan);
     std::vector<OpenRun> open;
     for (const SweepRun& run : plan.runs) {
-      const RunState state = states.at(run.identity());
-      const bool is_stopped = state == RunState::stopped_early && plan.early_stop;
-      if (state != RunState::done && !is_stopped) open.push_back({&run});
+      if (!is_over(states.at(run.identity()), plan)) open.push_back({&run});
     }
     if (open.empty()) return "nothing is left to do";
     if (is_left_open(plan, states, open)) {
@@ -173,13 +176,15 @@ ExitCode run_asked(const Arguments& a) {
   return result.failed > 0 ? ExitCode::bug : ExitCode::done;
 }
 
-/// Every run would fail, and be tried twice, for want of its data.
+/// Runs would fail, and be tried twice, for want of data. Those that are over need none.
 /// Throws: DataError.
 void check_data(const SweepPlan& plan, const SweepFolder& folder) {
+  const States states = states_of(plan, folder);
   std::set<std::pair<std::string, std::string>> found;
   for (const SweepRun& run : plan.runs) {
     const DataConfig& data = run.config.data;
-    if (folder.finished(run.identity()) || !found.emplace(data.set, data.dir).second) continue;
+    if (is_over(states.at(run.identity()), plan)) continue;
+    if (!found.emplace(data.set, data.dir).second) continue;
     if (!locate(data.set, data.dir)) {
       throw DataError(why_not_located(data.set, data.dir, "data.dir"));
     }

@@ -69,7 +69,7 @@ void give_up_stalled(const Watched& w, Watchdog& patience) {
     if (w.team.is_waiting(i)) patience.begin_anew(i);
   }
   for (const Watchdog::Stall& stall : patience.look(w.team)) {
-    w.team.give_up(stall.worker, stall.text);
+    w.team.give_up(stall.worker, stall.text, stall.life);
   }
 }
 
