@@ -113,6 +113,15 @@ class Team {
   /// returns false while its letter is out, if it has ended, and if it is in another life than the
   /// one with the telemetry `of`. From the thread that joins.
   bool give_up(std::size_t worker, const std::string& why, const WorkerTelemetry* of = nullptr);
+  /// The same, but not a failure: the run ends, and does not wait for it. Whoever goes on has the
+  /// worker again, which begins from the center. False as well where the center is on a device, to
+  /// which the thread may still write.
+  bool leave_behind(std::size_t worker, const std::string& why, const WorkerTelemetry* of);
+  /// Workers that were left behind.
+  std::size_t left_behind() const { return left_behind_; }
+  /// In free order, from any thread: whether checkpoints do without a replica of a worker that does
+  /// not move, and have it begin again from the center. Those that are made while it is so.
+  void note_still(std::size_t worker, bool is_still) { is_still_[worker] = is_still; }
   /// Waits for the end; for threads of workers that were given up, a second.
   /// Throws: what the master threw; a Bug of any worker; what the first worker threw, if all failed
   /// or one failing was to stop the rest.
@@ -175,7 +184,8 @@ class Team {
   bool started_all_ = false;  // start_ has been counted down, and all threads are there
   std::atomic<std::size_t> failed_{0}, restarts_{0};
   std::vector<Incident> gone_;  // guarded by fate_, with which threads wait for the master
-  std::vector<std::atomic<bool>> is_gone_;
+  std::vector<std::atomic<bool>> is_gone_, is_still_;
+  std::size_t left_behind_ = 0;
   bool were_all_gone_ = false;  // in the checkpoint that the run goes on from
   std::atomic<bool> ended_{false};
   mutable std::mutex end_;  // for who waits for it

@@ -161,6 +161,26 @@ bool Team::give_up(std::size_t worker, const std::string& why, const WorkerTelem
   return true;
 }
 
+bool Team::leave_behind(std::size_t worker, const std::string& why, const WorkerTelemetry* of) {
+  if (!options_.placement.routes.empty()) return false;
+  const std::lock_guard lock(fate_);
+  Life& life = lives_.current(worker);
+  if (of != &life.telemetry || life.is_over || !life.mailbox.withdraw()) return false;
+  life.is_over = life.is_given_up = true;
+  ++left_behind_;
+  WorkerFailure failure = failure_of_life(life, why);
+  failure.after = WorkerFailure::After::run_ends;
+  const std::optional<NewLife>& began = life.begins ? life.begins : life.resumed;
+  const NewLife next{failure.step, began ? began->in_vain : 0};
+  const bool has_steps = failure.step < options_.schedule->steps(worker);
+  if (deposits_) deposits_->fail(worker, life.mailbox.mark());
+  note_gone(life, failure.step,
+            has_steps ? Worker::left_for(next) : Worker::left_by_gone(failure.step));
+  report(failure);
+  life.mailbox.abandon(nullptr);
+  return true;
+}
+
 WorkerFailure Team::failure_of_life(const Life& life, const std::string& why) const {
   return {.worker = life.worker,
           .step = life.telemetry.clock,
