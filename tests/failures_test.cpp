@@ -443,6 +443,87 @@ TEST_CASE("a worker that stands still is given up, and nobody waits for it any m
   }
 }
 
+TEST_CASE("checkpoints in free order do without a worker that stands still, until it moves") {
+  for (const std::string name : {"eamsgd", "downpour", "easgd_gauss_seidel"}) {
+    CAPTURE(name);
+    Bed bed(name);
+    bed.toy.order = bed.orders[0];
+    Standstill standstill(bed.toy, 1, 8);
+    Signal noted;
+    bed.toy.after_gradient = [&, stand = bed.toy.after_gradient](
+                                 std::uint32_t worker, std::uint64_t step, View gradient) {
+      if (worker != 1 && step == 10) noted.wait();
+      stand(worker, step, gradient);
+    };
+    const auto during = [&](Team& team) {
+      standstill.wait();
+      team.note_still(1, true);
+      noted.give();
+      for (const std::size_t other : {0, 2}) {
+        while (team.telemetry(other).phase != Phase::ended) std::this_thread::yield();
+      }
+      team.note_still(1, false);
+      standstill.let_go();
+    };
+    const End end = run(bed.toy, {.checkpoint_every = 1, .during = during});
+    CHECK(end.steps == std::vector<std::uint64_t>(3, kSteps));
+    std::size_t without = 0;
+    for (const Checkpoint& checkpoint : end.checkpoints) {
+      if (!Worker::begins_in(checkpoint, 1)) continue;
+      ++without;
+      CHECK(Worker::life_in(checkpoint, 1)->step == 8);
+      CHECK_FALSE(Worker::begins_in(checkpoint, 0));
+      Bed later(name);
+      later.toy.order = later.orders[0];
+      const End rest = run(later.toy, {.from = &checkpoint});
+      CHECK(rest.error == "");
+      CHECK(rest.steps == std::vector<std::uint64_t>(3, kSteps));
+      CHECK(rest.failed == 0);
+    }
+    CHECK(without > 1);
+    CHECK_FALSE(Worker::begins_in(end.checkpoints.back(), 1));  // it has moved since
+  }
+}
+
+TEST_CASE(
+    "a run that is to end leaves behind who does not move, and has it again when it goes on") {
+  for (const OnFailure policy : {OnFailure::go_on, OnFailure::restart, OnFailure::stop}) {
+    CAPTURE(int(policy));
+    Bed bed("eamsgd");
+    bed.toy.order = bed.orders[0];
+    bed.toy.policy.on_failure = policy;
+    Standstill standstill(bed.toy, 1, 8);
+    std::vector<After> told;
+    const auto change = bed.toy.change;
+    bed.toy.change = [&](TeamOptions& options) {
+      options.on_failure = [&](const WorkerFailure& f, double) { told.push_back(f.after); };
+    };
+    const auto during = [&](Team& team) {
+      standstill.wait();
+      team.request_stop();
+      CHECK_FALSE(team.leave_behind(1, "stands still", &team.telemetry(0)));
+      while (!team.leave_behind(1, "stands still", &team.telemetry(1))) std::this_thread::yield();
+      CHECK(team.left_behind() == 1);
+      while (!team.ended()) std::this_thread::yield();
+      standstill.let_go();
+    };
+    const End end = run(bed.toy, {.during = during});
+    CHECK(end.error == "");
+    CHECK(end.failed == 0);
+    CHECK(told == std::vector{After::run_ends});
+    REQUIRE(end.checkpoints.size() == 1);
+    const Checkpoint& last = end.checkpoints.back();
+    CHECK(last.is_last);
+    CHECK(Worker::life_in(last, 1)->step == 8);
+    Bed later("eamsgd");
+    later.toy.order = later.orders[0];
+    later.toy.policy.on_failure = policy;
+    const End rest = run(later.toy, {.from = &last});
+    CHECK(rest.error == "");
+    CHECK(rest.steps == std::vector<std::uint64_t>(3, kSteps));
+  }
+}
+
 TEST_CASE("whoever was given up and comes back leaves nothing in later checkpoints") {
   for (const std::string name : {"eamsgd", "downpour", "easgd_gauss_seidel"}) {
     const std::size_t orders = Bed(name).orders.size();
@@ -648,8 +729,8 @@ TEST_CASE("a master that fails while workers begin again lets all of them go") {
   }
 }
 
-TEST_CASE("whoever is given up while it moves leaves what it has come to, and no more") {
-  for (const std::string name : {"eamsgd", "downpour", "easgd_gauss_seidel"}) {
+TEST_CASE("whoever is given up while it moves leaves what the center has of it, and no more") {
+  for (const std::string name : {"eamsgd", "downpour", "easgd_gauss_seidel", "mdownpour"}) {
     CAPTURE(name);
     Bed bed(name);
     bed.toy.order = free_order;
@@ -657,19 +738,25 @@ TEST_CASE("whoever is given up while it moves leaves what it has come to, and no
     bed.toy.config.stop.steps = 100'000'000;
     bed.schedule.emplace(bed.toy.config, bed.toy.workers, 1);
     constexpr std::size_t kTimes = 50;
-    const End end = run(bed.toy, {.during = [&](Team& team) {
-                          std::uint64_t begun = 0;
-                          for (std::size_t given_up = 0; given_up < kTimes && !team.ended();) {
-                            const WorkerTelemetry& life = team.telemetry(1);
-                            if (life.absorbed <= begun || !team.give_up(1, "is too slow")) continue;
-                            begun = life.clock;
-                            ++given_up;
-                          }
-                          team.request_stop();
-                        }});
+    const auto during = [](Team& team) {
+      std::uint64_t begun = 0;
+      for (std::size_t given_up = 0; given_up < kTimes && !team.ended();) {
+        const WorkerTelemetry& life = team.telemetry(1);
+        if (life.absorbed <= begun) continue;
+        for (std::size_t i = 0; i < given_up * 40; ++i) std::this_thread::yield();
+        if (!team.give_up(1, "is too slow", &life)) continue;
+        begun = life.clock;
+        ++given_up;
+      }
+      team.request_stop();
+    };
+    const End end = run(bed.toy, {.during = during});
     CHECK(end.error == "");
     CHECK(end.restarts == kTimes);
     CHECK(end.failed == 0);
+    Toy calm = bed.toy;
+    calm.order = [&] { return replay_order(end.recording); };
+    check_same(run(calm, {.replayed = &end.recording}), end);
   }
 }
 
@@ -685,17 +772,19 @@ TEST_CASE("a worker that stands still while the master fails is given up, and th
     bed.toy.on_version = [&](const CenterView&) {
       if (breaks) throw DataError("the listener broke");
     };
-    bool was_given_up = false, has_ended = false;
+    bool has_ended = false;
+    std::optional<After> after;
+    bed.toy.on_worker_failure = [&](const WorkerFailure& failure) { after = failure.after; };
     const auto during = [&](Team& team) {
       standstill.wait();
       breaks = true;
       while (team.telemetry(0).phase != Phase::ended) std::this_thread::yield();
-      was_given_up = team.give_up(1, "stands still");
+      give_up(team, 1);
       has_ended = team.ends_within(std::chrono::seconds(20));
       standstill.let_go();
     };
     CHECK(run(bed.toy, {.during = during}).error == "the listener broke");
-    CHECK(was_given_up);
+    CHECK(after == After::run_ends);
     CHECK(has_ended);
   }
 }

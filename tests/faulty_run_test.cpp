@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -304,4 +305,43 @@ TEST_CASE("a folder that takes nothing more costs one line, and the run goes on"
   CHECK(at != log.npos);
   CHECK(log.find(line, at + 1) == log.npos);
   CHECK(summary_of_run(run)["status"] == "done");
+}
+
+TEST_CASE("a signal ends a run with a worker that stands still, which is there when it goes on") {
+  const TemporaryFolder folder;
+  for (const std::string order : {"free", "round_robin"}) {
+    CAPTURE(order);
+    const std::string run = folder / order, calm = folder / ("calm" + order);
+    const std::string log = folder / "log";
+    std::vector<std::string> words = {"configs/synthetic_logistic.toml"};
+    for (const std::string set :
+         {"data.limit=300", "data.test_limit=50", "workers.devices=3 x cpu", "workers.threads=1",
+          "workers.batch=16", "algorithm.tau=3", "stop.epochs=", "stop.steps=2000",
+          "evaluate.every=", "evaluate.every.versions=200", "checkpoint.every.versions=5"}) {
+      words.insert(words.end(), {"--set", set});
+    }
+    words.insert(words.end(), {"--set", "center.order=" + order, "--out"});
+    std::vector<std::string> undisturbed = words;
+    undisturbed.push_back(calm);
+    words.insert(words.end(),
+                 {run, "--set", "debug.fail=[\"worker 1 stalls 9999 s at step 400\"]"});
+    const pid_t child = start_training(words, log);
+    wait_for_file(run + "/checkpoints");
+    sleep_ms(1500);  // worker 1 has come to its step, or the signal is a common one
+    const auto begin = std::chrono::steady_clock::now();
+    kill(child, SIGTERM);
+    const int code = code_of(child);
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    CAPTURE(bytes_of(log));
+    CHECK(code == 130);
+    CHECK(took.count() < 20);  // 6 where nothing else is at work
+    CHECK(bytes_of(log).find("of step 400 for 4 s; the run ends") != std::string::npos);
+    must_end("train --resume " + run + " --set 'debug.fail=[]'");
+    CHECK(summary_of_run(run)["status"] == "done");
+    CHECK(summary_of_run(run)["failed_workers"] == 0);
+    if (order == "free") continue;
+    REQUIRE(code_of(start_training(undisturbed, log)) == 0);
+    CHECK(bytes_of(run + "/center.safetensors") == bytes_of(calm + "/center.safetensors"));
+    CHECK(bytes_of(run + "/order.bin") == bytes_of(calm + "/order.bin"));
+  }
 }

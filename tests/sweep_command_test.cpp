@@ -53,6 +53,12 @@ class Study {
     const bool has_base = rest.starts_with("base");
     std::ofstream(file()) << (has_base ? "" : "base = \"base.toml\"\n") + rest;
   }
+  /// Of another data set, without keys of the built-in one.
+  void rebase(const std::string& set) const {
+    std::string text = kBase;
+    text.erase(text.find("samples = 600\n"), 14);
+    std::ofstream(base()) << text.replace(text.find("synthetic"), 9, set);
+  }
   std::string base() const { return folder_ / "base.toml"; }
   std::string file() const { return folder_ / "study.toml"; }
   fs::path out() const { return folder_.path() / "sweep"; }
@@ -91,6 +97,17 @@ const std::string kConvolution =
     "network.layer = [{type = \"conv\", channels = 2, kernel = 5}, {type = \"linear\", outputs = "
     "10}, {type = \"softmax_cross_entropy\"}]\n";
 const std::string kSix = "seeds = 2\n[axes]\nalgorithm.tau = [1, 4, 16]\n";
+
+/// 60 training and 60 test images of 2x2 pixels.
+void write_tiny_mnist(const TemporaryFolder& folder) {
+  using namespace std::string_literals;
+  for (const char* name : {"train", "t10k"}) {
+    std::ofstream(folder / name + "-images-idx3-ubyte")
+        << "\0\0\x08\x03\0\0\0\x3c\0\0\0\2\0\0\0\2"s + std::string(240, 'x');
+    std::ofstream(folder / name + "-labels-idx1-ubyte")
+        << "\0\0\x08\x01\0\0\0\x3c"s + std::string(60, '\x05');
+  }
+}
 
 std::vector<pid_t> children_of(pid_t process) {
   const std::string name = std::to_string(process);
@@ -733,11 +750,8 @@ TEST_CASE("a folder that is somebody else's, or cannot be written, is refused") 
 }
 
 TEST_CASE("missing data is told before anything runs, and not asked for when all is done") {
-  using namespace std::string_literals;
   const Study study("[axes]\ndata.set = [\"synthetic\", \"mnist\"]\n[set]\ndata.limit = 60\n");
-  std::string base = kBase;
-  base.erase(base.find("samples = 600\n"), 14);
-  std::ofstream(study.base()) << base;
+  study.rebase("synthetic");
   const TemporaryFolder data;
   const std::string there = "export EASGD_DATA=" + data.path().string() + ";";
   const Answer answer = study.run("", there);
@@ -747,18 +761,32 @@ TEST_CASE("missing data is told before anything runs, and not asked for when all
   CHECK(std::ranges::count(answer.text, '\n') == 1);
   CHECK(!fs::exists(study.out()));
 
-  for (const char* name : {"train", "t10k"}) {  // 60 images of 2x2 pixels
-    std::ofstream(data / name + "-images-idx3-ubyte")
-        << "\0\0\x08\x03\0\0\0\x3c\0\0\0\2\0\0\0\2"s + std::string(240, 'x');
-    std::ofstream(data / name + "-labels-idx1-ubyte")
-        << "\0\0\x08\x01\0\0\0\x3c"s + std::string(60, '\x05');
-  }
+  write_tiny_mnist(data);
   CHECK(study.run("", there).code == 0);
   const std::string done = table_of(study.run("", there));
   fs::remove(data / "train-images-idx3-ubyte");
   const Answer again = study.run("", there);
   CHECK(again.code == 0);
   CHECK(table_of(again) == done);
+}
+
+TEST_CASE("runs that were stopped early need no data any more, but for a sweep that goes on") {
+  const TemporaryFolder data;
+  const std::string there = "export EASGD_DATA=" + data.path().string() + ";";
+  write_tiny_mnist(data);
+  const std::string axes =
+      "[axes]\nalgorithm.learning_rate = [0.01, 0.1, 1]\n[set]\nstop.epochs = 9\n";
+  const Study study("early_stop = {first = {epochs = 1}}\n" + axes);
+  study.rebase("mnist");
+  REQUIRE(study.run("", there).code == 0);
+  CHECK(count(study.states(), RunState::stopped_early) > 0);
+  const std::string done = table_of(study.run("", there));
+  fs::remove(data / "train-images-idx3-ubyte");
+  const Answer again = study.run("", there);
+  CHECK(again.code == 0);
+  CHECK(table_of(again) == done);
+  study.rewrite(axes);  // all come to their end
+  CHECK(study.run("", there).code == 3);
 }
 
 TEST_CASE("every shipped sweep is understood") {
@@ -895,7 +923,9 @@ TEST_CASE("a damaged line of the manifest costs that line and a warning") {
   const Answer again = told(study);
   CAPTURE(again.text);
   CHECK(again.code == 0);
-  CHECK(again.text.find("warning: " + manifest.string() + ":5: event") != std::string::npos);
+  const std::string warning = "warning: " + manifest.string() + ":5: event";
+  CHECK(again.text.find(warning) != std::string::npos);
+  CHECK(again.text.find(warning) == again.text.rfind(warning));
   CHECK(again.text.find("2 of 2 runs are done already") != std::string::npos);
   CHECK(again.text.find(table_of(first)) != std::string::npos);
 }

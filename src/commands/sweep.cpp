@@ -6,8 +6,9 @@
 #include <chrono>
 #include <map>
 #include <memory>
-#include <set>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/interrupt.h"
@@ -60,18 +61,25 @@ std::string folder_of(const Arguments& a, const SweepPlan& plan) {
   return a.out.empty() ? "sweeps/" + plan.name : a.out;
 }
 
+SweepRecord record_of(const SweepFolder& folder) {
+  return is_sweep(folder.path()) ? read_sweep(folder.path()) : SweepRecord();
+}
+
 /// Of each run of a plan, by its identity.
 using States = std::map<std::string, RunState>;
 
-States states_of(const SweepPlan& plan, const SweepFolder& folder) {
-  const SweepRecord record = is_sweep(folder.path()) ? read_sweep(folder.path()) : SweepRecord();
+States states_of(const SweepPlan& plan, const SweepFolder& folder, const SweepRecord& record) {
   States states;
-  for (const std::string& note : record.notes) warn(note);
   for (const SweepRun& run : plan.runs) {
     const std::string& id = run.identity();
     states[id] = folder.state_of(id, record.state_of(id).state);
   }
   return states;
+}
+
+/// Nothing is left to do for it.
+bool is_over(RunState state, const SweepPlan& plan) {
+  return state == RunState::done || (state == RunState::stopped_early && plan.early_stop);
 }
 
 void list_runs(const SweepPlan& plan, const States& states, const Estimate& estimate) {
@@ -104,9 +112,7 @@ std::string time_left(const SweepPlan& plan, const States& states, const SweepFi
     const SweepOptions options = options_of(file, plan);
     std::vector<OpenRun> open;
     for (const SweepRun& run : plan.runs) {
-      const RunState state = states.at(run.identity());
-      const bool is_stopped = state == RunState::stopped_early && plan.early_stop;
-      if (state != RunState::done && !is_stopped) open.push_back({&run});
+      if (!is_over(states.at(run.identity()), plan)) open.push_back({&run});
     }
     if (open.empty()) return "nothing is left to do";
     if (is_left_open(plan, states, open)) {
@@ -134,7 +140,9 @@ ExitCode describe(const SweepPlan& plan, const SweepFolder& folder, const SweepF
     catch_interrupts();
     if (!probe(plan, estimate, interrupted)) return ExitCode::interrupted;
   }
-  const States states = states_of(plan, folder);
+  const SweepRecord record = record_of(folder);
+  for (const std::string& note : record.notes) warn(note);
+  const States states = states_of(plan, folder, record);
   list_runs(plan, states, estimate);
   output("{} run{}", plan.runs.size(), plan.runs.size() == 1 ? "" : "s");
   if (plan.same > 0) {
@@ -173,16 +181,23 @@ ExitCode run_asked(const Arguments& a) {
   return result.failed > 0 ? ExitCode::bug : ExitCode::done;
 }
 
-/// Every run would fail, and be tried twice, for want of its data.
+/// Runs would fail, and be tried twice, for want of data. Those that are over need none.
 /// Throws: DataError.
 void check_data(const SweepPlan& plan, const SweepFolder& folder) {
-  std::set<std::pair<std::string, std::string>> found;
+  std::map<std::pair<std::string, std::string>, bool> is_there;
+  std::vector<const SweepRun*> without;
   for (const SweepRun& run : plan.runs) {
     const DataConfig& data = run.config.data;
-    if (folder.finished(run.identity()) || !found.emplace(data.set, data.dir).second) continue;
-    if (!locate(data.set, data.dir)) {
-      throw DataError(why_not_located(data.set, data.dir, "data.dir"));
-    }
+    const auto [set, is_new] = is_there.try_emplace({data.set, data.dir});
+    if (is_new) set->second = locate(data.set, data.dir).has_value();
+    if (!set->second) without.push_back(&run);
+  }
+  if (without.empty()) return;
+  const States states = states_of(plan, folder, record_of(folder));
+  for (const SweepRun* run : without) {
+    const DataConfig& data = run->config.data;
+    if (is_over(states.at(run->identity()), plan)) continue;
+    throw DataError(why_not_located(data.set, data.dir, "data.dir"));
   }
 }
 

@@ -27,25 +27,6 @@ void check_dots(std::string_view text, const std::string& origin) {
   }
 }
 
-/// Where a comment or a string ends that begins at `begin`. Of one that TOML does not allow any
-/// place will do: the library goes no further.
-std::size_t end_of(std::string_view text, std::size_t begin) {
-  const char mark = text[begin];
-  if (mark == '#') return std::min(text.find('\n', begin), text.size());
-  const std::string three(3, mark);
-  const bool is_long = text.substr(begin, 3) == three;
-  for (std::size_t i = begin + (is_long ? 3 : 1); i < text.size(); ++i) {
-    if (mark == '"' && text[i] == '\\') {
-      ++i;
-    } else if (!is_long && (text[i] == mark || text[i] == '\n')) {
-      return i + 1;
-    } else if (is_long && text.substr(i, 3) == three) {
-      return std::min(text.find_first_not_of(mark, i), i + 5);  // two may belong to the string
-    }
-  }
-  return text.size();
-}
-
 /// Walks through a text as the library does, up to the first error that it would find.
 class Walk {
  public:
@@ -61,7 +42,7 @@ class Walk {
     const char c = text_[at_];
     const bool is_mark = c == '#' || c == '"' || c == '\'';
     if (is_mark) {
-      at_ = end_of(text_, at_);
+      at_ = end_of(at_);
     } else if (is_value_ && !is_one_of(c, kEnds) && !is_one_of(c, "[{\r")) {
       // The library looks for the end of a number or a word before it asks what is in it.
       while (at_ < text_.size() && !is_one_of(text_[at_], kEnds)) take();
@@ -69,6 +50,40 @@ class Walk {
       nest(c);
       take();
     }
+  }
+
+  /// Where a comment or a string ends that begins at `begin`. Of one that TOML does not allow any
+  /// place will do: the library goes no further.
+  std::size_t end_of(std::size_t begin) const {
+    const char mark = text_[begin];
+    if (mark == '#') return std::min(text_.find('\n', begin), text_.size());
+    const std::string three(3, mark);
+    const bool is_long = text_.substr(begin, 3) == three;
+    for (std::size_t i = begin + (is_long ? 3 : 1); i < text_.size(); ++i) {
+      if (mark == '"' && text_[i] == '\\') {
+        i = is_long ? end_of_escape(i) : i + 1;
+      } else if (!is_long && (text_[i] == mark || text_[i] == '\n')) {
+        return i + 1;
+      } else if (is_long && text_.substr(i, 3) == three) {
+        return std::min(text_.find_first_not_of(mark, i), i + 5);  // two may belong to the string
+      }
+    }
+    return text_.size();
+  }
+
+  /// The last letter of what a backslash begins: at the end of a line all blanks that follow.
+  std::size_t end_of_escape(std::size_t begin) const {
+    const std::size_t next = text_.find_first_not_of(" \t\r\n", begin + 1);
+    if (next == begin + 1) return next;
+    if (next != text_.npos && is_beyond_ascii(next)) {
+      refuse(text_, next, origin_,
+             "a letter beyond ASCII is the first behind a line that ends in a backslash");
+    }
+    return next - 1;
+  }
+
+  bool is_beyond_ascii(std::size_t at) const {
+    return static_cast<unsigned char>(text_[at]) > 0x7f;
   }
 
   /// Whether a value comes next: behind an equals sign, and in a list.
@@ -81,7 +96,7 @@ class Walk {
   }
 
   void take() {
-    if (static_cast<unsigned char>(text_[at_]) > 0x7f) {
+    if (is_beyond_ascii(at_)) {
       refuse(text_, at_, origin_, "a letter beyond ASCII outside of quotes");
     }
     ++at_;

@@ -66,6 +66,11 @@ void Deposits::spoil(std::size_t worker) {
   if (seats_[worker].owes) give_up_unless_last();
 }
 
+void Deposits::stand_in(std::size_t worker, SavedState remains) {
+  const std::lock_guard lock(mutex_);
+  if (seats_[worker].owes && !checkpoint_->is_last) put(worker, std::move(remains));
+}
+
 void Deposits::lose(std::size_t worker) {
   const std::lock_guard lock(mutex_);
   Seat& seat = seats_[worker];

@@ -45,8 +45,8 @@ class Lives {
   Bell& bell() { return bell_; }
   std::size_t workers() const { return current_.size(); }
   Life& current(std::size_t worker) const { return *current_[worker]; }
-  /// Makes the life after one that is over, or is about to be: it is the current one from now on,
-  /// and its counters go on.
+  /// Makes the life after one that is over: it is the current one from now on, and its counters go
+  /// on.
   Life& follow(Life& life, const NewLife& begins);
   /// Waits for the thread of every life, also of those that are made meanwhile; for one that was
   /// given up, a second.

@@ -67,11 +67,11 @@ void Mailbox::close() {
   state_.notify_one();
 }
 
-/// A master that has failed waits for all to leave, also for one that does not move.
+/// Once the master has failed too: it waits for all to leave, also for one that does not move.
 bool Mailbox::withdraw() {
   const State seen = state();
-  const bool is_out = seen == State::posted || seen == State::left;
-  return !is_out && change(seen, State::withdrawn) == seen;
+  const bool may = seen == State::idle || seen == State::answered || seen == State::closed;
+  return may && change(seen, State::withdrawn) == seen;
 }
 
 void Mailbox::abandon(const Member* heir) {

@@ -20,8 +20,8 @@
 //
 // A worker that does not move is given up from a third thread, in two steps. withdraw(): if no
 // letter is out, or the master has gone, there will be none any more; the worker, should it come
-// back, finds what it finds when the master has gone. What it has come to stands still from then
-// on, and it can be decided what follows. abandon(): the master stops counting on it.
+// back, finds what it finds when the master has gone. So what the center has of it stands still,
+// and it can be decided what follows. abandon(): the master stops counting on it.
 //
 // Who has left or was abandoned may have an heir: whoever takes its seat has a mailbox of its own.
 #pragma once

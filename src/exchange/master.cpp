@@ -334,8 +334,8 @@ void Master::note_loss(const Seat& seat, double loss) {
   if (is_lost && checkpoints_.deposits) checkpoints_.deposits->spoil(seat.mailbox->worker());
 }
 
-/// Once a member has left, no letter is on its way. What one that was given up has come to, nobody
-/// knows.
+/// Once a member has left, no letter is on its way. One that was given up may still count letters
+/// that nobody sees.
 void Master::check_letters(const Seat& seat) const {
   if (seat.mailbox->state() == Mailbox::State::abandoned) return;
   const std::uint64_t sent = seat.mailbox->letters(), absorbed = seat.telemetry->exchanges,

@@ -43,6 +43,8 @@ struct Checkpoints {
   /// Asked once a version, between two rounds, also at the first: a stop was requested, and the
   /// last checkpoint is to be of this version.
   std::function<bool(const CenterView&)> pauses = {};
+  /// Whether nobody is to wait for a letter of that worker: a checkpoint has it begin again then.
+  std::function<bool(std::size_t worker)> is_still = {};
   /// Adds sections of its own, at the checkpoint's version.
   std::function<void(Checkpoint&, const CenterView&)> add = {};
   const Checkpoint* resumed = nullptr;  ///< that the run goes on from; null: from its beginning
@@ -114,6 +116,7 @@ class Master {
   void heed(const std::stop_token& stop);
   bool pauses();
   void begin_last_checkpoint();
+  void pass_over_the_still();
   void begin_checkpoint(Checkpoint checkpoint);
   void save_counts(SavedState& center) const;
   void answer(Seat& seat, Mailbox::Reply kind);

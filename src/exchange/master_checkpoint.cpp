@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/trace.h"
 #include "exchange/master.h"
+#include "exchange/worker.h"
 
 namespace easgd {
 namespace {
@@ -55,9 +56,20 @@ void Master::heed(const std::stop_token& stop) {
     order_->stop();
   } else if (checkpoints_.is_due && asked_ != version_) {
     asked_ = version_;
-    if (!checkpoints_.deposits->is_gathering() && checkpoints_.is_due(view())) {
+    if (checkpoints_.deposits->is_gathering()) {
+      pass_over_the_still();
+    } else if (checkpoints_.is_due(view())) {
       begin_checkpoint({.version = version_});
     }
+  }
+}
+
+/// Of who does not move, the center has nothing that came after the checkpoint.
+void Master::pass_over_the_still() {
+  for (std::size_t i = 0; checkpoints_.is_still && i < seats_.size(); ++i) {
+    const bool owes = seats_[i].mark != 0;
+    if (!owes || !checkpoints_.is_still(i)) continue;
+    checkpoints_.deposits->stand_in(i, Worker::left_for({seats_[i].telemetry->clock, 0}));
   }
 }
 

@@ -28,6 +28,7 @@ Team::Team(TeamOptions options)
                                             : nullptr),
       workers_made_(std::ptrdiff_t(options_.workers.size())),
       is_gone_(options_.workers.size()),
+      is_still_(options_.workers.size()),
       were_all_gone_(were_all_gone(options_.checkpoints.resumed, options_.workers.size())) {}
 
 Team::~Team() {
@@ -100,6 +101,7 @@ Checkpoints Team::master_checkpoints() {
   if (deposits_ && o.is_due) {
     checkpoints.is_due = [&o, this](const CenterView& c) { return o.is_due(c, seconds()); };
   }
+  checkpoints.is_still = [this](std::size_t worker) { return is_still_[worker].load(); };
   if (deposits_ && o.add) {
     checkpoints.add = [&o, this](Checkpoint& checkpoint, const CenterView& c) {
       o.add(checkpoint, c, seconds());

@@ -69,7 +69,8 @@ struct TeamOptions {
     double seconds = 0;                   ///< training time that it has behind it
   } checkpoints = {};
   /// On the worker's thread, or that of give_up(), once it has failed; one at a time, in their
-  /// order, and before on_begin of what follows. `seconds` of training time.
+  /// order, and before on_begin of what follows. Must not give up anybody. `seconds` of training
+  /// time.
   std::function<void(const WorkerFailure&, double seconds)> on_failure = {};
   /// On the master's thread, when a worker that has failed is given the center.
   std::function<void(const Beginning&, double seconds)> on_begin = {};
@@ -109,8 +110,18 @@ class Team {
   }
   /// A worker that does not move has failed: nobody waits for it any more. A thread cannot be
   /// killed, but this one gets no further than its next visit to the master. Does nothing and
-  /// returns false while its letter is out, and if it has ended. From the thread that joins.
-  bool give_up(std::size_t worker, const std::string& why);
+  /// returns false while its letter is out, if it has ended, and if it is in another life than the
+  /// one with the telemetry `of`. From the thread that joins.
+  bool give_up(std::size_t worker, const std::string& why, const WorkerTelemetry* of = nullptr);
+  /// The same, but not a failure: the run ends, and does not wait for it. Whoever goes on has the
+  /// worker again, which begins from the center. False as well where the center is on a device, to
+  /// which the thread may still write.
+  bool leave_behind(std::size_t worker, const std::string& why, const WorkerTelemetry* of);
+  /// Workers that were left behind.
+  std::size_t left_behind() const { return left_behind_; }
+  /// In free order, from any thread: whether checkpoints do without a replica of a worker that does
+  /// not move, and have it begin again from the center. Those that are made while it is so.
+  void note_still(std::size_t worker, bool is_still) { is_still_[worker] = is_still; }
   /// Waits for the end; for threads of workers that were given up, a second.
   /// Throws: what the master threw; a Bug of any worker; what the first worker threw, if all failed
   /// or one failing was to stop the rest.
@@ -158,6 +169,7 @@ class Team {
   void settle(Life& life, WorkerFailure& failure, const Sequel& sequel);
   void start(Life& life);
   bool start_heir(Life& heir);
+  void record_gone(std::size_t worker, std::uint64_t step);
   void note_gone(Life& life, std::uint64_t step, std::optional<SavedState> remains);
   void report(const WorkerFailure& failure);
 
@@ -172,7 +184,8 @@ class Team {
   bool started_all_ = false;  // start_ has been counted down, and all threads are there
   std::atomic<std::size_t> failed_{0}, restarts_{0};
   std::vector<Incident> gone_;  // guarded by fate_, with which threads wait for the master
-  std::vector<std::atomic<bool>> is_gone_;
+  std::vector<std::atomic<bool>> is_gone_, is_still_;
+  std::size_t left_behind_ = 0;
   bool were_all_gone_ = false;  // in the checkpoint that the run goes on from
   std::atomic<bool> ended_{false};
   mutable std::mutex end_;  // for who waits for it

@@ -91,14 +91,21 @@ void Team::end(Life& life, Worker::Ending ending) {
   if (ending == Worker::Ending::gone) {
     const std::uint64_t step = life.telemetry.clock;
     note_gone(life, step, Worker::left_by_gone(step));
+  } else if (ending == Worker::Ending::not_begun) {
+    record_gone(life.worker, life.telemetry.clock);
   }
   life.mailbox.leave();
+}
+
+/// For a replay, which ends the worker there.
+void Team::record_gone(std::size_t worker, std::uint64_t step) {
+  gone_.push_back({.at = 0, .worker = worker, .kind = Incident::Kind::gone, .clock = step});
 }
 
 /// `remains`: what a checkpoint has of it. With fate_ locked.
 void Team::note_gone(Life& life, std::uint64_t step, std::optional<SavedState> remains) {
   const std::size_t worker = life.worker;
-  gone_.push_back({.at = 0, .worker = worker, .kind = Incident::Kind::gone, .clock = step});
+  record_gone(worker, step);
   is_gone_[worker] = true;
   life.telemetry.phase = Phase::ended;
   if (!deposits_) return;
@@ -109,7 +116,10 @@ void Team::note_gone(Life& life, std::uint64_t step, std::optional<SavedState> r
 void Team::fail(Life& life, bool made) {
   const std::string why = failure_of(std::current_exception()).message;
   const std::lock_guard lock(fate_);
-  if (std::exchange(life.is_over, true)) return;  // it was given up: nobody wants to know why
+  if (std::exchange(life.is_over, true)) {  // nobody wants to know why
+    if (!life.is_given_up) life.mailbox.leave();
+    return;
+  }
   if (!made && !life.begins) {
     making_error_.record();
     ++failed_;
@@ -126,21 +136,48 @@ void Team::fail(Life& life, bool made) {
   life.mailbox.leave(sequel.member());
 }
 
-bool Team::give_up(std::size_t worker, const std::string& why) {
+bool Team::give_up(std::size_t worker, const std::string& why, const WorkerTelemetry* of) {
   const std::lock_guard lock(fate_);
   Life& life = lives_.current(worker);
-  if (life.is_over || !life.mailbox.withdraw()) return false;
+  if ((of && of != &life.telemetry) || life.is_over || !life.mailbox.withdraw()) return false;
   life.is_over = life.is_given_up = true;
   try {
     throw DeviceError(fmt::format("worker {}: {}", worker, why));
   } catch (const DeviceError&) {
     worker_error_.record();
   }
+  const Member* heir = nullptr;
+  try {
+    WorkerFailure failure = failure_of_life(life, why);
+    const Sequel sequel = make_sequel(life, failure);
+    settle(life, failure, sequel);
+    report(failure);  // before anybody can tell of the heir
+    heir = sequel.member();
+  } catch (...) {
+    life.mailbox.abandon(nullptr);
+    throw;
+  }
+  life.mailbox.abandon(heir);
+  return true;
+}
+
+bool Team::leave_behind(std::size_t worker, const std::string& why, const WorkerTelemetry* of) {
+  if (!options_.placement.routes.empty()) return false;
+  const std::lock_guard lock(fate_);
+  Life& life = lives_.current(worker);
+  if (of != &life.telemetry || life.is_over || !life.mailbox.withdraw()) return false;
+  life.is_over = life.is_given_up = true;
+  ++left_behind_;
   WorkerFailure failure = failure_of_life(life, why);
-  const Sequel sequel = make_sequel(life, failure);
-  settle(life, failure, sequel);
-  report(failure);  // before anybody can tell of the heir
-  life.mailbox.abandon(sequel.member());
+  failure.after = WorkerFailure::After::run_ends;
+  const std::optional<NewLife>& began = life.begins ? life.begins : life.resumed;
+  const NewLife next{failure.step, began ? began->in_vain : 0};
+  const bool has_steps = failure.step < options_.schedule->steps(worker);
+  if (deposits_) deposits_->fail(worker, life.mailbox.mark());
+  note_gone(life, failure.step,
+            has_steps ? Worker::left_for(next) : Worker::left_by_gone(failure.step));
+  report(failure);
+  life.mailbox.abandon(nullptr);
   return true;
 }
 
@@ -167,39 +204,39 @@ std::optional<NewLife> Team::life_after(const Life& life, WorkerFailure& failure
   return NewLife{failure.step, in_vain};
 }
 
-/// Says what comes after a failure, and makes the life that follows it, or none. With fate_ locked.
+/// Makes the life that follows a failure, or none. With fate_ locked.
 Team::Sequel Team::make_sequel(Life& life, WorkerFailure& failure) {
-  if (stops_at_failure()) failure.after = WorkerFailure::After::run_ends;
   Sequel sequel{.next = life_after(life, failure)};
-  if (!sequel.next) return sequel;
-  failure.after = WorkerFailure::After::run_ends;
-  if (stop_.stop_requested()) return sequel;
-  failure.after = WorkerFailure::After::begins_again;
-  sequel.heir = &lives_.follow(life, *sequel.next);
+  if (sequel.next && !stop_.stop_requested()) sequel.heir = &lives_.follow(life, *sequel.next);
   return sequel;
 }
 
-/// What a failure leaves behind. Whoever goes on with a run that has ended by a failure, or been
-/// stopped before it, has the worker again. With fate_ locked, and no letter of the worker out.
+/// What a failure leaves behind, and what is said to come after it. Whoever goes on with a run that
+/// has ended by a failure, or been stopped before it, has the worker again. With fate_ locked, and
+/// no letter of the worker out.
 void Team::settle(Life& life, WorkerFailure& failure, const Sequel& sequel) {
+  using After = WorkerFailure::After;
   if (stops_at_failure()) {
     ++failed_;
     note_gone(life, failure.step, std::nullopt);
-    return request_stop();
-  }
-  if (deposits_) deposits_->fail(life.worker, life.mailbox.mark());
-  if (!sequel.heir) {
-    if (++failed_ == workers()) failure.after = WorkerFailure::After::run_ends;
-    return note_gone(
-        life, failure.step,
-        sequel.next ? Worker::left_for(*sequel.next) : Worker::left_by_gone(failure.step));
-  }
-  if (start_heir(*sequel.heir)) {
-    ++restarts_;
+    request_stop();
   } else {
-    failure.after = WorkerFailure::After::is_gone;
-    failure.why += "; the system has no thread with which it could begin again";
+    if (deposits_) deposits_->fail(life.worker, life.mailbox.mark());
+    if (sequel.heir && start_heir(*sequel.heir)) {
+      ++restarts_;
+      failure.after = After::begins_again;
+      return;
+    }
+    if (sequel.heir) {
+      failure.why += "; the system has no thread with which it could begin again";
+    } else {
+      ++failed_;
+      note_gone(life, failure.step,
+                sequel.next ? Worker::left_for(*sequel.next) : Worker::left_by_gone(failure.step));
+    }
   }
+  const bool ends = stop_.stop_requested() || failed_ == workers();
+  failure.after = ends ? After::run_ends : After::is_gone;
 }
 
 /// Returns false if it gets no thread: then the worker is gone.

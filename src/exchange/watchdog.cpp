@@ -19,6 +19,7 @@ std::vector<Watchdog::Stall> Watchdog::look(const Team& team) {
       seen = {&life, clock, phase, now, false};
     } else if (now - seen.since >= patience_) {
       stalls.push_back({.worker = i,
+                        .life = &life,
                         .text = fmt::format("has been in \"{}\" of step {} for {:.3g} s",
                                             to_string(phase), clock, patience_.count()),
                         .is_new = !std::exchange(seen.reported, true)});

@@ -19,6 +19,7 @@ class Watchdog {
   /// A worker that has not moved for as long as patience lasts.
   struct Stall {
     std::size_t worker = 0;
+    const WorkerTelemetry* life = nullptr;
     std::string text = {};  ///< what it was doing, for people
     bool is_new = false;    ///< it was none when it was looked at last
   };

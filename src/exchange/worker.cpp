@@ -93,7 +93,7 @@ Worker::Ending Worker::run(std::stop_token stop) {
   if (is_life_over()) return end_life();
   if (!is_cut_short) leave(Stage::nothing);
   telemetry_.phase = Phase::ended;
-  return Ending::usual;
+  return stage_ == Stage::begin ? Ending::not_begun : Ending::usual;
 }
 
 /// Steps; or in a replay a letter that the recorded worker posted in the step in which it failed.
@@ -214,7 +214,7 @@ bool Worker::finish_step(bool exchange) {
     stage_ = Stage::push;
     push(clock_ + 1);
     stage_ = Stage::step;
-    if (is_life_over()) return false;
+    if (is_life_over() || mailbox_.is_given_up()) return false;  // its letter may be in no center
   }
   return true;
 }
@@ -223,7 +223,7 @@ bool Worker::finish_step(bool exchange) {
 void Worker::finish_push() {
   push(clock_ + 1);
   stage_ = Stage::step;
-  if (!is_life_over()) telemetry_.clock = ++clock_;
+  if (!is_life_over() && !mailbox_.is_given_up()) telemetry_.clock = ++clock_;
 }
 
 /// A letter whose reply is no part of a step.

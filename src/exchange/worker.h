@@ -56,8 +56,9 @@ class Worker {
   /// Waits for a letter that is out to be answered. After that it may leave its mailbox.
   ~Worker();
 
-  /// It has come to its end; or, in a replay, to where the recorded one was gone by a failure.
-  enum class Ending { usual, gone };
+  /// It has come to its end; or to a stop, before it could begin again after a failure; or, in a
+  /// replay, to where the recorded one was gone by a failure.
+  enum class Ending { usual, not_begun, gone };
   /// Steps until its schedule ends, a stop is requested, or the master has closed.
   /// Throws: what the data, the device or the model throw; DataError if too many letters in a row
   /// were refused.

@@ -174,6 +174,11 @@ struct Config {
   config::Locations locations;  ///< of its keys
 
   void fields(config::Fields& f);
+  /// Letters are absorbed as they come, so that no two runs need be alike. Of a resolved one.
+  bool is_order_free() const {
+    return center.order == OrderKind::free && algorithm.exchange == Exchange::asynchronous &&
+           workers.devices.size() > 1;
+  }
 };
 
 }  // namespace easgd

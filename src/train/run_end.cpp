@@ -28,6 +28,8 @@ RunResult Run::end(Team& team, Evaluator& evaluator) {
   attempt([&] { team.join(); });
   attempt([&] { write_order(team); });
   std::optional<Checkpoint> checkpoint = team.take_last_checkpoint();
+  // Whoever was left behind would begin again: in a fixed order other bytes would follow.
+  if (team.left_behind() > 0 && !run_.config.is_order_free()) checkpoint.reset();
   const auto save = [&] {
     if (auto last = std::exchange(checkpoint, std::nullopt)) keeping_.save(*last, evaluator);
   };

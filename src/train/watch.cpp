@@ -14,6 +14,7 @@ namespace easgd {
 namespace {
 
 constexpr auto kLook = std::chrono::milliseconds(50);
+constexpr std::chrono::duration<double> kStandsStill{4};  // while the run is to end
 
 /// The share of the run that is over, if its length is known.
 std::optional<double> fraction_of(const Watched& w, double steps, double seconds) {
@@ -69,7 +70,29 @@ void give_up_stalled(const Watched& w, Watchdog& patience) {
     if (w.team.is_waiting(i)) patience.begin_anew(i);
   }
   for (const Watchdog::Stall& stall : patience.look(w.team)) {
-    w.team.give_up(stall.worker, stall.text);
+    w.team.give_up(stall.worker, stall.text, stall.life);
+  }
+}
+
+/// Of a run that is to end, whoever stands still for long is not waited for: for longer than ten of
+/// its steps take, if those are short.
+void leave_behind_stalled(const Watched& w, const std::vector<Watchdog::Stall>& stalls,
+                          bool however_long_steps_are) {
+  for (const Watchdog::Stall& stall : stalls) {
+    const WorkerTelemetry& t = *stall.life;
+    const double step = t.clock > 0 ? (t.data_seconds + t.gradient_seconds) / double(t.clock)
+                                    : kStandsStill.count();
+    const bool is_long = 10 * step > kStandsStill.count();
+    if (is_long && !however_long_steps_are) continue;
+    w.team.leave_behind(stall.worker, stall.text, stall.life);
+  }
+}
+
+/// In free order others go on, and so do their checkpoints.
+void note_still(const Watched& w, const std::vector<Watchdog::Stall>& stalls) {
+  if (!w.config.is_order_free()) return;
+  for (std::size_t i = 0; i < w.team.workers(); ++i) {
+    w.team.note_still(i, std::ranges::count(stalls, i, &Watchdog::Stall::worker) > 0);
   }
 }
 
@@ -81,7 +104,7 @@ void hand_on_checkpoint(const Watched& w) {
 }  // namespace
 
 void watch(const Watched& w, Journal& journal, RunClient& client) {
-  Watchdog watchdog, patience(w.config.workers.patience);
+  Watchdog watchdog, patience(w.config.workers.patience), at_end(kStandsStill.count());
   const bool loses_patience =
       w.config.workers.patience > 0 && w.config.center.order != OrderKind::replay;
   bool heard = false;
@@ -96,10 +119,17 @@ void watch(const Watched& w, Journal& journal, RunClient& client) {
     const ProgressState state = progress_of(w);
     client.show(state);
     journal.log_progress(state);
-    for (const Watchdog::Stall& stall : watchdog.look(w.team)) {
+    const auto stalls = watchdog.look(w.team);
+    for (const Watchdog::Stall& stall : stalls) {
       if (stall.is_new) journal.warn(fmt::format("worker {} {}", stall.worker, stall.text));
     }
+    note_still(w, stalls);
     if (loses_patience) give_up_stalled(w, patience);
+    const auto still = at_end.look(w.team);
+    if (w.hurry.is_over()) {
+      leave_behind_stalled(w, still, false);
+      leave_behind_stalled(w, stalls, true);
+    }
     journal.warn_of_refusals(w.team);
   }
   client.end();

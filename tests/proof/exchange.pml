@@ -6,13 +6,14 @@
  *
  * Each name is that of the function of src/exchange that it stands for. What the suite `proof`
  * shows of mailbox and bell is taken for granted here: a change of a mailbox is one step, and who
- * sleeps on it wakes.
+ * sleeps on it wakes. Left out: exchanges that are a pull and a letter, and what is in the letters.
  *
  *   -DWORKERS=3 -DLETTERS=1   how many, and how many letters each
  *   -DFAILURES=1              so many workers may fail, anywhere
  *   -DHANGS=1                 so many may stand still, until they are given up or for ever
  *   -DGIVE_UPS=1              so many may be given up without a reason
  *   -DRESTARTS=1              so many may begin again after any of these
+ *   -DLACKS=1                 so many of these may find no thread
  *   -DFAILURE_STOPS           workers.on_failure = "stop"
  *   -DMASTER_FAILS=1          the master may fail before any letter
  *   -DREFUSALS=1              one letter may be refused
@@ -39,6 +40,9 @@
 #endif
 #ifndef RESTARTS
 #define RESTARTS 0
+#endif
+#ifndef LACKS
+#define LACKS 0
 #endif
 #ifndef MASTER_FAILS
 #define MASTER_FAILS 0
@@ -90,6 +94,7 @@ byte out[LIVES];        /* letters sent that were not absorbed, refused or turne
 
 /* What may still happen. */
 byte may_throw = FAILURES, may_hang = HANGS, may_give_up = GIVE_UPS, may_restart = RESTARTS;
+byte may_lack = LACKS;
 bool master_may_throw = MASTER_FAILS;
 bool may_refuse = REFUSALS;
 byte checkpoints_left = CHECKPOINTS;
@@ -233,10 +238,13 @@ inline answer(b, w, reply) {
     state[b] = answered
   }
 }
+#define is_over_for_good(b) (state[b] == left || state[b] == abandoned)
 #define withdrew(b) (state[b] == withdrawn || state[b] == abandoned)  /* Mailbox::is_given_up */
-inline close(b) {
-  d_step { if :: state[b] != left && !withdrew(b) -> state[b] = closed :: else fi }
-}
+#ifdef MISTAKE_CLOSES_WHO_IS_WITHDRAWN
+inline close(b) { if :: !is_over_for_good(b) -> state[b] = closed :: else fi }
+#else
+inline close(b) { if :: state[b] != left && !withdrew(b) -> state[b] = closed :: else fi }
+#endif
 
 /* Team */
 inline lock() { atomic { !fate -> fate = true } }
@@ -270,6 +278,9 @@ inline settle(b) {
   note_failed(b);
   if
   :: atomic { heir -> started++; run Worker(heir_of(b)) }
+  :: atomic { heir && may_lack > 0 -> may_lack--; is_over[heir_of(b)] = true };  /* start_heir */
+    bequeath(worker_of(b));
+    leave(heir_of(b), false)
   :: atomic { !heir } -> bequeath(worker_of(b))
   fi
 }
@@ -306,15 +317,13 @@ proctype Worker(byte me) {
   do
   :: atomic { count == LETTERS || is_closed || stop || withdrew(me) -> break }  /* run */
   :: atomic { !(count == LETTERS || is_closed || stop || withdrew(me)) ->
+      may_fail(me);  /* its data, or the making of it */
       if
-      :: has_begun -> may_fail(me); /* its data */ change_to_posted(me, true)
+      :: has_begun -> change_to_posted(me, true)
       :: else -> change_to_posted(me, false)  /* begin_again */
       fi };
     ring();
-    atomic {
-      if :: has_begun -> may_fail(me) /* its gradient */ :: else fi;
-      wait_for_reply(me)
-    };
+    atomic { may_fail(me); /* its gradient */ wait_for_reply(me) };
     lay_down_as_posted(me);
     atomic {
       if
@@ -377,12 +386,11 @@ end:
 }
 
 /* Master::look_at */
-#define is_over_for_good(b) (state[b] == left || state[b] == abandoned)
 inline look_at(w) {
   do
   :: is_over_for_good(seat[w]) && has_heir[seat[w]] ->
     seat[w] = heir_of(seat[w]);
-    if :: master_failed && !is_over_for_good(seat[w]) -> state[seat[w]] = closed :: else fi
+    if :: master_failed -> close(seat[w]) :: else fi
   :: is_over_for_good(seat[w]) && !has_heir[seat[w]] -> looked[w] = left; break
   :: else -> looked[w] = state[seat[w]]; break
   od
@@ -516,7 +524,7 @@ fails:
   stop = true;  /* Team's on_failure */
 #ifndef MISTAKE_CLOSES_NOTHING
   do
-  :: i < WORKERS -> close(seat[i]); i++
+  :: atomic { i < WORKERS -> close(seat[i]); i++ }
   :: else -> i = 0; break
   od;
 #endif
@@ -565,7 +573,7 @@ inline give_up(b) {
     atomic { if :: heir -> letters[heir_of(b)] = early :: else fi };
 #endif
     settle(b);
-    atomic { has_heir[b] = heir; state[b] = abandoned };
+    atomic { assert(state[b] == withdrawn); has_heir[b] = heir; state[b] = abandoned };
     ring()
   fi;
   heir = false;

@@ -62,10 +62,12 @@ class Exchange(unittest.TestCase):
         self.check_sound("-DWORKERS=2", *HANGS)
         self.check_sound("-DWORKERS=2", *HANGS, *ROUNDS, "-DCHECKPOINTS=1")
         self.check_sound("-DWORKERS=2", "-DHANGS=1", "-DMASTER_FAILS=1")
+        self.check_sound("-DWORKERS=2", "-DFAILURES=1", "-DRESTARTS=1", "-DLACKS=1")
 
     def test_who_is_given_up_may_come_back(self):
         self.check_sound("-DWORKERS=2", "-DGIVE_UPS=1", "-DCHECKPOINTS=1")
         self.check_sound("-DWORKERS=2", "-DGIVE_UPS=1", "-DFAILURE_STOPS")
+        self.check_sound("-DWORKERS=2", "-DFAILURES=1", "-DMASTER_FAILS=1", "-DFAILURE_STOPS")
 
     def test_every_run_ends(self):
         self.check_sound("-DWORKERS=2", "-DFAILURES=1", "-DMASTER_FAILS=1", claim=True)
@@ -96,6 +98,8 @@ class Exchange(unittest.TestCase):
                 ("WAITS_AFTER_THE_END", ["-DHANGS=1", "-DMASTER_FAILS=1"], "invalid end state"),
                 ("FORGETS_THE_FAILURE", HANGS, r"is_last"),
                 ("DECIDES_TOO_EARLY", ["-DLETTERS=2", "-DGIVE_UPS=1", "-DRESTARTS=1"], r"steps\["),
+                ("CLOSES_WHO_IS_WITHDRAWN", ["-DGIVE_UPS=1", "-DMASTER_FAILS=1"],
+                 r"assertion violated \(state"),
                 ("HEARS_THE_DEAD", ["-DGIVE_UPS=1", "-DRESTARTS=1"], r"left_with")]:
             with self.subTest(mistake=mistake):
                 self.assertRegex(explore("-DWORKERS=2", f"-DMISTAKE_{mistake}", *options), found)

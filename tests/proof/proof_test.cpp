@@ -32,8 +32,9 @@ Named exchange(const char* name, const Plan& plan, Misuse misuse = Misuse::none)
   return {name, [=]() -> Scenario* { return new ExchangeScenario<Box>(plan, misuse); }};
 }
 
-Named snapshots(const char* name, Time time, Evaluates evaluates = Evaluates::well) {
-  return {name, [=]() -> Scenario* { return new SnapshotScenario(3, time, evaluates); }};
+Named snapshots(const char* name, Time time, Evaluates evaluates = Evaluates::well,
+                Keeper keeper = Keeper::none) {
+  return {name, [=]() -> Scenario* { return new SnapshotScenario(3, time, evaluates, keeper); }};
 }
 
 /// One worker: each through all its states in a moment.
@@ -168,6 +169,13 @@ void check_flaw(const char* seen_as) {
 
 TEST_CASE("a worker and a master, a master and an evaluator: sound in every state") {
   for (const Named& scenario : small()) check_all_states(scenario);
+}
+
+TEST_CASE(
+    "a master and an evaluator, for whom a keeper of checkpoints waits: sound in every state") {
+  for (const Time time : {Time::real, Time::virtual_time}) {
+    check_all_states(snapshots("keeper", time, Evaluates::well, Keeper::waits));
+  }
 }
 
 TEST_CASE("two workers and a master: sound in every state") {

@@ -1,5 +1,6 @@
 // A master that offers its center, and the evaluator: every snapshot is of one version, and the
-// last version is evaluated.
+// last version is evaluated. Perhaps a third thread waits until what was offered is evaluated, as
+// the keeper of checkpoints does.
 #pragma once
 
 #include "exchange/snapshot.h"
@@ -12,13 +13,18 @@ enum class Time { real, virtual_time };
 /// Whether the evaluator has done with a snapshot when it gives its room back.
 enum class Evaluates { well, after_release };
 
+enum class Keeper { none, waits };
+
 class SnapshotScenario final : public Scenario {
  public:
-  SnapshotScenario(std::uint64_t versions, Time time, Evaluates evaluates)
-      : versions_(versions), time_(time), evaluates_(evaluates) {}
+  SnapshotScenario(std::uint64_t versions, Time time, Evaluates evaluates, Keeper keeper)
+      : versions_(versions), time_(time), evaluates_(evaluates), keeper_(keeper) {}
 
-  std::size_t threads() const override { return 2; }
-  void run(std::size_t thread) override { thread == 0 ? offer_all() : evaluate_all(); }
+  std::size_t threads() const override { return keeper_ == Keeper::waits ? 3 : 2; }
+  void run(std::size_t thread) override {
+    if (thread == 0) return offer_all();
+    thread == 1 ? evaluate_all() : slot_.wait_until_empty();
+  }
   void check() const override { expect(done_ == versions_, "the last version is not evaluated"); }
 
  private:
@@ -66,6 +72,7 @@ class SnapshotScenario final : public Scenario {
   const std::uint64_t versions_;
   const Time time_;
   const Evaluates evaluates_;
+  const Keeper keeper_;
   float center_[2] = {};
   std::uint64_t steps_[1] = {};
   SnapshotSlot slot_{2};

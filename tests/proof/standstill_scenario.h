@@ -33,7 +33,7 @@ class StandstillScenario final : public Scenario {
     stands_.notify_all();
   }
 
-  /// As Master::run does that fails in its second round.
+  /// As Master::run does that fails in one of its first rounds.
   void serve() {
     if (box_.state() == Mailbox::State::posted) {
       box_.reply_to_write()[0] = box_.letter_to_read()[0];
