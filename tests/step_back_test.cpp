@@ -3,12 +3,14 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
+#include "nn/safetensors.h"
 #include "program.h"
 #include "runs/run_record.h"
 #include "settings/load.h"
@@ -74,6 +76,16 @@ struct Copier final : Listener {
   std::string from, to;
 };
 
+/// Ends the run once it has gone back.
+struct Disappointed final : Listener {
+  void warn(const std::string& message) override {
+    Listener::warn(message);
+    if (message.find("the run goes back to version ") != message.npos) hurries = true;
+  }
+  bool wants_end() override { return hurries; }
+  std::atomic<bool> hurries = false;
+};
+
 }  // namespace
 
 TEST_CASE("a run gets over its step back by the lower rate, and comes to its end") {
@@ -89,6 +101,25 @@ TEST_CASE("a run gets over its step back by the lower rate, and comes to its end
   REQUIRE(guards.size() == 1);
   CHECK(guards[0].then == "back");
   CHECK(guards[0].version > 290);
+}
+
+TEST_CASE("a run that ends soon after its step back leaves the center of its end") {
+  const TemporaryFolder folder;
+  const std::string run = folder / "run";
+  // The one checkpoint is of version 200; the stall leaves time to end the second part before it
+  // comes to where the first was evaluated last.
+  const std::string faults =
+      "debug.fail=[\"worker 1 multiplies its loss by 100 from step 300 to 305\", "
+      "\"worker 0 stalls 1 s at step 230\"]";
+  Disappointed client;
+  const RunResult result =
+      train(jumping({faults, "checkpoint.every.versions=200", "evaluate.every.versions=10"}), run,
+            client);
+  CAPTURE(client.warnings);
+  REQUIRE(result.status() == RunStatus::interrupted);
+  REQUIRE(result.summary.version.value() < 290);
+  CHECK(safetensors::read(run + "/center.safetensors").metadata.at("easgd.version") ==
+        std::to_string(result.summary.version.value()));
 }
 
 TEST_CASE("a run that is killed after its step back has gone back, and goes on at the lower rate") {

@@ -149,7 +149,7 @@ void Run::begin_files() {
   folder_.keep();
   if (resumed_) return;
   try {
-    center_file_.save(run_.state0, 0);
+    center_file_.begin(run_.state0);
   } catch (const DataError& error) {
     journal_.warn(std::string(error.what()) + "; the run goes on");
   }
