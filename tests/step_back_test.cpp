@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "nn/safetensors.h"
 #include "program.h"
+#include "runs/checkpoint_folder.h"
 #include "runs/run_record.h"
 #include "settings/load.h"
 #include "temporary_folder.h"
@@ -74,6 +75,13 @@ struct Copier final : Listener {
     fs::copy(from, to, fs::copy_options::recursive);
   }
   std::string from, to;
+};
+
+/// Ends the run when its workers have ended.
+struct Hurried final : Listener {
+  void end() override { hurries = true; }
+  bool wants_end() override { return hurries; }
+  std::atomic<bool> hurries = false;
 };
 
 /// Ends the run once it has gone back.
@@ -145,6 +153,30 @@ TEST_CASE("a run that is killed after its step back has gone back, and goes on a
     if (loss_alone) continue;  // the moment of a stop is the machine's
     CHECK(bytes_of(killed + "/center.safetensors") == bytes_of(run + "/center.safetensors"));
     CHECK(bytes_of(killed + "/order.bin") == bytes_of(run + "/order.bin"));
+  }
+}
+
+TEST_CASE("a signal before the step back leaves a checkpoint of before the loss was lost") {
+  const TemporaryFolder folder;
+  for (const std::string action : {"back", "stop"}) {
+    CAPTURE(action);
+    const std::string run = folder / action;
+    Settings sets = kRateJumps;
+    sets.push_back("guard.action=" + action);
+    Hurried hurried;
+    CHECK(train(jumping(sets), run, hurried).status() == RunStatus::interrupted);
+    const std::vector<GuardEvent> lost = guards_in(run);
+    REQUIRE(lost.size() == 1);
+    const auto last = CheckpointFolder(run).load([](const std::string&) {});
+    REQUIRE(last);
+    CHECK(last->version <= lost[0].version);
+    Listener client;
+    const RunResult rest = resume(load_config(run + "/config.toml", {}), run, client);
+    CHECK(rest.status() == (action == "back" ? RunStatus::done : RunStatus::diverged));
+    const std::vector<GuardEvent> guards = guards_in(run);
+    REQUIRE(guards.size() == 1);
+    CHECK(guards[0].then == action);
+    CHECK(guards[0].version == lost[0].version);
   }
 }
 

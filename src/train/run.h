@@ -52,6 +52,7 @@ class Run {
   EvaluatorOptions evaluator_options();
   void begin_files();
   RunResult end(Team& team, Evaluator& evaluator);
+  std::optional<Checkpoint> take_checkpoint(Team& team);
   bool is_cut_short_late(const Evaluator& evaluator);
   void finish(Evaluator& evaluator, const Team& team);
   void write_order(const Team& team);
