@@ -50,6 +50,33 @@ struct Late final : RunClient {
   std::atomic<bool> is_over = false, hurries = false;
 };
 
+/// The last center cannot be saved: a folder has come there when the workers had ended.
+struct Obstructed final : RunClient {
+  explicit Obstructed(std::string path) : center(std::move(path)) {}
+  void end() override {
+    fs::remove(center);
+    fs::create_directory(center);
+  }
+  const std::string center;
+};
+
+/// The master fails when a worker begins again, while the first checkpoint is being written.
+struct Crashing final : RunClient {
+  void line(const std::string& text) override {
+    if (text.find(" goes on with step ") != text.npos) throw DataError("the master has failed");
+    if (text.find(" is safe: ") == text.npos || !first.empty()) return;
+    first = text;
+    is_over.wait(false);
+  }
+  void end() override {
+    is_over = true;
+    is_over.notify_all();
+  }
+
+  std::string first;
+  std::atomic<bool> is_over = false;
+};
+
 using Settings = std::vector<std::string>;
 
 /// A run of three workers in virtual time: all it evaluates is the same each time.
@@ -267,6 +294,41 @@ TEST_CASE(
   Late other;
   const PausePoint where{PauseUnit::steps, 50};
   CHECK(train(small(sets), paused, other, where).status() == RunStatus::paused);
+}
+
+TEST_CASE("a run whose last center cannot be saved leaves a checkpoint, and goes on to its end") {
+  const TemporaryFolder folder;
+  const std::string whole = folder / "whole", run = folder / "run";
+  const Settings sets = {"stop.steps=100"};
+  RunClient calm;
+  REQUIRE(train(small(sets), whole, calm).status() == RunStatus::done);
+  Obstructed client(run + "/center.safetensors");
+  const RunResult result = train(small(sets), run, client);
+  CHECK(result.status() == RunStatus::failed);
+  CHECK(result.exit_code == ExitCode::data);
+  fs::remove(client.center);
+  CHECK(resume(load_config(run + "/config.toml", {}), run, calm).status() == RunStatus::done);
+  check_same(whole, run);
+}
+
+TEST_CASE("a run whose master fails leaves the last checkpoint that was whole") {
+  const TemporaryFolder folder;
+  const std::string whole = folder / "whole", run = folder / "run";
+  // The stall leaves time to begin to write the first one. Nobody writes those of after that.
+  const Settings sets = {
+      "stop.steps=200", "checkpoint.every.versions=20", "workers.on_failure=restart",
+      "debug.fail=[\"worker 0 stalls 0.5 s at step 50\", \"worker 1 throws at step 150\"]"};
+  RunClient calm;
+  REQUIRE(train(small(sets), whole, calm).status() == RunStatus::done);
+  Crashing client;
+  CHECK(train(small(sets), run, client).status() == RunStatus::failed);
+  REQUIRE(client.first != "");
+  const auto last = CheckpointFolder(run).load([](const std::string&) {});
+  REQUIRE(last);
+  CAPTURE(client.first);
+  CHECK(last->version >= 100);
+  CHECK(resume(load_config(run + "/config.toml", {}), run, calm).status() == RunStatus::done);
+  check_same(whole, run);
 }
 
 TEST_CASE("a signal in an evaluation that takes long ends it, of the end and of a pause") {

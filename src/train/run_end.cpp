@@ -40,10 +40,8 @@ RunResult Run::end(Team& team, Evaluator& evaluator) {
     if (good_enough_) paused_ = false;
     finish(evaluator, team);
   });
-  if (is_cut_short_late(evaluator) && !cut_short) {
-    cut_short = true;
-    attempt(save);
-  }
+  cut_short = cut_short || is_cut_short_late(evaluator);
+  if (cut_short || failure.get()) attempt(save);  // unless it was
   const bool still = never_moved(team, run_.state0);
   const RunStatus status = verdict({.failed = bool(failure.get()),
                                     .interrupted = cut_short,
