@@ -225,6 +225,9 @@ TEST_CASE("a step back that cannot be written ends the run where it is, with all
   CHECK(guards[0].then == "stop");
   check_one_line(program("train --resume " + run), 2,
                  "the run has diverged; --from-center starts another run");
+  const auto last = CheckpointFolder(run).load([](const std::string&) {});
+  REQUIRE(last);
+  CHECK_FALSE(last->get("guard").counters.contains("went_back"));
   const Answer other = program("train --resume " + run + " --from-center --out " +
                                folder / "other --set debug.fail=[]");
   CAPTURE(other.text);

@@ -39,6 +39,7 @@ class Run {
   std::unique_ptr<OrderPolicy> make_order();
   std::optional<RunResult> run_once();
   bool turn_back(Team& team, Evaluator& evaluator);
+  LostPart mark(Checkpoint& checkpoint);
   RunResult run_again();
   RunResult fail_to_run_again();
   void go_on(std::optional<LostPart> lost = {});
