@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "algorithms/algorithm.h"
@@ -75,6 +76,22 @@ struct Crashing final : RunClient {
 
   std::string first;
   std::atomic<bool> is_over = false;
+};
+
+/// Ends the run in the middle of a test, which then takes longer than an end may.
+struct Untimely final : RunClient {
+  bool wants_end() override {
+    if (std::this_thread::get_id() == main) return hurries;
+    if (hurries) sleep_ms(waits.exchange(0));
+    if (++batches == 8) hurries = true;
+    return hurries;
+  }
+  void warn(const std::string& message) override { warnings += message + "\n"; }
+
+  const std::thread::id main = std::this_thread::get_id();
+  std::atomic<int> batches = 0, waits = 5100;
+  std::atomic<bool> hurries = false;
+  std::string warnings;
 };
 
 using Settings = std::vector<std::string>;
@@ -327,6 +344,20 @@ TEST_CASE("a run whose master fails leaves the last checkpoint that was whole") 
   REQUIRE(last);
   CAPTURE(client.first);
   CHECK(last->version >= 100);
+  CHECK(resume(load_config(run + "/config.toml", {}), run, calm).status() == RunStatus::done);
+  check_same(whole, run);
+}
+
+TEST_CASE("a test that is given up comes first when the run goes on, as if nothing had happened") {
+  const TemporaryFolder folder;
+  const std::string whole = folder / "whole", run = folder / "run";
+  const Settings sets = {"stop.steps=800", "evaluate.batch=10"};  // five batches a test
+  RunClient calm;
+  REQUIRE(train(small(sets), whole, calm).status() == RunStatus::done);
+  Untimely client;
+  CHECK(train(small(sets), run, client).status() == RunStatus::interrupted);
+  CHECK(client.warnings.find("the center was saved and not tested") != std::string::npos);
+  REQUIRE(evaluations_in(run).size() == 1);
   CHECK(resume(load_config(run + "/config.toml", {}), run, calm).status() == RunStatus::done);
   check_same(whole, run);
 }

@@ -15,6 +15,7 @@
 #include "runs/center_file.h"
 #include "runs/evaluation_log.h"
 #include "runs/journal.h"
+#include "runs/postponed_tests.h"
 #include "runs/run_folder.h"
 #include "train/find_environment.h"
 #include "train/resolve.h"
@@ -45,7 +46,7 @@ class Run {
   void go_on(std::optional<LostPart> lost = {});
   bool is_enough(const Evaluation& evaluation) const;
   [[noreturn]] void fail_to_go_on(const DataError& e) const;
-  void start();
+  void start(Evaluator& evaluator);
   void announce();
   TeamOptions team_options(Evaluator& evaluator);
   TeamOptions::Checkpoints checkpoint_options(Evaluator& evaluator);
@@ -82,6 +83,7 @@ class Run {
   BestFile best_file_;
   EvaluationClock clock_;
   EvaluationLog evaluations_;
+  PostponedTests postponed_;
   StepBack step_back_;
   RunKeeping keeping_;
   std::optional<Turn> turn_;

@@ -39,6 +39,7 @@ Run::Run(ResolvedRun resolved, RunPlace place, RunClient& client)
                 .folder = folder_,
                 .journal = journal_,
                 .evaluations = evaluations_,
+                .postponed = postponed_,
                 .clock = clock_,
                 .step_back = step_back_}) {
   if (resumed_) go_on();
@@ -93,8 +94,11 @@ void Run::fail_to_go_on(const DataError& e) const {
                               resumed_->version, e.what()));
 }
 
-/// What a checkpoint lacks is found when master and workers take it up.
-void Run::start() try { team_->start(); } catch (const DataError& e) {
+/// What a checkpoint lacks is found when evaluator, master and workers take it up.
+void Run::start(Evaluator& evaluator) try {
+  if (resumed_) offer_postponed(*resumed_, run_.network, run_.workers.size(), evaluator);
+  team_->start();
+} catch (const DataError& e) {
   if (!resumed_) throw;
   fail_to_go_on(e);
 }
@@ -115,7 +119,7 @@ std::optional<RunResult> Run::run_once() {
   auto team = std::make_unique<Team>(team_options(evaluator));
   team_ = team.get();
   const PauseWatch pauses;
-  start();
+  start(evaluator);
   if (resumed_) resumed_->sections.clear();  // every replica, which would stay to the end
   folder_.take_away("summary.json");         // of an end that is none any more
   if (!turn_) begin_files();
