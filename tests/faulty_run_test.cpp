@@ -118,7 +118,9 @@ TEST_CASE("a worker that is gone stays so, in a replay and when the run goes on"
   const std::vector<std::uint64_t> there = events_in(paused, "evaluation").back()["steps"];
   CHECK(there[0] + there[1] >= 200);
   CHECK(there[0] + there[1] < 200 + 3);  // the one that is gone does not hold it back
-  must_end("train --resume " + paused);
+  const Answer rest = must_end("train --resume " + paused);
+  CHECK(rest.text.find("worker 2 is gone since it has failed") != std::string::npos);
+  CHECK(events_in(paused, "warning").size() == 1);
   CHECK(summary_of_run(paused)["failed_workers"] == 1);
   CHECK(summary_of_run(paused)["steps"] == json({200, 200, 50}));
 }

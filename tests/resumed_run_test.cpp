@@ -94,6 +94,23 @@ struct Untimely final : RunClient {
   std::string warnings;
 };
 
+/// Copies the folder as a kill would leave it when a worker has begun again, after a checkpoint.
+struct Copier final : RunClient {
+  Copier(std::string run, std::string copy) : from(std::move(run)), to(std::move(copy)) {}
+  void line(const std::string& text) override {
+    if (text.find(" is safe: ") != text.npos) {
+      is_safe = true;
+      is_safe.notify_all();
+    }
+    if (text.find(" goes on with step ") == text.npos) return;
+    is_safe.wait(false);
+    fs::copy(from, to, fs::copy_options::recursive);
+  }
+
+  const std::string from, to;
+  std::atomic<bool> is_safe = false;
+};
+
 using Settings = std::vector<std::string>;
 
 /// A run of three workers in virtual time: all it evaluates is the same each time.
@@ -262,6 +279,46 @@ TEST_CASE("a run that is killed goes on from its last checkpoint") {
   std::uint64_t lost = 0;
   for (const auto& event : resumed) lost += event["lost_versions"].get<std::uint64_t>();
   CHECK(lost > 0);
+}
+
+TEST_CASE("a run that is killed after a failure has it in its log once when it has gone on") {
+  const TemporaryFolder folder;
+  const std::string run = folder / "run", killed = folder / "killed";
+  Copier copier(run, killed);
+  const Settings sets = {"stop.steps=200", "checkpoint.every.versions=150",
+                         "workers.on_failure=restart",
+                         "debug.fail=[\"worker 1 throws at step 190\"]"};
+  REQUIRE(train(small(sets), run, copier).status() == RunStatus::done);
+  REQUIRE(events_in(killed, "warning").size() == 1);
+  RunClient calm;
+  REQUIRE(resume(load_config(killed + "/config.toml", {}), killed, calm).status() ==
+          RunStatus::done);
+  CHECK(events_in(killed, "failure").size() == 1);
+  CHECK(events_in(killed, "warning").size() == 1);
+}
+
+TEST_CASE("what can be said against a configuration is logged once, however often it goes on") {
+  const TemporaryFolder folder;
+  const std::string run = folder / "run", limited = "OMP_THREAD_LIMIT=1 ";
+  const std::string remark = "OMP_THREAD_LIMIT gives each worker ";  // where it has several cores
+  Answer answer = program(
+      "train configs/synthetic_logistic.toml --set data.limit=300 --set data.test_limit=50 "
+      "--set workers.devices=cpu --set workers.threads=0 --set stop.epochs= --set stop.steps=60 "
+      "--pause-at steps=10 --out " +
+          run,
+      limited);
+  const bool is_said = answer.text.find(remark) != std::string::npos;
+  for (const std::string more : {" --pause-at steps=30", ""}) {
+    answer = program("train --resume " + run + more, limited);
+    CAPTURE(answer.text);
+    CHECK(answer.code == 0);
+    CHECK((answer.text.find(remark) != std::string::npos) == is_said);
+  }
+  std::size_t logged = 0;
+  for (const auto& warning : events_in(run, "warning")) {
+    logged += warning["message"].get<std::string>().starts_with(remark);
+  }
+  CHECK(logged == is_said);
 }
 
 TEST_CASE("a signal leaves a checkpoint, from which the command line goes on") {

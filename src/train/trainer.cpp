@@ -78,11 +78,11 @@ void Run::go_on(std::optional<LostPart> lost) try {
                   .seconds = seconds,
                   .refused = std::ranges::any_of(refused, [](auto count) { return count > 0; })},
                  *lost);
-  for (std::size_t i = 0; i < run_.workers.size(); ++i) {
+  for (std::size_t i = 0; i < run_.workers.size(); ++i) {  // the log has its failure
     if (Worker::gone_at(*resumed_, i)) {
-      journal_.warn(fmt::format("worker {} is gone since it has failed", i));
+      client_.warn(fmt::format("worker {} is gone since it has failed", i));
     } else if (!resumed_->worker(i)) {
-      journal_.warn(fmt::format("worker {}, which had failed, starts again from the center", i));
+      client_.warn(fmt::format("worker {}, which had failed, starts again from the center", i));
     }
   }
 } catch (const DataError& e) {
@@ -143,7 +143,13 @@ std::optional<RunResult> Run::run_once() {
 
 void Run::announce() {
   journal_.announce(*run_.data, run_.network, run_.schedule);
-  for (const std::string& warning : run_.warnings) journal_.warn(warning);
+  for (const std::string& warning : run_.warnings) {
+    if (resumed_) {
+      client_.warn(warning);  // the log has it
+    } else {
+      journal_.warn(warning);
+    }
+  }
   if (!resumed_) journal_.warn_of_schedule(run_.schedule);
 }
 
