@@ -44,6 +44,7 @@ void RunKeeping::add(Checkpoint& checkpoint, double seconds) const {
 void RunKeeping::save(Checkpoint checkpoint, const Evaluator& evaluator) const {
   evaluator.wait();
   checkpoint.sections["evaluations"] = kept_.evaluations.saved_up_to(checkpoint.version);
+  kept_.postponed.save(checkpoint);
   const auto begin = RunningClock::now();
   kept_.folder.sync();  // its evaluations are events by now
   const std::uint64_t bytes = write(checkpoint);

@@ -9,6 +9,7 @@
 #include "exchange/checkpoint.h"
 #include "runs/evaluation_log.h"
 #include "runs/journal.h"
+#include "runs/postponed_tests.h"
 #include "runs/run_folder.h"
 #include "settings/fault.h"
 #include "train/resolve.h"
@@ -22,6 +23,7 @@ struct Kept {
   RunFolder& folder;
   Journal& journal;
   const EvaluationLog& evaluations;
+  const PostponedTests& postponed;
   EvaluationClock& clock;
   StepBack& step_back;
 };

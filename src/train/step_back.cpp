@@ -26,6 +26,10 @@ void StepBack::mark(Checkpoint& checkpoint) {
   checkpoint.sections[kGuard].counters[kWentBack] = {checkpoint.version};
 }
 
+void StepBack::unmark(Checkpoint& checkpoint) {
+  checkpoint.sections[kGuard].counters.erase(kWentBack);
+}
+
 void StepBack::add(Checkpoint& checkpoint) {
   StateSaver guard;
   loss_guard_.describe(guard);
