@@ -37,6 +37,7 @@ fs::path name_of(std::uint64_t version) {
 }
 
 /// The latest first.
+/// Throws: DataError if there may be some that cannot be seen.
 std::vector<std::uint64_t> versions_in(const fs::path& folder) {
   std::vector<std::uint64_t> versions;
   std::error_code error;
@@ -45,6 +46,10 @@ std::vector<std::uint64_t> versions_in(const fs::path& folder) {
     if (const auto version = version_in(entry->path().filename().string())) {
       versions.push_back(*version);
     }
+  }
+  if (error && error != std::errc::no_such_file_or_directory &&
+      error != std::errc::not_a_directory) {
+    throw DataError(fmt::format("{}: cannot be listed: {}", folder.string(), error.message()));
   }
   std::ranges::sort(versions, std::greater());
   return versions;
@@ -56,6 +61,17 @@ void make(const fs::path& folder) {
     throw DataError(fmt::format("{}: cannot be made: {}", folder.string(), std::strerror(errno)));
   }
   make_names_durable(folder.parent_path());  // before a checkpoint in it is counted on
+}
+
+/// Whoever looks for checkpoints passes it over from now on. Returns what to say of that.
+std::string put_aside(const fs::path& path) {
+  fs::path aside = path;
+  aside += ".broken";
+  std::error_code error;
+  fs::rename(path, aside, error);
+  if (error) return "";
+  return fmt::format("; it is {} now, and by its old name is tried again",
+                     aside.filename().string());
 }
 
 }  // namespace
@@ -100,15 +116,18 @@ std::optional<Checkpoint> CheckpointFolder::load(
       Checkpoint checkpoint = read_checkpoint(path);
       for (const std::string& why : broken) warn(why + "; the checkpoint before it is taken");
       return checkpoint;
+    } catch (const DamagedCheckpoint& e) {
+      broken.push_back(e.what() + put_aside(path));
     } catch (const DataError& e) {
-      broken.emplace_back(e.what());
-      std::error_code ignored;
-      fs::rename(path, path.string() + ".broken", ignored);
+      std::ranges::for_each(broken, warn);
+      throw DataError(
+          fmt::format("{}; it stays as it is, and may be whole: by another name it is "
+                      "passed over",
+                      e.what()));
     }
   }
   if (broken.empty()) return std::nullopt;
-  throw DataError(fmt::format("{}; no other checkpoint is whole (all are put aside, as *.broken)",
-                              broken.front()));
+  throw DataError(broken.front() + "; no other checkpoint is whole");
 }
 
 }  // namespace easgd

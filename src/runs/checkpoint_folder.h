@@ -24,6 +24,7 @@ class CheckpointFolder {
   static std::string file_of(std::uint64_t version);
 
   /// There is none, whole or not.
+  /// Throws: DataError if the folder cannot be listed.
   bool is_empty() const;
   /// Takes them all away, and the folder.
   void clear() const;
@@ -31,7 +32,8 @@ class CheckpointFolder {
   /// The latest that is whole; nothing if the folder has none at all. What is broken is reported to
   /// `warn`, and put aside by the name that it has then. What a process that was killed has left
   /// on its way to a checkpoint is taken away: nobody may be saving one.
-  /// Throws: DataError if all of them are broken: what is wrong with the latest.
+  /// Throws: DataError if all of them are broken: what is wrong with the latest; or if one that may
+  /// be whole cannot be read, which stays as it is.
   std::optional<Checkpoint> load(const std::function<void(const std::string&)>& warn) const;
 
  private:
