@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -60,7 +61,11 @@ void make(const fs::path& folder) {
     if (errno == EEXIST) return;
     throw DataError(fmt::format("{}: cannot be made: {}", folder.string(), std::strerror(errno)));
   }
-  make_names_durable(folder.parent_path());  // before a checkpoint in it is counted on
+  // Before a checkpoint in it is counted on.
+  const std::string complaint = make_names_durable(folder.parent_path());
+  if (complaint.empty()) return;
+  rmdir(folder.c_str());  // so that the next one tries again
+  throw DataError(complaint);
 }
 
 /// Whoever looks for checkpoints passes it over from now on. Returns what to say of that.

@@ -120,7 +120,10 @@ void RunFolder::make(const std::string& out, const std::string& name) {
   const int why = errno;
   if (metrics_.is_open()) {
     written_.insert(metrics);
-    for (const auto& folder : made_) make_names_durable(folder.parent_path());
+    for (const auto& folder : made_) {
+      const std::string complaint = make_names_durable(folder.parent_path());
+      if (!complaint.empty()) throw DataError(complaint);
+    }
     return lock();
   }
   if (why == EEXIST) check_free(path_);
@@ -166,7 +169,9 @@ void RunFolder::write(const std::string& name, const std::function<void(std::ost
 }
 
 void RunFolder::take_away(const std::string& name) {
-  if (unlink(file(name).c_str()) == 0) make_names_durable(path_);
+  if (unlink(file(name).c_str()) != 0) return;
+  const std::string complaint = make_names_durable(path_);
+  if (!complaint.empty()) on_warning(complaint + "; the run goes on");
 }
 
 /// Programs take several files in the order of their names. A run that goes on begins another.
@@ -251,9 +256,9 @@ void RunFolder::log(const Event& event) {
   warn_once(metrics_.append(line));
 }
 
-void RunFolder::sync() {
+std::string RunFolder::sync() {
   const std::lock_guard lock(mutex_);
-  warn_once(metrics_.sync());
+  return metrics_.sync();
 }
 
 void RunFolder::warn_once(const std::string& complaint) {

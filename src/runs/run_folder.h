@@ -49,7 +49,8 @@ class RunFolder {
   /// cannot be made, there is a warning, and it is not open.
   AppendedFile begin_event_file();
 
-  /// Takes one of the run's files away, if it is there; a power failure does not bring it back.
+  /// Takes one of the run's files away, if it is there; a power failure does not bring it back, or
+  /// there is a warning.
   void take_away(const std::string& name);
 
   /// The run has begun: its files stay.
@@ -65,8 +66,8 @@ class RunFolder {
   /// warning, not the run.
   void log(const Event& event);
   /// Waits until the disk has all of them: before anything is promised that tells of them. From any
-  /// thread.
-  void sync();
+  /// thread. Returns what went wrong, or nothing.
+  [[nodiscard]] std::string sync();
 
  private:
   struct Earlier {};

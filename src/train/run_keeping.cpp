@@ -45,7 +45,8 @@ void RunKeeping::save(Checkpoint checkpoint, const Evaluator& evaluator) const {
   evaluator.wait();
   checkpoint.sections["evaluations"] = kept_.evaluations.saved_up_to(checkpoint.version);
   const auto begin = RunningClock::now();
-  kept_.folder.sync();  // its evaluations are events by now
+  // Its evaluations are events by now.
+  if (const std::string why = kept_.folder.sync(); !why.empty()) throw DataError(why);
   const std::uint64_t bytes = write(checkpoint);
   const std::chrono::duration<double> writing = RunningClock::now() - begin;
   kept_.journal.report(StoredCheckpoint{.version = checkpoint.version,
