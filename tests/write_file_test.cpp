@@ -2,10 +2,12 @@
 #include "base/write_file.h"
 
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <optional>
 #include <string>
@@ -131,6 +133,30 @@ TEST_CASE("events that do not reach the disk are told to who is about to promise
   CHECK(run.sync() == "");
   const Observed observed([](const std::string&) { return EIO; });
   CHECK(run.sync() == folder / "run/metrics.jsonl" + ": cannot be written: Input/output error");
+}
+
+TEST_CASE("events that were replaced and cannot be opened again end the attempt to go on") {
+  const testing::TemporaryFolder folder;
+  const fs::path path = folder / "run";
+  RunFolder::create(path, "run").keep();
+  std::ofstream(path / "metrics.jsonl") << R"({"event":"warning","message":"first"})"
+                                        << "\n";
+  RunFolder run = RunFolder::reopen(path);
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  const Observed observed([&](const std::string& synced) {  // no more files once it is in its place
+    const rlimit none{0, files.rlim_max};
+    if (fs::is_directory(synced)) setrlimit(RLIMIT_NOFILE, &none);
+    return 0;
+  });
+  std::string complaint;
+  try {
+    run.drop_events([](const Event&) { return true; });
+  } catch (const DataError& e) {
+    complaint = e.what();
+  }
+  setrlimit(RLIMIT_NOFILE, &files);
+  CHECK(complaint.ends_with("metrics.jsonl: cannot be written: Too many open files"));
 }
 
 TEST_CASE("no checkpoint is said to be safe before the disk has the events that it counts on") {

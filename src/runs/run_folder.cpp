@@ -25,6 +25,12 @@ constexpr const char* kFiles[] = {"config.toml",      kMetrics,    "center.safet
                                   "best.safetensors", "order.bin", "summary.json"};
 constexpr const char* kEventFiles = "events.out.tfevents.";  // TensorBoard's; a number follows
 
+/// Says what errno does.
+[[noreturn]] void fail_to_open(const std::filesystem::path& file) {
+  const int why = errno;
+  throw DataError(fmt::format("{}: cannot be written: {}", file.string(), std::strerror(why)));
+}
+
 [[noreturn]] void fail_taken(const std::filesystem::path& folder, const std::string& name) {
   throw ConfigError(
       fmt::format("{}: holds an earlier run, or another's {}; give another folder with --out",
@@ -135,11 +141,9 @@ void RunFolder::open_again() {
   const std::filesystem::path metrics = file(kMetrics);
   metrics_ = AppendedFile(metrics, O_RDWR);
   if (!metrics_.is_open()) {
-    const int why = errno;
+    if (errno != ENOENT && errno != ENOTDIR) fail_to_open(metrics);
     throw DataError(
-        why == ENOENT || why == ENOTDIR
-            ? fmt::format("{}: is not the folder of a run: it has no {}", path_.string(), kMetrics)
-            : fmt::format("{}: cannot be written: {}", metrics.string(), std::strerror(why)));
+        fmt::format("{}: is not the folder of a run: it has no {}", path_.string(), kMetrics));
   }
   lock();
   if (const std::string complaint = metrics_.drop_torn_line(); !complaint.empty()) {
@@ -243,6 +247,7 @@ void RunFolder::drop_events(const std::function<bool(const Event&)>& is_dropped)
   if (all) return;
   write_file(metrics, [&kept](std::ostream& stream) { stream << kept; });
   AppendedFile file(metrics, O_RDWR);
+  if (!file.is_open()) fail_to_open(metrics);
   std::swap(metrics_, file);
   replaced_ = std::move(file);
   lock();
