@@ -146,11 +146,15 @@ TEST_CASE("a line that cannot be written whole leaves no half of it in metrics.j
   rlimit small = before;
   small.rlim_cur = 60;
   setrlimit(RLIMIT_FSIZE, &small);
-  mine.log(WarningEvent{std::string(100, 'x')});
+  for (int i = 1; i <= 9; ++i) mine.log(WarningEvent{std::string(100, 'x')});
+  CHECK(complaints.size() == 4);  // at the first, the second, the fourth and the eighth
   setrlimit(RLIMIT_FSIZE, &before);
   mine.log(WarningEvent{"third"});
   CHECK(messages_in(folder / "run") == Messages{"first", "third"});
-  REQUIRE(complaints.size() == 1);
+  setrlimit(RLIMIT_FSIZE, &small);
+  mine.log(WarningEvent{std::string(100, 'x')});
+  setrlimit(RLIMIT_FSIZE, &before);
+  REQUIRE(complaints.size() == 5);
   CHECK(complaints[0].find("metrics.jsonl: cannot be written: File too large; the run goes on") !=
         std::string::npos);
 }

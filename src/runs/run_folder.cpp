@@ -258,18 +258,14 @@ void RunFolder::log(const Event& event) {
   const std::string line =
       to_json(event).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   const std::lock_guard lock(mutex_);
-  warn_once(metrics_.append(line));
+  const std::string complaint = metrics_.append(line);
+  if (complaint.empty()) return failures_.end();
+  if (failures_.add()) on_warning(complaint + "; the run goes on");
 }
 
 std::string RunFolder::sync() {
   const std::lock_guard lock(mutex_);
   return metrics_.sync();
-}
-
-void RunFolder::warn_once(const std::string& complaint) {
-  if (!complaint.empty() && !std::exchange(warned_, true)) {
-    on_warning(complaint + "; the run goes on");
-  }
 }
 
 bool is_run_folder(const std::filesystem::path& folder) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/appended_file.h"
+#include "base/failures_in_row.h"
 #include "runs/events.h"
 
 namespace easgd {
@@ -62,8 +63,8 @@ class RunFolder {
   /// Throws: DataError.
   void drop_events(const std::function<bool(const Event&)>& is_dropped);
 
-  /// Appends an event to metrics.jsonl. From any thread. A disk that is full costs the line and a
-  /// warning, not the run.
+  /// Appends an event to metrics.jsonl. From any thread. A disk that is full costs the line and now
+  /// and then a warning, not the run.
   void log(const Event& event);
   /// Waits until the disk has all of them: before anything is promised that tells of them. From any
   /// thread. Returns what went wrong, or nothing.
@@ -82,13 +83,12 @@ class RunFolder {
   void lock();
   [[noreturn]] void fail(int why) const;
   void take_back() const;
-  void warn_once(const std::string& complaint);
 
   std::filesystem::path path_;
   std::mutex mutex_;
   AppendedFile metrics_;
   AppendedFile replaced_;  // its lock is held on: another may have opened it before it was replaced
-  bool warned_ = false;
+  FailuresInRow failures_;
   std::vector<std::filesystem::path> made_;  // folders that were not there before
   std::set<std::filesystem::path> written_;  // files that are this run's
   bool kept_ = false;
