@@ -8,6 +8,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -346,6 +347,8 @@ TEST_CASE("another run starts from the center of one, with keys that a resume re
   REQUIRE(train(small({"stop.steps=100000"}), run, hurried).status() == RunStatus::interrupted);
   const auto before = evaluations_in(run);
   const std::string command = "train --resume " + run + " --from-center --out ";
+  const std::set<std::string> kept = {"version-" + std::to_string(~0u), "version-1.new"};
+  for (const std::string& name : kept) std::ofstream(run + "/checkpoints/" + name) << "half";
   // The one letter of each worker is its start, so that the end is the start.
   const Answer answer = program(command + other +
                                 " --set algorithm.learning_rate=0.02 --set algorithm.tau=7 "
@@ -353,6 +356,10 @@ TEST_CASE("another run starts from the center of one, with keys that a resume re
   CAPTURE(answer.text);
   REQUIRE(answer.code == 0);
   CHECK(answer.text.find("not carried over: replicas and momentum") != std::string::npos);
+  CHECK(
+      answer.text.find("is not a checkpoint of this program; the checkpoint before it is taken") !=
+      std::string::npos);
+  for (const std::string& name : kept) CHECK(fs::exists(run + "/checkpoints/" + name));
   const Checkpoint checkpoint = CheckpointFolder(run).load([](const std::string&) {}).value();
   const auto& center = checkpoint.get("center").vectors.at("center");
   const auto tensors = safetensors::read(other + "/center.safetensors").tensors;

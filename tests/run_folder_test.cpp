@@ -233,11 +233,13 @@ TEST_CASE("files that a killed run was writing are taken away when its folder is
   const testing::TemporaryFolder folder;
   const std::string path = folder / "run";
   leave_run(path);
-  for (const char* name : {"/center.safetensors.new", "/metrics.jsonl.new2", "/theirs.new"}) {
+  for (const char* name : {"/center.safetensors.new", "/center-12.safetensors.new",
+                           "/metrics.jsonl.new2", "/theirs.new"}) {
     std::ofstream(path + name) << "half";
   }
   RunFolder::reopen(path);
   CHECK_FALSE(fs::exists(path + "/center.safetensors.new"));
+  CHECK_FALSE(fs::exists(path + "/center-12.safetensors.new"));
   CHECK_FALSE(fs::exists(path + "/metrics.jsonl.new2"));
   CHECK(fs::exists(path + "/theirs.new"));
 }
@@ -277,6 +279,21 @@ TEST_CASE("a folder in which a run is at work is not reopened") {
   CHECK(WEXITSTATUS(status) == 7);
   CHECK(fs::file_size(path + "/metrics.jsonl") == size);
   CHECK(messages_in(path) == Messages{"mine"});
+}
+
+TEST_CASE("no run goes on in a folder while others take something out of it") {
+  const testing::TemporaryFolder folder;
+  const std::string path = folder / "run";
+  leave_run(path);
+  {
+    const StillRun one(path), another(path);
+    CHECK_FALSE(is_at_work(path));
+    CHECK_THROWS_WITH_AS(RunFolder::reopen(path), doctest::Contains("run: a run is at work in it"),
+                         ConfigError);
+  }
+  const RunFolder mine = RunFolder::reopen(path);
+  CHECK_THROWS_WITH_AS(StillRun{path}, doctest::Contains("run: a run is at work in it"),
+                       ConfigError);
 }
 
 TEST_CASE("what is no run's folder is not reopened, and is left as it is") {

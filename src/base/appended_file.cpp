@@ -79,12 +79,13 @@ std::string AppendedFile::complaint(int why) const {
   return path_.string() + ": cannot be written: " + std::strerror(why);
 }
 
-bool is_locked(const std::filesystem::path& path) {
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file == -1) return false;
-  const bool locked = flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-  close(file);
-  return locked;
+SharedLock::SharedLock(const std::filesystem::path& path)
+    : descriptor_(open(path.c_str(), O_RDONLY | O_CLOEXEC)),
+      refused_(descriptor_ != -1 && flock(descriptor_, LOCK_SH | LOCK_NB) != 0 &&
+               errno == EWOULDBLOCK) {}
+
+SharedLock::~SharedLock() {
+  if (descriptor_ != -1) close(descriptor_);
 }
 
 }  // namespace easgd

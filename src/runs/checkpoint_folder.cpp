@@ -79,6 +79,33 @@ std::string put_aside(const fs::path& path) {
                      aside.filename().string());
 }
 
+using Warn = std::function<void(const std::string&)>;
+/// Does something with the file of one. Returns what to say of that.
+using AtBroken = std::function<std::string(const fs::path&)>;
+
+std::optional<Checkpoint> find_whole(const fs::path& folder, const Warn& warn,
+                                     const AtBroken& at_broken) {
+  std::vector<std::string> broken;
+  for (const std::uint64_t version : versions_in(folder)) {
+    const fs::path path = folder / name_of(version);
+    try {
+      Checkpoint checkpoint = read_checkpoint(path);
+      for (const std::string& why : broken) warn(why + "; the checkpoint before it is taken");
+      return checkpoint;
+    } catch (const DamagedCheckpoint& e) {
+      broken.push_back(e.what() + at_broken(path));
+    } catch (const DataError& e) {
+      std::ranges::for_each(broken, warn);
+      throw DataError(
+          fmt::format("{}; it stays as it is, and may be whole: by another name it is "
+                      "passed over",
+                      e.what()));
+    }
+  }
+  if (broken.empty()) return std::nullopt;
+  throw DataError(broken.front() + "; no other checkpoint is whole");
+}
+
 }  // namespace
 
 CheckpointFolder::CheckpointFolder(const fs::path& run) : path_(run / kFolder) {}
@@ -111,28 +138,13 @@ void CheckpointFolder::clear() const {
   fs::remove_all(path_, ignored);
 }
 
-std::optional<Checkpoint> CheckpointFolder::load(
-    const std::function<void(const std::string&)>& warn) const {
+std::optional<Checkpoint> CheckpointFolder::load(const Warn& warn) const {
   remove_unfinished(path_, [](const std::string& name) { return version_in(name).has_value(); });
-  std::vector<std::string> broken;
-  for (const std::uint64_t version : versions_in(path_)) {
-    const fs::path path = path_ / name_of(version);
-    try {
-      Checkpoint checkpoint = read_checkpoint(path);
-      for (const std::string& why : broken) warn(why + "; the checkpoint before it is taken");
-      return checkpoint;
-    } catch (const DamagedCheckpoint& e) {
-      broken.push_back(e.what() + put_aside(path));
-    } catch (const DataError& e) {
-      std::ranges::for_each(broken, warn);
-      throw DataError(
-          fmt::format("{}; it stays as it is, and may be whole: by another name it is "
-                      "passed over",
-                      e.what()));
-    }
-  }
-  if (broken.empty()) return std::nullopt;
-  throw DataError(broken.front() + "; no other checkpoint is whole");
+  return find_whole(path_, warn, put_aside);
+}
+
+std::optional<Checkpoint> CheckpointFolder::look(const Warn& warn) const {
+  return find_whole(path_, warn, [](const fs::path&) { return ""; });
 }
 
 }  // namespace easgd

@@ -36,6 +36,8 @@ class CheckpointFolder {
   /// Throws: DataError if all of them are broken: what is wrong with the latest; or if one that may
   /// be whole cannot be read, which stays as it is.
   std::optional<Checkpoint> load(const std::function<void(const std::string&)>& warn) const;
+  /// The same, but leaves the folder as it is: for who has not the run's lock.
+  std::optional<Checkpoint> look(const std::function<void(const std::string&)>& warn) const;
 
  private:
   std::filesystem::path path_;

@@ -121,7 +121,7 @@ bool is_sweep(const fs::path& folder) {
 }
 
 bool is_sweep_at_work(const fs::path& folder) {
-  return is_locked(folder / kName);
+  return SharedLock(folder / kName).is_refused();
 }
 
 SweepRecord read_sweep(const fs::path& folder) {

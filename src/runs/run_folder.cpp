@@ -25,6 +25,10 @@ constexpr const char* kFiles[] = {"config.toml",      kMetrics,    "center.safet
                                   "best.safetensors", "order.bin", "summary.json"};
 constexpr const char* kEventFiles = "events.out.tfevents.";  // TensorBoard's; a number follows
 
+[[noreturn]] void fail_at_work(const std::filesystem::path& folder) {
+  throw ConfigError(folder.string() + ": a run is at work in it");
+}
+
 /// Says what errno does.
 [[noreturn]] void fail_to_open(const std::filesystem::path& file) {
   const int why = errno;
@@ -35,6 +39,11 @@ constexpr const char* kEventFiles = "events.out.tfevents.";  // TensorBoard's; a
   throw ConfigError(
       fmt::format("{}: holds an earlier run, or another's {}; give another folder with --out",
                   folder.string(), name));
+}
+
+/// One that --from-center has put there (src/train/from_center.h).
+bool is_center_for_others(const std::string& name) {
+  return name.starts_with("center-") && name.ends_with(".safetensors");
 }
 
 /// Throws: ConfigError if something in the folder has the name of a run's file: it is somebody's.
@@ -151,13 +160,12 @@ void RunFolder::open_again() {
   }
   for (const char* name : kFiles) written_.insert(file(name));
   remove_unfinished(path_, [](const std::string& name) {
-    return std::ranges::find(kFiles, name) != std::end(kFiles);
+    return std::ranges::find(kFiles, name) != std::end(kFiles) || is_center_for_others(name);
   });
 }
 
 void RunFolder::lock() {
-  if (metrics_.lock()) return;
-  throw ConfigError(path_.string() + ": a run is at work in it");
+  if (!metrics_.lock()) fail_at_work(path_);
 }
 
 void RunFolder::write(const std::string& name, const std::function<void(std::ostream&)>& fill) {
@@ -276,7 +284,11 @@ bool is_run_folder(const std::filesystem::path& folder) {
 }
 
 bool is_at_work(const std::filesystem::path& folder) {
-  return is_locked(folder / kMetrics);
+  return SharedLock(folder / kMetrics).is_refused();
+}
+
+StillRun::StillRun(const std::filesystem::path& folder) : lock_(folder / kMetrics) {
+  if (lock_.is_refused()) fail_at_work(folder);
 }
 
 }  // namespace easgd

@@ -100,4 +100,14 @@ bool is_run_folder(const std::filesystem::path& folder);
 /// A process writes into the folder of a run, which it has locked.
 bool is_at_work(const std::filesystem::path& folder);
 
+/// While it lives, no run goes on in the folder.
+/// Throws: ConfigError if one is at work there.
+class StillRun {
+ public:
+  explicit StillRun(const std::filesystem::path& folder);
+
+ private:
+  SharedLock lock_;
+};
+
 }  // namespace easgd
