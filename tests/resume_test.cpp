@@ -2,6 +2,7 @@
 // the bytes of the one that nothing has disturbed: for every algorithm, wherever it was cut short.
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <atomic>
@@ -212,13 +213,18 @@ TEST_CASE("a checkpoint whose parts do not fit the run or each other is refused"
   CHECK(complaint_of([](Checkpoint& c) { c.sections.erase("rule"); }) == "has no section \"rule\"");
   const auto worker = [](Checkpoint& c) -> SavedState& { return c.sections.at("worker 0"); };
   CHECK(complaint_of([&](Checkpoint& c) { worker(c).vectors.at("v").pop_back(); }) ==
-        "\"v\": expected 8 values, found 7");
+        "section \"worker 0\": \"v\": expected 8 values, found 7");
   CHECK(complaint_of([&](Checkpoint& c) {
           worker(c).counters.at("worker.next_exchange") = {0};
-        }).starts_with("\"worker.next_exchange\": expected "));
+        }).starts_with("section \"worker 0\": \"worker.next_exchange\": expected "));
   CHECK(complaint_of([&](Checkpoint& c) {
           worker(c).counters.at("worker.clock") = {0};
-        }).starts_with("\"worker.clock\": expected "));
+        }).starts_with("section \"worker 0\": \"worker.clock\": expected "));
+  for (const std::string section : {"center", "order"}) {
+    CAPTURE(section);
+    const std::string complaint = complaint_of([&](Checkpoint& c) { c.sections.at(section) = {}; });
+    CHECK(complaint.starts_with(fmt::format("section \"{}\": has no \"", section)));
+  }
 }
 
 TEST_CASE("a replay goes on only with the recording that the run has followed so far") {

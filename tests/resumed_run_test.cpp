@@ -386,6 +386,27 @@ TEST_CASE("another run starts from the center of one, with keys that a resume re
   CHECK_FALSE(fs::exists(folder / "y"));
 }
 
+TEST_CASE("of a whole checkpoint that does not fit, the section is named") {
+  const TemporaryFolder folder;
+  const std::string run = folder / "run";
+  Impatient hurried(0);
+  REQUIRE(train(small({"stop.steps=100000"}), run, hurried).status() == RunStatus::interrupted);
+  const CheckpointFolder checkpoints(run);
+  const Checkpoint sound = checkpoints.load([](const std::string&) {}).value();
+  for (const std::string section : {"worker 2", "clock", "evaluations", "guard", "order"}) {
+    CAPTURE(section);
+    Checkpoint other = sound;
+    other.sections.at(section) = {.counters = {{"worker.clock", {}}}};
+    checkpoints.save(other, 1);
+    check_one_line(program("train --quiet --resume " + run), 3,
+                   fmt::format("{}: the checkpoint of version {}: section \"{}\": ", run,
+                               sound.version, section));
+  }
+  checkpoints.save(sound, 1);
+  CHECK(resume(load_config(run + "/config.toml", {}), run, hurried).status() ==
+        RunStatus::interrupted);
+}
+
 TEST_CASE("what cannot go on is told in one line") {
   const TemporaryFolder folder;
   const std::string run = folder / "run";

@@ -119,18 +119,25 @@ void Master::save_counts(SavedState& center) const {
 
 /// Throws: DataError if the checkpoint is of another run.
 void Master::go_on(const Checkpoint& from) {
-  const SavedState& center = from.get("center");
+  const SavedState &center = from.get("center"), &rule = from.get("rule"),
+                   &order = from.get("order");
   for (const CenterReplica& replica : store_->replicas()) {
     const auto upload = [&](ConstView host, View device) { replica.backend->upload(host, device); };
-    StateLoader rule(from.get("rule"), upload);
-    replica.rule->describe(rule);
-    upload(center.vector("center", parameters_), replica.center);
+    in_section("rule", [&] {
+      StateLoader loader(rule, upload);
+      replica.rule->describe(loader);
+    });
+    in_section("center", [&] { upload(center.vector("center", parameters_), replica.center); });
   }
-  copy_on_host(center.vector("statistics", statistics_.size()), statistics_);
-  load_counts(center);
-  StateLoader order(from.get("order"));
-  order_->describe(order);
-  order_->check(absorbed_);
+  in_section("center", [&] {
+    copy_on_host(center.vector("statistics", statistics_.size()), statistics_);
+    load_counts(center);
+  });
+  in_section("order", [&] {
+    StateLoader loader(order);
+    order_->describe(loader);
+    order_->check(absorbed_);
+  });
 }
 
 void Master::load_counts(const SavedState& center) {
