@@ -5,19 +5,26 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <csignal>
 #include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <thread>
 
 #include "base/error.h"
+#include "base/unreadable.h"
 #include "base/write_file.h"
+#include "report/reported_run.h"
+#include "runs/manifest.h"
 #include "runs/run_record.h"
+#include "sweep/metrics_tail.h"
+#include "sweep/rung_result.h"
 #include "temporary_folder.h"
 
 using namespace easgd;
@@ -320,6 +327,39 @@ TEST_CASE("a run that is being written is read as far as it is there") {
   CHECK_FALSE(record.config);
   CHECK_FALSE(record.summary);
   CHECK(messages_in(path) == Messages{"first", "second"});
+}
+
+TEST_CASE("what has no end, or hardly one, is not read in the place of a run's or a sweep's file") {
+  const std::pair<std::function<void(const fs::path&)>, const char*> makers[] = {
+      {[](const fs::path& path) { REQUIRE(mkfifo(path.c_str(), 0666) == 0); },
+       "is no regular file"},
+      {[](const fs::path& path) { fs::create_symlink("/dev/zero", path); }, "is no regular file"},
+      {[](const fs::path& path) {
+         std::ofstream(path) << "";
+         fs::resize_file(path, kLongestLog + 1);  // which takes no room
+       },
+       "has 4294967297 bytes, more than "}};
+  for (const auto& [make, why] : makers) {
+    const testing::TemporaryFolder folder;
+    const fs::path path = folder.path();
+    make(path / "metrics.jsonl");
+    CHECK_THROWS_WITH_AS(read_run(path), doctest::Contains(why), DataError);
+    CHECK(evaluations_in(path).empty());
+    MetricsTail(path).look();
+    CHECK_FALSE(is_at_work(path));
+    for (const char* name : {"summary.json", "config.toml", "manifest.jsonl"}) make(path / name);
+    CHECK_FALSE(find_summary(path));
+    fs::remove(path / "metrics.jsonl");  // so that it comes to config.toml
+    std::ofstream(path / "metrics.jsonl") << "";
+    CHECK_THROWS_WITH_AS(read_run(path), doctest::Contains(why), DataError);
+    fs::remove(path / "metrics.jsonl");
+    make(path / "metrics.jsonl");
+    CHECK_THROWS_WITH_AS(read_sweep(path), doctest::Contains(why), DataError);
+    const report::ReportedRun run = report::read_reported_run(path);
+    CHECK(run.status == "unreadable");
+    REQUIRE(run.notes.size() == 3);
+    for (const std::string& note : run.notes) CHECK(note.find(why) != note.npos);
+  }
 }
 
 TEST_CASE("what is damaged in a folder is reported with file and line") {

@@ -80,7 +80,7 @@ std::string AppendedFile::complaint(int why) const {
 }
 
 SharedLock::SharedLock(const std::filesystem::path& path)
-    : descriptor_(open(path.c_str(), O_RDONLY | O_CLOEXEC)),
+    : descriptor_(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)),  // it may be a pipe
       refused_(descriptor_ != -1 && flock(descriptor_, LOCK_SH | LOCK_NB) != 0 &&
                errno == EWOULDBLOCK) {}
 
