@@ -37,8 +37,8 @@ class AppendedFile {
   int descriptor_ = -1;
 };
 
-/// A shared lock of a file, while it lives: nobody gets the lock of an AppendedFile meanwhile, others
-/// may have shared ones.
+/// A shared lock of a file, while it lives: nobody gets the lock of an AppendedFile meanwhile,
+/// others may have shared ones.
 class SharedLock {
  public:
   explicit SharedLock(const std::filesystem::path& path);

@@ -17,8 +17,8 @@ class CheckpointFolder {
   /// Writes one, and takes away all but the last `keep` of the folder, and what a process that was
   /// killed in the middle of a write has left. Of one process at a time: who has the run's lock.
   /// Returns its size in bytes.
-  /// Throws: DataError, also if it is not certain that it has reached the disk; the earlier ones are
-  /// still there then.
+  /// Throws: DataError, also if it may not have reached the disk; the earlier ones are still there
+  /// then.
   std::uint64_t save(const Checkpoint& checkpoint, std::size_t keep) const;
 
   /// Of the checkpoint of a version, in the run's folder.
