@@ -8,6 +8,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -496,6 +497,8 @@ TEST_CASE("another run starts from the center of one, with keys that a resume re
   REQUIRE(train(small({"stop.steps=100000"}), run, hurried).status() == RunStatus::interrupted);
   const auto before = evaluations_in(run);
   const std::string command = "train --resume " + run + " --from-center --out ";
+  const std::set<std::string> kept = {"version-" + std::to_string(~0u), "version-1.new"};
+  for (const std::string& name : kept) std::ofstream(run + "/checkpoints/" + name) << "half";
   // The one letter of each worker is its start, so that the end is the start.
   const Answer answer = program(command + other +
                                 " --set algorithm.learning_rate=0.02 --set algorithm.tau=7 "
@@ -503,6 +506,10 @@ TEST_CASE("another run starts from the center of one, with keys that a resume re
   CAPTURE(answer.text);
   REQUIRE(answer.code == 0);
   CHECK(answer.text.find("not carried over: replicas and momentum") != std::string::npos);
+  CHECK(
+      answer.text.find("is not a checkpoint of this program; the checkpoint before it is taken") !=
+      std::string::npos);
+  for (const std::string& name : kept) CHECK(fs::exists(run + "/checkpoints/" + name));
   const Checkpoint checkpoint = CheckpointFolder(run).load([](const std::string&) {}).value();
   const auto& center = checkpoint.get("center").vectors.at("center");
   const auto tensors = safetensors::read(other + "/center.safetensors").tensors;
@@ -527,6 +534,27 @@ TEST_CASE("another run starts from the center of one, with keys that a resume re
   CHECK(refused.code == 3);
   CHECK(refused.text.find("has no tensor \"linear1.weight\" of 12x3072") != std::string::npos);
   CHECK_FALSE(fs::exists(folder / "y"));
+}
+
+TEST_CASE("of a whole checkpoint that does not fit, the section is named") {
+  const TemporaryFolder folder;
+  const std::string run = folder / "run";
+  Impatient hurried(0);
+  REQUIRE(train(small({"stop.steps=100000"}), run, hurried).status() == RunStatus::interrupted);
+  const CheckpointFolder checkpoints(run);
+  const Checkpoint sound = checkpoints.load([](const std::string&) {}).value();
+  for (const std::string section : {"worker 2", "clock", "evaluations", "guard", "order"}) {
+    CAPTURE(section);
+    Checkpoint other = sound;
+    other.sections.at(section) = {.counters = {{"worker.clock", {}}}};
+    checkpoints.save(other, 1);
+    check_one_line(program("train --quiet --resume " + run), 3,
+                   fmt::format("{}: the checkpoint of version {}: section \"{}\": ", run,
+                               sound.version, section));
+  }
+  checkpoints.save(sound, 1);
+  CHECK(resume(load_config(run + "/config.toml", {}), run, hurried).status() ==
+        RunStatus::interrupted);
 }
 
 TEST_CASE("what cannot go on is told in one line") {

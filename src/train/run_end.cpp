@@ -55,7 +55,7 @@ RunResult Run::end(Team& team, Evaluator& evaluator) {
         "no letter has moved the center: center.safetensors holds the initial parameters");
   }
   RunResult result{folder_.path(), summarise(team, status, seconds)};
-  folder_.sync();
+  if (const std::string why = folder_.sync(); !why.empty()) journal_.warn(why);
   attempt([&] { write_summary(result.summary); });
   if (cut_short) result.exit_code = ExitCode::interrupted;
   result.failure = failure.get();

@@ -40,8 +40,10 @@ void StepBack::add(Checkpoint& checkpoint) {
 bool StepBack::load(const Checkpoint& checkpoint) {
   const SavedState* guard = checkpoint.find(kGuard);
   if (!guard) return false;
-  StateLoader loader(*guard);
-  loss_guard_.describe(loader);
+  in_section(kGuard, [&] {
+    StateLoader loader(*guard);
+    loss_guard_.describe(loader);
+  });
   if (went_back_ || !guard->counters.contains(kWentBack)) return false;
   went_back_ = guard->counter(kWentBack);
   return true;

@@ -61,11 +61,14 @@ bool Run::is_enough(const Evaluation& evaluation) const {
 /// Takes up what the run has behind it. `lost`: what was taken out of the log, if it was.
 void Run::go_on(std::optional<LostPart> lost) try {
   run_.identity = identity_in(*resumed_, run_.config, run_.identity);
-  evaluations_.load(resumed_->get("evaluations"), run_.workers.size());
+  const SavedState &evaluations = resumed_->get("evaluations"), &times = resumed_->get("clock");
+  in_section("evaluations", [&] { evaluations_.load(evaluations, run_.workers.size()); });
   good_enough_ =
       std::ranges::any_of(evaluations_.all(), [this](const Evaluation& e) { return is_enough(e); });
-  StateLoader clock(resumed_->get("clock"));
-  clock_.describe(clock);
+  in_section("clock", [&] {
+    StateLoader clock(times);
+    clock_.describe(clock);
+  });
   if (step_back_.load(*resumed_)) run_.schedule.slow_down(run_.config.guard.rate);
   const SavedState& center = resumed_->get("center");
   const double seconds = seconds_of(*resumed_);
@@ -90,7 +93,7 @@ void Run::go_on(std::optional<LostPart> lost) try {
 }
 
 void Run::fail_to_go_on(const DataError& e) const {
-  throw DataError(fmt::format("{}: the checkpoint of version {} {}", folder_.path().string(),
+  throw DataError(fmt::format("{}: the checkpoint of version {}: {}", folder_.path().string(),
                               resumed_->version, e.what()));
 }
 
