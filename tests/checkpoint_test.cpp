@@ -1,6 +1,7 @@
 // Checkpoints on disk: what is written is read, and what is not whole is found out.
 
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <cstring>
@@ -150,8 +151,10 @@ TEST_CASE("the last checkpoints stay, and where one is broken the one before is 
   CHECK(load().value().version == 11);
   fs::resize_file(folder / "checkpoints/version-11", 60);
   CHECK(load().value().version == 10);
-  CHECK(warned.find("version-11: section \"center\" is cut short or damaged; the checkpoint before "
-                    "it is taken") != std::string::npos);
+  CHECK(
+      warned.ends_with("version-11: section \"center\" is cut short or damaged; it is "
+                       "version-11.broken now, and by its old name is tried again; the checkpoint "
+                       "before it is taken"));
   CHECK(names_in(folder / "checkpoints") ==
         std::vector<std::string>{"version-10", "version-11.broken", "version-9"});
   for (const char* name : {"version-9", "version-10"}) {
@@ -160,6 +163,53 @@ TEST_CASE("the last checkpoints stay, and where one is broken the one before is 
   warned.clear();
   CHECK_THROWS_WITH_AS(load(), doctest::Contains("version-10: section \"center\""), DataError);
   CHECK(warned.empty());  // there is none before them
+}
+
+TEST_CASE(
+    "a checkpoint that cannot be read, or is of another version, stays, and so do the others") {
+  const testing::TemporaryFolder folder;
+  const fs::path checkpoints = folder / "checkpoints", latest = checkpoints / "version-9";
+  const CheckpointFolder saved(folder.path());
+  std::vector<std::string> warnings;
+  const auto complaint = [&]() -> std::string {
+    warnings.clear();
+    try {
+      const auto found = saved.load([&](const std::string& w) { warnings.push_back(w); });
+      return found ? "version " + std::to_string(found->version) : "none";
+    } catch (const DataError& e) {
+      return e.what();
+    }
+  };
+  for (const std::uint64_t version : {3, 4}) saved.save(checkpoint_of(version), 3);
+  const auto before = names_in(checkpoints);
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  const rlimit none{0, files.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &none);
+  const std::string starved = complaint();
+  setrlimit(RLIMIT_NOFILE, &files);
+  CHECK(starved.ends_with("checkpoints: cannot be listed: Too many open files"));
+  CHECK(names_in(checkpoints) == before);
+
+  const std::string stays =
+      "; it stays as it is, and may be whole: by another name it is passed over";
+  fs::create_symlink(latest, latest);
+  CHECK(
+      complaint().ends_with("version-9: cannot be opened: Too many levels of symbolic links; "
+                            "expected a checkpoint" +
+                            stays));
+  fs::remove(latest);
+  std::ofstream(latest) << "easgd checkpoint 2\n and what comes with it";
+  CHECK(complaint().ends_with("version-9: is of another version of this program" + stays));
+  CHECK(warnings.empty());
+  std::ofstream(checkpoints / "version-10") << "easgd check";
+  CHECK(complaint().ends_with("another version of this program" + stays));
+  REQUIRE(warnings.size() == 1);
+  CHECK(
+      warnings[0].ends_with("version-10: is not a checkpoint of this program; it is "
+                            "version-10.broken now, and by its old name is tried again"));
+  fs::rename(latest, checkpoints / "another");
+  CHECK(complaint() == "version 4");
 }
 
 TEST_CASE("a checkpoint that is written again is promised again, and has one event") {

@@ -120,6 +120,8 @@ TEST_CASE("each event is written as the contract says, and reads back") {
   CHECK(text_of(WarningEvent{"it is late"}) == R"({"event":"warning","message":"it is late"})");
   CHECK(text_of(WarningEvent{"it failed", 3}) ==
         R"({"event":"warning","message":"it failed","worker":3})");
+  CHECK(text_of(WarningEvent{.message = "it is late", .seconds = 2.5, .is_virtual = true}) ==
+        R"({"event":"warning","message":"it is late","wall_time":2.5})");
   CHECK(text_of(FailureEvent{.seconds = 2.5,
                              .worker = 3,
                              .step = 40,

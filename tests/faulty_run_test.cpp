@@ -1,7 +1,9 @@
 // Runs of the program in which something fails: a worker, a disk, the loss, the data's files.
 
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
@@ -11,6 +13,7 @@
 
 #include "base/error.h"
 #include "program.h"
+#include "runs/checkpoint_file.h"
 #include "runs/run_record.h"
 #include "settings/load.h"
 #include "temporary_folder.h"
@@ -118,7 +121,9 @@ TEST_CASE("a worker that is gone stays so, in a replay and when the run goes on"
   const std::vector<std::uint64_t> there = events_in(paused, "evaluation").back()["steps"];
   CHECK(there[0] + there[1] >= 200);
   CHECK(there[0] + there[1] < 200 + 3);  // the one that is gone does not hold it back
-  must_end("train --resume " + paused);
+  const Answer rest = must_end("train --resume " + paused);
+  CHECK(rest.text.find("worker 2 is gone since it has failed") != std::string::npos);
+  CHECK(events_in(paused, "warning").size() == 1);
   CHECK(summary_of_run(paused)["failed_workers"] == 1);
   CHECK(summary_of_run(paused)["steps"] == json({200, 200, 50}));
 }
@@ -259,6 +264,38 @@ TEST_CASE(
   CHECK(program("evaluate " + barred).code == 0);
 }
 
+TEST_CASE("a disk that is full halfway through a checkpoint costs that one, and one line") {
+  const TemporaryFolder folder;
+  const std::string run = folder / "run";
+  const pid_t child =
+      start_training({"configs/synthetic_logistic.toml", "--out", run, "--set", "data.limit=500",
+                      "--set", "workers.devices=3 x cpu", "--set", "workers.threads=1", "--set",
+                      "stop.epochs=", "--set", "stop.seconds=3", "--set",
+                      "checkpoint.every.versions=20", "--set", "evaluate.every.versions=100"},
+                     folder / "log");
+  wait_for_file(run + "/checkpoints");
+  for (int naps = 0; naps < 250 && events_in(run, "checkpoint").empty(); ++naps) sleep_ms(10);
+  // From now on a center has room, and a checkpoint, with three replicas, has not.
+  const rlimit small{200'000, RLIM_INFINITY};
+  REQUIRE(prlimit(child, RLIMIT_FSIZE, &small, nullptr) == 0);
+  CHECK(code_of(child) == 0);
+  const std::string log = bytes_of(folder / "log"), line = "File too large; the run goes on";
+  CAPTURE(log);
+  const std::size_t at = log.find(line);
+  REQUIRE(at != log.npos);
+  CHECK(log.find(line, at + 1) == log.npos);
+  CHECK(summary_of_run(run)["status"] == "done");
+  CHECK(program("evaluate " + run).code == 0);
+  // Those of before are whole, and nothing of the others is there.
+  std::uint64_t last = 0;
+  for (const auto& entry : fs::directory_iterator(run + "/checkpoints")) {
+    CHECK_NOTHROW(read_checkpoint(entry.path()));
+    last = std::max(last, read_checkpoint(entry.path()).version);
+  }
+  CHECK(last == events_in(run, "checkpoint").back()["version"]);
+  CHECK(last < summary_of_run(run)["exchanges"]);
+}
+
 TEST_CASE("data files that vanish or shrink after they were read do not matter to the run") {
   const TemporaryFolder folder;
   const std::string data = folder / "data", run = folder / "run";
@@ -285,7 +322,7 @@ TEST_CASE("data files that vanish or shrink after they were read do not matter t
   check_one_line(program("evaluate " + run), 3, "images-idx3-ubyte");
 }
 
-TEST_CASE("a folder that takes nothing more costs one line, and the run goes on") {
+TEST_CASE("a folder that takes nothing more costs a line now and then, and the run goes on") {
   const TemporaryFolder folder;
   const std::string run = folder / "run";
   const pid_t child =
@@ -293,17 +330,21 @@ TEST_CASE("a folder that takes nothing more costs one line, and the run goes on"
                       "--set", "stop.epochs=", "--set", "stop.seconds=2", "--set",
                       "checkpoint.every.versions=20", "--set", "evaluate.every.versions=1000000"},
                      folder / "log");
-  wait_for_file(run + "/checkpoints");
+  for (int naps = 0; naps < 1000 && bytes_of(folder / "log").find("is safe") == std::string::npos;
+       ++naps) {
+    sleep_ms(5);
+  }
   // A file in its place stands for a folder that cannot be written: root can write them all.
   fs::rename(run + "/checkpoints", folder / "moved");
   std::ofstream(run + "/checkpoints") << "no folder";
   CHECK(code_of(child) == 0);
   const std::string log = bytes_of(folder / "log");
   CAPTURE(log);
-  const std::string line = "; the run goes on";
-  const std::size_t at = log.find(line);
-  CHECK(at != log.npos);
-  CHECK(log.find(line, at + 1) == log.npos);
+  std::size_t lines = 0;
+  for (std::size_t at = 0; (at = log.find("; the run goes on", at)) != log.npos; ++at) ++lines;
+  CHECK(log.find("the run goes on, its last checkpoint is of version ") != log.npos);
+  CHECK(lines > 1);
+  CHECK(lines < 20);
   CHECK(summary_of_run(run)["status"] == "done");
 }
 

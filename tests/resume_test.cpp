@@ -2,10 +2,13 @@
 // the bytes of the one that nothing has disturbed: for every algorithm, wherever it was cut short.
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <functional>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -210,13 +213,109 @@ TEST_CASE("a checkpoint whose parts do not fit the run or each other is refused"
   CHECK(complaint_of([](Checkpoint& c) { c.sections.erase("rule"); }) == "has no section \"rule\"");
   const auto worker = [](Checkpoint& c) -> SavedState& { return c.sections.at("worker 0"); };
   CHECK(complaint_of([&](Checkpoint& c) { worker(c).vectors.at("v").pop_back(); }) ==
-        "\"v\": expected 8 values, found 7");
+        "section \"worker 0\": \"v\": expected 8 values, found 7");
   CHECK(complaint_of([&](Checkpoint& c) {
           worker(c).counters.at("worker.next_exchange") = {0};
-        }).starts_with("\"worker.next_exchange\": expected "));
+        }).starts_with("section \"worker 0\": \"worker.next_exchange\": expected "));
   CHECK(complaint_of([&](Checkpoint& c) {
           worker(c).counters.at("worker.clock") = {0};
-        }).starts_with("\"worker.clock\": expected "));
+        }).starts_with("section \"worker 0\": \"worker.clock\": expected "));
+  for (const std::string section : {"center", "order"}) {
+    CAPTURE(section);
+    const std::string complaint = complaint_of([&](Checkpoint& c) { c.sections.at(section) = {}; });
+    CHECK(complaint.starts_with(fmt::format("section \"{}\": has no \"", section)));
+  }
+}
+
+TEST_CASE("a replay goes on only with the recording that the run has followed so far") {
+  Bed bed("eamsgd");
+  const auto replay = [&](const Recording& recording) {
+    bed.toy.order = [recording] { return replay_order(recording); };
+  };
+  replay(bed.recording);
+  const End cut = run(bed.toy, {.stop_after = 8});
+  REQUIRE(cut.stopped);
+  const Checkpoint& checkpoint = cut.checkpoints.back();
+  const std::uint64_t done = checkpoint.get("order").counter("done");
+  CHECK(run(bed.toy, {.from = &checkpoint}).order == bed.recording.letters);
+  Recording shorter = bed.recording, other = bed.recording;
+  shorter.letters.resize(done - 1);
+  std::uint16_t& first = other.letters[0];
+  first = first == 0 ? 1 : 0;
+  for (const Recording& another : {shorter, other}) {
+    replay(another);
+    CHECK_THROWS_WITH_AS(run(bed.toy, {.from = &checkpoint}),
+                         doctest::Contains("the recording does not begin as the run did"),
+                         DataError);
+  }
+}
+
+namespace {
+
+using Change = std::function<void(SavedState&)>;
+
+/// Values that nobody has saved, of whatever a section has.
+std::vector<Change> changes_of(const SavedState& saved) {
+  std::vector<Change> changes;
+  const auto add = [&](auto SavedState::*all, const std::string& name, const auto& change) {
+    changes.push_back([=](SavedState& s) { change((s.*all).at(name)); });
+  };
+  const auto add_sizes = [&](auto SavedState::*all, const std::string& name) {
+    changes.push_back([=](SavedState& s) { (s.*all).erase(name); });
+    add(all, name, [](auto& list) { list.push_back({}); });
+    add(all, name, [](auto& list) { list.empty() ? list.push_back({}) : list.pop_back(); });
+  };
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  for (const auto& [name, values] : saved.vectors) add_sizes(&SavedState::vectors, name);
+  for (const auto& [name, values] : saved.texts) {
+    add_sizes(&SavedState::texts, name);
+    add(&SavedState::texts, name, [](auto& text) { std::ranges::fill(text, '\xff'); });
+  }
+  for (const auto& [name, values] : saved.counters) {
+    add_sizes(&SavedState::counters, name);
+    for (const std::uint64_t value : {0ull, 1ull, 5ull, 40ull, 1ull << 63, ~0ull}) {
+      add(&SavedState::counters, name, [=](auto& list) { std::ranges::fill(list, value); });
+    }
+  }
+  for (const auto& [name, values] : saved.numbers) {
+    add_sizes(&SavedState::numbers, name);
+    for (const double value : {0.0, -1e300, 1e300, kInfinity, -kInfinity, double(NAN)}) {
+      add(&SavedState::numbers, name, [=](auto& list) { std::ranges::fill(list, value); });
+    }
+  }
+  return changes;
+}
+
+}  // namespace
+
+TEST_CASE("whatever a checkpoint says, whoever takes it up comes to an end or refuses it") {
+  std::size_t refused = 0, ended = 0;
+  for (const std::string name : {"eamsgd", "easgd_gauss_seidel", "easgd_tree", "allreduce"}) {
+    CAPTURE(name);
+    Bed bed(name);
+    for (std::size_t order = 0; order < bed.orders.size(); ++order) {
+      CAPTURE(order);
+      bed.toy.order = bed.orders[order];
+      const Checkpoint sound = run(bed.toy, {.stop_after = 8}).checkpoints.back();
+      for (const auto& [section, saved] : sound.sections) {
+        const std::vector<Change> changes = changes_of(saved);
+        for (std::size_t i = 0; i < changes.size(); ++i) {
+          CAPTURE(section);
+          CAPTURE(i);
+          Checkpoint checkpoint = sound;
+          changes[i](checkpoint.sections.at(section));
+          try {
+            run(bed.toy, {.from = &checkpoint});
+            ++ended;
+          } catch (const DataError&) {
+            ++refused;
+          }
+        }
+      }
+    }
+  }
+  CHECK(refused > 1000);
+  CHECK(ended > 1000);
 }
 
 namespace {

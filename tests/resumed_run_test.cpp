@@ -8,7 +8,9 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "algorithms/algorithm.h"
@@ -49,6 +51,66 @@ struct Late final : RunClient {
   bool wants_end() override { return hurries; }
 
   std::atomic<bool> is_over = false, hurries = false;
+};
+
+/// The last center cannot be saved: a folder has come there when the workers had ended.
+struct Obstructed final : RunClient {
+  explicit Obstructed(std::string path) : center(std::move(path)) {}
+  void end() override {
+    fs::remove(center);
+    fs::create_directory(center);
+  }
+  const std::string center;
+};
+
+/// The master fails when a worker begins again, while the first checkpoint is being written.
+struct Crashing final : RunClient {
+  void line(const std::string& text) override {
+    if (text.find(" goes on with step ") != text.npos) throw DataError("the master has failed");
+    if (text.find(" is safe: ") == text.npos || !first.empty()) return;
+    first = text;
+    is_over.wait(false);
+  }
+  void end() override {
+    is_over = true;
+    is_over.notify_all();
+  }
+
+  std::string first;
+  std::atomic<bool> is_over = false;
+};
+
+/// Ends the run in the middle of a test, which then takes longer than an end may.
+struct Untimely final : RunClient {
+  bool wants_end() override {
+    if (std::this_thread::get_id() == main) return hurries;
+    if (hurries) sleep_ms(waits.exchange(0));
+    if (++batches == 8) hurries = true;
+    return hurries;
+  }
+  void warn(const std::string& message) override { warnings += message + "\n"; }
+
+  const std::thread::id main = std::this_thread::get_id();
+  std::atomic<int> batches = 0, waits = 5100;
+  std::atomic<bool> hurries = false;
+  std::string warnings;
+};
+
+/// Copies the folder as a kill would leave it when a worker has begun again, after a checkpoint.
+struct Copier final : RunClient {
+  Copier(std::string run, std::string copy) : from(std::move(run)), to(std::move(copy)) {}
+  void line(const std::string& text) override {
+    if (text.find(" is safe: ") != text.npos) {
+      is_safe = true;
+      is_safe.notify_all();
+    }
+    if (text.find(" goes on with step ") == text.npos) return;
+    is_safe.wait(false);
+    fs::copy(from, to, fs::copy_options::recursive);
+  }
+
+  const std::string from, to;
+  std::atomic<bool> is_safe = false;
 };
 
 using Settings = std::vector<std::string>;
@@ -255,6 +317,46 @@ TEST_CASE("a run that is killed goes on from its last checkpoint") {
   CHECK(lost > 0);
 }
 
+TEST_CASE("a run that is killed after a failure has it in its log once when it has gone on") {
+  const TemporaryFolder folder;
+  const std::string run = folder / "run", killed = folder / "killed";
+  Copier copier(run, killed);
+  const Settings sets = {"stop.steps=200", "checkpoint.every.versions=150",
+                         "workers.on_failure=restart",
+                         "debug.fail=[\"worker 1 throws at step 190\"]"};
+  REQUIRE(train(small(sets), run, copier).status() == RunStatus::done);
+  REQUIRE(events_in(killed, "warning").size() == 1);
+  RunClient calm;
+  REQUIRE(resume(load_config(killed + "/config.toml", {}), killed, calm).status() ==
+          RunStatus::done);
+  CHECK(events_in(killed, "failure").size() == 1);
+  CHECK(events_in(killed, "warning").size() == 1);
+}
+
+TEST_CASE("what can be said against a configuration is logged once, however often it goes on") {
+  const TemporaryFolder folder;
+  const std::string run = folder / "run", limited = "OMP_THREAD_LIMIT=1 ";
+  const std::string remark = "OMP_THREAD_LIMIT gives each worker ";  // where it has several cores
+  Answer answer = program(
+      "train configs/synthetic_logistic.toml --set data.limit=300 --set data.test_limit=50 "
+      "--set workers.devices=cpu --set workers.threads=0 --set stop.epochs= --set stop.steps=60 "
+      "--pause-at steps=10 --out " +
+          run,
+      limited);
+  const bool is_said = answer.text.find(remark) != std::string::npos;
+  for (const std::string more : {" --pause-at steps=30", ""}) {
+    answer = program("train --resume " + run + more, limited);
+    CAPTURE(answer.text);
+    CHECK(answer.code == 0);
+    CHECK((answer.text.find(remark) != std::string::npos) == is_said);
+  }
+  std::size_t logged = 0;
+  for (const auto& warning : events_in(run, "warning")) {
+    logged += warning["message"].get<std::string>().starts_with(remark);
+  }
+  CHECK(logged == is_said);
+}
+
 TEST_CASE("a signal leaves a checkpoint, from which the command line goes on") {
   const TemporaryFolder folder;
   const std::string run = folder / "run", log = folder / "log";
@@ -302,6 +404,55 @@ TEST_CASE(
   Late other;
   const PausePoint where{PauseUnit::steps, 50};
   CHECK(train(small(sets), paused, other, where).status() == RunStatus::paused);
+}
+
+TEST_CASE("a run whose last center cannot be saved leaves a checkpoint, and goes on to its end") {
+  const TemporaryFolder folder;
+  const std::string whole = folder / "whole", run = folder / "run";
+  const Settings sets = {"stop.steps=100"};
+  RunClient calm;
+  REQUIRE(train(small(sets), whole, calm).status() == RunStatus::done);
+  Obstructed client(run + "/center.safetensors");
+  const RunResult result = train(small(sets), run, client);
+  CHECK(result.status() == RunStatus::failed);
+  CHECK(result.exit_code == ExitCode::data);
+  fs::remove(client.center);
+  CHECK(resume(load_config(run + "/config.toml", {}), run, calm).status() == RunStatus::done);
+  check_same(whole, run);
+}
+
+TEST_CASE("a run whose master fails leaves the last checkpoint that was whole") {
+  const TemporaryFolder folder;
+  const std::string whole = folder / "whole", run = folder / "run";
+  // The stall leaves time to begin to write the first one. Nobody writes those of after that.
+  const Settings sets = {
+      "stop.steps=200", "checkpoint.every.versions=20", "workers.on_failure=restart",
+      "debug.fail=[\"worker 0 stalls 0.5 s at step 50\", \"worker 1 throws at step 150\"]"};
+  RunClient calm;
+  REQUIRE(train(small(sets), whole, calm).status() == RunStatus::done);
+  Crashing client;
+  CHECK(train(small(sets), run, client).status() == RunStatus::failed);
+  REQUIRE(client.first != "");
+  const auto last = CheckpointFolder(run).load([](const std::string&) {});
+  REQUIRE(last);
+  CAPTURE(client.first);
+  CHECK(last->version >= 100);
+  CHECK(resume(load_config(run + "/config.toml", {}), run, calm).status() == RunStatus::done);
+  check_same(whole, run);
+}
+
+TEST_CASE("a test that is given up comes first when the run goes on, as if nothing had happened") {
+  const TemporaryFolder folder;
+  const std::string whole = folder / "whole", run = folder / "run";
+  const Settings sets = {"stop.steps=800", "evaluate.batch=10"};  // five batches a test
+  RunClient calm;
+  REQUIRE(train(small(sets), whole, calm).status() == RunStatus::done);
+  Untimely client;
+  CHECK(train(small(sets), run, client).status() == RunStatus::interrupted);
+  CHECK(client.warnings.find("the center was saved and not tested") != std::string::npos);
+  REQUIRE(evaluations_in(run).size() == 1);
+  CHECK(resume(load_config(run + "/config.toml", {}), run, calm).status() == RunStatus::done);
+  check_same(whole, run);
 }
 
 TEST_CASE("a signal in an evaluation that takes long ends it, of the end and of a pause") {
@@ -381,6 +532,8 @@ TEST_CASE("another run starts from the center of one, with keys that a resume re
   REQUIRE(train(small({"stop.steps=100000"}), run, hurried).status() == RunStatus::interrupted);
   const auto before = evaluations_in(run);
   const std::string command = "train --resume " + run + " --from-center --out ";
+  const std::set<std::string> kept = {"version-" + std::to_string(~0u), "version-1.new"};
+  for (const std::string& name : kept) std::ofstream(run + "/checkpoints/" + name) << "half";
   // The one letter of each worker is its start, so that the end is the start.
   const Answer answer = program(command + other +
                                 " --set algorithm.learning_rate=0.02 --set algorithm.tau=7 "
@@ -388,6 +541,10 @@ TEST_CASE("another run starts from the center of one, with keys that a resume re
   CAPTURE(answer.text);
   REQUIRE(answer.code == 0);
   CHECK(answer.text.find("not carried over: replicas and momentum") != std::string::npos);
+  CHECK(
+      answer.text.find("is not a checkpoint of this program; the checkpoint before it is taken") !=
+      std::string::npos);
+  for (const std::string& name : kept) CHECK(fs::exists(run + "/checkpoints/" + name));
   const Checkpoint checkpoint = CheckpointFolder(run).load([](const std::string&) {}).value();
   const auto& center = checkpoint.get("center").vectors.at("center");
   const auto tensors = safetensors::read(other + "/center.safetensors").tensors;
@@ -412,6 +569,27 @@ TEST_CASE("another run starts from the center of one, with keys that a resume re
   CHECK(refused.code == 3);
   CHECK(refused.text.find("has no tensor \"linear1.weight\" of 12x3072") != std::string::npos);
   CHECK_FALSE(fs::exists(folder / "y"));
+}
+
+TEST_CASE("of a whole checkpoint that does not fit, the section is named") {
+  const TemporaryFolder folder;
+  const std::string run = folder / "run";
+  Impatient hurried(0);
+  REQUIRE(train(small({"stop.steps=100000"}), run, hurried).status() == RunStatus::interrupted);
+  const CheckpointFolder checkpoints(run);
+  const Checkpoint sound = checkpoints.load([](const std::string&) {}).value();
+  for (const std::string section : {"worker 2", "clock", "evaluations", "guard", "order"}) {
+    CAPTURE(section);
+    Checkpoint other = sound;
+    other.sections.at(section) = {.counters = {{"worker.clock", {}}}};
+    checkpoints.save(other, 1);
+    check_one_line(program("train --quiet --resume " + run), 3,
+                   fmt::format("{}: the checkpoint of version {}: section \"{}\": ", run,
+                               sound.version, section));
+  }
+  checkpoints.save(sound, 1);
+  CHECK(resume(load_config(run + "/config.toml", {}), run, hurried).status() ==
+        RunStatus::interrupted);
 }
 
 TEST_CASE("what cannot go on is told in one line") {

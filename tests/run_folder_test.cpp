@@ -5,19 +5,26 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <csignal>
 #include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <thread>
 
 #include "base/error.h"
+#include "base/unreadable.h"
 #include "base/write_file.h"
+#include "report/reported_run.h"
+#include "runs/manifest.h"
 #include "runs/run_record.h"
+#include "sweep/metrics_tail.h"
+#include "sweep/rung_result.h"
 #include "temporary_folder.h"
 
 using namespace easgd;
@@ -146,11 +153,15 @@ TEST_CASE("a line that cannot be written whole leaves no half of it in metrics.j
   rlimit small = before;
   small.rlim_cur = 60;
   setrlimit(RLIMIT_FSIZE, &small);
-  mine.log(WarningEvent{std::string(100, 'x')});
+  for (int i = 1; i <= 9; ++i) mine.log(WarningEvent{std::string(100, 'x')});
+  CHECK(complaints.size() == 4);  // at the first, the second, the fourth and the eighth
   setrlimit(RLIMIT_FSIZE, &before);
   mine.log(WarningEvent{"third"});
   CHECK(messages_in(folder / "run") == Messages{"first", "third"});
-  REQUIRE(complaints.size() == 1);
+  setrlimit(RLIMIT_FSIZE, &small);
+  mine.log(WarningEvent{std::string(100, 'x')});
+  setrlimit(RLIMIT_FSIZE, &before);
+  REQUIRE(complaints.size() == 5);
   CHECK(complaints[0].find("metrics.jsonl: cannot be written: File too large; the run goes on") !=
         std::string::npos);
 }
@@ -229,11 +240,13 @@ TEST_CASE("files that a killed run was writing are taken away when its folder is
   const testing::TemporaryFolder folder;
   const std::string path = folder / "run";
   leave_run(path);
-  for (const char* name : {"/center.safetensors.new", "/metrics.jsonl.new2", "/theirs.new"}) {
+  for (const char* name : {"/center.safetensors.new", "/center-12.safetensors.new",
+                           "/metrics.jsonl.new2", "/theirs.new"}) {
     std::ofstream(path + name) << "half";
   }
   RunFolder::reopen(path);
   CHECK_FALSE(fs::exists(path + "/center.safetensors.new"));
+  CHECK_FALSE(fs::exists(path + "/center-12.safetensors.new"));
   CHECK_FALSE(fs::exists(path + "/metrics.jsonl.new2"));
   CHECK(fs::exists(path + "/theirs.new"));
 }
@@ -275,6 +288,21 @@ TEST_CASE("a folder in which a run is at work is not reopened") {
   CHECK(messages_in(path) == Messages{"mine"});
 }
 
+TEST_CASE("no run goes on in a folder while others take something out of it") {
+  const testing::TemporaryFolder folder;
+  const std::string path = folder / "run";
+  leave_run(path);
+  {
+    const StillRun one(path), another(path);
+    CHECK_FALSE(is_at_work(path));
+    CHECK_THROWS_WITH_AS(RunFolder::reopen(path), doctest::Contains("run: a run is at work in it"),
+                         ConfigError);
+  }
+  const RunFolder mine = RunFolder::reopen(path);
+  CHECK_THROWS_WITH_AS(StillRun{path}, doctest::Contains("run: a run is at work in it"),
+                       ConfigError);
+}
+
 TEST_CASE("what is no run's folder is not reopened, and is left as it is") {
   const testing::TemporaryFolder folder;
   std::ofstream(folder / "notes.txt") << "mine";
@@ -299,6 +327,39 @@ TEST_CASE("a run that is being written is read as far as it is there") {
   CHECK_FALSE(record.config);
   CHECK_FALSE(record.summary);
   CHECK(messages_in(path) == Messages{"first", "second"});
+}
+
+TEST_CASE("what has no end, or hardly one, is not read in the place of a run's or a sweep's file") {
+  const std::pair<std::function<void(const fs::path&)>, const char*> makers[] = {
+      {[](const fs::path& path) { REQUIRE(mkfifo(path.c_str(), 0666) == 0); },
+       "is no regular file"},
+      {[](const fs::path& path) { fs::create_symlink("/dev/zero", path); }, "is no regular file"},
+      {[](const fs::path& path) {
+         std::ofstream(path) << "";
+         fs::resize_file(path, kLongestLog + 1);  // which takes no room
+       },
+       "has 4294967297 bytes, more than "}};
+  for (const auto& [make, why] : makers) {
+    const testing::TemporaryFolder folder;
+    const fs::path path = folder.path();
+    make(path / "metrics.jsonl");
+    CHECK_THROWS_WITH_AS(read_run(path), doctest::Contains(why), DataError);
+    CHECK(evaluations_in(path).empty());
+    MetricsTail(path).look();
+    CHECK_FALSE(is_at_work(path));
+    for (const char* name : {"summary.json", "config.toml", "manifest.jsonl"}) make(path / name);
+    CHECK_FALSE(find_summary(path));
+    fs::remove(path / "metrics.jsonl");  // so that it comes to config.toml
+    std::ofstream(path / "metrics.jsonl") << "";
+    CHECK_THROWS_WITH_AS(read_run(path), doctest::Contains(why), DataError);
+    fs::remove(path / "metrics.jsonl");
+    make(path / "metrics.jsonl");
+    CHECK_THROWS_WITH_AS(read_sweep(path), doctest::Contains(why), DataError);
+    const report::ReportedRun run = report::read_reported_run(path);
+    CHECK(run.status == "unreadable");
+    REQUIRE(run.notes.size() == 3);
+    for (const std::string& note : run.notes) CHECK(note.find(why) != note.npos);
+  }
 }
 
 TEST_CASE("what is damaged in a folder is reported with file and line") {

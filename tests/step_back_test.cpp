@@ -3,13 +3,16 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
+#include "nn/safetensors.h"
 #include "program.h"
+#include "runs/checkpoint_folder.h"
 #include "runs/run_record.h"
 #include "settings/load.h"
 #include "temporary_folder.h"
@@ -74,6 +77,23 @@ struct Copier final : Listener {
   std::string from, to;
 };
 
+/// Ends the run when its workers have ended.
+struct Hurried final : Listener {
+  void end() override { hurries = true; }
+  bool wants_end() override { return hurries; }
+  std::atomic<bool> hurries = false;
+};
+
+/// Ends the run once it has gone back.
+struct Disappointed final : Listener {
+  void warn(const std::string& message) override {
+    Listener::warn(message);
+    if (message.find("the run goes back to version ") != message.npos) hurries = true;
+  }
+  bool wants_end() override { return hurries; }
+  std::atomic<bool> hurries = false;
+};
+
 }  // namespace
 
 TEST_CASE("a run gets over its step back by the lower rate, and comes to its end") {
@@ -89,6 +109,25 @@ TEST_CASE("a run gets over its step back by the lower rate, and comes to its end
   REQUIRE(guards.size() == 1);
   CHECK(guards[0].then == "back");
   CHECK(guards[0].version > 290);
+}
+
+TEST_CASE("a run that ends soon after its step back leaves the center of its end") {
+  const TemporaryFolder folder;
+  const std::string run = folder / "run";
+  // The one checkpoint is of version 200; the stall leaves time to end the second part before it
+  // comes to where the first was evaluated last.
+  const std::string faults =
+      "debug.fail=[\"worker 1 multiplies its loss by 100 from step 300 to 305\", "
+      "\"worker 0 stalls 1 s at step 230\"]";
+  Disappointed client;
+  const RunResult result =
+      train(jumping({faults, "checkpoint.every.versions=200", "evaluate.every.versions=10"}), run,
+            client);
+  CAPTURE(client.warnings);
+  REQUIRE(result.status() == RunStatus::interrupted);
+  REQUIRE(result.summary.version.value() < 290);
+  CHECK(safetensors::read(run + "/center.safetensors").metadata.at("easgd.version") ==
+        std::to_string(result.summary.version.value()));
 }
 
 TEST_CASE("a run that is killed after its step back has gone back, and goes on at the lower rate") {
@@ -114,6 +153,30 @@ TEST_CASE("a run that is killed after its step back has gone back, and goes on a
     if (loss_alone) continue;  // the moment of a stop is the machine's
     CHECK(bytes_of(killed + "/center.safetensors") == bytes_of(run + "/center.safetensors"));
     CHECK(bytes_of(killed + "/order.bin") == bytes_of(run + "/order.bin"));
+  }
+}
+
+TEST_CASE("a signal before the step back leaves a checkpoint of before the loss was lost") {
+  const TemporaryFolder folder;
+  for (const std::string action : {"back", "stop"}) {
+    CAPTURE(action);
+    const std::string run = folder / action;
+    Settings sets = kRateJumps;
+    sets.push_back("guard.action=" + action);
+    Hurried hurried;
+    CHECK(train(jumping(sets), run, hurried).status() == RunStatus::interrupted);
+    const std::vector<GuardEvent> lost = guards_in(run);
+    REQUIRE(lost.size() == 1);
+    const auto last = CheckpointFolder(run).load([](const std::string&) {});
+    REQUIRE(last);
+    CHECK(last->version <= lost[0].version);
+    Listener client;
+    const RunResult rest = resume(load_config(run + "/config.toml", {}), run, client);
+    CHECK(rest.status() == (action == "back" ? RunStatus::done : RunStatus::diverged));
+    const std::vector<GuardEvent> guards = guards_in(run);
+    REQUIRE(guards.size() == 1);
+    CHECK(guards[0].then == action);
+    CHECK(guards[0].version == lost[0].version);
   }
 }
 
@@ -162,6 +225,9 @@ TEST_CASE("a step back that cannot be written ends the run where it is, with all
   CHECK(guards[0].then == "stop");
   check_one_line(program("train --resume " + run), 2,
                  "the run has diverged; --from-center starts another run");
+  const auto last = CheckpointFolder(run).load([](const std::string&) {});
+  REQUIRE(last);
+  CHECK_FALSE(last->get("guard").counters.contains("went_back"));
   const Answer other = program("train --resume " + run + " --from-center --out " +
                                folder / "other --set debug.fail=[]");
   CAPTURE(other.text);

@@ -2,17 +2,23 @@
 #include "base/write_file.h"
 
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
+#include "runs/checkpoint_folder.h"
+#include "runs/run_folder.h"
+#include "settings/load.h"
 #include "temporary_folder.h"
+#include "train/trainer.h"
 
 using namespace easgd;
 namespace fs = std::filesystem;
@@ -40,6 +46,10 @@ extern "C" int fsync(int descriptor) {
   return -1;
 }
 
+extern "C" int fdatasync(int descriptor) {
+  return fsync(descriptor);
+}
+
 TEST_CASE("a file is on the disk before it is put in its place, and then its folder is") {
   const testing::TemporaryFolder folder;
   std::vector<std::string> synced;
@@ -64,10 +74,114 @@ TEST_CASE("a file that does not reach the disk does not appear") {
 }
 
 TEST_CASE("a file system that cannot say what has reached the disk is no failure") {
+  for (const int why : {EINVAL, ENOTSUP}) {
+    const testing::TemporaryFolder folder;
+    const Observed observed([=](const std::string&) { return why; });
+    write_file(folder / "file", [](std::ostream& out) { out << "text"; });
+    CHECK(fs::file_size(folder / "file") == 4);
+    RunFolder run = RunFolder::create(folder / "run", "run");
+    CHECK(run.sync() == "");
+  }
+}
+
+TEST_CASE("a name that does not reach the disk is told") {
   const testing::TemporaryFolder folder;
-  const Observed observed([](const std::string&) { return EINVAL; });
-  write_file(folder / "file", [](std::ostream& out) { out << "text"; });
+  const auto is_folder = [](const std::string& path) { return fs::is_directory(path) ? EIO : 0; };
+  const Observed observed(is_folder);
+  CHECK_THROWS_WITH_AS(write_file(folder / "file", [](std::ostream& out) { out << "text"; }),
+                       doctest::Contains("file: cannot be written: Input/output error"), DataError);
   CHECK(fs::file_size(folder / "file") == 4);
+  CHECK_THROWS_WITH_AS(RunFolder::create(folder / "run", "run"),
+                       doctest::Contains("cannot be written: Input/output error"), DataError);
+  CHECK_FALSE(fs::exists(folder / "run"));
+}
+
+TEST_CASE("no checkpoint is taken away for one that may not have reached the disk") {
+  const testing::TemporaryFolder folder;
+  const CheckpointFolder checkpoints(folder.path());
+  const auto save = [&](std::uint64_t version) {
+    Checkpoint checkpoint{.version = version};
+    checkpoint.sections["center"].counters["version"] = {version};
+    return checkpoints.save(checkpoint, 1);
+  };
+  const fs::path first = folder / "checkpoints/version-1",
+                 second = folder / "checkpoints/version-2";
+  {
+    const Observed observed([&](const std::string& path) {
+      return path == fs::canonical(folder.path()) ? EIO : 0;  // it may lose the folder of them all
+    });
+    for (int i = 0; i < 2; ++i) CHECK_THROWS_AS(save(1), DataError);
+    CHECK(checkpoints.is_empty());
+  }
+  save(1);
+  {
+    const Observed observed([&](const std::string& path) {
+      return path == fs::canonical(folder / "checkpoints") ? EIO : 0;
+    });
+    CHECK_THROWS_WITH_AS(save(2), doctest::Contains("version-2: cannot be written"), DataError);
+  }
+  CHECK(fs::exists(first));
+  save(2);
+  CHECK(fs::exists(second));
+  CHECK_FALSE(fs::exists(first));
+}
+
+TEST_CASE("events that do not reach the disk are told to who is about to promise something") {
+  const testing::TemporaryFolder folder;
+  RunFolder run = RunFolder::create(folder / "run", "run");
+  run.log(WarningEvent{"first"});
+  CHECK(run.sync() == "");
+  const Observed observed([](const std::string&) { return EIO; });
+  CHECK(run.sync() == folder / "run/metrics.jsonl" + ": cannot be written: Input/output error");
+}
+
+TEST_CASE("events that were replaced and cannot be opened again end the attempt to go on") {
+  const testing::TemporaryFolder folder;
+  const fs::path path = folder / "run";
+  RunFolder::create(path, "run").keep();
+  std::ofstream(path / "metrics.jsonl") << R"({"event":"warning","message":"first"})"
+                                        << "\n";
+  RunFolder run = RunFolder::reopen(path);
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  const Observed observed([&](const std::string& synced) {  // no more files once it is in its place
+    const rlimit none{0, files.rlim_max};
+    if (fs::is_directory(synced)) setrlimit(RLIMIT_NOFILE, &none);
+    return 0;
+  });
+  std::string complaint;
+  try {
+    run.drop_events([](const Event&) { return true; });
+  } catch (const DataError& e) {
+    complaint = e.what();
+  }
+  setrlimit(RLIMIT_NOFILE, &files);
+  CHECK(complaint.ends_with("metrics.jsonl: cannot be written: Too many open files"));
+}
+
+TEST_CASE("no checkpoint is said to be safe before the disk has the events that it counts on") {
+  struct Hurried final : RunClient {
+    void line(const std::string& text) override { said += text + "\n"; }
+    bool wants_end() override { return true; }
+    std::string said;
+  };
+  const testing::TemporaryFolder folder;
+  const Config config = load_config(EASGD_SOURCE_ROOT "/configs/synthetic_logistic.toml",
+                                    {"data.limit=100", "data.test_limit=10", "workers.devices=cpu",
+                                     "workers.threads=1", "stop.epochs=1000"});
+  Hurried calm, alarmed;
+  CHECK(train(config, folder / "calm", calm).status() == RunStatus::interrupted);
+  CHECK(calm.said.find("is safe") != std::string::npos);
+  const Observed observed(
+      [](const std::string& path) { return path.ends_with("metrics.jsonl") ? EIO : 0; });
+  const RunResult result = train(config, folder / "alarmed", alarmed);
+  CHECK(result.status() == RunStatus::failed);
+  CHECK(alarmed.said.find("is safe") == std::string::npos);
+  CHECK_FALSE(fs::exists(folder / "alarmed/checkpoints"));
+  REQUIRE(result.failure);
+  CHECK_THROWS_WITH_AS(std::rethrow_exception(result.failure),
+                       doctest::Contains("metrics.jsonl: cannot be written: Input/output error"),
+                       DataError);
 }
 
 TEST_CASE("what a killed writer has left is taken away, and nothing else") {

@@ -66,7 +66,8 @@ std::string AppendedFile::append(std::string_view record) {
 }
 
 std::string AppendedFile::sync() {
-  return fdatasync(descriptor_) == 0 || errno == EINVAL ? "" : complaint(errno);
+  const bool is_done = fdatasync(descriptor_) == 0 || errno == EINVAL || errno == ENOTSUP;
+  return is_done ? "" : complaint(errno);
 }
 
 std::string AppendedFile::drop_torn_line() {
@@ -78,12 +79,13 @@ std::string AppendedFile::complaint(int why) const {
   return path_.string() + ": cannot be written: " + std::strerror(why);
 }
 
-bool is_locked(const std::filesystem::path& path) {
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file == -1) return false;
-  const bool locked = flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-  close(file);
-  return locked;
+SharedLock::SharedLock(const std::filesystem::path& path)
+    : descriptor_(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)),  // it may be a pipe
+      refused_(descriptor_ != -1 && flock(descriptor_, LOCK_SH | LOCK_NB) != 0 &&
+               errno == EWOULDBLOCK) {}
+
+SharedLock::~SharedLock() {
+  if (descriptor_ != -1) close(descriptor_);
 }
 
 }  // namespace easgd

@@ -37,7 +37,21 @@ class AppendedFile {
   int descriptor_ = -1;
 };
 
-/// Another holds the lock of the file. Asks for a shared one, so that several may ask at once.
-bool is_locked(const std::filesystem::path& path);
+/// A shared lock of a file, while it lives: nobody gets the lock of an AppendedFile meanwhile,
+/// others may have shared ones.
+class SharedLock {
+ public:
+  explicit SharedLock(const std::filesystem::path& path);
+  SharedLock(const SharedLock&) = delete;
+  ~SharedLock();
+
+  /// Somebody has the lock, so that this is none. Where there is no file, or the file system has no
+  /// locks, nobody has.
+  bool is_refused() const { return refused_; }
+
+ private:
+  int descriptor_;
+  bool refused_;
+};
 
 }  // namespace easgd

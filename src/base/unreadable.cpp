@@ -1,6 +1,7 @@
 #include "base/unreadable.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,6 +21,14 @@ std::string why_unreadable(const std::filesystem::path& path) {
   if (file < 0) return because();
   close(file);
   return "";
+}
+
+std::string why_unreadable(const std::filesystem::path& path, std::uint64_t most) {
+  if (std::string why = why_unreadable(path); !why.empty()) return why;
+  std::error_code error;
+  const std::uint64_t size = std::filesystem::file_size(path, error);
+  if (error) return "is no regular file";
+  return size <= most ? "" : fmt::format("has {} bytes, more than {}", size, most);
 }
 
 }  // namespace easgd

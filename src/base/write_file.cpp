@@ -63,6 +63,17 @@ int fill_file(int descriptor, const std::function<void(std::ostream&)>& fill) {
   return errno != 0 ? errno : EIO;
 }
 
+/// A file is whole with its name or without: a folder that may be written and not read, or that
+/// cannot be asked, is not asked. Returns an errno, or 0.
+int make_durable_in(const std::filesystem::path& folder) {
+  const char* const path = folder.empty() ? "." : folder.c_str();
+  const int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor == -1) return errno == EACCES ? 0 : errno;
+  const int why = make_durable(descriptor);
+  close(descriptor);
+  return why;
+}
+
 /// Returns an errno, or 0.
 int put_in_place(const std::filesystem::path& from, const std::filesystem::path& to,
                  bool replaces) {
@@ -84,9 +95,9 @@ void write(const std::filesystem::path& path, const std::function<void(std::ostr
     if (why == 0) why = put_in_place(beside.path, path, replaces);
     if (why == 0) {
       unless_placed.path = nullptr;
-      make_names_durable(path.parent_path());
-      return;
+      why = make_durable_in(path.parent_path());
     }
+    if (why == 0) return;
   }
   throw DataError(fmt::format(
       "{}: cannot be written: {}", path.string(),
@@ -120,13 +131,11 @@ void remove_unfinished(const std::filesystem::path& folder,
   for (const auto& path : unfinished) std::filesystem::remove(path, ignored);
 }
 
-/// A file is whole with its name or without, so that this may fail.
-void make_names_durable(const std::filesystem::path& folder) {
-  const char* const path = folder.empty() ? "." : folder.c_str();
-  const int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor == -1) return;
-  fsync(descriptor);
-  close(descriptor);
+std::string make_names_durable(const std::filesystem::path& folder) {
+  const int why = make_durable_in(folder);
+  if (why == 0) return "";
+  return fmt::format("{}: cannot be written: {}", folder.empty() ? "." : folder.string(),
+                     std::strerror(why));
 }
 
 }  // namespace easgd

@@ -4,11 +4,13 @@
 #include <filesystem>
 #include <functional>
 #include <ostream>
+#include <string>
 
 namespace easgd {
 
 /// Lets `fill` write a file beside `path`, under a name that was free, then puts it in the place of
-/// `path`. If that fails, an earlier `path` stays as it was and nothing else is left behind.
+/// `path`. If that fails, an earlier `path` stays as it was and nothing else is left behind, unless
+/// it is the new name that does not reach the disk.
 /// Throws: DataError.
 void write_file(const std::filesystem::path& path, const std::function<void(std::ostream&)>& fill);
 
@@ -22,7 +24,8 @@ void remove_unfinished(const std::filesystem::path& folder,
                        const std::function<bool(const std::string& name)>& is_ours);
 
 /// Has the names in a folder reach the disk: those that have come, and that others have gone. A
-/// folder that cannot be opened or asked is no failure.
-void make_names_durable(const std::filesystem::path& folder);
+/// folder that may not be read or cannot be asked is no failure.
+/// Returns what went wrong, or nothing.
+[[nodiscard]] std::string make_names_durable(const std::filesystem::path& folder);
 
 }  // namespace easgd

@@ -51,7 +51,7 @@ void flatten(const toml::table& table, const std::string& prefix, Flat& flat) {
 }  // namespace
 
 std::map<std::string, std::string> flat_table(const std::filesystem::path& file) {
-  if (const std::string why = why_unreadable(file); !why.empty()) {
+  if (const std::string why = why_unreadable(file, kLongestText); !why.empty()) {
     throw ConfigError(fmt::format("{}: {}; expected a TOML file", file.string(), why));
   }
   std::ostringstream text;

@@ -49,23 +49,24 @@ void Evaluator::run() {
 void Evaluator::save_and_evaluate(Snapshot& snapshot) {
   bool is_saved = last_;
   if (is_saved) save(snapshot);
-  attempt([&] {
+  attempt(snapshot, [&] {
     if (!test_) test_ = options_.make_test();
     if (test_->prepare(snapshot.center)) is_saved = false;
   });
   if (!is_saved) save(snapshot);
-  if (evaluated_ != snapshot.version) attempt([&] { evaluate(snapshot); });
+  if (evaluated_ != snapshot.version) attempt(snapshot, [&] { evaluate(snapshot); });
   if (!save_error_) done_ = snapshot.version;
 }
 
-/// Does nothing once an earlier part has failed.
+/// Does nothing once an earlier part has failed, or one of this snapshot was given up.
 template <class Part>
-void Evaluator::attempt(const Part& part) {
-  if (failed()) return;
+void Evaluator::attempt(const Snapshot& snapshot, const Part& part) {
+  if (failed() || given_up_ == snapshot.version) return;
   try {
     part();
   } catch (const GivenUp&) {
-    if (std::exchange(given_up_, true)) return;
+    options_.postpone(snapshot);
+    if (std::exchange(given_up_, snapshot.version)) return;
     options_.warn("the center was saved and not tested: that takes longer than an end may");
   } catch (const std::exception& e) {
     error_.record();

@@ -47,6 +47,8 @@ struct EvaluatorOptions {
   std::function<void(const Evaluation&)> report;
   /// Called after that with the state that was evaluated. If it throws, the message is logged once.
   std::function<void(const Evaluation&, ConstView state)> keep_best = {};
+  /// Called with a snapshot whose test was given up, on the evaluator's thread.
+  std::function<void(const Snapshot&)> postpone = [](const Snapshot&) {};
   /// Called with what goes wrong while the run goes on, on the evaluator's thread.
   std::function<void(const std::string&)> warn = [](const std::string&) {};
   /// The version that an earlier part of the run has evaluated last.
@@ -63,7 +65,7 @@ class Evaluator {
   /// saved. From any thread.
   bool failed() const { return bool(error_.get()); }
   /// After finish(): a test was given up.
-  bool gave_up() const { return given_up_; }
+  bool gave_up() const { return given_up_.has_value(); }
   /// Sleeps until a snapshot would be taken. From any thread.
   void wait() const { slot_.wait_until_empty(); }
   /// Takes a snapshot unless the evaluator is busy. From the master's thread.
@@ -81,7 +83,7 @@ class Evaluator {
   void run();
   void save_and_evaluate(Snapshot& snapshot);
   template <class Part>
-  void attempt(const Part& part);
+  void attempt(const Snapshot& snapshot, const Part& part);
   void save(const Snapshot& snapshot);
   void keep_best(const Evaluation& result, ConstView state);
   void evaluate(const Snapshot& snapshot);
@@ -92,9 +94,9 @@ class Evaluator {
   std::unique_ptr<CenterTest> test_;
   std::optional<std::uint64_t> done_;       // version; read by finish() once the slot is empty
   std::optional<std::uint64_t> evaluated_;  // version
+  std::optional<std::uint64_t> given_up_;   // version of the last test that was
   std::exception_ptr save_error_;
   std::string save_reported_;  // the message of the last failure to save
-  bool given_up_ = false;      // a test was, and it was said
   std::string best_reported_;  // the same of the best center
   FirstError error_;
   std::thread thread_;

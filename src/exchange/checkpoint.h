@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 
@@ -32,9 +33,14 @@ struct Checkpoint {
   }
   /// Throws: DataError.
   const SavedState& get(const std::string& section) const;
-  const SavedState* worker(std::size_t index) const {
-    return find("worker " + std::to_string(index));
+  static std::string section_of_worker(std::size_t index) {
+    return "worker " + std::to_string(index);
   }
+  const SavedState* worker(std::size_t index) const { return find(section_of_worker(index)); }
 };
+
+/// Takes something up from a section: what does not fit is told with the section's name.
+/// Throws: what `take` throws.
+void in_section(const std::string& section, const std::function<void()>& take);
 
 }  // namespace easgd

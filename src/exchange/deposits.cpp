@@ -12,6 +12,12 @@ const SavedState& Checkpoint::get(const std::string& section) const {
   throw DataError("has no section \"" + section + "\"");
 }
 
+void in_section(const std::string& section, const std::function<void()>& take) try {
+  take();
+} catch (const DataError& e) {
+  throw DataError("section \"" + section + "\": " + e.what());
+}
+
 bool Deposits::is_gathering() const {
   const std::lock_guard lock(mutex_);
   return checkpoint_ && !is_whole();
@@ -100,7 +106,7 @@ std::optional<Checkpoint> Deposits::take_last() {
 }
 
 void Deposits::put(std::size_t worker, SavedState replica) {
-  checkpoint_->sections["worker " + std::to_string(worker)] = std::move(replica);
+  checkpoint_->sections[Checkpoint::section_of_worker(worker)] = std::move(replica);
   seats_[worker].owes = false;
 }
 

@@ -40,8 +40,8 @@ class Deposits {
   /// Before a letter of the worker is answered: nobody is to go on from that letter. If the
   /// checkpoint would have it, it is given up; the last one of the run is kept all the same.
   void spoil(std::size_t worker);
-  /// From the master's thread: the checkpoint does not wait for a worker any longer, unless it is the
-  /// last one of the run, and has that instead of its replica.
+  /// From the master's thread: the checkpoint does not wait for a worker any longer, unless it is
+  /// the last one of the run, and has that instead of its replica.
   void stand_in(std::size_t worker, SavedState remains);
   /// From any thread: its last life has failed and leaves nothing, whatever was its last letter.
   void lose(std::size_t worker);

@@ -28,15 +28,17 @@ std::vector<std::uint16_t> workers_in(const std::string& bytes, std::size_t coun
 }
 
 /// None if there were none, or an earlier program made the checkpoint.
-/// Throws: DataError.
-std::vector<Incident> incidents_in(const SavedState& center, std::size_t workers) {
+/// Throws: DataError if one befell a worker or a visit that there is not.
+std::vector<Incident> incidents_in(const SavedState& center, std::size_t workers,
+                                   std::size_t visits) {
   const auto found = center.counters.find("incidents");
   if (found == center.counters.end()) return {};
   const std::vector<std::uint64_t>& all = found->second;
   if (all.size() % 4 != 0) throw DataError("\"incidents\": is cut short");
   std::vector<Incident> incidents;
   for (std::size_t i = 0; i < all.size(); i += 4) {
-    if (all[i + 1] >= workers || all[i + 2] > std::uint64_t(Incident::Kind::gone)) {
+    if (all[i] >= visits || all[i + 1] >= workers ||
+        all[i + 2] > std::uint64_t(Incident::Kind::gone)) {
       throw DataError("\"incidents\": holds what is none");
     }
     incidents.push_back({all[i], all[i + 1], Incident::Kind(all[i + 2]), all[i + 3]});
@@ -129,17 +131,25 @@ void Master::save_counts(SavedState& center) const {
 
 /// Throws: DataError if the checkpoint is of another run.
 void Master::go_on(const Checkpoint& from) {
-  const SavedState& center = from.get("center");
+  const SavedState &center = from.get("center"), &rule = from.get("rule"),
+                   &order = from.get("order");
   for (const CenterReplica& replica : store_->replicas()) {
     const auto upload = [&](ConstView host, View device) { replica.backend->upload(host, device); };
-    StateLoader rule(from.get("rule"), upload);
-    replica.rule->describe(rule);
-    upload(center.vector("center", parameters_), replica.center);
+    in_section("rule", [&] {
+      StateLoader loader(rule, upload);
+      replica.rule->describe(loader);
+    });
+    in_section("center", [&] { upload(center.vector("center", parameters_), replica.center); });
   }
-  StateLoader order(from.get("order"));
-  order_->describe(order);
-  copy_on_host(center.vector("statistics", statistics_.size()), statistics_);
-  load_counts(center);
+  in_section("center", [&] {
+    copy_on_host(center.vector("statistics", statistics_.size()), statistics_);
+    load_counts(center);
+  });
+  in_section("order", [&] {
+    StateLoader loader(order);
+    order_->describe(loader);
+    order_->check(absorbed_);
+  });
 }
 
 void Master::load_counts(const SavedState& center) {
@@ -147,7 +157,7 @@ void Master::load_counts(const SavedState& center) {
   version_ = asked_ = center.counter("version");
   steps_ = center.counts("steps", count);
   absorbed_ = workers_in(center.text("absorbed"), count);
-  incidents_ = incidents_in(center, count);
+  incidents_ = incidents_in(center, count, absorbed_.size());
   beginnings_ = center.counters.contains("beginnings") ? center.counter("beginnings") : 0;
   const bool knows_pulls = center.counters.contains("has_pulled");  // of earlier programs not
   train_ = {.loss = center.number("loss"),

@@ -106,6 +106,17 @@ class ReplayOrder final : public OrderPolicy {
     free_.describe(state);
   }
 
+  void check(std::span<const std::uint16_t> visits) const override {
+    const auto& letters = recording_.letters;
+    if (done_ == visits.size() && done_ <= letters.size() &&
+        std::equal(visits.begin(), visits.end(), letters.begin())) {
+      return;
+    }
+    throw DataError(
+        "center.replay: the recording does not begin as the run did that is to go on; was it "
+        "replaced by another?");
+  }
+
  private:
   void expect_no_more(std::span<const Mail> mailboxes) const {
     if (std::ranges::count(mailboxes, Mail::posted) == 0) return;

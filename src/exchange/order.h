@@ -37,6 +37,9 @@ class OrderPolicy {
   virtual std::optional<double> seconds() const { return {}; }
   /// What it keeps between two rounds.
   virtual void describe(State&) {}
+  /// After it was given the state of one that had served `visits`, in their order.
+  /// Throws: DataError if that was none like this one: the master might wait for ever.
+  virtual void check(std::span<const std::uint16_t> /*visits*/) const {}
 };
 
 /// Any letter that is there, beginning after the worker served last, so that none starves.

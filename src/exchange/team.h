@@ -171,7 +171,7 @@ class Team {
   bool start_heir(Life& heir);
   void record_gone(std::size_t worker, std::uint64_t step);
   void note_gone(Life& life, std::uint64_t step, std::optional<SavedState> remains);
-  void report(const WorkerFailure& failure);
+  void report(const WorkerFailure& failure, double at);
 
   TeamOptions options_;
   Lives lives_;

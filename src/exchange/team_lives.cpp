@@ -129,10 +129,11 @@ void Team::fail(Life& life, bool made) {
     return;
   }
   worker_error_.record();
+  const double now = seconds();  // of before the checkpoint, if it ends the run
   WorkerFailure failure = failure_of_life(life, why);
   const Sequel sequel = make_sequel(life, failure);
   settle(life, failure, sequel);
-  report(failure);  // before anybody can tell of the heir
+  report(failure, now);  // before anybody can tell of the heir
   life.mailbox.leave(sequel.member());
 }
 
@@ -148,10 +149,11 @@ bool Team::give_up(std::size_t worker, const std::string& why, const WorkerTelem
   }
   const Member* heir = nullptr;
   try {
+    const double now = seconds();  // as in fail()
     WorkerFailure failure = failure_of_life(life, why);
     const Sequel sequel = make_sequel(life, failure);
     settle(life, failure, sequel);
-    report(failure);  // before anybody can tell of the heir
+    report(failure, now);  // before anybody can tell of the heir
     heir = sequel.member();
   } catch (...) {
     life.mailbox.abandon(nullptr);
@@ -176,7 +178,7 @@ bool Team::leave_behind(std::size_t worker, const std::string& why, const Worker
   if (deposits_) deposits_->fail(worker, life.mailbox.mark());
   note_gone(life, failure.step,
             has_steps ? Worker::left_for(next) : Worker::left_by_gone(failure.step));
-  report(failure);
+  report(failure, seconds());
   life.mailbox.abandon(nullptr);
   return true;
 }
@@ -255,9 +257,9 @@ bool Team::start_heir(Life& heir) {
 }
 
 /// With fate_ locked: failures are told in the order in which they come.
-void Team::report(const WorkerFailure& failure) {
+void Team::report(const WorkerFailure& failure, double at) {
   try {
-    if (options_.on_failure) options_.on_failure(failure, seconds());
+    if (options_.on_failure) options_.on_failure(failure, at);
   } catch (...) {  // join() and failed() still know of the failure
   }
 }

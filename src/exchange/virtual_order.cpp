@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
+#include "base/error.h"
 #include "kernels/philox.h"
 
 namespace easgd {
@@ -29,7 +31,11 @@ class VirtualOrder final : public OrderPolicy {
   void next(std::span<const Mail> mailboxes, std::vector<int>& round) override {
     double due = synchronous_ ? 0 : kNever;  // the last arrival of a round, or the first of all
     for (std::size_t worker = 0; worker < mailboxes.size(); ++worker) {
-      if (mailboxes[worker] == Mail::left || visits_[worker].sent == kNever) continue;
+      if (mailboxes[worker] == Mail::left) continue;
+      if (visits_[worker].sent == kNever) {
+        check_has_ended(worker, mailboxes[worker]);
+        continue;
+      }
       const double arrival = visits_[worker].sent + times_.transfer_seconds;
       if (synchronous_) {
         round.push_back(int(worker));
@@ -64,6 +70,15 @@ class VirtualOrder final : public OrderPolicy {
     }
   }
 
+  void check(std::span<const std::uint16_t>) const override {
+    check_time("now", now_);
+    for (std::size_t worker = 0; worker < visits_.size(); ++worker) {
+      const Visit& visit = visits_[worker];
+      const bool has_ended = visit.sent == kNever && visit.clock >= schedule_.steps(worker);
+      if (!has_ended) check_time(fmt::format("sent {}", worker), visit.sent);
+    }
+  }
+
  private:
   /// A worker's next letter or pull.
   struct Visit {
@@ -71,6 +86,18 @@ class VirtualOrder final : public OrderPolicy {
     std::uint64_t clock = 0;  ///< of the worker
     bool pushes = false;      ///< after the step of `clock`, not before it
   };
+
+  /// Throws: DataError if it comes again, for whom nobody would wait: a checkpoint had it so.
+  static void check_has_ended(std::size_t worker, Mail mailbox) {
+    if (mailbox != Mail::posted) return;
+    throw DataError(
+        fmt::format("worker {} has come after its last letter in virtual time", worker));
+  }
+
+  static void check_time(const std::string& name, double seconds) {
+    if (std::isfinite(seconds)) return;
+    throw DataError(fmt::format("\"{}\": expected a time, found {}", name, seconds));
+  }
 
   double step_seconds(std::size_t worker, std::uint64_t clock) const {
     const kernels::Random random{times_.seed, kernels::Stream::virtual_time, std::uint32_t(worker)};

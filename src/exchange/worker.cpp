@@ -54,7 +54,9 @@ Worker::Worker(const WorkerOptions& o, Mailbox& mailbox, WorkerTelemetry& teleme
   }
   stalls_before_ = telemetry_.exchange_seconds;
   if (o.life) begin_at(o.life->step);
-  if (o.resumed) go_on(*o.resumed);
+  if (o.resumed) {
+    in_section(Checkpoint::section_of_worker(index_), [&] { go_on(*o.resumed); });
+  }
 }
 
 Worker::~Worker() {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "exchange/worker.h"
 
 namespace easgd {
@@ -99,10 +100,13 @@ void Worker::leave(Stage stage) {
 void Worker::go_on(const Checkpoint& from) {
   const std::uint64_t absorbed = from.get("center").counters.at("steps").at(index_);
   const SavedState* saved = from.worker(index_);
-  if (!saved || !saved->counters.contains(kClock)) return begin_at(life_->step);
-  go_on_from(*saved);
+  if (saved && saved->counters.contains(kClock)) {
+    go_on_from(*saved);
+  } else {
+    begin_at(life_->step);
+  }
   const bool may_repeat_a_step = life_ || lives_over_ > 0;
-  if (clock_ >= absorbed || may_repeat_a_step) return;
+  if (clock_ + may_repeat_a_step >= absorbed && double(clock_) <= kMostSteps) return;
   throw DataError(fmt::format(
       "\"worker.clock\": expected {} or more, which the center has, found {}", absorbed, clock_));
 }

@@ -48,7 +48,7 @@ std::string read_line(const std::string& line, ReportedRun& run) {
 
 /// A line without an end is being written, or was torn: it is left out.
 void read_metrics(const fs::path& path, ReportedRun& run) {
-  if (const std::string why = why_unreadable(path); !why.empty()) {
+  if (const std::string why = why_unreadable(path, kLongestLog); !why.empty()) {
     run.notes.push_back("metrics.jsonl: " + why);
     return;
   }
@@ -72,7 +72,8 @@ void read_metrics(const fs::path& path, ReportedRun& run) {
 void read_summary(const fs::path& path, ReportedRun& run) {
   run.status = "unreadable";
   try {
-    if (const std::string why = why_unreadable(path); !why.empty()) throw DataError(why);
+    const std::string why = why_unreadable(path, kLongestText);
+    if (!why.empty()) throw DataError(why);
     std::ifstream file(path, std::ios::binary);
     json object = json::parse(file);
     if (!object.is_object()) throw DataError("is not an object");

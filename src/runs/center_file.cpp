@@ -13,9 +13,17 @@ constexpr const char* kName = "center.safetensors";
 CenterFile::CenterFile(RunFolder& folder, const Network& network, std::string config)
     : folder_(folder), network_(network), config_(std::move(config)) {}
 
+void CenterFile::begin(ConstView state0) {
+  const std::lock_guard lock(mutex_);
+  if (!version_) write(state0, 0);
+}
+
 void CenterFile::save(ConstView state, std::uint64_t version) {
   const std::lock_guard lock(mutex_);
-  if (version_ && *version_ > version) return;
+  write(state, version);
+}
+
+void CenterFile::write(ConstView state, std::uint64_t version) {
   const std::map<std::string, std::string> metadata = {{"easgd.config", config_},
                                                        {"easgd.version", std::to_string(version)}};
   folder_.write(

@@ -19,7 +19,10 @@ class CenterFile {
   /// network must outlive it.
   CenterFile(RunFolder& folder, const Network& network, std::string config);
 
-  /// Writes a state [P + S], never over that of a later version.
+  /// Writes the initial state [P + S], unless one of the run has been saved already.
+  /// Throws: DataError.
+  void begin(ConstView state0);
+  /// Writes a state [P + S], also over that of a later version: the run may have gone back.
   /// Throws: DataError.
   void save(ConstView state, std::uint64_t version);
   /// The version in the file; nothing if there is none.
@@ -27,6 +30,8 @@ class CenterFile {
   std::string path() const;
 
  private:
+  void write(ConstView state, std::uint64_t version);
+
   RunFolder& folder_;
   const Network& network_;
   const std::string config_;

@@ -8,7 +8,6 @@
 #include <string_view>
 #include <type_traits>
 
-#include "base/error.h"
 #include "base/one_line.h"
 #include "base/unreadable.h"
 #include "runs/tf_record.h"
@@ -18,7 +17,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little);
 
-constexpr std::string_view kMagic = "easgd checkpoint 1\n";
+constexpr std::string_view kKind = "easgd checkpoint ", kMagic = "easgd checkpoint 1\n";
 constexpr const char* kEnd = "end";
 constexpr std::size_t kLongestName = 4096, kShown = 120;
 
@@ -150,9 +149,7 @@ class Reader {
   }
 
   Checkpoint read() {
-    if (take(std::min<std::uint64_t>(left_, kMagic.size())) != kMagic) {
-      throw DataError(path_.string() + ": is not a checkpoint of this program");
-    }
+    check_magic(take(std::min<std::uint64_t>(left_, kMagic.size())));
     Checkpoint checkpoint;
     while (true) {
       const std::string name = read_name();
@@ -162,11 +159,17 @@ class Reader {
       checkpoint.sections[name] = std::move(values);
       section_ = "what follows " + section_;
     }
-    if (left_ > 0) throw DataError(path_.string() + ": goes on after its end");
+    if (left_ > 0) throw DamagedCheckpoint(path_.string() + ": goes on after its end");
     return checkpoint;
   }
 
  private:
+  void check_magic(const std::string& magic) const {
+    if (magic == kMagic) return;
+    const bool is_other = magic.size() == kMagic.size() && magic.starts_with(kKind);
+    if (is_other) throw DataError(path_.string() + ": is of another version of this program");
+    throw DamagedCheckpoint(path_.string() + ": is not a checkpoint of this program");
+  }
   std::string read_name() {
     const auto length = take<std::uint32_t>();
     if (length > kLongestName) fail("is damaged");
@@ -182,15 +185,15 @@ class Reader {
     if (take<std::uint32_t>() != crc || name.empty()) fail("is damaged (its checksum differs)");
     try {
       return values_in(payload);
-    } catch (const DataError& e) {
-      fail(e.what());
+    } catch (const DataError& e) {  // written so: its checksum is right
+      throw DataError(told(e.what()));
     }
   }
   std::string take(std::uint64_t count) {
     if (count > left_) fail("is cut short or damaged");
     std::string bytes(count, '\0');
     file_.read(bytes.data(), std::streamsize(count));
-    if (!file_) fail("cannot be read");
+    if (!file_) throw DataError(told("cannot be read"));
     left_ -= count;
     return bytes;
   }
@@ -200,9 +203,10 @@ class Reader {
     std::memcpy(&value, take(sizeof value).data(), sizeof value);
     return value;
   }
-  [[noreturn]] void fail(const std::string& why) const {
-    throw DataError(fmt::format("{}: {} {}", path_.string(), section_, why));
+  std::string told(const std::string& why) const {
+    return fmt::format("{}: {} {}", path_.string(), section_, why);
   }
+  [[noreturn]] void fail(const std::string& why) const { throw DamagedCheckpoint(told(why)); }
 
   const std::filesystem::path& path_;
   std::ifstream file_;

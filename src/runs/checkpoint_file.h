@@ -10,14 +10,22 @@
 #include <filesystem>
 #include <ostream>
 
+#include "base/error.h"
 #include "exchange/checkpoint.h"
 
 namespace easgd {
 
+/// What was written is not what is there: no later attempt will read it.
+class DamagedCheckpoint : public DataError {
+ public:
+  using DataError::DataError;
+};
+
 void write_checkpoint(std::ostream& file, const Checkpoint& checkpoint);
 
 /// Takes no word of the file on trust: no length is larger than what is left of the file.
-/// Throws: DataError with the section that is cut short or damaged.
+/// Throws: DamagedCheckpoint with the section that is cut short or damaged; DataError if the file
+/// cannot be read, or is whole and of another version of this program.
 Checkpoint read_checkpoint(const std::filesystem::path& path);
 
 }  // namespace easgd

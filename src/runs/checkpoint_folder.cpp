@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -37,6 +38,7 @@ fs::path name_of(std::uint64_t version) {
 }
 
 /// The latest first.
+/// Throws: DataError if there may be some that cannot be seen.
 std::vector<std::uint64_t> versions_in(const fs::path& folder) {
   std::vector<std::uint64_t> versions;
   std::error_code error;
@@ -45,6 +47,10 @@ std::vector<std::uint64_t> versions_in(const fs::path& folder) {
     if (const auto version = version_in(entry->path().filename().string())) {
       versions.push_back(*version);
     }
+  }
+  if (error && error != std::errc::no_such_file_or_directory &&
+      error != std::errc::not_a_directory) {
+    throw DataError(fmt::format("{}: cannot be listed: {}", folder.string(), error.message()));
   }
   std::ranges::sort(versions, std::greater());
   return versions;
@@ -55,7 +61,49 @@ void make(const fs::path& folder) {
     if (errno == EEXIST) return;
     throw DataError(fmt::format("{}: cannot be made: {}", folder.string(), std::strerror(errno)));
   }
-  make_names_durable(folder.parent_path());  // before a checkpoint in it is counted on
+  // Before a checkpoint in it is counted on.
+  const std::string complaint = make_names_durable(folder.parent_path());
+  if (complaint.empty()) return;
+  rmdir(folder.c_str());  // so that the next one tries again
+  throw DataError(complaint);
+}
+
+/// Whoever looks for checkpoints passes it over from now on. Returns what to say of that.
+std::string put_aside(const fs::path& path) {
+  fs::path aside = path;
+  aside += ".broken";
+  std::error_code error;
+  fs::rename(path, aside, error);
+  if (error) return "";
+  return fmt::format("; it is {} now, and by its old name is tried again",
+                     aside.filename().string());
+}
+
+using Warn = std::function<void(const std::string&)>;
+/// Does something with the file of one. Returns what to say of that.
+using AtBroken = std::function<std::string(const fs::path&)>;
+
+std::optional<Checkpoint> find_whole(const fs::path& folder, const Warn& warn,
+                                     const AtBroken& at_broken) {
+  std::vector<std::string> broken;
+  for (const std::uint64_t version : versions_in(folder)) {
+    const fs::path path = folder / name_of(version);
+    try {
+      Checkpoint checkpoint = read_checkpoint(path);
+      for (const std::string& why : broken) warn(why + "; the checkpoint before it is taken");
+      return checkpoint;
+    } catch (const DamagedCheckpoint& e) {
+      broken.push_back(e.what() + at_broken(path));
+    } catch (const DataError& e) {
+      std::ranges::for_each(broken, warn);
+      throw DataError(
+          fmt::format("{}; it stays as it is, and may be whole: by another name it is "
+                      "passed over",
+                      e.what()));
+    }
+  }
+  if (broken.empty()) return std::nullopt;
+  throw DataError(broken.front() + "; no other checkpoint is whole");
 }
 
 }  // namespace
@@ -90,25 +138,13 @@ void CheckpointFolder::clear() const {
   fs::remove_all(path_, ignored);
 }
 
-std::optional<Checkpoint> CheckpointFolder::load(
-    const std::function<void(const std::string&)>& warn) const {
+std::optional<Checkpoint> CheckpointFolder::load(const Warn& warn) const {
   remove_unfinished(path_, [](const std::string& name) { return version_in(name).has_value(); });
-  std::vector<std::string> broken;
-  for (const std::uint64_t version : versions_in(path_)) {
-    const fs::path path = path_ / name_of(version);
-    try {
-      Checkpoint checkpoint = read_checkpoint(path);
-      for (const std::string& why : broken) warn(why + "; the checkpoint before it is taken");
-      return checkpoint;
-    } catch (const DataError& e) {
-      broken.emplace_back(e.what());
-      std::error_code ignored;
-      fs::rename(path, path.string() + ".broken", ignored);
-    }
-  }
-  if (broken.empty()) return std::nullopt;
-  throw DataError(fmt::format("{}; no other checkpoint is whole (all are put aside, as *.broken)",
-                              broken.front()));
+  return find_whole(path_, warn, put_aside);
+}
+
+std::optional<Checkpoint> CheckpointFolder::look(const Warn& warn) const {
+  return find_whole(path_, warn, [](const fs::path&) { return ""; });
 }
 
 }  // namespace easgd

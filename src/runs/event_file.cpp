@@ -169,9 +169,8 @@ void EventFile::put(const std::string& message) {
   const std::lock_guard lock(mutex_);
   if (!file_.is_open()) return;
   const std::string complaint = file_.append(tf_record(message));
-  if (!complaint.empty() && !std::exchange(warned_, true)) {
-    folder_.on_warning(complaint + "; the run goes on");
-  }
+  if (complaint.empty()) return failures_.end();
+  if (failures_.add()) folder_.on_warning(complaint + "; the run goes on");
 }
 
 }  // namespace easgd

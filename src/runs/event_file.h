@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "base/appended_file.h"
+#include "base/failures_in_row.h"
 #include "runs/events.h"
 #include "runs/run_folder.h"
 #include "runs/summary.h"
@@ -18,7 +19,7 @@
 
 namespace easgd {
 
-/// Thread: any. A disk that is full costs events and one warning, not the run.
+/// Thread: any. A disk that is full costs events, and now and then a warning, not the run.
 class EventFile {
  public:
   /// Both have to outlive it.
@@ -40,7 +41,7 @@ class EventFile {
   const std::string seconds_;  // tag of an evaluation's time
   std::mutex mutex_;           // of the file
   AppendedFile file_;
-  bool warned_ = false;
+  FailuresInRow failures_;
 };
 
 }  // namespace easgd

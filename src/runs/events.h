@@ -75,11 +75,16 @@ struct ProgressEvent {
 struct WarningEvent {
   std::string message;
   std::optional<std::uint64_t> worker = {};  ///< if it is about one
+  std::optional<double> seconds =
+      {};                   ///< training time, never virtual; of earlier versions nothing
+  bool is_virtual = false;  ///< the run's other times are: its key is then "wall_time"
 
   template <class Keys>
   void keys(Keys& k) {
     k("message", message);
     k.if_given("worker", worker);
+    is_virtual = k.has("wall_time", is_virtual);
+    k.if_given(is_virtual ? "wall_time" : "time", seconds);
   }
 };
 

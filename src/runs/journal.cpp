@@ -40,6 +40,7 @@ void Journal::go_on(const EarlierPart& earlier, const LostPart& lost) {
                      .file = CheckpointFolder::file_of(earlier.version),
                      .lost_seconds = lost.seconds,
                      .lost_versions = lost.versions});
+  seconds_ = earlier.seconds;
   stored_ = earlier.version;
   first_step_ = earlier.steps;
   next_progress_ = earlier.seconds + kFirstProgressSeconds;
@@ -73,7 +74,7 @@ void Journal::announce(const Data& data, const Network& network, const WorkerSch
 
 void Journal::warn(const std::string& message) {
   client_.warn(message);
-  record(WarningEvent{message});
+  record(WarningEvent{.message = message, .seconds = seconds_, .is_virtual = is_virtual()});
 }
 
 void Journal::warn_of_schedule(const WorkerSchedule& schedule) {
@@ -124,7 +125,8 @@ void Journal::report(const WorkerFailure& f, double seconds) {
   const Consequence consequence = consequence_of(f.after);
   client_.warn(fmt::format("worker {} on {} failed: {}; {}", f.worker,
                            config_.workers.devices[f.worker], f.why, consequence.text));
-  record(WarningEvent{f.why, std::uint64_t(f.worker)});
+  record(WarningEvent{
+      .message = f.why, .worker = f.worker, .seconds = seconds, .is_virtual = is_virtual()});
   record(FailureEvent{.seconds = seconds,
                       .is_virtual = is_virtual(),
                       .worker = f.worker,
@@ -211,11 +213,13 @@ bool Journal::is_virtual() const {
 }
 
 void Journal::log_progress(const ProgressState& state) {
+  seconds_ = state.seconds;
   if (state.seconds < next_progress_) return;
   log_progress_now(state);
 }
 
 void Journal::log_progress_now(const ProgressState& state) {
+  seconds_ = state.seconds;
   next_progress_ = state.seconds + kProgressSeconds;
   ProgressEvent event{.seconds = state.seconds,
                       .is_virtual = is_virtual(),

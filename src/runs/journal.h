@@ -1,6 +1,7 @@
 // What a run says of itself: to its client, and as events in metrics.jsonl.
 #pragma once
 
+#include <atomic>
 #include <optional>
 #include <string>
 
@@ -90,6 +91,7 @@ class Journal {
   RunFolder& folder_;
   EventFile event_file_;
   RunClient& client_;
+  std::atomic<double> seconds_ = 0;  // of training, when main looked last: that of a warning
   double next_progress_ = kFirstProgressSeconds;
   std::uint64_t first_step_ = 0;         // of all workers
   std::optional<std::uint64_t> stored_;  // version of the last checkpoint that has an event

@@ -121,12 +121,12 @@ bool is_sweep(const fs::path& folder) {
 }
 
 bool is_sweep_at_work(const fs::path& folder) {
-  return is_locked(folder / kName);
+  return SharedLock(folder / kName).is_refused();
 }
 
 SweepRecord read_sweep(const fs::path& folder) {
   const fs::path path = folder / kName;
-  if (const std::string why = why_unreadable(path.string()); !why.empty()) {
+  if (const std::string why = why_unreadable(path, kLongestLog); !why.empty()) {
     throw DataError(fmt::format("{}: {}; expected the folder of a sweep", path.string(), why));
   }
   SweepRecord record{folder, {}, 0, {}};

@@ -25,10 +25,25 @@ constexpr const char* kFiles[] = {"config.toml",      kMetrics,    "center.safet
                                   "best.safetensors", "order.bin", "summary.json"};
 constexpr const char* kEventFiles = "events.out.tfevents.";  // TensorBoard's; a number follows
 
+[[noreturn]] void fail_at_work(const std::filesystem::path& folder) {
+  throw ConfigError(folder.string() + ": a run is at work in it");
+}
+
+/// Says what errno does.
+[[noreturn]] void fail_to_open(const std::filesystem::path& file) {
+  const int why = errno;
+  throw DataError(fmt::format("{}: cannot be written: {}", file.string(), std::strerror(why)));
+}
+
 [[noreturn]] void fail_taken(const std::filesystem::path& folder, const std::string& name) {
   throw ConfigError(
       fmt::format("{}: holds an earlier run, or another's {}; give another folder with --out",
                   folder.string(), name));
+}
+
+/// One that --from-center has put there (src/train/from_center.h).
+bool is_center_for_others(const std::string& name) {
+  return name.starts_with("center-") && name.ends_with(".safetensors");
 }
 
 /// Throws: ConfigError if something in the folder has the name of a run's file: it is somebody's.
@@ -120,7 +135,10 @@ void RunFolder::make(const std::string& out, const std::string& name) {
   const int why = errno;
   if (metrics_.is_open()) {
     written_.insert(metrics);
-    for (const auto& folder : made_) make_names_durable(folder.parent_path());
+    for (const auto& folder : made_) {
+      const std::string complaint = make_names_durable(folder.parent_path());
+      if (!complaint.empty()) throw DataError(complaint);
+    }
     return lock();
   }
   if (why == EEXIST) check_free(path_);
@@ -132,11 +150,9 @@ void RunFolder::open_again() {
   const std::filesystem::path metrics = file(kMetrics);
   metrics_ = AppendedFile(metrics, O_RDWR);
   if (!metrics_.is_open()) {
-    const int why = errno;
+    if (errno != ENOENT && errno != ENOTDIR) fail_to_open(metrics);
     throw DataError(
-        why == ENOENT || why == ENOTDIR
-            ? fmt::format("{}: is not the folder of a run: it has no {}", path_.string(), kMetrics)
-            : fmt::format("{}: cannot be written: {}", metrics.string(), std::strerror(why)));
+        fmt::format("{}: is not the folder of a run: it has no {}", path_.string(), kMetrics));
   }
   lock();
   if (const std::string complaint = metrics_.drop_torn_line(); !complaint.empty()) {
@@ -144,13 +160,12 @@ void RunFolder::open_again() {
   }
   for (const char* name : kFiles) written_.insert(file(name));
   remove_unfinished(path_, [](const std::string& name) {
-    return std::ranges::find(kFiles, name) != std::end(kFiles);
+    return std::ranges::find(kFiles, name) != std::end(kFiles) || is_center_for_others(name);
   });
 }
 
 void RunFolder::lock() {
-  if (metrics_.lock()) return;
-  throw ConfigError(path_.string() + ": a run is at work in it");
+  if (!metrics_.lock()) fail_at_work(path_);
 }
 
 void RunFolder::write(const std::string& name, const std::function<void(std::ostream&)>& fill) {
@@ -166,7 +181,9 @@ void RunFolder::write(const std::string& name, const std::function<void(std::ost
 }
 
 void RunFolder::take_away(const std::string& name) {
-  if (unlink(file(name).c_str()) == 0) make_names_durable(path_);
+  if (unlink(file(name).c_str()) != 0) return;
+  const std::string complaint = make_names_durable(path_);
+  if (!complaint.empty()) on_warning(complaint + "; the run goes on");
 }
 
 /// Programs take several files in the order of their names. A run that goes on begins another.
@@ -238,6 +255,7 @@ void RunFolder::drop_events(const std::function<bool(const Event&)>& is_dropped)
   if (all) return;
   write_file(metrics, [&kept](std::ostream& stream) { stream << kept; });
   AppendedFile file(metrics, O_RDWR);
+  if (!file.is_open()) fail_to_open(metrics);
   std::swap(metrics_, file);
   replaced_ = std::move(file);
   lock();
@@ -248,18 +266,14 @@ void RunFolder::log(const Event& event) {
   const std::string line =
       to_json(event).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   const std::lock_guard lock(mutex_);
-  warn_once(metrics_.append(line));
+  const std::string complaint = metrics_.append(line);
+  if (complaint.empty()) return failures_.end();
+  if (failures_.add()) on_warning(complaint + "; the run goes on");
 }
 
-void RunFolder::sync() {
+std::string RunFolder::sync() {
   const std::lock_guard lock(mutex_);
-  warn_once(metrics_.sync());
-}
-
-void RunFolder::warn_once(const std::string& complaint) {
-  if (!complaint.empty() && !std::exchange(warned_, true)) {
-    on_warning(complaint + "; the run goes on");
-  }
+  return metrics_.sync();
 }
 
 bool is_run_folder(const std::filesystem::path& folder) {
@@ -270,7 +284,11 @@ bool is_run_folder(const std::filesystem::path& folder) {
 }
 
 bool is_at_work(const std::filesystem::path& folder) {
-  return is_locked(folder / kMetrics);
+  return SharedLock(folder / kMetrics).is_refused();
+}
+
+StillRun::StillRun(const std::filesystem::path& folder) : lock_(folder / kMetrics) {
+  if (lock_.is_refused()) fail_at_work(folder);
 }
 
 }  // namespace easgd

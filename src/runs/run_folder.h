@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/appended_file.h"
+#include "base/failures_in_row.h"
 #include "runs/events.h"
 
 namespace easgd {
@@ -49,7 +50,8 @@ class RunFolder {
   /// cannot be made, there is a warning, and it is not open.
   AppendedFile begin_event_file();
 
-  /// Takes one of the run's files away, if it is there; a power failure does not bring it back.
+  /// Takes one of the run's files away, if it is there; a power failure does not bring it back, or
+  /// there is a warning.
   void take_away(const std::string& name);
 
   /// The run has begun: its files stay.
@@ -61,12 +63,12 @@ class RunFolder {
   /// Throws: DataError.
   void drop_events(const std::function<bool(const Event&)>& is_dropped);
 
-  /// Appends an event to metrics.jsonl. From any thread. A disk that is full costs the line and a
-  /// warning, not the run.
+  /// Appends an event to metrics.jsonl. From any thread. A disk that is full costs the line and now
+  /// and then a warning, not the run.
   void log(const Event& event);
   /// Waits until the disk has all of them: before anything is promised that tells of them. From any
-  /// thread.
-  void sync();
+  /// thread. Returns what went wrong, or nothing.
+  [[nodiscard]] std::string sync();
 
  private:
   struct Earlier {};
@@ -81,13 +83,12 @@ class RunFolder {
   void lock();
   [[noreturn]] void fail(int why) const;
   void take_back() const;
-  void warn_once(const std::string& complaint);
 
   std::filesystem::path path_;
   std::mutex mutex_;
   AppendedFile metrics_;
   AppendedFile replaced_;  // its lock is held on: another may have opened it before it was replaced
-  bool warned_ = false;
+  FailuresInRow failures_;
   std::vector<std::filesystem::path> made_;  // folders that were not there before
   std::set<std::filesystem::path> written_;  // files that are this run's
   bool kept_ = false;
@@ -98,5 +99,15 @@ bool is_run_folder(const std::filesystem::path& folder);
 
 /// A process writes into the folder of a run, which it has locked.
 bool is_at_work(const std::filesystem::path& folder);
+
+/// While it lives, no run goes on in the folder.
+/// Throws: ConfigError if one is at work there.
+class StillRun {
+ public:
+  explicit StillRun(const std::filesystem::path& folder);
+
+ private:
+  SharedLock lock_;
+};
 
 }  // namespace easgd

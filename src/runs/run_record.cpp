@@ -18,10 +18,14 @@ namespace fs = std::filesystem;
 
 constexpr const char* kSummary = "summary.json";
 
-std::string bytes_of(const fs::path& path, const char* expected) {
-  if (const std::string why = why_unreadable(path.string()); !why.empty()) {
-    throw DataError(fmt::format("{}: {}; expected {}", path.string(), why, expected));
-  }
+void check_readable(const fs::path& path, std::uint64_t most, const char* expected) {
+  const std::string why = why_unreadable(path, most);
+  if (why.empty()) return;
+  throw DataError(fmt::format("{}: {}; expected {}", path.string(), why, expected));
+}
+
+std::string bytes_of(const fs::path& path, std::uint64_t most, const char* expected) {
+  check_readable(path, most, expected);
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
   text << file.rdbuf();
@@ -41,7 +45,7 @@ void read_json(const std::string& place, const std::string& text, const Read& re
 }
 
 std::vector<Event> read_events(const fs::path& path) {
-  std::istringstream lines(bytes_of(path, "the folder of a run"));
+  std::istringstream lines(bytes_of(path, kLongestLog, "the folder of a run"));
   std::vector<Event> events;
   std::size_t number = 0;
   for (std::string line; std::getline(lines, line) && !lines.eof();) {
@@ -54,7 +58,7 @@ std::vector<Event> read_events(const fs::path& path) {
 
 RunSummary read_summary(const fs::path& path) {
   RunSummary summary;
-  read_json(path.string(), bytes_of(path, "a run's summary"),
+  read_json(path.string(), bytes_of(path, kLongestText, "a run's summary"),
             [&](const json& object) { summary = summary_of(object); });
   return summary;
 }
@@ -65,7 +69,10 @@ RunRecord read_run(const fs::path& folder) {
   RunRecord record{folder, {}, {}, read_events(folder / "metrics.jsonl")};
   const fs::path config = folder / "config.toml", summary = folder / kSummary;
   std::error_code ignored;
-  if (fs::exists(config, ignored)) record.config = load_config(config.string(), {});
+  if (fs::exists(config, ignored)) {
+    check_readable(config, kLongestText, "a run's configuration");
+    record.config = load_config(config.string(), {});
+  }
   if (fs::exists(summary, ignored)) record.summary = read_summary(summary);
   return record;
 }

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/unreadable.h"
 #include "runs/events.h"
 
 namespace easgd {
@@ -41,6 +42,7 @@ const RunGlance& MetricsTail::look() {
     read_ = 0;
     glance_ = {};
   }
+  if (!why_unreadable(path_, kLongestLog).empty()) return glance_;
   std::ifstream file(path_, std::ios::binary);
   file.seekg(read_);
   for (std::string line; std::getline(file, line) && !file.eof();) {

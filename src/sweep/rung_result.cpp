@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/unreadable.h"
 
 namespace easgd {
 namespace {
@@ -42,7 +43,9 @@ void leave_out(const Gone& gone, EvaluationEvent& evaluation) {
 std::vector<EvaluationEvent> evaluations_in(const std::filesystem::path& run_folder) {
   std::vector<EvaluationEvent> evaluations;
   Gone gone;
-  std::ifstream lines(run_folder / "metrics.jsonl", std::ios::binary);
+  const std::filesystem::path metrics = run_folder / "metrics.jsonl";
+  if (!why_unreadable(metrics, kLongestLog).empty()) return evaluations;
+  std::ifstream lines(metrics, std::ios::binary);
   for (std::string line; std::getline(lines, line) && !lines.eof();) {
     const std::optional<Event> event = event_in(line);
     if (!event) continue;

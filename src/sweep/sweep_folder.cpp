@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "base/error.h"
+#include "base/unreadable.h"
 #include "base/write_file.h"
 #include "runs/checkpoint_folder.h"
 #include "runs/manifest.h"
@@ -45,6 +46,7 @@ bool was_begun_in(const fs::path& path) {
 
 std::string text_of(const fs::path& path) {
   std::ostringstream text;
+  if (!why_unreadable(path, kLongestText).empty()) return "";
   text << std::ifstream(path, std::ios::binary).rdbuf();
   return text.str();
 }
@@ -197,6 +199,7 @@ std::uintmax_t SweepFolder::log_size(const std::string& identity) const {
 }
 
 std::string SweepFolder::last_words(const std::string& identity, std::uintmax_t said_before) const {
+  if (!why_unreadable(log(identity), kLongestLog).empty()) return "";
   std::ifstream lines(log(identity), std::ios::binary);
   lines.seekg(std::streamoff(said_before));
   std::string last, complaint;

@@ -28,8 +28,8 @@ Network network_of(const Config& config) {
 
 TakenCenter take_center(const std::filesystem::path& run,
                         const std::function<void(const std::string&)>& warn) {
-  if (is_at_work(run)) throw ConfigError(run.string() + ": a run is at work in it");
-  const auto checkpoint = CheckpointFolder(run).load(warn);
+  const StillRun still(run);
+  const auto checkpoint = CheckpointFolder(run).look(warn);
   if (!checkpoint) {
     throw DataError(run.string() + ": has no checkpoint whose center another run could start from");
   }

@@ -14,7 +14,7 @@ struct TakenCenter {
 };
 
 /// Takes the center out of the last whole checkpoint in a run's folder, and puts it beside as
-/// center-<version>.safetensors. What is broken is reported to `warn`.
+/// center-<version>.safetensors; nothing else changes there. What is broken is reported to `warn`.
 /// Throws: DataError if there is no checkpoint or the file cannot be written; ConfigError if a run
 /// is at work there.
 TakenCenter take_center(const std::filesystem::path& run,

@@ -88,7 +88,7 @@ struct LaterEvents {
     reach(exchanges, e.seconds);
     return e.seconds > seconds;
   }
-  bool operator()(const WarningEvent&) { return false; }
+  bool operator()(const WarningEvent& e) { return e.seconds && is_later(0, *e.seconds); }
   /// Several of these may be of one version.
   bool operator()(const FailureEvent& e) { return is_later(e.version, e.seconds); }
   bool operator()(const RestartEvent& e) { return is_later(e.version, e.seconds); }

@@ -15,6 +15,7 @@
 #include "runs/center_file.h"
 #include "runs/evaluation_log.h"
 #include "runs/journal.h"
+#include "runs/postponed_tests.h"
 #include "runs/run_folder.h"
 #include "train/find_environment.h"
 #include "train/resolve.h"
@@ -39,12 +40,13 @@ class Run {
   std::unique_ptr<OrderPolicy> make_order();
   std::optional<RunResult> run_once();
   bool turn_back(Team& team, Evaluator& evaluator);
+  LostPart mark(Checkpoint& checkpoint);
   RunResult run_again();
   RunResult fail_to_run_again();
   void go_on(std::optional<LostPart> lost = {});
   bool is_enough(const Evaluation& evaluation) const;
   [[noreturn]] void fail_to_go_on(const DataError& e) const;
-  void start();
+  void start(Evaluator& evaluator);
   void announce();
   TeamOptions team_options(Evaluator& evaluator);
   TeamOptions::Checkpoints checkpoint_options(Evaluator& evaluator);
@@ -52,6 +54,7 @@ class Run {
   EvaluatorOptions evaluator_options();
   void begin_files();
   RunResult end(Team& team, Evaluator& evaluator);
+  std::optional<Checkpoint> take_checkpoint(Team& team);
   bool is_cut_short_late(const Evaluator& evaluator);
   void finish(Evaluator& evaluator, const Team& team);
   void write_order(const Team& team);
@@ -80,6 +83,7 @@ class Run {
   BestFile best_file_;
   EvaluationClock clock_;
   EvaluationLog evaluations_;
+  PostponedTests postponed_;
   StepBack step_back_;
   RunKeeping keeping_;
   std::optional<Turn> turn_;

@@ -28,14 +28,26 @@ bool Run::turn_back(Team& team, Evaluator& evaluator) {
     write_order(team);
     RunSummary summary = summarise(team, RunStatus::interrupted, team.seconds());
     write_summary(summary);
-    StepBack::mark(*checkpoint);
-    keeping_.write(*checkpoint);
-    turn_ = Turn{drop_later_events(folder_, *checkpoint), std::move(summary)};
+    turn_ = Turn{mark(*checkpoint), std::move(summary)};
     resumed_ = std::move(checkpoint);
     return true;
   } catch (const std::exception& e) {
     journal_.warn(std::string("the run does not go back: ") + e.what());
     return false;
+  }
+}
+
+/// Returns what it has taken out of the log. If that fails, the checkpoint on the disk is to be
+/// what it was, for the run has not gone back.
+LostPart Run::mark(Checkpoint& checkpoint) {
+  try {
+    StepBack::mark(checkpoint);
+    keeping_.write(checkpoint);
+    return drop_later_events(folder_, checkpoint);
+  } catch (...) {
+    StepBack::unmark(checkpoint);
+    keeping_.write(checkpoint);
+    throw;
   }
 }
 

@@ -27,9 +27,7 @@ RunResult Run::end(Team& team, Evaluator& evaluator) {
   if (const auto& lost = step_back_.lost()) journal_.report(*lost, seconds);
   attempt([&] { team.join(); });
   attempt([&] { write_order(team); });
-  std::optional<Checkpoint> checkpoint = team.take_last_checkpoint();
-  // Whoever was left behind would begin again: in a fixed order other bytes would follow.
-  if (team.left_behind() > 0 && !run_.config.is_order_free()) checkpoint.reset();
+  std::optional<Checkpoint> checkpoint = take_checkpoint(team);
   const auto save = [&] {
     if (auto last = std::exchange(checkpoint, std::nullopt)) keeping_.save(*last, evaluator);
   };
@@ -42,10 +40,8 @@ RunResult Run::end(Team& team, Evaluator& evaluator) {
     if (good_enough_) paused_ = false;
     finish(evaluator, team);
   });
-  if (is_cut_short_late(evaluator) && !cut_short) {
-    cut_short = true;
-    attempt(save);
-  }
+  cut_short = cut_short || is_cut_short_late(evaluator);
+  if (cut_short || failure.get()) attempt(save);  // unless it was
   const bool still = never_moved(team, run_.state0);
   const RunStatus status = verdict({.failed = bool(failure.get()),
                                     .interrupted = cut_short,
@@ -59,7 +55,7 @@ RunResult Run::end(Team& team, Evaluator& evaluator) {
         "no letter has moved the center: center.safetensors holds the initial parameters");
   }
   RunResult result{folder_.path(), summarise(team, status, seconds)};
-  folder_.sync();
+  if (const std::string why = folder_.sync(); !why.empty()) journal_.warn(why);
   attempt([&] { write_summary(result.summary); });
   if (cut_short) result.exit_code = ExitCode::interrupted;
   result.failure = failure.get();
@@ -69,6 +65,17 @@ RunResult Run::end(Team& team, Evaluator& evaluator) {
   }
   journal_.conclude(result.summary.status);
   return result;
+}
+
+/// That of the end. Where there is none, or nobody is to go on from it, one made on the way that
+/// nobody has written yet.
+std::optional<Checkpoint> Run::take_checkpoint(Team& team) {
+  // From a loss that is lost nobody is to go on. Whoever was left behind would begin again: in a
+  // fixed order other bytes would follow.
+  const bool others_follow = team.left_behind() > 0 && !run_.config.is_order_free();
+  std::optional<Checkpoint> last;
+  if (!step_back_.lost() && !others_follow) last = team.take_last_checkpoint();
+  return last ? std::move(last) : team.take_checkpoint();
 }
 
 /// The end was wanted while the last center was evaluated, and it came in the way of something.

@@ -41,13 +41,16 @@ void RunKeeping::add(Checkpoint& checkpoint, double seconds) const {
   add_run(checkpoint, kept_.run.config, kept_.run.identity, seconds);
 }
 
-void RunKeeping::save(Checkpoint checkpoint, const Evaluator& evaluator) const {
+void RunKeeping::save(Checkpoint checkpoint, const Evaluator& evaluator) {
   evaluator.wait();
   checkpoint.sections["evaluations"] = kept_.evaluations.saved_up_to(checkpoint.version);
+  kept_.postponed.save(checkpoint);
   const auto begin = RunningClock::now();
-  kept_.folder.sync();  // its evaluations are events by now
+  // Its evaluations are events by now.
+  if (const std::string why = kept_.folder.sync(); !why.empty()) throw DataError(why);
   const std::uint64_t bytes = write(checkpoint);
   const std::chrono::duration<double> writing = RunningClock::now() - begin;
+  last_ = checkpoint.version;
   kept_.journal.report(StoredCheckpoint{.version = checkpoint.version,
                                         .seconds = seconds_of(checkpoint),
                                         .bytes = bytes,
@@ -57,10 +60,13 @@ void RunKeeping::save(Checkpoint checkpoint, const Evaluator& evaluator) const {
 void RunKeeping::keep(Checkpoint checkpoint, const Evaluator& evaluator) {
   try {
     save(std::move(checkpoint), evaluator);
+    failures_.end();
   } catch (const std::exception& e) {
-    if (!std::exchange(warned_, true)) {
-      kept_.journal.warn(std::string(e.what()) + "; the run goes on");
-    }
+    if (!failures_.add()) return;
+    kept_.journal.warn(
+        fmt::format("{}; the run goes on{}", e.what(),
+                    last_ ? fmt::format(", its last checkpoint is of version {}", *last_)
+                          : " without a checkpoint"));
   }
 }
 

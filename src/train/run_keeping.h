@@ -2,13 +2,16 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
+#include "base/failures_in_row.h"
 #include "evaluate/evaluation_clock.h"
 #include "evaluate/evaluator.h"
 #include "exchange/checkpoint.h"
 #include "runs/evaluation_log.h"
 #include "runs/journal.h"
+#include "runs/postponed_tests.h"
 #include "runs/run_folder.h"
 #include "settings/fault.h"
 #include "train/resolve.h"
@@ -22,6 +25,7 @@ struct Kept {
   RunFolder& folder;
   Journal& journal;
   const EvaluationLog& evaluations;
+  const PostponedTests& postponed;
   EvaluationClock& clock;
   StepBack& step_back;
 };
@@ -31,15 +35,18 @@ class RunKeeping {
   explicit RunKeeping(const Kept& kept);
 
   /// The run has a checkpoint of this version, at this training time: what is due comes after it.
-  void begun(const CenterView& center, double seconds) { clock_.begun(center, seconds); }
+  void begun(const CenterView& center, double seconds) {
+    clock_.begun(center, seconds);
+    last_ = center.version;
+  }
   /// On the master's thread: true once for each that is due.
   bool is_due(const CenterView& center, double seconds);
   /// On the master's thread: adds what the run has beside its team; `seconds` of training time.
   void add(Checkpoint& checkpoint, double seconds) const;
   /// Writes one, once the evaluations up to its version are there.
   /// Throws: DataError.
-  void save(Checkpoint checkpoint, const Evaluator& evaluator) const;
-  /// The same while the run goes on: what cannot be written costs a warning, once.
+  void save(Checkpoint checkpoint, const Evaluator& evaluator);
+  /// The same while the run goes on: what cannot be written costs a warning, now and then.
   void keep(Checkpoint checkpoint, const Evaluator& evaluator);
   /// Writes a checkpoint as it is, also over that of its version, and returns its size in bytes.
   /// Throws: DataError.
@@ -51,7 +58,8 @@ class RunKeeping {
   const Kept kept_;
   EvaluationClock clock_;
   const std::vector<Fault> faults_;
-  bool warned_ = false;  // on the keeper's thread
+  std::optional<std::uint64_t> last_;  // version that is safe; while the run goes on, and
+  FailuresInRow failures_;             // after it, on the keeper's thread
 };
 
 }  // namespace easgd

@@ -118,6 +118,7 @@ EvaluatorOptions Run::evaluator_options() {
             if (is_enough(e)) good_enough_ = true;
             journal_.report(e, clock_.epoch(e.steps));
           },
+      .postpone = [this](const Snapshot& s) { postponed_.add(s); },
       .warn = [this](const std::string& message) { journal_.warn(message); },
       .evaluated = evaluated,
   };

@@ -26,6 +26,10 @@ void StepBack::mark(Checkpoint& checkpoint) {
   checkpoint.sections[kGuard].counters[kWentBack] = {checkpoint.version};
 }
 
+void StepBack::unmark(Checkpoint& checkpoint) {
+  checkpoint.sections[kGuard].counters.erase(kWentBack);
+}
+
 void StepBack::add(Checkpoint& checkpoint) {
   StateSaver guard;
   loss_guard_.describe(guard);
@@ -36,8 +40,10 @@ void StepBack::add(Checkpoint& checkpoint) {
 bool StepBack::load(const Checkpoint& checkpoint) {
   const SavedState* guard = checkpoint.find(kGuard);
   if (!guard) return false;
-  StateLoader loader(*guard);
-  loss_guard_.describe(loader);
+  in_section(kGuard, [&] {
+    StateLoader loader(*guard);
+    loss_guard_.describe(loader);
+  });
   if (went_back_ || !guard->counters.contains(kWentBack)) return false;
   went_back_ = guard->counter(kWentBack);
   return true;

@@ -31,6 +31,7 @@ class StepBack {
   void add(Checkpoint& checkpoint);
   /// Whoever goes on from this one has gone back to it.
   static void mark(Checkpoint& checkpoint);
+  static void unmark(Checkpoint& checkpoint);
   /// True if the run had gone back by then, and this object did not know.
   bool load(const Checkpoint& checkpoint);
 

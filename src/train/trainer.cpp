@@ -39,6 +39,7 @@ Run::Run(ResolvedRun resolved, RunPlace place, RunClient& client)
                 .folder = folder_,
                 .journal = journal_,
                 .evaluations = evaluations_,
+                .postponed = postponed_,
                 .clock = clock_,
                 .step_back = step_back_}) {
   if (resumed_) go_on();
@@ -60,11 +61,14 @@ bool Run::is_enough(const Evaluation& evaluation) const {
 /// Takes up what the run has behind it. `lost`: what was taken out of the log, if it was.
 void Run::go_on(std::optional<LostPart> lost) try {
   run_.identity = identity_in(*resumed_, run_.config, run_.identity);
-  evaluations_.load(resumed_->get("evaluations"), run_.workers.size());
+  const SavedState &evaluations = resumed_->get("evaluations"), &times = resumed_->get("clock");
+  in_section("evaluations", [&] { evaluations_.load(evaluations, run_.workers.size()); });
   good_enough_ =
       std::ranges::any_of(evaluations_.all(), [this](const Evaluation& e) { return is_enough(e); });
-  StateLoader clock(resumed_->get("clock"));
-  clock_.describe(clock);
+  in_section("clock", [&] {
+    StateLoader clock(times);
+    clock_.describe(clock);
+  });
   if (step_back_.load(*resumed_)) run_.schedule.slow_down(run_.config.guard.rate);
   const SavedState& center = resumed_->get("center");
   const double seconds = seconds_of(*resumed_);
@@ -77,11 +81,11 @@ void Run::go_on(std::optional<LostPart> lost) try {
                   .seconds = seconds,
                   .refused = std::ranges::any_of(refused, [](auto count) { return count > 0; })},
                  *lost);
-  for (std::size_t i = 0; i < run_.workers.size(); ++i) {
+  for (std::size_t i = 0; i < run_.workers.size(); ++i) {  // the log has its failure
     if (Worker::gone_at(*resumed_, i)) {
-      journal_.warn(fmt::format("worker {} is gone since it has failed", i));
+      client_.warn(fmt::format("worker {} is gone since it has failed", i));
     } else if (!resumed_->worker(i)) {
-      journal_.warn(fmt::format("worker {}, which had failed, starts again from the center", i));
+      client_.warn(fmt::format("worker {}, which had failed, starts again from the center", i));
     }
   }
 } catch (const DataError& e) {
@@ -89,12 +93,15 @@ void Run::go_on(std::optional<LostPart> lost) try {
 }
 
 void Run::fail_to_go_on(const DataError& e) const {
-  throw DataError(fmt::format("{}: the checkpoint of version {} {}", folder_.path().string(),
+  throw DataError(fmt::format("{}: the checkpoint of version {}: {}", folder_.path().string(),
                               resumed_->version, e.what()));
 }
 
-/// What a checkpoint lacks is found when master and workers take it up.
-void Run::start() try { team_->start(); } catch (const DataError& e) {
+/// What a checkpoint lacks is found when evaluator, master and workers take it up.
+void Run::start(Evaluator& evaluator) try {
+  if (resumed_) offer_postponed(*resumed_, run_.network, run_.workers.size(), evaluator);
+  team_->start();
+} catch (const DataError& e) {
   if (!resumed_) throw;
   fail_to_go_on(e);
 }
@@ -115,7 +122,7 @@ std::optional<RunResult> Run::run_once() {
   auto team = std::make_unique<Team>(team_options(evaluator));
   team_ = team.get();
   const PauseWatch pauses;
-  start();
+  start(evaluator);
   if (resumed_) resumed_->sections.clear();  // every replica, which would stay to the end
   folder_.take_away("summary.json");         // of an end that is none any more
   if (!turn_) begin_files();
@@ -139,7 +146,13 @@ std::optional<RunResult> Run::run_once() {
 
 void Run::announce() {
   journal_.announce(*run_.data, run_.network, run_.schedule);
-  for (const std::string& warning : run_.warnings) journal_.warn(warning);
+  for (const std::string& warning : run_.warnings) {
+    if (resumed_) {
+      client_.warn(warning);  // the log has it
+    } else {
+      journal_.warn(warning);
+    }
+  }
   if (!resumed_) journal_.warn_of_schedule(run_.schedule);
 }
 
@@ -149,7 +162,7 @@ void Run::begin_files() {
   folder_.keep();
   if (resumed_) return;
   try {
-    center_file_.save(run_.state0, 0);
+    center_file_.begin(run_.state0);
   } catch (const DataError& error) {
     journal_.warn(std::string(error.what()) + "; the run goes on");
   }

@@ -84,7 +84,7 @@ class Exchange(unittest.TestCase):
         self.check_sound("-DWORKERS=2", *HANGS, "-DCHECKPOINTS=1")
         self.check_sound("-DWORKERS=2", *HANGS, "-DMASTER_FAILS=1")
         self.check_sound("-DWORKERS=2", *HANGS, claim=True)
-        self.check_sound(claim=True)
+        self.check_sound("-DFAILURES=1", claim=True)  # three workers: 10 minutes
 
     def test_mistakes_are_found(self):
         for mistake, options, found in [
