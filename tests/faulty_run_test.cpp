@@ -264,7 +264,7 @@ TEST_CASE(
   CHECK(program("evaluate " + barred).code == 0);
 }
 
-TEST_CASE("a disk that is full halfway through a checkpoint costs that one, and one line") {
+TEST_CASE("a disk that is full halfway through a checkpoint costs that one, and few lines") {
   const TemporaryFolder folder;
   const std::string run = folder / "run";
   const pid_t child =
@@ -281,9 +281,10 @@ TEST_CASE("a disk that is full halfway through a checkpoint costs that one, and 
   CHECK(code_of(child) == 0);
   const std::string log = bytes_of(folder / "log"), line = "File too large; the run goes on";
   CAPTURE(log);
-  const std::size_t at = log.find(line);
-  REQUIRE(at != log.npos);
-  CHECK(log.find(line, at + 1) == log.npos);
+  std::size_t lines = 0;
+  for (std::size_t at = 0; (at = log.find(line, at)) != log.npos; ++at) ++lines;
+  CHECK(lines >= 1);
+  CHECK(lines <= 12);  // the first failure, then whenever there are twice as many
   CHECK(summary_of_run(run)["status"] == "done");
   CHECK(program("evaluate " + run).code == 0);
   // Those of before are whole, and nothing of the others is there.

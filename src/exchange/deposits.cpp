@@ -23,6 +23,11 @@ bool Deposits::is_gathering() const {
   return checkpoint_ && !is_whole();
 }
 
+bool Deposits::owes(std::size_t worker) const {
+  const std::lock_guard lock(mutex_);
+  return seats_[worker].owes;
+}
+
 std::uint64_t Deposits::begin(Checkpoint center) {
   const std::lock_guard lock(mutex_);
   if (checkpoint_ && is_whole()) before_ = std::move(checkpoint_);

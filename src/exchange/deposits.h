@@ -25,6 +25,8 @@ class Deposits {
 
   /// From the master's thread: some have not laid down yet.
   bool is_gathering() const;
+  /// From the master's thread: the worker has not laid down yet.
+  bool owes(std::size_t worker) const;
   /// From the master's thread, between two rounds: begins a checkpoint, and gives up one that is
   /// not whole yet. Returns its mark, above 0, with which workers lay down.
   std::uint64_t begin(Checkpoint center);

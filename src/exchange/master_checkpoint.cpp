@@ -66,12 +66,16 @@ void Master::heed(const std::stop_token& stop) {
   }
 }
 
-/// Of who does not move, the center has nothing that came after the checkpoint.
+/// Who does not move begins again from a center that has no letter of it that came after the
+/// checkpoint. If one has come, the checkpoint is given up for one of now.
 void Master::pass_over_the_still() {
+  Deposits& deposits = *checkpoints_.deposits;
   for (std::size_t i = 0; checkpoints_.is_still && i < seats_.size(); ++i) {
-    const bool owes = seats_[i].mark != 0;
-    if (!owes || !checkpoints_.is_still(i)) continue;
-    checkpoints_.deposits->stand_in(i, Worker::left_for({seats_[i].telemetry->clock, 0}));
+    if (!checkpoints_.is_still(i) || !deposits.owes(i)) continue;
+    const bool has_come = seats_[i].mark == 0;
+    if (has_come) begin_checkpoint({.version = version_});
+    deposits.stand_in(i, Worker::left_for({seats_[i].telemetry->clock, 0}));
+    if (has_come) return pass_over_the_still();
   }
 }
 
