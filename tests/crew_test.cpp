@@ -65,11 +65,12 @@ TEST_CASE("crew: ranges cover a vector, and a short one is not cut") {
 }
 
 TEST_CASE("crew: a batch is cut by its size, and for threads that would have nothing to do") {
-  CHECK(CpuModel::count_pieces(1, 4) == 1);
-  CHECK(CpuModel::count_pieces(32, 1) == 1);
-  CHECK(CpuModel::count_pieces(128, 1) == 2);
-  CHECK(CpuModel::count_pieces(128, 2) == 2);
-  CHECK(CpuModel::count_pieces(128, 5) == 5);
+  CHECK(CpuModel::count_pieces(1, 64, 4) == 1);
+  CHECK(CpuModel::count_pieces(32, 64, 1) == 1);
+  CHECK(CpuModel::count_pieces(128, 64, 1) == 2);
+  CHECK(CpuModel::count_pieces(128, 64, 2) == 2);
+  CHECK(CpuModel::count_pieces(128, 64, 5) == 5);
+  CHECK(CpuModel::count_pieces(128, 16, 5) == 8);
 }
 
 }  // namespace

@@ -64,8 +64,9 @@ const Registered<BackendKind> kRegistered(
      .most_threads = most_threads,
      .same_bits =
          [](std::size_t batch, int threads, int other_threads) {
-           return CpuModel::count_pieces(batch, std::size_t(threads)) ==
-                  CpuModel::count_pieces(batch, std::size_t(other_threads));
+           constexpr std::size_t kSamples = CpuModel::kMostSamples;  // for every network
+           return CpuModel::count_pieces(batch, kSamples, std::size_t(threads)) ==
+                  CpuModel::count_pieces(batch, kSamples, std::size_t(other_threads));
          }});
 
 }  // namespace

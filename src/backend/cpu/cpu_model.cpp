@@ -5,13 +5,29 @@
 #include <utility>
 
 #include "backend/cpu/precision.h"
+#include "nn/conv2d.h"
 
 namespace easgd::cpu {
-/// Long enough for vectors and products, short enough for the caches and for two threads. Only
-/// where there are more threads than such pieces do bits depend on their number.
-std::size_t CpuModel::count_pieces(std::size_t batch, std::size_t threads) {
-  constexpr std::size_t kSamples = 64;
-  return std::min(batch, std::max({std::size_t{1}, batch / kSamples, threads}));
+
+/// Few enough that what is between two layers stays in the cache. But every piece reads all weights,
+/// which pays if a channel has outputs enough, and in a convolution through the Fourier transform
+/// (see FftConv2d) samples are what vectors are made of.
+std::size_t CpuModel::samples_of_piece(const Network& network) {
+  constexpr std::size_t kFewest = 16, kOutputs = 1024, kCachedWeights = 1 << 14;
+  std::size_t samples = kFewest;
+  for (const Stage& stage : network.stages()) {
+    if (stage.slices.empty() || stage.slices[0].count <= kCachedWeights) continue;
+    const auto* conv = dynamic_cast<const Conv2d*>(stage.layer.get());
+    if (conv && conv->kernel > 3 && conv->stride == 1) return kMostSamples;
+    const std::size_t outputs = std::size_t(stage.output.height) * std::size_t(stage.output.width);
+    samples = std::max(samples, kOutputs / outputs);
+  }
+  return std::min(samples, kMostSamples);
+}
+
+/// Only where there are more threads than pieces of that size do bits depend on their number.
+std::size_t CpuModel::count_pieces(std::size_t batch, std::size_t samples, std::size_t threads) {
+  return std::min(batch, std::max({std::size_t{1}, batch / samples, threads}));
 }
 
 CpuModel::CpuModel(const Network& network, const ModelOptions& options, Crew& crew)
@@ -20,7 +36,7 @@ CpuModel::CpuModel(const Network& network, const ModelOptions& options, Crew& cr
       training_(options.training),
       crew_(crew) {
   check_precision(options.precision);
-  const std::size_t count = count_pieces(batch_, crew.threads());
+  const std::size_t count = count_pieces(batch_, samples_of_piece(network), crew.threads());
   const Cut cut{.pieces = count, .samples = (batch_ + count - 1) / count, .shared = shared_};
   translate_errors([&] {
     for (std::size_t i = 0; i < count; ++i) {

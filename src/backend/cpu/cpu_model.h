@@ -17,7 +17,9 @@ namespace easgd::cpu {
 
 class CpuModel final : public Model {
  public:
-  static std::size_t count_pieces(std::size_t batch, std::size_t threads);
+  static constexpr std::size_t kMostSamples = 64;  ///< of a piece, if there are pieces enough
+  static std::size_t samples_of_piece(const Network& network);
+  static std::size_t count_pieces(std::size_t batch, std::size_t samples, std::size_t threads);
 
   /// `crew` outlives the model.
   /// Throws: ConfigError for a precision or a layer the CPU does not have, DeviceError.
