@@ -15,8 +15,8 @@ struct ChannelBlocks {
   std::ptrdiff_t sample, block, pixel;
 };
 
-/// The transformed weights of a convolution, for all pieces of a batch. The work on them is in tasks,
-/// which any threads may do at once.
+/// The transformed weights of a convolution, for all pieces of a batch. The work on them is in
+/// tasks, which any threads may do at once.
 class WinogradWeights {
  public:
   virtual ~WinogradWeights();

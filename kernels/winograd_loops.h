@@ -1,5 +1,5 @@
-// The loops of kernels/winograd_conv2d.h, for kLanes channels side by side: whoever includes this says
-// how many, after all that is included here, and for which processor it compiles.
+// The loops of kernels/winograd_conv2d.h, for kLanes channels side by side: whoever includes this
+// says how many, has included all that is needed here, and says for which processor it compiles.
 //
 // Legend
 //
@@ -118,8 +118,8 @@ inline Operand as_operand(const Result& matrix) {
 
 enum class Of { kRows, kColumns };  // of the left operand
 
-/// kRows rows and kVectors blocks of columns of a product: out = or += a b, where a has its rows, or
-/// kOf its columns, taken as rows.
+/// kRows rows and kVectors blocks of columns of a product: out = or += a b, of the rows of a, or of
+/// its columns taken for rows.
 template <Of kOf, int kRows, int kVectors, bool kAdd>
 void multiply_some(const float* a, std::ptrdiff_t a_block, const float* b, std::ptrdiff_t b_block,
                    int depth, float* out, std::ptrdiff_t out_block) {
@@ -315,8 +315,8 @@ void Convolution::for_each_tile(const Block& block, const Function& f) const {
   }
 }
 
-/// The pixels that a tile touches, kSide x kSide of them from (row, column); some may lie outside of
-/// the image, height x width.
+/// The pixels that a tile touches, kSide x kSide of them from (row, column); some may lie outside
+/// of the image, height x width.
 template <int kSide>
 class Pixels {
  public:

@@ -25,7 +25,7 @@ kernels::Conv2dShape kernel_shape(const Workbench& bench, const Stage& stage) {
           stage.output.channels,      int(options.kernel), int(options.kernel), int(options.pad)};
 }
 
-/// Of values that lie in blocks of the kernel's lanes, or in one of all channels; nothing of others.
+/// Of values in blocks of the kernel's lanes, or in one of all channels; nothing of others.
 std::optional<kernels::ChannelBlocks> blocks_of(const memory::desc& desc) {
   const std::optional<Planes> planes = planes_of(desc);
   if (!planes || desc.data_type() != memory::data_type::f32) return std::nullopt;

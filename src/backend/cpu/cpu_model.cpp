@@ -9,9 +9,9 @@
 
 namespace easgd::cpu {
 
-/// Few enough that what is between two layers stays in the cache. But every piece reads all weights,
-/// which pays if a channel has outputs enough, and in a convolution through the Fourier transform
-/// (see FftConv2d) samples are what vectors are made of.
+/// Few enough that what is between two layers stays in the cache. But every piece reads all
+/// weights, which pays if a channel has outputs enough, and in a convolution through the Fourier
+/// transform (see FftConv2d) samples are what vectors are made of.
 std::size_t CpuModel::samples_of_piece(const Network& network) {
   constexpr std::size_t kFewest = 16, kOutputs = 1024, kCachedWeights = 1 << 14;
   std::size_t samples = kFewest;
