@@ -240,18 +240,18 @@ TEST_CASE("a run may go on with other threads where the bits stay the same") {
   };
   const std::string whole = folder / "whole", changed = folder / "changed";
   RunClient calm;
-  REQUIRE(train(small(settings(128, 1)), whole, calm).status() == RunStatus::done);
+  REQUIRE(train(small(settings(256, 1)), whole, calm).status() == RunStatus::done);
   Impatient hurried(2);
-  REQUIRE(train(small(settings(128, 1)), changed, hurried).status() == RunStatus::interrupted);
+  REQUIRE(train(small(settings(256, 1)), changed, hurried).status() == RunStatus::interrupted);
   REQUIRE(resume(load_config(changed + "/config.toml", {"workers.threads=2"}), changed, calm)
               .status() == RunStatus::done);
   CHECK(bytes_of(changed + "/center.safetensors") == bytes_of(whole + "/center.safetensors"));
   CHECK(evaluations_in(changed) == evaluations_in(whole));
 
-  // 64 samples are one piece for one thread, and two for two.
+  // 128 samples are one piece for one thread, and two for two.
   const std::string other = folder / "other";
   Impatient again(2);
-  REQUIRE(train(small(settings(64, 1)), other, again).status() == RunStatus::interrupted);
+  REQUIRE(train(small(settings(128, 1)), other, again).status() == RunStatus::interrupted);
   CHECK_THROWS_WITH_AS(
       resume(load_config(other + "/config.toml", {"workers.threads=2"}), other, calm),
       doctest::Contains("workers.threads: is 1 in the run that is to go on, 2 here"), KeyError);
