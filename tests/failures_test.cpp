@@ -523,6 +523,34 @@ TEST_CASE(
   }
 }
 
+TEST_CASE(
+    "in a fixed order no checkpoint made on the way has whoever was left behind begin again") {
+  for (const std::string name : {"eamsgd", "downpour", "easgd_gauss_seidel"}) {
+    for (const std::uint64_t step : {8, 9, 10, 11}) {
+      CAPTURE(name);
+      CAPTURE(step);
+      Bed bed(name);
+      bed.toy.order = bed.orders[1];
+      Standstill standstill(bed.toy, 1, step);
+      std::vector<Checkpoint> made;
+      const auto during = [&](Team& team) {
+        standstill.wait();
+        while (!team.is_waiting(0) || !team.is_waiting(2)) std::this_thread::yield();
+        team.request_stop();
+        while (!team.leave_behind(1, "stands still", &team.telemetry(1))) std::this_thread::yield();
+        while (!team.ended()) std::this_thread::yield();
+        if (auto checkpoint = team.take_checkpoint()) made.push_back(*std::move(checkpoint));
+        standstill.let_go();
+      };
+      const End end = run(bed.toy, {.checkpoint_every = 1, .during = during});
+      for (const Checkpoint& checkpoint : end.checkpoints) made.push_back(checkpoint);
+      std::erase_if(made, &Checkpoint::is_last);
+      CHECK(made.size() > 1);
+      for (const Checkpoint& checkpoint : made) CHECK_FALSE(Worker::begins_in(checkpoint, 1));
+    }
+  }
+}
+
 TEST_CASE("whoever was given up and comes back leaves nothing in later checkpoints") {
   for (const std::string name : {"eamsgd", "downpour", "easgd_gauss_seidel"}) {
     const std::size_t orders = Bed(name).orders.size();

@@ -175,7 +175,10 @@ bool Team::leave_behind(std::size_t worker, const std::string& why, const Worker
   const std::optional<NewLife>& began = life.begins ? life.begins : life.resumed;
   const NewLife next{failure.step, began ? began->in_vain : 0};
   const bool has_steps = failure.step < options_.schedule->steps(worker);
-  if (deposits_) deposits_->fail(worker, life.mailbox.mark());
+  if (deposits_) {
+    deposits_->spoil(worker);  // what is not whole yet is to have its replica, or not to be
+    deposits_->fail(worker, life.mailbox.mark());
+  }
   note_gone(life, failure.step,
             has_steps ? Worker::left_for(next) : Worker::left_by_gone(failure.step));
   report(failure, seconds());
