@@ -234,6 +234,45 @@ void Weights::transform(const float* weight, std::size_t task) {
   }
 }
 
+/// Where an activation lies. A tile's pixels begin `shift` rows and columns before its outputs.
+struct Image {
+  ChannelBlocks blocks;
+  int height, width, channels, shift;
+};
+
+/// The pixels that a tile touches, kSide x kSide of them; some may lie outside of the image.
+template <int kSide>
+class Pixels {
+ public:
+  /// Of a tile, by its row and column of tiles.
+  Pixels(const Image& image, int tile_row, int tile_column)
+      : row_(image.width * image.blocks.pixel), column_(image.blocks.pixel) {
+    const int row = tile_row * kTile - image.shift, column = tile_column * kTile - image.shift;
+    first_ = row * row_ + column * column_;
+    for (int i = 0; i < kSide; ++i) {
+      if (row + i >= 0 && row + i < image.height) rows_ |= 1u << i;
+      if (column + i >= 0 && column + i < image.width) columns_ |= 1u << i;
+    }
+  }
+  bool are_all_inside() const { return (rows_ & columns_) == (1u << kSide) - 1; }
+  bool is_inside(std::size_t i, std::size_t j) const { return rows_ >> i & columns_ >> j & 1; }
+  /// In a block of channels.
+  std::ptrdiff_t at(std::size_t i, std::size_t j) const {
+    return first_ + std::ptrdiff_t(i) * row_ + std::ptrdiff_t(j) * column_;
+  }
+
+ private:
+  std::ptrdiff_t row_, column_, first_ = 0;
+  unsigned rows_ = 0, columns_ = 0;
+};
+
+/// Calls f(is_inside), where is_inside(i, j) costs nothing if every pixel is.
+template <int kSide, class Function>
+inline void with_pixels(const Pixels<kSide>& pixels, const Function& f) {
+  if (pixels.are_all_inside()) return f([](std::size_t, std::size_t) { return true; });
+  f([&pixels](std::size_t i, std::size_t j) { return pixels.is_inside(i, j); });
+}
+
 class Convolution final : public WinogradConv2d {
  public:
   Convolution(const Conv2dShape& shape, const ChannelBlocks& x, const ChannelBlocks& y,
@@ -264,16 +303,17 @@ class Convolution final : public WinogradConv2d {
   template <class Function>
   void for_each_tile(const Block& block, const Function& f) const;
 
-  void take_inputs(const float* x, const Block& block, const Planes& v) const;
+  template <int kSide, class Transform>
+  void take(const Transform& f, const float* tensor, const Image& image, const Block& block,
+            const Planes& planes) const;
   void give_outputs(const Planes& m, const Block& block, const float* bias, float* y) const;
-  void take_output_gradients(const float* dy, const Block& block, const Planes& d) const;
   void clear_image(float* image) const;
   void give_input_gradients(const Planes& v, const Block& block, float* dx) const;
   void add_bias_gradients(const Planes& d, float* dbias) const;
   void give_weight_gradients(const float* du, float* dweight) const;
 
   Conv2dShape shape_;
-  ChannelBlocks x_, y_;
+  Image x_, y_;
   const Weights& weights_;
   int rows_, columns_;  // of tiles, in a sample
   int tiles_;           // of a block, at most
@@ -293,8 +333,8 @@ int tiles_of_block(const Conv2dShape& s, int all) {
 Convolution::Convolution(const Conv2dShape& s, const ChannelBlocks& x, const ChannelBlocks& y,
                          const Weights& weights)
     : shape_(s),
-      x_(x),
-      y_(y),
+      x_{x, s.height, s.width, s.in_channels, s.pad},
+      y_{y, s.out_height(), s.out_width(), s.out_channels, 0},
       weights_(weights),
       rows_((s.out_height() + kTile - 1) / kTile),
       columns_((s.out_width() + kTile - 1) / kTile),
@@ -315,52 +355,23 @@ void Convolution::for_each_tile(const Block& block, const Function& f) const {
   }
 }
 
-/// The pixels that a tile touches, kSide x kSide of them from (row, column); some may lie outside
-/// of the image, height x width.
-template <int kSide>
-class Pixels {
- public:
-  Pixels(const ChannelBlocks& blocks, int height, int width, int row, int column)
-      : row_(width * blocks.pixel), column_(blocks.pixel), first_(row * row_ + column * column_) {
-    for (int i = 0; i < kSide; ++i) {
-      if (row + i >= 0 && row + i < height) rows_ |= 1u << i;
-      if (column + i >= 0 && column + i < width) columns_ |= 1u << i;
-    }
-  }
-  bool are_all_inside() const { return (rows_ & columns_) == (1u << kSide) - 1; }
-  bool is_inside(std::size_t i, std::size_t j) const { return rows_ >> i & columns_ >> j & 1; }
-  /// In a block of channels.
-  std::ptrdiff_t at(std::size_t i, std::size_t j) const {
-    return first_ + std::ptrdiff_t(i) * row_ + std::ptrdiff_t(j) * column_;
-  }
-
- private:
-  std::ptrdiff_t row_, column_, first_;
-  unsigned rows_ = 0, columns_ = 0;
-};
-
-/// Calls f(is_inside), where is_inside(i, j) costs nothing if every pixel is.
-template <int kSide, class Function>
-inline void with_pixels(const Pixels<kSide>& pixels, const Function& f) {
-  if (pixels.are_all_inside()) return f([](std::size_t, std::size_t) { return true; });
-  f([&pixels](std::size_t i, std::size_t j) { return pixels.is_inside(i, j); });
-}
-
-void Convolution::take_inputs(const float* x, const Block& block, const Planes& v) const {
-  const Conv2dShape& s = shape_;
+/// Transforms the pixels that each tile of a block touches.
+template <int kSide, class Transform>
+void Convolution::take(const Transform& f, const float* tensor, const Image& image,
+                       const Block& block, const Planes& planes) const {
   for_each_tile(block, [&](int tile, int sample, int row, int column) {
-    const Pixels<kPatch> pixels(x_, s.height, s.width, row * kTile - s.pad, column * kTile - s.pad);
+    const Pixels<kSide> pixels(image, row, column);
     with_pixels(pixels, [&](const auto& is_inside) {
-      for (int b = 0; b < s.in_channels / kLanes; ++b) {
-        const float* from = x + sample * x_.sample + b * x_.block;
-        float* to = v.plane(0).at(tile, b * kLanes);
-        transform<kPatch, kPatch>(
-            input,
+      for (int b = 0; b < image.channels / kLanes; ++b) {
+        const float* from = tensor + sample * image.blocks.sample + b * image.blocks.block;
+        float* to = planes.plane(0).at(tile, b * kLanes);
+        transform<kSide, kPatch>(
+            f,
             [&](std::size_t i, std::size_t j) {
               return is_inside(i, j) ? load(from + pixels.at(i, j)) : Vec{};
             },
             [&](std::size_t i, std::size_t j, Vec value) {
-              store(to + std::ptrdiff_t(i * kPatch + j) * v.stride, value);
+              store(to + std::ptrdiff_t(i * kPatch + j) * planes.stride, value);
             });
       }
     });
@@ -369,13 +380,12 @@ void Convolution::take_inputs(const float* x, const Block& block, const Planes& 
 
 void Convolution::give_outputs(const Planes& m, const Block& block, const float* bias,
                                float* y) const {
-  const Conv2dShape& s = shape_;
   for_each_tile(block, [&](int tile, int sample, int row, int column) {
-    const Pixels<kTile> pixels(y_, s.out_height(), s.out_width(), row * kTile, column * kTile);
+    const Pixels<kTile> pixels(y_, row, column);
     with_pixels(pixels, [&](const auto& is_inside) {
-      for (int b = 0; b < s.out_channels / kLanes; ++b) {
+      for (int b = 0; b < y_.channels / kLanes; ++b) {
         const float* from = m.plane(0).at(tile, b * kLanes);
-        float* to = y + sample * y_.sample + b * y_.block;
+        float* to = y + sample * y_.blocks.sample + b * y_.blocks.block;
         const Vec added = bias ? load(bias + b * kLanes) : Vec{};
         transform<kPatch, kTile>(
             output,
@@ -390,38 +400,15 @@ void Convolution::give_outputs(const Planes& m, const Block& block, const float*
   });
 }
 
-void Convolution::take_output_gradients(const float* dy, const Block& block,
-                                        const Planes& d) const {
-  const Conv2dShape& s = shape_;
-  for_each_tile(block, [&](int tile, int sample, int row, int column) {
-    const Pixels<kTile> pixels(y_, s.out_height(), s.out_width(), row * kTile, column * kTile);
-    with_pixels(pixels, [&](const auto& is_inside) {
-      for (int b = 0; b < s.out_channels / kLanes; ++b) {
-        const float* from = dy + sample * y_.sample + b * y_.block;
-        float* to = d.plane(0).at(tile, b * kLanes);
-        transform<kTile, kPatch>(
-            output_gradient,
-            [&](std::size_t i, std::size_t j) {
-              return is_inside(i, j) ? load(from + pixels.at(i, j)) : Vec{};
-            },
-            [&](std::size_t i, std::size_t j, Vec value) {
-              store(to + std::ptrdiff_t(i * kPatch + j) * d.stride, value);
-            });
-      }
-    });
-  });
-}
-
 void Convolution::give_input_gradients(const Planes& v, const Block& block, float* dx) const {
-  const Conv2dShape& s = shape_;
   for_each_tile(block, [&](int tile, int sample, int row, int column) {
-    float* const image = dx + sample * x_.sample;
+    float* const image = dx + sample * x_.blocks.sample;
     if (row == 0 && column == 0) clear_image(image);  // the sample's first tile
-    const Pixels<kPatch> pixels(x_, s.height, s.width, row * kTile - s.pad, column * kTile - s.pad);
+    const Pixels<kPatch> pixels(x_, row, column);
     with_pixels(pixels, [&](const auto& is_inside) {
-      for (int b = 0; b < s.in_channels / kLanes; ++b) {
+      for (int b = 0; b < x_.channels / kLanes; ++b) {
         const float* from = v.plane(0).at(tile, b * kLanes);
-        float* to = image + b * x_.block;
+        float* to = image + b * x_.blocks.block;
         transform<kPatch, kPatch>(
             input_gradient,
             [&](std::size_t i, std::size_t j) {
@@ -438,9 +425,9 @@ void Convolution::give_input_gradients(const Planes& v, const Block& block, floa
 }
 
 void Convolution::clear_image(float* image) const {
-  for (int b = 0; b < shape_.in_channels / kLanes; ++b) {
-    for (int p = 0; p < shape_.height * shape_.width; ++p) {
-      store(image + b * x_.block + p * x_.pixel, Vec{});
+  for (int b = 0; b < x_.channels / kLanes; ++b) {
+    for (int p = 0; p < x_.height * x_.width; ++p) {
+      store(image + b * x_.blocks.block + p * x_.blocks.pixel, Vec{});
     }
   }
 }
@@ -472,7 +459,7 @@ void Convolution::forward(const float* x, const float* bias, float* y) const {
   float* const scratch = winograd_scratch(size(c) + size(k));
   for_each_block([&](const Block& block) {
     const Planes v = planes(scratch, block, c), m = planes(scratch + size(c), block, k);
-    take_inputs(x, block, v);
+    take<kPatch>(input, x, x_, block, v);
     for (int p = 0; p < kPlanes; ++p) {
       multiply<Of::kRows>(as_operand(v.plane(p)), weights_.to_y(p), m.plane(p));
     }
@@ -489,8 +476,8 @@ void Convolution::backward(const float* x, const float* dy, float* dx, float* dw
   if (dbias) std::fill_n(dbias, k, 0.0f);
   for_each_block([&](const Block& block) {
     const Planes v = planes(scratch, block, c), d = planes(scratch + size(c), block, k);
-    take_inputs(x, block, v);
-    take_output_gradients(dy, block, d);
+    take<kPatch>(input, x, x_, block, v);
+    take<kTile>(output_gradient, dy, y_, block, d);
     if (dbias) add_bias_gradients(d, dbias);
     for (int p = 0; p < kPlanes; ++p) {
       const Operand v_of_p = as_operand(v.plane(p)), d_of_p = as_operand(d.plane(p));

@@ -71,4 +71,12 @@ std::unique_ptr<CpuLayer> make_conv2d(const Workbench& bench, const Link& link) 
 const Registered<CpuLayerEntry> kRegistered(Conv2d().kind(), {make_conv2d, /*absorbs_relu=*/true});
 
 }  // namespace
+
+kernels::Conv2dShape kernel_shape(const Workbench& bench, const Stage& stage) {
+  const auto& options = dynamic_cast<const Conv2d&>(*stage.layer);
+  const Shape in = stage.input;
+  return {int(bench.options().batch), in.channels,         in.height,           in.width,
+          stage.output.channels,      int(options.kernel), int(options.kernel), int(options.pad)};
+}
+
 }  // namespace easgd::cpu

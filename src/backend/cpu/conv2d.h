@@ -5,8 +5,12 @@
 #include <memory>
 
 #include "backend/cpu/cpu_layer.h"
+#include "kernels/conv2d_shape.h"
 
 namespace easgd::cpu {
+
+/// Of a piece.
+kernels::Conv2dShape kernel_shape(const Workbench& bench, const Stage& stage);
 
 /// Through the Fourier transform, samples innermost: conv2d_fft.cpp.
 std::unique_ptr<CpuLayer> make_fft_conv2d(const Link& link);

@@ -11,19 +11,8 @@
 namespace easgd::cpu {
 namespace {
 
-kernels::Conv2dShape kernel_shape(const Workbench& bench, const Stage& stage) {
-  const auto& options = dynamic_cast<const Conv2d&>(*stage.layer);
-  const Shape in = stage.input;
-  return {int(bench.options().batch), in.channels,         in.height,           in.width,
-          stage.output.channels,      int(options.kernel), int(options.kernel), int(options.pad)};
-}
-
 memory::desc samples_innermost(const Workbench& bench, Shape shape) {
   return memory::desc(bench.dims(shape), memory::data_type::f32, memory::format_tag::chwn);
-}
-
-float* floats(const memory& m) {
-  return static_cast<float*>(m.get_data_handle());
 }
 
 /// The spectra of a layer's weights.

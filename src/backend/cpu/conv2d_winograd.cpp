@@ -18,13 +18,6 @@ const kernels::WinogradKernels& fastest() {
   return kernels::winograd_kernels()[0];
 }
 
-kernels::Conv2dShape kernel_shape(const Workbench& bench, const Stage& stage) {
-  const auto& options = dynamic_cast<const Conv2d&>(*stage.layer);
-  const Shape in = stage.input;
-  return {int(bench.options().batch), in.channels,         in.height,           in.width,
-          stage.output.channels,      int(options.kernel), int(options.kernel), int(options.pad)};
-}
-
 /// Of values in blocks of the kernel's lanes, or in one of all channels; nothing of others.
 std::optional<kernels::ChannelBlocks> blocks_of(const memory::desc& desc) {
   const std::optional<Planes> planes = planes_of(desc);
@@ -41,10 +34,6 @@ memory::desc channels_innermost(const memory::dims& dims, const memory::desc& gi
   const bool is_nhwc = planes_of(given) && planes_of(given)->layout == Tag::nhwc;
   const Tag blocks = fastest().lanes == 16 ? Tag::nChw16c : Tag::nChw8c;
   return memory::desc(dims, memory::data_type::f32, is_nhwc ? Tag::nhwc : blocks);
-}
-
-float* floats(const memory& m) {
-  return static_cast<float*>(m.get_data_handle());
 }
 
 /// The transformed weights of a layer.

@@ -19,6 +19,11 @@ void with_elements(const memory& m, const Function& f) {
   }
 }
 
+/// Of a memory that holds floats.
+inline float* floats(const memory& m) {
+  return static_cast<float*>(m.get_data_handle());
+}
+
 /// Elements in memory, a layout's padding included.
 inline std::size_t stored_elements(const memory::desc& desc) {
   return desc.get_size() / memory::data_type_size(desc.data_type());
