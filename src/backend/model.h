@@ -19,11 +19,12 @@ class Model {
   /// statistics [S] towards the batch's; an empty view if nobody wants them. A batch may be
   /// smaller than the compiled size only in `evaluate`.
   virtual void gradient(ConstView x, const Batch& batch, View g, View statistics) = 0;
-  /// Loss and hits only, with the state [P + S]: dropout off, running statistics used.
+  /// Loss and hits only, with the state [P + S]: dropout and label smoothing off, running
+  /// statistics used.
   virtual void evaluate(ConstView state, const Batch& batch) = 0;
   /// statistics [S] += weight (the batch's at x [P], dropout off - statistics). Nothing is tallied.
   virtual void observe(ConstView x, const Batch& batch, float weight, View statistics) = 0;
-  /// Loss and hits of the batches finished since the last call. Does not wait for those in flight;
+  /// Losses and hits of the batches finished since the last call. Does not wait for those in flight;
   /// after Backend::finish there are none.
   virtual Tally take_tally() = 0;
   /// Counts on from a tally that was taken: it is part of the next.
