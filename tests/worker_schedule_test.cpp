@@ -152,8 +152,9 @@ TEST_CASE("the rate is cut where the mean loss of a window is no lower than that
     CHECK(factor({2, 1.9, 1.8}) == 0.1);
     CHECK(factor({2, 1.9, 1.8, 1.7, 1.7}) == 0.1);  // there are two cuts
     CHECK(factor({2, nan, 1.99}) == 1);
-    CHECK(factor({2, nan, 1.99, 1.98}) == 0.2);
   }
+  CHECK(Watched(plateau(10, 0.1)).after({2, nan, 1.99, 1.98}, 10) == 1);  // a letter has both
+  CHECK(Watched(plateau(10, 0.1)).after({2, nan, 1.99, 1.98, 1.97}, 10) == 0.2);
   CHECK_FALSE(RateCuts(Schedule{}).is_on());
   CHECK_FALSE(RateCuts(Schedule{}).is_due(1000000));
 }

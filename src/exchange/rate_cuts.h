@@ -12,7 +12,8 @@ namespace easgd {
 
 /// Of one worker, by its own clock and its own losses. Its loss stands still if the mean over the
 /// last `window` steps is not at least the share `gain` below the mean over as many steps before;
-/// then the next of `cuts` is multiplied in. A mean that is not finite is compared with nothing.
+/// then the next of `cuts` is multiplied in. A mean that is not finite is compared with nothing,
+/// nor is the next one, for which letters have losses of before.
 /// Source: [EASGD15] section 5.2: cut by 5, then by 2, whenever the online predictive loss
 /// stagnates.
 class RateCuts {

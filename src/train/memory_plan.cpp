@@ -22,7 +22,7 @@ namespace {
 constexpr const char* kHost = "host";
 constexpr std::uint64_t kMiB = 1 << 20;
 /// Code, libraries, small objects: what a run of a tiny network takes (two Zen 4 cores, 2026-11).
-constexpr std::uint64_t kProgram = 56 * kMiB;
+constexpr std::uint64_t kProgram = 24 * kMiB;
 constexpr std::size_t kRing = 4;  // batches that a loader has at a time
 
 /// Counts what an object keeps.

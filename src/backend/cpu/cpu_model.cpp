@@ -66,10 +66,12 @@ std::size_t CpuModel::memory() const {
   return bytes;
 }
 
-/// Memory grows by the sample, but for what a piece has of the weights.
+/// Memory grows by the sample, but for what a piece has of the weights, and roundly: a piece that is
+/// not large is made.
 std::size_t CpuModel::predict_memory(const Network& network, const ModelOptions& options,
                                      int threads) {
-  constexpr std::size_t kFew = 8, kMore = 16;  // whole vectors of samples
+  constexpr std::size_t kFew = 8, kMore = 16;           // whole vectors of samples
+  constexpr std::size_t kLarge = std::size_t{1} << 29;  // bytes
   check_precision(options.precision);
   const std::size_t batch = options.batch;
   const std::size_t count = count_pieces(batch, samples_of_piece(network), std::size_t(threads));
@@ -85,14 +87,13 @@ std::size_t CpuModel::predict_memory(const Network& network, const ModelOptions&
     return piece.bytes();
   };
   return translate_errors([&] {
-    std::size_t bytes = 0;
-    if (samples <= kMore) {
-      bytes = count * bytes_of_piece(samples);
-    } else {
+    std::size_t of_piece = 0;
+    if (samples > kMore) {
       const std::size_t few = bytes_of_piece(kFew), more = bytes_of_piece(kMore);
-      const std::size_t of_sample = (more - few) / (kMore - kFew);
-      bytes = batch * of_sample + count * (more - kMore * of_sample);
+      of_piece = more + (samples - kMore) * (more - few) / (kMore - kFew);
     }
+    if (of_piece < kLarge) of_piece = bytes_of_piece(samples);
+    const std::size_t bytes = count * of_piece;
     const std::size_t gradients = options.training ? count - 1 : 0;
     return bytes + shared + gradients * network.parameter_count() * sizeof(float);
   });
