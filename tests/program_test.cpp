@@ -891,7 +891,7 @@ TEST_CASE("describe tells of devices that are not here all but what they would h
   CHECK(answer.text.find("\n351946 parameters") != std::string::npos);
   CHECK(answer.text.find("not known here: activations on cuda:97: no CUDA device") !=
         std::string::npos);
-  CHECK(answer.text.find("\n2 worker(s): 97 98; algorithm eamsgd") != std::string::npos);
+  CHECK(answer.text.find("\n2 worker(s): cuda:97 cuda:98; algorithm eamsgd") != std::string::npos);
 }
 
 TEST_CASE("describe tells the networks of the papers") {

@@ -234,7 +234,7 @@ TEST_CASE("a rate that is cut where the loss stands still is cut at the same ste
         name == "mdownpour" ? "algorithm.tau=1" : "algorithm.tau=3",
         "stop.steps=400",
         "algorithm.learning_rate=0.01",
-        "algorithm.schedule={kind=\"plateau\",window=70,gain=0.5,cuts=[0.5,0.1]}"};
+        "algorithm.schedule={kind=\"plateau\",window=70,gain=0.9,cuts=[0.5,0.1]}"};
     const std::string whole = folder / (name + "-whole"), pieces = folder / (name + "-pieces");
     RunClient calm;
     REQUIRE(train(small(sets), whole, calm).status() == RunStatus::done);

@@ -24,7 +24,7 @@ class Model {
   virtual void evaluate(ConstView state, const Batch& batch) = 0;
   /// statistics [S] += weight (the batch's at x [P], dropout off - statistics). Nothing is tallied.
   virtual void observe(ConstView x, const Batch& batch, float weight, View statistics) = 0;
-  /// Losses and hits of the batches finished since the last call. Does not wait for those in flight;
+  /// Loss and hits of the batches finished since the last call. Does not wait for those in flight;
   /// after Backend::finish there are none.
   virtual Tally take_tally() = 0;
   /// Counts on from a tally that was taken: it is part of the next.

@@ -31,6 +31,8 @@ FoundData find_data(const Config& config) {
     return {std::make_unique<Data>(config), ""};
   } catch (const DataError& e) {
     return {nullptr, e.what()};
+  } catch (const DeviceError& e) {  // no threads to read them
+    return {nullptr, e.what()};
   }
 }
 

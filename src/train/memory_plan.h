@@ -38,8 +38,8 @@ struct PlannedRun {
   bool asks_devices = true;  ///< makes a model on each kind of GPU, to learn what it takes
 };
 
-/// The most that the run holds at a time: with a checkpoint in the making, if it makes any. What
-/// others take that compute on the same machine is not in it.
+/// What the run holds when it holds much: with a checkpoint in the making, if it makes any. If one
+/// is still being written when the workers end, or the next one begins, there are two.
 MemoryPlan plan_memory(const PlannedRun& run);
 
 /// Throws: DeviceError, with the numbers, if the run would take more of the host's memory than is

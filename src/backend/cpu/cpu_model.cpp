@@ -66,8 +66,8 @@ std::size_t CpuModel::memory() const {
   return bytes;
 }
 
-/// Memory grows by the sample, but for what a piece has of the weights, and roundly: a piece that is
-/// not large is made.
+/// Memory grows by the sample, but for what a piece has of the weights; not evenly, so that a piece
+/// is made unless it is large.
 std::size_t CpuModel::predict_memory(const Network& network, const ModelOptions& options,
                                      int threads) {
   constexpr std::size_t kFew = 8, kMore = 16;           // whole vectors of samples
