@@ -39,7 +39,8 @@ struct RunFacts {
   const ElasticRates& rates;
   const Team& team;
   std::size_t train_size;  ///< samples of an epoch
-  double seconds;          ///< training time
+  int classes;
+  double seconds;  ///< training time
   const Environment& environment;
 };
 

@@ -125,6 +125,7 @@ RunSummary Run::summarise(const Team& team, RunStatus status, double seconds) co
                                          .rates = run_.schedule.elastic(),
                                          .team = team,
                                          .train_size = run_.data->train_size,
+                                         .classes = run_.network.classes(),
                                          .seconds = seconds,
                                          .environment = environment_},
                                         evaluations_.all(), status);
