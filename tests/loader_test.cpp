@@ -212,9 +212,9 @@ void check_windows(int pad) {
   CAPTURE(pad);
   const Numbered set(50);
   LoaderOptions options = with(16);
-  options.crop = 7;
-  options.pad = pad;
-  options.flip = true;
+  options.crop.side = 7;
+  options.crop.pad = pad;
+  options.crop.flip = true;
   options.worker = 3;
   options.workers = 4;
   options.normalisation = some_normalisation();
@@ -369,8 +369,8 @@ TEST_CASE("loader: a limit takes the first samples; a batch may be larger than t
 TEST_CASE("loader: the same bits whatever the threads do") {
   const Slow set(200);
   LoaderOptions options = with(32);
-  options.crop = 8;
-  options.flip = true;
+  options.crop.side = 8;
+  options.crop.flip = true;
   const Recorded expected = record(set, options, 30);
   SUBCASE("on plain threads") {
     options.spawn = spawn_on_threads;
@@ -412,8 +412,8 @@ TEST_CASE("loader: the same bits whatever the threads do") {
 TEST_CASE("loader: many at once, given up at any time") {
   const Numbered set(500);
   LoaderOptions options = with(16);
-  options.crop = 5;
-  options.flip = true;
+  options.crop.side = 5;
+  options.crop.flip = true;
   options.workers = 8;
   std::vector<Recorded> expected(8);
   for (std::uint32_t w = 0; w < 8; ++w) {
@@ -465,8 +465,8 @@ TEST_CASE("loader: what the set throws comes out of next, once it is asked for t
 TEST_CASE("loader: the same bits in however many parts, by however many threads") {
   const Slow set(200);
   LoaderOptions options = with(33);
-  options.crop = 8;
-  options.flip = true;
+  options.crop.side = 8;
+  options.crop.flip = true;
   const Recorded expected = record(set, options, 12);
   const std::size_t sample = 2 * 8 * 8 * sizeof(float);
   for (const std::size_t bytes : {std::size_t{1}, 2 * sample, 5 * sample, 32 * sample}) {
@@ -561,9 +561,9 @@ TEST_CASE(
     "loader: images of different sizes, of a thousand classes, each cut within its own sides") {
   const MixedSizes set(3000);
   LoaderOptions options = with(100);
-  options.crop = 7;
-  options.pad = 1;
-  options.flip = true;
+  options.crop.side = 7;
+  options.crop.pad = 1;
+  options.crop.flip = true;
   options.normalisation = some_normalisation();
   options.part_bytes = 4096;
   Loader loader(set, options);
@@ -593,7 +593,8 @@ TEST_CASE(
 
 TEST_CASE("evaluation: of images of different sizes the middle of each") {
   const MixedSizes set(40);
-  EvaluationLoader loader(set, {.batch = 15, .crop = 6, .normalisation = some_normalisation()});
+  EvaluationLoader loader(
+      set, {.batch = 15, .crop = {.side = 6}, .normalisation = some_normalisation()});
   REQUIRE(loader.batches() == 3);
   for (std::size_t image = 0; image < 40; ++image) {
     const Batch& batch = loader.at(image / 15);
@@ -607,22 +608,21 @@ TEST_CASE("evaluation: of images of different sizes the middle of each") {
 TEST_CASE("loader: images of different sizes need a crop that fits them") {
   const MixedSizes set(12);
   LoaderOptions options = with(12);
-  options.set = "pets";
-  options.pad = 2;  // black pixels are no part of an image
+  options.crop.pad = 2;  // black pixels are no part of an image
   CHECK(config_failure(set, options) ==
         "data.crop: the images have different sizes; expected the side of a square to cut out of "
         "each, as in data.crop = 224");
   CHECK_THROWS_AS(EvaluationLoader(set, {}), KeyError);
-  options.crop = MixedSizes::kLeast;
+  options.crop.side = MixedSizes::kLeast;
   CHECK(Loader(set, options).next(0).size() == 12);
-  options.crop = 9;
+  options.crop.side = 9;
   const char* message =
-      "pets: class0/0.png is 8x8, smaller than data.crop = 9; take it out of the set, or choose a "
-      "smaller crop";
+      "class0/0.png is 8x8, smaller than data.crop = 9; take it out of the set, choose a smaller "
+      "crop, or resize all images with data.resize";
   options.order = SampleOrder::sequential;
   Loader loader(set, options);
   CHECK_THROWS_WITH_AS(loader.next(0), message, DataError);
-  EvaluationLoader evaluation(set, {.crop = 9, .set = "pets"});
+  EvaluationLoader evaluation(set, {.crop = {.side = 9}});
   CHECK_THROWS_WITH_AS(evaluation.at(0), message, DataError);
 }
 
@@ -630,7 +630,7 @@ TEST_CASE("loader: wrong options say so") {
   const Numbered set(20);
   LoaderOptions options = with(4);
   SUBCASE("crop") {
-    options.crop = 10;
+    options.crop.side = 10;
     CHECK(config_failure(set, options) == "data.crop: 10 is larger than the images (9x11)");
   }
   SUBCASE("shards") {
@@ -663,7 +663,8 @@ TEST_CASE("loader: wrong options say so") {
 
 TEST_CASE("evaluation: the middle of every image in order, the last batch shorter") {
   const Numbered set(23);
-  EvaluationLoader loader(set, {.batch = 10, .crop = 6, .normalisation = some_normalisation()});
+  EvaluationLoader loader(
+      set, {.batch = 10, .crop = {.side = 6}, .normalisation = some_normalisation()});
   REQUIRE(loader.batches() == 3);
   CHECK(loader.samples() == 23);
   CHECK(loader.shape() == Shape{2, 6, 6});
@@ -687,7 +688,7 @@ TEST_CASE("a device that keeps the set crops the same images out of it") {
   for (std::size_t image = 0; image < set.size(); ++image) {
     for (std::size_t i = 0; i < kShape.size(); ++i) kept.push_back(pixel_of(image, i));
   }
-  LoaderOptions options{.batch = 7, .crop = 8, .pad = 2, .flip = true};
+  LoaderOptions options{.batch = 7, .crop = {.side = 8, .pad = 2, .flip = true}};
   options.normalisation = {{0.4f, 0.5f}, {0.2f, 0.3f}};
   Loader wanted(set, options);
   options.resident = true;

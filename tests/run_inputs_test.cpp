@@ -109,7 +109,7 @@ TEST_CASE("a network learns and is tested on images of different sizes, of a tho
   Config config = counted(true);
   const Data data(config);
   const Network network =
-      testing::make_network(cropped(data.split.train->shape(), 8), data.split.train->classes(),
+      testing::make_network(cropped(data.split.train->shape(), {.side = 8}), data.split.train->classes(),
                             "batchnorm; linear outputs=1000");
   CHECK(network.classes() == 1000);
   std::vector<float> state(network.state_count());
@@ -124,7 +124,7 @@ TEST_CASE("a network learns and is tested on images of different sizes, of a tho
 TEST_CASE("a test that is given up between two batches leaves nothing to the next one") {
   const Config config = counted(true);
   const Data data(config);
-  const Network network = testing::make_network(cropped(data.split.train->shape(), 8),
+  const Network network = testing::make_network(cropped(data.split.train->shape(), {.side = 8}),
                                                 data.split.train->classes(), "linear outputs=1000");
   std::vector<float> state(network.state_count());
   int batches_left = 1;

@@ -49,6 +49,7 @@ Candidate candidate_of(const fs::path& folder, const DatasetFiles& wanted) {
     candidate.points += best;
   }
   candidate.complete = candidate.points == 2 * wanted.files.size();
+  if (wanted.files.empty()) candidate.points = 1;  // any folder can be the set's
   return candidate;
 }
 
