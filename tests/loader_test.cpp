@@ -383,6 +383,10 @@ TEST_CASE("loader: the same bits whatever the threads do") {
   SUBCASE("again") {
     CHECK(record(set, options, 30) == expected);
   }
+  SUBCASE("with room for two batches") {
+    options.slots = 2;
+    CHECK(record(set, options, 30) == expected);
+  }
   SUBCASE("on one thread") {
     const tbb::global_control one(tbb::global_control::max_allowed_parallelism, 1);
     CHECK(record(set, options, 30) == expected);
@@ -602,6 +606,41 @@ TEST_CASE("evaluation: of images of different sizes the middle of each") {
     CHECK(batch.labels[image % 15] == int(37 * image % 1000));
     CHECK(is_window(batch.images.subspan(image % 15 * 72, 72), set, image,
                     {(height - 6) / 2, (width - 6) / 2, false}, loader.shape()));
+  }
+}
+
+TEST_CASE("evaluation: batches in any order, in parts, and again from the first") {
+  const Slow set(47);
+  for (const std::size_t slots : {2, 4}) {
+    EvaluationLoader loader(set, {.batch = 10, .slots = slots, .spawn = spawn_on_threads});
+    for (const std::size_t index : {0, 1, 2, 0, 1, 2, 3, 4, 0, 4, 3, 2}) {
+      const Batch& batch = loader.at(index);
+      REQUIRE(batch.size() == (index == 4 ? 7 : 10));
+      CHECK(batch.step == index);
+      for (std::size_t i = 0; i < batch.size(); ++i) {
+        CHECK(batch.labels[i] == int(10 * index + i));
+        CHECK(batch.images[i * kShape.size()] == float(pixel_of(10 * index + i, 0)) / 255);
+      }
+    }
+  }
+}
+
+TEST_CASE("loader: images in memory are resized, too") {
+  const Numbered set(40);
+  LoaderOptions options = with(40);
+  options.crop = {.side = 6, .kind = CropKind::resized, .least_area = 0.3};
+  Loader loader(set, options);
+  const Batch& batch = loader.next(0);
+  const Augmentation augmentation(set, {.crop = options.crop});
+  for (std::uint32_t i = 0; i < 40; ++i) {
+    const Framing framing =
+        augmentation.random(kShape, {42, kernels::Stream::augmentation, 0}, 0, i);
+    Scratch scratch, other;
+    const Image whole = set.image(std::size_t(batch.labels[i]), scratch);
+    const CutImage cut = cut_out(whole, {framing.region, 6, 6, {0, 0, 6, 6}}, other);
+    REQUIRE(cut.image.shape == Shape{2, 6, 6});
+    for (std::size_t k = 0; k < 72; ++k)
+      CHECK(batch.images[i * 72 + k] == doctest::Approx(cut.image.pixels[k] / 255.0));
   }
 }
 

@@ -89,6 +89,10 @@ void JpegReader::open(std::span<const std::uint8_t> bytes) {
   if (pixels > kMostPixels)
     throw DataError(fmt::format("{}x{} pixels: expected at most {} million", info_.image_height,
                                 info_.image_width, kMostPixels / 1'000'000));
+  constexpr std::size_t kMostInByte = 8 * 64;  // a block of 64 pixels takes a bit at least
+  if (pixels / kMostInByte > bytes.size())
+    throw DataError(fmt::format("{}x{} pixels in {} bytes: it has been cut short",
+                                info_.image_height, info_.image_width, bytes.size()));
   if (info_.jpeg_color_space == JCS_UNKNOWN)
     throw DataError(
         fmt::format("a JPEG picture of {} components: expected grey, colour, or the "

@@ -2,16 +2,16 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
+#include <tbb/global_control.h>
 #include <tbb/parallel_for.h>
 #include <tbb/parallel_pipeline.h>
 #include <tbb/task_arena.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
+#include <memory>
 #include <mutex>
-#include <numeric>
-#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -100,9 +100,17 @@ Packed packed(const PictureList& list, std::size_t index, const PackOptions& opt
   return result;
 }
 
-tbb::task_arena arena_of(const PackOptions& options) {
-  return tbb::task_arena(options.threads > 0 ? options.threads : int(usable_cores()));
-}
+/// The threads that pack, and TBB's leave to have so many.
+struct Crew {
+  explicit Crew(const PackOptions& options)
+      : size(options.threads > 0 ? options.threads : int(usable_cores())),
+        limit(tbb::global_control::max_allowed_parallelism, std::size_t(size)),
+        arena(size) {}
+
+  int size;
+  tbb::global_control limit;
+  tbb::task_arena arena;
+};
 
 /// A hash of all that decides on the records, but for the pictures themselves.
 std::uint64_t plan_of(const PictureFolder& source, const PackOptions& options) {
@@ -226,9 +234,10 @@ class HalfWriter {
 /// Pictures are packed side by side, and come to their file in the order of the list.
 void pack_half(const PictureList& list, HalfWriter& writer, const PackOptions& options,
                const std::function<void(const Packed&)>& added) {
-  const std::size_t ahead = 8 * std::size_t(arena_of(options).max_concurrency());
+  Crew crew(options);
+  const std::size_t ahead = 8 * std::size_t(crew.size);
   std::size_t next = writer.next();
-  arena_of(options).execute([&] {
+  crew.arena.execute([&] {
     tbb::parallel_pipeline(
         ahead,
         tbb::make_filter<void, std::size_t>(tbb::filter_mode::serial_in_order,
@@ -257,10 +266,11 @@ PackEstimate estimate_pack(const PictureFolder& source, const fs::path& to,
                            const PackOptions& options) {
   constexpr std::size_t kTried = 100;
   PackEstimate estimate;
+  Crew crew(options);
   for (const PictureList* list : {&source.train, &source.test}) {
     const std::size_t all = list->names.size(), tried = std::min(all, kTried);
     std::atomic<std::size_t> bytes{0};
-    arena_of(options).execute([&] {
+    crew.arena.execute([&] {
       tbb::parallel_for(std::size_t{0}, tried, [&](std::size_t i) {
         bytes += packed(*list, i * all / tried, options).bytes.size();
       });

@@ -57,9 +57,11 @@ void PngReader::open(std::span<const std::uint8_t> bytes) {
   height_ = png_get_image_height(png_, info_);
   width_ = png_get_image_width(png_, info_);
   is_interlaced_ = png_get_interlace_type(png_, info_) != PNG_INTERLACE_NONE;
-  if (std::size_t(height_) * width_ > kMostPixels)
-    throw DataError(fmt::format("{}x{} pixels: expected at most {} million", height_, width_,
-                                kMostPixels / 1'000'000));
+  constexpr std::size_t kMostInterlaced = kMostPixels / 5;  // they are all in memory
+  const std::size_t most = is_interlaced_ ? kMostInterlaced : kMostPixels;
+  if (std::size_t(height_) * width_ > most)
+    throw DataError(fmt::format("{}x{} pixels{}: expected at most {} million", height_, width_,
+                                is_interlaced_ ? ", interlaced" : "", most / 1'000'000));
   png_bytep exif = nullptr;
   std::uint32_t size = 0;
   if (png_get_eXIf_1(png_, info_, &size, &exif) == PNG_INFO_eXIf)
