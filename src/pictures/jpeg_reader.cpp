@@ -117,8 +117,8 @@ Shape JpegReader::shape() const {
 }
 
 int JpegReader::reduction(int most) const {
-  // Colours that are as coarse as that would become coarser than what is wanted.
-  const bool is_coarse = std::max(info_.max_h_samp_factor, info_.max_v_samp_factor) > 2;
+  // Colours that are coarser one way than the other stay so, and would be coarser than is wanted.
+  const bool is_coarse = info_.max_h_samp_factor != info_.max_v_samp_factor;
   int result = 8;
   while (result > std::max(is_coarse ? most / 2 : most, 1)) result /= 2;
   return result;
