@@ -36,7 +36,7 @@ struct Plane {
 
   static void mix(const ResampledAxis& columns, const float* line, std::uint8_t* to, std::size_t) {
     for (int x = 0; x < columns.size(); ++x) {
-      const float* from = line + (columns.start(x) - columns.begin());
+      const float* from = line + columns.start(x);
       const auto weights = columns.weights(x);
       float sum = 0.5f;
       for (int k = 0; k < columns.taps(); ++k) sum += weights[std::size_t(k)] * from[k];
@@ -45,24 +45,68 @@ struct Plane {
   }
 };
 
+typedef std::uint8_t SixteenBytes __attribute__((vector_size(16)));
+
+/// The sum of a pixel, kTaps being how many there are (0: that is known at run time).
+template <int kTaps>
+inline Four sum_of(const float* from, const float* weights, int taps) {
+  Four sum = {0.5f, 0.5f, 0.5f, 0.5f};
+  for (int k = 0; k < (kTaps ? kTaps : taps); ++k) {
+    Four pixel;
+    std::memcpy(&pixel, from + 3 * k, sizeof pixel);
+    sum += weights[k] * pixel;
+  }
+  return sum;
+}
+
+/// Four values, as levels.
+inline void store(Four values, std::uint8_t* to) {
+  const auto words = SixteenBytes(__builtin_convertvector(values, FourLevels));
+  const SixteenBytes lowest =
+      __builtin_shuffle(words, SixteenBytes{0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+  std::memcpy(to, &lowest, 4);
+}
+
+template <int kTaps>
+void mix_pixels(const ResampledAxis& columns, const float* line, std::uint8_t* to,
+                std::size_t plane) {
+  const int taps = columns.taps();
+  const float* weights = columns.weights(0).data();
+  const auto sum = [&](int x) {
+    return sum_of<kTaps>(line + 3 * columns.start(x), weights + x * taps, taps);
+  };
+  int x = 0;
+  for (; x + 4 <= columns.size(); x += 4) {
+    const Four a = sum(x), b = sum(x + 1), c = sum(x + 2), d = sum(x + 3);
+    const Four ac = __builtin_shuffle(a, c, FourLevels{0, 4, 1, 5});
+    const Four bd = __builtin_shuffle(b, d, FourLevels{0, 4, 1, 5});
+    const Four ac_blue = __builtin_shuffle(a, c, FourLevels{2, 6, 3, 7});
+    const Four bd_blue = __builtin_shuffle(b, d, FourLevels{2, 6, 3, 7});
+    store(__builtin_shuffle(ac, bd, FourLevels{0, 4, 1, 5}), to + x);
+    store(__builtin_shuffle(ac, bd, FourLevels{2, 6, 3, 7}), to + plane + x);
+    store(__builtin_shuffle(ac_blue, bd_blue, FourLevels{0, 4, 1, 5}), to + 2 * plane + x);
+  }
+  for (; x < columns.size(); ++x) {
+    const Four last = sum(x);
+    for (std::size_t c = 0; c < 3; ++c) to[c * plane + std::size_t(x)] = std::uint8_t(last[c]);
+  }
+}
+
 /// Along a line of pixels, whose channels go to planes of their own, `plane` bytes apart.
 struct Pixels {
   static constexpr int kBytes = 3;
 
   static void mix(const ResampledAxis& columns, const float* line, std::uint8_t* to,
                   std::size_t plane) {
-    for (int x = 0; x < columns.size(); ++x) {
-      const float* from = line + 3 * (columns.start(x) - columns.begin());
-      const float* weights = columns.weights(x).data();
-      Four sum = {0.5f, 0.5f, 0.5f, 0.5f};
-      for (int k = 0; k < columns.taps(); ++k) {
-        Four pixel;
-        std::memcpy(&pixel, from + 3 * k, sizeof pixel);
-        sum += weights[k] * pixel;
-      }
-      const FourLevels levels = __builtin_convertvector(sum, FourLevels);
-      for (int c = 0; c < 3; ++c)
-        to[std::size_t(c) * plane + std::size_t(x)] = std::uint8_t(levels[c]);
+    switch (columns.taps()) {
+      case 2:
+        return mix_pixels<2>(columns, line, to, plane);
+      case 3:
+        return mix_pixels<3>(columns, line, to, plane);
+      case 4:
+        return mix_pixels<4>(columns, line, to, plane);
+      default:
+        return mix_pixels<0>(columns, line, to, plane);
     }
   }
 };
@@ -78,7 +122,7 @@ void resample(const ResampledAxis& rows, const ResampledAxis& columns, const Nex
   std::vector<const std::uint8_t*> lines(std::size_t(taps), nullptr);  // those of the last row
   int next = rows.begin();
   for (int y = 0; y < rows.size(); ++y) {
-    for (; next < rows.start(y) + taps; ++next) {
+    for (; next < rows.begin() + rows.start(y) + taps; ++next) {
       std::rotate(lines.begin(), lines.begin() + 1, lines.end());
       lines.back() = line(next);
     }
@@ -107,7 +151,7 @@ ResampledAxis::ResampledAxis(const Stretch& stretch, int first, int wanted)
   float* weights = weights_.data();
   for (int i = 0; i < wanted; ++i, weights += taps_) {
     const int start = std::clamp(first_near(i), begin_, end_ - taps_);
-    starts_[std::size_t(i)] = start;
+    starts_[std::size_t(i)] = start - begin_;
     double sum = 0;
     const auto weight = [&](int k) {
       return std::max(0.0, 1 - std::abs(start + k - center(i)) / reach);

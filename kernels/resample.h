@@ -34,7 +34,7 @@ class ResampledAxis {
   int end() const { return end_; }
   /// How many neighbours every new pixel takes in, some of them with weight 0.
   int taps() const { return taps_; }
-  /// The first of them, at most end() - taps(), so that all are old pixels that have a weight.
+  /// The first of them, counted from begin(); all are old pixels that have a weight.
   int start(int i) const { return starts_[std::size_t(i)]; }
   std::span<const float> weights(int i) const {
     return std::span(weights_).subspan(std::size_t(i) * std::size_t(taps_), std::size_t(taps_));

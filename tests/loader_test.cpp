@@ -638,9 +638,14 @@ TEST_CASE("loader: images in memory are resized, too") {
     Scratch scratch, other;
     const Image whole = set.image(std::size_t(batch.labels[i]), scratch);
     const CutImage cut = cut_out(whole, {framing.region, 6, 6, {0, 0, 6, 6}}, other);
-    REQUIRE(cut.image.shape == Shape{2, 6, 6});
-    for (std::size_t k = 0; k < 72; ++k)
-      CHECK(batch.images[i * 72 + k] == doctest::Approx(cut.image.pixels[k] / 255.0));
+    const auto [channels, height, width] = cut.image.shape;
+    std::size_t k = i * 72;
+    for (int c = 0; c < channels; ++c)
+      for (int y = cut.top; y < cut.top + 6; ++y)
+        for (int x = cut.left; x < cut.left + 6; ++x)
+          CHECK(
+              batch.images[k++] ==
+              doctest::Approx(cut.image.pixels[std::size_t((c * height + y) * width + x)] / 255.0));
   }
 }
 
