@@ -1,4 +1,4 @@
-// What happens to an image between the data set and the network: resize, pad, crop, flip, normalise.
+// What happens to an image between set and network: resize, pad, crop, flip, normalise.
 #pragma once
 
 #include <functional>
