@@ -12,7 +12,7 @@ namespace easgd {
 namespace {
 
 constexpr const char* kName = "image_folder";
-const DatasetFiles kFiles{{}, {}};  // a folder whose names are its owner's
+const DatasetFiles kFiles{.folders = {}, .files = {}, .train = "train"};
 
 class ImageFolder final : public DatasetReader {
  public:

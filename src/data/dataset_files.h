@@ -24,6 +24,7 @@ struct DatasetFiles {
   std::string fetch{};                          ///< what tools/fetch calls it; empty: one's own
   std::vector<Lookalike> lookalikes{};
   std::vector<std::uintmax_t> sizes{};  ///< in bytes, of each file, if they are known
+  std::string train{};  ///< the folder of one half, if the names of files are their owner's
 };
 
 }  // namespace easgd
