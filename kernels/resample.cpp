@@ -12,7 +12,8 @@ namespace {
 typedef float Four __attribute__((vector_size(16)));
 typedef std::int32_t FourLevels __attribute__((vector_size(16)));
 
-/// to[i] = sum_k weights[k] lines[k][i]
+/// to[i] = sum_k weights[k] lines[k][i]. Products and sums are fused where this is said, so that the
+/// compiler has no choice: pixels and planes come to the same bits.
 void mix_lines(std::span<const float> weights, const std::uint8_t* const* lines, std::size_t count,
                float* to) {
   std::size_t k = weights.size() % 2 ? 1 : 2;
@@ -21,12 +22,14 @@ void mix_lines(std::span<const float> weights, const std::uint8_t* const* lines,
   if (k == 1) {
     for (std::size_t i = 0; i < count; ++i) to[i] = first * float(a[i]);
   } else {
-    for (std::size_t i = 0; i < count; ++i) to[i] = first * float(a[i]) + second * float(b[i]);
+    for (std::size_t i = 0; i < count; ++i)
+      to[i] = std::fma(first, float(a[i]), second * float(b[i]));
   }
   for (; k < weights.size(); k += 2) {
     const std::uint8_t *c = lines[k], *d = lines[k + 1];
     const float third = weights[k], fourth = weights[k + 1];
-    for (std::size_t i = 0; i < count; ++i) to[i] += third * float(c[i]) + fourth * float(d[i]);
+    for (std::size_t i = 0; i < count; ++i)
+      to[i] = std::fma(third, float(c[i]), std::fma(fourth, float(d[i]), to[i]));
   }
 }
 
@@ -39,7 +42,8 @@ struct Plane {
       const float* from = line + columns.start(x);
       const auto weights = columns.weights(x);
       float sum = 0.5f;
-      for (int k = 0; k < columns.taps(); ++k) sum += weights[std::size_t(k)] * from[k];
+      for (int k = 0; k < columns.taps(); ++k)
+        sum = std::fma(weights[std::size_t(k)], from[k], sum);
       to[x] = std::uint8_t(sum);
     }
   }

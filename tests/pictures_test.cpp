@@ -598,6 +598,7 @@ TEST_CASE(
   const DataSplit from_folder = read_folder(folder.string());
   for (const CropOptions& crop :
        {CropOptions{.side = 28, .flip = true},
+        {.side = 300, .kind = CropKind::resized, .least_area = 0.1},
         {.side = 32, .resize = 40, .pad = 3},
         {.side = 26, .flip = true, .kind = CropKind::resized, .least_area = 0.6}}) {
     const auto expected = samples_of(from_folder, crop);
