@@ -12,8 +12,10 @@ namespace {
 typedef float Four __attribute__((vector_size(16)));
 typedef std::int32_t FourLevels __attribute__((vector_size(16)));
 
-/// to[i] = sum_k weights[k] lines[k][i]. Which products and sums are fused is said here and not left
-/// to the compiler: pixels and planes come to the same bits.
+/// to[i] = sum_k weights[k] lines[k][i]
+///
+/// Which products and sums are fused is said here and not left to the compiler, so that pixels and
+/// planes come to the same bits.
 void mix_lines(std::span<const float> weights, const std::uint8_t* const* lines, std::size_t count,
                float* to) {
   std::size_t k = weights.size() % 2 ? 1 : 2;
