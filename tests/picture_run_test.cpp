@@ -109,12 +109,17 @@ TEST_CASE("photographs are learnt, tested again, gone on with and packed to the 
   CHECK(tested.text.find(
             fmt::format("test error {:.4f} %", 100 * summary["test_error"].get<double>())) !=
         std::string::npos);
-  // Cut short after 40 steps and gone on with.
+  const std::string center = bytes_of(run + "/center.safetensors");
   const std::string halves = photographs / "halves";
-  REQUIRE(program("train " + config + " --out " + halves +
-                  " --set checkpoint.every.versions=20 --set checkpoint.every.seconds=1e6")
+  REQUIRE(program("train " + config + " --pause-at steps=30 --out " + halves).code == 0);
+  CHECK(bytes_of(halves + "/center.safetensors") != center);
+  REQUIRE(program("train --resume " + halves).code == 0);
+  CHECK(bytes_of(halves + "/center.safetensors") == center);
+  const std::string replayed = photographs / "replayed";
+  REQUIRE(program("train " + run + "/config.toml --set center.order=replay --set center.replay=" +
+                  run + "/order.bin --out " + replayed)
               .code == 0);
-  CHECK(bytes_of(halves + "/center.safetensors") == bytes_of(run + "/center.safetensors"));
+  CHECK(summary_of(replayed)["test_loss"] == summary["test_loss"]);
   // The same from raw records.
   REQUIRE(program("pack " + photographs.path().string() + " " + packed + " --raw --side 0").code ==
           0);
