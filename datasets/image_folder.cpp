@@ -6,7 +6,7 @@
 
 #include "data/dataset_reader.h"
 #include "data/location.h"
-#include "pictures/picture_folder.h"
+#include "pictures/folder_set.h"
 
 namespace easgd {
 namespace {

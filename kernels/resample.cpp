@@ -69,7 +69,7 @@ inline Four sum_of(const float* from, const float* weights, int taps) {
 inline void store(Four values, std::uint8_t* to) {
   const auto words = SixteenBytes(__builtin_convertvector(values, FourLevels));
   const SixteenBytes lowest =
-      __builtin_shuffle(words, SixteenBytes{0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+      __builtin_shufflevector(words, words, 0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
   std::memcpy(to, &lowest, 4);
 }
 
@@ -84,13 +84,13 @@ void mix_pixels(const ResampledAxis& columns, const float* line, std::uint8_t* t
   int x = 0;
   for (; x + 4 <= columns.size(); x += 4) {
     const Four a = sum(x), b = sum(x + 1), c = sum(x + 2), d = sum(x + 3);
-    const Four ac = __builtin_shuffle(a, c, FourLevels{0, 4, 1, 5});
-    const Four bd = __builtin_shuffle(b, d, FourLevels{0, 4, 1, 5});
-    const Four ac_blue = __builtin_shuffle(a, c, FourLevels{2, 6, 3, 7});
-    const Four bd_blue = __builtin_shuffle(b, d, FourLevels{2, 6, 3, 7});
-    store(__builtin_shuffle(ac, bd, FourLevels{0, 4, 1, 5}), to + x);
-    store(__builtin_shuffle(ac, bd, FourLevels{2, 6, 3, 7}), to + plane + x);
-    store(__builtin_shuffle(ac_blue, bd_blue, FourLevels{0, 4, 1, 5}), to + 2 * plane + x);
+    const Four ac = __builtin_shufflevector(a, c, 0, 4, 1, 5);
+    const Four bd = __builtin_shufflevector(b, d, 0, 4, 1, 5);
+    const Four ac_blue = __builtin_shufflevector(a, c, 2, 6, 3, 7);
+    const Four bd_blue = __builtin_shufflevector(b, d, 2, 6, 3, 7);
+    store(__builtin_shufflevector(ac, bd, 0, 4, 1, 5), to + x);
+    store(__builtin_shufflevector(ac, bd, 2, 6, 3, 7), to + plane + x);
+    store(__builtin_shufflevector(ac_blue, bd_blue, 0, 4, 1, 5), to + 2 * plane + x);
   }
   for (; x < columns.size(); ++x) {
     const Four last = sum(x);

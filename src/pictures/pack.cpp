@@ -25,6 +25,7 @@
 #include "base/warning.h"
 #include "base/write_file.h"
 #include "pictures/decode.h"
+#include "pictures/folder_set.h"
 #include "pictures/jpeg_writer.h"
 #include "pictures/pack_index.h"
 #include "pictures/packed_set.h"

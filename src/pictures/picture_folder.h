@@ -3,13 +3,9 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "data/dataset.h"
-#include "data/dataset_reader.h"
 
 namespace easgd {
 
@@ -59,13 +55,5 @@ PictureFolder find_pictures(const std::filesystem::path& root, double holdout);
 /// Of all pictures below a folder, however it is divided.
 /// Throws: DataError if it cannot be read.
 std::uint64_t hash_of_names(const std::filesystem::path& root);
-
-/// The pictures of a list as a set; they are read when they are asked for.
-std::unique_ptr<Dataset> make_folder_set(PictureList list, OnBadImage on_bad);
-
-/// All bytes of a file that is to be a picture.
-/// Throws: DataError, without its name, if it cannot be read, or is no file.
-std::span<const std::uint8_t> read_picture(const std::filesystem::path& path,
-                                           std::vector<std::uint8_t>& memory);
 
 }  // namespace easgd

@@ -23,7 +23,7 @@
 #include "data/augmentation.h"
 #include "data/dataset_reader.h"
 #include "data/loader.h"
-#include "pictures/picture_folder.h"
+#include "pictures/folder_set.h"
 
 namespace {
 
