@@ -36,6 +36,7 @@ void declare(CLI::App& app, ExitCode& result) {
   easgd::declare_describe(app, result);
   easgd::declare_devices(app, result);
   easgd::declare_locate(app, result);
+  easgd::declare_pack(app, result);
   easgd::declare_stability(app, result);
   easgd::declare_fingerprint(app, result);
   easgd::declare_help(app, result);

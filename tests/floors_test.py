@@ -19,6 +19,8 @@ LIBRARIES = {
     "Eigen": r"Eigen/",
     "TBB": r"(oneapi/)?tbb/",
     "zlib": r"zlib\.h",
+    "libjpeg": r"j(peglib|error)\.h",
+    "libpng": r"png\.h",
     "oneDNN": r"(oneapi/dnnl/)?dnnl",
     "OpenMP": r"omp\.h",
     "CUDA": r"cuda",

@@ -212,9 +212,9 @@ void check_windows(int pad) {
   CAPTURE(pad);
   const Numbered set(50);
   LoaderOptions options = with(16);
-  options.crop = 7;
-  options.pad = pad;
-  options.flip = true;
+  options.crop.side = 7;
+  options.crop.pad = pad;
+  options.crop.flip = true;
   options.worker = 3;
   options.workers = 4;
   options.normalisation = some_normalisation();
@@ -369,8 +369,8 @@ TEST_CASE("loader: a limit takes the first samples; a batch may be larger than t
 TEST_CASE("loader: the same bits whatever the threads do") {
   const Slow set(200);
   LoaderOptions options = with(32);
-  options.crop = 8;
-  options.flip = true;
+  options.crop.side = 8;
+  options.crop.flip = true;
   const Recorded expected = record(set, options, 30);
   SUBCASE("on plain threads") {
     options.spawn = spawn_on_threads;
@@ -381,6 +381,10 @@ TEST_CASE("loader: the same bits whatever the threads do") {
     CHECK(record(set, options, 30) == expected);
   }
   SUBCASE("again") {
+    CHECK(record(set, options, 30) == expected);
+  }
+  SUBCASE("with room for two batches") {
+    options.slots = 2;
     CHECK(record(set, options, 30) == expected);
   }
   SUBCASE("on one thread") {
@@ -412,8 +416,8 @@ TEST_CASE("loader: the same bits whatever the threads do") {
 TEST_CASE("loader: many at once, given up at any time") {
   const Numbered set(500);
   LoaderOptions options = with(16);
-  options.crop = 5;
-  options.flip = true;
+  options.crop.side = 5;
+  options.crop.flip = true;
   options.workers = 8;
   std::vector<Recorded> expected(8);
   for (std::uint32_t w = 0; w < 8; ++w) {
@@ -465,8 +469,8 @@ TEST_CASE("loader: what the set throws comes out of next, once it is asked for t
 TEST_CASE("loader: the same bits in however many parts, by however many threads") {
   const Slow set(200);
   LoaderOptions options = with(33);
-  options.crop = 8;
-  options.flip = true;
+  options.crop.side = 8;
+  options.crop.flip = true;
   const Recorded expected = record(set, options, 12);
   const std::size_t sample = 2 * 8 * 8 * sizeof(float);
   for (const std::size_t bytes : {std::size_t{1}, 2 * sample, 5 * sample, 32 * sample}) {
@@ -561,9 +565,9 @@ TEST_CASE(
     "loader: images of different sizes, of a thousand classes, each cut within its own sides") {
   const MixedSizes set(3000);
   LoaderOptions options = with(100);
-  options.crop = 7;
-  options.pad = 1;
-  options.flip = true;
+  options.crop.side = 7;
+  options.crop.pad = 1;
+  options.crop.flip = true;
   options.normalisation = some_normalisation();
   options.part_bytes = 4096;
   Loader loader(set, options);
@@ -593,7 +597,8 @@ TEST_CASE(
 
 TEST_CASE("evaluation: of images of different sizes the middle of each") {
   const MixedSizes set(40);
-  EvaluationLoader loader(set, {.batch = 15, .crop = 6, .normalisation = some_normalisation()});
+  EvaluationLoader loader(
+      set, {.batch = 15, .crop = {.side = 6}, .normalisation = some_normalisation()});
   REQUIRE(loader.batches() == 3);
   for (std::size_t image = 0; image < 40; ++image) {
     const Batch& batch = loader.at(image / 15);
@@ -604,25 +609,64 @@ TEST_CASE("evaluation: of images of different sizes the middle of each") {
   }
 }
 
+TEST_CASE("evaluation: batches in any order, in parts, and again from the first") {
+  const Slow set(47);
+  for (const std::size_t slots : {2, 4}) {
+    EvaluationLoader loader(set, {.batch = 10, .slots = slots, .spawn = spawn_on_threads});
+    for (const std::size_t index : {0, 1, 2, 0, 1, 2, 3, 4, 0, 4, 3, 2}) {
+      const Batch& batch = loader.at(index);
+      REQUIRE(batch.size() == (index == 4 ? 7 : 10));
+      CHECK(batch.step == index);
+      for (std::size_t i = 0; i < batch.size(); ++i) {
+        CHECK(batch.labels[i] == int(10 * index + i));
+        CHECK(batch.images[i * kShape.size()] == float(pixel_of(10 * index + i, 0)) / 255);
+      }
+    }
+  }
+}
+
+TEST_CASE("loader: images in memory are resized, too") {
+  const Numbered set(40);
+  LoaderOptions options = with(40);
+  options.crop = {.side = 6, .kind = CropKind::resized, .least_area = 0.3};
+  Loader loader(set, options);
+  const Batch& batch = loader.next(0);
+  const Augmentation augmentation(set, {.crop = options.crop});
+  for (std::uint32_t i = 0; i < 40; ++i) {
+    const Framing framing =
+        augmentation.random(kShape, {42, kernels::Stream::augmentation, 0}, 0, i);
+    Scratch scratch, other;
+    const Image whole = set.image(std::size_t(batch.labels[i]), scratch);
+    const CutImage cut = cut_out(whole, {framing.region, 6, 6, {0, 0, 6, 6}}, other);
+    const auto [channels, height, width] = cut.image.shape;
+    std::size_t k = i * 72;
+    for (int c = 0; c < channels; ++c)
+      for (int y = cut.top; y < cut.top + 6; ++y)
+        for (int x = cut.left; x < cut.left + 6; ++x)
+          CHECK(
+              batch.images[k++] ==
+              doctest::Approx(cut.image.pixels[std::size_t((c * height + y) * width + x)] / 255.0));
+  }
+}
+
 TEST_CASE("loader: images of different sizes need a crop that fits them") {
   const MixedSizes set(12);
   LoaderOptions options = with(12);
-  options.set = "pets";
-  options.pad = 2;  // black pixels are no part of an image
+  options.crop.pad = 2;  // black pixels are no part of an image
   CHECK(config_failure(set, options) ==
         "data.crop: the images have different sizes; expected the side of a square to cut out of "
         "each, as in data.crop = 224");
   CHECK_THROWS_AS(EvaluationLoader(set, {}), KeyError);
-  options.crop = MixedSizes::kLeast;
+  options.crop.side = MixedSizes::kLeast;
   CHECK(Loader(set, options).next(0).size() == 12);
-  options.crop = 9;
+  options.crop.side = 9;
   const char* message =
-      "pets: class0/0.png is 8x8, smaller than data.crop = 9; take it out of the set, or choose a "
-      "smaller crop";
+      "class0/0.png is 8x8, smaller than data.crop = 9; take it out of the set, choose a smaller "
+      "crop, or resize all images with data.resize";
   options.order = SampleOrder::sequential;
   Loader loader(set, options);
   CHECK_THROWS_WITH_AS(loader.next(0), message, DataError);
-  EvaluationLoader evaluation(set, {.crop = 9, .set = "pets"});
+  EvaluationLoader evaluation(set, {.crop = {.side = 9}});
   CHECK_THROWS_WITH_AS(evaluation.at(0), message, DataError);
 }
 
@@ -630,7 +674,7 @@ TEST_CASE("loader: wrong options say so") {
   const Numbered set(20);
   LoaderOptions options = with(4);
   SUBCASE("crop") {
-    options.crop = 10;
+    options.crop.side = 10;
     CHECK(config_failure(set, options) == "data.crop: 10 is larger than the images (9x11)");
   }
   SUBCASE("shards") {
@@ -663,7 +707,8 @@ TEST_CASE("loader: wrong options say so") {
 
 TEST_CASE("evaluation: the middle of every image in order, the last batch shorter") {
   const Numbered set(23);
-  EvaluationLoader loader(set, {.batch = 10, .crop = 6, .normalisation = some_normalisation()});
+  EvaluationLoader loader(
+      set, {.batch = 10, .crop = {.side = 6}, .normalisation = some_normalisation()});
   REQUIRE(loader.batches() == 3);
   CHECK(loader.samples() == 23);
   CHECK(loader.shape() == Shape{2, 6, 6});
@@ -687,7 +732,7 @@ TEST_CASE("a device that keeps the set crops the same images out of it") {
   for (std::size_t image = 0; image < set.size(); ++image) {
     for (std::size_t i = 0; i < kShape.size(); ++i) kept.push_back(pixel_of(image, i));
   }
-  LoaderOptions options{.batch = 7, .crop = 8, .pad = 2, .flip = true};
+  LoaderOptions options{.batch = 7, .crop = {.side = 8, .pad = 2, .flip = true}};
   options.normalisation = {{0.4f, 0.5f}, {0.2f, 0.3f}};
   Loader wanted(set, options);
   options.resident = true;

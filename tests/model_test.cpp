@@ -309,8 +309,8 @@ TEST_CASE("model: a worker's step from batch to letter to reply allocates nothin
     const DataSplit split = read_dataset("synthetic", {"", 1});
     LoaderOptions options;
     options.batch = kFftBatch;
-    options.crop = 28;
-    options.flip = true;
+    options.crop.side = 28;
+    options.crop.flip = true;
     options.normalisation = {{0.5f, 0.5f, 0.5f}, {0.25f, 0.25f, 0.25f}};
     Loader loader(*split.train, options);
     const std::vector<float> x = random_parameters(network);

@@ -720,7 +720,7 @@ TEST_CASE("parity: steps on crops of a set that a device keeps are those on the 
   for (const char* precision : {"f32", "bf16"}) {
     for (const bool graphs : {false, true}) {
       const auto losses = [&](bool crops) {
-        LoaderOptions options{.batch = kBatch, .crop = 8, .pad = 2, .flip = true};
+        LoaderOptions options{.batch = kBatch, .crop = {.side = 8, .pad = 2, .flip = true}};
         options.normalisation = {{0.4f, 0.5f, 0.6f}, {0.2f, 0.3f, 0.4f}};
         options.spawn = [](const std::function<void()>& task) { task(); };
         options.resident = crops;

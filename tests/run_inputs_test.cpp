@@ -105,12 +105,29 @@ TEST_CASE("a mean that the set knows, or that is given, needs no image") {
   CHECK(measured.mean[0] == doctest::Approx(0.5).epsilon(0.1));
 }
 
+TEST_CASE("batches that are prepared stay within data.memory") {
+  Config config = counted(true);
+  config.workers.devices = {"cpu", "cpu"};
+  config.workers.batch = 1000;  // 2,020 of all are 0.986 MiB
+  const auto slots = [&](std::int64_t memory) {
+    config.data.memory = memory;
+    return batch_slots(config, {2, 0, 0});
+  };
+  CHECK(slots(100) == kBatchSlots);
+  CHECK(slots(3) == 3);
+  CHECK(slots(2) == 2);
+  CHECK_THROWS_WITH_AS(slots(1),
+                       "data.memory: 1 MiB do not hold 2 batches of each worker and of the "
+                       "evaluator; expected 2 or more, or smaller batches",
+                       KeyError);
+}
+
 TEST_CASE("a network learns and is tested on images of different sizes, of a thousand classes") {
   Config config = counted(true);
   const Data data(config);
   const Network network =
-      testing::make_network(cropped(data.split.train->shape(), 8), data.split.train->classes(),
-                            "batchnorm; linear outputs=1000");
+      testing::make_network(cropped(data.split.train->shape(), {.side = 8}),
+                            data.split.train->classes(), "batchnorm; linear outputs=1000");
   CHECK(network.classes() == 1000);
   std::vector<float> state(network.state_count());
   initialise(network, 1, state);
@@ -124,7 +141,7 @@ TEST_CASE("a network learns and is tested on images of different sizes, of a tho
 TEST_CASE("a test that is given up between two batches leaves nothing to the next one") {
   const Config config = counted(true);
   const Data data(config);
-  const Network network = testing::make_network(cropped(data.split.train->shape(), 8),
+  const Network network = testing::make_network(cropped(data.split.train->shape(), {.side = 8}),
                                                 data.split.train->classes(), "linear outputs=1000");
   std::vector<float> state(network.state_count());
   int batches_left = 1;

@@ -574,7 +574,7 @@ TEST_CASE("batches arrive whole, as images or cut on the device out of a set tha
   constexpr std::size_t kBatch = 5;
   constexpr std::uint64_t kSteps = 80;
   const ImageTable set = testing::image_table({3, 6, 7}, 30);
-  LoaderOptions options{.batch = kBatch, .crop = 5, .pad = 2, .flip = true, .limit = 27};
+  LoaderOptions options{.batch = kBatch, .crop = {.side = 5, .pad = 2, .flip = true}, .limit = 27};
   options.normalisation = {{0.4f, 0.5f, 0.6f}, {0.2f, 0.3f, 0.4f}};
   options.spawn = [](const std::function<void()>& task) { task(); };
   Loader wanted(set, options);

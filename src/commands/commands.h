@@ -38,6 +38,10 @@ void declare_devices(CLI::App& app, ExitCode& result);
 /// found.
 void declare_locate(CLI::App& app, ExitCode& result);
 
+/// easgd pack: pictures of a folder, put into a few large files; or, with --check, these looked at.
+/// The result is `data` if some are damaged.
+void declare_pack(CLI::App& app, ExitCode& result);
+
 /// easgd stability: the paper's and the thesis's analysis, in subcommands of its own.
 void declare_stability(CLI::App& app, ExitCode& result);
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
+#include <cstring>
 
 #include "base/error.h"
 
@@ -18,28 +20,41 @@ bool fits(Shape output, Shape image) {
   return output.height <= image.height && output.width <= image.width;
 }
 
+/// The values of levels, one after another or, with step -1, one before another.
+inline void look_up(const float* values, const std::uint8_t* levels, int count, float* to,
+                    int step) {
+  int i = 0;
+  for (; i + 8 <= count; i += 8) {
+    std::uint64_t eight;  // read at once: as far as the compiler knows, writing may change levels
+    std::memcpy(&eight, levels + i, sizeof eight);
+    for (int k = 0; k < 8; ++k) to[(i + k) * step] = values[eight >> 8 * k & 0xFF];
+  }
+  for (; i < count; ++i) to[i * step] = values[levels[i]];
+}
+
 }  // namespace
 
-Shape cropped(Shape image, int crop) {
-  const bool one_size = image.height > 0;
-  if (!one_size && crop == 0)
+Shape cropped(Shape image, const CropOptions& crop) {
+  const bool one_size = image.height > 0 && crop.resize == 0;
+  if (crop.side == 0 && (!one_size || crop.kind == CropKind::resized))
     throw KeyError("data.crop",
-                   "the images have different sizes; expected the side of a square to cut out of "
-                   "each, as in data.crop = 224");
-  if (crop == 0) return image;
-  const Shape output{image.channels, crop, crop};
-  if (one_size && !fits(output, image))
+                   fmt::format("{}; expected the side of a square to cut out of each, as in "
+                               "data.crop = 224",
+                               one_size ? "data.crop_kind = \"resized\" takes parts of all sizes"
+                                        : "the images have different sizes"));
+  if (crop.side == 0) return image;
+  const Shape output{image.channels, crop.side, crop.side};
+  if (crop.resize > 0 && crop.resize < crop.side)
+    throw KeyError("data.crop", fmt::format("{} is larger than data.resize = {}, the shorter side",
+                                            crop.side, crop.resize));
+  if (one_size && crop.kind == CropKind::window && !fits(output, image))
     throw KeyError("data.crop",
-                   fmt::format("{} is larger than the images ({})", crop, sides(image)));
+                   fmt::format("{} is larger than the images ({})", crop.side, sides(image)));
   return output;
 }
 
 Augmentation::Augmentation(const Dataset& set, const AugmentationOptions& options)
-    : set_(set),
-      name_(options.set),
-      output_(cropped(set.shape(), options.crop)),
-      pad_(options.pad),
-      flip_(options.flip) {
+    : set_(set), output_(cropped(set.shape(), options.crop)), crop_(options.crop) {
   const Normalisation& normalisation = options.normalisation;
   const std::size_t channels = normalisation.mean.size();
   const auto wanted = std::size_t(output_.channels);
@@ -56,30 +71,99 @@ Augmentation::Augmentation(const Dataset& set, const AugmentationOptions& option
   }
 }
 
-Image Augmentation::image(std::size_t index, Scratch& scratch) const {
-  const Image image = set_.image(index, scratch);
-  assert(image.shape.channels == output_.channels && image.pixels.size() == image.shape.size());
-  if (!fits(output_, image.shape))
-    throw DataError(
-        fmt::format("{}: {} is {}, smaller than data.crop = {}; take it out of the set, or choose "
-                    "a smaller crop",
-                    name_, set_.image_name(index), sides(image.shape), output_.height));
-  return image;
+/// An image whose shorter side is resized to `shorter`; 0: as it is.
+Framing Augmentation::framed(Shape image, int shorter) const {
+  Framing framing{{0, 0, image.height, image.width}, image.height, image.width, {}};
+  if (shorter == 0) return framing;
+  const std::int64_t least = std::min(image.height, image.width);
+  framing.height = int(std::int64_t(image.height) * shorter / least);
+  framing.width = int(std::int64_t(image.width) * shorter / least);
+  return framing;
 }
 
-Window Augmentation::center(Shape image) const {
-  return {(image.height - output_.height) / 2, (image.width - output_.width) / 2, false};
+Framing Augmentation::center(Shape image) const {
+  const bool as_usual = crop_.kind == CropKind::resized && crop_.resize == 0;
+  Framing framing = framed(image, as_usual ? (output_.height * 8 + 3) / 7 : crop_.resize);
+  framing.window = {(framing.height - output_.height) / 2, (framing.width - output_.width) / 2,
+                    false};
+  return framing;
 }
 
-Window Augmentation::random(Shape image, const kernels::Random& random, std::uint64_t step,
-                            std::uint32_t index) const {
+Framing Augmentation::random(Shape image, const kernels::Random& random, std::uint64_t step,
+                             std::uint32_t index) const {
+  if (crop_.kind == CropKind::resized) return part(image, random, step, index);
   const kernels::Random4 four = random.at(step, index);
-  const int rows = image.height - output_.height + 2 * pad_ + 1;
-  const int columns = image.width - output_.width + 2 * pad_ + 1;
-  return {static_cast<int>(four.below(0, rows)) - pad_,
-          static_cast<int>(four.below(1, columns)) - pad_, flip_ && (four.value[2] & 1)};
+  Framing framing = framed(image, crop_.resize);
+  const int rows = framing.height - output_.height + 2 * crop_.pad + 1;
+  const int columns = framing.width - output_.width + 2 * crop_.pad + 1;
+  framing.window = {static_cast<int>(four.below(0, rows)) - crop_.pad,
+                    static_cast<int>(four.below(1, columns)) - crop_.pad,
+                    crop_.flip && (four.value[2] & 1)};
+  return framing;
 }
 
+/// A part for a crop that resizes.
+Framing Augmentation::part(Shape image, const kernels::Random& random, std::uint64_t step,
+                           std::uint32_t index) const {
+  constexpr int kTries = 10;
+  constexpr std::uint32_t kNumbers = 16;  // of a sample: one for each try, the last for the mirror
+  constexpr double kWidest = 4.0 / 3;
+  const auto numbers = [&](std::uint32_t i) { return random.at(step, index * kNumbers + i); };
+  Framing framing{{}, output_.height, output_.width, {}};
+  framing.window.mirrored = crop_.flip && (numbers(kNumbers - 1).value[0] & 1);
+  const double area = double(image.height) * image.width;
+  for (int i = 0; i < kTries; ++i) {
+    const kernels::Random4 four = numbers(std::uint32_t(i));
+    const double wanted = area * (crop_.least_area + (1 - crop_.least_area) * four.uniform(0));
+    const double form = std::pow(kWidest, 2.0 * four.uniform(1) - 1);
+    const int height = int(std::lround(std::sqrt(wanted / form)));
+    const int width = int(std::lround(std::sqrt(wanted * form)));
+    if (height < 1 || width < 1 || height > image.height || width > image.width) continue;
+    framing.region = {int(four.below(2, std::uint32_t(image.height - height + 1))),
+                      int(four.below(3, std::uint32_t(image.width - width + 1))), height, width};
+    return framing;
+  }
+  const int height = std::min(image.height, int(std::lround(image.width * kWidest)));
+  const int width = std::min(image.width, int(std::lround(image.height * kWidest)));
+  framing.region = {(image.height - height) / 2, (image.width - width) / 2, height, width};
+  return framing;
+}
+
+void Augmentation::check(const Framing& framing) const {
+  const Shape framed{output_.channels, framing.height, framing.width};
+  if (fits(output_, framed)) return;
+  throw DataError(
+      fmt::format("is {}, smaller than data.crop = {}; take it out of the set, choose a smaller "
+                  "crop, or resize "
+                  "all images with data.resize",
+                  sides(framed), output_.height));
+}
+
+void Augmentation::apply(std::size_t index, const ChooseFraming& choose, Scratch& scratch,
+                         View to) const {
+  Framing framing;
+  Region part;
+  const CutImage cut = set_.cut(
+      index,
+      [&](Shape image) {
+        framing = choose(image);
+        check(framing);
+        const Window& window = framing.window;
+        const int top = std::max(window.top, 0), left = std::max(window.left, 0);
+        part = {top, left, std::min(window.top + output_.height, framing.height) - top,
+                std::min(window.left + output_.width, framing.width) - left};
+        return Cut{framing.region, framing.height, framing.width, part};
+      },
+      scratch);
+  assert(cut.image.shape.channels == output_.channels);
+  assert(cut.image.pixels.size() == cut.image.shape.size());
+  apply(cut.image,
+        {framing.window.top - part.top + cut.top, framing.window.left - part.left + cut.left,
+         framing.window.mirrored},
+        to);
+}
+
+/// Black over the edges of the image.
 void Augmentation::apply(const Image& image, Window window, View to) const {
   assert(to.size() == output_.size());
   const auto [channels, height, columns] = image.shape;
@@ -98,9 +182,9 @@ void Augmentation::apply(const Image& image, Window window, View to) const {
       if (line < 0 || line >= height) continue;
       const std::uint8_t* row = image.pixels.data() + (std::size_t(c) * height + line) * columns;
       if (window.mirrored)
-        for (int x = first; x < last; ++x) out[width - 1 - x] = level[row[window.left + x]];
+        look_up(level, row + window.left + first, last - first, out + width - 1 - first, -1);
       else
-        for (int x = first; x < last; ++x) out[x] = level[row[window.left + x]];
+        look_up(level, row + window.left + first, last - first, out + first, 1);
     }
   }
 }

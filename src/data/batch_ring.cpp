@@ -1,5 +1,6 @@
 #include "data/batch_ring.h"
 
+#include <algorithm>
 #include <thread>
 #include <utility>
 
@@ -8,8 +9,8 @@ namespace easgd {
 BatchRing::Slot::Slot(const BatchAssembly& assembly)
     : parts(assembly.parts()), memory(assembly.make_memory()), errors(assembly.parts()) {}
 
-BatchRing::BatchRing(std::unique_ptr<const BatchAssembly> assembly, Spawn spawn)
-    : assembly_(std::move(assembly)), spawn_(std::move(spawn)) {
+BatchRing::BatchRing(std::unique_ptr<const BatchAssembly> assembly, Spawn spawn, std::size_t slots)
+    : assembly_(std::move(assembly)), spawn_(std::move(spawn)), slots_(slots) {
   for (auto& slot : slots_) slot = std::make_unique<Slot>(*assembly_);
 }
 
@@ -24,6 +25,7 @@ void BatchRing::prepare(std::uint64_t step) {
   if (slot.step == step) return;
   empty(slot);
   slot.step = slot.memory.batch.step = step;
+  assembly_->begin(slot.memory);
   slot.parts.offer();
   for (std::size_t part = 0; part < slot.errors.size(); ++part) spawn_task(slot);
 }
@@ -62,7 +64,8 @@ void BatchRing::empty(Slot& slot) {
 }
 
 const Batch& BatchRing::next(std::uint64_t step) {
-  for (std::uint64_t s = step; s < step + kSlots; ++s) prepare(s);
+  const std::uint64_t end = std::min(step + slots_.size(), assembly_->batches());
+  for (std::uint64_t s = step; s < end; ++s) prepare(s);
   Slot& slot = slot_of(step);
   while (build_any(slot)) {
   }

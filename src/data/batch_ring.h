@@ -1,7 +1,6 @@
 // Batches that are built a few steps ahead, on other threads.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -16,14 +15,15 @@
 
 namespace easgd {
 
-/// Slot s % kSlots holds step s. A task is spawned for each part of a batch, and builds any part of
+/// Slot s % slots holds step s. A task is spawned for each part of a batch, and builds any part of
 /// that slot that nobody has begun. So does the step loop when it needs the batch: it waits only
 /// for parts that a task is in the middle of, never for a scheduler.
 ///
 /// Thread: belongs to the step loop of one worker.
 class BatchRing final : public BatchSource {
  public:
-  BatchRing(std::unique_ptr<const BatchAssembly> assembly, Spawn spawn);
+  /// `slots`: one for the batch in the hands of the step loop, the others for those ahead; not 0.
+  BatchRing(std::unique_ptr<const BatchAssembly> assembly, Spawn spawn, std::size_t slots);
   /// Waits for the tasks: those that come too late find nothing to build, but they have to have
   /// come.
   ~BatchRing() override;
@@ -33,8 +33,6 @@ class BatchRing final : public BatchSource {
   const Batch& next(std::uint64_t step) override;
 
  private:
-  static constexpr std::size_t kSlots = 4;  // one in the hands of the step loop, three ahead
-
   struct Slot {
     explicit Slot(const BatchAssembly& assembly);
 
@@ -44,7 +42,7 @@ class BatchRing final : public BatchSource {
     std::vector<std::exception_ptr> errors;  ///< what each part threw
   };
 
-  Slot& slot_of(std::uint64_t step) { return *slots_[step % kSlots]; }
+  Slot& slot_of(std::uint64_t step) { return *slots_[step % slots_.size()]; }
   void prepare(std::uint64_t step);
   void spawn_task(Slot& slot);
   bool build_any(Slot& slot) const;
@@ -52,7 +50,7 @@ class BatchRing final : public BatchSource {
 
   std::unique_ptr<const BatchAssembly> assembly_;
   Spawn spawn_;
-  std::array<std::unique_ptr<Slot>, kSlots> slots_;
+  std::vector<std::unique_ptr<Slot>> slots_;
   std::atomic<int> tasks_{0};  // that have been spawned and have not ended
 };
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/shape.h"
+#include "data/cut.h"
 #include "data/normalisation.h"
 
 namespace easgd {
@@ -18,6 +19,12 @@ namespace easgd {
 struct Image {
   Shape shape;
   std::span<const std::uint8_t> pixels;  ///< [C][H][W], 0..255
+};
+
+/// Pixels among which a wanted part lies: from (top, left) on.
+struct CutImage {
+  Image image;
+  int top = 0, left = 0;
 };
 
 /// Memory that a set decodes an image into. The set makes it as large as it needs.
@@ -35,14 +42,23 @@ class Dataset {
   virtual int label(std::size_t index) const = 0;
   /// Its pixels are in the set, or in `scratch` if the set has to decode first.
   virtual Image image(std::size_t index, Scratch& scratch) const = 0;
+  /// The part of an image that is chosen once its shape is known. A set that decodes need not
+  /// decode more; any other resizes its whole image if that is asked for.
+  virtual CutImage cut(std::size_t index, const ChooseCut& choose, Scratch& scratch) const;
 
   /// What messages call an image: "image 17", or the path of its file.
   virtual std::string image_name(std::size_t index) const;
   /// Mean and deviation, if they are known without reading all images.
   virtual std::optional<Normalisation> normalisation() const { return std::nullopt; }
+  /// How many images could not be decoded so far, so that others took their places.
+  virtual std::size_t bad_images() const { return 0; }
 
   bool has_one_size() const { return shape().height > 0; }
 };
+
+/// A cut of pixels that are there: those of the image itself, or resized ones, in `scratch`, where
+/// the image may lie, too.
+CutImage cut_out(const Image& whole, const Cut& cut, Scratch& scratch);
 
 /// How many samples of a set are used if there is a limit: the first `limit`; all, if that is 0 or
 /// more than there are.
@@ -55,6 +71,8 @@ struct DataSplit {
   std::unique_ptr<Dataset> test;
   /// Where it was found, for the log: a folder, or "built in".
   std::string source;
+  /// In the order of labels; empty if they have no names. Bytes as they were found.
+  std::vector<std::string> class_names = {};
 };
 
 /// An in-memory set: pixels [N][C][H][W] and labels [N]. What most readers return.

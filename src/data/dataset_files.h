@@ -19,10 +19,12 @@ struct Lookalike {
 struct DatasetFiles {
   std::vector<std::string> folders;             ///< names that people give the folder, best first
   std::vector<std::vector<std::string>> files;  ///< for each file the names that it may have, in
-                                                ///< which # stands for any number
+                                                ///< which # stands for any number; none: the names
+                                                ///< are its owner's
   std::string fetch{};                          ///< what tools/fetch calls it; empty: one's own
   std::vector<Lookalike> lookalikes{};
   std::vector<std::uintmax_t> sizes{};  ///< in bytes, of each file, if they are known
+  std::string train{};  ///< the folder of one half, if the names of files are their owner's
 };
 
 }  // namespace easgd

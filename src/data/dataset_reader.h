@@ -18,11 +18,18 @@
 
 namespace easgd {
 
+/// What comes of a picture that cannot be decoded.
+enum class OnBadImage {
+  skip,  ///< the next of its class takes its place
+  stop,  ///< it is an error
+};
+
 struct DatasetOptions {
   std::string dir = {};    ///< the set's own folder or its parent; empty: see data/location.h
   std::uint64_t seed = 1;  ///< of generated sets; files do not care
   /// Samples that will be used, see used_samples(): a generated set may end there.
   std::size_t training_limit = 0, test_limit = 0;
+  OnBadImage on_bad_image = OnBadImage::skip;
 };
 
 /// What is known of a set before it is read.
@@ -42,6 +49,10 @@ class DatasetReader {
   virtual std::optional<DatasetFacts> facts() const { return std::nullopt; }
   /// nullopt: it needs none.
   virtual std::optional<DatasetFiles> files() const { return std::nullopt; }
+  /// Of a set whose files are too many to be read for that: what tells it from others, wherever it
+  /// lies.
+  /// Throws: DataError if it is not found.
+  virtual std::string listing(const std::string& /*dir*/) const { return ""; }
   /// Throws: DataError if the files are not there or are not what they should be.
   virtual DataSplit read(const DatasetOptions& options) const = 0;
 };

@@ -43,6 +43,8 @@ fs::path find_file(const fs::path& folder, const std::vector<std::string>& names
 }
 
 void check_files(const fs::path& folder, const DatasetFiles& wanted) {
+  if (!wanted.train.empty() && !status_of(folder / wanted.train).is(fs::file_type::directory))
+    throw DataError(folder.string() + ": expected " + wanted.train + "/ in it");
   for (const auto& names : wanted.files) {
     std::error_code error;
     if (std::ranges::any_of(names, [&](const std::string& name) {

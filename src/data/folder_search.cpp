@@ -49,6 +49,10 @@ Candidate candidate_of(const fs::path& folder, const DatasetFiles& wanted) {
     candidate.points += best;
   }
   candidate.complete = candidate.points == 2 * wanted.files.size();
+  if (!wanted.train.empty()) {
+    candidate.points = 1;  // any folder can be the set's
+    candidate.complete = status_of(folder / wanted.train).is(fs::file_type::directory);
+  }
   return candidate;
 }
 

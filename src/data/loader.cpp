@@ -7,9 +7,9 @@
 namespace easgd {
 
 Loader::Loader(const Dataset& set, const LoaderOptions& options)
-    : Loader(std::make_unique<TrainingAssembly>(set, options), options.spawn) {}
+    : Loader(std::make_unique<TrainingAssembly>(set, options), options) {}
 
-Loader::Loader(std::unique_ptr<const TrainingAssembly> assembly, const Spawn& spawn)
-    : shape_(assembly->shape()), ring_(std::move(assembly), spawn) {}
+Loader::Loader(std::unique_ptr<const TrainingAssembly> assembly, const LoaderOptions& options)
+    : shape_(assembly->shape()), ring_(std::move(assembly), options.spawn, options.slots) {}
 
 }  // namespace easgd

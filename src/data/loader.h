@@ -27,7 +27,7 @@ class Loader final : public BatchSource {
   Shape shape() const { return shape_; }
 
  private:
-  Loader(std::unique_ptr<const TrainingAssembly> assembly, const Spawn& spawn);
+  Loader(std::unique_ptr<const TrainingAssembly> assembly, const LoaderOptions& options);
 
   Shape shape_;
   BatchRing ring_;

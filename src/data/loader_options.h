@@ -4,20 +4,21 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <string>
 
 #include "base/view.h"
+#include "data/augmentation.h"
 #include "data/normalisation.h"
 #include "data/sampling.h"
 #include "data/spawn.h"
 
 namespace easgd {
 
+/// Batches that a loader has memory for: one in use, the others ahead.
+constexpr std::size_t kBatchSlots = 4, kFewestBatchSlots = 2;
+
 struct LoaderOptions {
   std::size_t batch = 128;
-  int crop = 0;  ///< side of the square that is cut out at random; 0: the whole image
-  int pad = 0;   ///< black pixels on each side that it may reach into
-  bool flip = false;
+  CropOptions crop = {};
   Partition partition = Partition::whole;
   SampleOrder order = SampleOrder::shuffled;
   std::size_t limit = 0;  ///< see used_samples()
@@ -25,7 +26,6 @@ struct LoaderOptions {
   std::uint32_t worker = 0;
   std::uint32_t workers = 1;
   Normalisation normalisation = {};
-  std::string set = "the data set";  ///< its name, for messages
   /// Batches say how their images are cut out of the set, which a device keeps. Only for a set of
   /// images of one size.
   bool resident = false;
@@ -35,6 +35,7 @@ struct LoaderOptions {
   /// AVX2 core, some hundred times what a task costs: 128 images of CIFAR stay one part; of 224x224
   /// pixels, which have to be decoded as well, a part is three.
   std::size_t part_bytes = std::size_t{2} << 20;
+  std::size_t slots = kBatchSlots;
   /// Who prepares them. Tests put threads here that the thread sanitizer can see through.
   Spawn spawn = spawn_on_tbb;
 };

@@ -78,7 +78,8 @@ std::string remedies(const std::string& set, const DatasetFiles& wanted, const S
         away = "move " + found.candidates[i].folder.string() + " away and ";
     list.push_back(away + "run " + fetch_command(wanted, root.path));
   }
-  const std::string folder = wanted.fetch.empty()
+  const std::string folder = wanted.files.empty() ? "the folder that has its pictures"
+                             : wanted.fetch.empty()
                                  ? "the folder that holds " + wanted.files[0][0] + " and the like"
                              : by_option ? "another folder"
                                          : "its folder";

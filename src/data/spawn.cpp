@@ -3,6 +3,7 @@
 #include <tbb/task_arena.h>
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "base/usable_cores.h"
@@ -14,6 +15,11 @@ namespace easgd {
 void spawn_on_tbb(std::function<void()> task) {
   static tbb::task_arena arena(std::clamp(int(usable_cores()) / 4, 1, 8), 0);
   arena.enqueue(std::move(task));
+}
+
+Spawn spawn_on_arena(int threads) {
+  const auto arena = std::make_shared<tbb::task_arena>(threads, 0);
+  return [arena](std::function<void()> task) { arena->enqueue(std::move(task)); };
 }
 
 }  // namespace easgd

@@ -11,4 +11,7 @@ using Spawn = std::function<void(std::function<void()>)>;
 /// On a small TBB arena that all callers share.
 void spawn_on_tbb(std::function<void()> task);
 
+/// On a TBB arena of so many threads, which all copies of the result share.
+Spawn spawn_on_arena(int threads);
+
 }  // namespace easgd

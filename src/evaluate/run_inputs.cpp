@@ -2,19 +2,36 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "algorithms/statistics_policy.h"
 #include "base/error.h"
+#include "base/usable_cores.h"
 #include "data/augmentation.h"
 #include "nn/safetensors.h"
 
 namespace easgd {
 
-Data::Data(const Config& config, std::size_t other_threads)
+namespace {
+
+Spawn spawn_for(const DataSplit& split, std::size_t computing) {
+  if (split.train->has_one_size()) return spawn_on_tbb;  // nothing is decoded
+  const std::size_t cores = std::max<std::size_t>(usable_cores() - 1, 1);  // as DataThreads has
+  return spawn_on_arena(
+      int(std::max({cores / 4, cores - std::min(cores, computing), std::size_t{1}})));
+}
+
+}  // namespace
+
+Data::Data(const Config& config, std::size_t other_threads, std::size_t computing)
     : threads(other_threads),
       split(config.data.reader()->read({.dir = config.data.dir,
                                         .seed = std::uint64_t(config.seed),
                                         .training_limit = std::size_t(config.data.limit),
-                                        .test_limit = std::size_t(config.data.test_limit)})),
+                                        .test_limit = std::size_t(config.data.test_limit),
+                                        .on_bad_image = config.data.on_bad_image})),
+      spawn(spawn_for(split, computing)),
       train_size(used_samples(*split.train, std::size_t(config.data.limit))),
       test_size(used_samples(*split.test, std::size_t(config.data.test_limit))) {
   if (config.data.mean.empty()) {
@@ -27,7 +44,7 @@ Data::Data(const Config& config, std::size_t other_threads)
 }
 
 Network make_network(const Config& config, Shape image, int classes) {
-  return Network(cropped(image, int(config.data.crop)), classes, config.network.layers);
+  return Network(cropped(image, config.data.cropping()), classes, config.network.layers);
 }
 
 void check_batch(const char* key, std::int64_t batch, const Network& network) {
@@ -58,17 +75,35 @@ Buffer initial_state(const Config& config, const Network& network) {
   return state;
 }
 
+std::size_t batch_slots(const Config& config, Shape image) {
+  const auto bytes = [](double images, Shape shape) {
+    return images * double(shape.size()) * sizeof(float);
+  };
+  const std::size_t workers = config.workers.each_device().size();
+  const double of_all =
+      bytes(double(workers) * double(config.workers.batch) + double(config.evaluate.batch),
+            cropped(image, config.data.cropping()));
+  const double mebibyte = 1 << 20, fitting = double(config.data.memory) * mebibyte / of_all;
+  if (fitting < double(kFewestBatchSlots)) {
+    throw KeyError("data.memory",
+                   fmt::format("{} MiB do not hold {} batches of each worker and of the evaluator; "
+                               "expected {} or more, or smaller batches",
+                               config.data.memory, kFewestBatchSlots,
+                               std::int64_t(std::ceil(kFewestBatchSlots * of_all / mebibyte))));
+  }
+  return std::min(kBatchSlots, std::size_t(fitting));
+}
+
 LoaderOptions loader_options(const Config& config, const Data& data) {
   return {.batch = std::size_t(config.workers.batch),
-          .crop = int(config.data.crop),
-          .pad = int(config.data.pad),
-          .flip = config.data.flip,
+          .crop = config.data.cropping(),
           .partition = config.data.partition,
           .order = config.data.order,
           .limit = data.train_size,
           .seed = std::uint64_t(config.seed),
           .normalisation = data.normalisation,
-          .set = config.data.set};
+          .slots = batch_slots(config, data.split.train->shape()),
+          .spawn = data.spawn};
 }
 
 }  // namespace easgd

@@ -165,7 +165,10 @@ class Team {
   WorkerFailure failure_of_life(const Life& life, const std::string& why) const;
   std::optional<NewLife> life_after(const Life& life, WorkerFailure& failure) const;
   Sequel make_sequel(Life& life, WorkerFailure& failure);
-  bool stops_at_failure() const { return options_.policy.on_failure == OnFailure::stop; }
+  /// All workers have the same data: what one cannot read, the others cannot do without.
+  bool stops_at_failure() const {
+    return options_.policy.on_failure == OnFailure::stop || lacks_data_;
+  }
   void settle(Life& life, WorkerFailure& failure, const Sequel& sequel);
   void start(Life& life);
   bool start_heir(Life& heir);
@@ -191,6 +194,7 @@ class Team {
   mutable std::mutex end_;  // for who waits for it
   mutable std::condition_variable end_came_;
   FirstError bug_, making_error_, worker_error_, master_error_;
+  std::atomic<bool> lacks_data_{false};  // a worker has failed because of them
   std::thread master_thread_;
 };
 

@@ -114,7 +114,7 @@ void Team::note_gone(Life& life, std::uint64_t step, std::optional<SavedState> r
 
 /// In a catch block of the worker's thread.
 void Team::fail(Life& life, bool made) {
-  const std::string why = failure_of(std::current_exception()).message;
+  const auto [code, why] = failure_of(std::current_exception());
   const std::lock_guard lock(fate_);
   if (std::exchange(life.is_over, true)) {  // nobody wants to know why
     if (!life.is_given_up) life.mailbox.leave();
@@ -129,6 +129,7 @@ void Team::fail(Life& life, bool made) {
     return;
   }
   worker_error_.record();
+  if (code == ExitCode::data) lacks_data_ = true;
   const double now = seconds();  // of before the checkpoint, if it ends the run
   WorkerFailure failure = failure_of_life(life, why);
   const Sequel sequel = make_sequel(life, failure);
@@ -197,7 +198,8 @@ WorkerFailure Team::failure_of_life(const Life& life, const std::string& why) co
 /// The life that would follow a failure; nothing if the worker is to be gone.
 std::optional<NewLife> Team::life_after(const Life& life, WorkerFailure& failure) const {
   const bool has_steps = failure.step < options_.schedule->steps(life.worker);
-  if (options_.policy.on_failure != OnFailure::restart || !has_steps) return std::nullopt;
+  if (options_.policy.on_failure != OnFailure::restart || !has_steps || lacks_data_)
+    return std::nullopt;
   const std::optional<NewLife>& began = life.begins ? life.begins : life.resumed;
   const NewLife before = began.value_or(NewLife());
   const bool was_in_vain = began && life.telemetry.absorbed <= before.step;

@@ -32,19 +32,19 @@ double error_in(const std::filesystem::path& path) {
 
 }  // namespace
 
-BestFile::BestFile(RunFolder& folder, const Network& network, std::string config)
+BestFile::BestFile(RunFolder& folder, const Network& network,
+                   std::map<std::string, std::string> metadata)
     : folder_(folder),
       network_(network),
-      config_(std::move(config)),
+      metadata_(std::move(metadata)),
       lowest_(error_in(folder.file(kName))) {}
 
 void BestFile::offer(const Evaluation& evaluation, ConstView state) {
   const double error = evaluation.test.error();
   if (!(error < lowest_) || !std::isfinite(evaluation.test.mean_loss())) return;
-  const std::map<std::string, std::string> metadata = {
-      {"easgd.config", config_},
-      {"easgd.version", std::to_string(evaluation.version)},
-      {kError, fmt::format("{}", error)}};
+  auto metadata = metadata_;
+  metadata["easgd.version"] = std::to_string(evaluation.version);
+  metadata[kError] = fmt::format("{}", error);
   folder_.write(
       kName, [&](std::ostream& stream) { safetensors::write(stream, network_, state, metadata); });
   lowest_ = error;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 
 #include "base/view.h"
@@ -14,9 +15,10 @@ namespace easgd {
 /// Thread: the evaluator's, but for what makes it.
 class BestFile {
  public:
-  /// `config` as in CenterFile. Goes on with the file that an earlier part of the run has left.
+  /// `metadata` as in CenterFile. Goes on with the file that an earlier part of the run has left.
   /// Folder and network must outlive it.
-  BestFile(RunFolder& folder, const Network& network, std::string config);
+  BestFile(RunFolder& folder, const Network& network,
+           std::map<std::string, std::string> metadata);
 
   /// Writes the state [P + S] that was evaluated, if its error is the lowest so far and its loss is
   /// finite.
@@ -26,7 +28,7 @@ class BestFile {
  private:
   RunFolder& folder_;
   const Network& network_;
-  const std::string config_;
+  const std::map<std::string, std::string> metadata_;
   double lowest_;
 };
 

@@ -10,8 +10,9 @@ constexpr const char* kName = "center.safetensors";
 
 }  // namespace
 
-CenterFile::CenterFile(RunFolder& folder, const Network& network, std::string config)
-    : folder_(folder), network_(network), config_(std::move(config)) {}
+CenterFile::CenterFile(RunFolder& folder, const Network& network,
+                       std::map<std::string, std::string> metadata)
+    : folder_(folder), network_(network), metadata_(std::move(metadata)) {}
 
 void CenterFile::begin(ConstView state0) {
   const std::lock_guard lock(mutex_);
@@ -24,8 +25,8 @@ void CenterFile::save(ConstView state, std::uint64_t version) {
 }
 
 void CenterFile::write(ConstView state, std::uint64_t version) {
-  const std::map<std::string, std::string> metadata = {{"easgd.config", config_},
-                                                       {"easgd.version", std::to_string(version)}};
+  auto metadata = metadata_;
+  metadata["easgd.version"] = std::to_string(version);
   folder_.write(
       kName, [&](std::ostream& stream) { safetensors::write(stream, network_, state, metadata); });
   version_ = version;

@@ -15,9 +15,9 @@ namespace easgd {
 /// Thread: any.
 class CenterFile {
  public:
-  /// `config` is what `easgd evaluate` has to know, see dump_evaluation_config(). Folder and
-  /// network must outlive it.
-  CenterFile(RunFolder& folder, const Network& network, std::string config);
+  /// `metadata`: see center_metadata(). Folder and network must outlive it.
+  CenterFile(RunFolder& folder, const Network& network,
+             std::map<std::string, std::string> metadata);
 
   /// Writes the initial state [P + S], unless one of the run has been saved already.
   /// Throws: DataError.
@@ -34,7 +34,7 @@ class CenterFile {
 
   RunFolder& folder_;
   const Network& network_;
-  const std::string config_;
+  const std::map<std::string, std::string> metadata_;
   mutable std::mutex mutex_;
   std::optional<std::uint64_t> version_;
 };

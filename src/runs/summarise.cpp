@@ -83,6 +83,7 @@ RunSummary summarise(const RunFacts& facts, const std::vector<Evaluation>& evalu
   s.exchanges = totals.exchanges;
   s.refused_letters = totals.refused;
   s.restarts = facts.team.restarts();
+  s.bad_images = facts.bad_images;
   if (totals.run_seconds > 0) {
     s.exchange_wait_fraction = totals.exchange_seconds / totals.run_seconds;
     s.data_wait_fraction = totals.data_seconds / totals.run_seconds;

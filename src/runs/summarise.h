@@ -40,7 +40,8 @@ struct RunFacts {
   const Team& team;
   std::size_t train_size;  ///< samples of an epoch
   int classes;
-  double seconds;  ///< training time
+  std::size_t bad_images;  ///< of both halves of the set
+  double seconds;          ///< training time
   const Environment& environment;
 };
 

@@ -36,6 +36,10 @@ std::string conclusion(const RunSummary& s) {
     line += fmt::format(", {} letter{} refused for not being finite (a lower learning rate?)",
                         s.refused_letters, s.refused_letters == 1 ? "" : "s");
   }
+  if (s.bad_images > 0) {
+    line += fmt::format(", {} bad picture{} passed over", s.bad_images,
+                        s.bad_images == 1 ? "" : "s");
+  }
   if (s.restarts > 0) {
     line += fmt::format(", workers began again {} time{}", s.restarts, s.restarts == 1 ? "" : "s");
   }

@@ -50,6 +50,7 @@ struct RunSummary {
   std::map<std::string, double> time_to_error;  ///< "0.25" -> seconds
   std::uint64_t exchanges = 0, refused_letters = 0;
   std::uint64_t restarts = 0;  ///< of workers that had failed
+  std::uint64_t bad_images = 0;  ///< that could not be decoded
   double exchange_wait_fraction = 0, data_wait_fraction = 0;
   RunStatus status = RunStatus::done;
   std::optional<std::string> paused_at = {};    ///< "epochs=3"; of a run that is paused
@@ -85,6 +86,7 @@ struct RunSummary {
     k("exchanges", exchanges);
     k("refused_letters", refused_letters);
     k("restarts", restarts);
+    k("bad_images", bad_images);
     k("exchange_wait_fraction", exchange_wait_fraction);
     k("data_wait_fraction", data_wait_fraction);
     k("status", status);

@@ -4,6 +4,8 @@
 #include "algorithms/algorithm.h"
 #include "algorithms/statistics_policy.h"
 #include "config/choice.h"
+#include "data/augmentation.h"
+#include "data/dataset_reader.h"
 #include "data/sampling.h"
 
 namespace easgd {
@@ -38,6 +40,18 @@ template <>
 struct config::Names<Partition> {
   static constexpr Name<Partition> all[] = {
       {"whole", Partition::whole}, {"shard", Partition::shard}, {"chunks", Partition::chunks}};
+};
+
+template <>
+struct config::Names<CropKind> {
+  static constexpr Name<CropKind> all[] = {{"window", CropKind::window},
+                                           {"resized", CropKind::resized}};
+};
+
+template <>
+struct config::Names<OnBadImage> {
+  static constexpr Name<OnBadImage> all[] = {{"skip", OnBadImage::skip},
+                                             {"stop", OnBadImage::stop}};
 };
 
 template <>

@@ -19,12 +19,21 @@ void DataConfig::fields(config::Fields& f) {
       "its folder or its parent, relative to the current folder; empty: $EASGD_DATA, else data/");
   f.integer("crop", crop, {0, kLongestSide},
             "side of the crop, random in training, center in evaluation; 0 = none");
+  config::choice(f, "crop_kind", crop_kind,
+                 "what is cut at random: a window, or a part of any size, which is resized");
+  f.number("crop_area", crop_area, {1e-3, 1}, "least share of the image that a resized part has");
+  f.integer("resize", resize, {0, kLongestSide},
+            "resize the shorter side of images to this before they are cropped; 0 = do not");
   f.integer("pad", pad, {0, kLongestSide},
             "black pixels on each side that a random crop may reach into");
   f.flag("flip", flip, "mirror every second training image, at random");
   f.flag("resident", resident,
          "GPUs keep the training set, as bytes, if it takes at most a quarter of their free "
          "memory");
+  config::choice(f, "on_bad_image", on_bad_image,
+                 "of a picture that cannot be decoded: take the next of its class, or stop");
+  f.integer("memory", memory, {1, 1e7},
+            "MiB that batches ahead of the workers may take, all together");
   config::choice(f, "partition", partition,
                  "what a worker samples: the whole set, its share, or chunks as in the paper");
   config::choice(f, "order", order, "order of the samples in a pass");
@@ -35,6 +44,15 @@ void DataConfig::fields(config::Fields& f) {
   f.numbers("deviation", deviation, {kLeastDeviation, 1e3},
             "then divided by, a value per channel; empty: the training set's");
   dataset_fields(f, *this);
+}
+
+CropOptions DataConfig::cropping() const {
+  return {.side = int(crop),
+          .resize = int(resize),
+          .pad = int(pad),
+          .flip = flip,
+          .kind = crop_kind,
+          .least_area = crop_area};
 }
 
 std::shared_ptr<const DatasetReader> DataConfig::reader() const {

@@ -11,6 +11,7 @@
 #include "algorithms/algorithm.h"
 #include "config/fields.h"
 #include "config/reader.h"
+#include "data/augmentation.h"
 #include "data/dataset_reader.h"
 #include "nn/layer.h"
 #include "settings/choices.h"
@@ -22,8 +23,13 @@ struct DataConfig {
   std::string set = "cifar10";
   std::string dir;
   std::int64_t crop = 0;
+  CropKind crop_kind = CropKind::window;
+  double crop_area = CropOptions().least_area;
+  std::int64_t resize = 0;
   std::int64_t pad = 0;
   bool flip = false;
+  OnBadImage on_bad_image = OnBadImage::skip;
+  std::int64_t memory = 4096;
   bool resident = true;
   Partition partition = Partition::whole;
   SampleOrder order = SampleOrder::shuffled;
@@ -35,6 +41,7 @@ struct DataConfig {
   std::shared_ptr<DatasetReader> own;  ///< with the keys of one set alone; null: their defaults
 
   void fields(config::Fields& f);
+  CropOptions cropping() const;
   /// The reader of `set`, with the set's own keys.
   std::shared_ptr<const DatasetReader> reader() const;
 };

@@ -167,6 +167,18 @@ void check_dataset(const Config& config) {
   report(config.data.set, found);
 }
 
+void check_crop(const DataConfig& data) {
+  const bool resized = data.crop_kind == CropKind::resized;
+  if (resized && data.pad > 0) {
+    throw KeyError("data.pad", "is of windows; expected 0 where data.crop_kind is \"resized\"");
+  }
+  if (!resized && data.crop_area != CropOptions().least_area) {
+    throw KeyError("data.crop_area",
+                   "is of parts that are resized; expected data.crop_kind = "
+                   "\"resized\" beside it");
+  }
+}
+
 void check_profile(const ProfileConfig& profile) {
   const std::vector<double>& steps = profile.steps;
   if (steps.empty()) return;
@@ -265,6 +277,7 @@ void check(const Config& config) {
   check_name(config.name);
   check_path("data.dir", config.data.dir);
   check_dataset(config);
+  check_crop(config.data);
   check_path("network.init", config.network.init);
   check_path("center.replay", config.center.replay);
   report(config.algorithm.name, mistakes_of_algorithm(config));

@@ -48,6 +48,7 @@ std::string dump_config(Config config) {
 std::string dump_replay_config(Config config, bool recomputes) {
   config.name.clear();
   config.data.dir.clear();
+  config.data.memory = DataConfig().memory;
   config.workers.devices.clear();
   config.center = {};
   config.stop.seconds.reset();
@@ -73,6 +74,8 @@ std::string dump_evaluation_config(Config config) {
   DataConfig data;
   data.set = config.data.set;
   data.crop = config.data.crop;
+  data.crop_kind = config.data.crop_kind;
+  data.resize = config.data.resize;
   data.test_limit = config.data.test_limit;
   data.mean = config.data.mean;
   data.deviation = config.data.deviation;

@@ -35,6 +35,14 @@ std::size_t count_threads(const Config& config, const std::vector<Placement>& wo
   return count + std::size_t(place_evaluation(config.workers, config.evaluate).options.threads);
 }
 
+/// Threads of those that compute on the CPU.
+std::size_t count_computing(const std::vector<Placement>& workers) {
+  std::size_t count = 0;
+  for (const Placement& worker : workers)
+    if (worker.kind == "cpu") count += std::size_t(worker.options.threads);
+  return count;
+}
+
 void record_normalisation(DataConfig& config, const Normalisation& found) {
   config.mean.assign(found.mean.begin(), found.mean.end());
   config.deviation.assign(found.deviation.begin(), found.deviation.end());
@@ -72,7 +80,8 @@ ResolvedRun resolve(Config config) {
   std::string identity = identity_with(config, workers.placements);
   CenterPlacement center = place_center(config, workers.placements);
   record_threads(config, workers.placements);
-  auto data = std::make_unique<Data>(config, count_threads(config, workers.placements, center));
+  auto data = std::make_unique<Data>(config, count_threads(config, workers.placements, center),
+                                     count_computing(workers.placements));
   if (config.data.mean.empty()) record_normalisation(config.data, data->normalisation);
   Network network = network_of(config, *data);
   check_fits({.config = config,
@@ -87,6 +96,7 @@ ResolvedRun resolve(Config config) {
   config.workers.devices = names_of(workers.placements);
   config.center.place = center.name;
   check_reads_back(config);
+  batch_slots(config, data->split.train->shape());  // before anybody needs them
   std::vector<std::string> warnings = {std::move(folder_warning), workers.remark, center.remark};
   std::erase(warnings, "");
   std::string replay_config = dump_replay_config(config, recomputes_statistics(config, network));

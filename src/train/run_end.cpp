@@ -126,6 +126,8 @@ RunSummary Run::summarise(const Team& team, RunStatus status, double seconds) co
                                          .team = team,
                                          .train_size = run_.data->train_size,
                                          .classes = run_.network.classes(),
+                                         .bad_images = run_.data->split.train->bad_images() +
+                                                       run_.data->split.test->bad_images(),
                                          .seconds = seconds,
                                          .environment = environment_},
                                         evaluations_.all(), status);

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/stray_threads.h"
 #include "exchange/make_order.h"
+#include "runs/center_metadata.h"
 #include "settings/dump.h"
 #include "train/run.h"
 
@@ -30,8 +31,10 @@ Run::Run(ResolvedRun resolved, RunPlace place, RunClient& client)
       folder_(begin_folder(place_, run_.config.name, client)),
       resumed_(find_checkpoint(place_, folder_, run_.config, client)),
       journal_(run_.config, folder_, client),
-      center_file_(folder_, run_.network, dump_evaluation_config(run_.config)),
-      best_file_(folder_, run_.network, dump_evaluation_config(run_.config)),
+      center_file_(folder_, run_.network,
+                   center_metadata(run_.config, run_.data->split.class_names)),
+      best_file_(folder_, run_.network,
+                 center_metadata(run_.config, run_.data->split.class_names)),
       clock_(run_.config.evaluate.every, std::size_t(run_.config.workers.batch),
              run_.data->train_size),
       step_back_(run_.config.guard),

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "data/loader.h"
+#include "data/training_assembly.h"
 #include "settings/fault.h"
 #include "train/faulty_model.h"
 
@@ -41,7 +42,8 @@ WorkerParts worker_parts(const ResolvedRun& run, std::size_t index) {
             LoaderOptions options = loader_options(config, data);
             options.worker = std::uint32_t(index);
             options.workers = std::uint32_t(run.workers.size());
-            options.resident = config.data.resident && data.split.train->has_one_size() &&
+            options.resident = config.data.resident &&
+                               can_be_resident(*data.split.train, options.crop) &&
                                backend.can_hold(data.train_size * data.split.train->shape().size());
             options.allocate = [&backend](std::size_t n) { return backend.allocate_mailbox(n); };
             return std::make_unique<Loader>(*data.split.train, options);

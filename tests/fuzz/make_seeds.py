@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import struct
 import sys
@@ -162,6 +163,41 @@ def section(name: str, values: list[tuple[str, str, list | str]]) -> bytes:
     return whole + struct.pack("<I", crc32c(whole))
 
 
+def checksum(data: bytes) -> int:
+    """As src/base/checksum.h has it."""
+    mask, prime, start = (1 << 64) - 1, 0x100000001b3, 0xcbf29ce484222325
+    lanes, whole = [start + i for i in range(4)], len(data) // 32 * 32
+    for i, word in enumerate(struct.unpack(f"<{whole // 8}Q", data[:whole])):
+        lanes[i % 4] = (lanes[i % 4] ^ word) * prime & mask
+    value = len(data)
+    for lane in lanes:
+        value = ((value << 29 | value >> 35) & mask ^ lane) * prime & mask
+    for byte in data[whole:]:
+        value = (value ^ byte) * prime & mask
+    return value
+
+
+def with_checksum(data: bytes) -> bytes:
+    return data + struct.pack("<Q", checksum(data))
+
+
+def pictures() -> dict[str, bytes]:
+    """Small files of every kind that is decoded in a way of its own."""
+    from PIL import Image  # only who makes the seeds anew needs it
+    image, exif = Image.linear_gradient("L").resize((23, 17)).convert("RGB"), Image.Exif()
+    exif[0x0112] = 6
+    kinds = {"baseline": (image, "JPEG", {"quality": 60}), "progressive": (image, "JPEG", {"progressive": True}),
+             "turned": (image, "JPEG", {"exif": exif, "subsampling": "4:1:1"}), "cmyk": (image.convert("CMYK"), "JPEG", {}),
+             "grey": (image.convert("L"), "JPEG", {}), "png": (image, "PNG", {}), "palette": (image.quantize(9), "PNG", {}),
+             "bits": (image.convert("1"), "PNG", {}), "alpha": (image.convert("RGBA"), "PNG", {"exif": exif})}
+    found = {}
+    for name, (picture, format, options) in kinds.items():
+        file = io.BytesIO()
+        picture.save(file, format, **options)
+        found[name] = file.getvalue()
+    return found
+
+
 def safetensors(entries: dict[str, tuple[str, list[int], bytes]]) -> bytes:
     header, data = {"__metadata__": {"format": "pt"}}, b""
     for name, (dtype, shape, content) in entries.items():
@@ -201,6 +237,13 @@ def main() -> int:
     put("gzip", "two-members", b"\1" + gzip.compress(labels[:5], mtime=0) + gzip.compress(labels[5:], mtime=0))
     put("cifar", "train", b"\0" + b"\1" + bytes(3072) + b"\2" + b"\xff" * 3072)
     put("cifar", "classes", b"\2" + b"cat\ndog\n\nbird\n")
+    for name, content in pictures().items():
+        put("picture", name, content)
+    facts = struct.pack("<Q?II5Q", 1, True, 256, 0, 1, 1, 2, 1, 5) + struct.pack("<QQcQc", 2, 1, b"a", 1, b"b")
+    put("pack", "facts", b"\0" + with_checksum(b"easgd pack 1\n" + facts))
+    records = b"".join(struct.pack("<QQQiHHQ", 90 * i, 90, 7, i, 5, 6, 3) + b"a/1" for i in range(2))
+    put("pack", "part", b"\1" + with_checksum(b"easgd pack part 1\n" + struct.pack("<4Q", 1, 0, 2, 2) + records))
+    put("pack", "records", b"\2" + bytes(180))
     return 0
 
 

@@ -13,7 +13,7 @@ namespace easgd::cpu {
 /// weights, which pays if a channel has outputs enough, and in a convolution through the Fourier
 /// transform (see FftConv2d) samples are what vectors are made of.
 std::size_t CpuModel::samples_of_piece(const Network& network) {
-  constexpr std::size_t kFewest = 16, kOutputs = 1024, kCachedWeights = 1 << 14;
+  constexpr std::size_t kFewest = 8, kOutputs = 1024, kCachedWeights = 1 << 14;
   std::size_t samples = kFewest;
   for (const Stage& stage : network.stages()) {
     if (stage.slices.empty() || stage.slices[0].count <= kCachedWeights) continue;

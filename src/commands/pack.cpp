@@ -1,0 +1,117 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "base/error.h"
+#include "base/standard_output.h"
+#include "base/terminal.h"
+#include "base/warning.h"
+#include "commands/commands.h"
+#include "pictures/pack.h"
+
+namespace easgd {
+namespace {
+
+struct Arguments {
+  std::string source, to, checked;
+  double holdout = 0;
+  PackOptions options;
+};
+
+using Clock = std::chrono::steady_clock;
+
+std::string shown_bytes(double bytes) {
+  return bytes < 1e9 ? fmt::format("{:.1f} MB", bytes / 1e6)
+                     : fmt::format("{:.1f} GB", bytes / 1e9);
+}
+
+/// Says how far it has come: at the bottom of a terminal, else every ten seconds.
+class Reporter {
+ public:
+  void operator()(const PackProgress& progress) {
+    const auto now = Clock::now();
+    if (first_ == 0) first_ = progress.done;
+    if (now - last_ < (is_terminal() ? std::chrono::milliseconds(200) : std::chrono::seconds(10)))
+      return;
+    last_ = now;
+    const double seconds = std::chrono::duration<double>(now - begin_).count();
+    const double rate = double(progress.done - first_) / seconds;
+    const std::string line =
+        fmt::format("{} of {} pictures, {}, {:.0f} a second, {:.0f} s left", progress.done,
+                    progress.all, shown_bytes(progress.bytes), rate,
+                    double(progress.all - progress.done) / std::max(rate, 1e-9));
+    is_terminal() ? show_bottom_lines({line}) : write_line(line);
+  }
+
+ private:
+  Clock::time_point begin_ = Clock::now(), last_ = begin_;
+  std::size_t first_ = 0;  // pictures that were packed before
+};
+
+void make(const Arguments& a) {
+  const PictureFolder source = find_pictures(a.source, a.holdout);
+  const PackEstimate estimate = estimate_pack(source, a.to, a.options);
+  output("{} pictures of {} classes will take about {} ({}); {} are free\n", estimate.pictures,
+         source.train.classes.size(), shown_bytes(estimate.bytes),
+         a.options.raw ? "raw" : fmt::format("JPEG, quality {}", a.options.quality),
+         shown_bytes(estimate.free));
+  finish_output();
+  if (estimate.bytes > estimate.free)
+    throw DataError(
+        fmt::format("{}: expected room for about {}, found {}; choose another folder, a "
+                    "smaller --side, or no --raw",
+                    a.to, shown_bytes(estimate.bytes), shown_bytes(estimate.free)));
+  const WarningScope warnings([](const std::string& line) { write_line("easgd: " + line); });
+  Reporter reporter;
+  const PackResult done =
+      pack(source, a.to, a.options, [&reporter](const PackProgress& p) { reporter(p); });
+  show_bottom_lines({});
+  output("{}: {} training and {} test pictures, {}; {} could not be decoded\n", a.to, done.train,
+         done.test, shown_bytes(done.bytes), done.bad);
+}
+
+void check(const std::string& folder) {
+  const PackCheck found = check_pack(folder);
+  for (const std::string& line : found.damaged) output("{}\n", line);
+  output("{}: {} records, {} of them damaged\n", folder, found.records, found.damaged.size());
+  finish_output();
+  if (!found.damaged.empty())
+    throw DataError(folder + ": has damaged records; pack it again into another folder");
+}
+
+}  // namespace
+
+void declare_pack(CLI::App& app, ExitCode&) {
+  const auto a = std::make_shared<Arguments>();
+  auto* command =
+      app.add_subcommand("pack", "packs a folder of pictures for data.set = \"packed\"");
+  auto* source = command->add_option("source", a->source, "folder of data.set = \"image_folder\"");
+  auto* to =
+      command->add_option("to", a->to, "folder for the records; what is there is gone on with");
+  command->add_option("--side", a->options.side, "the shorter side of larger pictures; 0: as it is")
+      ->check(CLI::Range(0, 65535))
+      ->capture_default_str();
+  command->add_flag("--raw", a->options.raw,
+                    "bytes of pixels instead of JPEG: larger, read faster");
+  command->add_option("--quality", a->options.quality, "of JPEG files that are made")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
+  command->add_option("--holdout", a->holdout, "as data.holdout")->check(CLI::Range(0.0, 0.9));
+  command->add_option("--threads", a->options.threads, "0: one a core")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  command->add_option("--check", a->checked, "look at every record of that folder instead")
+      ->excludes(source)
+      ->excludes(to);
+  command->callback([a] {
+    if (!a->checked.empty()) return check(a->checked);
+    if (a->source.empty() || a->to.empty())
+      throw ConfigError("pack: expected two folders, SOURCE and TO, or --check FOLDER");
+    make(*a);
+  });
+}
+
+}  // namespace easgd

@@ -1,0 +1,159 @@
+#include "pictures/jpeg_reader.h"
+
+#include <jerror.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/error.h"
+
+namespace easgd {
+namespace {
+
+constexpr int kExifMarker = JPEG_APP0 + 1;
+constexpr char kExif[] = "Exif\0";  // and the zero that ends it
+
+bool is_for_print(const jpeg_decompress_struct& info) {
+  return info.jpeg_color_space == JCS_CMYK || info.jpeg_color_space == JCS_YCCK;
+}
+
+/// Printing colours as Adobe's programs, and all that write such files, store them: 255 is no ink.
+void mix_inks(const std::uint8_t* inks, std::size_t pixels, std::uint8_t* to) {
+  for (std::size_t i = 0; i < pixels; ++i, inks += 4)
+    for (int c = 0; c < 3; ++c) *to++ = std::uint8_t((inks[c] * inks[3] + 127) / 255);
+}
+
+}  // namespace
+
+JpegReader::JpegReader() {
+  info_.err = jpeg_std_error(&errors_);
+  errors_.error_exit = fail;
+  errors_.emit_message = warn;
+  guarded([this] {
+    jpeg_create_decompress(&info_);
+    jpeg_save_markers(&info_, kExifMarker, 0xFFFF);
+  });
+  progress_.progress_monitor = check_scans;
+  info_.progress = &progress_;
+}
+
+JpegReader::~JpegReader() {
+  jpeg_destroy_decompress(&info_);
+}
+
+/// The only place that fail() comes back to. `call` must leave nothing to be destroyed.
+template <class Call>
+void JpegReader::guarded(const Call& call) {
+  if (setjmp(errors_.before) == 0) {
+    call();
+    return;
+  }
+  jpeg_abort_decompress(&info_);
+  throw DataError(fmt::format("a JPEG picture that cannot be decoded: {}", errors_.text));
+}
+
+void JpegReader::fail(j_common_ptr info) {
+  auto& errors = *static_cast<Errors*>(info->err);
+  errors.format_message(info, errors.text);
+  std::longjmp(errors.before, 1);
+}
+
+void JpegReader::warn(j_common_ptr info, int level) {
+  if (level >= 0) return;
+  if (info->err->msg_code == JWRN_JPEG_EOF || info->err->msg_code == JWRN_HIT_MARKER) fail(info);
+}
+
+/// Thousands of scans of a small file would take hours.
+void JpegReader::check_scans(j_common_ptr info) {
+  constexpr int kMostScans = 500;
+  if (!info->is_decompressor) return;
+  if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number <= kMostScans) return;
+  auto& errors = *static_cast<Errors*>(info->err);
+  std::strcpy(errors.text, "more than 500 scans");
+  std::longjmp(errors.before, 1);
+}
+
+bool JpegReader::is_one(std::span<const std::uint8_t> bytes) {
+  return bytes.size() > 2 && bytes[0] == 0xFF && bytes[1] == 0xD8 && bytes[2] == 0xFF;
+}
+
+void JpegReader::open(std::span<const std::uint8_t> bytes) {
+  guarded([&] {
+    jpeg_abort_decompress(&info_);
+    jpeg_mem_src(&info_, bytes.data(), bytes.size());
+    jpeg_read_header(&info_, TRUE);
+  });
+  const auto pixels = std::size_t(info_.image_width) * info_.image_height;
+  if (pixels > kMostPixels)
+    throw DataError(fmt::format("{}x{} pixels: expected at most {} million", info_.image_height,
+                                info_.image_width, kMostPixels / 1'000'000));
+  constexpr std::size_t kMostInByte = 8 * 64;  // a block of 64 pixels takes a bit at least
+  if (pixels / kMostInByte > bytes.size())
+    throw DataError(fmt::format("{}x{} pixels in {} bytes: it has been cut short",
+                                info_.image_height, info_.image_width, bytes.size()));
+  if (info_.jpeg_color_space == JCS_UNKNOWN)
+    throw DataError(
+        fmt::format("a JPEG picture of {} components: expected grey, colour, or the "
+                    "four of print",
+                    info_.num_components));
+  find_orientation();
+}
+
+void JpegReader::find_orientation() {
+  orientation_ = Orientation();
+  for (const jpeg_marker_struct* marker = info_.marker_list; marker; marker = marker->next) {
+    const std::span<const std::uint8_t> bytes(marker->data, marker->data_length);
+    if (bytes.size() < sizeof kExif || std::memcmp(bytes.data(), kExif, sizeof kExif) != 0)
+      continue;
+    orientation_ = orientation_in(bytes.subspan(sizeof kExif));
+    return;
+  }
+}
+
+Shape JpegReader::shape() const {
+  return {3, int(info_.image_height), int(info_.image_width)};
+}
+
+int JpegReader::reduction(int most) const {
+  // Colours that are coarser one way than the other stay so, and would be coarser than is wanted.
+  const bool is_coarse = info_.max_h_samp_factor != info_.max_v_samp_factor;
+  int result = 8;
+  while (result > std::max(is_coarse ? most / 2 : most, 1)) result /= 2;
+  return result;
+}
+
+void JpegReader::begin(int reduction, PictureRange lines, PictureRange columns) {
+  constexpr int kMargin = 4;  // columns at whose edge colours would be interpolated otherwise
+  info_.scale_num = 1;
+  info_.scale_denom = unsigned(reduction);
+  info_.out_color_space = is_for_print(info_) ? JCS_CMYK : JCS_RGB;
+  first_ = 0;
+  wanted_ = columns.end - columns.begin;
+  guarded([&] {
+    jpeg_start_decompress(&info_);
+    const int width = int(info_.output_width);
+    auto left = JDIMENSION(std::max(columns.begin - kMargin, 0));
+    auto part = JDIMENSION(std::min(columns.end + kMargin, width)) - left;
+    if (int(part) < width) jpeg_crop_scanline(&info_, &left, &part);
+    first_ = columns.begin - (int(part) < width ? int(left) : 0);
+    if (lines.begin > 0) jpeg_skip_scanlines(&info_, JDIMENSION(lines.begin));
+  });
+  decoded_.resize(std::size_t(info_.output_width) * std::size_t(info_.output_components));
+  pixels_.resize(is_for_print(info_) ? 3 * std::size_t(wanted_) : 0);
+}
+
+const std::uint8_t* JpegReader::line() {
+  guarded([this] {
+    JSAMPROW row = decoded_.data();
+    jpeg_read_scanlines(&info_, &row, 1);
+  });
+  const std::uint8_t* wanted =
+      decoded_.data() + std::size_t(first_) * std::size_t(info_.output_components);
+  if (!is_for_print(info_)) return wanted;
+  mix_inks(wanted, std::size_t(wanted_), pixels_.data());
+  return pixels_.data();
+}
+
+}  // namespace easgd

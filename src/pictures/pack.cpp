@@ -1,0 +1,338 @@
+#include "pictures/pack.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <tbb/global_control.h>
+#include <tbb/parallel_for.h>
+#include <tbb/parallel_pipeline.h>
+#include <tbb/task_arena.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <memory>
+#include <mutex>
+#include <system_error>
+#include <utility>
+
+#include "base/appended_file.h"
+#include "base/checksum.h"
+#include "base/error.h"
+#include "base/fnv1a.h"
+#include "base/one_line.h"
+#include "base/reason.h"
+#include "base/usable_cores.h"
+#include "base/warning.h"
+#include "base/write_file.h"
+#include "pictures/decode.h"
+#include "pictures/folder_set.h"
+#include "pictures/jpeg_writer.h"
+#include "pictures/pack_index.h"
+#include "pictures/packed_set.h"
+#include "pictures/picture_reader.h"
+
+namespace easgd {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A picture on its way to its record.
+struct Packed {
+  std::size_t index = 0;  ///< in the list
+  std::vector<std::uint8_t> bytes = {};
+  PackRecord record = {};  ///< all but its offset and label
+  std::string fault = {};  ///< why it cannot be decoded; empty if it can
+};
+
+/// All of a picture, its shorter side at most `side`.
+Cut shrunk(Shape image, int side) {
+  constexpr int kLongest = 0xFFFF;  // of a record, and of a JPEG file
+  Cut cut = whole_of(image);
+  const std::int64_t shorter = std::min(image.height, image.width);
+  if (side > 0 && shorter > side) {
+    cut.height = int(std::int64_t(image.height) * side / shorter);
+    cut.width = int(std::int64_t(image.width) * side / shorter);
+  }
+  if (std::max(cut.height, cut.width) > kLongest)
+    throw DataError(
+        fmt::format("{}x{} pixels: expected sides of at most {}", cut.height, cut.width, kLongest));
+  cut.part = {0, 0, cut.height, cut.width};
+  return cut;
+}
+
+/// A JPEG file that need not be made anew.
+bool stays(std::span<const std::uint8_t> file, Shape image, const PackOptions& options) {
+  const int shorter = std::min(image.height, image.width);
+  return !options.raw && file[0] == 0xFF && (options.side == 0 || shorter <= options.side);
+}
+
+void fill(Packed& to, const fs::path& path, const PackOptions& options) {
+  thread_local std::vector<std::uint8_t> memory;
+  thread_local Scratch scratch;
+  const auto file = read_picture(path, memory);
+  bool is_kept = false;
+  const Image image = decode(
+      file,
+      [&](Shape shape) {
+        is_kept = stays(file, shape, options);
+        return shrunk(shape, options.side);
+      },
+      scratch);
+  if (is_kept && !open_picture(file).orientation().turns()) {
+    to.bytes.assign(file.begin(), file.end());
+  } else if (options.raw) {
+    to.bytes.assign(image.pixels.begin(), image.pixels.end());
+  } else {
+    to.bytes = jpeg_of(image, options.quality);
+  }
+  to.record.bytes = to.bytes.size();
+  to.record.height = std::uint16_t(image.shape.height);
+  to.record.width = std::uint16_t(image.shape.width);
+  to.record.checksum = checksum(to.bytes);
+}
+
+Packed packed(const PictureList& list, std::size_t index, const PackOptions& options) {
+  Packed result{.index = index};
+  try {
+    fill(result, list.path(index), options);
+  } catch (const DataError& error) {
+    result.fault = error.what();
+  }
+  return result;
+}
+
+/// The threads that pack, and TBB's leave to have so many.
+struct Crew {
+  explicit Crew(const PackOptions& options)
+      : size(options.threads > 0 ? options.threads : int(usable_cores())),
+        limit(tbb::global_control::max_allowed_parallelism, std::size_t(size)),
+        arena(size) {}
+
+  int size;
+  tbb::global_control limit;
+  tbb::task_arena arena;
+};
+
+/// A hash of all that decides on the records, but for the pictures themselves.
+std::uint64_t plan_of(const PictureFolder& source, const PackOptions& options) {
+  std::uint64_t hash = fnv1a(fmt::format("{} {} {} {}", options.side, options.raw,
+                                         options.raw ? 0 : options.quality, options.part_bytes));
+  for (const PictureList* list : {&source.train, &source.test}) {
+    for (const std::string& name : list->classes) hash = fnv1a(name + "\n", hash);
+    for (std::size_t i = 0; i < list->names.size(); ++i)
+      hash = fnv1a("\n", fnv1a(list->names[i], hash));
+  }
+  return hash;
+}
+
+/// One half of a pack, which grows file by file.
+class HalfWriter {
+ public:
+  HalfWriter(const PictureList& list, fs::path folder, const char* half, std::uint64_t plan,
+             const PackOptions& options)
+      : list_(list), folder_(std::move(folder)), half_(half), plan_(plan), options_(options) {
+    while (take_finished()) {
+    }
+    begin_part();
+  }
+
+  /// Pictures of the source that are in finished files.
+  std::size_t next() const { return std::size_t(part_.end); }
+  std::size_t size() const { return list_.names.size(); }
+  std::uint64_t parts() const { return number_; }
+  std::size_t records() const { return records_; }
+  std::size_t bad() const { return size() - records_; }
+  std::uint64_t content() const { return content_; }
+  double bytes() const { return double(finished_bytes_ + bytes_); }
+
+  /// In the order of the list.
+  void add(const Packed& picture) {
+    part_.end = picture.index + 1;
+    if (!picture.fault.empty()) {
+      warn(fmt::format("{}: {}; left out", in_one_line(list_.path(picture.index).string()),
+                       in_one_line(picture.fault)));
+    } else {
+      const std::span<const std::uint8_t> bytes = picture.bytes;
+      check(file_.append({reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
+      PackRecord record = picture.record;
+      record.offset = bytes_;
+      record.label = list_.labels[picture.index];
+      bytes_ += record.bytes;
+      part_.records.push_back(record);
+      part_.names.add(list_.names[picture.index]);
+    }
+    if (bytes_ >= options_.part_bytes) finish_part();
+  }
+
+  void finish() {
+    if (!part_.records.empty() || part_.end > part_.first) finish_part();
+    file_ = AppendedFile();
+    std::error_code ignored;  // it is empty, and nobody reads it
+    fs::remove(file_path(".bin"), ignored);
+  }
+
+ private:
+  fs::path file_path(const char* ending) const {
+    return folder_ / (part_name(half_, number_) + ending);
+  }
+
+  static void check(const std::string& complaint) {
+    if (!complaint.empty()) throw DataError(complaint);
+  }
+
+  /// Passes over a file that an earlier call has finished, if the next one is.
+  bool take_finished() {
+    std::error_code error;
+    if (!fs::exists(file_path(".index"), error)) return false;
+    const PackPart part = read_part(file_path(".index"));
+    if (part.plan != plan_ || part.first != part_.end || part.end > size())
+      throw DataError(fmt::format(
+          "{}: has been packed from other pictures, or otherwise; take the folder away, or name "
+          "another one",
+          folder_.string()));
+    count(part);
+    return true;
+  }
+
+  void count(const PackPart& part) {
+    for (const PackRecord& record : part.records) {
+      finished_bytes_ += record.bytes;
+      content_ = fnv1a(fmt::format("{:x}", record.checksum), content_);
+    }
+    records_ += part.records.size();
+    part_.end = part.end;
+    ++number_;
+  }
+
+  void begin_part() {
+    part_ = {.plan = plan_, .first = part_.end, .end = part_.end};
+    bytes_ = 0;
+    file_ = AppendedFile(file_path(".bin"), O_WRONLY | O_CREAT | O_TRUNC);
+    if (!file_.is_open())
+      throw DataError(file_path(".bin").string() + ": cannot be written: " + reason(errno));
+  }
+
+  void finish_part() {
+    check(file_.sync());
+    check(make_names_durable(folder_));
+    write_part(file_path(".index"), part_);
+    count(std::exchange(part_, {.end = part_.end}));
+    begin_part();
+  }
+
+  const PictureList& list_;
+  const fs::path folder_;
+  const char* half_;
+  const std::uint64_t plan_;
+  const PackOptions& options_;
+  PackPart part_;
+  AppendedFile file_;
+  std::size_t number_ = 0, records_ = 0;
+  std::uint64_t bytes_ = 0, finished_bytes_ = 0;  // of the file that grows, and of those before
+  std::uint64_t content_ = fnv1a("");
+};
+
+/// Pictures are packed side by side, and come to their file in the order of the list.
+void pack_half(const PictureList& list, HalfWriter& writer, const PackOptions& options,
+               const std::function<void(const Packed&)>& added) {
+  Crew crew(options);
+  const std::size_t ahead = 8 * std::size_t(crew.size);
+  std::size_t next = writer.next();
+  crew.arena.execute([&] {
+    tbb::parallel_pipeline(
+        ahead,
+        tbb::make_filter<void, std::size_t>(tbb::filter_mode::serial_in_order,
+                                            [&](tbb::flow_control& flow) -> std::size_t {
+                                              if (next < writer.size()) return next++;
+                                              flow.stop();
+                                              return 0;
+                                            }) &
+            tbb::make_filter<std::size_t, std::shared_ptr<Packed>>(
+                tbb::filter_mode::parallel,
+                [&](std::size_t index) {
+                  return std::make_shared<Packed>(packed(list, index, options));
+                }) &
+            tbb::make_filter<std::shared_ptr<Packed>, void>(
+                tbb::filter_mode::serial_in_order, [&](const std::shared_ptr<Packed>& picture) {
+                  writer.add(*picture);
+                  added(*picture);
+                }));
+  });
+  writer.finish();
+}
+
+}  // namespace
+
+PackEstimate estimate_pack(const PictureFolder& source, const fs::path& to,
+                           const PackOptions& options) {
+  constexpr std::size_t kTried = 100;
+  PackEstimate estimate;
+  Crew crew(options);
+  for (const PictureList* list : {&source.train, &source.test}) {
+    const std::size_t all = list->names.size(), tried = std::min(all, kTried);
+    std::atomic<std::size_t> bytes{0};
+    crew.arena.execute([&] {
+      tbb::parallel_for(std::size_t{0}, tried, [&](std::size_t i) {
+        bytes += packed(*list, i * all / tried, options).bytes.size();
+      });
+    });
+    estimate.pictures += all;
+    estimate.bytes += double(bytes) / double(tried) * double(all);
+  }
+  std::error_code ignored;
+  fs::path there = fs::absolute(to, ignored);
+  while (!fs::exists(there, ignored) && there.has_relative_path()) there = there.parent_path();
+  estimate.free = double(fs::space(there, ignored).available);
+  return estimate;
+}
+
+PackResult pack(const PictureFolder& source, const fs::path& to, const PackOptions& options,
+                const std::function<void(const PackProgress&)>& progress) {
+  std::error_code error;
+  fs::create_directories(to, error);
+  if (error) throw DataError(to.string() + ": cannot be made: " + reason(error.value()));
+  const std::uint64_t plan = plan_of(source, options);
+  HalfWriter train(source.train, to, "train", plan, options);
+  HalfWriter test(source.test, to, "test", plan, options);
+  PackProgress now{.done = train.next() + test.next(), .all = train.size() + test.size()};
+  const auto added = [&](const Packed&) {
+    ++now.done;
+    now.bytes = train.bytes() + test.bytes();
+    progress(now);
+  };
+  pack_half(source.train, train, options, added);
+  pack_half(source.test, test, options, added);
+  write_facts(to, {.plan = plan,
+                   .is_raw = options.raw,
+                   .side = std::uint32_t(options.side),
+                   .quality = std::uint32_t(options.raw ? 0 : options.quality),
+                   .train_parts = train.parts(),
+                   .test_parts = test.parts(),
+                   .train_records = train.records(),
+                   .test_records = test.records(),
+                   .content = train.content() ^ test.content(),
+                   .classes = source.train.classes});
+  return {train.records(), test.records(), train.bad() + test.bad(), train.bytes() + test.bytes()};
+}
+
+PackCheck check_pack(const fs::path& folder) {
+  const PackedHalves halves = open_pack(folder, OnBadImage::stop);
+  PackCheck result;
+  std::mutex mutex;
+  for (const PackedSet* set : {halves.train.get(), halves.test.get()}) {
+    result.records += set->size();
+    tbb::parallel_for(std::size_t{0}, set->size(), [&](std::size_t i) {
+      thread_local Scratch scratch;
+      try {
+        set->image(i, scratch);
+      } catch (const DataError& error) {
+        const std::lock_guard lock(mutex);
+        result.damaged.emplace_back(error.what());
+      }
+    });
+  }
+  std::ranges::sort(result.damaged);
+  return result;
+}
+
+}  // namespace easgd

@@ -1,0 +1,119 @@
+#include "pictures/packed_set.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/checksum.h"
+#include "base/error.h"
+#include "pictures/decode.h"
+
+namespace easgd {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<std::int32_t> labels_of(const std::vector<PackedSet::Part>& parts) {
+  std::vector<std::int32_t> labels;
+  for (const PackedSet::Part& part : parts)
+    for (const PackRecord& record : part.index.records) labels.push_back(record.label);
+  return labels;
+}
+
+/// Where records lie, and that they are of this set: nothing of the index is taken on trust.
+void check_part(const PackedSet::Part& part, const PackFacts& facts) {
+  const auto fail = [&](const std::string& why) {
+    throw DataError(fmt::format("{}: {}; pack it again", part.path.string(), why));
+  };
+  if (part.index.plan != facts.plan) fail("is of another pack than pack.index");
+  std::uint64_t end = 0;
+  for (const PackRecord& record : part.index.records) {
+    if (record.offset != end || record.bytes > part.file.bytes().size() - end)
+      fail(fmt::format("expected records up to byte {}, found {} bytes",
+                       record.offset + record.bytes, part.file.bytes().size()));
+    end += record.bytes;
+    if (record.label < 0 || std::size_t(record.label) >= facts.classes.size())
+      fail(fmt::format("label {} is not in 0..{}", record.label, facts.classes.size() - 1));
+    const std::uint64_t raw = std::uint64_t{3} * record.height * record.width;
+    if (facts.is_raw && (raw == 0 || record.bytes != raw))
+      fail(fmt::format("a record of {}x{} pixels has {} bytes", record.height, record.width,
+                       record.bytes));
+  }
+  if (end != part.file.bytes().size())
+    fail(fmt::format("expected {} bytes, found {}", end, part.file.bytes().size()));
+}
+
+std::vector<PackedSet::Part> open_parts(const fs::path& folder, const char* half,
+                                        std::uint64_t count, std::uint64_t records,
+                                        const PackFacts& facts) {
+  std::vector<PackedSet::Part> parts;
+  std::uint64_t found = 0;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const std::string name = part_name(half, i);
+    const fs::path path = folder / (name + ".bin");
+    parts.push_back({path, MappedFile(path), read_part(folder / (name + ".index"))});
+    check_part(parts.back(), facts);
+    found += parts.back().index.records.size();
+  }
+  if (found != records || found == 0)
+    throw DataError(fmt::format("{}: expected {} records for the {} half, found {}; pack it again",
+                                (folder / kPackIndex).string(), records, half, found));
+  return parts;
+}
+
+}  // namespace
+
+PackedSet::PackedSet(std::vector<Part> parts, bool is_raw, int classes, OnBadImage on_bad)
+    : PictureSet(classes, labels_of(parts), on_bad),
+      parts_(std::move(parts)),
+      is_raw_(is_raw),
+      is_checked_(std::make_unique<std::atomic<bool>[]>(size())) {
+  std::size_t begin = 0;
+  for (const Part& part : parts_) {
+    begins_.push_back(begin);
+    begin += part.index.records.size();
+  }
+}
+
+PackedSet::Place PackedSet::place_of(std::size_t index) const {
+  const auto part = std::ranges::upper_bound(begins_, index) - begins_.begin() - 1;
+  return {parts_[std::size_t(part)], index - begins_[std::size_t(part)]};
+}
+
+std::string PackedSet::image_name(std::size_t index) const {
+  const Place place = place_of(index);
+  return fmt::format("{}: record {} ({})", place.part.path.string(), place.record,
+                     place.part.index.names[place.record]);
+}
+
+std::span<const std::uint8_t> PackedSet::checked(std::size_t index, const Place& place) const {
+  const PackRecord& record = place.part.index.records[place.record];
+  const auto bytes = place.part.file.bytes().subspan(record.offset, record.bytes);
+  if (is_checked_[index].load(std::memory_order_relaxed)) return bytes;
+  if (checksum(bytes) != record.checksum) throw DataError("it is damaged: its checksum is another");
+  is_checked_[index].store(true, std::memory_order_relaxed);
+  return bytes;
+}
+
+CutImage PackedSet::decoded(std::size_t index, const ChooseCut& choose, Scratch& scratch) const {
+  const Place place = place_of(index);
+  const auto bytes = checked(index, place);
+  if (!is_raw_) return {decode(bytes, choose, scratch)};
+  const PackRecord& record = place.part.index.records[place.record];
+  const Shape shape{3, record.height, record.width};
+  return cut_out({shape, bytes}, choose(shape), scratch);
+}
+
+PackedHalves open_pack(const fs::path& folder, OnBadImage on_bad) {
+  const PackFacts facts = read_facts(folder);
+  const int classes = int(facts.classes.size());
+  const auto half = [&](const char* name, std::uint64_t parts, std::uint64_t records) {
+    return std::make_unique<PackedSet>(open_parts(folder, name, parts, records, facts),
+                                       facts.is_raw, classes, on_bad);
+  };
+  return {half("train", facts.train_parts, facts.train_records),
+          half("test", facts.test_parts, facts.test_records), facts.classes};
+}
+
+}  // namespace easgd

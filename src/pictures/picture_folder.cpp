@@ -1,0 +1,224 @@
+#include "pictures/picture_folder.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <tbb/parallel_for.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <utility>
+
+#include "base/error.h"
+#include "base/fnv1a.h"
+#include "base/one_line.h"
+#include "base/reason.h"
+#include "base/warning.h"
+#include "data/path_status.h"
+#include "data/permutation.h"
+
+namespace easgd {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string shown(const fs::path& path) {
+  return in_one_line(path.string());
+}
+
+bool is_hidden(const fs::path& path) {
+  return path.filename().string().starts_with('.');
+}
+
+bool is_picture_name(const fs::path& path) {
+  std::string ending = path.extension().string();
+  for (char& c : ending) c = c >= 'A' && c <= 'Z' ? char(c - 'A' + 'a') : c;
+  return ending == ".jpg" || ending == ".jpeg" || ending == ".png";
+}
+
+/// What is in a folder, by its bytes.
+std::vector<fs::directory_entry> entries_of(const fs::path& folder) {
+  std::vector<fs::directory_entry> found;
+  std::error_code error;
+  fs::directory_iterator entry(folder, error);
+  for (; !error && entry != fs::directory_iterator(); entry.increment(error))
+    if (!is_hidden(entry->path())) found.push_back(*entry);
+  if (error) throw DataError(shown(folder) + ": cannot be listed: " + reason(error.value()));
+  std::ranges::sort(found, {}, [](const fs::directory_entry& e) { return e.path().native(); });
+  return found;
+}
+
+bool is_folder(const fs::directory_entry& entry) {
+  std::error_code ignored;  // what is not there is no folder
+  return entry.is_directory(ignored);
+}
+
+/// A folder that lies in itself, by a link, is not entered again.
+using Inode = std::pair<dev_t, ino_t>;
+
+void add_pictures(const fs::path& folder, std::vector<Inode>& around, std::vector<fs::path>& to) {
+  struct stat status {};
+  if (stat(folder.c_str(), &status) != 0) cannot_examine(folder, {errno, std::generic_category()});
+  const Inode self(status.st_dev, status.st_ino);
+  if (std::ranges::find(around, self) != around.end()) return;
+  around.push_back(self);
+  for (const fs::directory_entry& entry : entries_of(folder)) {
+    if (is_folder(entry)) {
+      add_pictures(entry.path(), around, to);
+    } else if (is_picture_name(entry.path())) {
+      to.push_back(entry.path());
+    }
+  }
+  around.pop_back();
+}
+
+/// All pictures below a folder, in the order of their classes and names.
+PictureList list_pictures(const fs::path& root) {
+  std::vector<fs::path> folders;
+  for (const fs::directory_entry& entry : entries_of(root))
+    if (is_folder(entry)) folders.push_back(entry.path());
+  std::vector<std::vector<fs::path>> found(folders.size());
+  tbb::parallel_for(std::size_t{0}, folders.size(), [&](std::size_t i) {
+    std::vector<Inode> around;
+    add_pictures(folders[i], around, found[i]);
+  });
+  PictureList list{.root = root};
+  for (std::size_t i = 0; i < folders.size(); ++i) {
+    list.classes.push_back(folders[i].filename().string());
+    for (const fs::path& path : found[i]) {
+      list.names.add(path.lexically_relative(root).native());
+      list.labels.push_back(std::int32_t(i));
+    }
+  }
+  return list;
+}
+
+/// By its name alone, for about that share of all names.
+bool is_held_out(std::string_view name, double share) {
+  constexpr std::uint64_t kParts = 1'000'003;  // a prime, so that all bits of the hash count
+  return double(fnv1a(name) % kParts) < share * double(kParts);
+}
+
+PictureList empty_like(const PictureList& list) {
+  return {.root = list.root, .names = {}, .labels = {}, .classes = list.classes};
+}
+
+void add(PictureList& to, const PictureList& from, std::size_t index, std::int32_t label) {
+  to.names.add(from.names[index]);
+  to.labels.push_back(label);
+}
+
+PictureFolder divided(const PictureList& all, double share) {
+  PictureFolder halves{empty_like(all), empty_like(all)};
+  for (std::size_t i = 0; i < all.names.size(); ++i)
+    add(is_held_out(all.names[i], share) ? halves.test : halves.train, all, i, all.labels[i]);
+  return halves;
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  constexpr std::size_t kShown = 5;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(kShown, names.size()); ++i)
+    text += (i > 0 ? ", " : "") + in_one_line(names[i]);
+  if (names.size() > kShown) text += fmt::format(" and {} more", names.size() - kShown);
+  return text;
+}
+
+std::string counted(std::size_t count, const char* what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
+/// The list with the classes that `labels` has numbers for; pictures of others are left out.
+PictureList with_classes(const PictureList& list, const std::vector<std::string>& classes) {
+  std::map<std::string, std::int32_t> labels;
+  for (std::size_t i = 0; i < classes.size(); ++i) labels[classes[i]] = std::int32_t(i);
+  PictureList kept = empty_like(list);
+  kept.classes = classes;
+  for (std::size_t i = 0; i < list.names.size(); ++i) {
+    const auto label = labels.find(list.classes[std::size_t(list.labels[i])]);
+    if (label != labels.end()) add(kept, list, i, label->second);
+  }
+  return kept;
+}
+
+/// Classes are those that have training pictures.
+void agree_on_classes(PictureFolder& halves) {
+  const PictureList &train = halves.train, &test = halves.test;
+  std::vector<bool> is_used(train.classes.size());
+  for (const std::int32_t label : train.labels) is_used[std::size_t(label)] = true;
+  std::vector<std::string> used, unused, foreign;
+  for (std::size_t i = 0; i < train.classes.size(); ++i)
+    (is_used[i] ? used : unused).push_back(train.classes[i]);
+  for (const std::string& name : test.classes)
+    if (!std::ranges::binary_search(train.classes, name)) foreign.push_back(name);
+  if (!unused.empty())
+    warn(fmt::format("{}: {} without a training picture, left out: {}", shown(train.root),
+                     unused.size() == 1 ? "a class" : counted(unused.size(), "classe"),
+                     joined(unused)));
+  const std::size_t before = test.names.size();
+  halves.train = with_classes(train, used);
+  halves.test = with_classes(test, used);
+  if (!foreign.empty())
+    warn(fmt::format("{}: {} of classes that have no training pictures, left out: {}",
+                     shown(halves.test.root), counted(before - halves.test.names.size(), "picture"),
+                     joined(foreign)));
+}
+
+void check(const PictureFolder& halves, double holdout) {
+  const auto& [train, test] = halves;
+  constexpr const char* kExpected =
+      "expected CLASS/NAME.jpg (.jpeg, .png), a folder for each class";
+  if (train.names.size() == 0 && test.names.size() == 0)
+    throw DataError(fmt::format("{}: no pictures; {}", shown(train.root), kExpected));
+  if (train.names.size() == 0)
+    throw DataError(fmt::format("{}: no training pictures; {}", shown(train.root),
+                                holdout > 0 ? "expected a smaller data.holdout" : kExpected));
+  if (train.classes.size() < 2)
+    throw DataError(fmt::format("{}: pictures of one class alone, {}; {}", shown(train.root),
+                                joined(train.classes), kExpected));
+  if (test.names.size() == 0)
+    throw DataError(fmt::format("{}: no test pictures of the training classes; {}",
+                                shown(test.root),
+                                holdout > 0 ? "expected a larger data.holdout" : kExpected));
+}
+
+PictureList shuffled(const PictureList& list, std::uint32_t half) {
+  const Permutation order(list.names.size(), {0, kernels::Stream::shuffle, half});
+  PictureList result = empty_like(list);
+  for (std::size_t i = 0; i < list.names.size(); ++i)
+    add(result, list, order(i), list.labels[order(i)]);
+  return result;
+}
+
+/// train/ and val/, or what people call it besides.
+PictureFolder find_halves(const fs::path& root) {
+  const fs::path train = root / "train";
+  for (const char* name : {"val", "validation", "test"}) {
+    const fs::path test = root / name;
+    if (status_of(train).is(fs::file_type::directory) &&
+        status_of(test).is(fs::file_type::directory))
+      return {list_pictures(train), list_pictures(test)};
+  }
+  throw DataError(fmt::format(
+      "{}: expected train/ and val/ in it, each with a folder for each class; or, if it has these "
+      "folders itself, data.holdout = 0.1 to test with a tenth of the pictures",
+      shown(root)));
+}
+
+}  // namespace
+
+PictureFolder find_pictures(const fs::path& root, double holdout) {
+  PictureFolder halves = holdout > 0 ? divided(list_pictures(root), holdout) : find_halves(root);
+  agree_on_classes(halves);
+  check(halves, holdout);
+  return {shuffled(halves.train, 0), shuffled(halves.test, 1)};
+}
+
+std::uint64_t hash_of_names(const fs::path& root) {
+  const PictureList all = list_pictures(root);
+  std::uint64_t hash = fnv1a("");
+  for (std::size_t i = 0; i < all.names.size(); ++i) hash = fnv1a("\n", fnv1a(all.names[i], hash));
+  return hash;
+}
+
+}  // namespace easgd

@@ -1,0 +1,51 @@
+// Pictures that are decoded when they are asked for.
+#pragma once
+
+#include <atomic>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+#include "data/dataset_reader.h"
+
+namespace easgd {
+
+/// Of red, green and blue, and of different sizes. A picture that cannot be decoded is named once,
+/// in a warning, and the next of its class takes its place; or it is an error. Which picture takes
+/// a place is a function of the files and the cut alone.
+class PictureSet : public Dataset {
+ public:
+  Shape shape() const final { return {3, 0, 0}; }
+  int classes() const final { return classes_; }
+  std::size_t size() const final { return labels_.size(); }
+  int label(std::size_t index) const final { return labels_[index]; }
+  /// Throws: DataError for a picture that cannot be decoded, if that is an error, and if no other
+  /// of its class can be.
+  Image image(std::size_t index, Scratch& scratch) const final;
+  CutImage cut(std::size_t index, const ChooseCut& choose, Scratch& scratch) const final;
+  /// That of ImageNet's training set, which most photographs have, so that none needs to be read.
+  std::optional<Normalisation> normalisation() const final;
+  std::size_t bad_images() const final { return bad_count_; }
+
+ protected:
+  PictureSet(int classes, std::vector<std::int32_t> labels, OnBadImage on_bad);
+
+ private:
+  /// A cut of this picture and no other.
+  /// Throws: DataError, without its name: what is wrong with it.
+  virtual CutImage decoded(std::size_t index, const ChooseCut& choose, Scratch& scratch) const = 0;
+
+  void note_bad(std::size_t index, const std::string& why) const;
+  std::size_t next_of_class(std::size_t index) const;
+
+  int classes_;
+  std::vector<std::int32_t> labels_;
+  OnBadImage on_bad_;
+  mutable std::mutex mutex_;
+  mutable std::set<std::size_t> bad_;  // with mutex_ locked
+  mutable std::atomic<std::size_t> bad_count_{0};
+};
+
+}  // namespace easgd

@@ -1,0 +1,182 @@
+// Does a run on photographs do what every run does, whatever lies in their folder?
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "nn/safetensors.h"
+#include "pictures/jpeg_writer.h"
+#include "program.h"
+#include "temporary_folder.h"
+
+using namespace easgd;
+using namespace easgd::testing;
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// Stripes of one of two directions, which are the classes.
+std::vector<std::uint8_t> striped(bool across, int number) {
+  const int height = 30 + number % 9, width = 34 + number % 7;
+  std::vector<std::uint8_t> pixels;
+  for (int c = 0; c < 3; ++c)
+    for (int y = 0; y < height; ++y)
+      for (int x = 0; x < width; ++x) {
+        const int at = (across ? y : x) + number;
+        pixels.push_back(std::uint8_t(at / 3 % 2 ? 200 - 20 * c : 40 + number % 30));
+      }
+  return jpeg_of({{3, height, width}, pixels}, 90);
+}
+
+void write(const fs::path& path, const std::vector<std::uint8_t>& bytes) {
+  fs::create_directories(path.parent_path());
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()), std::streamsize(bytes.size()));
+}
+
+class Photographs {
+ public:
+  Photographs() {
+    for (const char* half : {"train", "val"})
+      for (int i = 0; i < (half[0] == 't' ? 60 : 20); ++i)
+        for (const bool across : {false, true})
+          write(path() / half / (across ? "across" : "down") / (std::to_string(i) + ".jpg"),
+                striped(across, i));
+  }
+  fs::path path() const { return folder_.path() / "stripes"; }
+  std::string operator/(const std::string& name) const { return folder_ / name; }
+
+ private:
+  TemporaryFolder folder_;
+};
+
+const std::string kNetwork = R"(
+[[network.layer]]
+type = "conv"
+channels = 8
+kernel = 5
+[[network.layer]]
+type = "relu"
+[[network.layer]]
+type = "avgpool"
+kernel = 20
+[[network.layer]]
+type = "linear"
+outputs = 2
+[[network.layer]]
+type = "softmax_cross_entropy"
+)";
+
+/// Of two workers in turns, which ends in the same bytes every time.
+std::string config_of(const Photographs& photographs, const std::string& data) {
+  const std::string path = photographs / "config.toml";
+  std::ofstream(path) << "name = \"stripes\"\n[data]\nset = \"image_folder\"\ndir = \""
+                      << photographs.path().string() << "\"\n"
+                      << data << "[algorithm]\nname = \"easgd\"\nbeta = 0.9\ntau = 2\n"
+                      << "learning_rate = 0.1\n[workers]\nbatch = 16\nthreads = 1\n"
+                      << "devices = [\"cpu\", \"cpu\"]\n[center]\norder = \"round_robin\"\n"
+                      << "[stop]\nsteps = 60\n"
+                      << kNetwork;
+  return path;
+}
+
+const std::string kResized = "crop = 24\ncrop_kind = \"resized\"\ncrop_area = 0.5\nflip = true\n";
+
+json summary_of(const std::string& run) {
+  return json::parse(bytes_of(run + "/summary.json"));
+}
+
+}  // namespace
+
+TEST_CASE("photographs are learnt, tested again, gone on with and packed to the same bytes") {
+  const Photographs photographs;
+  const std::string config = config_of(photographs, kResized);
+  const std::string run = photographs / "run", packed = photographs / "packed";
+  const Answer trained = program("train " + config + " --out " + run);
+  CAPTURE(trained.text);
+  REQUIRE(trained.code == 0);
+  const json summary = summary_of(run);
+  CHECK(summary["test_error"] < 0.1);
+  CHECK(summary["bad_images"] == 0);
+  CHECK(summary["data_wait_fraction"] > 0);
+  const auto metadata = safetensors::read(run + "/center.safetensors").metadata;
+  CHECK(metadata.at("easgd.class_names") == R"(["across","down"])");
+  const Answer tested = program("evaluate " + run);
+  CHECK(tested.text.find(
+            fmt::format("test error {:.4f} %", 100 * summary["test_error"].get<double>())) !=
+        std::string::npos);
+  const std::string center = bytes_of(run + "/center.safetensors");
+  const std::string halves = photographs / "halves";
+  REQUIRE(program("train " + config + " --pause-at steps=30 --out " + halves).code == 0);
+  CHECK(bytes_of(halves + "/center.safetensors") != center);
+  REQUIRE(program("train --resume " + halves).code == 0);
+  CHECK(bytes_of(halves + "/center.safetensors") == center);
+  const std::string replayed = photographs / "replayed";
+  REQUIRE(program("train " + run + "/config.toml --set center.order=replay --set center.replay=" +
+                  run + "/order.bin --out " + replayed)
+              .code == 0);
+  CHECK(summary_of(replayed)["test_loss"] == summary["test_loss"]);
+  // The same from raw records.
+  REQUIRE(program("pack " + photographs.path().string() + " " + packed + " --raw --side 0").code ==
+          0);
+  const std::string again = photographs / "again";
+  const Answer from_pack = program(
+      "train " + config + " --set data.set=packed --set data.dir=" + packed + " --out " + again);
+  CAPTURE(from_pack.text);
+  REQUIRE(from_pack.code == 0);
+  CHECK(summary_of(again)["test_loss"] == summary["test_loss"]);
+  CHECK(summary_of(again)["train_loss"] == summary["train_loss"]);
+}
+
+TEST_CASE("bad photographs are counted and named, or end the run") {
+  const Photographs photographs;
+  write(photographs.path() / "train" / "down" / "7.jpg", {});
+  write(photographs.path() / "val" / "down" / "3.jpg", {'G', 'I', 'F', '8'});
+  const std::string config = config_of(photographs, kResized), run = photographs / "run";
+  const Answer trained = program("train " + config + " --out " + run);
+  CAPTURE(trained.text);
+  CHECK(trained.code == 0);
+  CHECK(summary_of(run)["bad_images"] == 2);
+  CHECK(trained.text.find("2 bad pictures passed over") != std::string::npos);
+  int warnings = 0;
+  for (const json& event : lines_of(run + "/metrics.jsonl"))
+    warnings += event["event"] == "warning" &&
+                event["message"].get<std::string>().find("the next picture of its class takes") !=
+                    std::string::npos;
+  CHECK(warnings == 2);
+  const std::string strict = photographs / "strict";
+  const Answer stopped =
+      program("train " + config + " --set data.on_bad_image=stop --out " + strict);
+  CAPTURE(stopped.text);
+  CHECK(stopped.code == 3);
+  CHECK(stopped.text.find("the run ends") != std::string::npos);
+  CHECK(stopped.text.find("easgd: " + photographs.path().string()) != std::string::npos);
+  CHECK(summary_of(strict)["status"] == "failed");
+}
+
+TEST_CASE("what a folder of photographs lacks is said in a line, and what a crop lacks") {
+  const Photographs photographs;
+  const auto fails = [&](const std::string& data, const std::string& sets, int code,
+                         const std::string& part) {
+    check_one_line(
+        program("train " + config_of(photographs, data) + " --out " + (photographs / "run") + sets),
+        code, part);
+  };
+  fails("", "", 2, "data.crop: the images have different sizes");
+  fails("crop = 28\nresize = 20\n", "", 2, "28 is larger than data.resize = 20");
+  fails("crop = 28\npad = 4\ncrop_kind = \"resized\"\n", "", 2, "data.pad: is of windows");
+  fails("crop = 28\ncrop_area = 0.5\n", "", 2, "data.crop_area: is of parts that are resized");
+  fails(kResized, " --set data.memory=1 --set workers.batch=64", 2,
+        "data.memory: 1 MiB do not hold");
+  fails(kResized, " --set data.dir=" + (photographs / "nowhere"), 3, "no such folder");
+  fails(kResized, " --set data.dir=" + (photographs / ""), 3, "expected train/ and val/ in it");
+  fails(kResized, " --set data.set=packed --set data.holdout=0.5", 2,
+        "packed has no holdout, which is a key of image_folder");
+  check_one_line(program("pack " + (photographs / "") + " " + (photographs / "to")), 3,
+                 "expected train/ and val/ in it");
+  check_one_line(program("pack"), 2, "expected two folders, SOURCE and TO");
+}

@@ -1,0 +1,743 @@
+// Are pictures decoded as they are, and do broken ones cost no more than themselves?
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <random>
+#include <set>
+
+#include <jpeglib.h>
+
+#include "base/error.h"
+#include "base/warning.h"
+#include "data/augmentation.h"
+#include "data/dataset_reader.h"
+#include "kernels/resample.h"
+#include "pictures/decode.h"
+#include "pictures/jpeg_writer.h"
+#include "pictures/orientation.h"
+#include "pictures/pack.h"
+#include "pictures/packed_set.h"
+#include "pictures/picture_folder.h"
+#include "pictures/picture_reader.h"
+#include "temporary_folder.h"
+
+using namespace easgd;
+using testing::TemporaryFolder;
+namespace fs = std::filesystem;
+
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+
+/// Slopes, an edge and a little noise, as a photograph has them; [3][height][width].
+Bytes photograph(int height, int width, unsigned seed = 1) {
+  std::mt19937 random(seed);
+  Bytes pixels(3 * std::size_t(height) * std::size_t(width));
+  std::size_t at = 0;
+  for (int c = 0; c < 3; ++c)
+    for (int y = 0; y < height; ++y)
+      for (int x = 0; x < width; ++x) {
+        const double wave = 60 * std::sin(0.05 * x + c) + 50 * std::cos(0.04 * y + 0.02 * x);
+        const double edge = x + 2 * y > height + int(seed) ? 20 : -20;
+        pixels[at++] = std::uint8_t(128 + wave * 0.8 + edge + double(random() % 5));
+      }
+  return pixels;
+}
+
+/// How libjpeg is to write a picture.
+struct JpegKind {
+  std::string name;
+  int components = 3;
+  int across = 2, down = 2;  ///< how much more often brightness is sampled than colour
+  bool progressive = false;
+  J_COLOR_SPACE space = JCS_YCbCr;
+  int restart = 0;
+};
+
+const JpegKind kKinds[] = {
+    {"4:4:4", 3, 1, 1},
+    {"4:2:2", 3, 2, 1},
+    {"4:2:0", 3, 2, 2},
+    {"4:4:0", 3, 1, 2},
+    {"4:1:1", 3, 4, 1},
+    {"grey", 1, 1, 1, false, JCS_GRAYSCALE},
+    {"RGB", 3, 1, 1, false, JCS_RGB},
+    {"CMYK", 4, 1, 1, false, JCS_CMYK},
+    {"YCCK", 4, 2, 2, false, JCS_YCCK},
+    {"progressive", 3, 2, 2, true},
+    {"with restarts", 3, 2, 2, false, JCS_YCbCr, 2},
+};
+
+Bytes jpeg(const JpegKind& kind, int height, int width, unsigned seed = 1) {
+  const Bytes pixels = photograph(height, width, seed);
+  jpeg_compress_struct info{};
+  jpeg_error_mgr errors{};
+  info.err = jpeg_std_error(&errors);
+  jpeg_create_compress(&info);
+  unsigned char* memory = nullptr;
+  unsigned long size = 0;
+  jpeg_mem_dest(&info, &memory, &size);
+  info.image_height = JDIMENSION(height);
+  info.image_width = JDIMENSION(width);
+  info.input_components = kind.components;
+  info.in_color_space = kind.components == 1   ? JCS_GRAYSCALE
+                        : kind.components == 4 ? JCS_CMYK
+                                               : JCS_RGB;
+  jpeg_set_defaults(&info);
+  jpeg_set_colorspace(&info, kind.space);
+  jpeg_set_quality(&info, 90, TRUE);
+  info.comp_info[0].h_samp_factor = kind.across;
+  info.comp_info[0].v_samp_factor = kind.down;
+  if (kind.components == 4) {
+    info.comp_info[3].h_samp_factor = kind.across;
+    info.comp_info[3].v_samp_factor = kind.down;
+  }
+  info.restart_in_rows = kind.restart;
+  if (kind.progressive) jpeg_simple_progression(&info);
+  jpeg_start_compress(&info, TRUE);
+  Bytes line(4 * std::size_t(width));
+  const std::size_t plane = std::size_t(height) * std::size_t(width);
+  for (std::size_t y = 0; y < std::size_t(height); ++y) {
+    for (std::size_t x = 0; x < std::size_t(width); ++x)
+      for (std::size_t c = 0; c < std::size_t(kind.components); ++c)
+        line[x * std::size_t(kind.components) + c] =
+            c == 3 ? 220 : pixels[c * plane + y * std::size_t(width) + x];
+    JSAMPROW row = line.data();
+    jpeg_write_scanlines(&info, &row, 1);
+  }
+  jpeg_finish_compress(&info);
+  Bytes result(memory, memory + size);
+  jpeg_destroy_compress(&info);
+  std::free(memory);
+  return result;
+}
+
+/// With a block of EXIF's that has nothing but an orientation.
+Bytes with_orientation(const Bytes& jpeg, int number, bool is_big) {
+  Bytes tiff =
+      is_big
+          ? Bytes{'M', 'M',  0, 42, 0, 0, 0, 8, 0, 1,
+                  1,   0x12, 0, 3,  0, 0, 0, 1, 0, std::uint8_t(number),
+                  0,   0,    0, 0,  0, 0}
+          : Bytes{
+                'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, std::uint8_t(number),
+                0,   0,   0,  0, 0, 0, 0};
+  Bytes marker{0xFF, 0xE1, 0, std::uint8_t(8 + tiff.size()), 'E', 'x', 'i', 'f', 0, 0};
+  marker.insert(marker.end(), tiff.begin(), tiff.end());
+  Bytes result = jpeg;
+  result.insert(result.begin() + 2, marker.begin(), marker.end());
+  return result;
+}
+
+struct Decoded {
+  Shape shape;
+  Bytes pixels;
+};
+
+Decoded decoded(const Bytes& file, const ChooseCut& choose = whole_of) {
+  Scratch scratch;
+  const Image image = decode(file, choose, scratch);
+  return {image.shape, {image.pixels.begin(), image.pixels.end()}};
+}
+
+/// An image resized straight from the formula of kernels/resample.h.
+class Resized {
+ public:
+  Resized(const Decoded& image, const Cut& cut)
+      : image_(image),
+        rows_(weights(cut.region.top, cut.region.height, cut.height)),
+        columns_(weights(cut.region.left, cut.region.width, cut.width)),
+        part_(cut.part) {}
+
+  double at(int c, int y, int x) const {
+    double sum = 0;
+    for (const auto& [line, row] : rows_[std::size_t(y + part_.top)])
+      for (const auto& [column, weight] : columns_[std::size_t(x + part_.left)])
+        sum += row * weight *
+               image_.pixels[std::size_t((c * image_.shape.height + line) * image_.shape.width +
+                                         column)];
+    return sum;
+  }
+
+ private:
+  using Weights = std::vector<std::pair<int, double>>;
+
+  static std::vector<Weights> weights(int begin, int length, int count) {
+    std::vector<Weights> result(static_cast<std::size_t>(count));
+    const double scale = double(length) / count, reach = std::max(1.0, scale);
+    for (int i = 0; i < count; ++i) {
+      const double center = begin + (i + 0.5) * scale;
+      double sum = 0;
+      for (int j = begin; j < begin + length; ++j) {
+        const double weight = 1 - std::abs(j + 0.5 - center) / reach;
+        if (weight > 0) sum += result[std::size_t(i)].emplace_back(j, weight).second;
+      }
+      for (auto& each : result[std::size_t(i)]) each.second /= sum;
+    }
+    return result;
+  }
+
+  const Decoded& image_;
+  std::vector<Weights> rows_, columns_;
+  Region part_;
+};
+
+struct Difference {
+  double mean = 0, most = 0;
+};
+
+/// What was decoded of a cut, beside the same cut of the whole picture.
+Difference difference(const Bytes& file, const Cut& cut) {
+  const Decoded whole = decoded(file), found = decoded(file, [&](Shape) { return cut; });
+  REQUIRE(found.shape == Shape{3, cut.part.height, cut.part.width});
+  const Resized expected(whole, cut);
+  Difference result;
+  std::size_t at = 0;
+  for (int c = 0; c < 3; ++c)
+    for (int y = 0; y < cut.part.height; ++y)
+      for (int x = 0; x < cut.part.width; ++x) {
+        const double each = std::abs(found.pixels[at++] - expected.at(c, y, x));
+        result.most = std::max(result.most, each);
+        result.mean += each / double(found.pixels.size());
+      }
+  return result;
+}
+
+std::string failure_of(const Bytes& file, const ChooseCut& choose = whole_of) {
+  try {
+    decoded(file, choose);
+    return "";
+  } catch (const DataError& error) {
+    return error.what();
+  }
+}
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+void write(const fs::path& path, const Bytes& bytes) {
+  fs::create_directories(path.parent_path());
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()), std::streamsize(bytes.size()));
+}
+
+}  // namespace
+
+TEST_CASE("resample: what the formula says, of any stretch and part") {
+  const Decoded image{{1, 37, 53}, [] {
+                        Bytes all = photograph(37, 53);
+                        all.resize(37 * 53);
+                        return all;
+                      }()};
+  const Cut cuts[] = {
+      {{0, 0, 37, 53}, 37, 53, {0, 0, 37, 53}},   {{0, 0, 37, 53}, 12, 9, {0, 0, 12, 9}},
+      {{0, 0, 37, 53}, 80, 101, {7, 20, 60, 64}}, {{5, 9, 20, 31}, 8, 8, {0, 0, 8, 8}},
+      {{36, 52, 1, 1}, 4, 4, {0, 0, 4, 4}},       {{0, 3, 37, 50}, 1, 1, {0, 0, 1, 1}},
+      {{11, 0, 13, 53}, 13, 20, {12, 19, 1, 1}},
+  };
+  for (const Cut& cut : cuts) {
+    Scratch scratch;
+    const CutImage found = cut_out({image.shape, image.pixels}, cut, scratch);
+    const Resized expected(image, cut);
+    const auto [channels, height, width] = found.image.shape;
+    for (int y = 0; y < cut.part.height; ++y)
+      for (int x = 0; x < cut.part.width; ++x) {
+        const auto at =
+            std::size_t(found.top + y) * std::size_t(width) + std::size_t(found.left + x);
+        CHECK(std::abs(found.image.pixels[at] - expected.at(0, y, x)) <= 0.501);
+      }
+  }
+}
+
+TEST_CASE("pictures: of a part only what it needs is decoded, and nothing else comes of it") {
+  for (const JpegKind& kind : kKinds) {
+    CAPTURE(kind.name);
+    const Bytes file = jpeg(kind, 70, 93);
+    for (const Region& region :
+         {Region{0, 0, 70, 93}, Region{13, 21, 33, 29}, Region{50, 1, 20, 90},
+          Region{1, 60, 40, 33}, Region{69, 92, 1, 1}}) {
+      CAPTURE(region.top);
+      // As it is, and enlarged: nothing is reduced.
+      CHECK(difference(file,
+                       {region, region.height, region.width, {0, 0, region.height, region.width}})
+                .most == 0);
+      CHECK(difference(file, {region, 95, 95, {3, 30, 40, 60}}).most <= 0.501);
+    }
+  }
+}
+
+TEST_CASE("pictures: decoded at a half, a quarter or an eighth, they are within a level") {
+  for (const JpegKind& kind : kKinds) {
+    CAPTURE(kind.name);
+    const Bytes file = jpeg(kind, 420, 500);
+    for (const int side : {200, 100, 50}) {
+      CAPTURE(side);
+      CHECK(difference(file, {{0, 0, 420, 500}, side, side, {0, 0, side, side}}).mean < 1);
+      CHECK(difference(file, {{11, 17, 403, 409}, side, side, {5, 5, side - 9, side - 5}}).mean <
+            1);
+    }
+  }
+}
+
+TEST_CASE("pictures: turned as EXIF says, whatever part is wanted") {
+  const Bytes upright = jpeg(kKinds[0], 24, 40);
+  const Decoded stored = decoded(upright);
+  for (int number = 1; number <= 8; ++number) {
+    CAPTURE(number);
+    const Bytes file = with_orientation(upright, number, number % 2);
+    const Decoded shown = decoded(file);
+    REQUIRE(shown.shape == (number >= 5 ? Shape{3, 40, 24} : Shape{3, 24, 40}));
+    // Of the definition: which of its sides the stored picture's first line and column are.
+    const auto expected = [&](int c, int y, int x) {
+      const int h = 23, w = 39;
+      const int lines[] = {y, y, h - y, h - y, x, h - x, h - x, x};
+      const int columns[] = {x, w - x, w - x, x, y, y, w - y, w - y};
+      return stored.pixels[std::size_t((c * 24 + lines[number - 1]) * 40 + columns[number - 1])];
+    };
+    std::size_t at = 0;
+    bool same = true;
+    for (int c = 0; c < 3; ++c)
+      for (int y = 0; y < shown.shape.height; ++y)
+        for (int x = 0; x < shown.shape.width; ++x) same &= shown.pixels[at++] == expected(c, y, x);
+    CHECK(same);
+    CHECK(difference(file, {{3, 5, 19, 17}, 11, 13, {2, 3, 8, 9}}).most <= 1.01);
+  }
+  CHECK(decoded(with_orientation(upright, 9, true)).shape == stored.shape);
+}
+
+TEST_CASE("pictures: what is wrong with one is said in a line") {
+  const Bytes good = jpeg(kKinds[2], 64, 64);
+  const auto cut_at = [&](std::size_t bytes) {
+    return Bytes(good.begin(), good.begin() + long(bytes));
+  };
+  CHECK(failure_of({}) == "expected a JPEG or PNG picture, found an empty file");
+  CHECK(has(failure_of({'G', 'I', 'F', '8', '9', 'a'}), "found a GIF picture"));
+  CHECK(has(failure_of({'<', 'h', 't', 'm', 'l'}), "found a page of HTML"));
+  CHECK(has(failure_of(cut_at(good.size() / 2)), "cannot be decoded: Premature end of JPEG file"));
+  CHECK(has(failure_of(cut_at(30)), "cannot be decoded"));
+  // What is wanted of it may be there all the same.
+  const auto top = [](Shape) { return Cut{{0, 0, 8, 64}, 8, 64, {0, 0, 8, 64}}; };
+  CHECK(failure_of(cut_at(good.size() * 3 / 4), top).empty());
+  Bytes bomb = good;  // 65,500 x 65,500 pixels, says its header
+  const Bytes sides{0xFF, 0xC0};
+  const auto frame = std::search(bomb.begin(), bomb.end(), sides.begin(), sides.end());
+  for (int i = 5; i < 9; ++i) frame[i] = i % 2 ? 0xFF : 0xDC;
+  CHECK(has(failure_of(bomb), "65500x65500 pixels: expected at most 100 million"));
+  // The next one is decoded as if nothing had been.
+  CHECK(decoded(good).shape == Shape{3, 64, 64});
+}
+
+TEST_CASE("pictures: one pixel, and very wide ones") {
+  CHECK(decoded(jpeg(kKinds[2], 1, 1)).shape == Shape{3, 1, 1});
+  const Cut enlarged{{0, 0, 1, 1}, 32, 32, {0, 0, 32, 32}};
+  CHECK(difference(jpeg(kKinds[0], 1, 1), enlarged).most <= 0.501);
+  const Bytes wide = jpeg(kKinds[2], 10, 20000);
+  CHECK(difference(wide, {{0, 0, 10, 20000}, 16, 32000, {0, 31900, 16, 16}}).most <= 0.501);
+}
+
+// ---- folders
+
+namespace {
+
+const Bytes& small_jpeg() {
+  static const Bytes file = jpeg(kKinds[2], 40, 52);
+  return file;
+}
+
+/// Warnings of a scope.
+class Warnings {
+ public:
+  Warnings() : scope_([this](const std::string& line) { lines.push_back(line); }) {}
+  std::vector<std::string> lines;
+
+ private:
+  WarningScope scope_;
+};
+
+DataSplit read_folder(const std::string& dir, OnBadImage on_bad = OnBadImage::skip) {
+  return read_dataset("image_folder", {.dir = dir, .on_bad_image = on_bad});
+}
+
+/// train/ and val/ with `count` pictures of two classes each, all different.
+void make_folder(const TemporaryFolder& folder, int count) {
+  unsigned seed = 0;
+  for (const char* half : {"train", "val"})
+    for (const char* name : {"cats", "dogs"})
+      for (int i = 0; i < count; ++i, ++seed)
+        write(folder.path() / half / name / (std::to_string(i) + ".jpg"),
+              jpeg(kKinds[seed % 6], 30 + int(seed % 7), 40 + int(seed % 5), seed));
+}
+
+std::string folder_failure(const std::string& dir) {
+  try {
+    read_folder(dir);
+    return "";
+  } catch (const DataError& error) {
+    return error.what();
+  }
+}
+
+std::set<std::string> names_of(const Dataset& set) {
+  std::set<std::string> names;
+  for (std::size_t i = 0; i < set.size(); ++i)
+    names.insert(fs::path(set.image_name(i)).filename().string());
+  return names;
+}
+
+}  // namespace
+
+TEST_CASE("image_folder: whatever a picture and its folder are called") {
+  const TemporaryFolder folder;
+  const fs::path train = folder.path() / "train";
+  for (const char* name :
+       {"b/1.jpg", "b/2.JPEG", "b/deep/er/3.Png", "A/4.jpeg", "A/\xff\xfe.JPG", "\xe9/5.png"})
+    write(train / name, small_jpeg());
+  for (const char* name : {"b/.6.jpg", "b/7.txt", "8.jpg", ".c/9.jpg", "A/10"})
+    write(train / name, small_jpeg());
+  fs::create_directories(folder.path() / "elsewhere");
+  write(folder.path() / "elsewhere" / "11.jpg", small_jpeg());
+  fs::create_directory_symlink(folder.path() / "elsewhere", train / "b" / "link");
+  fs::create_directory_symlink(train / "b", train / "b" / "deep" / "round");
+  fs::create_symlink(folder.path() / "elsewhere" / "11.jpg", train / "A" / "12.jpg");
+  fs::create_directory_symlink("train", folder.path() / "val");
+  const DataSplit split = read_folder(folder.string());
+  CHECK(split.class_names == std::vector<std::string>{"A", "b", "\xe9"});
+  CHECK(names_of(*split.train) == std::set<std::string>{"1.jpg", "2.JPEG", "3.Png", "4.jpeg",
+                                                        "\xff\xfe.JPG", "5.png", "11.jpg",
+                                                        "12.jpg"});
+  CHECK(split.train->size() == 8);
+  CHECK(split.test->size() == 8);
+  for (std::size_t i = 0; i < 8; ++i) {
+    const fs::path name = fs::path(split.train->image_name(i)).lexically_relative(train);
+    CHECK(split.class_names[std::size_t(split.train->label(i))] == name.begin()->string());
+  }
+}
+
+TEST_CASE("image_folder: a share is held out by names alone") {
+  const TemporaryFolder folder;
+  constexpr int kCount = 400;
+  for (int i = 0; i < kCount; ++i)
+    write(folder.path() / (i % 2 ? "a" : "b") / (std::to_string(i) + ".jpg"), small_jpeg());
+  const PictureFolder found = find_pictures(folder.path(), 0.25);
+  const std::size_t held = found.test.names.size();
+  CHECK(held > kCount / 6);
+  CHECK(held < kCount / 3);
+  CHECK(held + found.train.names.size() == kCount);
+  std::set<std::string> before;
+  for (std::size_t i = 0; i < held; ++i) before.emplace(found.test.names[i]);
+  for (int i = kCount; i < 2 * kCount; ++i)
+    write(folder.path() / "a" / (std::to_string(i) + ".jpg"), small_jpeg());
+  const PictureFolder more = find_pictures(folder.path(), 0.25);
+  std::set<std::string> after;
+  for (std::size_t i = 0; i < more.test.names.size(); ++i) after.emplace(more.test.names[i]);
+  CHECK(std::ranges::includes(after, before));
+  CHECK(std::ranges::none_of(after, [&](const std::string& name) {
+    return !before.contains(name) && std::stoi(fs::path(name).stem()) < kCount;
+  }));
+}
+
+TEST_CASE("image_folder: the first n pictures are of all classes, in the same order every time") {
+  const TemporaryFolder folder;
+  for (int i = 0; i < 300; ++i)
+    write(folder.path() / "train" / std::to_string(i % 3) / (std::to_string(i) + ".jpg"),
+          small_jpeg());
+  fs::create_directory_symlink("train", folder.path() / "val");
+  const DataSplit split = read_folder(folder.string()), again = read_folder(folder.string());
+  std::array<int, 3> counts{};
+  for (std::size_t i = 0; i < 60; ++i) ++counts[std::size_t(split.train->label(i))];
+  for (const int count : counts) CHECK(count > 8);
+  for (std::size_t i = 0; i < 300; ++i)
+    CHECK(split.train->image_name(i) == again.train->image_name(i));
+}
+
+TEST_CASE("image_folder: what cannot be trained with is said in a line") {
+  const TemporaryFolder folder;
+  CHECK(has(folder_failure(folder.string()), "expected train/ and val/ in it"));
+  fs::create_directories(folder.path() / "train" / "cats");
+  fs::create_directories(folder.path() / "val" / "cats");
+  CHECK(has(folder_failure(folder.string()), "no pictures; expected CLASS/NAME.jpg"));
+  write(folder.path() / "train" / "cats" / "1.jpg", small_jpeg());
+  CHECK(has(folder_failure(folder.string()), "pictures of one class alone, cats"));
+  write(folder.path() / "train" / "dogs" / "1.jpg", small_jpeg());
+  CHECK(has(folder_failure(folder.string()), "no test pictures of the training classes"));
+  write(folder.path() / "val" / "cats" / "1.jpg", small_jpeg());
+  write(folder.path() / "val" / "birds" / "1.jpg", small_jpeg());
+  fs::create_directories(folder.path() / "train" / "apes");
+  const Warnings warnings;
+  const DataSplit split = read_folder(folder.string());
+  CHECK(split.class_names == std::vector<std::string>{"cats", "dogs"});
+  CHECK(split.test->size() == 1);
+  REQUIRE(warnings.lines.size() == 2);
+  CHECK(has(warnings.lines[0], "train: a class without a training picture, left out: apes"));
+  CHECK(has(warnings.lines[1],
+            "val: 1 picture of classes that have no training pictures, left out: birds"));
+}
+
+TEST_CASE("pictures: one that cannot be decoded is named once, and the next of its class comes") {
+  const TemporaryFolder folder;
+  make_folder(folder, 4);
+  const fs::path bad = folder.path() / "train" / "cats" / "2.jpg";
+  write(bad, {1, 2, 3});
+  fs::remove(folder.path() / "val" / "dogs" / "1.jpg");
+  fs::create_symlink("nowhere", folder.path() / "val" / "dogs" / "1.jpg");
+  Warnings warnings;
+  const DataSplit split = read_folder(folder.string());
+  const Dataset& train = *split.train;
+  REQUIRE(train.size() == 8);
+  Scratch scratch, other;
+  for (int pass = 0; pass < 2; ++pass)
+    for (std::size_t i = 0; i < train.size(); ++i) {
+      const Image image = train.image(i, scratch);
+      if (train.image_name(i) != bad) continue;
+      std::size_t next = i;
+      do next = (next + 1) % train.size();
+      while (train.label(next) != train.label(i));
+      const Image expected = train.image(next, other);
+      CHECK(std::ranges::equal(image.pixels, expected.pixels));
+    }
+  CHECK(train.bad_images() == 1);
+  REQUIRE(warnings.lines.size() == 1);
+  CHECK(warnings.lines[0] == bad.string() +
+                                 ": expected a JPEG or PNG picture, found something "
+                                 "else; the next picture of its class takes its place");
+  for (std::size_t i = 0; i < split.test->size(); ++i) split.test->image(i, scratch);
+  REQUIRE(warnings.lines.size() == 2);
+  CHECK(has(warnings.lines[1], "dogs/1.jpg: cannot be opened: No such file"));
+  const DataSplit strict = read_folder(folder.string(), OnBadImage::stop);
+  std::string failure;
+  for (std::size_t i = 0; i < 8 && failure.empty(); ++i) try {
+      strict.train->image(i, scratch);
+    } catch (const DataError& error) {
+      failure = error.what();
+    }
+  CHECK(has(failure, "cats/2.jpg: expected a JPEG or PNG picture"));
+  for (int i = 0; i < 4; ++i)
+    write(folder.path() / "train" / "cats" / (std::to_string(i) + ".jpg"), {});
+  std::size_t first = 0;
+  while (train.label(first) != 0) ++first;
+  CHECK_THROWS_AS(train.image(first, scratch), DataError);
+}
+
+TEST_CASE("pictures: one that is smaller than the crop is one that cannot be used") {
+  const TemporaryFolder folder;
+  make_folder(folder, 3);
+  write(folder.path() / "train" / "cats" / "1.jpg", jpeg(kKinds[0], 20, 50));
+  const Warnings warnings;
+  const DataSplit split = read_folder(folder.string());
+  const Augmentation augmentation(*split.train, {.crop = {.side = 28}});
+  const Buffer to = host_buffer(3 * 28 * 28);
+  Scratch scratch;
+  for (std::size_t i = 0; i < split.train->size(); ++i)
+    augmentation.apply(
+        i, [&](Shape image) { return augmentation.center(image); }, scratch, to);
+  REQUIRE(warnings.lines.size() == 1);
+  CHECK(has(warnings.lines[0], "cats/1.jpg: is 20x50, smaller than data.crop = 28"));
+}
+
+// ---- packed
+
+namespace {
+
+PackResult pack_all(const std::string& from, const std::string& to, const PackOptions& options) {
+  return pack(find_pictures(from, 0), to, options, [](const PackProgress&) {});
+}
+
+std::map<std::string, std::string> contents_of(const fs::path& folder) {
+  std::map<std::string, std::string> contents;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    std::ifstream file(entry.path(), std::ios::binary);
+    contents[entry.path().filename().string()] = {std::istreambuf_iterator<char>(file), {}};
+  }
+  return contents;
+}
+
+/// Every training sample as it is cut at random.
+std::vector<float> samples_of(const DataSplit& split, const CropOptions& crop) {
+  const Augmentation augmentation(*split.train, {.crop = crop});
+  const std::size_t size = augmentation.output().size();
+  const Buffer to = host_buffer(split.train->size() * size);
+  Scratch scratch;
+  for (std::size_t i = 0; i < split.train->size(); ++i)
+    augmentation.apply(
+        i,
+        [&](Shape image) {
+          return augmentation.random(image, {7, kernels::Stream::augmentation, 0}, 3,
+                                     std::uint32_t(i));
+        },
+        scratch, to.view().subspan(i * size, size));
+  return {to.view().begin(), to.view().end()};
+}
+
+}  // namespace
+
+TEST_CASE(
+    "packed: raw records give the bytes of the folder, JPEG records too where they are copies") {
+  const TemporaryFolder folder, raw, copies;
+  make_folder(folder, 5);
+  write(folder.path() / "train" / "cats" / "2.jpg", {1, 2, 3});
+  const Warnings warnings;
+  const PackResult done =
+      pack_all(folder.string(), raw.string(), {.side = 0, .raw = true, .part_bytes = 10'000});
+  CHECK(done.train == 9);
+  CHECK(done.test == 10);
+  CHECK(done.bad == 1);
+  REQUIRE(warnings.lines.size() == 1);
+  CHECK(has(warnings.lines[0],
+            "cats/2.jpg: expected a JPEG or PNG picture, found something else; left out"));
+  pack_all(folder.string(), copies.string(), {.side = 256});
+  fs::remove(folder.path() / "train" / "cats" / "2.jpg");
+  pack_all(folder.string(), raw / "again", {.side = 0, .raw = true, .part_bytes = 10'000});
+  const DataSplit from_folder = read_folder(folder.string());
+  for (const CropOptions& crop :
+       {CropOptions{.side = 28, .flip = true},
+        {.side = 300, .kind = CropKind::resized, .least_area = 0.1},
+        {.side = 32, .resize = 40, .pad = 3},
+        {.side = 26, .flip = true, .kind = CropKind::resized, .least_area = 0.6}}) {
+    const auto expected = samples_of(from_folder, crop);
+    CHECK(samples_of(read_dataset("packed", {.dir = raw / "again"}), crop) == expected);
+  }
+  CHECK(read_dataset("packed", {.dir = copies.string()}).class_names ==
+        std::vector<std::string>{"cats", "dogs"});
+  const auto contents = contents_of(copies.path());
+  CHECK(has(contents.at("train-0000.bin"),
+            contents_of(folder.path() / "train" / "dogs").at("3.jpg")));
+}
+
+TEST_CASE("packed: the same bytes however many threads there are, and however often it was ended") {
+  const TemporaryFolder folder, calm, disturbed;
+  make_folder(folder, 30);
+  const PackOptions options{.side = 24, .threads = 1, .part_bytes = 5'000};
+  pack_all(folder.string(), calm.string(), options);
+  const auto expected = contents_of(calm.path());
+  CHECK(expected.size() > 10);
+  struct Ended {};
+  int calls = 0, endings = 0;
+  for (bool is_done = false; !is_done;) {
+    PackOptions many = options;
+    many.threads = 1 + calls % 4;
+    const std::size_t most = 11;  // pictures of a call, then it is ended
+    std::size_t count = 0;
+    ++calls;
+    try {
+      pack(find_pictures(folder.path(), 0), disturbed.path(), many, [&](const PackProgress&) {
+        if (++count > most) throw Ended();
+      });
+      is_done = true;
+    } catch (const Ended&) {
+      ++endings;
+    }
+    REQUIRE(calls < 100);
+  }
+  CHECK(endings > 5);
+  CHECK(contents_of(disturbed.path()) == expected);
+  PackOptions other = options;
+  other.side = 20;
+  CHECK_THROWS_WITH_AS(pack_all(folder.string(), calm.string(), other),
+                       doctest::Contains("has been packed from other pictures, or otherwise"),
+                       DataError);
+}
+
+TEST_CASE("packed: damaged records are named and passed over, damaged indexes refused") {
+  const TemporaryFolder folder, packed;
+  make_folder(folder, 6);
+  pack_all(folder.string(), packed.string(), {.side = 0, .raw = true});
+  CHECK(check_pack(packed.path()).damaged.empty());
+  const auto contents = contents_of(packed.path());
+  const auto damage = [&](const std::string& name, std::size_t at) {
+    std::string bytes = contents.at(name);
+    bytes[at] = char(bytes[at] ^ 4);
+    std::ofstream(packed / name, std::ios::binary) << bytes;
+  };
+  const auto restore = [&](const std::string& name) {
+    std::ofstream(packed / name, std::ios::binary) << contents.at(name);
+  };
+  damage("train-0000.bin", 5000);
+  const PackCheck found = check_pack(packed.path());
+  CHECK(found.records == 24);
+  REQUIRE(found.damaged.size() == 1);
+  CHECK(has(found.damaged[0], "train-0000.bin: record 1 ("));
+  {
+    const Warnings warnings;
+    const DataSplit split = read_dataset("packed", {.dir = packed.string()});
+    Scratch scratch;
+    for (std::size_t i = 0; i < split.train->size(); ++i) split.train->image(i, scratch);
+    CHECK(split.train->bad_images() == 1);
+    REQUIRE(warnings.lines.size() == 1);
+    CHECK(has(warnings.lines[0], "record 1 ("));
+  }
+  restore("train-0000.bin");
+  for (const char* name : {"pack.index", "train-0000.index", "test-0000.index"}) {
+    CAPTURE(name);
+    for (std::size_t at = 0; at < contents.at(name).size(); at += 1 + at / 40) {
+      damage(name, at);
+      CHECK_THROWS_AS(read_dataset("packed", {.dir = packed.string()}), DataError);
+      std::ofstream(packed / name, std::ios::binary) << contents.at(name).substr(0, at);
+      CHECK_THROWS_AS(read_dataset("packed", {.dir = packed.string()}), DataError);
+    }
+    restore(name);
+  }
+  fs::resize_file(packed / "test-0000.bin", contents.at("test-0000.bin").size() - 1);
+  CHECK_THROWS_WITH_AS(read_dataset("packed", {.dir = packed.string()}),
+                       doctest::Contains("test-0000.bin: expected records up to byte"), DataError);
+}
+
+// ---- how they are laid out
+
+TEST_CASE("augmentation: resized parts have any area from the least, and forms of 3:4 to 4:3") {
+  const TemporaryFolder folder;
+  make_folder(folder, 1);
+  const DataSplit split = read_folder(folder.string());
+  const Augmentation augmentation(
+      *split.train,
+      {.crop = {.side = 8, .flip = true, .kind = CropKind::resized, .least_area = 0.2}});
+  const Shape image{3, 500, 400};
+  double least = 1, most = 0, narrowest = 9, widest = 0, tops = 0;
+  int mirrored = 0;
+  constexpr int kCount = 4000;
+  for (int i = 0; i < kCount; ++i) {
+    const Framing framing =
+        augmentation.random(image, {1, kernels::Stream::augmentation, 2}, 5, std::uint32_t(i));
+    const auto [top, left, height, width] = framing.region;
+    REQUIRE((top >= 0 && left >= 0 && top + height <= 500 && left + width <= 400));
+    CHECK((framing.height == 8 && framing.width == 8));
+    const double area = double(height) * width / (500 * 400), form = double(width) / height;
+    least = std::min(least, area), most = std::max(most, area);
+    narrowest = std::min(narrowest, form), widest = std::max(widest, form);
+    tops += double(top) / std::max(1, 500 - height) / kCount;
+    mirrored += framing.window.mirrored;
+  }
+  CHECK(least == doctest::Approx(0.2).epsilon(0.02));
+  CHECK(most > 0.9);
+  CHECK(narrowest == doctest::Approx(0.75).epsilon(0.02));
+  CHECK(widest == doctest::Approx(4.0 / 3).epsilon(0.02));
+  CHECK(tops == doctest::Approx(0.5).epsilon(0.05));
+  CHECK(mirrored == doctest::Approx(kCount / 2).epsilon(0.06));
+  // What no part of these forms fits into: the middle.
+  const Framing strip =
+      augmentation.random({3, 10, 2000}, {1, kernels::Stream::augmentation, 2}, 5, 0);
+  CHECK(strip.region == Region{0, 993, 10, 13});
+}
+
+TEST_CASE("augmentation: a test takes the middle of what is resized") {
+  const TemporaryFolder folder;
+  make_folder(folder, 1);
+  const DataSplit split = read_folder(folder.string());
+  const auto center = [&](const CropOptions& crop, Shape image) {
+    const Framing f = Augmentation(*split.test, {.crop = crop}).center(image);
+    return std::array{f.height, f.width, f.window.top, f.window.left};
+  };
+  CHECK(center({.side = 221, .resize = 256}, {3, 500, 375}) == std::array{341, 256, 60, 17});
+  CHECK(center({.side = 224, .kind = CropKind::resized}, {3, 375, 500}) ==
+        std::array{256, 341, 16, 58});
+  CHECK(center({.side = 224, .resize = 232, .kind = CropKind::resized}, {3, 232, 232}) ==
+        std::array{232, 232, 4, 4});
+  CHECK(center({.side = 20}, {3, 30, 41}) == std::array{30, 41, 5, 10});
+}
