@@ -932,6 +932,21 @@ TEST_CASE("describe tells networks for images that are not there") {
   CHECK(wrong.text.find("--image: expected channels x height x width") != std::string::npos);
 }
 
+TEST_CASE("a run that the host's memory does not hold is refused, with the numbers") {
+  const Folder folder;
+  const std::string out = folder / "run";
+  const Answer answer = program(
+      "train configs/synthetic_eamsgd.toml --set network.file=networks/photos_resnet18.toml "
+      "--set data.crop=0 --set data.limit=500 --set workers.batch=65536 --set workers.threads=1 "
+      "--set 'workers.devices=16 x cpu' --out " +
+      out);
+  check_one_line(answer, 4, "host: the run takes ");
+  CHECK(answer.text.find(" GiB of memory beside its data, and ") != std::string::npos);
+  CHECK(answer.text.find(", activations ") != std::string::npos);
+  CHECK(answer.text.find("a smaller workers.batch") != std::string::npos);
+  CHECK_FALSE(fs::exists(out));
+}
+
 TEST_CASE("every shipped configuration is understood") {
   for (const auto& entry : fs::directory_iterator("configs")) {
     if (entry.path().extension() != ".toml") continue;

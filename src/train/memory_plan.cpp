@@ -11,6 +11,7 @@
 
 #include "base/available_memory.h"
 #include "base/error.h"
+#include "base/free_memory.h"
 #include "data/augmentation.h"
 #include "exchange/worker_placement.h"
 #include "settings/algorithm_keys.h"
@@ -221,6 +222,7 @@ void check_fits(const PlannedRun& run) {
   const auto available = available_memory();
   if (!available || rough_bound(run) < *available / 2) return;
   const MemoryPlan plan = plan_memory(run);
+  give_back_free_memory();  // that of the pieces that were tried
   std::uint64_t wanted = 0;
   std::vector<std::string> parts;
   for (const MemoryItem& item : plan.items) {
