@@ -60,6 +60,7 @@ RunSummary some_summary() {
   s.time_to_error = {{"0.25", 1.5}, {"0.9", 0.1}};
   s.exchanges = 24;
   s.refused_letters = 3;
+  s.bad_images = 7;
   s.exchange_wait_fraction = 0.5;
   s.data_wait_fraction = 0.0625;
   s.status = RunStatus::diverged;
@@ -159,7 +160,7 @@ TEST_CASE("a loss that is not finite is null, and null is no number") {
 
 TEST_CASE("a summary reads back the same, whatever other keys there are") {
   json object = in_file(to_json(some_summary()));
-  CHECK(object.size() == 32);
+  CHECK(object.size() == 33);
   object["of a later program"] = {1, 2};
   const RunSummary again = summary_of(object);
   CHECK(to_json(again).dump() == to_json(some_summary()).dump());
