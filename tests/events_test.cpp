@@ -211,7 +211,8 @@ TEST_CASE("a key that is not of its kind is refused by its name") {
 TEST_CASE("the conclusion of a run names what went wrong") {
   CHECK(conclusion(some_summary()) ==
         "caf\u00e9: diverged in 3.2 s (7.0 virtual s), 0 images/s, test error 25.00 % (best 12.50 "
-        "%), 3 letters refused for not being finite (a lower learning rate?), 1 of 2 workers "
+        "%), 3 letters refused for not being finite (a lower learning rate?), 7 bad pictures "
+        "passed over, 1 of 2 workers "
         "failed");
   RunSummary s;
   s.name = "run";
