@@ -35,58 +35,70 @@ inline void store(float* p, Vec v) {
   *reinterpret_cast<UnalignedVec*>(p) = v;
 }
 
-// ---- Transforms of one row or column ----
+// ---- Transforms of one row or column: objects, so that they are compiled into what takes them ----
 
 using Patch = std::array<Vec, kPatch>;
 using Tile = std::array<Vec, kTile>;
 using Kernel = std::array<Vec, kKernel>;
 
 /// B' d
-inline Patch input(const Patch& d) {
+constexpr auto input = [](const Patch& d) -> Patch {
   const Vec a = d[4] - 4 * d[2], b = d[3] - 4 * d[1];
   const Vec e = d[4] - d[2], f = 2 * (d[3] - d[1]);
   return {4 * d[0] - 5 * d[2] + d[4], a + b, a - b, e + f, e - f, 4 * d[1] - 5 * d[3] + d[5]};
-}
+};
 /// B v
-inline Patch input_gradient(const Patch& v) {
+constexpr auto input_gradient = [](const Patch& v) -> Patch {
   const Vec a = v[1] + v[2], b = v[1] - v[2], e = v[3] + v[4], f = 2 * (v[3] - v[4]);
   return {4 * v[0],         4 * (v[5] - b) - f, -5 * v[0] - 4 * a - e,
           b + f - 5 * v[5], v[0] + a + e,       v[5]};
-}
+};
 /// A' m
-inline Tile output(const Patch& m) {
+constexpr auto output = [](const Patch& m) -> Tile {
   const Vec a = m[1] + m[2], b = m[1] - m[2], e = m[3] + m[4], f = m[3] - m[4];
   return {m[0] + a + e, b + 2 * f, a + 4 * e, b + 8 * f + m[5]};
-}
+};
 /// A y
-inline Patch output_gradient(const Tile& y) {
+constexpr auto output_gradient = [](const Tile& y) -> Patch {
   const Vec a = y[0] + y[2], b = y[1] + y[3], e = y[0] + 4 * y[2], f = 2 * y[1] + 8 * y[3];
   return {y[0], a + b, a - b, e + f, e - f, y[3]};
-}
+};
 /// G w
-inline Patch kernel(const Kernel& w) {
+constexpr auto kernel = [](const Kernel& w) -> Patch {
   const Vec a = (w[0] + w[2]) * (-1 / 6.0f), b = w[1] * (1 / 6.0f);
   const Vec e = w[0] * (1 / 24.0f) + w[2] * (1 / 6.0f), f = w[1] * (1 / 12.0f);
   return {w[0] * 0.25f, a - b, a + b, e + f, e - f, w[2]};
-}
+};
 /// G' u
-inline Kernel kernel_gradient(const Patch& u) {
+constexpr auto kernel_gradient = [](const Patch& u) -> Kernel {
   const Vec a = (u[1] + u[2]) * (-1 / 6.0f), b = (u[2] - u[1]) * (1 / 6.0f), e = u[3] + u[4];
   return {u[0] * 0.25f + a + e * (1 / 24.0f), b + (u[3] - u[4]) * (1 / 12.0f),
           a + e * (1 / 6.0f) + u[5]};
+};
+
+/// What f(0), f(1), ... give.
+template <std::size_t kCount, class Function>
+inline std::array<Vec, kCount> row_of(const Function& f) {
+  std::array<Vec, kCount> row;
+#pragma GCC unroll 6
+  for (std::size_t j = 0; j < kCount; ++j) row[j] = f(j);
+  return row;
 }
 
-/// A two-dimensional transform: `f` of every row of what load(i, j) gives, then of every column.
+/// Of a patch whose numbers lie `stride` apart.
+inline Patch patch_row(const float* numbers, std::ptrdiff_t stride, std::size_t i) {
+  return row_of<kPatch>(
+      [&](std::size_t j) { return load(numbers + std::ptrdiff_t(i * kPatch + j) * stride); });
+}
+
+/// A two-dimensional transform: `f` of every row that load_row(i) gives, then of every column.
 /// Calls store(i, j, value).
-template <std::size_t kIn, std::size_t kOut, class Transform, class Load, class Store>
-inline void transform(const Transform& f, const Load& load, const Store& store) {
+template <std::size_t kIn, std::size_t kOut, class Transform, class LoadRow, class Store>
+inline void transform(const Transform& f, const LoadRow& load_row, const Store& store) {
   std::array<std::array<Vec, kIn>, kOut> columns;  // of the rows' transforms
 #pragma GCC unroll 6
   for (std::size_t i = 0; i < kIn; ++i) {
-    std::array<Vec, kIn> row;
-#pragma GCC unroll 6
-    for (std::size_t j = 0; j < kIn; ++j) row[j] = load(i, j);
-    const std::array<Vec, kOut> done = f(row);
+    const std::array<Vec, kOut> done = f(load_row(i));
 #pragma GCC unroll 6
     for (std::size_t j = 0; j < kOut; ++j) columns[j][i] = done[j];
   }
@@ -212,7 +224,10 @@ void Weights::transform(const float* weight, std::ptrdiff_t stride, float* to) c
     for (int i = 0; i < kKernel * kKernel; ++i) lanes[i][lane] = weight[lane * stride + i];
   }
   kernels::transform<kKernel, kPatch>(
-      kernel, [&](std::size_t i, std::size_t j) { return load(lanes[i * kKernel + j]); },
+      kernel,
+      [&](std::size_t i) {
+        return row_of<kKernel>([&](std::size_t j) { return load(lanes[i * kKernel + j]); });
+      },
       [&](std::size_t i, std::size_t j, Vec u) {
         store(to + std::ptrdiff_t(i * kPatch + j) * plane_, u);
       });
@@ -254,8 +269,8 @@ class Pixels {
       if (column + i >= 0 && column + i < image.width) columns_ |= 1u << i;
     }
   }
-  bool are_all_inside() const { return (rows_ & columns_) == (1u << kSide) - 1; }
-  bool is_inside(std::size_t i, std::size_t j) const { return rows_ >> i & columns_ >> j & 1; }
+  bool has_row(std::size_t i) const { return rows_ >> i & 1; }
+  unsigned columns() const { return columns_; }
   /// In a block of channels.
   std::ptrdiff_t at(std::size_t i, std::size_t j) const {
     return first_ + std::ptrdiff_t(i) * row_ + std::ptrdiff_t(j) * column_;
@@ -266,11 +281,34 @@ class Pixels {
   unsigned rows_ = 0, columns_ = 0;
 };
 
-/// Calls f(is_inside), where is_inside(i, j) costs nothing if every pixel is.
+/// Columns of a tile that are inside of the image, a bit each: those that the compiler knows, and
+/// any.
+template <unsigned kColumns>
+struct KnownColumns {
+  static constexpr bool has(std::size_t j) { return kColumns >> j & 1; }
+};
+struct AnyColumns {
+  bool has(std::size_t j) const { return columns >> j & 1; }
+  unsigned columns;
+};
+
+/// Calls f(columns) with those of the tile: all, or all but the first, the last or both, as the
+/// images have them that tiles divide; or any.
 template <int kSide, class Function>
-inline void with_pixels(const Pixels<kSide>& pixels, const Function& f) {
-  if (pixels.are_all_inside()) return f([](std::size_t, std::size_t) { return true; });
-  f([&pixels](std::size_t i, std::size_t j) { return pixels.is_inside(i, j); });
+inline void with_columns(const Pixels<kSide>& pixels, const Function& f) {
+  constexpr unsigned kAll = (1u << kSide) - 1;
+  switch (pixels.columns()) {
+    case kAll:
+      return f(KnownColumns<kAll>{});
+    case kAll & ~1u:
+      return f(KnownColumns<(kAll & ~1u)>{});
+    case kAll >> 1:
+      return f(KnownColumns<(kAll >> 1)>{});
+    case kAll >> 1 & ~1u:
+      return f(KnownColumns<(kAll >> 1 & ~1u)>{});
+    default:
+      f(AnyColumns{pixels.columns()});
+  }
 }
 
 class Convolution final : public WinogradConv2d {
@@ -361,14 +399,17 @@ void Convolution::take(const Transform& f, const float* tensor, const Image& ima
                        const Block& block, const Planes& planes) const {
   for_each_tile(block, [&](int tile, int sample, int row, int column) {
     const Pixels<kSide> pixels(image, row, column);
-    with_pixels(pixels, [&](const auto& is_inside) {
+    with_columns(pixels, [&](const auto& columns) {
       for (int b = 0; b < image.channels / kLanes; ++b) {
         const float* from = tensor + sample * image.blocks.sample + b * image.blocks.block;
         float* to = planes.plane(0).at(tile, b * kLanes);
         transform<kSide, kPatch>(
             f,
-            [&](std::size_t i, std::size_t j) {
-              return is_inside(i, j) ? load(from + pixels.at(i, j)) : Vec{};
+            [&](std::size_t i) {
+              if (!pixels.has_row(i)) return std::array<Vec, kSide>{};
+              return row_of<kSide>([&](std::size_t j) {
+                return columns.has(j) ? load(from + pixels.at(i, j)) : Vec{};
+              });
             },
             [&](std::size_t i, std::size_t j, Vec value) {
               store(to + std::ptrdiff_t(i * kPatch + j) * planes.stride, value);
@@ -382,18 +423,15 @@ void Convolution::give_outputs(const Planes& m, const Block& block, const float*
                                float* y) const {
   for_each_tile(block, [&](int tile, int sample, int row, int column) {
     const Pixels<kTile> pixels(y_, row, column);
-    with_pixels(pixels, [&](const auto& is_inside) {
+    with_columns(pixels, [&](const auto& columns) {
       for (int b = 0; b < y_.channels / kLanes; ++b) {
         const float* from = m.plane(0).at(tile, b * kLanes);
         float* to = y + sample * y_.blocks.sample + b * y_.blocks.block;
         const Vec added = bias ? load(bias + b * kLanes) : Vec{};
         transform<kPatch, kTile>(
-            output,
-            [&](std::size_t i, std::size_t j) {
-              return load(from + std::ptrdiff_t(i * kPatch + j) * m.stride);
-            },
+            output, [&](std::size_t i) { return patch_row(from, m.stride, i); },
             [&](std::size_t i, std::size_t j, Vec value) {
-              if (is_inside(i, j)) store(to + pixels.at(i, j), value + added);
+              if (columns.has(j) && pixels.has_row(i)) store(to + pixels.at(i, j), value + added);
             });
       }
     });
@@ -405,17 +443,14 @@ void Convolution::give_input_gradients(const Planes& v, const Block& block, floa
     float* const image = dx + sample * x_.blocks.sample;
     if (row == 0 && column == 0) clear_image(image);  // the sample's first tile
     const Pixels<kPatch> pixels(x_, row, column);
-    with_pixels(pixels, [&](const auto& is_inside) {
+    with_columns(pixels, [&](const auto& columns) {
       for (int b = 0; b < x_.channels / kLanes; ++b) {
         const float* from = v.plane(0).at(tile, b * kLanes);
         float* to = image + b * x_.blocks.block;
         transform<kPatch, kPatch>(
-            input_gradient,
-            [&](std::size_t i, std::size_t j) {
-              return load(from + std::ptrdiff_t(i * kPatch + j) * v.stride);
-            },
+            input_gradient, [&](std::size_t i) { return patch_row(from, v.stride, i); },
             [&](std::size_t i, std::size_t j, Vec value) {
-              if (!is_inside(i, j)) return;
+              if (!columns.has(j) || !pixels.has_row(i)) return;
               float* pixel = to + pixels.at(i, j);
               store(pixel, load(pixel) + value);
             });
@@ -441,10 +476,7 @@ void Convolution::give_weight_gradients(const float* du, float* dweight) const {
       const float* from = Operand{du, s.in_channels, s.out_channels}.at(c, k);
       alignas(64) float lanes[kTaps][kLanes];
       transform<kPatch, kKernel>(
-          kernel_gradient,
-          [&](std::size_t i, std::size_t j) {
-            return load(from + std::ptrdiff_t(i * kPatch + j) * stride);
-          },
+          kernel_gradient, [&](std::size_t i) { return patch_row(from, stride, i); },
           [&](std::size_t i, std::size_t j, Vec value) { store(lanes[i * kKernel + j], value); });
       for (int lane = 0; lane < kLanes; ++lane) {
         float* to = dweight + (std::ptrdiff_t{k + lane} * s.in_channels + c) * kTaps;

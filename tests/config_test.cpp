@@ -16,6 +16,7 @@
 #include "base/nearest.h"
 #include "base/registry.h"
 #include "config/writer.h"
+#include "nn/conv2d.h"
 #include "nn/layer.h"
 #include "own_keys.h"
 #include "settings/config.h"
@@ -613,4 +614,45 @@ TEST_CASE("nearest") {
   CHECK(nearest("ehlp", {"help"}) == "help");
   CHECK(nearest("cifar", {"cifar10", "cifar100", "mnist"}) == "cifar10");
   CHECK(nearest("esgd", {"asgd", "eamsgd", "easgd", "msgd", "sgd"}) == "easgd");
+}
+
+TEST_CASE("a side is one number or two, and a bias a number or a flag") {
+  const auto text = [](const std::string& keys) {
+    return kRest + "[[network.layer]]\ntype = \"conv\"\nchannels = 4\n" + keys + "\n" + kLayers;
+  };
+  const auto conv = [&](const std::string& keys) {
+    return std::dynamic_pointer_cast<Conv2d>(loaded(text(keys)).network.layers.at(0));
+  };
+  CHECK(conv("kernel = 3")->kernel == Sides{3, 3});
+  CHECK(conv("kernel = [1, 7]")->kernel == Sides{1, 7});
+  CHECK(conv("kernel = [1, 7]\npad = [0, 3]\nstride = 2")->pad == Sides{0, 3});
+  contains(complaint(text("")), "network.layer[0].kernel: missing; expected an integer in 1..64");
+  contains(complaint(text("kernel = [3]")),
+           "network.layer[0].kernel: expected an integer in 1..64, or two: [height, width]; found");
+  contains(complaint(text("kernel = [3, 0]")), "kernel: expected a value in 1..64; found 0");
+  contains(complaint(text("kernel = \"3x3\"")), "kernel: expected an integer in 1..64");
+
+  CHECK(conv("kernel = 3\nbias = 0.5")->bias == 0.5);
+  CHECK(conv("kernel = 3\nbias = 0.5")->use_bias);
+  CHECK_FALSE(conv("kernel = 3\nbias = false")->use_bias);
+  CHECK(conv("kernel = 3\nbias = true")->use_bias);
+  CHECK_FALSE(conv("kernel = 3\nbias = false\nuse_bias = false")->use_bias);
+  contains(complaint(text("kernel = 3\nbias = false\nuse_bias = true")),
+           ": bias = false and use_bias = true contradict each other; give one");
+  contains(complaint(text("kernel = 3\nbias = \"no\"")), "bias: expected a number in -10..10");
+
+  const std::string written = dump_config(loaded(text("kernel = [1, 7]\nbias = false")));
+  contains(written, "\nkernel = [1, 7]\nstride = 1\npad = 0\n");
+  contains(written, "\nbias = 0\nuse_bias = false\n");
+}
+
+TEST_CASE("the plateau rule cuts learning rates alone, and of workers that know their cuts") {
+  const auto with = [](const std::string& schedule) { return kRest + kLayers + schedule; };
+  const std::string plateau = "[algorithm.schedule]\nkind = \"plateau\"\n";
+  CHECK(loaded(with(plateau)).algorithm.schedule.cuts == std::vector<double>{0.2, 0.5});
+  contains(complaint(with(plateau + "cuts = []\n")), "algorithm.schedule.cuts: is empty; expected");
+  contains(complaint(with("[algorithm.tau_schedule]\nkind = \"plateau\"\n")),
+           "algorithm.tau_schedule.kind: \"plateau\" cuts learning rates alone");
+  contains(complaint(with(plateau + "[workers]\non_failure = \"restart\"\n")),
+           "workers.on_failure: \"restart\" and algorithm.schedule.kind \"plateau\"");
 }

@@ -50,17 +50,18 @@ ConvolutionPlan::Descriptor device(int version) {
 /// The convolutions of a network, each once.
 std::vector<Convolution> convolutions(const Network& network, int batch, Format format) {
   std::vector<Convolution> found;
-  std::set<std::tuple<int, int, int, int, int, int>> seen;
+  std::set<std::tuple<int, int, int, int, int, std::string>> seen;
   for (const Stage& stage : network.stages()) {
     const auto* conv = dynamic_cast<const Conv2d*>(stage.layer.get());
     if (!conv) continue;
-    const Shape in = filled_up(stage.input, format), out = filled_up(stage.output, format);
-    if (!seen.insert({in.channels, in.height, out.channels, out.height, conv->kernel, conv->pad})
+    const Convolution c = convolution_of(stage, batch, format);
+    const std::string sides = to_string(c.kernel) + to_string(c.pad);
+    if (!seen.insert({c.input.channels, c.input.height, c.output.channels, c.output.height,
+                      c.groups, sides})
              .second) {
       continue;
     }
-    found.push_back({batch, in, out, int(conv->kernel), int(conv->stride), int(conv->pad), format,
-                     format.channels_last});
+    found.push_back(c);
   }
   return found;
 }
@@ -69,7 +70,43 @@ struct Case {
   const char* network;
   Shape image;
   std::size_t convolutions;
+  int classes = 10;
 };
+
+Network shipped(const Case& c) {
+  const std::string file =
+      EASGD_SOURCE_ROOT "/configs/networks/" + std::string(c.network) + ".toml";
+  Config config;
+  config::read_file(
+      file, {}, [&](config::Fields& f) { layer_fields(f, "layer", config.network.layers); },
+      "layers");
+  return make_network(config, c.image, c.classes);
+}
+
+/// cuDNN has a plan for every convolution of the network, in every precision.
+void check_plans(const Network& network, std::size_t count,
+                 const ConvolutionPlan::Descriptor& properties) {
+  for (const Format format : {Format{}, Format{.channels_last = true}, Format{true, true}}) {
+    const auto all = convolutions(network, 128, format);
+    CHECK(all.size() == count);
+    for (const Convolution& c : all) {
+      CAPTURE(format.channels_last);
+      CAPTURE(format.bf16);
+      CAPTURE(to_string(c.input));
+      CAPTURE(to_string(c.output));
+      CAPTURE(c.groups);
+      CAPTURE(to_string(c.kernel));
+      const ConvolutionPlan::Target target{.properties = properties};
+      for (const Role role : {Role::forward, Role::forward_bias_relu, Role::data, Role::filter}) {
+        if (role == Role::forward_bias_relu && !format.channels_last) continue;  // not asked for
+        CAPTURE(int(role));
+        const auto plan = ConvolutionPlan::make(target, c, role);
+        CHECK(plan);
+        if (plan) CHECK(plan->workspace() < std::size_t{1} << 32);
+      }
+    }
+  }
+}
 
 }  // namespace
 
@@ -80,38 +117,33 @@ TEST_CASE("convolution plans: cuDNN has one for everything that is shipped, in e
       MESSAGE("skipped: this cuDNN does not take a device that is not there");
       return;
     }
-    for (const Case& each : {Case{"cifar7", {3, 28, 28}, 3}, Case{"lenet", {1, 28, 28}, 2},
-                             Case{"resnet20", {3, 32, 32}, 8}, Case{"resnet18", {3, 32, 32}, 11}}) {
-      const std::string file =
-          EASGD_SOURCE_ROOT "/configs/networks/" + std::string(each.network) + ".toml";
-      Config config;
-      config::read_file(
-          file, {}, [&](config::Fields& f) { layer_fields(f, "layer", config.network.layers); },
-          "layers");
-      const Network network = make_network(config, each.image, 10);
-      for (const Format format : {Format{}, Format{.channels_last = true}, Format{true, true}}) {
-        const auto all = convolutions(network, 128, format);
-        CHECK(all.size() == each.convolutions);
-        for (const Convolution& c : all) {
-          CAPTURE(version);
-          CAPTURE(each.network);
-          CAPTURE(format.channels_last);
-          CAPTURE(format.bf16);
-          CAPTURE(c.input.channels);
-          CAPTURE(c.input.height);
-          CAPTURE(c.output.channels);
-          const ConvolutionPlan::Target target{.properties = properties};
-          for (const Role role :
-               {Role::forward, Role::forward_bias_relu, Role::data, Role::filter}) {
-            if (role == Role::forward_bias_relu && !format.channels_last)
-              continue;  // not asked for
-            CAPTURE(int(role));
-            const auto plan = ConvolutionPlan::make(target, c, role);
-            CHECK(plan);
-            if (plan) CHECK(plan->workspace() < std::size_t{1} << 32);
-          }
-        }
-      }
+    CAPTURE(version);
+    for (const Case& each :
+         {Case{"cifar7", {3, 28, 28}, 3}, Case{"lenet", {1, 28, 28}, 2},
+          Case{"resnet20", {3, 32, 32}, 8}, Case{"resnet18", {3, 32, 32}, 11},
+          Case{"imagenet11", {3, 221, 221}, 5, 1000},
+          Case{"imagenet_resnet18", {3, 224, 224}, 11, 1000},
+          Case{"imagenet_resnet50", {3, 224, 224}, 23, 1000}, Case{"photos11", {3, 64, 64}, 5}}) {
+      CAPTURE(each.network);
+      check_plans(shipped(each), each.convolutions, properties);
     }
+  }
+}
+
+TEST_CASE("convolution plans: groups of channels, and kernels with two sides") {
+  for (const int version : {800, 900}) {
+    const auto properties = device(version);
+    if (!properties) return;
+    CAPTURE(version);
+    check_plans(testing::make_network({32, 28, 28}, 4,
+                                      "conv channels=32 kernel=3 pad=1 groups=32; "
+                                      "conv channels=32 kernel=5 stride=2 pad=2 groups=32; "
+                                      "conv channels=64 kernel=3 pad=1 groups=4; "
+                                      "conv channels=64 kernel=1x7 pad=0x3; "
+                                      "conv channels=64 kernel=7x1 stride=2x1 pad=3x0; "
+                                      "conv channels=36 kernel=1; "
+                                      "conv channels=36 kernel=3 pad=1 groups=36; "
+                                      "conv channels=18 kernel=3 groups=9; linear outputs=4"),
+                8, properties);
   }
 }

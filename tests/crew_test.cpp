@@ -6,10 +6,15 @@
 #include <atomic>
 #include <cstdint>
 #include <latch>
+#include <memory>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "backend/cpu/cpu_model.h"
+#include "nn/conv2d.h"
+#include "nn/linear.h"
+#include "nn/softmax_cross_entropy.h"
 
 namespace easgd::cpu {
 namespace {
@@ -71,6 +76,33 @@ TEST_CASE("crew: a batch is cut by its size, and for threads that would have not
   CHECK(CpuModel::count_pieces(128, 64, 2) == 2);
   CHECK(CpuModel::count_pieces(128, 64, 5) == 5);
   CHECK(CpuModel::count_pieces(128, 16, 5) == 8);
+}
+
+TEST_CASE("CPU model: layers share the memory of gradients that have been read") {
+  constexpr int kChannels = 16, kSide = 8;
+  constexpr std::size_t kBatch = 4,
+                        kActivation = kBatch * kChannels * kSide * kSide * sizeof(float);
+  const auto bytes_of = [](std::size_t layers, bool training) {
+    std::vector<std::shared_ptr<Layer>> stack;
+    for (std::size_t i = 0; i < layers; ++i) {
+      auto conv = std::make_shared<Conv2d>();
+      conv->name = "conv" + std::to_string(i);
+      conv->channels = kChannels, conv->kernel = 3, conv->pad = 1;
+      stack.push_back(conv);
+    }
+    auto linear = std::make_shared<Linear>();
+    linear->name = "linear", linear->outputs = 2;
+    stack.push_back(linear);
+    stack.push_back(std::make_shared<SoftmaxCrossEntropy>());
+    const Network network({kChannels, kSide, kSide}, 2, stack);
+    Crew crew(1);
+    return CpuModel(network, {.batch = kBatch, .training = training}, crew).memory();
+  };
+  const auto for_gradients = [&](std::size_t layers) {
+    return bytes_of(layers, true) - bytes_of(layers, false);
+  };
+  CHECK(bytes_of(9, false) - bytes_of(3, false) >= 6 * kActivation);
+  CHECK(for_gradients(9) - for_gradients(3) < 2 * kActivation);
 }
 
 }  // namespace

@@ -102,14 +102,19 @@ TEST_CASE("each event is written as the contract says, and reads back") {
                                 .test_error = 0.75}) ==
         R"({"epoch":0.25,"event":"evaluation","steps":[3,4],"test_error":0.75,"test_loss":0.1,)"
         R"("time":1.5,"train_loss":2.0,"version":7})");
+  CHECK(text_of(EvaluationEvent{.test_error = 0.75, .test_top5_error = 0.5}) ==
+        R"({"epoch":0.0,"event":"evaluation","steps":[],"test_error":0.75,"test_loss":0.0,)"
+        R"("test_top5_error":0.5,"time":0.0,"train_loss":0.0,"version":0})");
   ProgressEvent progress{
       .seconds = 5, .fraction = 0.5, .epoch = 2, .images_per_second = 80, .workers = {{}, {}}};
-  progress.workers[1] = {1, 20, 0.5, 1.5, 0.25, 2, 1, 3, 0.125, 0.75};
+  progress.workers[1] = {1, 20, 0.5, 1.5, 0.25, 2, 1, 3, 0.125, 0.75, 0.0625};
   const std::string workers =
       R"("workers":[{"data_seconds":0.0,"distance":0.0,"exchange_seconds":0.0,"exchanges":0,)"
-      R"("gradient_seconds":0.0,"refused":0,"staleness":0,"steps":0,"train_loss":null,"worker":0},)"
+      R"("gradient_seconds":0.0,"learning_rate":0.0,"refused":0,"staleness":0,"steps":0,)"
+      R"("train_loss":null,"worker":0},)"
       R"({"data_seconds":0.5,"distance":0.125,"exchange_seconds":0.25,"exchanges":2,)"
-      R"("gradient_seconds":1.5,"refused":1,"staleness":3,"steps":20,"train_loss":0.75,)"
+      R"("gradient_seconds":1.5,"learning_rate":0.0625,"refused":1,"staleness":3,"steps":20,)"
+      R"("train_loss":0.75,)"
       R"("worker":1}]})";
   CHECK(text_of(progress) ==
         R"({"epoch":2.0,"event":"progress","fraction":0.5,"images_per_second":80.0,"time":5.0,)" +

@@ -86,7 +86,8 @@ struct Problem {
   const char* name;
   Shape shape;
   const char* layers;
-  double gradient_tolerance = 1e-5;  ///< relative, of a tensor
+  double gradient_tolerance = 1e-5;    ///< relative, of a tensor
+  double statistics_tolerance = 1e-4;  ///< the same, after 200 steps
 };
 
 const Problem kProblems[] = {
@@ -106,6 +107,15 @@ const Problem kProblems[] = {
      "residual channels=16; residual channels=32 stride=2; avgpool kernel=7; "
      "linear outputs=10 init=he",
      2e-5},  // in a bias before a sum, thousands of floats nearly cancel: 1.01e-5 here
+    {"modern",
+     {3, kSide, kSide},
+     "conv channels=16 kernel=3 stride=2 pad=1 use_bias=0 init=he; batchnorm; silu; "
+     "maxpool kernel=3 stride=2 pad=1; conv channels=16 kernel=5 pad=2 groups=16 init=he; gelu; "
+     "conv channels=32 kernel=1x3 pad=0x1 init=he; conv channels=32 kernel=3 pad=1 groups=4 "
+     "init=he; relu; bottleneck channels=64 stride=2; global_avgpool; "
+     "linear outputs=10 use_bias=0 init=he; softmax_cross_entropy label_smoothing=0.1",
+     2e-5,
+     4e-4},  // oneDNN's GELU has an error of 4e-7, which 200 steps multiply
 };
 
 /// A problem with its model on the CPU, at the initial weights.
@@ -134,7 +144,7 @@ struct Setting {
 };
 
 /// Running statistics after the 200 steps, batch normalisation by batch normalisation.
-void check_statistics(const Setting& s) {
+void check_statistics(const Setting& s, double tolerance) {
   std::size_t found = 0;
   for (const Stage& stage : s.network.stages()) {
     if (stage.statistics.empty()) continue;
@@ -148,7 +158,7 @@ void check_statistics(const Setting& s) {
         difference += std::pow(double(ours[i]) - theirs[i], 2);
         norm += theirs[i] * theirs[i];
       }
-      CHECK(std::sqrt(difference / norm) < 1e-4);
+      CHECK(std::sqrt(difference / norm) < tolerance);
     }
   }
   CHECK(found == s.expected.value("normalisations", json::array()).size());
@@ -156,7 +166,7 @@ void check_statistics(const Setting& s) {
 
 }  // namespace
 
-TEST_CASE("single-step gradients are PyTorch's within 1e-5 (residual: 2e-5)") {
+TEST_CASE("single-step gradients are PyTorch's within 1e-5 (with blocks: 2e-5)") {
   for (const Problem& problem : kProblems) {
     Setting s(problem);
     s.model->gradient(s.x, s.batches.at(0), s.g, s.statistics);
@@ -201,6 +211,6 @@ TEST_CASE(
       rule->step(s.g, {}, rates);
       CHECK(relative_difference(s.model->take_tally().mean_loss(), losses[step]) < 1e-3);
     }
-    check_statistics(s);
+    check_statistics(s, problem.statistics_tolerance);
   }
 }

@@ -102,6 +102,65 @@ const Case kCases[] = {
      1},
 };
 
+// Windows that reach into padding, in every layout; kernels with two sides; groups of channels, as
+// many as there are, some, and of one channel more than a vector has; values that are no powers of
+// two. Layers without a bias.
+const Case kModernCases[] = {
+    {{3, 9, 7},
+     4,
+     3,
+     "conv channels=8 kernel=3; maxpool kernel=3 stride=2 pad=1; linear outputs=4"},
+    {{3, 9, 7},
+     4,
+     3,
+     "conv channels=5 kernel=3; relu; maxpool kernel=3x2 stride=1x2 pad=1x0; conv channels=6 "
+     "kernel=2; avgpool kernel=3 stride=2 pad=1; tanh; linear outputs=4"},
+    {{16, 5, 5},
+     3,
+     16,
+     "conv channels=16 kernel=5 pad=3; maxpool kernel=3 stride=1 pad=1; avgpool kernel=2 stride=2 "
+     "pad=1; linear outputs=3",
+     1},
+    {{3, 12, 11},
+     4,
+     2,
+     "conv channels=8 kernel=7 stride=2 pad=3; batchnorm; relu; maxpool kernel=3 stride=2 pad=1; "
+     "bottleneck channels=16 stride=2; bottleneck channels=16; global_avgpool; linear outputs=4"},
+    {{3, 7, 9},
+     4,
+     3,
+     "conv channels=5 kernel=1x3 pad=0x1; conv channels=4 kernel=3x1 stride=2x1; "
+     "relu; linear outputs=4"},
+    {{3, 8, 8},
+     4,
+     3,
+     "conv channels=8 kernel=3 pad=1; conv channels=8 kernel=3 pad=1 groups=8; silu; conv "
+     "channels=12 kernel=1 use_bias=0; global_avgpool; linear outputs=4 use_bias=0"},
+    {{6, 7, 6},
+     4,
+     3,
+     "conv channels=9 kernel=3 groups=3; gelu; conv channels=18 kernel=3 stride=2 pad=1 groups=9 "
+     "use_bias=0; relu; linear outputs=4"},
+    {{34, 6, 5},
+     3,
+     2,
+     "conv channels=34 kernel=3x2 groups=2; relu; conv channels=17 kernel=1 groups=17; linear "
+     "outputs=3"},
+    {{16, 8, 8},
+     3,
+     4,
+     "conv channels=32 kernel=3 pad=1 groups=2; batchnorm; silu; conv channels=32 kernel=5 pad=2 "
+     "groups=32 use_bias=0; batchnorm; gelu; linear outputs=3"},
+    {{9, 1, 1},
+     4,
+     3,
+     "linear outputs=9 use_bias=0; gelu; linear outputs=7 use_bias=0; relu; "
+     "linear outputs=4"},
+    {{3, 4, 4}, 4, 3, "silu; linear outputs=9; gelu; add with=linear2; silu; linear outputs=4"},
+    {{5, 6, 4}, 4, 3, "global_avgpool; gelu; linear outputs=4"},
+    {{5, 1, 1}, 7, 6, "linear outputs=7; softmax_cross_entropy label_smoothing=0.2"},
+};
+
 // Batch normalisation, alone and before a ReLU, behind each kind of layer and in each layout;
 // values that several layers take; sums of values that nothing else takes, of the images, of
 // themselves.
@@ -153,11 +212,11 @@ int count_through_fft(const Network& network, std::size_t batch) {
   int count = 0;
   for (const Stage& stage : network.stages()) {
     const auto* conv = dynamic_cast<const Conv2d*>(stage.layer.get());
-    if (!conv || conv->stride != 1 || !conv->use_bias) continue;
+    if (!conv || !conv->is_plain() || conv->stride.height != 1 || !conv->use_bias) continue;
     const Shape in = stage.input;
     count += kernels::FftConv2d::worth_it(
-        {int(batch), in.channels, in.height, in.width, stage.output.channels, int(conv->kernel),
-         int(conv->kernel), int(conv->pad)},
+        {int(batch), in.channels, in.height, in.width, stage.output.channels,
+         int(conv->kernel.height), int(conv->kernel.width), int(conv->pad.height)},
         /*pieces=*/1);
   }
   return count;
@@ -252,9 +311,12 @@ void check_case(Backend& backend, const Case& c) {
 }
 
 TEST_CASE("layers: as many convolutions of the cases go through FFT as they say") {
-  for (const Case& c : kCases) {
-    CAPTURE(std::string(c.layers));
-    CHECK(count_through_fft(make_network(c.input, c.classes, c.layers), c.batch) == c.through_fft);
+  for (const std::span<const Case> cases : {std::span<const Case>(kCases), {kModernCases}}) {
+    for (const Case& c : cases) {
+      CAPTURE(std::string(c.layers));
+      CHECK(count_through_fft(make_network(c.input, c.classes, c.layers), c.batch) ==
+            c.through_fft);
+    }
   }
 }
 
@@ -262,6 +324,7 @@ TEST_CASE("layers: loss and gradient are those of the formulas in double") {
   for (const auto& backend : backends()) {
     CAPTURE(backend->device());
     for (const Case& c : kCases) check_case(*backend, c);
+    for (const Case& c : kModernCases) check_case(*backend, c);
     for (const Case& c : kBranchedCases) check_case(*backend, c);
   }
 }
@@ -301,7 +364,8 @@ double distance(const std::vector<float>& a, const std::vector<float>& b) {
 TEST_CASE("layers: in rounded precisions loss and gradient are near those in float32") {
   for (const auto& backend : backends()) {
     if (backend->device() == "cpu") continue;  // model_test has it
-    for (const std::span<const Case> cases : {std::span<const Case>(kCases), {kBranchedCases}}) {
+    for (const std::span<const Case> cases :
+         {std::span<const Case>(kCases), {kModernCases}, {kBranchedCases}}) {
       for (const Case& c : cases) {
         CAPTURE(std::string(c.layers));
         const Computed exact = compute(*backend, c, "f32");
@@ -415,6 +479,7 @@ TEST_CASE("layers: every registered layer is in the cases above and has a refere
     for (const Stage& stage : network.stages()) stages.insert(stage.layer->kind());
   };
   for (const Case& c : kCases) see(c);
+  for (const Case& c : kModernCases) see(c);
   for (const Case& c : kBranchedCases) see(c);
   for (const std::string& kind : Registry<LayerEntry>::names()) {
     CAPTURE(kind);

@@ -197,6 +197,35 @@ TEST_CASE("model: evaluation has no dropout, and a sample's loss depends on it a
   });
 }
 
+TEST_CASE("model: a hit among the five highest scores, by ties and NaNs as a hit") {
+  on_cpu(1, [](Backend& cpu) {
+    const Network network = make_network({2, 1, 1}, 12, "linear outputs=12");
+    RandomBatch data(network, 1);
+    const auto model = cpu.compile(network, {.batch = 1});
+    const auto evaluate = [&](int label, const std::vector<float>& scores) {
+      std::vector<float> x(network.parameter_count());
+      std::copy(scores.begin(), scores.end(), x.end() - 12);  // the biases
+      data.labels[0] = label;
+      model->evaluate(x, data.batch);
+      return model->take_tally();
+    };
+    std::vector<float> scores(12);
+    for (int k = 0; k < 12; ++k) scores[std::size_t(k)] = float(7 * k % 12);  // a permutation
+    for (int label = 0; label < 12; ++label) {
+      const Tally tally = evaluate(label, scores);
+      CHECK(tally.hits == (7 * label % 12 == 11));
+      CHECK(tally.top5_hits == (7 * label % 12 >= 7));
+      CHECK(tally.top5_error(12) == 1 - double(tally.top5_hits));
+      CHECK_FALSE(tally.top5_error(10));
+    }
+    for (int label = 0; label < 12; ++label) {
+      CHECK(evaluate(label, std::vector<float>(12)).top5_hits == (label < 5));
+    }
+    scores[3] = std::nanf("");
+    CHECK(evaluate(5, scores).top5_hits == 0);
+  });
+}
+
 TEST_CASE("model: hits go to the lower class in a tie, and never to a NaN") {
   on_cpu(1, [](Backend& cpu) {
     const Network network = make_network({2, 1, 1}, 3, "linear outputs=3");

@@ -1,5 +1,5 @@
 // Networks for tests, written as text: "conv channels=5 kernel=3; relu; linear outputs=4". The loss
-// is added at the end.
+// is added at the end, if none is there.
 #pragma once
 
 #include <memory>
@@ -36,11 +36,24 @@ class SpecFields final : public config::Fields {
                const char*) override {
     if (given_.contains(key)) set(key, value.emplace());
   }
+  void sides(const char* key, Sides& value, config::Bounds, const char*) override {
+    const auto it = given_.find(key);
+    if (it == given_.end()) return;
+    std::istringstream text(it->second);  // "3" or "3x1"
+    text >> value.height;
+    value.width = value.height;
+    if (text.ignore()) text >> value.width;
+    given_.erase(it);
+  }
   void number(const char* key, double& value, config::Bounds, const char*) override {
     set(key, value);
   }
   void number(const char* key, std::optional<double>& value, config::Bounds, const char*) override {
     if (given_.contains(key)) set(key, value.emplace());
+  }
+  void number_or_flag(const char* key, double& value, std::optional<bool>&, config::Bounds,
+                      const char*) override {
+    set(key, value);
   }
   void flag(const char* key, bool& value, const char*) override { set(key, value); }
   void numbers(const char*, std::vector<double>&, config::Bounds, const char*) override {}
@@ -67,7 +80,8 @@ class SpecFields final : public config::Fields {
 
 inline std::vector<std::shared_ptr<Layer>> make_layers(const std::string& spec) {
   std::vector<std::shared_ptr<Layer>> layers;
-  std::istringstream lines(spec + ";softmax_cross_entropy");
+  const bool has_loss = spec.find("softmax_cross_entropy") != spec.npos;
+  std::istringstream lines(spec + (has_loss ? "" : ";softmax_cross_entropy"));
   for (std::string line; std::getline(lines, line, ';');) {
     std::istringstream words(line);
     std::string kind;

@@ -81,6 +81,17 @@ TEST_CASE("a layer takes the output of the layer that it names") {
 TEST_CASE("mistakes in the wiring are told with the layer") {
   contains(complaint("relu; tanh from=conv9; linear outputs=4"),
            "layer 2 \"tanh2\" (tanh): takes the output of \"conv9\", but no layer before it");
+  contains(complaint("conv channels=4 kernel=3 groups=2; linear outputs=4"),
+           "groups 2 must divide the channels of its input, 3, and its own, 4");
+  contains(complaint("conv channels=4 kernel=3x1 pad=1x0; conv channels=4 kernel=2 pad=1x2; "
+                     "linear outputs=4"),
+           "pad 1x2 must be smaller than kernel 2x2");
+  contains(complaint("maxpool kernel=3x2 pad=1x2; linear outputs=4"),
+           "pad 1x2 must be at most half the window 3x2");
+  contains(complaint("maxpool kernel=12 pad=1; linear outputs=4"),
+           "a 12x12 window does not fit an input of 8x8 with pad 1x1");
+  contains(complaint("bottleneck channels=6; linear outputs=4"),
+           "channels must be a multiple of 4; found 6");
   contains(complaint("relu; add; linear outputs=4"), "layer 2 \"add2\" (add): needs with = ");
   contains(complaint("conv channels=2 kernel=3; add with=images; linear outputs=4"),
            "layer 2 \"add2\" (add): its inputs have different shapes, 2x6x6 and 3x8x8");

@@ -8,6 +8,7 @@
 #include <future>
 #include <limits>
 #include <numeric>
+#include <optional>
 
 #include "backend/backend_kind.h"
 #include "backend/cuda/handle.h"
@@ -110,6 +111,20 @@ TEST_CASE(
       });
   check(
       [](float* y, const float* v) {
+        run(kernels::GeluForward<float>{y, v}, kCount);
+      },
+      [&](float* dx, const float* d, const float*, bool add) {
+        run(kernels::GeluBackward<float>{dx, d, x.data(), add}, kCount);
+      });
+  check(
+      [](float* y, const float* v) {
+        run(kernels::SiluForward<float>{y, v}, kCount);
+      },
+      [&](float* dx, const float* d, const float*, bool add) {
+        run(kernels::SiluBackward<float>{dx, d, x.data(), add}, kCount);
+      });
+  check(
+      [](float* y, const float* v) {
         run(kernels::Sum<float>{y, v, v}, kCount);
       },
       [](float* dx, const float* d, const float*, bool add) {
@@ -118,10 +133,35 @@ TEST_CASE(
       });
 }
 
+TEST_CASE("parity: GELU and SiLU and their slopes, far from zero too") {
+  for (const float x : {-200.0f, -30.0f, -6.0f, -1.5f, -1e-3f, 0.0f, 1e-3f, 0.7f, 5.0f, 90.0f}) {
+    CAPTURE(x);
+    const double v = double(x), phi = std::erfc(-v / std::sqrt(2.0)) / 2;
+    const double density = std::exp(-v * v / 2) / std::sqrt(2 * std::acos(-1.0));
+    const double s = 1 / (1 + std::exp(-v)), near = 1e-6 * std::max(1.0, std::abs(v));
+    const float one = 1;
+    float y = 0, slope = 0;
+    kernels::GeluForward<float>{&y, &x}(0);
+    kernels::GeluBackward<float>{&slope, &one, &x, false}(0);
+    CHECK(std::abs(double(y) - v * phi) < near);
+    CHECK(std::abs(double(slope) - (phi + v * density)) < 1e-6);
+    kernels::SiluForward<float>{&y, &x}(0);
+    kernels::SiluBackward<float>{&slope, &one, &x, false}(0);
+    CHECK(std::abs(double(y) - v * s) < near);
+    CHECK(std::abs(double(slope) - s * (1 + v * (1 - s))) < 1e-6);
+  }
+}
+
 TEST_CASE("parity: a NaN stays one") {
   const float x = NAN;
   float y = 0;
   kernels::ReluForward<float>{&y, &x}(0);
+  CHECK(std::isnan(y));
+  y = 0;
+  kernels::GeluForward<float>{&y, &x}(0);
+  CHECK(std::isnan(y));
+  y = 0;
+  kernels::SiluForward<float>{&y, &x}(0);
   CHECK(std::isnan(y));
   y = 0;
   const std::uint64_t step = 0;
@@ -264,8 +304,24 @@ TEST_CASE("parity: slices of a vector are packed, and come back from there") {
 }
 
 TEST_CASE("parity: pooling takes the first maximum and the mean of its window, in both layouts") {
-  for (const auto& [kernel, stride] : {std::pair{2, 2}, {3, 2}, {3, 1}, {2, 3}}) {
-    const int rows = (kHeight - kernel) / stride + 1, columns = (kWidth - kernel) / stride + 1;
+  struct Sizes {
+    Sides kernel, stride, pad;
+  };
+  for (const auto& [kernel, stride, pad] : {Sizes{{2, 2}, {2, 2}, {}},
+                                            {{3, 3}, {2, 2}, {}},
+                                            {{3, 3}, {1, 1}, {}},
+                                            {{2, 2}, {3, 3}, {}},
+                                            {{3, 3}, {2, 2}, {1, 1}},
+                                            {{2, 3}, {1, 2}, {1, 1}},
+                                            {{4, 2}, {3, 1}, {2, 0}},
+                                            {{7, 6}, {7, 6}, {}}}) {
+    const kernels::Windows::Side down{
+        kHeight, int((kHeight + 2 * pad.height - kernel.height) / stride.height + 1),
+        int(kernel.height), int(stride.height), int(pad.height)};
+    const kernels::Windows::Side right{
+        kWidth, int((kWidth + 2 * pad.width - kernel.width) / stride.width + 1), int(kernel.width),
+        int(stride.width), int(pad.width)};
+    const int rows = down.outputs, columns = right.outputs, area = int(kernel.area());
     const auto outputs = std::size_t(kSamples * kChannels * rows * columns);
     const std::vector<float> x = coarse(kValues, 1), dy = coarse(outputs, 2);
     const std::vector<float> before = coarse(kValues, 3);
@@ -273,18 +329,20 @@ TEST_CASE("parity: pooling takes the first maximum and the mean of its window, i
     std::vector<double> most(outputs), mean(outputs), dmost(before.begin(), before.end()),
         dmean(before.begin(), before.end());
     for (std::size_t o = 0; o < outputs; ++o) {
-      const int plane = int(o) / (rows * columns), top = int(o) / columns % rows * stride;
-      const int left = int(o) % columns * stride;
-      std::size_t best = 0;
-      for (int k = 0; k < kernel * kernel; ++k) {
-        const auto i =
-            std::size_t((plane * kHeight + top + k / kernel) * kWidth + left + k % kernel);
-        if (k == 0 || x[i] > x[best]) best = i;
-        mean[o] += double(x[i]) / (kernel * kernel);
-        dmean[i] += double(dy[o]) / (kernel * kernel);
+      const int plane = int(o) / (rows * columns);
+      const int top = int(o) / columns % rows * down.stride - down.pad;
+      const int left = int(o) % columns * right.stride - right.pad;
+      std::optional<std::size_t> best;
+      for (int k = 0; k < area; ++k) {
+        const int row = top + k / right.kernel, column = left + k % right.kernel;
+        if (row < 0 || row >= kHeight || column < 0 || column >= kWidth) continue;
+        const auto i = std::size_t((plane * kHeight + row) * kWidth + column);
+        if (!best || x[i] > x[*best]) best = i;
+        mean[o] += double(x[i]) / area;
+        dmean[i] += double(dy[o]) / area;
       }
-      most[o] = double(x[best]);
-      dmost[best] += double(dy[o]);
+      most[o] = double(x[*best]);
+      dmost[*best] += double(dy[o]);
     }
     for (const bool last : {false, true}) {
       const auto in = [&](const std::vector<float>& v, int pixels) {
@@ -297,8 +355,7 @@ TEST_CASE("parity: pooling takes the first maximum and the mean of its window, i
           CHECK(std::abs(found[i] - there[i]) < 1e-6f);
         }
       };
-      const kernels::Windows windows{kChannels, kHeight, kWidth,  kernel,
-                                     stride,    rows,    columns, last};
+      const kernels::Windows windows{kChannels, down, right, last};
       const std::vector<float> there = in(x, kHeight * kWidth), slope = in(dy, rows * columns);
       std::vector<float> y(outputs), dx = in(before, kHeight * kWidth), dx2 = dx;
       std::vector<std::uint16_t> chosen(outputs);
@@ -445,43 +502,51 @@ TEST_CASE("parity: the moments of one value are its own, and its variance is 0")
   CHECK(moved_variance == std::vector<float>(2, 1));
 }
 
-TEST_CASE("parity: the loss, its hits and its gradient") {
+TEST_CASE("parity: the loss, its ranks and its gradient, labels smoothed or not") {
   constexpr int kClasses = 7;
   constexpr std::size_t kSamples = 20;
   std::vector<float> scores = noise(kSamples * kClasses, 4);
-  std::vector<std::int32_t> labels(kSamples), hits(kSamples);
+  std::vector<std::int32_t> labels(kSamples), ranks(kSamples);
   for (std::size_t n = 0; n < kSamples; ++n) labels[n] = std::int32_t(n % kClasses);
-  scores[3 * kClasses] = NAN;                             // no hit
-  scores[7 * kClasses] = scores[7 * kClasses + 1] = 5;    // a tie: the lower class wins
+  scores[3 * kClasses] = NAN;                             // no rank
+  scores[7 * kClasses] = scores[7 * kClasses + 1] = 5;    // a tie: the lower class comes first
   scores[8 * kClasses] = scores[8 * kClasses + 1] = 500;  // no overflow
   std::vector<float> gradient(scores.size());
   std::vector<double> losses(kSamples);
-  run(kernels::SoftmaxCrossEntropyPass<float>{scores.data(), labels.data(), gradient.data(),
-                                              losses.data(), hits.data(), kClasses,
-                                              1.0f / kSamples},
-      kSamples);
-  for (std::size_t n = 0; n < kSamples; ++n) {
-    CAPTURE(n);
-    if (n == 3) continue;
-    const auto loss = [&](int k, double step) {
-      double sum = 0;
-      for (int j = 0; j < kClasses; ++j) {
-        sum += std::exp(double(scores[n * kClasses + std::size_t(j)]) + (j == k ? step : 0) - 500);
+  for (const double smoothing : {0.0, 0.3}) {
+    run(kernels::SoftmaxCrossEntropyPass<float>{scores.data(), labels.data(), gradient.data(),
+                                                losses.data(), ranks.data(), kClasses,
+                                                1.0f / kSamples, float(smoothing)},
+        kSamples);
+    for (std::size_t n = 0; n < kSamples; ++n) {
+      CAPTURE(n);
+      if (n == 3 || n == 8) continue;
+      const auto score = [&](int k) { return double(scores[n * kClasses + std::size_t(k)]); };
+      const auto loss = [&](int k, double step) {
+        double sum = 0, wanted = 0;
+        for (int j = 0; j < kClasses; ++j) {
+          const double s = score(j) + (j == k ? step : 0);
+          sum += std::exp(s);
+          wanted += s * (smoothing / kClasses + (j == labels[n] ? 1 - smoothing : 0));
+        }
+        return std::log(sum) - wanted;
+      };
+      CHECK(losses[n] == doctest::Approx(loss(-1, 0)).epsilon(1e-6));
+      for (int k = 0; k < kClasses; ++k) {
+        const double slope = (loss(k, 1e-4) - loss(k, -1e-4)) / 2e-4;
+        CHECK(std::abs(double(gradient[n * kClasses + std::size_t(k)]) - slope / kSamples) < 1e-6);
       }
-      return std::log(sum) + 500 -
-             (double(scores[n * kClasses + std::size_t(labels[n])]) + (labels[n] == k ? step : 0));
-    };
-    if (n != 8) CHECK(losses[n] == doctest::Approx(loss(-1, 0)).epsilon(1e-6));
-    for (int k = 0; k < kClasses; ++k) {
-      const double slope = (loss(k, 1e-4) - loss(k, -1e-4)) / 2e-4;
-      if (n == 8) continue;
-      CHECK(std::abs(double(gradient[n * kClasses + std::size_t(k)]) - slope / kSamples) < 1e-6);
+      std::int32_t before = 0;
+      for (int k = 0; k < kClasses; ++k) {
+        before += score(k) > score(labels[n]) || (score(k) == score(labels[n]) && k < labels[n]);
+      }
+      CHECK(ranks[n] == before);
     }
+    CHECK(ranks[3] == Tally::kNoRank);
+    CHECK(ranks[7] == 0);  // label 0
+    CHECK(ranks[8] == 1);  // label 1
+    CHECK((losses[8] == doctest::Approx(std::log(2.0))) == (smoothing == 0));
   }
-  CHECK(hits[3] == 0);
-  CHECK(hits[7] == 1);  // label 0
-  CHECK(hits[8] == 0);  // label 1
-  CHECK(losses[8] == doctest::Approx(std::log(2.0)));
 }
 
 TEST_CASE("parity: a handle gives back what it owns, once") {

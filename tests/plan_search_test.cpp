@@ -29,9 +29,9 @@ constexpr int kEngines = 4, kFirst = 2, kSecond = 3;
 constexpr Convolution kConvolution{.samples = 2,
                                    .input = {4, 5, 5},
                                    .output = {8, 3, 3},
-                                   .kernel = 3,
-                                   .stride = 1,
-                                   .pad = 0,
+                                   .kernel = {3, 3},
+                                   .stride = {1, 1},
+                                   .pad = {},
                                    .format = {.channels_last = true},
                                    .tensor_cores = true};
 

@@ -1,6 +1,7 @@
 // The program as a user meets it: runs, their folders, their mistakes and exit codes.
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -888,9 +889,9 @@ TEST_CASE("describe tells of devices that are not here all but what they would h
   CAPTURE(answer.text);
   CHECK(answer.code == 0);
   CHECK(answer.text.find("\n351946 parameters") != std::string::npos);
-  CHECK(answer.text.find("of a worker: not known here: cuda:97: no CUDA device") !=
+  CHECK(answer.text.find("not known here: activations on cuda:97: no CUDA device") !=
         std::string::npos);
-  CHECK(answer.text.find("\n2 worker(s): 97 98; algorithm eamsgd") != std::string::npos);
+  CHECK(answer.text.find("\n2 worker(s): cuda:97 cuda:98; algorithm eamsgd") != std::string::npos);
 }
 
 TEST_CASE("describe tells the networks of the papers") {
@@ -904,6 +905,31 @@ TEST_CASE("describe tells the networks of the papers") {
     CHECK(answer.text.find(parameters + std::string(" parameters")) != std::string::npos);
     CHECK(answer.text.find("softmax_cross_entropy") != std::string::npos);
   }
+}
+
+TEST_CASE("describe tells networks for images that are not there") {
+  struct Known {
+    const char *network, *image, *classes, *parameters;
+  };
+  const Known known[] = {{"imagenet11", "3x221x221", "1000", "61128808"},
+                         {"imagenet_resnet18", "3x224x224", "1000", "11689512"},
+                         {"imagenet_resnet50", "3x224x224", "1000", "25557032"},
+                         {"imagenet_resnet50", "3x64x96", "1000", "25557032"},
+                         {"photos11", "3x64x64", "10", "511498"},
+                         {"photos_resnet18", "3x64x64", "10", "11181642"}};
+  for (const Known& k : known) {
+    const Answer answer = program(fmt::format(
+        "describe configs/synthetic_eamsgd.toml --set network.file=networks/{}.toml --set "
+        "data.crop=0 --set workers.batch=1 --set evaluate.batch=1 --image {} --classes {}",
+        k.network, k.image, k.classes));
+    CAPTURE(answer.text);
+    CHECK(answer.code == 0);
+    CHECK(answer.text.find(fmt::format("\n{} parameters", k.parameters)) != std::string::npos);
+    CHECK(answer.text.find("\nmemory of the host: ") != std::string::npos);
+  }
+  const Answer wrong = program("describe configs/synthetic_eamsgd.toml --image 3x224");
+  CHECK(wrong.code == 2);
+  CHECK(wrong.text.find("--image: expected channels x height x width") != std::string::npos);
 }
 
 TEST_CASE("every shipped configuration is understood") {

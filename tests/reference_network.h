@@ -6,6 +6,7 @@
 #include <cmath>
 #include <functional>
 #include <map>
+#include <numbers>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "nn/dropout.h"
 #include "nn/network.h"
 #include "nn/pool2d.h"
+#include "nn/softmax_cross_entropy.h"
 
 namespace easgd::testing {
 
@@ -50,20 +52,22 @@ using ReferenceBatchLayer = std::function<std::vector<Doubles>(
 inline Doubles reference_conv(const Sample& s, const Doubles& x) {
   const auto& c = dynamic_cast<const Conv2d&>(*s.stage.layer);
   const Shape in = s.stage.input, out = s.stage.output;
-  const int k = int(c.kernel);
+  const int kernel_height = int(c.kernel.height), kernel_width = int(c.kernel.width);
+  const int inputs = in.channels / int(c.groups), outputs = out.channels / int(c.groups);
   const double* weights = s.parameters.data() + s.stage.slices[0].offset;
   Doubles y(out.size());
   for (int o = 0; o < out.channels; ++o) {
     for (int row = 0; row < out.height; ++row) {
       for (int col = 0; col < out.width; ++col) {
         double sum = c.use_bias ? s.weight(1, std::size_t(o)) : 0;
-        const int top = row * int(c.stride) - int(c.pad), left = col * int(c.stride) - int(c.pad);
-        for (int channel = 0; channel < in.channels; ++channel) {
-          const double* image = x.data() + channel * in.height * in.width;
-          const double* weight = weights + (o * in.channels + channel) * k * k;
-          for (int h = std::max(0, top); h < std::min(in.height, top + k); ++h) {
-            for (int w = std::max(0, left); w < std::min(in.width, left + k); ++w) {
-              sum += weight[(h - top) * k + w - left] * image[h * in.width + w];
+        const int top = row * int(c.stride.height) - int(c.pad.height);
+        const int left = col * int(c.stride.width) - int(c.pad.width);
+        for (int channel = 0; channel < inputs; ++channel) {
+          const double* image = x.data() + (o / outputs * inputs + channel) * in.height * in.width;
+          const double* weight = weights + (o * inputs + channel) * kernel_height * kernel_width;
+          for (int h = std::max(0, top); h < std::min(in.height, top + kernel_height); ++h) {
+            for (int w = std::max(0, left); w < std::min(in.width, left + kernel_width); ++w) {
+              sum += weight[(h - top) * kernel_width + w - left] * image[h * in.width + w];
             }
           }
         }
@@ -77,13 +81,13 @@ inline Doubles reference_conv(const Sample& s, const Doubles& x) {
 inline Doubles reference_linear(const Sample& s, const Doubles& x) {
   Doubles y(s.stage.output.size());
   for (std::size_t o = 0; o < y.size(); ++o) {
-    y[o] = s.weight(1, o);
+    y[o] = s.stage.slices.size() > 1 ? s.weight(1, o) : 0;
     for (std::size_t i = 0; i < x.size(); ++i) y[o] += s.weight(0, o * x.size() + i) * x[i];
   }
   return y;
 }
 
-/// `merge(so far, value)` over each window, starting from `start`.
+/// `merge(so far, value)` over what of each window lies in the image, starting from `start`.
 template <class Merge>
 Doubles reference_pool(const Sample& s, const Doubles& x, double start, const Merge& merge) {
   const auto& p = dynamic_cast<const Pool2d&>(*s.stage.layer);
@@ -91,10 +95,11 @@ Doubles reference_pool(const Sample& s, const Doubles& x, double start, const Me
   Doubles y(out.size(), start);
   for (std::size_t i = 0; i < y.size(); ++i) {
     const int channel = int(i) / (out.height * out.width);
-    const int row = int(i) / out.width % out.height * int(p.stride);
-    const int col = int(i) % out.width * int(p.stride);
-    for (int k = 0; k < int(p.kernel * p.kernel); ++k) {
-      const int h = row + k / int(p.kernel), w = col + k % int(p.kernel);
+    const int row = int(i) / out.width % out.height * int(p.stride.height) - int(p.pad.height);
+    const int col = int(i) % out.width * int(p.stride.width) - int(p.pad.width);
+    for (int k = 0; k < int(p.kernel.area()); ++k) {
+      const int h = row + k / int(p.kernel.width), w = col + k % int(p.kernel.width);
+      if (h < 0 || h >= in.height || w < 0 || w >= in.width) continue;
       y[i] = merge(y[i], x[std::size_t((channel * in.height + h) * in.width + w)]);
     }
   }
@@ -191,18 +196,30 @@ inline const std::map<std::string, ReferenceLayer>& reference_layers() {
       {"avgpool",
        [](const Sample& s, const Doubles& x) {
          const auto& p = dynamic_cast<const Pool2d&>(*s.stage.layer);
-         const double share = 1.0 / double(p.kernel * p.kernel);
+         const double share = 1.0 / double(p.kernel.area());
          return reference_pool(s, x, 0, [=](double a, double b) { return a + b * share; });
        }},
       {"relu", [](const Sample&,
                   const Doubles& x) { return each(x, [](double v) { return v > 0 ? v : 0; }); }},
       {"tanh", [](const Sample&,
                   const Doubles& x) { return each(x, [](double v) { return std::tanh(v); }); }},
+      {"gelu",
+       [](const Sample&, const Doubles& x) {
+         return each(x, [](double v) { return v * std::erfc(-v / std::numbers::sqrt2) / 2; });
+       }},
+      {"silu",
+       [](const Sample&, const Doubles& x) {
+         return each(x, [](double v) { return v / (1 + std::exp(-v)); });
+       }},
       {"softmax_cross_entropy",
        [](const Sample& s, const Doubles& x) {
-         double sum = 0;
-         for (const double v : x) sum += std::exp(v);
-         return Doubles{std::log(sum) - x[std::size_t(s.batch.labels[s.index])]};
+         const auto& loss = dynamic_cast<const SoftmaxCrossEntropy&>(*s.stage.layer);
+         const double smoothing = s.training ? loss.label_smoothing : 0;
+         double exponentials = 0, scores = 0;
+         for (const double v : x) exponentials += std::exp(v), scores += v;
+         const double label = x[std::size_t(s.batch.labels[s.index])];
+         return Doubles{std::log(exponentials) - (1 - smoothing) * label -
+                        smoothing * scores / double(x.size())};
        }},
   };
   return kLayers;

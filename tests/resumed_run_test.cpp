@@ -223,6 +223,31 @@ TEST_CASE("running statistics of batch normalisation and dropout go on as well")
   }
 }
 
+TEST_CASE("a rate that is cut where the loss stands still is cut at the same steps") {
+  const TemporaryFolder folder;
+  for (const std::string name : {"eamsgd", "downpour", "mdownpour"}) {
+    CAPTURE(name);
+    const bool is_elastic = name == "eamsgd";
+    const Settings sets = {
+        "algorithm.name=" + name,
+        is_elastic ? "algorithm.beta=0.6" : "algorithm.beta=",
+        name == "mdownpour" ? "algorithm.tau=1" : "algorithm.tau=3",
+        "stop.steps=400",
+        "algorithm.learning_rate=0.01",
+        "algorithm.schedule={kind=\"plateau\",window=70,gain=0.9,cuts=[0.5,0.1]}"};
+    const std::string whole = folder / (name + "-whole"), pieces = folder / (name + "-pieces");
+    RunClient calm;
+    REQUIRE(train(small(sets), whole, calm).status() == RunStatus::done);
+    CHECK(run_in_pieces(small(sets), pieces) >= 1);
+    check_same(whole, pieces);
+    const auto progress = events_in(whole, "progress");
+    REQUIRE(!progress.empty());
+    for (const auto& worker : progress.back()["workers"]) {
+      CHECK(worker["learning_rate"] == doctest::Approx(0.01 * 0.5 * 0.1));
+    }
+  }
+}
+
 TEST_CASE("a run may go on with other threads where the bits stay the same") {
   if (usable_cores() < 2) {
     MESSAGE("skipped: one core");

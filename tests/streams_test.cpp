@@ -618,19 +618,23 @@ TEST_CASE("batches arrive whole, as images or cut on the device out of a set tha
   CHECK_FALSE(cuda::can_hold(1001));
 }
 
-TEST_CASE("losses and hits arrive in order, however late they are asked for") {
+TEST_CASE("losses and ranks arrive in order, however late they are asked for") {
   const auto stream = cuda::make_stream("test");
   cuda::LossReadback readback(3, stream);
   Tally sum;
-  std::int64_t hits = 0, samples = 0;
+  std::int64_t hits = 0, top5_hits = 0, samples = 0;
   double loss = 0;
   for (int step = 0; step < 300; ++step) {
     const int count = step % 3 + 1;
-    fake_cuda::enqueue(stream, [=, losses = readback.losses(), hit = readback.hits()] {
-      for (int i = 0; i < 3; ++i) losses[i] = step + 0.25 * i, hit[i] = (step + i) % 2;
+    fake_cuda::enqueue(stream, [=, losses = readback.losses(), ranks = readback.ranks()] {
+      for (int i = 0; i < 3; ++i) losses[i] = step + 0.25 * i, ranks[i] = (step + i) % 7;
     });
     readback.send(count);
-    for (int i = 0; i < count; ++i) loss += step + 0.25 * i, hits += (step + i) % 2;
+    for (int i = 0; i < count; ++i) {
+      loss += step + 0.25 * i;
+      hits += (step + i) % 7 == 0;
+      top5_hits += (step + i) % 7 < 5;
+    }
     samples += count;
     if (step % 100 == 50) sum += readback.take();
   }
@@ -638,6 +642,7 @@ TEST_CASE("losses and hits arrive in order, however late they are asked for") {
   sum += readback.take();
   CHECK(sum.loss == loss);
   CHECK(sum.hits == hits);
+  CHECK(sum.top5_hits == top5_hits);
   CHECK(sum.samples == samples);
   CHECK(readback.take().samples == 0);
 }

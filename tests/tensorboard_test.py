@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = ROOT / "build" / "easgd"
 WORKERS = 3
 PER_WORKER = ("steps", "data_seconds", "gradient_seconds", "exchange_seconds", "exchanges",
-              "refused", "staleness", "distance", "train_loss")
+              "refused", "staleness", "distance", "train_loss", "learning_rate")
 
 
 def float32(value: float | None) -> float:

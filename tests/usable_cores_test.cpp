@@ -1,4 +1,5 @@
-// How many cores a process may keep busy, by the files in which the kernel says so.
+// How many cores a process may keep busy, and how much memory it may still have, by the files in
+// which the kernel says so.
 
 #include "base/usable_cores.h"
 
@@ -6,6 +7,7 @@
 
 #include <fstream>
 
+#include "base/available_memory.h"
 #include "temporary_folder.h"
 
 using namespace easgd;
@@ -22,6 +24,7 @@ struct System {
     std::ofstream(folder.path() / path) << text;
   }
   std::optional<double> quota() const { return cpu_quota(folder.path()); }
+  std::optional<std::uint64_t> memory() const { return available_memory(folder.path()); }
 };
 
 const std::string kUnified =
@@ -107,4 +110,46 @@ TEST_CASE("cores: at least one, at most those that may be used") {
   CHECK(allowed_cores() >= 1);
   CHECK(usable_cores() >= 1);
   CHECK(usable_cores() <= allowed_cores());
+}
+
+TEST_CASE("memory: what the kernel calls available, if no group leaves less") {
+  System system;
+  CHECK_FALSE(system.memory());
+  system.write("proc/meminfo", "MemTotal:  24000000 kB\nMemFree: 1 kB\nMemAvailable:  20000 kB\n");
+  CHECK(system.memory() == 20000 * 1024);
+  system.write("proc/self/mountinfo", kUnified);
+  system.write("proc/self/cgroup", "0::/a/b\n");
+  system.write("sys/fs/cgroup/a/b/memory.max", "max\n");
+  system.write("sys/fs/cgroup/a/b/memory.current", "1000\n");
+  CHECK(system.memory() == 20000 * 1024);
+  system.write("sys/fs/cgroup/a/memory.max", "5000000\n");
+  CHECK(system.memory() == 20000 * 1024);  // of what is used there nothing is said
+  system.write("sys/fs/cgroup/a/memory.current", "4000000\n");
+  CHECK(system.memory() == 1000000);
+  system.write("sys/fs/cgroup/a/memory.stat", "anon 3000000\ninactive_file 500000\nfile 1\n");
+  CHECK(system.memory() == 1500000);
+  system.write("sys/fs/cgroup/a/b/memory.max", "3000\n");
+  CHECK(system.memory() == 2000);
+  system.write("sys/fs/cgroup/a/b/memory.current", "4000\n");
+  CHECK(system.memory() == 0);
+}
+
+TEST_CASE("memory: version 1 has its limit with the memory controller") {
+  System system;
+  system.write("proc/meminfo", "MemAvailable: 20000 kB\n");
+  system.write("proc/self/mountinfo",
+               "33 31 0:30 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n");
+  system.write("proc/self/cgroup", "5:memory:/a\n4:cpu,cpuacct:/x\n");
+  system.write("sys/fs/cgroup/memory/a/memory.limit_in_bytes", "9223372036854771712\n");
+  system.write("sys/fs/cgroup/memory/a/memory.usage_in_bytes", "70000\n");
+  CHECK(system.memory() == 20000 * 1024);
+  system.write("sys/fs/cgroup/memory/a/memory.limit_in_bytes", "100000\n");
+  CHECK(system.memory() == 30000);
+  system.write("sys/fs/cgroup/memory/a/memory.stat",
+               "inactive_file 1\ntotal_inactive_file 20000\n");
+  CHECK(system.memory() == 50000);
+}
+
+TEST_CASE("memory: there is some") {
+  CHECK(available_memory().value_or(1) > 0);
 }

@@ -8,10 +8,13 @@
 #include <filesystem>
 #include <fstream>
 #include <numbers>
+#include <utility>
 
 #include "base/error.h"
+#include "base/saved_state.h"
 #include "evaluate/evaluation_clock.h"
 #include "exchange/order.h"
+#include "exchange/rate_cuts.h"
 #include "settings/dump.h"
 #include "settings/load.h"
 #include "settings/worker_schedule.h"
@@ -95,6 +98,81 @@ TEST_CASE("a schedule that is slowed down has a lower rate at each step, and the
     CHECK(after.tau(clock) == before.tau(clock));
   }
   CHECK(after.steps(3) == before.steps(3));
+}
+
+namespace {
+
+/// A loss that is the same in every step of a window, tallied by letters of three steps.
+struct Watched {
+  explicit Watched(const Schedule& schedule) : cuts(schedule) {}
+
+  /// Returns the factor after the windows that have these losses.
+  double after(const std::vector<double>& losses, std::uint64_t window) {
+    for (const double loss : losses) {
+      for (std::uint64_t step = 0; step < window; ++step, ++clock) {
+        if (cuts.is_due(clock)) cuts.look(clock, uncarried);
+        if (clock % 3 == 0) cuts.carry(std::exchange(uncarried, {}));
+        uncarried += {.loss = 8 * loss, .samples = 8};
+      }
+    }
+    if (cuts.is_due(clock)) cuts.look(clock, uncarried);
+    return cuts.factor();
+  }
+
+  RateCuts cuts;
+  Tally uncarried;
+  std::uint64_t clock = 0;
+};
+
+Schedule plateau(std::int64_t window, double gain) {
+  Schedule s;
+  s.kind = ScheduleKind::plateau;
+  s.window = window;
+  s.gain = gain;
+  s.cuts = {0.2, 0.5};
+  return s;
+}
+
+}  // namespace
+
+TEST_CASE("the rate is cut where the mean loss of a window is no lower than that before") {
+  const double nan = std::nan("");
+  for (const std::int64_t window : {1, 3, 10}) {
+    CAPTURE(window);
+    const auto factor = [&](const std::vector<double>& losses, double gain = 0.1) {
+      return Watched(plateau(window, gain)).after(losses, std::uint64_t(window));
+    };
+    CHECK(factor({}) == 1);
+    CHECK(factor({2}) == 1);
+    CHECK(factor({2, 1.7}) == 1);
+    CHECK(factor({2, 1.9}) == 0.2);
+    CHECK(factor({2, 1.9}, 0.01) == 1);
+    CHECK(factor({2, 3}) == 0.2);
+    CHECK(factor({2, 1.9, 1.2}) == 0.2);
+    CHECK(factor({2, 1.9, 1.8}) == 0.1);
+    CHECK(factor({2, 1.9, 1.8, 1.7, 1.7}) == 0.1);  // there are two cuts
+    CHECK(factor({2, nan, 1.99}) == 1);
+  }
+  CHECK(Watched(plateau(10, 0.1)).after({2, nan, 1.99, 1.98}, 10) == 1);  // a letter has both
+  CHECK(Watched(plateau(10, 0.1)).after({2, nan, 1.99, 1.98, 1.97}, 10) == 0.2);
+  CHECK_FALSE(RateCuts(Schedule{}).is_on());
+  CHECK_FALSE(RateCuts(Schedule{}).is_due(1000000));
+}
+
+TEST_CASE("the rate's cuts go on with the state of others") {
+  Watched whole(plateau(10, 0.1)), first(plateau(10, 0.1));
+  whole.after({2, 1.5}, 10);
+  first.after({2, 1.5}, 10);
+  StateSaver saver;
+  first.cuts.describe(saver);
+  Watched second(plateau(10, 0.1));
+  StateLoader loader(saver.saved);
+  second.cuts.describe(loader);
+  second.clock = first.clock, second.uncarried = first.uncarried;
+  CHECK(whole.after({1.45}, 10) == 0.2);
+  CHECK(second.after({1.45}, 10) == 0.2);
+  CHECK(second.after({1.0}, 10) == 0.2);
+  CHECK(second.after({0.99}, 10) == 0.1);
 }
 
 TEST_CASE("evaluations are due at the multiples of their periods") {

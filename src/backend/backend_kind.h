@@ -41,6 +41,9 @@ struct BackendKind {
   std::function<int()> most_threads = {};
   /// CPU: whether models of a batch size compute the same bits with either number of threads.
   std::function<bool(std::size_t batch, int threads, int other_threads)> same_bits = {};
+  /// CPU: bytes that a model on so many threads takes, about, without making it.
+  /// Throws: ConfigError as compile() does.
+  std::function<std::size_t(const Network&, const ModelOptions&, int threads)> model_memory = {};
 
   /// CUDA: the devices that this machine has.
   /// Throws: DeviceError saying why there is none.

@@ -19,7 +19,8 @@ class Model {
   /// statistics [S] towards the batch's; an empty view if nobody wants them. A batch may be
   /// smaller than the compiled size only in `evaluate`.
   virtual void gradient(ConstView x, const Batch& batch, View g, View statistics) = 0;
-  /// Loss and hits only, with the state [P + S]: dropout off, running statistics used.
+  /// Loss and hits only, with the state [P + S]: dropout and label smoothing off, running
+  /// statistics used.
   virtual void evaluate(ConstView state, const Batch& batch) = 0;
   /// statistics [S] += weight (the batch's at x [P], dropout off - statistics). Nothing is tallied.
   virtual void observe(ConstView x, const Batch& batch, float weight, View statistics) = 0;

@@ -11,7 +11,7 @@ namespace easgd {
 struct PassArguments {
   ConstView x = {};
   View g = {};                       ///< [P], empty if no backward pass follows
-  bool dropout = false;              ///< is on
+  bool training = false;             ///< dropout and label smoothing are on
   ConstView fixed = {};              ///< [S] statistics to normalise with; empty: the batch's
   View moved = {};                   ///< [S] statistics that move towards the batch's, or empty
   std::optional<float> weight = {};  ///< of the batch in those; else each layer's momentum

@@ -32,7 +32,7 @@ class Buffer {
   std::size_t count_ = 0;
 };
 
-/// Zeroed host memory, aligned to a cache line.
+/// Zeroed host memory, aligned to a cache line; in huge pages, where the system has them, if large.
 Buffer host_buffer(std::size_t count);
 
 }  // namespace easgd

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,19 +15,51 @@
 #include "exchange/worker_placement.h"
 #include "settings/load.h"
 #include "settings/worker_schedule.h"
+#include "train/memory_plan.h"
 
 namespace easgd {
 namespace {
 
-std::string shown_bytes(double bytes) {
-  return fmt::format("{:.2f} MiB", bytes / (1 << 20));
+/// The data, if they are where the configuration says; what the reader says if not.
+struct FoundData {
+  std::unique_ptr<Data> data;
+  std::string why_not;
+};
+
+FoundData find_data(const Config& config) {
+  try {
+    return {std::make_unique<Data>(config), ""};
+  } catch (const DataError& e) {
+    return {nullptr, e.what()};
+  } catch (const DeviceError& e) {  // no threads to read them
+    return {nullptr, e.what()};
+  }
 }
 
-/// Read from the files only if the set's reader does not know it without them.
-DatasetFacts facts_of(const DataConfig& data) {
-  if (const auto facts = data.reader()->facts()) return *facts;
-  const DataSplit split = data.reader()->read({data.dir, 0});
-  return {split.train->shape(), split.train->classes()};
+/// Images that a configuration is described for instead of its data set's.
+struct OtherImages {
+  std::string shape;  ///< "3x224x224"; empty: those of the data set
+  int classes = 1000;
+
+  /// Throws: ConfigError.
+  DatasetFacts facts() const {
+    Shape found;
+    char end = 0;
+    const int fields = std::sscanf(shape.c_str(), "%dx%dx%d%c", &found.channels, &found.height,
+                                   &found.width, &end);
+    if (fields == 3 && std::min({found.channels, found.height, found.width}) > 0) {
+      return {found, classes};
+    }
+    throw ConfigError(fmt::format(
+        "--image: expected channels x height x width, as in 3x224x224; found \"{}\"", shape));
+  }
+};
+
+/// From the files only if the set's reader does not know it without them.
+DatasetFacts facts_of(const DataConfig& config, const FoundData& found) {
+  if (const auto facts = config.reader()->facts()) return *facts;
+  if (!found.data) throw DataError(found.why_not);
+  return {found.data->split.train->shape(), found.data->split.train->classes()};
 }
 
 void print_layers(const Network& network) {
@@ -43,43 +76,55 @@ void print_layers(const Network& network) {
   }
 }
 
-/// The workers' devices; prints how much memory one of them needs. A configuration that names
-/// absent devices can be described too; only that figure is missing.
-std::vector<std::string> print_devices(const Config& config, bool single, const Network& network) {
+/// A configuration that names absent devices can be described too: its plan says what is not known.
+void print_memory(const Config& config, const Network& network,
+                  const std::vector<Placement>& workers, const FoundData& found) {
+  const MemoryPlan plan = plan_memory({.config = config,
+                                       .network = network,
+                                       .workers = workers,
+                                       .center_place = config.center.place,
+                                       .data = found.data.get()});
+  for (const std::string& place : plan.places()) {
+    output("\nmemory of {}: {}\n", place == "host" ? "the host" : place,
+           shown_bytes(plan.bytes(place)));
+    for (const MemoryItem& item : plan.items) {
+      if (item.place == place) output("  {:<24} {:>12}\n", item.what, shown_bytes(item.bytes));
+    }
+  }
+  for (const std::string& what : plan.unknown) output("not known here: {}\n", what);
+  if (!found.data) output("not known here: data set: {}\n", found.why_not);
+}
+
+/// The workers as they would be placed here; if their devices are not here, by their names.
+std::vector<Placement> workers_of(const Config& config, bool single) {
   try {
-    const auto places = place_workers(config.workers, single).placements;
-    const auto backend = places[0].make_backend();
-    const auto model = backend->compile(network, {.batch = std::size_t(config.workers.batch),
-                                                  .training = true,
-                                                  .precision = config.workers.precision});
-    output("activations and workspaces of a worker on {}: {}\n", places[0].name(),
-           shown_bytes(double(model->memory())));
-    return names_of(places);
-  } catch (const DeviceError& e) {
-    output("activations and workspaces of a worker: not known here: {}\n", e.what());
-    return config.workers.devices;
+    return place_workers(config.workers, single).placements;
+  } catch (const DeviceError&) {
+    return named_workers(config.workers, single).placements;
   }
 }
 
-void describe(const Config& config) {
+void describe(const Config& config, const OtherImages& other) {
   const Algorithm& algorithm = Registry<Algorithm>::get(config.algorithm.name);
-  const DatasetFacts facts = facts_of(config.data);
+  const bool is_other = !other.shape.empty();
+  const FoundData found =
+      is_other ? FoundData{nullptr, "other images are described"} : find_data(config);
+  const DatasetFacts facts = is_other ? other.facts() : facts_of(config.data, found);
   const Network network = make_network(config, facts.shape, facts.classes);
   const auto batch = std::size_t(config.workers.batch);
   print_layers(network);
-  const double vector = double(network.parameter_count() * sizeof(float));
   output("\n{} parameters, {}; {:.2f} MFLOP a sample forward, {:.2f} GFLOP a step of {}\n",
-         network.parameter_count(), shown_bytes(vector), network.forward_flops() / 1e6,
-         3 * network.forward_flops() * double(batch) / 1e9, batch);
+         network.parameter_count(), shown_bytes(network.parameter_count() * sizeof(float)),
+         network.forward_flops() / 1e6, 3 * network.forward_flops() * double(batch) / 1e9, batch);
   if (network.statistic_count() > 0) {
     output("{} running statistics of batch normalisation: {}\n", network.statistic_count(),
            config::name_of(config.network.statistics));
   }
-  const auto devices = print_devices(config, algorithm.single, network);
-  output("{} worker(s): {}; algorithm {}, {}\n", devices.size(), fmt::join(devices, " "),
+  const std::vector<Placement> workers = workers_of(config, algorithm.single);
+  output("{} worker(s): {}; algorithm {}, {}\n", workers.size(), fmt::join(names_of(workers), " "),
          config.algorithm.name, config::name_of(config.algorithm.exchange));
   if (algorithm.coupling != Coupling::none) {
-    const WorkerSchedule schedule(config, devices.size(), 1);
+    const WorkerSchedule schedule(config, workers.size(), 1);
     const ElasticRates e = schedule.elastic();
     output("tau {}, alpha {:.6g}, beta {:.6g}, rho {:.6g}\n", config.algorithm.tau, e.alpha, e.beta,
            e.rho);
@@ -87,11 +132,13 @@ void describe(const Config& config) {
         algorithm.elastic_region ? stability_warning(config.algorithm, e) : std::nullopt;
     if (warning) output("warning: {}\n", *warning);
   }
+  print_memory(config, network, workers, found);
 }
 
 struct Arguments {
   std::string config;
   std::vector<std::string> overrides;
+  OtherImages other;
 };
 
 }  // namespace
@@ -100,10 +147,14 @@ void declare_describe(CLI::App& app, ExitCode& result) {
   const auto a = std::make_shared<Arguments>();
   auto* command = app.add_subcommand("describe", "layers, shapes, parameters, FLOPs, memory");
   command->add_option("config", a->config, "TOML file")->required();
+  command->add_option("--image", a->other.shape,
+                      "images of this shape instead of the data set's, as 3x224x224");
+  command->add_option("--classes", a->other.classes, "their classes; 1000 if not given")
+      ->check(CLI::Range(2, 1 << 20));
   declare_overrides(*command, a->overrides);
   command->callback([a, &result] {
     const Config config = load_config(a->config, a->overrides);
-    config::at_locations(config.locations, [&] { describe(config); });
+    config::at_locations(config.locations, [&] { describe(config, a->other); });
     result = ExitCode::done;
   });
 }

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <system_error>
 
 #include "base/reason.h"
@@ -60,8 +61,10 @@ void evaluate(Config& config, const safetensors::File& file, const std::filesyst
   safetensors::load(file, path, network, state);
   const Tally tally = TestSet(config, data, network).evaluate(state);
   const bool finite = std::isfinite(tally.mean_loss());
-  output("{}: {} test images, test loss {}, test error {:.4f} %\n", path.string(), tally.samples,
-         finite ? fmt::format("{:.6f}", tally.mean_loss()) : "not finite", 100 * tally.error());
+  const std::optional<double> top5_error = tally.top5_error(network.classes());
+  output("{}: {} test images, test loss {}, test error {:.4f} %{}\n", path.string(), tally.samples,
+         finite ? fmt::format("{:.6f}", tally.mean_loss()) : "not finite", 100 * tally.error(),
+         top5_error ? fmt::format(", top-5 error {:.4f} %", 100 * *top5_error) : "");
   std::string bad = safetensors::not_finite(network, state);
   if (bad.empty() && !finite) bad = "the test loss is not finite";
   if (bad.empty()) return;

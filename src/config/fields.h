@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "base/sides.h"
 #include "config/value.h"
 
 namespace easgd::config {
@@ -48,9 +49,14 @@ class Fields {
                        const char* meaning) = 0;
   virtual void integer(const char* key, std::optional<std::int64_t>& value, Bounds bounds,
                        const char* meaning) = 0;
+  /// An integer for both sides, or a list of two: height, width.
+  virtual void sides(const char* key, Sides& value, Bounds bounds, const char* meaning) = 0;
   virtual void number(const char* key, double& value, Bounds bounds, const char* meaning) = 0;
   virtual void number(const char* key, std::optional<double>& value, Bounds bounds,
                       const char* meaning) = 0;
+  /// A number; or true or false in its place, of which the flag is then made.
+  virtual void number_or_flag(const char* key, double& value, std::optional<bool>& flag,
+                              Bounds bounds, const char* meaning) = 0;
   virtual void flag(const char* key, bool& value, const char* meaning) = 0;
   virtual void numbers(const char* key, std::vector<double>& value, Bounds bounds,
                        const char* meaning) = 0;

@@ -33,8 +33,13 @@ class KindCollector final : public Fields {
   void integer(const char* key, std::optional<std::int64_t>&, Bounds, const char*) override {
     put(key, Kind::integer);
   }
+  void sides(const char* key, Sides&, Bounds, const char*) override { put(key, Kind::list); }
   void number(const char* key, double&, Bounds, const char*) override { put(key, Kind::number); }
   void number(const char* key, std::optional<double>&, Bounds, const char*) override {
+    put(key, Kind::number);
+  }
+  void number_or_flag(const char* key, double&, std::optional<bool>&, Bounds,
+                      const char*) override {
     put(key, Kind::number);
   }
   void flag(const char* key, bool&, const char*) override { put(key, Kind::flag); }

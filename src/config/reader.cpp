@@ -168,12 +168,37 @@ class TableReader final : public Fields {
     if (const toml::node* node = take(key)) value = checked_integer(*node, key, bounds);
   }
 
+  void sides(const char* key, Sides& value, Bounds bounds, const char*) override {
+    const toml::node* node = take(key);
+    const std::string expected = "an integer " + in_bounds(bounds);
+    if (!node) {
+      if (double(value.height) < bounds.low)
+        missing_ = {full(key), "missing; expected " + expected};
+    } else if (const toml::array* list = node->as_array()) {
+      if (list->size() != 2) wrong_type(*node, key, expected + ", or two: [height, width]");
+      value = {checked_integer((*list)[0], key, bounds), checked_integer((*list)[1], key, bounds)};
+    } else {
+      value.height = value.width = checked_integer(*node, key, bounds);
+    }
+  }
+
   void number(const char* key, double& value, Bounds bounds, const char*) override {
     if (const toml::node* node = take(key)) value = checked_number(*node, key, bounds);
   }
 
   void number(const char* key, std::optional<double>& value, Bounds bounds, const char*) override {
     if (const toml::node* node = take(key)) value = checked_number(*node, key, bounds);
+  }
+
+  void number_or_flag(const char* key, double& value, std::optional<bool>& flag, Bounds bounds,
+                      const char*) override {
+    const toml::node* node = take(key);
+    if (!node) return;
+    if (node->is_boolean()) {
+      flag = **node->as_boolean();
+    } else {
+      value = checked_number(*node, key, bounds);
+    }
   }
 
   void flag(const char* key, bool& value, const char*) override {

@@ -50,11 +50,19 @@ class ValueWriter : public Fields {
   void integer(const char* key, std::optional<std::int64_t>& value, Bounds, const char*) override {
     if (value) put(key, std::to_string(*value));
   }
+  void sides(const char* key, Sides& value, Bounds, const char*) override {
+    put(key, value.is_square() ? std::to_string(value.height)
+                               : fmt::format("[{}, {}]", value.height, value.width));
+  }
   void number(const char* key, double& value, Bounds, const char*) override {
     put(key, exact(value));
   }
   void number(const char* key, std::optional<double>& value, Bounds, const char*) override {
     if (value) put(key, exact(*value));
+  }
+  void number_or_flag(const char* key, double& value, std::optional<bool>&, Bounds,
+                      const char*) override {
+    put(key, exact(value));
   }
   void flag(const char* key, bool& value, const char*) override {
     put(key, value ? "true" : "false");
@@ -161,12 +169,20 @@ class HelpWriter final : public Fields {
                const char* meaning) override {
     put(key, "integer " + shown(bounds), value ? std::to_string(*value) : "not given", meaning);
   }
+  void sides(const char* key, Sides& value, Bounds bounds, const char* meaning) override {
+    put(key, "integer " + shown(bounds) + ", or [height, width]",
+        double(value.height) < bounds.low ? "" : std::to_string(value.height), meaning);
+  }
   void number(const char* key, double& value, Bounds bounds, const char* meaning) override {
     put(key, "number " + shown(bounds), fmt::format("{}", value), meaning);
   }
   void number(const char* key, std::optional<double>& value, Bounds bounds,
               const char* meaning) override {
     put(key, "number " + shown(bounds), value ? fmt::format("{}", *value) : "not given", meaning);
+  }
+  void number_or_flag(const char* key, double& value, std::optional<bool>&, Bounds bounds,
+                      const char* meaning) override {
+    put(key, "number " + shown(bounds) + ", true or false", fmt::format("{}", value), meaning);
   }
   void flag(const char* key, bool& value, const char* meaning) override {
     put(key, "true | false", value ? "true" : "false", meaning);

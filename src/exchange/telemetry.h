@@ -28,7 +28,8 @@ struct WorkerTelemetry {
   /// Posting letters and waiting for replies; on a GPU, for which its compute stream had no work
   /// because a reply was late.
   std::atomic<double> exchange_seconds{0};
-  std::atomic<double> run_seconds{0};  ///< all of that and what is between, known at the end
+  std::atomic<double> run_seconds{0};    ///< all of that and what is between, known at the end
+  std::atomic<double> learning_rate{0};  ///< of its last step
   // Written by the master.
   std::atomic<std::uint64_t> exchanges{0};
   std::atomic<std::uint64_t> absorbed{0};      ///< clock of its last letter in the center
@@ -47,6 +48,7 @@ struct WorkerTelemetry {
     gradient_seconds = earlier.gradient_seconds.load();
     exchange_seconds = earlier.exchange_seconds.load();
     run_seconds = earlier.run_seconds.load();
+    learning_rate = earlier.learning_rate.load();
     exchanges = earlier.exchanges.load();
     absorbed = earlier.absorbed.load();
     refused = earlier.refused.load();

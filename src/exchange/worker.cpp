@@ -44,7 +44,9 @@ Worker::Worker(const WorkerOptions& o, Mailbox& mailbox, WorkerTelemetry& teleme
       gradient_(backend_->allocate(o.state0.size() - o.statistics)),
       statistics_(backend_->allocate(o.statistics)),
       posted_(backend_->allocate(o.deposits ? o.statistics : 0)),
-      mailbox_(mailbox) {
+      mailbox_(mailbox),
+      cuts_(o.schedule.rate_schedule()),
+      posted_cuts_(cuts_) {
   const ConstView state0 = o.state0;
   backend_->upload(state0.last(o.statistics), statistics_);
   if (mailbox_.letter().empty()) {
@@ -106,6 +108,7 @@ bool Worker::has_more() const {
 
 void Worker::step() {
   const TraceScope trace("step");
+  if (cuts_.is_due(clock_)) look_at_loss();
   telemetry_.phase = Phase::data;
   const Batch* batch = nullptr;
   {
@@ -131,14 +134,38 @@ void Worker::step() {
     telemetry_.exchange_seconds = stalls_before_ + *seconds;
 }
 
+Rates Worker::rates() const {
+  Rates rates = schedule_.rates(clock_);
+  rates.learning_rate = float(learning_rate());
+  return rates;
+}
+
+double Worker::learning_rate() const {
+  return schedule_.learning_rate(clock_) * cuts_.factor();
+}
+
+void Worker::look_at_loss() {
+  cuts_.look(clock_, tally_so_far());
+}
+
+/// Where the loss decides on the rate, a letter has that of the same steps every time, also on a
+/// device that brings losses some steps late.
+Tally Worker::tally_for_letter() {
+  if (!cuts_.is_on()) return model_->take_tally();
+  backend_->finish();
+  const Tally tally = model_->take_tally();
+  posted_cuts_ = cuts_;
+  cuts_.carry(tally);
+  return tally;
+}
+
 /// Hands a letter of so many steps to the master, or comes for something else.
 void Worker::post(Visit visit, std::uint64_t steps) {
   telemetry_.phase = Phase::exchange;
   const TimedScope timed(telemetry_.exchange_seconds, "post letter");
   const bool is_letter = visit == Visit::letter;
   letter_has_steps_ = has_stepped_;
-  mailbox_.note() = {schedule_.rates(clock_), steps, is_letter ? model_->take_tally() : Tally(),
-                     visit};
+  mailbox_.note() = {rates(), steps, is_letter ? tally_for_letter() : Tally(), visit};
   if (!is_letter) {
     mailbox_.post();
   } else {
@@ -182,7 +209,7 @@ void Worker::receive() {
   if (refused_) {
     restart(pulled_);
   } else if (!closed_) {
-    rule_->receive(pulled_, schedule_.rates(clock_));
+    rule_->receive(pulled_, rates());
   }
   mailbox_.release();
 }
@@ -207,7 +234,8 @@ bool Worker::finish_step(bool exchange) {
     if (refused_) {
       restart(reply);
     } else {
-      rule_->step(gradient_, reply, schedule_.rates(clock_));
+      telemetry_.learning_rate = learning_rate();
+      rule_->step(gradient_, reply, rates());
       has_stepped_ = true;
     }
   }

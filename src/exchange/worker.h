@@ -11,6 +11,7 @@
 #include "exchange/checkpoint.h"
 #include "exchange/deposits.h"
 #include "exchange/mailbox.h"
+#include "exchange/rate_cuts.h"
 #include "exchange/telemetry.h"
 #include "settings/worker_schedule.h"
 
@@ -88,7 +89,8 @@ class Worker {
   struct Moment {
     Stage stage;
     std::uint64_t next_exchange;
-    Tally tally;  ///< training loss that no letter has carried yet
+    Tally tally;    ///< training loss that no letter has carried yet
+    RateCuts cuts;  ///< as they were then
     ConstView statistics;
     bool has_stepped;  ///< since it was given the center
   };
@@ -107,6 +109,10 @@ class Worker {
   void lay_down_if_owed();
   void leave(Stage stage);
   Tally tally_so_far();
+  Tally tally_for_letter();
+  Rates rates() const;
+  double learning_rate() const;
+  void look_at_loss();
   void finish_push();
   void step();
   void post(Visit visit, std::uint64_t steps);
@@ -141,7 +147,8 @@ class Worker {
   Buffer letter_, reply_;  // [P + S], if the mailbox has no memory of the center's device
   Mailbox& mailbox_;
 
-  std::uint64_t clock_ = 0;  // t^i of the paper
+  std::uint64_t clock_ = 0;      // t^i of the paper
+  RateCuts cuts_, posted_cuts_;  // the latter as they were before the last letter was posted
   Stage stage_ = Stage::step;
   std::uint64_t mark_ = 0;    // of the last checkpoint that the worker has laid down for
   double stalls_before_ = 0;  // seconds of before the run was resumed

@@ -44,6 +44,7 @@ SavedState Worker::replica(const Moment& moment) {
   saved.counters[kSamples] = {std::uint64_t(moment.tally.samples)};
   saved.counters[kHits] = {std::uint64_t(moment.tally.hits)};
   saved.numbers[kLoss] = {moment.tally.loss};
+  if (RateCuts cuts = moment.cuts; cuts.is_on()) cuts.describe(saver);
   saved.numbers[kSeconds] = {telemetry_.data_seconds, telemetry_.gradient_seconds,
                              telemetry_.exchange_seconds, telemetry_.run_seconds};
   if (life_) saved.counters[kLife] = {life_->step, life_->in_vain};
@@ -65,11 +66,12 @@ void Worker::lay_down_as_posted() {
   mark_ = mailbox_.mark();
   const bool is_step = stage_ == Stage::step;
   const bool had_gradient = is_step && algorithm_.timing == Timing::overlapped;
-  const LetterNote& note = mailbox_.note();
+  const bool has_letter = mailbox_.note().visit == Visit::letter;
   deposits_->lay_down(depositor_, mark_,
                       replica({.stage = stage_,
                                .next_exchange = is_step ? clock_ : next_exchange_,
-                               .tally = note.visit == Visit::letter ? note.tally : tally_so_far(),
+                               .tally = has_letter ? mailbox_.note().tally : tally_so_far(),
+                               .cuts = has_letter ? posted_cuts_ : cuts_,
                                .statistics = had_gradient ? posted_ : statistics_,
                                .has_stepped = letter_has_steps_}));
 }
@@ -91,6 +93,7 @@ void Worker::leave(Stage stage) {
   deposits_->leave(depositor_, replica({.stage = stage,
                                         .next_exchange = next_exchange_,
                                         .tally = tally_so_far(),
+                                        .cuts = cuts_,
                                         .statistics = statistics_,
                                         .has_stepped = has_stepped_}));
 }
@@ -115,6 +118,7 @@ void Worker::go_on_from(const SavedState& saved) {
   const auto upload = [this](ConstView host, View device) { backend_->upload(host, device); };
   StateLoader loader(saved, upload);
   rule_->describe(loader);
+  if (cuts_.is_on()) cuts_.describe(loader);
   upload(saved.vector(kStatistics, statistics_.size()), statistics_);
   clock_ = saved.counter(kClock);
   next_exchange_ = saved.counter(kNextExchange);

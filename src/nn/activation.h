@@ -16,4 +16,16 @@ struct Tanh final : Layer {
   Shape output(Shape input) const override { return input; }
 };
 
+/// x Phi(x), Phi being the standard normal distribution's.
+struct Gelu final : Layer {
+  std::string kind() const override { return "gelu"; }
+  Shape output(Shape input) const override { return input; }
+};
+
+/// x / (1 + exp(-x)).
+struct Silu final : Layer {
+  std::string kind() const override { return "silu"; }
+  Shape output(Shape input) const override { return input; }
+};
+
 }  // namespace easgd

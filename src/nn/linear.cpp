@@ -1,5 +1,6 @@
 #include "nn/linear.h"
 
+#include "nn/bias_keys.h"
 #include "nn/initial.h"
 
 namespace easgd {
@@ -7,7 +8,7 @@ namespace easgd {
 void Linear::fields(config::Fields& f) {
   f.integer("outputs", outputs, {1, 1 << 20}, "number of outputs");
   f.choice("init", init, initial_names(), "distribution of the initial weights");
-  f.number("bias", bias, {-10, 10}, "initial bias");
+  bias_fields(f, bias, use_bias);
 }
 
 Shape Linear::output(Shape) const {
@@ -15,9 +16,11 @@ Shape Linear::output(Shape) const {
 }
 
 std::vector<Parameter> Linear::parameters(Shape input) const {
-  return {
-      {"weight", {outputs, std::int64_t(input.size())}, initial_weight(init, double(input.size()))},
-      {"bias", {outputs}, {0, bias}}};
+  std::vector<Parameter> all = {{"weight",
+                                 {outputs, std::int64_t(input.size())},
+                                 initial_weight(init, double(input.size()))}};
+  if (use_bias) all.push_back({"bias", {outputs}, {0, bias}});
+  return all;
 }
 
 double Linear::forward_flops(Shape input) const {

@@ -4,11 +4,13 @@
 
 namespace easgd {
 
-/// Fully connected layer with bias; flattens its input in the order [C][H][W].
+/// Fully connected layer, with a bias unless use_bias is false; flattens its input in the order
+/// [C][H][W].
 struct Linear final : Layer {
   std::int64_t outputs = 0;
   std::string init = "pytorch";
   double bias = 0;
+  bool use_bias = true;
 
   std::string kind() const override { return "linear"; }
   void fields(config::Fields& f) override;

@@ -7,21 +7,28 @@
 namespace easgd {
 
 void Pool2d::fields(config::Fields& f) {
-  f.integer("kernel", kernel, {1, 64}, "side of the square window, in pixels");
-  f.integer("stride", stride, {1, 64}, "step of the window, in pixels");
+  f.sides("kernel", kernel, {1, 64}, "sides of the window, in pixels");
+  f.sides("stride", stride, {1, 64}, "step of the window, in pixels");
+  f.sides("pad", pad, {0, 32},
+          "pixels added on each side, which no maximum is in; at most half "
+          "the window");
 }
 
 Shape Pool2d::output(Shape input) const {
-  if (input.height < kernel || input.width < kernel) {
-    throw ConfigError(fmt::format("a {0}x{0} window does not fit an input of {1}x{2}", kernel,
-                                  input.height, input.width));
+  if (2 * pad.height > kernel.height || 2 * pad.width > kernel.width) {
+    throw ConfigError(fmt::format("pad {} must be at most half the window {}", to_string(pad),
+                                  to_string(kernel)));
   }
-  return {input.channels, int((input.height - kernel) / stride + 1),
-          int((input.width - kernel) / stride + 1)};
+  if (input.height + 2 * pad.height < kernel.height || input.width + 2 * pad.width < kernel.width) {
+    throw ConfigError(fmt::format("a {} window does not fit an input of {}x{} with pad {}",
+                                  to_string(kernel), input.height, input.width, to_string(pad)));
+  }
+  return {input.channels, int((input.height + 2 * pad.height - kernel.height) / stride.height + 1),
+          int((input.width + 2 * pad.width - kernel.width) / stride.width + 1)};
 }
 
 double Pool2d::forward_flops(Shape input) const {
-  return double(output(input).size()) * double(kernel * kernel);
+  return double(output(input).size()) * double(kernel.area());
 }
 
 namespace {

@@ -1,13 +1,16 @@
 #pragma once
 
+#include "base/sides.h"
 #include "nn/layer.h"
 
 namespace easgd {
 
-/// Square pooling windows without padding; a window that would leave the image is left out.
+/// Pooling windows; one that would leave the image and its padding is left out. Padding is nothing
+/// to a maximum, and zeros to a mean, as in PyTorch.
 struct Pool2d : Layer {
-  std::int64_t kernel = 2;
-  std::int64_t stride = 2;
+  Sides kernel = {2, 2};
+  Sides stride = {2, 2};
+  Sides pad;
 
   void fields(config::Fields& f) override;
   Shape output(Shape input) const override;

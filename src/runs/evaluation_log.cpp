@@ -9,16 +9,21 @@ void save_tally(SavedState& saved, const std::string& name, const Tally& tally) 
   saved.numbers[name + ".loss"].push_back(tally.loss);
   saved.counters[name + ".hits"].push_back(std::uint64_t(tally.hits));
   saved.counters[name + ".samples"].push_back(std::uint64_t(tally.samples));
+  saved.counters[name + ".top5_hits"].push_back(std::uint64_t(tally.top5_hits));
 }
 
-/// The tallies of `count` evaluations.
+/// The tallies of `count` evaluations. Earlier programs do not know hits among the five highest.
 std::vector<Tally> load_tallies(const SavedState& saved, const std::string& name,
                                 std::size_t count) {
   std::vector<Tally> tallies;
+  const bool has_top5 = saved.counters.contains(name + ".top5_hits");
   for (std::size_t i = 0; i < count; ++i) {
     tallies.push_back({.loss = saved.list(name + ".loss", count)[i],
                        .hits = std::int64_t(saved.counts(name + ".hits", count)[i]),
-                       .samples = std::int64_t(saved.counts(name + ".samples", count)[i])});
+                       .samples = std::int64_t(saved.counts(name + ".samples", count)[i]),
+                       .top5_hits = has_top5
+                                        ? std::int64_t(saved.counts(name + ".top5_hits", count)[i])
+                                        : Tally::kUnknown});
   }
   return tallies;
 }

@@ -17,6 +17,7 @@ struct EvaluationEvent {
   std::vector<std::uint64_t> steps = {};  ///< of each worker
   double epoch = 0;
   double train_loss = 0, test_loss = 0, test_error = 0;
+  std::optional<double> test_top5_error = {};  ///< of more than ten classes
 
   template <class Keys>
   void keys(Keys& k) {
@@ -27,6 +28,7 @@ struct EvaluationEvent {
     k("train_loss", train_loss);
     k("test_loss", test_loss);
     k("test_error", test_error);
+    k.if_given("test_top5_error", test_top5_error);
   }
 };
 
@@ -37,6 +39,7 @@ struct WorkerProgress {
   std::uint64_t exchanges = 0, refused = 0, staleness = 0;
   double distance = 0;
   double train_loss = std::numeric_limits<double>::quiet_NaN();  ///< none was absorbed yet
+  double learning_rate = 0;                                      ///< of its last step
 
   template <class Keys>
   void keys(Keys& k) {
@@ -50,6 +53,7 @@ struct WorkerProgress {
     k("staleness", staleness);
     k("distance", distance);
     k("train_loss", train_loss);
+    k("learning_rate", learning_rate);
   }
 };
 

@@ -49,6 +49,7 @@ void Journal::go_on(const EarlierPart& earlier, const LostPart& lost) {
 
 void Journal::announce(const Data& data, const Network& network, const WorkerSchedule& schedule) {
   event_file_.begin(first_step_);
+  classes_ = network.classes();
   const AlgorithmConfig& a = config_.algorithm;
   const Algorithm& algorithm = Registry<Algorithm>::get(a.name);
   client_.line(fmt::format("{}: {} training and {} test images of {} classes ({})",
@@ -182,16 +183,19 @@ void Journal::warn_of_refusals(const Team& team) {
 }
 
 void Journal::report(const Evaluation& e, double epoch) {
+  const std::optional<double> top5_error = e.test.top5_error(classes_);
   record(EvaluationEvent{.time = e.seconds,
                          .version = e.version,
                          .steps = e.steps,
                          .epoch = epoch,
                          .train_loss = e.train.mean_loss(),
                          .test_loss = e.test.mean_loss(),
-                         .test_error = e.test.error()});
+                         .test_error = e.test.error(),
+                         .test_top5_error = top5_error});
   client_.line(fmt::format(
-      "{:6.1f} s | epoch {:5.2f} | train loss {} | test loss {} | error {:.2f} %", e.seconds, epoch,
-      mean_loss_text(e.train), mean_loss_text(e.test), 100 * e.test.error()));
+      "{:6.1f} s | epoch {:5.2f} | train loss {} | test loss {} | error {:.2f} %{}", e.seconds,
+      epoch, mean_loss_text(e.train), mean_loss_text(e.test), 100 * e.test.error(),
+      top5_error ? fmt::format(" | top-5 {:.2f} %", 100 * *top5_error) : ""));
 }
 
 void Journal::report(const StoredCheckpoint& c) {

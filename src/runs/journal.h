@@ -91,6 +91,7 @@ class Journal {
   RunFolder& folder_;
   EventFile event_file_;
   RunClient& client_;
+  int classes_ = 0;
   std::atomic<double> seconds_ = 0;  // of training, when main looked last: that of a warning
   double next_progress_ = kFirstProgressSeconds;
   std::uint64_t first_step_ = 0;         // of all workers

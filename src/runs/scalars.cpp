@@ -18,6 +18,7 @@ void put_worker(Scalars& all, const WorkerProgress& w) {
   const double seconds = w.data_seconds + w.gradient_seconds + w.exchange_seconds;
   put("steps", double(w.steps));
   put("worker_train_loss", w.train_loss);
+  put("learning_rate", w.learning_rate);
   put("data_seconds", w.data_seconds);
   put("gradient_seconds", w.gradient_seconds);
   put("exchange_seconds", w.exchange_seconds);
@@ -30,13 +31,15 @@ void put_worker(Scalars& all, const WorkerProgress& w) {
 }
 
 Scalars scalars(const EvaluationEvent& e, const std::string& seconds) {
-  return {std::accumulate(e.steps.begin(), e.steps.end(), std::uint64_t(0)),
-          {{"center/test_error", e.test_error},
-           {"center/test_loss", e.test_loss},
-           {"center/train_loss", e.train_loss},
-           {"center/epoch", e.epoch},
-           {"center/version", double(e.version)},
-           {seconds, e.time}}};
+  Scalars all{std::accumulate(e.steps.begin(), e.steps.end(), std::uint64_t(0)),
+              {{"center/test_error", e.test_error},
+               {"center/test_loss", e.test_loss},
+               {"center/train_loss", e.train_loss},
+               {"center/epoch", e.epoch},
+               {"center/version", double(e.version)},
+               {seconds, e.time}}};
+  if (e.test_top5_error) all.values.push_back({"center/test_top5_error", *e.test_top5_error});
+  return all;
 }
 
 Scalars scalars(const ProgressEvent& e, const std::string&) {

@@ -76,6 +76,7 @@ RunSummary summarise(const RunFacts& facts, const std::vector<Evaluation>& evalu
     s.train_loss = last.train.mean_loss();
     s.test_loss = last.test.mean_loss();
     s.test_error = last.test.error();
+    s.test_top5_error = last.test.top5_error(facts.classes);
     s.best_test_error = best_error(evaluations);
   }
   s.time_to_error = time_to_error(evaluations);

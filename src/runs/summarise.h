@@ -39,6 +39,7 @@ struct RunFacts {
   const ElasticRates& rates;
   const Team& team;
   std::size_t train_size;  ///< samples of an epoch
+  int classes;
   std::size_t bad_images;  ///< of both halves of the set
   double seconds;          ///< training time
   const Environment& environment;

@@ -30,6 +30,7 @@ std::string conclusion(const RunSummary& s) {
   if (!std::isnan(s.test_error)) {
     line += fmt::format(", test error {:.2f} % (best {:.2f} %)", 100 * s.test_error,
                         100 * s.best_test_error);
+    if (s.test_top5_error) line += fmt::format(", top-5 error {:.2f} %", 100 * *s.test_top5_error);
   }
   if (s.refused_letters > 0) {
     line += fmt::format(", {} letter{} refused for not being finite (a lower learning rate?)",

@@ -43,8 +43,9 @@ struct RunSummary {
   double wall_seconds = 0;
   std::optional<double> virtual_seconds;
   double images_per_second = 0;
-  std::optional<std::uint64_t> version;  ///< of the last evaluation, as are the next three
+  std::optional<std::uint64_t> version;  ///< of the last evaluation, as are the next four
   double train_loss = kNone, test_loss = kNone, test_error = kNone;
+  std::optional<double> test_top5_error = {};  ///< of more than ten classes
   double best_test_error = kNone;
   std::map<std::string, double> time_to_error;  ///< "0.25" -> seconds
   std::uint64_t exchanges = 0, refused_letters = 0;
@@ -79,6 +80,7 @@ struct RunSummary {
     k("train_loss", train_loss);
     k("test_loss", test_loss);
     k("test_error", test_error);
+    k.if_given("test_top5_error", test_top5_error);
     k("best_test_error", best_test_error);
     k("time_to_error", time_to_error);
     k("exchanges", exchanges);

@@ -100,6 +100,19 @@ void check_restart(const Algorithm& entry, const WorkersConfig& workers,
                    {"workers.on_failure=continue"}});
 }
 
+/// Whoever begins again does not know what its loss was like, nor which cuts it had made.
+void check_plateau(const AlgorithmConfig& algorithm, const WorkersConfig& workers) {
+  if (algorithm.schedule.kind != ScheduleKind::plateau) return;
+  if (algorithm.schedule.cuts.empty()) {
+    throw KeyError("algorithm.schedule.cuts",
+                   "is empty; expected factors of the learning rate, as in [0.2, 0.5]");
+  }
+  if (workers.on_failure != OnFailure::restart) return;
+  throw KeyError("workers.on_failure",
+                 "\"restart\" and algorithm.schedule.kind \"plateau\" do not go together: a worker "
+                 "that begins again does not know its cuts; expected \"continue\" or \"stop\"");
+}
+
 /// Throws: KeyError that names all mistakes, with the location of the first.
 void report(const std::string& whose, const std::vector<Mistake>& found) {
   if (found.empty()) return;
@@ -197,6 +210,11 @@ void check_schedules(const AlgorithmConfig& algorithm, bool length_known) {
       throw KeyError(fmt::format("algorithm.{}", key),
                      "kind = \"steps\" and at = [...] go together");
     }
+    if (schedule->kind == ScheduleKind::plateau && schedule != &algorithm.schedule) {
+      throw KeyError(fmt::format("algorithm.{}.kind", key),
+                     "\"plateau\" cuts learning rates alone; expected constant, steps, power or "
+                     "cosine");
+    }
     if (schedule->needs_length() && !length_known) {
       throw KeyError(fmt::format("algorithm.{}", key),
                      fmt::format("its fractions need a known length; give stop.epochs, "
@@ -268,6 +286,7 @@ void check(const Config& config) {
     throw KeyError("stop", "give at least one of epochs, steps, seconds, test_error");
   }
   check_schedules(config.algorithm, stop.epochs || stop.steps);
+  check_plateau(config.algorithm, config.workers);
   check_order(config.center, stop);
   check_failures(config.workers, config.center);
   check_guard(config.guard);

@@ -16,6 +16,11 @@ void Schedule::fields(config::Fields& f) {
   f.number("gamma", gamma, {0, 1e6}, "power: factor is 1 / (1 + gamma t)^power at step t");
   f.number("power", power, {0, 10}, "power: see gamma");
   f.number("end", end, {0, 1e6}, "cosine: the factor at the end of the run");
+  f.integer("window", window, {1, kMostSteps},
+            "plateau: steps of a worker whose mean training loss is compared with that of as many "
+            "before");
+  f.number("gain", gain, {0, 1}, "plateau: the share that it must be lower by, or a cut is made");
+  f.numbers("cuts", cuts, {1e-6, 1}, "plateau: multiplied in one after the other");
   f.integer("length", length, {0, kMostSteps},
             "steps of one worker that fractions refer to; 0 = the whole run");
 }

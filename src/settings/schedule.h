@@ -9,14 +9,15 @@
 
 namespace easgd {
 
-enum class ScheduleKind { constant, steps, power, cosine };
+enum class ScheduleKind { constant, steps, power, cosine, plateau };
 
 template <>
 struct config::Names<ScheduleKind> {
   static constexpr Name<ScheduleKind> all[] = {{"constant", ScheduleKind::constant},
                                                {"steps", ScheduleKind::steps},
                                                {"power", ScheduleKind::power},
-                                               {"cosine", ScheduleKind::cosine}};
+                                               {"cosine", ScheduleKind::cosine},
+                                               {"plateau", ScheduleKind::plateau}};
 };
 
 /// factor(t) at local clock t, with u = t / length the fraction of the run:
@@ -25,6 +26,7 @@ struct config::Names<ScheduleKind> {
 ///   steps      factor^(number of `at` passed by u)
 ///   power      1 / (1 + gamma t)^power                        [EASGD15] supplement, figure 9
 ///   cosine     end + (1 - end) (1 + cos(pi u')) / 2     u' = fraction of what follows the warm-up
+///   plateau    1; a worker multiplies `cuts` in as its loss stands still (exchange/rate_cuts.h)
 ///
 /// each multiplied by min(1, (t + 1) / (warmup length)) while the warm-up lasts.
 struct Schedule {
@@ -35,6 +37,9 @@ struct Schedule {
   double gamma = 1e-4;
   double power = 0.5;
   double end = 0;
+  std::int64_t window = 1000;
+  double gain = 0.01;
+  std::vector<double> cuts = {0.2, 0.5};
   std::int64_t length = 0;
 
   void fields(config::Fields& f);

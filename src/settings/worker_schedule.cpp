@@ -76,8 +76,12 @@ WorkerSchedule::WorkerSchedule(const Config& config, std::size_t workers, std::s
   }
 }
 
+double WorkerSchedule::learning_rate(std::uint64_t clock) const {
+  return algorithm_.learning_rate * algorithm_.schedule.at_clock(clock);
+}
+
 Rates WorkerSchedule::rates(std::uint64_t clock) const {
-  return {.learning_rate = float(algorithm_.learning_rate * algorithm_.schedule.at_clock(clock)),
+  return {.learning_rate = float(learning_rate(clock)),
           .momentum = float(algorithm_.momentum),
           .weight_decay = float(algorithm_.weight_decay),
           .alpha = float(elastic_.alpha * algorithm_.rho_schedule.at_clock(clock)),

@@ -54,6 +54,10 @@ class WorkerSchedule {
   WorkerSchedule(const Config& config, std::size_t workers, std::size_t train_size);
 
   Rates rates(std::uint64_t clock) const;
+  /// That of the rates, before it is rounded.
+  double learning_rate(std::uint64_t clock) const;
+  /// Of the learning rate.
+  const Schedule& rate_schedule() const { return algorithm_.schedule; }
   std::uint64_t tau(std::uint64_t clock) const;
   /// Steps after which a worker ends, kEndless if only time or error ends the run.
   std::uint64_t steps(std::size_t worker) const { return steps_[worker]; }

@@ -8,6 +8,7 @@
 #include "settings/dump.h"
 #include "settings/identity.h"
 #include "settings/load.h"
+#include "train/memory_plan.h"
 
 namespace easgd {
 namespace {
@@ -83,6 +84,12 @@ ResolvedRun resolve(Config config) {
                                      count_computing(workers.placements));
   if (config.data.mean.empty()) record_normalisation(config.data, data->normalisation);
   Network network = network_of(config, *data);
+  check_fits({.config = config,
+              .network = network,
+              .workers = workers.placements,
+              .center_place = center.name,
+              .data = data.get(),
+              .asks_devices = false});
   WorkerSchedule schedule(config, workers.placements.size(), data->train_size);
   Buffer state0 = initial_state(config, network);
   std::string folder_warning = record_folder(config.data, data->split.source);

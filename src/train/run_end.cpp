@@ -125,6 +125,7 @@ RunSummary Run::summarise(const Team& team, RunStatus status, double seconds) co
                                          .rates = run_.schedule.elastic(),
                                          .team = team,
                                          .train_size = run_.data->train_size,
+                                         .classes = run_.network.classes(),
                                          .bad_images = run_.data->split.train->bad_images() +
                                                        run_.data->split.test->bad_images(),
                                          .seconds = seconds,

@@ -41,7 +41,8 @@ WorkerState state_of(const Team& team, std::size_t worker) {
                      .refused = t.refused,
                      .staleness = t.staleness,
                      .distance = t.distance,
-                     .train_loss = t.loss},
+                     .train_loss = t.loss,
+                     .learning_rate = t.learning_rate},
           .phase = t.phase};
 }
 

@@ -227,14 +227,15 @@ enum class Role { forward, data, filter };
 struct EnginePlan {
   Role role{};
   float alpha = 1, beta = 0;
-  std::int64_t pad = 0, stride = 1;
-  Tensor x, w, y;  // of the convolution, or of gradients of these
+  std::array<std::int64_t, 2> pad{}, stride{1, 1};  // of height and width
+  Tensor x, w, y;                                   // of the convolution, or of gradients of these
   bool has_bias = false, has_relu = false, keeps_nans = false;
   Tensor bias;
   Tensor result;
   std::int64_t engine = 0;
 
   std::int64_t samples() const { return x.dims[0]; }
+  std::int64_t groups() const { return x.dims[1] / w.dims[1]; }
   std::int64_t pixels() const { return samples() * y.dims[2] * y.dims[3]; }
   std::int64_t patch() const { return w.dims[1] * w.dims[2] * w.dims[3]; }
   std::vector<Tensor> arguments() const {
@@ -297,8 +298,9 @@ cudnnStatus_t take_convolution(const Content& operation, EnginePlan& plan) {
   plan.role = names.role;
   plan.alpha = operation.value<float>(names.alpha);
   plan.beta = operation.value<float>(names.beta);
-  plan.pad = arithmetic.value<std::int64_t>(CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS);
-  plan.stride = arithmetic.value<std::int64_t>(CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES);
+  using Two = std::array<std::int64_t, 2>;
+  plan.pad = arithmetic.value<Two>(CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS);
+  plan.stride = arithmetic.value<Two>(CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES);
   for (const auto& [tensor, name] :
        {std::pair{&plan.x, names.x}, {&plan.w, names.w}, {&plan.y, names.y}}) {
     const Content& content = operation.content(name);
@@ -310,9 +312,11 @@ cudnnStatus_t take_convolution(const Content& operation, EnginePlan& plan) {
   plan.result = names.role == Role::forward ? plan.y : names.role == Role::data ? plan.x : plan.w;
   const Four &x = plan.x.dims, &w = plan.w.dims, &y = plan.y.dims;
   const auto shrinks = [&](std::size_t d) {
-    return x[d] + 2 * plan.pad >= w[d] && y[d] == (x[d] + 2 * plan.pad - w[d]) / plan.stride + 1;
+    const std::int64_t room = x[d] + 2 * plan.pad[d - 2] - w[d];
+    return room >= 0 && y[d] == room / plan.stride[d - 2] + 1;
   };
-  if (x[0] != y[0] || x[1] != w[1] || w[0] != y[1] || !shrinks(2) || !shrinks(3)) {
+  const bool has_groups = x[1] % w[1] == 0 && w[0] % (x[1] / w[1]) == 0;
+  if (x[0] != y[0] || !has_groups || w[0] != y[1] || !shrinks(2) || !shrinks(3)) {
     return refuse(CUDNN_STATUS_BAD_PARAM, "a convolution of shapes that do not fit");
   }
   return CUDNN_STATUS_SUCCESS;
@@ -397,6 +401,7 @@ bool has_engines(const EnginePlan& plan) {
 /// Tensor cores take 16 bytes of channels at once, where channels are last.
 bool has_whole_channels(const EnginePlan& plan) {
   const std::int64_t piece = 16 / plan.x.value_bytes();
+  if (plan.groups() > 1) return true;
   if (plan.w.dims[0] % piece == 0 && plan.w.dims[1] % piece == 0) return true;
   return !plan.x.channels_last() && !plan.w.channels_last() && !plan.y.channels_last();
 }
@@ -425,11 +430,12 @@ cudnnStatus_t examine_arithmetic(const Content& c) {
       c.value<cudnnConvolutionMode_t>(CUDNN_ATTR_CONVOLUTION_CONV_MODE) !=
           CUDNN_CROSS_CORRELATION ||
       c.value<std::int64_t>(CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS) != 2 ||
-      pair(CUDNN_ATTR_CONVOLUTION_DILATIONS) != Two{1, 1} || pad[0] != pad[1] ||
-      pair(CUDNN_ATTR_CONVOLUTION_POST_PADDINGS) != pad || stride[0] != stride[1]) {
+      pair(CUDNN_ATTR_CONVOLUTION_DILATIONS) != Two{1, 1} ||
+      pair(CUDNN_ATTR_CONVOLUTION_POST_PADDINGS) != pad) {
     return refuse(CUDNN_STATUS_NOT_SUPPORTED, "a convolution that is not known here");
   }
-  if (pad[0] < 0 || stride[0] < 1) return refuse(CUDNN_STATUS_BAD_PARAM, "no such convolution");
+  if (std::min(pad[0], pad[1]) < 0 || std::min(stride[0], stride[1]) < 1)
+    return refuse(CUDNN_STATUS_BAD_PARAM, "no such convolution");
   return CUDNN_STATUS_SUCCESS;
 }
 
@@ -610,8 +616,8 @@ void for_each_piece(const EnginePlan& plan, const Visit& visit) {
       for (std::int64_t q = 0; q < plan.y.dims[3]; ++q, ++patch) {
         for (std::int64_t r = 0; r < rows; ++r) {
           for (std::int64_t s = 0; s < columns; ++s) {
-            const std::int64_t h = p * plan.stride - plan.pad + r;
-            const std::int64_t w = q * plan.stride - plan.pad + s;
+            const std::int64_t h = p * plan.stride[0] - plan.pad[0] + r;
+            const std::int64_t w = q * plan.stride[1] - plan.pad[1] + s;
             if (h < 0 || w < 0 || h >= height || w >= width) continue;
             visit(((patch * rows + r) * columns + s) * channels,
                   ((n * height + h) * width + w) * channels);
@@ -660,6 +666,52 @@ std::vector<float> convolve(const EnginePlan& plan, const std::vector<float>& x,
   return result;
 }
 
+/// Channels of values that lie with channels last: rows of `all`, of which those from `first` on.
+struct Channels {
+  std::size_t all, first, count;
+};
+
+std::vector<float> take(const std::vector<float>& values, Channels c) {
+  std::vector<float> taken;
+  for (std::size_t row = 0; row < values.size(); row += c.all) {
+    const auto from = values.begin() + std::ptrdiff_t(row + c.first);
+    taken.insert(taken.end(), from, from + std::ptrdiff_t(c.count));
+  }
+  return taken;
+}
+
+void put(const std::vector<float>& values, std::vector<float>& into, Channels c) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    into[i / c.count * c.all + c.first + i % c.count] = values[i];
+  }
+}
+
+/// Group by group. A filter's group is one row after the other, as if all its values were channels.
+std::vector<float> convolve_groups(const EnginePlan& plan, const std::vector<float>& x,
+                                   const std::vector<float>& w, const std::vector<float>& y) {
+  const auto groups = std::size_t(plan.groups());
+  if (groups == 1) return convolve(plan, x, w, y);
+  EnginePlan one = plan;
+  one.x.dims[1] = plan.w.dims[1];
+  one.w.dims[0] /= plan.groups();
+  one.y.dims[1] /= plan.groups();
+  one.result = plan.role == Role::forward ? one.y : plan.role == Role::data ? one.x : one.w;
+  std::vector<float> result(plan.role == Role::forward ? plan.y.count() : plan.result.count());
+  for (std::size_t g = 0; g < groups; ++g) {
+    const auto part = [&](std::int64_t channels) {
+      const auto count = std::size_t(channels) / groups;
+      return Channels{std::size_t(channels), g * count, count};
+    };
+    const Channels of_x = part(plan.x.dims[1]), of_y = part(plan.y.dims[1]);
+    const Channels of_w = part(std::int64_t(plan.w.count()));
+    const Channels of_result = plan.role == Role::forward ? of_y
+                               : plan.role == Role::data  ? of_x
+                                                          : of_w;
+    put(convolve(one, take(x, of_x), take(w, of_w), take(y, of_y)), result, of_result);
+  }
+  return result;
+}
+
 struct Operands {
   void *x, *w, *y, *bias, *result, *workspace;
 };
@@ -672,9 +724,9 @@ void execute(const EnginePlan& plan, const Operands& operands) {
   const auto input = [&](Role made_by, const Tensor& tensor, const void* data) {
     return plan.role == made_by ? std::vector<float>() : read(tensor, data, rounded);
   };
-  std::vector<float> values =
-      convolve(plan, input(Role::data, plan.x, operands.x), input(Role::filter, plan.w, operands.w),
-               input(Role::forward, plan.y, operands.y));
+  std::vector<float> values = convolve_groups(plan, input(Role::data, plan.x, operands.x),
+                                              input(Role::filter, plan.w, operands.w),
+                                              input(Role::forward, plan.y, operands.y));
   if (plan.alpha != 1) {
     for (float& value : values) value *= plan.alpha;
   }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Makes cifar7.json, lenet.json and residual.json with PyTorch. The suite does not run this; its results are committed.
+"""Makes cifar7.json, lenet.json, residual.json and modern.json with PyTorch. The suite does not run this; its results are committed.
 
-Needs torch and numpy (a virtual environment will do):  make_golden.py [cifar7] [lenet] [residual]
+Needs torch and numpy (a virtual environment will do):  make_golden.py [cifar7] [lenet] [residual] [modern]
 
 Each file: the settings, and per tensor the gradient of the mean loss of batch 0 at the initial weights
 (weight decay not included; all of a small tensor, else 1024 elements, see `sampled` in problem.py),
@@ -44,7 +44,8 @@ class Net:
 
     def logits(self, x: torch.Tensor) -> torch.Tensor:
         for layer in self.problem.layers:
-            x = self.residual(layer, x) if layer.kind == "residual" else self.apply(layer, x)
+            block = {"residual": self.residual, "bottleneck": self.bottleneck}.get(layer.kind, self.apply)
+            x = block(layer, x)
         return x
 
     def apply(self, layer: golden.Layer, x: torch.Tensor) -> torch.Tensor:
@@ -52,14 +53,20 @@ class Net:
         match layer.kind:
             case "relu":
                 return F.relu(x)
+            case "gelu":
+                return F.gelu(x)
+            case "silu":
+                return F.silu(x)
             case "maxpool":
-                return F.max_pool2d(x, 2)
+                return F.max_pool2d(x, layer.kernel, layer.stride, layer.pad) if layer.kernel else F.max_pool2d(x, 2)
             case "avgpool":
                 return F.avg_pool2d(x, layer.kernel)
+            case "global_avgpool":
+                return F.adaptive_avg_pool2d(x, 1)
             case "batchnorm":
                 return F.batch_norm(x, *self.statistics[layer.name], weight, bias, training=True)
             case "conv":
-                return F.conv2d(x, weight, bias, layer.stride, layer.pad)
+                return F.conv2d(x, weight, bias, layer.stride, layer.pad, groups=layer.groups)
         return F.linear(x.flatten(1), weight, bias)
 
     def residual(self, layer: golden.Layer, x: torch.Tensor) -> torch.Tensor:
@@ -67,9 +74,20 @@ class Net:
         part = {p.name.removeprefix(layer.name + "."): p for p in golden.parts(layer)}
         y = F.relu(self.apply(part["bn1"], self.apply(part["conv1"], x)))
         y = self.apply(part["bn2"], self.apply(part["conv2"], y))
-        if "downsample.0" in part:
-            x = self.apply(part["downsample.1"], self.apply(part["downsample.0"], x))
-        return F.relu(y + x)
+        return F.relu(y + self.shortcut(part, x))
+
+    def bottleneck(self, layer: golden.Layer, x: torch.Tensor) -> torch.Tensor:
+        """torchvision's Bottleneck.forward."""
+        part = {p.name.removeprefix(layer.name + "."): p for p in golden.parts(layer)}
+        y = F.relu(self.apply(part["bn1"], self.apply(part["conv1"], x)))
+        y = F.relu(self.apply(part["bn2"], self.apply(part["conv2"], y)))
+        y = self.apply(part["bn3"], self.apply(part["conv3"], y))
+        return F.relu(y + self.shortcut(part, x))
+
+    def shortcut(self, part: dict[str, golden.Layer], x: torch.Tensor) -> torch.Tensor:
+        if "downsample.0" not in part:
+            return x
+        return self.apply(part["downsample.1"], self.apply(part["downsample.0"], x))
 
 
 def train(problem: golden.Problem, dtype: torch.dtype) -> tuple[list[float], dict[str, np.ndarray], Net]:
@@ -85,7 +103,7 @@ def train(problem: golden.Problem, dtype: torch.dtype) -> tuple[list[float], dic
         images, labels = batches[step % golden.BATCHES]
         optimiser.zero_grad()
         loss = F.cross_entropy(net.logits(torch.tensor(images, dtype=dtype)),
-                               torch.tensor(labels))
+                               torch.tensor(labels), label_smoothing=problem.label_smoothing)
         loss.backward()
         if step == 0:
             first = {name: w.grad.double().numpy().copy() for name, w in weights.items()}

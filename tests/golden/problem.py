@@ -43,23 +43,37 @@ WEIGHT_DECAY = 1e-4
 
 @dataclass(frozen=True)
 class Layer:
-    kind: str  # conv | maxpool | relu | linear | batchnorm | residual | avgpool
+    kind: str  # conv | maxpool | relu | gelu | silu | linear | batchnorm | residual | bottleneck | avgpool | global_avgpool
     name: str = ""
     inputs: int = 0
     outputs: int = 0
-    kernel: int = 0
+    kernel: int | tuple[int, int] = 0
     stride: int = 1
     bias: bool = True
-    pad: int = 0
+    pad: int | tuple[int, int] = 0
+    groups: int = 1
+
+    def dims(self) -> tuple[int, ...]:
+        """Of its weight."""
+        if self.kind != "conv":
+            return self.outputs, self.inputs
+        sides = self.kernel if isinstance(self.kernel, tuple) else (self.kernel, self.kernel)
+        return (self.outputs, self.inputs // self.groups) + sides
 
 
 def parts(layer: Layer) -> list[Layer]:
-    """The layers with tensors that a layer stands for, in the order of src/nn/residual.cpp."""
-    if layer.kind != "residual":
-        return [layer]
+    """The layers with tensors that a layer stands for, in the order of src/nn/residual.cpp and bottleneck.cpp."""
     name, i, o, s = layer.name, layer.inputs, layer.outputs, layer.stride
-    found = [Layer("conv", f"{name}.conv1", i, o, 3, s, False, 1), Layer("batchnorm", f"{name}.bn1", o, o),
+    inside = o // 4
+    if layer.kind == "residual":
+        found = [Layer("conv", f"{name}.conv1", i, o, 3, s, False, 1), Layer("batchnorm", f"{name}.bn1", o, o),
              Layer("conv", f"{name}.conv2", o, o, 3, 1, False, 1), Layer("batchnorm", f"{name}.bn2", o, o)]
+    elif layer.kind == "bottleneck":
+        found = [Layer("conv", f"{name}.conv1", i, inside, 1, 1, False), Layer("batchnorm", f"{name}.bn1", inside, inside),
+                 Layer("conv", f"{name}.conv2", inside, inside, 3, s, False, 1), Layer("batchnorm", f"{name}.bn2", inside, inside),
+                 Layer("conv", f"{name}.conv3", inside, o, 1, 1, False), Layer("batchnorm", f"{name}.bn3", o, o)]
+    else:
+        return [layer]
     if (i, s) != (o, 1):
         found += [Layer("conv", f"{name}.downsample.0", i, o, 1, s, False),
                   Layer("batchnorm", f"{name}.downsample.1", o, o)]
@@ -71,6 +85,7 @@ class Problem:
     name: str
     shape: tuple[int, int, int]  # of one image, [C][H][W]
     layers: tuple[Layer, ...]
+    label_smoothing: float = 0
 
 
 CIFAR7 = Problem("cifar7", (3, 28, 28), (
@@ -91,7 +106,16 @@ RESIDUAL = Problem("residual", (3, 28, 28), (
     Layer("maxpool"), Layer("residual", "block1", 16, 16), Layer("residual", "block2", 16, 32, stride=2),
     Layer("avgpool", kernel=7), Layer("linear", "linear1", 32, 10)))
 
-PROBLEMS = (CIFAR7, LENET, RESIDUAL)
+MODERN = Problem("modern", (3, 28, 28), (
+    Layer("conv", "conv1", 3, 16, 3, stride=2, bias=False, pad=1), Layer("batchnorm", "bn1", 16, 16), Layer("silu"),
+    Layer("maxpool", kernel=3, stride=2, pad=1),
+    Layer("conv", "conv2", 16, 16, 5, pad=2, groups=16), Layer("gelu"),
+    Layer("conv", "conv3", 16, 32, (1, 3), pad=(0, 1)),
+    Layer("conv", "conv4", 32, 32, 3, pad=1, groups=4), Layer("relu"),
+    Layer("bottleneck", "block1", 32, 64, stride=2), Layer("global_avgpool"),
+    Layer("linear", "linear1", 64, 10, bias=False)), label_smoothing=0.1)
+
+PROBLEMS = (CIFAR7, LENET, RESIDUAL, MODERN)
 
 
 def tensors(problem: Problem) -> dict[str, np.ndarray]:
@@ -104,7 +128,7 @@ def tensors(problem: Problem) -> dict[str, np.ndarray]:
             result[layer.name + ".weight"] = np.ones(layer.outputs, np.float32)
             result[layer.name + ".bias"] = np.zeros(layer.outputs, np.float32)
             continue
-        dims = (layer.outputs, layer.inputs) + (layer.kernel,) * (2 if layer.kind == "conv" else 0)
+        dims = layer.dims()
         count = int(np.prod(dims))
         bound = np.sqrt(6.0 / (count // layer.outputs))
         u = philox.uniform(SEED, philox.INITIAL_WEIGHTS, 0, len(result), np.arange(count))

@@ -8,7 +8,8 @@ namespace {
 /// A parameter as it lies in the flat vector.
 memory::desc flat_desc(const memory::dims& dims) {
   using Tag = memory::format_tag;
-  return memory::desc(dims, memory::data_type::f32, dims.size() == 1 ? Tag::a : Tag::abcd);
+  const Tag tag = dims.size() == 1 ? Tag::a : dims.size() == 4 ? Tag::abcd : Tag::abcde;
+  return memory::desc(dims, memory::data_type::f32, tag);
 }
 
 /// The same values under the dimensions a primitive knows them by: [N][C] for [N][C][1][1].
@@ -31,7 +32,7 @@ Activation AffineLayer::compile_forward(Workbench& bench, std::span<const Activa
   given_input_ = inputs[0].values;
   const auto primitive = forward_descriptor(bench, given_input_.get_desc(), attributes);
   weight_ = bench.unbound(flat_desc(weight_dims()));
-  if (has_bias()) bias_ = bench.unbound(flat_desc({weight_dims()[0]}));
+  if (has_bias()) bias_ = bench.unbound(flat_desc({stage_.output.channels}));
   input_ = Converted(bench, given_input_, primitive.src_desc(0));
   forward_weight_ = Converted(bench, weight_, primitive.weights_desc(0));
   const memory result = bench.make(primitive.dst_desc(0));

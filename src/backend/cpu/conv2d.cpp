@@ -21,15 +21,15 @@ class DirectConv2d final : public AffineLayer {
     y_ = any_layout(bench.dims(stage().output), bench.type());
     const dnnl::convolution_forward::desc operation(
         dnnl::prop_kind::forward_training, kAlgorithm, x_, any_layout(weight_dims(), bench.type()),
-        bias(), y_, {options_.stride, options_.stride}, pad(), pad());
+        bias(), y_, sides(options_.stride), sides(options_.pad), sides(options_.pad));
     return hint_ = {operation, attributes, bench.engine()};
   }
 
   dnnl::primitive_desc data_descriptor(const Workbench& bench,
                                        const Attributes& attributes) override {
     const dnnl::convolution_backward_data::desc operation(
-        kAlgorithm, x_, any_layout(weight_dims(), bench.type()), y_,
-        {options_.stride, options_.stride}, pad(), pad());
+        kAlgorithm, x_, any_layout(weight_dims(), bench.type()), y_, sides(options_.stride),
+        sides(options_.pad), sides(options_.pad));
     return dnnl::convolution_backward_data::primitive_desc(operation, attributes, bench.engine(),
                                                            hint_);
   }
@@ -38,13 +38,17 @@ class DirectConv2d final : public AffineLayer {
                                           const Attributes& attributes) override {
     const dnnl::convolution_backward_weights::desc operation(
         kAlgorithm, x_, any_layout(weight_dims(), memory::data_type::f32), bias(), y_,
-        {options_.stride, options_.stride}, pad(), pad());
+        sides(options_.stride), sides(options_.pad), sides(options_.pad));
     return dnnl::convolution_backward_weights::primitive_desc(operation, attributes, bench.engine(),
                                                               hint_);
   }
 
   memory::dims weight_dims() const override {
-    return {options_.channels, stage().input.channels, options_.kernel, options_.kernel};
+    const std::int64_t groups = options_.groups;
+    memory::dims dims = {options_.channels / groups, stage().input.channels / groups,
+                         options_.kernel.height, options_.kernel.width};
+    if (groups > 1) dims.insert(dims.begin(), groups);
+    return dims;
   }
 
   static memory::desc any_layout(const memory::dims& dims, memory::data_type type) {
@@ -54,7 +58,7 @@ class DirectConv2d final : public AffineLayer {
     if (!options_.use_bias) return {};
     return memory::desc({options_.channels}, memory::data_type::f32, memory::format_tag::a);
   }
-  memory::dims pad() const { return {options_.pad, options_.pad}; }
+  static memory::dims sides(const Sides& sides) { return {sides.height, sides.width}; }
 
   const Conv2d& options_;
   memory::desc x_, y_;
@@ -75,8 +79,14 @@ const Registered<CpuLayerEntry> kRegistered(Conv2d().kind(), {make_conv2d, /*abs
 kernels::Conv2dShape kernel_shape(const Workbench& bench, const Stage& stage) {
   const auto& options = dynamic_cast<const Conv2d&>(*stage.layer);
   const Shape in = stage.input;
-  return {int(bench.options().batch), in.channels,         in.height,           in.width,
-          stage.output.channels,      int(options.kernel), int(options.kernel), int(options.pad)};
+  return {int(bench.options().batch),
+          in.channels,
+          in.height,
+          in.width,
+          stage.output.channels,
+          int(options.kernel.height),
+          int(options.kernel.width),
+          int(options.pad.height)};
 }
 
 }  // namespace easgd::cpu

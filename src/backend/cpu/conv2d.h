@@ -9,7 +9,7 @@
 
 namespace easgd::cpu {
 
-/// Of a piece.
+/// Of a piece, and a plain convolution.
 kernels::Conv2dShape kernel_shape(const Workbench& bench, const Stage& stage);
 
 /// Through the Fourier transform, samples innermost: conv2d_fft.cpp.

@@ -98,7 +98,7 @@ bool fft_conv2d_pays(const Workbench& bench, const Stage& stage) {
   const auto& options = dynamic_cast<const Conv2d&>(*stage.layer);
   kernels::Conv2dShape shape = kernel_shape(bench, stage);
   shape.batch = int(bench.cut().samples);
-  return options.stride == 1 && options.use_bias &&
+  return options.is_plain() && options.stride.height == 1 && options.use_bias &&
          kernels::FftConv2d::worth_it(shape, int(bench.cut().pieces));
 }
 

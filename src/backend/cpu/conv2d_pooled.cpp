@@ -23,8 +23,8 @@ class PooledConv2dLayer final : public CpuLayer {
         .height = std::size_t(in.height),
         .width = std::size_t(in.width),
         .out_channels = std::size_t(options.channels),
-        .kernel = std::size_t(options.kernel),
-        .pad = std::size_t(options.pad),
+        .kernel = std::size_t(options.kernel.height),
+        .pad = std::size_t(options.pad.height),
         .relu = link_.relu,
     });
     bench.count_bytes(convolution_->bytes());
@@ -71,9 +71,10 @@ bool can_pool_in_conv2d(const Workbench& bench, const Stage& conv, const Stage& 
   const auto* convolution = dynamic_cast<const Conv2d*>(conv.layer.get());
   const auto* pooling = dynamic_cast<const MaxPool2d*>(pool.layer.get());
   return convolution && pooling && &conv == &bench.network().stages().front() &&
-         convolution->stride == 1 && convolution->use_bias &&
-         std::size_t(convolution->kernel) <= PooledConv2d::kLargestKernel && pooling->kernel == 2 &&
-         pooling->stride == 2;
+         convolution->is_plain() && convolution->stride.height == 1 && convolution->use_bias &&
+         std::size_t(convolution->kernel.height) <= PooledConv2d::kLargestKernel &&
+         pooling->kernel == Sides{2, 2} && pooling->stride == Sides{2, 2} &&
+         pooling->pad == Sides{};
 }
 
 }  // namespace easgd::cpu

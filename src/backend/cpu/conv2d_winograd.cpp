@@ -121,7 +121,8 @@ bool winograd_conv2d_pays(const Workbench& bench, const Stage& stage) {
   constexpr double kWorthIt = 1.8;  // times fewer products: the transforms take the rest
   const auto& options = dynamic_cast<const Conv2d&>(*stage.layer);
   const kernels::Conv2dShape shape = kernel_shape(bench, stage);
-  if (bench.type() != memory::data_type::f32 || options.stride != 1) return false;
+  if (!options.is_plain() || options.stride.height != 1) return false;
+  if (bench.type() != memory::data_type::f32) return false;
   if (!kernels::WinogradConv2d::fits(shape)) return false;
   const double direct =
       9.0 * shape.out_height() * shape.out_width() * shape.in_channels * shape.out_channels;

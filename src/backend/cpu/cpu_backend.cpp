@@ -67,7 +67,8 @@ const Registered<BackendKind> kRegistered(
            constexpr std::size_t kSamples = CpuModel::kMostSamples;  // for every network
            return CpuModel::count_pieces(batch, kSamples, std::size_t(threads)) ==
                   CpuModel::count_pieces(batch, kSamples, std::size_t(other_threads));
-         }});
+         },
+     .model_memory = CpuModel::predict_memory});
 
 }  // namespace
 }  // namespace easgd::cpu

@@ -13,12 +13,13 @@ namespace easgd::cpu {
 /// weights, which pays if a channel has outputs enough, and in a convolution through the Fourier
 /// transform (see FftConv2d) samples are what vectors are made of.
 std::size_t CpuModel::samples_of_piece(const Network& network) {
-  constexpr std::size_t kFewest = 16, kOutputs = 1024, kCachedWeights = 1 << 14;
+  constexpr std::size_t kFewest = 8, kOutputs = 1024, kCachedWeights = 1 << 14;
   std::size_t samples = kFewest;
   for (const Stage& stage : network.stages()) {
     if (stage.slices.empty() || stage.slices[0].count <= kCachedWeights) continue;
     const auto* conv = dynamic_cast<const Conv2d*>(stage.layer.get());
-    if (conv && conv->kernel > 3 && conv->stride == 1) return kMostSamples;
+    const bool may_be_fft = conv && conv->is_plain() && conv->stride.height == 1;
+    if (may_be_fft && conv->kernel.height > 3) return kMostSamples;
     const std::size_t outputs = std::size_t(stage.output.height) * std::size_t(stage.output.width);
     samples = std::max(samples, kOutputs / outputs);
   }
@@ -63,6 +64,39 @@ std::size_t CpuModel::memory() const {
   }
   for (const auto& [stage, work] : shared_) bytes += work->bytes();
   return bytes;
+}
+
+/// Memory grows by the sample, but for what a piece has of the weights; not evenly, so that a piece
+/// is made unless it is large.
+std::size_t CpuModel::predict_memory(const Network& network, const ModelOptions& options,
+                                     int threads) {
+  constexpr std::size_t kFew = 8, kMore = 16;           // whole vectors of samples
+  constexpr std::size_t kLarge = std::size_t{1} << 29;  // bytes
+  check_precision(options.precision);
+  const std::size_t batch = options.batch;
+  const std::size_t count = count_pieces(batch, samples_of_piece(network), std::size_t(threads));
+  const std::size_t samples = (batch + count - 1) / count;
+  std::size_t shared = 0;
+  const auto bytes_of_piece = [&](std::size_t of_piece) {
+    SharedWorks works;
+    ModelOptions small = options;
+    small.batch = of_piece;
+    const Piece piece(network, small, {.pieces = count, .samples = samples, .shared = works});
+    shared = 0;
+    for (const auto& [stage, work] : works) shared += work->bytes();
+    return piece.bytes();
+  };
+  return translate_errors([&] {
+    std::size_t of_piece = 0;
+    if (samples > kMore) {
+      const std::size_t few = bytes_of_piece(kFew), more = bytes_of_piece(kMore);
+      of_piece = more + (samples - kMore) * (more - few) / (kMore - kFew);
+    }
+    if (of_piece < kLarge) of_piece = bytes_of_piece(samples);
+    const std::size_t bytes = count * of_piece;
+    const std::size_t gradients = options.training ? count - 1 : 0;
+    return bytes + shared + gradients * network.parameter_count() * sizeof(float);
+  });
 }
 
 /// Returns how many pieces the batch fills, the last one perhaps in part.
@@ -117,7 +151,7 @@ void CpuModel::backward_from_last_meeting() {
 void CpuModel::gradient(ConstView x, const Batch& batch, View g, View statistics) {
   assert(training_ && batch.size() == batch_);
   translate_errors([&] {
-    begin({.x = x, .g = g, .dropout = true, .moved = statistics}, batch);
+    begin({.x = x, .g = g, .training = true, .moved = statistics}, batch);
     const std::size_t done = forward_to_last_meeting();
     const Meeting* last = meetings_.empty() ? nullptr : &meetings_.back();
     crew_.run(parts_.size(), [&](std::size_t i) {

@@ -31,6 +31,9 @@ class CpuModel final : public Model {
   Tally take_tally() override;
   void give_back(const Tally& tally) override { tally_ += tally; }
   std::size_t memory() const override;
+  /// That of a model on so many threads, about, found by making a piece of it, or two small ones.
+  static std::size_t predict_memory(const Network& network, const ModelOptions& options,
+                                    int threads);
 
  private:
   struct Part {

@@ -69,7 +69,7 @@ class DropoutLayer final : public CpuLayer {
 
   void forward(CpuPass& pass) override {
     input_.refresh(stream_);
-    if (pass.dropout) {
+    if (pass.training) {
       draw_mask(pass);
       apply_mask(input_.get(), output_);
     } else if (output_ != input_.get()) {

@@ -50,6 +50,7 @@ class InnerProduct final : public AffineLayer {
     return memory::desc(weight_dims(), type, flat ? Tag::oihw : Tag::any);
   }
   memory::desc bias() const {
+    if (stage().slices.size() < 2) return {};
     return memory::desc({stage().output.channels}, memory::data_type::f32, Tag::a);
   }
 

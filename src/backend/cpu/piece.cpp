@@ -1,6 +1,7 @@
 #include "backend/cpu/piece.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "backend/cpu/elementwise_loops.h"
@@ -37,10 +38,28 @@ void Piece::compile_backward(const std::vector<Link>& links) {
   for (std::size_t i = links.size(); i-- > 0;) {
     const bool wanted = std::ranges::any_of(
         links[i].inputs, [](std::size_t number) { return number != Stage::kImages; });
-    const Activation gradient =
-        layers_[i]->compile_backward(bench_, gradients[links[i].output], wanted);
+    const Activation output_gradient = std::exchange(gradients[links[i].output], {});
+    const Activation gradient = layers_[i]->compile_backward(bench_, output_gradient, wanted);
+    std::vector<Activation> used = {output_gradient};
     for (const std::size_t number : links[i].inputs) {
-      if (number != Stage::kImages) collect(gradients[number], gradient, i);
+      if (number == Stage::kImages) continue;
+      used.push_back(gradients[number]);
+      used.push_back(gradient);
+      collect(gradients[number], gradient, i);
+    }
+    give_back_unused(used, gradients);
+  }
+}
+
+/// Those whose memory none of the gradients that are left has.
+void Piece::give_back_unused(const std::vector<Activation>& used, const Activations& gradients) {
+  std::set<void*> kept;
+  for (const auto& [number, gradient] : gradients) {
+    if (gradient.values) kept.insert(gradient.values.get_data_handle());
+  }
+  for (const Activation& gradient : used) {
+    if (gradient.values && kept.insert(gradient.values.get_data_handle()).second) {
+      bench_.give_back(gradient.values);
     }
   }
 }

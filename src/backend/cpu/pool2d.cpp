@@ -3,7 +3,14 @@
 //
 //   maxpool   y = max over the window;  dx = dy at the first maximum
 //   avgpool   y = mean over the window; dx = dy / |window|
+//
+// Of a window that reaches into the padding only what lies in the image is looked at; a mean is
+// over all of it.
 #include "nn/pool2d.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
 
 #include "backend/cpu/cpu_layer.h"
 #include "backend/cpu/layout.h"
@@ -15,45 +22,70 @@ namespace {
 /// The argmax of a window of which ReLU let nothing through.
 constexpr std::int32_t kNowhere = 0xFFFF;
 
+/// Of a window's values, from its corner: the first of them.
+using Offsets = std::vector<std::size_t>;
+
 /// Where windows lie in a plane, in values.
 struct Windows {
+  struct Window {
+    std::size_t corner;
+    const Offsets* offsets;
+  };
+
   std::size_t input_size, output_size;  ///< of a plane
-  std::size_t rows, columns;            ///< of windows
-  std::size_t row_step, column_step;    ///< between windows
   std::size_t lanes;
-  std::vector<std::size_t> offsets;  ///< of a window's values, from its corner
-  bool tile;                         ///< every input value lies in exactly one window
+  std::vector<Window> list;  ///< row by row
+  /// By how many rows and columns of a window lie in the image.
+  std::map<std::pair<std::size_t, std::size_t>, Offsets> offsets;
+  float share;  ///< 1 / |window|
+  bool tile;    ///< every input value lies in exactly one window
 };
 
+/// The rows of a row of windows, or columns, that lie in the image.
+struct Range {
+  std::size_t first, count;
+};
+
+Range range_in_image(std::int64_t first, std::int64_t kernel, std::int64_t side) {
+  const std::int64_t begin = std::max<std::int64_t>(first, 0);
+  return {std::size_t(begin), std::size_t(std::min(first + kernel, side) - begin)};
+}
+
 Windows make_windows(const Planes& in, Shape out, const Pool2d& options) {
-  const auto stride = std::size_t(options.stride), width = std::size_t(in.width);
+  const Sides kernel = options.kernel, stride = options.stride, pad = options.pad;
+  const auto width = std::size_t(in.width);
   Windows w{};
   w.lanes = in.lanes;
   w.input_size = in.lanes * width * std::size_t(in.height);
   w.output_size = in.lanes * std::size_t(out.width) * std::size_t(out.height);
-  w.rows = std::size_t(out.height), w.columns = std::size_t(out.width);
-  w.row_step = stride * width * in.lanes, w.column_step = stride * in.lanes;
-  for (std::size_t row = 0; row < std::size_t(options.kernel); ++row) {
-    for (std::size_t column = 0; column < std::size_t(options.kernel); ++column) {
-      w.offsets.push_back((row * width + column) * in.lanes);
+  for (int row = 0; row < out.height; ++row) {
+    const Range rows = range_in_image(row * stride.height - pad.height, kernel.height, in.height);
+    for (int column = 0; column < out.width; ++column) {
+      const Range columns =
+          range_in_image(column * stride.width - pad.width, kernel.width, in.width);
+      Offsets& offsets = w.offsets[{rows.count, columns.count}];
+      for (std::size_t i = offsets.size(); i < rows.count * columns.count; ++i) {
+        offsets.push_back((i / columns.count * width + i % columns.count) * in.lanes);
+      }
+      w.list.push_back({(rows.first * width + columns.first) * in.lanes, &offsets});
     }
   }
-  w.tile = options.kernel == options.stride && in.height == out.height * options.stride &&
-           in.width == out.width * options.stride;
+  w.share = 1.0f / float(kernel.area());
+  w.tile = kernel == stride && pad == Sides{} && in.height == out.height * stride.height &&
+           in.width == out.width * stride.width;
   return w;
 }
 
-/// Calls f(Eight or One, index of the first input value, index of the output value) for each
-/// window.
+/// Calls f(Eight or One, offsets, index of the first input value, index of the output value) for
+/// each window.
 template <class Function>
 void for_windows(const Windows& w, const Function& f) {
   std::size_t output = 0;
-  for (std::size_t row = 0; row < w.rows; ++row) {
-    for (std::size_t column = 0; column < w.columns; ++column, output += w.lanes) {
-      const std::size_t corner = row * w.row_step + column * w.column_step;
-      for_lanes(w.lanes,
-                [&](auto width, std::size_t lane) { f(width, corner + lane, output + lane); });
-    }
+  for (const Windows::Window& window : w.list) {
+    for_lanes(w.lanes, [&](auto width, std::size_t lane) {
+      f(width, *window.offsets, window.corner + lane, output + lane);
+    });
+    output += w.lanes;
   }
 }
 
@@ -61,12 +93,13 @@ struct MaxFormula {
   bool relu;
 
   template <class Width, class T>
-  void forward(Width, const Windows& w, const T* x, T* y, std::uint16_t* argmax) const {
+  void forward(Width, const Windows&, const Offsets& offsets, const T* x, T* y,
+               std::uint16_t* argmax) const {
     typename Width::Float best, value;
     typename Width::Int where{}, here{};
     load_floats(x, best);
-    for (std::size_t k = 1; k < w.offsets.size(); ++k) {
-      load_floats(x + w.offsets[k], value);
+    for (std::size_t k = 1; k < offsets.size(); ++k) {
+      load_floats(x + offsets[k], value);
       here += 1;
       where = value > best ? here : where;
       best = value > best ? value : best;
@@ -80,12 +113,13 @@ struct MaxFormula {
   }
 
   template <class Width, class T>
-  void backward(Width, const Windows& w, T* dx, const T* dy, const std::uint16_t* argmax) const {
+  void backward(Width, const Windows& w, const Offsets& offsets, T* dx, const T* dy,
+                const std::uint16_t* argmax) const {
     typename Width::Float share, old{};
     typename Width::Int where, here{};
     load_floats(dy, share);
     widen(argmax, where);
-    for (const std::size_t k : w.offsets) {
+    for (const std::size_t k : offsets) {
       if (!w.tile) load_floats(dx + k, old);
       store_floats(dx + k, old + (where == here ? share : typename Width::Float{}));
       here += 1;
@@ -97,21 +131,23 @@ struct MeanFormula {
   bool relu;  // never: the entry does not absorb one
 
   template <class Width, class T>
-  void forward(Width, const Windows& w, const T* x, T* y, std::uint16_t*) const {
+  void forward(Width, const Windows& w, const Offsets& offsets, const T* x, T* y,
+               std::uint16_t*) const {
     typename Width::Float sum{}, value;
-    for (const std::size_t k : w.offsets) {
+    for (const std::size_t k : offsets) {
       load_floats(x + k, value);
       sum += value;
     }
-    store_floats(y, sum * (1.0f / float(w.offsets.size())));
+    store_floats(y, sum * w.share);
   }
 
   template <class Width, class T>
-  void backward(Width, const Windows& w, T* dx, const T* dy, const std::uint16_t*) const {
+  void backward(Width, const Windows& w, const Offsets& offsets, T* dx, const T* dy,
+                const std::uint16_t*) const {
     typename Width::Float share, old{};
     load_floats(dy, share);
-    share *= 1.0f / float(w.offsets.size());
-    for (const std::size_t k : w.offsets) {
+    share *= w.share;
+    for (const std::size_t k : offsets) {
       if (!w.tile) load_floats(dx + k, old);
       store_floats(dx + k, old + share);
     }
@@ -154,9 +190,10 @@ class PoolLayer final : public CpuLayer {
         const auto* from = x + plane * windows_.input_size;
         auto* to = y + plane * windows_.output_size;
         auto* argmax = argmax_.data() + plane * windows_.output_size;
-        for_windows(windows_, [&](auto width, std::size_t in, std::size_t out) {
-          formula_.forward(width, windows_, from + in, to + out, argmax + out);
-        });
+        for_windows(windows_,
+                    [&](auto width, const Offsets& offsets, std::size_t in, std::size_t out) {
+                      formula_.forward(width, windows_, offsets, from + in, to + out, argmax + out);
+                    });
       }
     });
   }
@@ -171,9 +208,10 @@ class PoolLayer final : public CpuLayer {
         const auto* from = dy + plane * windows_.output_size;
         const auto* argmax = argmax_.data() + plane * windows_.output_size;
         if (!windows_.tile) std::fill_n(to, windows_.input_size, std::decay_t<decltype(*to)>(0.0f));
-        for_windows(windows_, [&](auto width, std::size_t in, std::size_t out) {
-          formula_.backward(width, windows_, to + in, from + out, argmax + out);
-        });
+        for_windows(
+            windows_, [&](auto width, const Offsets& offsets, std::size_t in, std::size_t out) {
+              formula_.backward(width, windows_, offsets, to + in, from + out, argmax + out);
+            });
       }
     });
   }

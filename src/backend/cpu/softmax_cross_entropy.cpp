@@ -1,11 +1,11 @@
 // The loss and its gradient in one pass over the scores s of each sample:
 //
 //   m = max s;  p_k = exp(s_k - m) / sum_j exp(s_j - m)
-//   loss = log sum_j exp(s_j - m) - (s_label - m)
-//   d mean loss / d s_k = (p_k - [k = label]) / N
+//   loss = log sum_j exp(s_j - m) - sum_k q_k (s_k - m)
+//   d mean loss / d s_k = (p_k - q_k) / N
+//   q_k = (1 - e) [k = label] + e / K, where e is the label smoothing in training, else 0
 //
-// Shifting by m keeps every exponential within (0, 1]. A sample is a hit if its highest score is
-// the label's, the lower class winning a tie; scores with a NaN are no hit.
+// Shifting by m keeps every exponential within (0, 1].
 #include "nn/softmax_cross_entropy.h"
 
 #include <cmath>
@@ -17,7 +17,9 @@ namespace {
 
 class SoftmaxCrossEntropyLayer final : public CpuLayer {
  public:
-  explicit SoftmaxCrossEntropyLayer(const Link& link) : stage_(*link.stage) {}
+  explicit SoftmaxCrossEntropyLayer(const Link& link)
+      : stage_(*link.stage),
+        smoothing_(dynamic_cast<const SoftmaxCrossEntropy&>(*stage_.layer).label_smoothing) {}
 
   Activation compile_forward(Workbench& bench, std::span<const Activation> inputs) override {
     const Activation& input = inputs[0];
@@ -38,8 +40,9 @@ class SoftmaxCrossEntropyLayer final : public CpuLayer {
     const auto classes = stage_.input.size();
     const auto* scores = static_cast<const float*>(scores_.get().get_data_handle());
     auto* gradient = static_cast<float*>(gradient_.get_data_handle());
+    const double smoothing = pass.training ? smoothing_ : 0;
     for (std::size_t n = 0; n < pass.batch.size(); ++n) {
-      sample({scores + n * classes, classes}, pass.batch.labels[n],
+      sample({scores + n * classes, classes}, pass.batch.labels[n], smoothing,
              {gradient + n * classes, classes}, pass.tally);
     }
     const float share = 1.0f / float(pass.samples);
@@ -49,13 +52,16 @@ class SoftmaxCrossEntropyLayer final : public CpuLayer {
   void backward(CpuPass&) override {}
 
  private:
-  /// LossReadback one sample; gradient is that of its own loss.
-  static void sample(ConstView scores, std::int32_t label, View gradient, Tally& tally) {
+  /// One sample; gradient is that of its own loss.
+  static void sample(ConstView scores, std::int32_t label, double smoothing, View gradient,
+                     Tally& tally) {
     const auto truth = std::size_t(label);
     std::size_t best = 0;
+    std::int32_t rank = 0;
     bool nan = false;
     for (std::size_t k = 0; k < scores.size(); ++k) {
       if (scores[k] > scores[best]) best = k;
+      rank += scores[k] > scores[truth] || (k < truth && scores[k] == scores[truth]);
       nan |= scores[k] != scores[k];
     }
     float sum = 0;
@@ -63,13 +69,19 @@ class SoftmaxCrossEntropyLayer final : public CpuLayer {
       sum += gradient[k] = std::exp(scores[k] - scores[best]);
     }
     for (float& p : gradient) p /= sum;
-    gradient[truth] -= 1;
-    tally.loss += std::log(double(sum)) - (double(scores[truth]) - double(scores[best]));
-    tally.hits += !nan && best == truth;
-    tally.samples += 1;
+    double wanted = double(scores[truth]) - double(scores[best]);
+    if (smoothing > 0) {
+      const double share = smoothing / double(scores.size());
+      wanted *= 1 - smoothing;
+      for (const float s : scores) wanted += share * (double(s) - double(scores[best]));
+      for (float& p : gradient) p -= float(share);
+    }
+    gradient[truth] -= float(1 - smoothing);
+    tally.add(std::log(double(sum)) - wanted, nan ? Tally::kNoRank : rank);
   }
 
   const Stage& stage_;
+  const double smoothing_;
   dnnl::stream stream_;
   Converted scores_;
   memory gradient_;

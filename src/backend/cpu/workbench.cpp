@@ -24,7 +24,14 @@ View Workbench::make_floats(std::size_t count) {
   return buffers_.back();
 }
 
+/// What lies beyond the channels of a block is zero in every memory of a descriptor.
 memory Workbench::make(const memory::desc& desc) {
+  const auto like = std::ranges::find(unused_, desc, &memory::get_desc);
+  if (like != unused_.end()) {
+    const memory found = *like;
+    unused_.erase(like);
+    return found;
+  }
   const std::size_t floats = (desc.get_size() + sizeof(float) - 1) / sizeof(float);
   return memory(desc, engine_, make_floats(std::max<std::size_t>(floats, 1)).data());
 }

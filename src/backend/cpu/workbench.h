@@ -41,8 +41,10 @@ class Workbench {
   /// [N][C][H][W]
   memory::dims dims(Shape shape) const;
 
-  /// Zeroed memory that lives as long as the model.
+  /// Memory that lives as long as the model: zeroed, or one that was given back.
   memory make(const memory::desc& desc);
+  /// For layers that are compiled from now on: in a pass they run when nobody reads it any more.
+  void give_back(const memory& unused) { unused_.push_back(unused); }
   View make_floats(std::size_t count);
   /// A memory without floats of its own: see `point_at`.
   memory unbound(const memory::desc& desc) const;
@@ -65,7 +67,7 @@ class Workbench {
   dnnl::stream stream_;
   memory::data_type type_;
   std::vector<Buffer> buffers_;
-  std::vector<memory> scratchpads_;
+  std::vector<memory> scratchpads_, unused_;
   std::size_t bytes_ = 0;
 };
 

@@ -4,7 +4,7 @@
 // If channels are last, the weights are copies [K][kh][kw][C] of the format's type, and their
 // gradient comes back from there; else they are copies only if cuDNN would not take a slice as it
 // lies. Tensor cores want channels in multiples of 16 bytes: others are filled up with zeros on the
-// way in and cut off on the way out.
+// way in and cut off on the way out, unless they are cut into groups.
 #include "nn/conv2d.h"
 
 #include "backend/cuda/cuda_layer.h"
@@ -45,7 +45,7 @@ class ConvLayer final : public CudaLayer {
 
   const Conv2d& options_;
   const Shape in_, out_;
-  Convolution convolution_;
+  const Convolution convolution_;
   std::optional<ConvolutionPlan> forward_, fused_, data_, filter_;
   const kernels::ReductionLayout reduction_;  // of the output
 
@@ -60,14 +60,7 @@ ConvLayer::ConvLayer(Workbench& bench, const Wiring& wiring)
       options_(dynamic_cast<const Conv2d&>(*wiring.stage->layer)),
       in_(wiring.stage->input),
       out_(wiring.stage->output),
-      convolution_{.samples = bench.batch(),
-                   .input = filled_up(in_, bench.format()),
-                   .output = filled_up(out_, bench.format()),
-                   .kernel = int(options_.kernel),
-                   .stride = int(options_.stride),
-                   .pad = int(options_.pad),
-                   .format = bench.format(),
-                   .tensor_cores = bench.tensor_cores()},
+      convolution_(convolution_of(*wiring.stage, bench.batch(), bench.format())),
       reduction_(bench.reduction(out_)) {
   pack_weights(bench);
   if (bench.format().channels_last) make_channels_last(bench);
@@ -95,12 +88,13 @@ void ConvLayer::pack_weights(Workbench& bench) {
   const Format& format = bench.format();
   constexpr std::size_t kAligned = 4;  // floats: 16 bytes
   if (!format.channels_last && slice.offset % kAligned == 0) return;
-  const int filter = int(options_.kernel * options_.kernel), channels = convolution_.input.channels;
+  const int filter = int(options_.kernel.area()), channels = convolution_.filter_channels();
+  const int given = in_.channels / convolution_.groups;
   const std::size_t count =
       std::size_t(convolution_.output.channels) * std::size_t(filter) * std::size_t(channels);
   // [C][kh][kw] as one channel after the other, or as pixels of channels.
   const int pixels = format.channels_last ? filter : 1;
-  const int from = format.channels_last ? in_.channels : in_.channels * filter;
+  const int from = format.channels_last ? given : given * filter;
   const int to = format.channels_last ? channels : from;
   w_ = bench.make_values(count);
   bench.parameters().add({slice, w_, from, pixels, to, format.bf16});

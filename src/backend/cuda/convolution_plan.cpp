@@ -4,6 +4,8 @@
 #include <array>
 #include <span>
 
+#include "nn/conv2d.h"
+
 namespace easgd::cuda {
 namespace {
 
@@ -67,8 +69,8 @@ Descriptor tensor(Tensor name, const Dims& dims, const Format& format, bool real
 Descriptor arithmetic(const Convolution& c) {
   using Pair = std::array<std::int64_t, 2>;
   Descriptor descriptor = make(CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR);
-  const auto set_pair = [&](cudnnBackendAttributeName_t name, std::int64_t value) {
-    const Pair pair{value, value};
+  const auto set_pair = [&](cudnnBackendAttributeName_t name, Sides sides) {
+    const Pair pair{sides.height, sides.width};
     set(descriptor, name, CUDNN_TYPE_INT64, std::span<const std::int64_t>(pair));
   };
   set(descriptor, CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, CUDNN_DATA_FLOAT);
@@ -77,7 +79,7 @@ Descriptor arithmetic(const Convolution& c) {
   set(descriptor, CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, CUDNN_TYPE_INT64, std::int64_t{2});
   set_pair(CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, c.pad);
   set_pair(CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, c.pad);
-  set_pair(CUDNN_ATTR_CONVOLUTION_DILATIONS, 1);
+  set_pair(CUDNN_ATTR_CONVOLUTION_DILATIONS, {1, 1});
   set_pair(CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, c.stride);
   finalize(descriptor);
   return descriptor;
@@ -162,8 +164,8 @@ Descriptor graph_of(const ConvolutionPlan::Target& target, const Convolution& c,
   const Dims x_dims{c.samples, c.input.channels, c.input.height, c.input.width};
   const Dims y_dims{c.samples, c.output.channels, c.output.height, c.output.width};
   const Descriptor x = tensor(kX, x_dims, c.format);
-  const Descriptor w =
-      tensor(kW, {c.output.channels, c.input.channels, c.kernel, c.kernel}, c.format);
+  const Descriptor w = tensor(
+      kW, {c.output.channels, c.filter_channels(), c.kernel.height, c.kernel.width}, c.format);
   const Descriptor y = tensor(kY, y_dims, c.format);
   std::vector<Descriptor> operations;
   if (role == Role::forward_bias_relu) {
@@ -239,6 +241,22 @@ bool is_wanted(cudnnBackendDescriptor_t choice, bool tensor_cores) {
 }
 
 }  // namespace
+
+Convolution convolution_of(const Stage& stage, int samples, const Format& format) {
+  const auto& options = dynamic_cast<const Conv2d&>(*stage.layer);
+  const auto widened = [&](Shape shape) {
+    return options.groups > 1 ? shape : filled_up(shape, format);
+  };
+  return {.samples = samples,
+          .input = widened(stage.input),
+          .output = widened(stage.output),
+          .kernel = options.kernel,
+          .stride = options.stride,
+          .pad = options.pad,
+          .groups = int(options.groups),
+          .format = format,
+          .tensor_cores = format.channels_last};
+}
 
 std::optional<ConvolutionPlan> ConvolutionPlan::make(const Target& target,
                                                      const Convolution& convolution, Role role,

@@ -7,16 +7,26 @@
 #include "backend/cuda/check.h"
 #include "backend/cuda/format.h"
 #include "backend/cuda/handle.h"
+#include "base/sides.h"
+#include "nn/network.h"
 
 namespace easgd::cuda {
 
 struct Convolution {
   int samples;
   Shape input, output;
-  int kernel, stride, pad;
+  Sides kernel, stride, pad;
+  int groups = 1;
   Format format;
   bool tensor_cores;  ///< may be used: products of floats are then rounded to TF32
+
+  /// That a filter sees.
+  int filter_channels() const { return input.channels / groups; }
 };
+
+/// That of a stage whose layer is a convolution, on so many samples: with more channels if tensor
+/// cores want that, unless they are cut into groups.
+Convolution convolution_of(const Stage& stage, int samples, const Format& format);
 
 /// What it computes.
 enum class Role {
@@ -27,8 +37,8 @@ enum class Role {
 };
 
 /// Tensors are of the format's type, a bias [K] too: for one in float cuDNN would compile a kernel
-/// first. Filters lie [K][kh][kw][C] if channels are last, else [K][C][kh][kw]. All are aligned
-/// to 16 bytes.
+/// first. Filters lie [K][kh][kw][C] if channels are last, else [K][C][kh][kw], C being those of
+/// a group. All are aligned to 16 bytes.
 class ConvolutionPlan {
  public:
   using Descriptor = Handle<cudnnBackendDescriptor_t, cudnnBackendDestroyDescriptor>;

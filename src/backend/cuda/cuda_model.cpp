@@ -13,6 +13,7 @@
 #include "backend/cuda/device_locks.h"
 #include "base/error.h"
 #include "base/registry.h"
+#include "nn/softmax_cross_entropy.h"
 
 namespace easgd::cuda {
 namespace {
@@ -71,6 +72,7 @@ void CudaModel::make_layers() {
     layers_.push_back(entry_of(links[i]).make(bench_, wirings[i]));
   }
   loss_input_ = loss.inputs[0];
+  smoothing_ = float(dynamic_cast<const SoftmaxCrossEntropy&>(*loss.stage->layer).label_smoothing);
   if (bench_.format().channels_last) {
     images_ = bench_.make_values(bench_.options().batch * bench_.network().input().size());
   }
@@ -133,7 +135,7 @@ void CudaModel::forward(const CudaPass& pass) {
   for (const auto& layer : layers_) layer->forward(bench_, pass);
 }
 
-/// Loss, hits and the gradient of the loss.
+/// Losses, ranks and the gradient of the loss.
 void CudaModel::compute_loss(const CudaPass& pass) {
   const auto classes = int(bench_.network().stages().back().input.size());
   bench_.with_type([&]<class T>(T) {
@@ -142,9 +144,10 @@ void CudaModel::compute_loss(const CudaPass& pass) {
                                                    .labels = pass.labels,
                                                    .gradient = values<T>(scores_gradient_),
                                                    .loss = readback_.losses(),
-                                                   .hit = readback_.hits(),
+                                                   .rank = readback_.ranks(),
                                                    .classes = classes,
-                                                   .share = 1.0f / float(pass.samples)},
+                                                   .share = 1.0f / float(pass.samples),
+                                                   .smoothing = pass.training ? smoothing_ : 0.0f},
                std::size_t(pass.samples));
   });
 }
@@ -163,7 +166,7 @@ void CudaModel::gradient(ConstView x, const Batch& batch, View g, View statistic
   assert(bench_.options().training && batch.size() == bench_.options().batch);
   const DeviceGuard guard(bench_.device());
   const auto lock = lock_at_first(loaded_.gradient);
-  const CudaPass pass = load(batch, {.x = x, .g = g, .dropout = true, .moved = statistics});
+  const CudaPass pass = load(batch, {.x = x, .g = g, .training = true, .moved = statistics});
   const auto work = [&] {
     forward(pass);
     compute_loss(pass);

@@ -38,6 +38,7 @@ class CudaModel final : public Model {
   Workbench bench_;
   std::vector<std::unique_ptr<CudaLayer>> layers_;
   const void* loss_input_ = nullptr;  ///< the scores; null: the images
+  float smoothing_ = 0;               ///< of labels
   void* scores_gradient_ = nullptr;
   void* images_ = nullptr;  ///< in the format, if they do not come so
   Input input_;

@@ -15,7 +15,7 @@ class DropoutLayer final : public CudaLayer {
         rate_(float(dynamic_cast<const Dropout&>(*wiring.stage->layer).rate)) {}
 
   void forward(const Workbench& bench, const CudaPass& pass) override {
-    const float rate = pass.dropout ? rate_ : 0.0f;
+    const float rate = pass.training ? rate_ : 0.0f;
     run(bench, pass, {wiring_.output, false}, wiring_.input(pass), rate);
   }
   void backward(const Workbench& bench, const CudaPass& pass) override {

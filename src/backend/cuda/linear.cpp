@@ -54,11 +54,17 @@ class LinearLayer final : public CudaLayer {
                   inputs_);
       }
       forward_(bench, weights_in(pass), input(pass), wiring_.output);
-      bench.run(kernels::AddBias<T>{.y = values<T>(wiring_.output),
-                                    .bias = wiring_.slice(pass.x, 1),
-                                    .layout = reduction_.layout,
-                                    .relu = wiring_.relu},
-                bench.options().batch * std::size_t(outputs()));
+      T* y = values<T>(wiring_.output);
+      const std::size_t count = bench.options().batch * std::size_t(outputs());
+      if (has_bias()) {
+        bench.run(kernels::AddBias<T>{.y = y,
+                                      .bias = wiring_.slice(pass.x, 1),
+                                      .layout = reduction_.layout,
+                                      .relu = wiring_.relu},
+                  count);
+      } else if (wiring_.relu) {
+        bench.run(kernels::ReluForward<T>{y, y}, count);
+      }
     });
   }
 
@@ -66,7 +72,12 @@ class LinearLayer final : public CudaLayer {
     bench.with_type([&]<class T>(T) {
       T* dy = values<T>(wiring_.output_gradient);
       const T* y = wiring_.relu ? values<T>(wiring_.output) : nullptr;
-      bench.run(kernels::BiasGradient<T>{wiring_.slice(pass.g, 1), dy, y}, reduction_);
+      if (has_bias()) {
+        bench.run(kernels::BiasGradient<T>{wiring_.slice(pass.g, 1), dy, y}, reduction_);
+      } else if (y) {
+        bench.run(kernels::ReluBackward<T>{dy, dy, y, false},
+                  bench.options().batch * std::size_t(outputs()));
+      }
       (*weight_gradient_)(bench, input(pass), dy, wiring_.slice(pass.g, 0));
       if (!input_gradient_) return;
       const auto [to, add] = wiring_.gradients[0];
@@ -85,6 +96,7 @@ class LinearLayer final : public CudaLayer {
  private:
   int inputs() const { return int(wiring_.stage->input.size()); }
   int outputs() const { return int(wiring_.stage->output.size()); }
+  bool has_bias() const { return wiring_.stage->slices.size() > 1; }
   std::size_t weight_count() const { return wiring_.stage->slices[0].count; }
   bool needs_order() const { return in_.channels_last && in_.channels > 1 && in_.pixels > 1; }
   const void* input(const CudaPass& pass) const {

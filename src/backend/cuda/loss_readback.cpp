@@ -1,6 +1,5 @@
 #include "backend/cuda/loss_readback.h"
 
-#include <numeric>
 #include <utility>
 
 namespace easgd::cuda {
@@ -8,14 +7,14 @@ namespace {
 
 constexpr std::size_t kMostInFlight = 64;  // batches whose loss nobody has asked for
 
-// Losses and hits of a batch lie one after the other, so that one copy brings both.
+// Losses and ranks of a batch lie one after the other, so that one copy brings both.
 std::size_t bytes_of(std::size_t batch) {
   return batch * (sizeof(double) + sizeof(std::int32_t));
 }
 double* losses_in(std::byte* memory) {
   return reinterpret_cast<double*>(memory);
 }
-std::int32_t* hits_in(std::byte* memory, std::size_t batch) {
+std::int32_t* ranks_in(std::byte* memory, std::size_t batch) {
   return reinterpret_cast<std::int32_t*>(memory + batch * sizeof(double));
 }
 
@@ -28,8 +27,8 @@ double* LossReadback::losses() const {
   return losses_in(device_.data());
 }
 
-std::int32_t* LossReadback::hits() const {
-  return hits_in(device_.data(), batch_);
+std::int32_t* LossReadback::ranks() const {
+  return ranks_in(device_.data(), batch_);
 }
 
 void LossReadback::send(int samples) {
@@ -57,9 +56,10 @@ void LossReadback::harvest(bool wait) {
       check(answer, "the loss of a batch");
     }
     const double* losses = losses_in(flight.pinned.data());
-    const std::int32_t* hits = hits_in(flight.pinned.data(), batch_);
-    tally_ += {std::accumulate(losses, losses + flight.samples, 0.0),
-               std::accumulate(hits, hits + flight.samples, std::int64_t{0}), flight.samples};
+    const std::int32_t* ranks = ranks_in(flight.pinned.data(), batch_);
+    Tally batch;
+    for (int i = 0; i < flight.samples; ++i) batch.add(losses[i], ranks[i]);
+    tally_ += batch;
     idle_.push_back(std::move(flight));
     in_flight_.pop_front();
   }

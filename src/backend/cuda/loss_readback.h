@@ -1,4 +1,4 @@
-// Brings the loss and the hits of each sample of a batch to the host, where they are added up in a
+// Brings the loss and the rank of each sample of a batch to the host, where they are added up in a
 // fixed order, some batches late.
 #pragma once
 
@@ -15,8 +15,8 @@ class LossReadback {
   /// For batches of up to `batch` samples, written by work of `stream`, which outlives this.
   LossReadback(std::size_t batch, cudaStream_t stream);
 
-  double* losses() const;      ///< [N], on the device
-  std::int32_t* hits() const;  ///< [N], on the device
+  double* losses() const;       ///< [N], on the device
+  std::int32_t* ranks() const;  ///< [N], on the device: see Tally::add
 
   /// Sends them on their way, after the work that writes them has been given to the stream.
   void send(int samples);

@@ -21,18 +21,21 @@ constexpr std::size_t kMostWorkspace = std::size_t{1} << 30;
 constexpr int kRounds = 5;
 constexpr const char* kNoneRuns = "cuda: none of cuDNN's plans for a convolution runs";
 
+std::string shown(const Sides& sides) {
+  return sides.is_square() ? fmt::format("{}", sides.height) : to_string(sides);
+}
+
 std::string question(const Convolution& c, Role role) {
   constexpr const char* kRoles[] = {"forward", "forward with bias and ReLU", "data", "filter"};
   cudaDeviceProp properties;
   check(cudaGetDeviceProperties(&properties, current_device()), "cudaGetDeviceProperties");
-  return fmt::format(
-      "{}, cuDNN {}: {}, {} of {}x{}x{} to {}x{}x{}, kernel {}, stride {}, pad {}, {}",
-      properties.name, cudnnGetVersion(), kRoles[int(role)], c.samples, c.input.channels,
-      c.input.height, c.input.width, c.output.channels, c.output.height, c.output.width, c.kernel,
-      c.stride, c.pad,
-      c.format.bf16    ? "bf16"
-      : c.tensor_cores ? "tf32"
-                       : "f32");
+  return fmt::format("{}, cuDNN {}: {}, {} of {} to {}, kernel {}, stride {}, pad {}{}, {}",
+                     properties.name, cudnnGetVersion(), kRoles[int(role)], c.samples,
+                     to_string(c.input), to_string(c.output), shown(c.kernel), shown(c.stride),
+                     shown(c.pad), c.groups > 1 ? fmt::format(", groups {}", c.groups) : "",
+                     c.format.bf16    ? "bf16"
+                     : c.tensor_cores ? "tf32"
+                                      : "f32");
 }
 
 /// The rank of the fastest plan. Plans take turns, and each is as fast as it has ever been.

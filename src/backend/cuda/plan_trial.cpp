@@ -20,8 +20,8 @@ PlanTrial::PlanTrial(cudnnHandle_t handle, cudaStream_t stream, const Convolutio
       workspace_(workspace),
       graphs_(stream) {
   const auto samples = std::size_t(c.samples), bytes = c.format.bytes();
-  const auto filter = std::size_t(c.kernel) * std::size_t(c.kernel);
-  const auto in = std::size_t(c.input.channels), out = std::size_t(c.output.channels);
+  const auto filter = std::size_t(c.kernel.area());
+  const auto in = std::size_t(c.filter_channels()), out = std::size_t(c.output.channels);
   x_ = DeviceArray<std::byte>(samples * c.input.size() * bytes);
   y_ = DeviceArray<std::byte>(samples * c.output.size() * bytes);
   w_ = DeviceArray<std::byte>(out * filter * in * bytes);

@@ -10,8 +10,12 @@ class PoolLayer : public CudaLayer {
   PoolLayer(const Workbench& bench, const Wiring& wiring) : CudaLayer(wiring) {
     const auto& pool = dynamic_cast<const Pool2d&>(*wiring.stage->layer);
     const Shape in = wiring.stage->input, out = wiring.stage->output;
-    windows_ = {in.channels,      in.height,  in.width,  int(pool.kernel),
-                int(pool.stride), out.height, out.width, bench.format().channels_last};
+    windows_ = {.channels = in.channels,
+                .down = {in.height, out.height, int(pool.kernel.height), int(pool.stride.height),
+                         int(pool.pad.height)},
+                .right = {in.width, out.width, int(pool.kernel.width), int(pool.stride.width),
+                          int(pool.pad.width)},
+                .channels_last = bench.format().channels_last};
     inputs_ = bench.options().batch * in.size();
     outputs_ = bench.options().batch * out.size();
   }
