@@ -24,7 +24,6 @@ constexpr const char* kHost = "host";
 constexpr std::uint64_t kMiB = 1 << 20;
 /// Code, libraries, small objects: what a run of a tiny network takes (two Zen 4 cores, 2026-11).
 constexpr std::uint64_t kProgram = 24 * kMiB;
-constexpr std::size_t kRing = 4;  // batches that a loader has at a time
 
 /// Counts what an object keeps.
 class StateCounter final : public State {
@@ -58,6 +57,7 @@ class Planner {
         parameters_(run.network.parameter_count() * sizeof(float)),
         statistics_(run.network.statistic_count() * sizeof(float)),
         state_(parameters_ + statistics_),
+        ring_(batch_slots(run.config, run.network.input())),
         worker_rule_(bytes_of_rule(algorithm_.worker, run)),
         center_rule_(bytes_of_rule(algorithm_.center, run)) {}
 
@@ -97,7 +97,7 @@ class Planner {
       add(place, "replicas", worker_rule_.memory);
       add(place, "gradients", parameters_ + statistics_ * (keeps_checkpoints() ? 2 : 1));
       add(kHost, "letters and replies", 2 * state_);
-      add(kHost, "batches", kRing * bytes_of_batch(run_.config.workers.batch));
+      add(kHost, "batches", ring_ * bytes_of_batch(run_.config.workers.batch));
       add_model(worker, "activations", {.batch = std::size_t(run_.config.workers.batch)});
     }
   }
@@ -114,7 +114,7 @@ class Planner {
     const EvaluateConfig& evaluate = run_.config.evaluate;
     const bool recomputes = recomputes_statistics(run_.config, run_.network);
     add(kHost, "evaluation", state_);  // the snapshot
-    const std::uint64_t batches = 1 + (recomputes ? kRing : 0);
+    const std::uint64_t batches = ring_ * (recomputes ? 2 : 1);
     add(kHost, "evaluation", batches * bytes_of_batch(evaluate.batch));
     std::optional<Placement> placement;
     try {
@@ -181,6 +181,7 @@ class Planner {
   const PlannedRun& run_;
   const Algorithm& algorithm_;
   const std::uint64_t parameters_, statistics_, state_;
+  const std::uint64_t ring_;  // batches that a loader has at a time
   const RuleBytes worker_rule_, center_rule_;
   std::map<std::tuple<std::string, int, std::size_t, bool>, std::uint64_t> models_;
   MemoryPlan plan_;
