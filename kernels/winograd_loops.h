@@ -35,7 +35,7 @@ inline void store(float* p, Vec v) {
   *reinterpret_cast<UnalignedVec*>(p) = v;
 }
 
-// ---- Transforms of one row or column: objects, so that they are compiled into what takes them ----
+// ---- Transforms of one row or column: objects, to be compiled into what takes them ----
 
 using Patch = std::array<Vec, kPatch>;
 using Tile = std::array<Vec, kTile>;
