@@ -87,7 +87,7 @@ TEST_CASE("CPU model: layers share the memory of gradients that have been read")
     for (std::size_t i = 0; i < layers; ++i) {
       auto conv = std::make_shared<Conv2d>();
       conv->name = "conv" + std::to_string(i);
-      conv->channels = kChannels, conv->kernel = 3, conv->pad = 1;
+      conv->channels = kChannels, conv->kernel = {3, 3}, conv->pad = {1, 1};
       stack.push_back(conv);
     }
     auto linear = std::make_shared<Linear>();

@@ -60,6 +60,7 @@ RunSummary some_summary() {
   s.time_to_error = {{"0.25", 1.5}, {"0.9", 0.1}};
   s.exchanges = 24;
   s.refused_letters = 3;
+  s.bad_images = 7;
   s.exchange_wait_fraction = 0.5;
   s.data_wait_fraction = 0.0625;
   s.status = RunStatus::diverged;
@@ -164,7 +165,7 @@ TEST_CASE("a loss that is not finite is null, and null is no number") {
 
 TEST_CASE("a summary reads back the same, whatever other keys there are") {
   json object = in_file(to_json(some_summary()));
-  CHECK(object.size() == 32);
+  CHECK(object.size() == 33);
   object["of a later program"] = {1, 2};
   const RunSummary again = summary_of(object);
   CHECK(to_json(again).dump() == to_json(some_summary()).dump());
@@ -215,7 +216,8 @@ TEST_CASE("a key that is not of its kind is refused by its name") {
 TEST_CASE("the conclusion of a run names what went wrong") {
   CHECK(conclusion(some_summary()) ==
         "caf\u00e9: diverged in 3.2 s (7.0 virtual s), 0 images/s, test error 25.00 % (best 12.50 "
-        "%), 3 letters refused for not being finite (a lower learning rate?), 1 of 2 workers "
+        "%), 3 letters refused for not being finite (a lower learning rate?), 7 bad pictures "
+        "passed over, 1 of 2 workers "
         "failed");
   RunSummary s;
   s.name = "run";

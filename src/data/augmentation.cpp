@@ -143,18 +143,16 @@ void Augmentation::apply(std::size_t index, const ChooseFraming& choose, Scratch
                          View to) const {
   Framing framing;
   Region part;
-  const CutImage cut = set_.cut(
-      index,
-      [&](Shape image) {
-        framing = choose(image);
-        check(framing);
-        const Window& window = framing.window;
-        const int top = std::max(window.top, 0), left = std::max(window.left, 0);
-        part = {top, left, std::min(window.top + output_.height, framing.height) - top,
-                std::min(window.left + output_.width, framing.width) - left};
-        return Cut{framing.region, framing.height, framing.width, part};
-      },
-      scratch);
+  const auto choose_cut = [&](Shape image) {
+    framing = choose(image);
+    check(framing);
+    const Window& window = framing.window;
+    const int top = std::max(window.top, 0), left = std::max(window.left, 0);
+    part = {top, left, std::min(window.top + output_.height, framing.height) - top,
+            std::min(window.left + output_.width, framing.width) - left};
+    return Cut{framing.region, framing.height, framing.width, part};
+  };
+  const CutImage cut = set_.cut(index, std::cref(choose_cut), scratch);  // a copy needs memory
   assert(cut.image.shape.channels == output_.channels);
   assert(cut.image.pixels.size() == cut.image.shape.size());
   apply(cut.image,

@@ -48,10 +48,11 @@ void TrainingAssembly::build_part(std::uint32_t part, BatchMemory& to) const {
           augmentation_.random(set_.shape(), random_, step, std::uint32_t(i)).window;
       to.crops[i] = {std::uint32_t(sample), window.top, window.left, window.mirrored};
     } else {
-      augmentation_.apply(
-          sample,
-          [&](Shape image) { return augmentation_.random(image, random_, step, std::uint32_t(i)); },
-          scratch, to.images.view().subspan(i * size, size));
+      const auto choose = [&](Shape image) {
+        return augmentation_.random(image, random_, step, std::uint32_t(i));
+      };
+      augmentation_.apply(sample, std::cref(choose), scratch,
+                          to.images.view().subspan(i * size, size));
     }
   }
 }

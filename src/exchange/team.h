@@ -37,7 +37,8 @@ struct WorkerFailure {
 /// What a worker is allowed before it has failed, and what comes after that.
 struct FailurePolicy {
   OnFailure on_failure = OnFailure::go_on;
-  std::uint64_t refusals = 0;  ///< letters in a row that are refused; 0: any number
+  std::uint64_t refusals = 0;   ///< letters in a row that are refused; 0: any number
+  bool needs_all_data = false;  ///< a worker that cannot read its data ends the run
 };
 
 struct TeamOptions {
@@ -165,7 +166,6 @@ class Team {
   WorkerFailure failure_of_life(const Life& life, const std::string& why) const;
   std::optional<NewLife> life_after(const Life& life, WorkerFailure& failure) const;
   Sequel make_sequel(Life& life, WorkerFailure& failure);
-  /// All workers have the same data: what one cannot read, the others cannot do without.
   bool stops_at_failure() const {
     return options_.policy.on_failure == OnFailure::stop || lacks_data_;
   }
@@ -194,7 +194,7 @@ class Team {
   mutable std::mutex end_;  // for who waits for it
   mutable std::condition_variable end_came_;
   FirstError bug_, making_error_, worker_error_, master_error_;
-  std::atomic<bool> lacks_data_{false};  // a worker has failed because of them
+  std::atomic<bool> lacks_data_{false};  // of a run that needs all
   std::thread master_thread_;
 };
 

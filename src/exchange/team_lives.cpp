@@ -129,7 +129,7 @@ void Team::fail(Life& life, bool made) {
     return;
   }
   worker_error_.record();
-  if (code == ExitCode::data) lacks_data_ = true;
+  if (code == ExitCode::data && options_.policy.needs_all_data) lacks_data_ = true;
   const double now = seconds();  // of before the checkpoint, if it ends the run
   WorkerFailure failure = failure_of_life(life, why);
   const Sequel sequel = make_sequel(life, failure);

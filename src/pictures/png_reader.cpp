@@ -50,7 +50,8 @@ void PngReader::open(std::span<const std::uint8_t> bytes) {
                                 [](png_structp, png_const_charp) {});
   if (png_) info_ = png_create_info_struct(png_);
   if (!info_) throw std::bad_alloc();
-  guarded([this] {
+  guarded([&] {
+    png_set_chunk_malloc_max(png_, bytes.size());  // no chunk is longer than the file
     png_set_read_fn(png_, this, read);
     png_read_info(png_, info_);
   });

@@ -12,6 +12,7 @@
 #include "base/available_memory.h"
 #include "base/error.h"
 #include "base/free_memory.h"
+#include "data/augmentation.h"
 #include "exchange/worker_placement.h"
 #include "settings/algorithm_keys.h"
 #include "train/counting_backend.h"
@@ -56,7 +57,7 @@ class Planner {
         parameters_(run.network.parameter_count() * sizeof(float)),
         statistics_(run.network.statistic_count() * sizeof(float)),
         state_(parameters_ + statistics_),
-        slots_(run.data ? batch_slots(run.config, run.data->split.train->shape()) : kBatchSlots),
+        ring_(batch_slots(run.config, run.network.input())),
         worker_rule_(bytes_of_rule(algorithm_.worker, run)),
         center_rule_(bytes_of_rule(algorithm_.center, run)) {}
 
@@ -96,7 +97,7 @@ class Planner {
       add(place, "replicas", worker_rule_.memory);
       add(place, "gradients", parameters_ + statistics_ * (keeps_checkpoints() ? 2 : 1));
       add(kHost, "letters and replies", 2 * state_);
-      add(kHost, "batches", slots_ * bytes_of_batch(run_.config.workers.batch));
+      add(kHost, "batches", ring_ * bytes_of_batch(run_.config.workers.batch));
       add_model(worker, "activations", {.batch = std::size_t(run_.config.workers.batch)});
     }
   }
@@ -113,8 +114,8 @@ class Planner {
     const EvaluateConfig& evaluate = run_.config.evaluate;
     const bool recomputes = recomputes_statistics(run_.config, run_.network);
     add(kHost, "evaluation", state_);  // the snapshot
-    const std::uint64_t loaders = recomputes ? 2 : 1;
-    add(kHost, "evaluation", loaders * slots_ * bytes_of_batch(evaluate.batch));
+    const std::uint64_t batches = ring_ * (recomputes ? 2 : 1);
+    add(kHost, "evaluation", batches * bytes_of_batch(evaluate.batch));
     std::optional<Placement> placement;
     try {
       placement = place_evaluation(run_.config.workers, evaluate);
@@ -180,7 +181,7 @@ class Planner {
   const PlannedRun& run_;
   const Algorithm& algorithm_;
   const std::uint64_t parameters_, statistics_, state_;
-  const std::size_t slots_;  ///< batches that a loader has at a time
+  const std::uint64_t ring_;  // batches that a loader has at a time
   const RuleBytes worker_rule_, center_rule_;
   std::map<std::tuple<std::string, int, std::size_t, bool>, std::uint64_t> models_;
   MemoryPlan plan_;

@@ -13,7 +13,8 @@ namespace {
 FailurePolicy failure_policy(const Config& config) {
   if (config.center.order == OrderKind::replay) return {};
   return {.on_failure = config.workers.on_failure,
-          .refusals = std::uint64_t(config.workers.refusals)};
+          .refusals = std::uint64_t(config.workers.refusals),
+          .needs_all_data = config.data.on_bad_image == OnBadImage::stop};
 }
 
 /// Those of workers that are not gone, once some are.
