@@ -13,6 +13,7 @@
 #include "commands/commands.h"
 #include "evaluate/run_inputs.h"
 #include "exchange/worker_placement.h"
+#include "nn/linear.h"
 #include "settings/load.h"
 #include "settings/worker_schedule.h"
 #include "train/memory_plan.h"
@@ -55,10 +56,26 @@ struct OtherImages {
   }
 };
 
-/// From the files only if the set's reader does not know it without them.
-DatasetFacts facts_of(const DataConfig& config, const FoundData& found) {
-  if (const auto facts = config.reader()->facts()) return *facts;
-  if (!found.data) throw DataError(found.why_not);
+/// As many as the network tells apart.
+int classes_of(const NetworkConfig& network) {
+  int classes = 0;
+  for (const auto& layer : network.layers) {
+    if (const auto* linear = dynamic_cast<const Linear*>(layer.get())) {
+      classes = int(linear->outputs);
+    }
+  }
+  return classes;
+}
+
+/// From the files only if the set's reader does not know it without them. Of photographs that are
+/// not there the crop and the network tell as much.
+DatasetFacts facts_of(const Config& config, const FoundData& found) {
+  if (const auto facts = config.data.reader()->facts()) return *facts;
+  if (!found.data) {
+    const int side = int(config.data.crop), classes = classes_of(config.network);
+    if (side == 0 || classes == 0) throw DataError(found.why_not);
+    return {{3, side, side}, classes};
+  }
   return {found.data->split.train->shape(), found.data->split.train->classes()};
 }
 
@@ -109,7 +126,7 @@ void describe(const Config& config, const OtherImages& other) {
   const bool is_other = !other.shape.empty();
   const FoundData found =
       is_other ? FoundData{nullptr, "other images are described"} : find_data(config);
-  const DatasetFacts facts = is_other ? other.facts() : facts_of(config.data, found);
+  const DatasetFacts facts = is_other ? other.facts() : facts_of(config, found);
   const Network network = make_network(config, facts.shape, facts.classes);
   const auto batch = std::size_t(config.workers.batch);
   print_layers(network);
