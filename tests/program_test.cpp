@@ -937,7 +937,8 @@ TEST_CASE("a run that the host's memory does not hold is refused, with the numbe
   const std::string out = folder / "run";
   const Answer answer = program(
       "train configs/synthetic_eamsgd.toml --set network.file=networks/photos_resnet18.toml "
-      "--set data.crop=0 --set data.limit=500 --set workers.batch=65536 --set workers.threads=1 "
+      "--set data.crop=0 --set data.limit=500 --set data.memory=100000 --set workers.batch=65536 "
+      "--set workers.threads=1 "
       "--set 'workers.devices=16 x cpu' --out " +
       out);
   check_one_line(answer, 4, "host: the run takes ");
