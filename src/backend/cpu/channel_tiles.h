@@ -17,7 +17,7 @@ struct ChannelTile {
   bool is_of_one_channel;
 };
 
-/// Short enough for sums in float, and for the first-level cache, where eight lanes are half a line.
+/// Short enough for sums in float, and to be in the first-level cache for the other half of lines.
 constexpr std::size_t kTileRows = 128;
 
 /// Calls f(Eight or One, tile) for tiles that hold each value of an activation once, those of a
