@@ -16,7 +16,7 @@ namespace easgd {
 namespace {
 
 Spawn spawn_for(const DataSplit& split, std::size_t computing) {
-  if (split.train->has_one_size()) return spawn_on_tbb;  // nothing is decoded
+  if (split.train->has_one_size()) return spawn_on_tbb;                    // nothing is decoded
   const std::size_t cores = std::max<std::size_t>(usable_cores() - 1, 1);  // as DataThreads has
   return spawn_on_arena(
       int(std::max({cores / 4, cores - std::min(cores, computing), std::size_t{1}})));

@@ -17,8 +17,7 @@ class BestFile {
  public:
   /// `metadata` as in CenterFile. Goes on with the file that an earlier part of the run has left.
   /// Folder and network must outlive it.
-  BestFile(RunFolder& folder, const Network& network,
-           std::map<std::string, std::string> metadata);
+  BestFile(RunFolder& folder, const Network& network, std::map<std::string, std::string> metadata);
 
   /// Writes the state [P + S] that was evaluated, if its error is the lowest so far and its loss is
   /// finite.

@@ -37,8 +37,8 @@ std::string conclusion(const RunSummary& s) {
                         s.refused_letters, s.refused_letters == 1 ? "" : "s");
   }
   if (s.bad_images > 0) {
-    line += fmt::format(", {} bad picture{} passed over", s.bad_images,
-                        s.bad_images == 1 ? "" : "s");
+    line +=
+        fmt::format(", {} bad picture{} passed over", s.bad_images, s.bad_images == 1 ? "" : "s");
   }
   if (s.restarts > 0) {
     line += fmt::format(", workers began again {} time{}", s.restarts, s.restarts == 1 ? "" : "s");

@@ -49,7 +49,7 @@ struct RunSummary {
   double best_test_error = kNone;
   std::map<std::string, double> time_to_error;  ///< "0.25" -> seconds
   std::uint64_t exchanges = 0, refused_letters = 0;
-  std::uint64_t restarts = 0;  ///< of workers that had failed
+  std::uint64_t restarts = 0;    ///< of workers that had failed
   std::uint64_t bad_images = 0;  ///< that could not be decoded
   double exchange_wait_fraction = 0, data_wait_fraction = 0;
   RunStatus status = RunStatus::done;

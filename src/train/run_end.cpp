@@ -120,17 +120,17 @@ void Run::write_summary(const RunSummary& summary) {
 }
 
 RunSummary Run::summarise(const Team& team, RunStatus status, double seconds) const {
-  RunSummary summary = easgd::summarise({.config = run_.config,
-                                         .identity = run_.identity,
-                                         .rates = run_.schedule.elastic(),
-                                         .team = team,
-                                         .train_size = run_.data->train_size,
-                                         .classes = run_.network.classes(),
-                                         .bad_images = run_.data->split.train->bad_images() +
-                                                       run_.data->split.test->bad_images(),
-                                         .seconds = seconds,
-                                         .environment = environment_},
-                                        evaluations_.all(), status);
+  RunSummary summary = easgd::summarise(
+      {.config = run_.config,
+       .identity = run_.identity,
+       .rates = run_.schedule.elastic(),
+       .team = team,
+       .train_size = run_.data->train_size,
+       .classes = run_.network.classes(),
+       .bad_images = run_.data->split.train->bad_images() + run_.data->split.test->bad_images(),
+       .seconds = seconds,
+       .environment = environment_},
+      evaluations_.all(), status);
   if (status == RunStatus::paused) summary.paused_at = place_.pause->text();
   return summary;
 }
