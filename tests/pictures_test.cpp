@@ -1,5 +1,6 @@
 // Are pictures decoded as they are, and do broken ones cost no more than themselves?
 #include <doctest/doctest.h>
+#include <fcntl.h>
 
 #include <algorithm>
 #include <array>
@@ -14,6 +15,7 @@
 
 #include <jpeglib.h>
 
+#include "base/appended_file.h"
 #include "base/error.h"
 #include "base/warning.h"
 #include "data/augmentation.h"
@@ -319,8 +321,10 @@ TEST_CASE("pictures: what is wrong with one is said in a line") {
     return Bytes(good.begin(), good.begin() + long(bytes));
   };
   CHECK(failure_of({}) == "expected a JPEG or PNG picture, found an empty file");
-  CHECK(has(failure_of({'G', 'I', 'F', '8', '9', 'a'}), "found a GIF picture"));
+  CHECK(has(failure_of({'G', 'I', 'F', '8', '9', 'a'}), "found a GIF image"));
   CHECK(has(failure_of({'<', 'h', 't', 'm', 'l'}), "found a page of HTML"));
+  CHECK(has(failure_of({0x89, 'P', 'N', 'G', '\n', 0x1A, '\n', 0}), "PNG"));
+  CHECK(has(failure_of({0x89, 'P', 'N', 'G'}), "it ends too early"));
   CHECK(has(failure_of(cut_at(good.size() / 2)), "cannot be decoded: Premature end of JPEG file"));
   CHECK(has(failure_of(cut_at(30)), "cannot be decoded"));
   // What is wanted of it may be there all the same.
@@ -643,6 +647,18 @@ TEST_CASE("packed: the same bytes however many threads there are, and however of
   CHECK_THROWS_WITH_AS(pack_all(folder.string(), calm.string(), other),
                        doctest::Contains("has been packed from other pictures, or otherwise"),
                        DataError);
+}
+
+TEST_CASE("packed: a folder in which another pack is at work is refused") {
+  const TemporaryFolder folder, packed;
+  make_folder(folder, 5);
+  AppendedFile other(packed.path(), O_RDONLY | O_DIRECTORY);
+  REQUIRE(other.lock());
+  CHECK_THROWS_WITH_AS(pack_all(folder.string(), packed.string(), {}),
+                       doctest::Contains("another pack is at work in it"), ConfigError);
+  CHECK(fs::is_empty(packed.path()));
+  other = AppendedFile();
+  CHECK(pack_all(folder.string(), packed.string(), {}).train > 0);
 }
 
 TEST_CASE("packed: damaged records are named and passed over, damaged indexes refused") {

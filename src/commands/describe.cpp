@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/shown_bytes.h"
 #include "base/standard_output.h"
 #include "commands/commands.h"
 #include "evaluate/run_inputs.h"

@@ -6,11 +6,13 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/shown_bytes.h"
 #include "base/standard_output.h"
 #include "base/terminal.h"
 #include "base/warning.h"
 #include "commands/commands.h"
 #include "pictures/pack.h"
+#include "runs/progress.h"
 
 namespace easgd {
 namespace {
@@ -22,11 +24,6 @@ struct Arguments {
 };
 
 using Clock = std::chrono::steady_clock;
-
-std::string shown_bytes(double bytes) {
-  return bytes < 1e9 ? fmt::format("{:.1f} MB", bytes / 1e6)
-                     : fmt::format("{:.1f} GB", bytes / 1e9);
-}
 
 /// Says how far it has come: at the bottom of a terminal, else every ten seconds.
 class Reporter {
@@ -40,10 +37,13 @@ class Reporter {
     const double seconds = std::chrono::duration<double>(now - begin_).count();
     const double rate = double(progress.done - first_) / seconds;
     const std::string line =
-        fmt::format("{} of {} pictures, {}, {:.0f} a second, {:.0f} s left", progress.done,
-                    progress.all, shown_bytes(progress.bytes), rate,
-                    double(progress.all - progress.done) / std::max(rate, 1e-9));
-    is_terminal() ? show_bottom_lines({line}) : write_line(line);
+        fmt::format("{} of {} pictures, {}, {:.0f} a second, {} left", progress.done, progress.all,
+                    shown_bytes(progress.bytes), rate,
+                    clock_text(double(progress.all - progress.done) / std::max(rate, 1e-9)));
+    constexpr std::size_t kBar = 20;
+    is_terminal() ? show_bottom_lines(
+                        {bar_text(double(progress.done) / double(progress.all), kBar) + " " + line})
+                  : write_line(line);
   }
 
  private:

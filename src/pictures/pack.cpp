@@ -102,8 +102,8 @@ Packed packed(const PictureList& list, std::size_t index, const PackOptions& opt
 }
 
 /// The threads that pack, and TBB's leave to have so many.
-struct Crew {
-  explicit Crew(const PackOptions& options)
+struct PackThreads {
+  explicit PackThreads(const PackOptions& options)
       : size(options.threads > 0 ? options.threads : int(usable_cores())),
         limit(tbb::global_control::max_allowed_parallelism, std::size_t(size)),
         arena(size) {}
@@ -143,7 +143,7 @@ class HalfWriter {
   std::size_t records() const { return records_; }
   std::size_t bad() const { return size() - records_; }
   std::uint64_t content() const { return content_; }
-  double bytes() const { return double(finished_bytes_ + bytes_); }
+  std::uint64_t bytes() const { return finished_bytes_ + bytes_; }
 
   /// In the order of the list.
   void add(const Packed& picture) {
@@ -235,10 +235,10 @@ class HalfWriter {
 /// Pictures are packed side by side, and come to their file in the order of the list.
 void pack_half(const PictureList& list, HalfWriter& writer, const PackOptions& options,
                const std::function<void(const Packed&)>& added) {
-  Crew crew(options);
-  const std::size_t ahead = 8 * std::size_t(crew.size);
+  PackThreads threads(options);
+  const std::size_t ahead = 8 * std::size_t(threads.size);
   std::size_t next = writer.next();
-  crew.arena.execute([&] {
+  threads.arena.execute([&] {
     tbb::parallel_pipeline(
         ahead,
         tbb::make_filter<void, std::size_t>(tbb::filter_mode::serial_in_order,
@@ -267,22 +267,22 @@ PackEstimate estimate_pack(const PictureFolder& source, const fs::path& to,
                            const PackOptions& options) {
   constexpr std::size_t kTried = 100;
   PackEstimate estimate;
-  Crew crew(options);
+  PackThreads threads(options);
   for (const PictureList* list : {&source.train, &source.test}) {
     const std::size_t all = list->names.size(), tried = std::min(all, kTried);
     std::atomic<std::size_t> bytes{0};
-    crew.arena.execute([&] {
+    threads.arena.execute([&] {
       tbb::parallel_for(std::size_t{0}, tried, [&](std::size_t i) {
         bytes += packed(*list, i * all / tried, options).bytes.size();
       });
     });
     estimate.pictures += all;
-    estimate.bytes += double(bytes) / double(tried) * double(all);
+    estimate.bytes += std::uint64_t(double(bytes) / double(tried) * double(all));
   }
   std::error_code ignored;
   fs::path there = fs::absolute(to, ignored);
   while (!fs::exists(there, ignored) && there.has_relative_path()) there = there.parent_path();
-  estimate.free = double(fs::space(there, ignored).available);
+  estimate.free = fs::space(there, ignored).available;
   return estimate;
 }
 
@@ -291,6 +291,9 @@ PackResult pack(const PictureFolder& source, const fs::path& to, const PackOptio
   std::error_code error;
   fs::create_directories(to, error);
   if (error) throw DataError(to.string() + ": cannot be made: " + reason(error.value()));
+  AppendedFile folder(to, O_RDONLY | O_DIRECTORY);  // nothing is added to it: it is locked
+  if (folder.is_open() && !folder.lock())
+    throw ConfigError(to.string() + ": another pack is at work in it");
   const std::uint64_t plan = plan_of(source, options);
   HalfWriter train(source.train, to, "train", plan, options);
   HalfWriter test(source.test, to, "test", plan, options);

@@ -22,8 +22,8 @@ struct PackOptions {
 
 struct PackEstimate {
   std::size_t pictures = 0;  ///< of both halves
-  double bytes = 0;          ///< that their records will take
-  double free = 0;           ///< that are left where they go
+  std::uint64_t bytes = 0;   ///< that their records will take
+  std::uint64_t free = 0;    ///< that are left where they go
 };
 
 /// Packs some pictures of the whole range, to say what all will take.
@@ -32,20 +32,21 @@ PackEstimate estimate_pack(const PictureFolder& source, const std::filesystem::p
 
 struct PackProgress {
   std::size_t done = 0, all = 0;  ///< pictures
-  double bytes = 0;               ///< that were written
+  std::uint64_t bytes = 0;        ///< that were written
 };
 
 struct PackResult {
   std::size_t train = 0, test = 0;  ///< records
   std::size_t bad = 0;              ///< pictures that could not be decoded, and are left out
-  double bytes = 0;
+  std::uint64_t bytes = 0;
 };
 
 /// Goes on where an earlier call with the same source and options was ended, if it was. The bytes
 /// are the same however many threads there are, and however often it was ended. A JPEG picture
 /// that is small enough and stands upright is taken as it is. Each bad picture is named in a
 /// warning.
-/// Throws: DataError, also if the folder has been packed from something else or otherwise.
+/// Throws: DataError, also if the folder has been packed from something else or otherwise;
+/// ConfigError if another process packs into it.
 PackResult pack(const PictureFolder& source, const std::filesystem::path& to,
                 const PackOptions& options,
                 const std::function<void(const PackProgress&)>& progress);

@@ -1,24 +1,20 @@
 #include "pictures/picture_reader.h"
 
+#include <string>
+
 #include "base/error.h"
+#include "base/file_kind.h"
 #include "pictures/jpeg_reader.h"
 #include "pictures/png_reader.h"
 
 namespace easgd {
 namespace {
 
-bool begins_with(std::span<const std::uint8_t> bytes, std::string_view start) {
-  return bytes.size() >= start.size() && std::equal(start.begin(), start.end(), bytes.begin());
-}
-
 std::string kind_of(std::span<const std::uint8_t> bytes) {
   if (bytes.empty()) return "an empty file";
-  if (begins_with(bytes, "GIF8")) return "a GIF picture";
-  if (begins_with(bytes, "BM")) return "a BMP picture";
-  if (begins_with(bytes, "RIFF")) return "a WebP picture";
-  if (begins_with(bytes, "II*") || begins_with(bytes, "MM")) return "a TIFF picture";
-  if (begins_with(bytes, "<")) return "a page of HTML or XML";
-  return "something else";
+  const std::string kind =
+      kind_of_file({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  return kind.empty() ? "something else" : kind;
 }
 
 }  // namespace

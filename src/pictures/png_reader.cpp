@@ -11,7 +11,8 @@
 namespace easgd {
 
 bool PngReader::is_one(std::span<const std::uint8_t> bytes) {
-  return bytes.size() >= 8 && png_sig_cmp(bytes.data(), 0, 8) == 0;
+  constexpr std::size_t kName = 4;  // the rest of it shows what damaged the file: libpng says so
+  return bytes.size() >= kName && png_sig_cmp(bytes.data(), 0, kName) == 0;
 }
 
 /// The only place that fail() comes back to. `call` must leave nothing to be destroyed.

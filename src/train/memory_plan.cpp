@@ -12,6 +12,7 @@
 #include "base/available_memory.h"
 #include "base/error.h"
 #include "base/free_memory.h"
+#include "base/shown_bytes.h"
 #include "data/augmentation.h"
 #include "exchange/worker_placement.h"
 #include "settings/algorithm_keys.h"
@@ -21,9 +22,8 @@ namespace easgd {
 namespace {
 
 constexpr const char* kHost = "host";
-constexpr std::uint64_t kMiB = 1 << 20;
 /// Code, libraries, small objects: what a run of a tiny network takes (two Zen 4 cores, 2026-11).
-constexpr std::uint64_t kProgram = 24 * kMiB;
+constexpr std::uint64_t kProgram = 24 << 20;
 
 /// Counts what an object keeps.
 class StateCounter final : public State {
@@ -236,11 +236,6 @@ void check_fits(const PlannedRun& run) {
       "host: the run takes {} of memory beside its data, and {} are available: {}; fewer workers "
       "or a smaller workers.batch or evaluate.batch take less",
       shown_bytes(wanted), shown_bytes(*available), fmt::join(parts, ", ")));
-}
-
-std::string shown_bytes(std::uint64_t bytes) {
-  const double mib = double(bytes) / double(kMiB);
-  return mib < 1024 ? fmt::format("{:.2f} MiB", mib) : fmt::format("{:.2f} GiB", mib / 1024);
 }
 
 }  // namespace easgd

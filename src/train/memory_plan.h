@@ -46,7 +46,4 @@ MemoryPlan plan_memory(const PlannedRun& run);
 /// available. A run that is small beside that is not looked at closely.
 void check_fits(const PlannedRun& run);
 
-/// "1.25 GiB", "351.95 MiB".
-std::string shown_bytes(std::uint64_t bytes);
-
 }  // namespace easgd
