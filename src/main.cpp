@@ -32,6 +32,7 @@ void declare(CLI::App& app, ExitCode& result) {
   easgd::declare_train(app, result);
   easgd::declare_sweep(app, result);
   easgd::declare_evaluate(app, result);
+  easgd::declare_predict(app, result);
   easgd::declare_report(app, result);
   easgd::declare_describe(app, result);
   easgd::declare_devices(app, result);

@@ -271,6 +271,18 @@ Slopes reference_slopes(const Network& network, const std::vector<float>& x, con
   return slopes;
 }
 
+/// Of the softmax of scores [N][K].
+double loss_of(const std::vector<float>& scores, const std::vector<std::int32_t>& labels) {
+  const std::size_t classes = scores.size() / labels.size();
+  double loss = 0;
+  for (std::size_t n = 0; n < labels.size(); ++n) {
+    double sum = 0;
+    for (std::size_t k = 0; k < classes; ++k) sum += std::exp(double(scores[n * classes + k]));
+    loss += std::log(sum) - double(scores[n * classes + std::size_t(labels[n])]);
+  }
+  return loss;
+}
+
 void check_case(Backend& backend, const Case& c) {
   CAPTURE(std::string(c.layers));
   const Network network = make_network(c.input, c.classes, c.layers);
@@ -292,12 +304,16 @@ void check_case(Backend& backend, const Case& c) {
   backend.finish();
   const Tally evaluated = model->take_tally();
   backend.download(g, gradient);
+  std::vector<float> scores(c.batch * std::size_t(c.classes));
+  model->score(state, data.batch, scores);
 
   const Doubles at(start.begin(), start.end());
   CHECK(relative_difference(trained.loss, reference_loss(network, at, data.batch, true, kSeed)) <
         1e-5);
   CHECK(relative_difference(evaluated.loss, reference_loss(network, at, data.batch, false, kSeed)) <
         1e-5);
+  CHECK(relative_difference(loss_of(scores, data.labels), evaluated.loss) < 1e-5);
+  CHECK(model->take_tally().samples == 0);
   CHECK(trained.samples == std::int64_t(c.batch));
 
   const Slopes slopes = reference_slopes(network, start, data.batch);

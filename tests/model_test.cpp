@@ -38,7 +38,7 @@ void* counted(void* memory, void* caller) {
 }
 }  // namespace
 
-// For the whole test program.
+// For the whole test program. Inlined, they would seem to free what they have not allocated.
 void* operator new(std::size_t size) {
   return counted(std::malloc(size ? size : 1), __builtin_return_address(0));
 }
@@ -46,16 +46,16 @@ void* operator new(std::size_t size, std::align_val_t align) {
   const auto a = std::size_t(align);
   return counted(std::aligned_alloc(a, (size + a - 1) / a * a), __builtin_return_address(0));
 }
-void operator delete(void* p) noexcept {
+[[gnu::noinline]] void operator delete(void* p) noexcept {
   std::free(p);
 }
-void operator delete(void* p, std::size_t) noexcept {
+[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept {
   std::free(p);
 }
-void operator delete(void* p, std::align_val_t) noexcept {
+[[gnu::noinline]] void operator delete(void* p, std::align_val_t) noexcept {
   std::free(p);
 }
-void operator delete(void* p, std::size_t, std::align_val_t) noexcept {
+[[gnu::noinline]] void operator delete(void* p, std::size_t, std::align_val_t) noexcept {
   std::free(p);
 }
 

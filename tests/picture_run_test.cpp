@@ -2,8 +2,10 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -179,4 +181,67 @@ TEST_CASE("what a folder of photographs lacks is said in a line, and what a crop
   check_one_line(program("pack " + (photographs / "") + " " + (photographs / "to")), 3,
                  "expected train/ and val/ in it");
   check_one_line(program("pack"), 2, "expected two folders, SOURCE and TO");
+}
+
+TEST_CASE(
+    "what a network says of pictures is what its test counted, and every bad one has a line") {
+  const Photographs photographs;
+  const std::string config = config_of(photographs, kResized), run = photographs / "run";
+  REQUIRE(program("train " + config + " --set stop.steps=12 --out " + run).code == 0);
+  const json summary = summary_of(run);
+  const fs::path val = photographs.path() / "val";
+  const auto predicted = [&](const std::string& arguments) {
+    const Answer answer = program("predict " + arguments + " --json");
+    CAPTURE(answer.text);
+    REQUIRE(answer.code == 0);
+    std::vector<json> lines;
+    std::istringstream text(answer.text);
+    for (std::string line; std::getline(text, line);) lines.push_back(json::parse(line));
+    return lines;
+  };
+  const std::vector<json> lines = predicted(run + " " + val.string());
+  REQUIRE(lines.size() == 40);
+  double loss = 0;
+  int wrong = 0;
+  std::string before;
+  for (const json& line : lines) {
+    const std::string picture = line["picture"];
+    CHECK(before < picture);
+    before = picture;
+    const std::string truth = fs::path(picture).parent_path().filename();
+    const json& predictions = line["predictions"];
+    REQUIRE(predictions.size() == 2);
+    const double first = predictions[0]["probability"], second = predictions[1]["probability"];
+    CHECK(first >= second);
+    CHECK(std::abs(first + second - 1) < 1e-9);
+    wrong += predictions[0]["name"] != truth;
+    loss -= std::log(predictions[0]["name"] == truth ? first : second) / 40;
+    for (const json& prediction : predictions)
+      CHECK(prediction["name"] == (prediction["class"] == 0 ? "across" : "down"));
+  }
+  CHECK(wrong == std::lround(40 * summary["test_error"].get<double>()));
+  CHECK(std::abs(loss - summary["test_loss"].get<double>()) < 1e-5);
+
+  // A file says itself what it was trained on, wherever that is now.
+  const std::string picture = (val / "down" / "3.jpg").string();
+  const std::vector<json> one = predicted(run + " " + picture);
+  fs::rename(photographs.path(), photographs / "elsewhere");
+  const std::string moved = photographs / "elsewhere/val/down/3.jpg";
+  const std::vector<json> from_file = predicted(run + "/center.safetensors " + moved);
+  CHECK(from_file[0]["predictions"] == one[0]["predictions"]);
+  fs::rename(photographs / "elsewhere", photographs.path());
+
+  write(val / "down" / "3.jpg", {'G', 'I', 'F', '8'});
+  const Answer spoilt = program("predict " + run + " " + picture + " --top 1 nowhere.png " +
+                                (val / "down" / "4.jpg").string());
+  CAPTURE(spoilt.text);
+  CHECK(spoilt.code == 3);
+  CHECK(std::ranges::count(spoilt.text, '\n') == 4);
+  CHECK(spoilt.text.find("3.jpg: expected a JPEG or PNG picture, found") != std::string::npos);
+  CHECK(spoilt.text.find("nowhere.png: cannot be opened") != std::string::npos);
+  CHECK(spoilt.text.find("4.jpg: ") != std::string::npos);
+  CHECK(spoilt.last_line() == "easgd: nothing can be said of 2 of 3 pictures");
+  fs::create_directories(photographs / "empty");
+  check_one_line(program("predict " + run + " " + (photographs / "empty")), 3, "no pictures");
+  check_one_line(program("predict " + (photographs / "nowhere") + " " + picture), 3, "not found");
 }

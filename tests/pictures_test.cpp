@@ -22,6 +22,7 @@
 #include "data/dataset_reader.h"
 #include "kernels/resample.h"
 #include "pictures/decode.h"
+#include "pictures/given_pictures.h"
 #include "pictures/jpeg_writer.h"
 #include "pictures/orientation.h"
 #include "pictures/pack.h"
@@ -756,4 +757,68 @@ TEST_CASE("augmentation: a test takes the middle of what is resized") {
   CHECK(center({.side = 224, .resize = 232, .kind = CropKind::resized}, {3, 232, 232}) ==
         std::array{232, 232, 4, 4});
   CHECK(center({.side = 20}, {3, 30, 41}) == std::array{30, 41, 5, 10});
+}
+
+TEST_CASE("pictures that are given become what a network knows: its size, its channels") {
+  const TemporaryFolder folder;
+  const fs::path path = folder / "wide.jpg";
+  const Bytes file = jpeg({"4:4:4", 3, 1, 1}, 40, 100);
+  write(path, file);
+  Scratch scratch, other;
+  const Image all = decode(file, whole_of, other);
+  {
+    INFO("of the same height: the middle, pixel for pixel");
+    const GivenPictures pictures({path}, {3, 40, 40});
+    const CutImage cut = pictures.cut(0, whole_of, scratch);
+    REQUIRE(cut.image.shape == Shape{3, 40, 40});
+    for (std::size_t i = 0; i < cut.image.pixels.size(); ++i)
+      REQUIRE(cut.image.pixels[i] == all.pixels[i / 40 * 100 + 30 + i % 40]);
+  }
+  {
+    INFO("resized until it covers: 40 to 20, 100 to 50");
+    const GivenPictures pictures({path}, {3, 20, 10});
+    const CutImage cut = pictures.cut(0, whole_of, scratch);
+    REQUIRE(cut.image.shape == Shape{3, 20, 10});
+    Scratch wanted;
+    const Image resized = decode(
+        file,
+        [](Shape) {
+          return Cut{{0, 0, 40, 100}, 20, 50, {0, 20, 20, 10}};
+        },
+        wanted);
+    CHECK(std::ranges::equal(cut.image.pixels, resized.pixels));
+  }
+  {
+    INFO("one channel: brightness");
+    const GivenPictures pictures({path}, {1, 40, 100});
+    const Image grey = pictures.image(0, scratch);
+    REQUIRE(grey.shape == Shape{1, 40, 100});
+    for (std::size_t i = 0; i < 4000; ++i)
+      REQUIRE(std::abs(0.299 * all.pixels[i] + 0.587 * all.pixels[4000 + i] +
+                       0.114 * all.pixels[8000 + i] - grey.pixels[i]) < 0.51);
+  }
+  CHECK_THROWS_WITH_AS(
+      GivenPictures({path}, {4, 8, 8}),
+      "the network takes images of 4 channels; expected 1 or 3, which pictures have", DataError);
+}
+
+TEST_CASE("a given picture that cannot be used is black, and why is said, while others are there") {
+  const TemporaryFolder folder;
+  const fs::path good = folder / "good.jpg", bad = folder / "bad.jpg", small = folder / "small.jpg";
+  write(good, jpeg({"4:2:0"}, 60, 60));
+  write(bad, {'G', 'I', 'F', '8'});
+  write(small, jpeg({"4:2:0"}, 10, 60));
+  const GivenPictures pictures({bad, good, small, folder / "none.png"}, {3, 0, 0});
+  const Augmentation augmentation(pictures, {.crop = {.side = 24}});
+  Scratch scratch;
+  std::vector<float> values(3 * 24 * 24);
+  for (std::size_t i = 0; i < pictures.size(); ++i) {
+    augmentation.apply(
+        i, [&](Shape image) { return augmentation.center(image); }, scratch, values);
+    CHECK((std::ranges::max(values) == 0) == (i != 1));
+    CHECK(pictures.why(i).empty() == (i == 1));
+  }
+  CHECK(pictures.why(0).find("expected a JPEG or PNG picture") != std::string::npos);
+  CHECK(pictures.why(2).find("10x60, smaller than data.crop = 24") != std::string::npos);
+  CHECK(pictures.why(3).find("cannot be opened") != std::string::npos);
 }

@@ -25,6 +25,11 @@ void declare_sweep(CLI::App& app, ExitCode& result);
 /// loss is not finite.
 void declare_evaluate(CLI::App& app, ExitCode& result);
 
+/// easgd predict: classes of pictures with their probabilities. Network and classes come from the
+/// run folder or safetensors file, as in `evaluate`. Of a picture that cannot be decoded a line
+/// says why, and the result is then `data`.
+void declare_predict(CLI::App& app, ExitCode& result);
+
 /// easgd report: a page and tables that compare runs. See docs/report.md.
 void declare_report(CLI::App& app, ExitCode& result);
 

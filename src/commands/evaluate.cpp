@@ -3,33 +3,18 @@
 #include <CLI/CLI.hpp>
 #include <cmath>
 #include <cstdio>
-#include <filesystem>
 #include <memory>
 #include <optional>
-#include <system_error>
 
-#include "base/reason.h"
 #include "base/standard_output.h"
 #include "base/terminal.h"
 #include "commands/commands.h"
+#include "commands/trained_file.h"
 #include "data/location.h"
 #include "evaluate/test_set.h"
-#include "nn/safetensors.h"
-#include "settings/load.h"
 
 namespace easgd {
 namespace {
-
-Config config_of(const safetensors::File& file, const std::filesystem::path& path,
-                 const std::string& given, const std::vector<std::string>& overrides) {
-  if (!given.empty()) return load_config(given, overrides);
-  const auto carried = file.metadata.find("easgd.config");
-  if (carried == file.metadata.end()) {
-    throw ConfigError(path.string() +
-                      ": carries no configuration; give one with --config CONFIG.toml");
-  }
-  return parse_config(carried->second, path.string() + " (its easgd.config)", overrides);
-}
 
 /// If the data of a run are no longer where the run found them, they are looked for in $EASGD_DATA.
 /// `source` is the run's own config.toml; a data.dir that does not come from there stays as it is.
@@ -74,28 +59,10 @@ void evaluate(Config& config, const safetensors::File& file, const std::filesyst
 
 void evaluate(const std::string& path, const std::string& given,
               const std::vector<std::string>& overrides) {
-  std::filesystem::path file_path = path;
-  std::string source = given;
-  std::error_code error;
-  const auto there = std::filesystem::status(file_path, error);
-  if (error) {
-    const bool absent = error == std::errc::no_such_file_or_directory;
-    throw DataError(fmt::format("{}: {}; expected a run folder or a safetensors file",
-                                path.empty() ? "\"\"" : path,
-                                absent ? "not found" : "cannot be examined: " + error.message()));
-  }
-  if (std::filesystem::is_directory(there)) {
-    const std::filesystem::path resolved = file_path / "config.toml";
-    const auto config = std::filesystem::symlink_status(resolved, error);
-    if (given.empty() && std::filesystem::exists(config)) source = resolved.string();
-    if (error && error != std::errc::no_such_file_or_directory)
-      throw DataError(resolved.string() + ": cannot be examined: " + reason(error.value()));
-    file_path /= "center.safetensors";
-  }
-  const safetensors::File file = safetensors::read(file_path);
-  Config config = config_of(file, file_path, source, overrides);
-  if (given.empty() && !source.empty()) follow_data(config, source);
-  config::at_locations(config.locations, [&] { evaluate(config, file, file_path); });
+  TrainedFile trained = open_trained(path, given, overrides);
+  Config& config = trained.config;
+  if (!trained.own_config.empty()) follow_data(config, trained.own_config);
+  config::at_locations(config.locations, [&] { evaluate(config, trained.file, trained.path); });
 }
 
 struct Arguments {

@@ -214,6 +214,16 @@ PictureFolder find_pictures(const fs::path& root, double holdout) {
   return {shuffled(halves.train, 0), shuffled(halves.test, 1)};
 }
 
+std::vector<fs::path> pictures_below(const fs::path& folder) {
+  std::vector<Inode> around;
+  std::vector<fs::path> found;
+  add_pictures(folder, around, found);
+  if (found.empty())
+    throw DataError(shown(folder) +
+                    ": no pictures; expected names that end in .jpg, .jpeg or .png");
+  return found;
+}
+
 std::uint64_t hash_of_names(const fs::path& root) {
   const PictureList all = list_pictures(root);
   std::uint64_t hash = fnv1a("");

@@ -52,6 +52,10 @@ struct PictureFolder {
 /// pictures.
 PictureFolder find_pictures(const std::filesystem::path& root, double holdout);
 
+/// All pictures below a folder, by their names.
+/// Throws: DataError if it cannot be read, or there are none.
+std::vector<std::filesystem::path> pictures_below(const std::filesystem::path& folder);
+
 /// Of all pictures below a folder, however it is divided.
 /// Throws: DataError if it cannot be read.
 std::uint64_t hash_of_names(const std::filesystem::path& root);

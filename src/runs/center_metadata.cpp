@@ -1,20 +1,68 @@
 #include "runs/center_metadata.h"
 
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "settings/dump.h"
 
 namespace easgd {
+namespace {
 
-std::map<std::string, std::string> center_metadata(const Config& config,
-                                                   const std::vector<std::string>& class_names) {
-  using Json = nlohmann::json;
-  std::map<std::string, std::string> metadata = {{"easgd.config", dump_evaluation_config(config)}};
-  if (!class_names.empty()) {
-    metadata["easgd.class_names"] =
-        Json(class_names).dump(-1, ' ', false, Json::error_handler_t::replace);
-  }
+using Json = nlohmann::json;
+
+constexpr const char* kData = "easgd.data";
+constexpr const char* kNames = "easgd.class_names";
+
+std::string text_of(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+TrainedOn read(const Json& data, const Json& names) {
+  TrainedOn found{.shape = {data.at("shape").at(0), data.at("shape").at(1), data.at("shape").at(2)},
+                  .classes = data.at("classes"),
+                  .normalisation = {data.at("mean"), data.at("deviation")},
+                  .class_names = names};
+  const auto& [channels, height, width] = found.shape;
+  const bool fits =
+      channels > 0 && height >= 0 && width >= 0 && (height > 0) == (width > 0) &&
+      found.classes > 0 &&
+      (found.class_names.empty() || found.class_names.size() == std::size_t(found.classes));
+  if (!fits) throw DataError("its numbers do not fit each other");
+  return found;
+}
+
+}  // namespace
+
+TrainedOn trained_on(const Data& data) {
+  return {data.split.train->shape(), data.split.train->classes(), data.normalisation,
+          data.split.class_names};
+}
+
+std::map<std::string, std::string> center_metadata(const Config& config, const Data& data) {
+  const TrainedOn on = trained_on(data);
+  std::map<std::string, std::string> metadata = {
+      {"easgd.config", dump_evaluation_config(config)},
+      {kData, text_of({{"shape", {on.shape.channels, on.shape.height, on.shape.width}},
+                       {"classes", on.classes},
+                       {"mean", on.normalisation.mean},
+                       {"deviation", on.normalisation.deviation}})}};
+  if (!on.class_names.empty()) metadata[kNames] = text_of(on.class_names);
   return metadata;
+}
+
+std::optional<TrainedOn> trained_on(const std::map<std::string, std::string>& metadata,
+                                    const std::filesystem::path& path) {
+  const auto data = metadata.find(kData), names = metadata.find(kNames);
+  if (data == metadata.end()) return std::nullopt;
+  try {
+    return read(Json::parse(data->second),
+                names == metadata.end() ? Json::array() : Json::parse(names->second));
+  } catch (const std::exception& e) {
+    throw DataError(fmt::format("{}: what it says of its data ({}) cannot be understood: {}",
+                                path.string(), kData, e.what()));
+  }
 }
 
 }  // namespace easgd

@@ -33,6 +33,7 @@ struct CpuPass : PassArguments {
   std::size_t first = 0;    ///< of the whole batch's samples, the piece's first
   std::size_t samples = 0;  ///< of the whole batch
   Tally tally = {};
+  View scores = {};  ///< [N][K] of the piece's samples, if somebody wants them
 };
 
 /// Thread: any, one at a time.

@@ -100,9 +100,10 @@ std::size_t CpuModel::predict_memory(const Network& network, const ModelOptions&
 }
 
 /// Returns how many pieces the batch fills, the last one perhaps in part.
-std::size_t CpuModel::begin(const PassArguments& arguments, const Batch& batch) {
+std::size_t CpuModel::begin(const PassArguments& arguments, const Batch& batch, View scores) {
   for (const auto& [stage, work] : shared_) work->prepare(arguments.x, crew_);
   const std::size_t image = batch.size() > 0 ? batch.images.size() / batch.size() : 0;
+  const std::size_t classes = batch.size() > 0 ? scores.size() / batch.size() : 0;
   std::size_t first = 0, count = 0;
   for (; count < parts_.size() && first < batch.size(); ++count) {
     Part& part = parts_[count];
@@ -112,6 +113,7 @@ std::size_t CpuModel::begin(const PassArguments& arguments, const Batch& batch) 
     part.pass.batch = batch;
     part.pass.batch.images = batch.images.subspan(first * image, samples * image);
     part.pass.batch.labels = batch.labels.subspan(first, samples);
+    part.pass.scores = scores.subspan(first * classes, samples * classes);
     part.pass.first = first;
     part.pass.samples = batch.size();
     part.piece->bind(part.pass);
@@ -179,17 +181,26 @@ void CpuModel::add_gradients(View g) {
   });
 }
 
-void CpuModel::evaluate(ConstView state, const Batch& batch) {
+void CpuModel::forward(ConstView state, const Batch& batch, View scores) {
   assert(batch.size() <= batch_);
   const std::size_t parameters = state.size() - statistics_;
   translate_errors([&] {
     const std::size_t count =
-        begin({.x = state.first(parameters), .fixed = state.subspan(parameters)}, batch);
+        begin({.x = state.first(parameters), .fixed = state.subspan(parameters)}, batch, scores);
     crew_.run(count, [&](std::size_t i) {
       parts_[i].piece->forward(parts_[i].pass, 0, parts_[i].piece->layers());
     });
   });
+}
+
+void CpuModel::evaluate(ConstView state, const Batch& batch) {
+  forward(state, batch);
   take_tallies();
+}
+
+void CpuModel::score(ConstView state, const Batch& batch, View scores) {
+  forward(state, batch, scores);
+  for (Part& part : parts_) part.pass.tally = {};
 }
 
 void CpuModel::observe(ConstView x, const Batch& batch, float weight, View statistics) {

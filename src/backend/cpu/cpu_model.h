@@ -27,6 +27,7 @@ class CpuModel final : public Model {
 
   void gradient(ConstView x, const Batch& batch, View g, View statistics) override;
   void evaluate(ConstView state, const Batch& batch) override;
+  void score(ConstView state, const Batch& batch, View scores) override;
   void observe(ConstView x, const Batch& batch, float weight, View statistics) override;
   Tally take_tally() override;
   void give_back(const Tally& tally) override { tally_ += tally; }
@@ -47,7 +48,8 @@ class CpuModel final : public Model {
     std::vector<MeetingLayer*> pieces;
   };
 
-  std::size_t begin(const PassArguments& arguments, const Batch& batch);
+  std::size_t begin(const PassArguments& arguments, const Batch& batch, View scores = {});
+  void forward(ConstView state, const Batch& batch, View scores = {});
   std::size_t forward_to_last_meeting();
   void backward_from_last_meeting();
   void add_gradients(View g);

@@ -8,6 +8,7 @@
 // Shifting by m keeps every exponential within (0, 1].
 #include "nn/softmax_cross_entropy.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "backend/cpu/cpu_layer.h"
@@ -39,6 +40,7 @@ class SoftmaxCrossEntropyLayer final : public CpuLayer {
     scores_.refresh(stream_);
     const auto classes = stage_.input.size();
     const auto* scores = static_cast<const float*>(scores_.get().get_data_handle());
+    if (!pass.scores.empty()) std::copy_n(scores, pass.scores.size(), pass.scores.data());
     auto* gradient = static_cast<float*>(gradient_.get_data_handle());
     const double smoothing = pass.training ? smoothing_ : 0;
     for (std::size_t n = 0; n < pass.batch.size(); ++n) {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "backend/cuda/check.h"
 #include "backend/cuda/cuda_backend.h"
 #include "backend/cuda/current_device.h"
 #include "backend/cuda/device_locks.h"
@@ -135,12 +136,26 @@ void CudaModel::forward(const CudaPass& pass) {
   for (const auto& layer : layers_) layer->forward(bench_, pass);
 }
 
+/// Of a batch that need not be whole, with running statistics.
+CudaPass CudaModel::forward(ConstView state, const Batch& batch) {
+  assert(batch.size() <= bench_.options().batch);
+  const std::size_t parameters = bench_.network().parameter_count();
+  const CudaPass pass =
+      load(batch, {.x = state.first(parameters), .fixed = state.subspan(parameters)});
+  forward(pass);
+  return pass;
+}
+
+/// Those that the loss takes; of a network that is nothing else, the images.
+const void* CudaModel::scores_of(const CudaPass& pass) const {
+  return loss_input_ ? loss_input_ : pass.images;
+}
+
 /// Losses, ranks and the gradient of the loss.
 void CudaModel::compute_loss(const CudaPass& pass) {
   const auto classes = int(bench_.network().stages().back().input.size());
   bench_.with_type([&]<class T>(T) {
-    bench_.run(kernels::SoftmaxCrossEntropyPass<T>{.scores = values<T>(loss_input_ ? loss_input_
-                                                                                   : pass.images),
+    bench_.run(kernels::SoftmaxCrossEntropyPass<T>{.scores = values<T>(scores_of(pass)),
                                                    .labels = pass.labels,
                                                    .gradient = values<T>(scores_gradient_),
                                                    .loss = readback_.losses(),
@@ -182,14 +197,25 @@ void CudaModel::gradient(ConstView x, const Batch& batch, View g, View statistic
   input_.unload();
 }
 
-void CudaModel::evaluate(ConstView state, const Batch& batch) {
-  assert(batch.size() <= bench_.options().batch);
+void CudaModel::score(ConstView state, const Batch& batch, View scores) {
   const DeviceGuard guard(bench_.device());
   const auto lock = lock_at_first(loaded_.evaluate);
-  const std::size_t parameters = bench_.network().parameter_count();
-  const CudaPass pass =
-      load(batch, {.x = state.first(parameters), .fixed = state.subspan(parameters)});
-  forward(pass);
+  const CudaPass pass = forward(state, batch);
+  bench_.with_type([&]<class T>(T) {
+    std::vector<T> found(scores.size());
+    check(cudaMemcpyAsync(found.data(), scores_of(pass), found.size() * sizeof(T),
+                          cudaMemcpyDeviceToHost, bench_.stream()),
+          "scores");
+    check(cudaStreamSynchronize(bench_.stream()), "scores");
+    for (std::size_t i = 0; i < found.size(); ++i) scores[i] = float(found[i]);
+  });
+  input_.unload();
+}
+
+void CudaModel::evaluate(ConstView state, const Batch& batch) {
+  const DeviceGuard guard(bench_.device());
+  const auto lock = lock_at_first(loaded_.evaluate);
+  const CudaPass pass = forward(state, batch);
   compute_loss(pass);
   readback_.send(pass.samples);
   input_.unload();

@@ -22,6 +22,7 @@ class CudaModel final : public Model {
 
   void gradient(ConstView x, const Batch& batch, View g, View statistics) override;
   void evaluate(ConstView state, const Batch& batch) override;
+  void score(ConstView state, const Batch& batch, View scores) override;
   void observe(ConstView x, const Batch& batch, float weight, View statistics) override;
   Tally take_tally() override;
   void give_back(const Tally& tally) override { readback_.give_back(tally); }
@@ -32,6 +33,8 @@ class CudaModel final : public Model {
   void make_layers();
   std::vector<Wiring> wire(const std::vector<Link>& links);
   void forward(const CudaPass& pass);
+  CudaPass forward(ConstView state, const Batch& batch);
+  const void* scores_of(const CudaPass& pass) const;
   void compute_loss(const CudaPass& pass);
   CudaPass load(const Batch& batch, const PassArguments& arguments);
 
