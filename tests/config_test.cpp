@@ -121,6 +121,8 @@ TEST_CASE("unknown keys name the nearest right one, with file and line") {
            ":2: algorithm.rhoo: unknown key; did you mean \"rho\"?");
   contains(complaint(kRest + "[[network.layer]]\ntype = \"conv\"\nchannels = 4\nkernl = 3\n"),
            "did you mean \"kernel\"?");
+  contains(complaint(kRest + "[[network.layer]]\ntype = \"conv\"\nchannels = 4\npadding = 1\n"),
+           "padding: is called \"pad\" here");
   contains(complaint("xyzzy = 1\n"), "keys here: ");
 }
 

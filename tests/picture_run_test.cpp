@@ -181,6 +181,10 @@ TEST_CASE("what a folder of photographs lacks is said in a line, and what a crop
   check_one_line(program("pack " + (photographs / "") + " " + (photographs / "to")), 3,
                  "expected train/ and val/ in it");
   check_one_line(program("pack"), 2, "expected two folders, SOURCE and TO");
+  check_one_line(program("pack " + (photographs / "stripes ") + (photographs / "stripes")), 2,
+                 "expected two folders, found");
+  check_one_line(program("pack --check " + (photographs / "to") + " --raw"), 2,
+                 "do not go together");
 }
 
 TEST_CASE(
@@ -241,6 +245,13 @@ TEST_CASE(
   CHECK(spoilt.text.find("nowhere.png: cannot be opened") != std::string::npos);
   CHECK(spoilt.text.find("4.jpg: ") != std::string::npos);
   CHECK(spoilt.last_line() == "easgd: nothing can be said of 2 of 3 pictures");
+  // The same pictures, of classes with other names.
+  fs::rename(photographs.path(), photographs / "renamed");
+  for (const char* half : {"train", "val"})
+    fs::rename(photographs / ("renamed/" + std::string(half) + "/down"),
+               photographs / ("renamed/" + std::string(half) + "/along"));
+  check_one_line(program("evaluate " + run + " --set data.dir=" + (photographs / "renamed")), 3,
+                 "number 1 \"down\"; found \"along\"");
   fs::create_directories(photographs / "empty");
   check_one_line(program("predict " + run + " " + (photographs / "empty")), 3, "no pictures");
   check_one_line(program("predict " + (photographs / "nowhere") + " " + picture), 3, "not found");

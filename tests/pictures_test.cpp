@@ -14,6 +14,7 @@
 #include <set>
 
 #include <jpeglib.h>
+#include <png.h>
 
 #include "base/appended_file.h"
 #include "base/error.h"
@@ -122,13 +123,68 @@ Bytes jpeg(const JpegKind& kind, int height, int width, unsigned seed = 1) {
   return result;
 }
 
+/// How libpng is to write a picture.
+struct PngKind {
+  std::string name;
+  int type = PNG_COLOR_TYPE_RGB;
+  int bits = 8;
+  bool interlaced = false;
+};
+
+const PngKind kPngKinds[] = {
+    {"RGB"},
+    {"RGB, interlaced", PNG_COLOR_TYPE_RGB, 8, true},
+    {"RGB of 16 bits", PNG_COLOR_TYPE_RGB, 16},
+    {"RGB with transparency", PNG_COLOR_TYPE_RGB_ALPHA},
+    {"grey", PNG_COLOR_TYPE_GRAY},
+    {"grey, interlaced", PNG_COLOR_TYPE_GRAY, 8, true},
+};
+
+/// Pixels as they are written; of grey the first channel. `exif`: of a block, if there is any.
+Bytes png(const PngKind& kind, int height, int width, Bytes exif = {}) {
+  const Bytes pixels = photograph(height, width);
+  png_structp writer = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
+  png_infop info = png_create_info_struct(writer);
+  Bytes file;
+  png_set_write_fn(
+      writer, &file,
+      [](png_structp png, png_bytep bytes, std::size_t count) {
+        auto& to = *static_cast<Bytes*>(png_get_io_ptr(png));
+        to.insert(to.end(), bytes, bytes + count);
+      },
+      [](png_structp) {});
+  png_set_IHDR(writer, info, png_uint_32(width), png_uint_32(height), kind.bits, kind.type,
+               kind.interlaced ? PNG_INTERLACE_ADAM7 : PNG_INTERLACE_NONE,
+               PNG_COMPRESSION_TYPE_BASE, PNG_FILTER_TYPE_BASE);
+  if (!exif.empty()) png_set_eXIf_1(writer, info, png_uint_32(exif.size()), exif.data());
+  png_write_info(writer, info);
+  const std::size_t plane = std::size_t(height) * std::size_t(width);
+  const std::size_t channels = png_get_channels(writer, info), bytes = std::size_t(kind.bits) / 8;
+  const std::size_t row = std::size_t(width) * channels * bytes;
+  Bytes image(row * std::size_t(height));
+  for (std::size_t i = 0; i < plane; ++i)
+    for (std::size_t c = 0; c < channels; ++c)
+      for (std::size_t b = 0; b < bytes; ++b)
+        image[(i * channels + c) * bytes + b] = c == 3 ? 90 : pixels[c * plane + i];
+  std::vector<png_bytep> rows;
+  for (int y = 0; y < height; ++y) rows.push_back(image.data() + std::size_t(y) * row);
+  png_write_image(writer, rows.data());
+  png_write_end(writer, nullptr);
+  png_destroy_write_struct(&writer, &info);
+  return file;
+}
+
+/// EXIF's block that has nothing but an orientation.
+Bytes tiff_with(int number) {
+  return {'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, std::uint8_t(number),
+          0,   0,   0, 0,  0, 0};
+}
+
 /// With a block of EXIF's that has nothing but an orientation.
 Bytes with_orientation(const Bytes& jpeg, int number, bool is_big) {
   Bytes tiff =
       is_big
-          ? Bytes{'M', 'M',  0, 42, 0, 0, 0, 8, 0, 1,
-                  1,   0x12, 0, 3,  0, 0, 0, 1, 0, std::uint8_t(number),
-                  0,   0,    0, 0,  0, 0}
+          ? tiff_with(number)
           : Bytes{
                 'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, std::uint8_t(number),
                 0,   0,   0,  0, 0, 0, 0};
@@ -260,10 +316,34 @@ TEST_CASE("resample: what the formula says, of any stretch and part") {
   }
 }
 
-TEST_CASE("pictures: of a part only what it needs is decoded, and nothing else comes of it") {
+TEST_CASE("pictures: of every kind, the colours are those that were written") {
+  const Bytes written = photograph(64, 96);
+  const std::size_t plane = 64 * 96;
+  const auto far = [&](const Decoded& found, bool is_grey, double ink) {
+    REQUIRE(found.shape == Shape{3, 64, 96});
+    double sum = 0;
+    for (std::size_t i = 0; i < 3 * plane; ++i)
+      sum += std::abs(found.pixels[i] - ink * written[is_grey ? i % plane : i]);
+    return sum / double(3 * plane);
+  };
   for (const JpegKind& kind : kKinds) {
     CAPTURE(kind.name);
-    const Bytes file = jpeg(kind, 70, 93);
+    // Ink covers what is below it.
+    const double ink = kind.components == 4 ? 220.0 / 255 : 1;
+    CHECK(far(decoded(jpeg(kind, 64, 96)), kind.components == 1, ink) < 4);
+  }
+  for (const PngKind& kind : kPngKinds) {
+    CAPTURE(kind.name);
+    CHECK(far(decoded(png(kind, 64, 96)), kind.type == PNG_COLOR_TYPE_GRAY, 1) == 0);
+  }
+}
+
+TEST_CASE("pictures: of a part only what it needs is decoded, and nothing else comes of it") {
+  std::vector<std::pair<std::string, Bytes>> files;
+  for (const JpegKind& kind : kKinds) files.emplace_back(kind.name, jpeg(kind, 70, 93));
+  for (const PngKind& kind : kPngKinds) files.emplace_back("PNG, " + kind.name, png(kind, 70, 93));
+  for (const auto& [name, file] : files) {
+    CAPTURE(name);
     for (const Region& region :
          {Region{0, 0, 70, 93}, Region{13, 21, 33, 29}, Region{50, 1, 20, 90},
           Region{1, 60, 40, 33}, Region{69, 92, 1, 1}}) {
@@ -281,10 +361,10 @@ TEST_CASE("pictures: decoded at a half, a quarter or an eighth, they are within 
   for (const JpegKind& kind : kKinds) {
     CAPTURE(kind.name);
     const Bytes file = jpeg(kind, 420, 500);
-    for (const int side : {200, 100, 50}) {
+    for (const int side : {200, 100, 50, 25, 12}) {
       CAPTURE(side);
       CHECK(difference(file, {{0, 0, 420, 500}, side, side, {0, 0, side, side}}).mean < 1);
-      CHECK(difference(file, {{11, 17, 403, 409}, side, side, {5, 5, side - 9, side - 5}}).mean <
+      CHECK(difference(file, {{11, 17, 403, 409}, side, side, {2, 2, side - 3, side - 2}}).mean <
             1);
     }
   }
@@ -314,6 +394,12 @@ TEST_CASE("pictures: turned as EXIF says, whatever part is wanted") {
     CHECK(difference(file, {{3, 5, 19, 17}, 11, 13, {2, 3, 8, 9}}).most <= 1.01);
   }
   CHECK(decoded(with_orientation(upright, 9, true)).shape == stored.shape);
+  const Decoded as_png = decoded(png({"RGB"}, 24, 40)),
+                turned = decoded(png({"RGB"}, 24, 40, tiff_with(6)));
+  REQUIRE(turned.shape == Shape{3, 40, 24});
+  for (std::size_t y = 0; y < 40; ++y)
+    for (std::size_t x = 0; x < 24; ++x)
+      REQUIRE(turned.pixels[y * 24 + x] == as_png.pixels[(23 - x) * 40 + y]);
 }
 
 TEST_CASE("pictures: what is wrong with one is said in a line") {
@@ -326,16 +412,33 @@ TEST_CASE("pictures: what is wrong with one is said in a line") {
   CHECK(has(failure_of({'<', 'h', 't', 'm', 'l'}), "found a page of HTML"));
   CHECK(has(failure_of({0x89, 'P', 'N', 'G', '\n', 0x1A, '\n', 0}), "PNG"));
   CHECK(has(failure_of({0x89, 'P', 'N', 'G'}), "it ends too early"));
-  CHECK(has(failure_of(cut_at(good.size() / 2)), "cannot be decoded: Premature end of JPEG file"));
-  CHECK(has(failure_of(cut_at(30)), "cannot be decoded"));
-  // What is wanted of it may be there all the same.
-  const auto top = [](Shape) { return Cut{{0, 0, 8, 64}, 8, 64, {0, 0, 8, 64}}; };
-  CHECK(failure_of(cut_at(good.size() * 3 / 4), top).empty());
+  CHECK(
+      has(failure_of(cut_at(good.size() / 2)), "cannot be decoded: Corrupt JPEG data: premature"));
+  CHECK(failure_of(cut_at(good.size() - 2)).empty());  // the end of the picture is there
+  for (const JpegKind& kind : {kKinds[9], kKinds[10]}) {
+    CAPTURE(kind.name);
+    const Bytes other = jpeg(kind, 64, 64);
+    CHECK(!failure_of({other.begin(), other.end() - 40}).empty());
+  }
+  // Damage in the middle: what no encoder writes. Without restarts hardly any of it can be noticed.
+  int noticed = 0;
+  for (std::size_t at = good.size() / 2; at < good.size() / 2 + 100; ++at) {
+    Bytes damaged = jpeg(kKinds[10], 64, 64);
+    for (std::size_t i = 0; i < 40; ++i) damaged[at + i] = std::uint8_t(37 * (at + i) % 255);
+    noticed += !failure_of(damaged).empty();
+  }
+  CHECK(noticed > 50);
   Bytes bomb = good;  // 65,500 x 65,500 pixels, says its header
   const Bytes sides{0xFF, 0xC0};
   const auto frame = std::search(bomb.begin(), bomb.end(), sides.begin(), sides.end());
   for (int i = 5; i < 9; ++i) frame[i] = i % 2 ? 0xFF : 0xDC;
   CHECK(has(failure_of(bomb), "65500x65500 pixels: expected at most 100 million"));
+  Bytes large = jpeg(kKinds[9], 64, 64);  // 5,000 x 5,000, progressive: too many at once
+  const Bytes many{0xFF, 0xC2};
+  const auto scan = std::search(large.begin(), large.end(), many.begin(), many.end());
+  for (int i = 5; i < 9; ++i) scan[i] = i % 2 ? 0x13 : 0x88;
+  large.resize(200'000);
+  CHECK(has(failure_of(large), "5000x5000 pixels, progressive: expected at most 20 million"));
   // The next one is decoded as if nothing had been.
   CHECK(decoded(good).shape == Shape{3, 64, 64});
 }
@@ -475,15 +578,22 @@ TEST_CASE("image_folder: what cannot be trained with is said in a line") {
   CHECK(has(folder_failure(folder.string()), "no test pictures of the training classes"));
   write(folder.path() / "val" / "cats" / "1.jpg", small_jpeg());
   write(folder.path() / "val" / "birds" / "1.jpg", small_jpeg());
+  write(folder.path() / "val" / "2.jpg", small_jpeg());
   fs::create_directories(folder.path() / "train" / "apes");
   const Warnings warnings;
   const DataSplit split = read_folder(folder.string());
   CHECK(split.class_names == std::vector<std::string>{"cats", "dogs"});
   CHECK(split.test->size() == 1);
-  REQUIRE(warnings.lines.size() == 2);
-  CHECK(has(warnings.lines[0], "train: a class without a training picture, left out: apes"));
-  CHECK(has(warnings.lines[1],
+  REQUIRE(warnings.lines.size() == 3);
+  CHECK(has(warnings.lines[0], "val: 1 picture in no class's folder, left out"));
+  CHECK(has(warnings.lines[1], "train: a class without a training picture, left out: apes"));
+  CHECK(has(warnings.lines[2],
             "val: 1 picture of classes that have no training pictures, left out: birds"));
+  CHECK_THROWS_WITH_AS(find_pictures(folder.path(), 0.2),
+                       doctest::Contains("found train/ and val/, which are the two halves"),
+                       DataError);
+  fs::rename(folder.path() / "val", folder.path() / "train" / "val");
+  CHECK(has(folder_failure(folder.string()), "found train/, and no val/"));
 }
 
 TEST_CASE("pictures: one that cannot be decoded is named once, and the next of its class comes") {
@@ -528,7 +638,35 @@ TEST_CASE("pictures: one that cannot be decoded is named once, and the next of i
     write(folder.path() / "train" / "cats" / (std::to_string(i) + ".jpg"), {});
   std::size_t first = 0;
   while (train.label(first) != 0) ++first;
-  CHECK_THROWS_AS(train.image(first, scratch), DataError);
+  // Of a class without a good one: black, while there are good ones of others.
+  const Augmentation augmentation(train, {.crop = {.side = 24}});
+  std::vector<float> values(3 * 24 * 24, 1);
+  augmentation.apply(
+      first, [&](Shape image) { return augmentation.center(image); }, scratch, values);
+  CHECK(std::ranges::count(values, 0.0f) == 3 * 24 * 24);
+  CHECK(train.bad_images() == 4);
+  for (int i = 0; i < 4; ++i)
+    write(folder.path() / "train" / "dogs" / (std::to_string(i) + ".jpg"), {});
+  CHECK_THROWS_WITH_AS(train.image(first, scratch),
+                       doctest::Contains("neither this picture nor any other of the set"),
+                       DataError);
+}
+
+TEST_CASE("pictures: a window that could lie beside its picture is refused") {
+  const TemporaryFolder folder;
+  make_folder(folder, 1);
+  const DataSplit split = read_folder(folder.string());
+  CHECK_THROWS_WITH_AS(Augmentation(*split.train, {.crop = {.side = 24, .pad = 24}}),
+                       doctest::Contains("24: windows of 24x24 could lie beside the image"),
+                       KeyError);
+  const Augmentation augmentation(*split.train, {.crop = {.side = 24, .pad = 23}});
+  const kernels::Random random{1, kernels::Stream::augmentation};
+  std::vector<float> values(3 * 24 * 24);
+  Scratch scratch;
+  for (std::uint32_t i = 0; i < 200; ++i)
+    augmentation.apply(
+        i % 2, [&](Shape image) { return augmentation.random(image, random, 0, i); }, scratch,
+        values);
 }
 
 TEST_CASE("pictures: one that is smaller than the crop is one that cannot be used") {
@@ -648,6 +786,53 @@ TEST_CASE("packed: the same bytes however many threads there are, and however of
   CHECK_THROWS_WITH_AS(pack_all(folder.string(), calm.string(), other),
                        doctest::Contains("has been packed from other pictures, or otherwise"),
                        DataError);
+}
+
+TEST_CASE("packed: what is there is counted, and what is lost of it is packed again") {
+  const TemporaryFolder folder, packed;
+  make_folder(folder, 30);
+  const PackOptions options{.side = 24, .part_bytes = 5'000};
+  const PictureFolder source = find_pictures(folder.path(), 0);
+  const PackEstimate before = estimate_pack(source, packed / "to", options);
+  CHECK(before.pictures == 120);
+  CHECK(before.packed == 0);
+  CHECK(!fs::exists(packed / "to"));
+  pack_all(folder.string(), packed / "to", options);
+  const auto expected = contents_of(packed / "to");
+  std::size_t bytes = 0;
+  for (const auto& [name, content] : expected) bytes += name.ends_with(".bin") ? content.size() : 0;
+  CHECK(std::abs(double(before.bytes) / double(bytes) - 1) < 0.05);
+  const PackEstimate after = estimate_pack(source, packed / "to", options);
+  CHECK(after.packed == 120);
+  CHECK(after.bytes == 0);
+  fs::remove(packed / "to/train-0001.bin");
+  CHECK(estimate_pack(source, packed / "to", options).packed < 120);
+  pack_all(folder.string(), packed / "to", options);
+  CHECK(contents_of(packed / "to") == expected);
+  // Another picture of the same name.
+  write(folder.path() / "train" / "cats" / "3.jpg", jpeg(kKinds[0], 90, 90));
+  CHECK_THROWS_WITH_AS(pack_all(folder.string(), packed / "to", options),
+                       doctest::Contains("has been packed from other pictures"), DataError);
+}
+
+TEST_CASE("packed: a picture that no JPEG file holds is left out, a half without any is refused") {
+  const TemporaryFolder folder, packed;
+  make_folder(folder, 3);
+  write(folder.path() / "train" / "cats" / "long.png", png({"grey"}, 65510, 2));
+  const Warnings warnings;
+  CHECK(pack_all(folder.string(), packed / "jpeg", {}).bad == 1);
+  REQUIRE(warnings.lines.size() == 1);
+  CHECK(has(warnings.lines[0],
+            "long.png: 65510x2 pixels: expected sides of at most 65500; left out"));
+  CHECK(pack_all(folder.string(), packed / "raw", {.raw = true}).bad == 0);
+  CHECK_THROWS_AS(jpeg_of({{3, 1, 65501}, Bytes(3 * 65501)}, 90), DataError);
+  for (const char* name : {"cats", "dogs"})
+    for (const char* number : {"0", "1", "2"})
+      write(folder.path() / "val" / name / (std::string(number) + ".jpg"), {});
+  CHECK_THROWS_WITH_AS(pack_all(folder.string(), packed / "none", {}),
+                       doctest::Contains("val: none of its 6 pictures could be decoded"),
+                       DataError);
+  CHECK(!fs::exists(packed / "none/pack.index"));
 }
 
 TEST_CASE("packed: a folder in which another pack is at work is refused") {

@@ -703,7 +703,7 @@ TEST_CASE("mistakes have one clear line and their exit code") {
                  "train: --from-center goes with --resume only");
   check_one_line(program("train ''"), 2, "expected a configuration file");
   check_one_line(program("-x"), 2,
-                 "no such option: -x; expected one of train, sweep, evaluate, report");
+                 "no such option: -x; expected one of train, sweep, evaluate, predict, report");
   check_one_line(program("train a.toml --sett algorithm.tau=4 --foo"), 2,
                  "train: not expected: --sett algorithm.tau=4 --foo; did you mean \"--set\"?");
   check_one_line(program("train nowhere.toml"), 2, "nowhere.toml: cannot be opened");

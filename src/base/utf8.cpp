@@ -1,5 +1,7 @@
 #include "base/utf8.h"
 
+#include <fmt/format.h>
+
 namespace easgd {
 namespace {
 
@@ -34,6 +36,17 @@ std::size_t utf8_length(std::string_view text) {
     length += next;
   }
   return length;
+}
+
+std::string escaped_as_utf8(std::string_view text) {
+  std::string escaped;
+  for (;;) {
+    const std::size_t length = utf8_length(text);
+    escaped += text.substr(0, length);
+    if (length == text.size()) return escaped;
+    escaped += fmt::format("\\x{:02X}", static_cast<unsigned char>(text[length]));
+    text.remove_prefix(length + 1);
+  }
 }
 
 }  // namespace easgd

@@ -165,9 +165,10 @@ void declare_describe(CLI::App& app, ExitCode& result) {
   const auto a = std::make_shared<Arguments>();
   auto* command = app.add_subcommand("describe", "layers, shapes, parameters, FLOPs, memory");
   command->add_option("config", a->config, "TOML file")->required();
-  command->add_option("--image", a->other.shape,
-                      "images of this shape instead of the data set's, as 3x224x224");
+  auto* image = command->add_option("--image", a->other.shape,
+                                    "images of this shape instead of the data set's, as 3x224x224");
   command->add_option("--classes", a->other.classes, "their classes; 1000 if not given")
+      ->needs(image)
       ->check(CLI::Range(2, 1 << 20));
   declare_overrides(*command, a->overrides);
   command->callback([a, &result] {

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <memory>
@@ -12,6 +13,7 @@
 #include "commands/trained_file.h"
 #include "data/location.h"
 #include "evaluate/test_set.h"
+#include "runs/center_metadata.h"
 
 namespace easgd {
 namespace {
@@ -38,8 +40,25 @@ void follow_data(Config& config, const std::string& source) {
   dir.clear();
 }
 
+/// Labels are numbers: they must be those of the same classes.
+/// Throws: DataError.
+void check_classes(const safetensors::File& file, const std::filesystem::path& path,
+                   const Data& data) {
+  const std::optional<TrainedOn> carried = trained_on(file.metadata, path);
+  if (!carried) return;
+  const std::vector<std::string>& wanted = carried->class_names;
+  const std::vector<std::string> found = trained_on(data).class_names;
+  const auto [one, other] = std::ranges::mismatch(wanted, found);
+  if (wanted.empty() || found.empty() || (one == wanted.end() && other == found.end())) return;
+  const auto shown = [](auto it, auto end) { return it == end ? "none" : '"' + *it + '"'; };
+  throw DataError(fmt::format(
+      "{}: expected the classes that {} was trained on, number {} {}; found {}", data.split.source,
+      path.string(), one - wanted.begin(), shown(one, wanted.end()), shown(other, found.end())));
+}
+
 void evaluate(Config& config, const safetensors::File& file, const std::filesystem::path& path) {
   const Data data(config);
+  check_classes(file, path, data);
   const Network network =
       make_network(config, data.split.test->shape(), data.split.test->classes());
   Buffer state = host_buffer(network.state_count());

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -36,10 +37,11 @@ class Reporter {
     last_ = now;
     const double seconds = std::chrono::duration<double>(now - begin_).count();
     const double rate = double(progress.done - first_) / seconds;
-    const std::string line =
-        fmt::format("{} of {} pictures, {}, {:.0f} a second, {} left", progress.done, progress.all,
-                    shown_bytes(progress.bytes), rate,
-                    clock_text(double(progress.all - progress.done) / std::max(rate, 1e-9)));
+    std::string line = fmt::format("{} of {} pictures, {}", progress.done, progress.all,
+                                   shown_bytes(progress.bytes));
+    if (rate > 0)
+      line += fmt::format(", {:.0f} a second, {} left", rate,
+                          clock_text(double(progress.all - progress.done) / rate));
     constexpr std::size_t kBar = 20;
     is_terminal() ? show_bottom_lines(
                         {bar_text(double(progress.done) / double(progress.all), kBar) + " " + line})
@@ -52,10 +54,15 @@ class Reporter {
 };
 
 void make(const Arguments& a) {
+  std::error_code ignored;  // one of them is not there
+  if (std::filesystem::equivalent(a.source, a.to, ignored))
+    throw ConfigError("pack: expected two folders, found " + a.source + " twice");
   const PictureFolder source = find_pictures(a.source, a.holdout);
   const PackEstimate estimate = estimate_pack(source, a.to, a.options);
-  output("{} pictures of {} classes will take about {} ({}); {} are free\n", estimate.pictures,
-         source.train.classes.size(), shown_bytes(estimate.bytes),
+  output("{} pictures of {} classes{} will take about {} ({}); {} are free\n", estimate.pictures,
+         source.train.classes.size(),
+         estimate.packed > 0 ? fmt::format(", {} of them packed: the others", estimate.packed) : "",
+         shown_bytes(estimate.bytes),
          a.options.raw ? "raw" : fmt::format("JPEG, quality {}", a.options.quality),
          shown_bytes(estimate.free));
   finish_output();
@@ -73,8 +80,8 @@ void make(const Arguments& a) {
          done.test, shown_bytes(done.bytes), done.bad);
 }
 
-void check(const std::string& folder) {
-  const PackCheck found = check_pack(folder);
+void check(const std::string& folder, int threads) {
+  const PackCheck found = check_pack(folder, threads);
   for (const std::string& line : found.damaged) output("{}\n", line);
   output("{}: {} records, {} of them damaged\n", folder, found.records, found.damaged.size());
   finish_output();
@@ -91,23 +98,25 @@ void declare_pack(CLI::App& app, ExitCode&) {
   auto* source = command->add_option("source", a->source, "folder of data.set = \"image_folder\"");
   auto* to =
       command->add_option("to", a->to, "folder for the records; what is there is gone on with");
-  command->add_option("--side", a->options.side, "the shorter side of larger pictures; 0: as it is")
-      ->check(CLI::Range(0, 65535))
-      ->capture_default_str();
-  command->add_flag("--raw", a->options.raw,
-                    "bytes of pixels instead of JPEG: larger, read faster");
-  command->add_option("--quality", a->options.quality, "of JPEG files that are made")
-      ->check(CLI::Range(1, 100))
-      ->capture_default_str();
-  command->add_option("--holdout", a->holdout, "as data.holdout")->check(CLI::Range(0.0, 0.9));
+  auto* side = command->add_option("--side", a->options.side,
+                                   "the shorter side of larger pictures; 0: as it is");
+  side->check(CLI::Range(0, 65535))->capture_default_str();
+  auto* raw = command->add_flag("--raw", a->options.raw,
+                                "bytes of pixels instead of JPEG: larger, read faster");
+  auto* quality =
+      command->add_option("--quality", a->options.quality, "of JPEG files that are made");
+  quality->check(CLI::Range(1, 100))->capture_default_str()->excludes(raw);
+  auto* holdout = command->add_option("--holdout", a->holdout, "as data.holdout");
+  holdout->check(CLI::Range(0.0, 0.9));
   command->add_option("--threads", a->options.threads, "0: one a core")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
-  command->add_option("--check", a->checked, "look at every record of that folder instead")
-      ->excludes(source)
-      ->excludes(to);
+  auto* check_option =
+      command->add_option("--check", a->checked, "look at every record of that folder instead");
+  for (CLI::Option* other : {source, to, side, raw, quality, holdout})
+    check_option->excludes(other);
   command->callback([a] {
-    if (!a->checked.empty()) return check(a->checked);
+    if (!a->checked.empty()) return check(a->checked, a->options.threads);
     if (a->source.empty() || a->to.empty())
       throw ConfigError("pack: expected two folders, SOURCE and TO, or --check FOLDER");
     make(*a);

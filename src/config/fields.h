@@ -39,6 +39,8 @@ class Fields {
   /// A table that another choice would have here. If it is given, its keys are checked, and nobody
   /// uses their values.
   virtual void foreign_table(const char* /*key*/, const std::function<void(Fields&)>&) {}
+  /// What others call a key: who writes it is told.
+  virtual void synonym(const char* /*word*/, const char* /*key*/) {}
   /// A value of any kind, which whoever declares it makes sense of. `kind` is for people.
   virtual void any(const char* key, std::optional<Value>& value, const char* kind,
                    const char* meaning) = 0;

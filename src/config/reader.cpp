@@ -8,6 +8,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
 #include <string_view>
 
@@ -114,6 +115,8 @@ class TableReader final : public Fields {
       : table_(table), prefix_(std::move(prefix)), locations_(locations) {}
 
   std::string location() const override { return location_of(table_.source()); }
+
+  void synonym(const char* word, const char* key) override { synonyms_[word] = key; }
 
   void foreign(const char* key) override {
     if (take(key)) locations_.foreign.push_back(full(key));
@@ -257,8 +260,11 @@ class TableReader final : public Fields {
     for (const auto& [key, node] : table_) {
       const std::string name(key.str());
       if (is_declared(name)) continue;
+      const auto synonym = synonyms_.find(name);
       std::string message = "unknown key" + did_you_mean(name, known_);
-      if (nearest(name, known_).empty()) {
+      if (synonym != synonyms_.end()) {
+        message = fmt::format("is called \"{}\" here", synonym->second);
+      } else if (nearest(name, known_).empty()) {
         message += fmt::format("; keys here: {}", fmt::join(known_, ", "));
       }
       fail(node.source(), full(name), message);
@@ -326,6 +332,7 @@ class TableReader final : public Fields {
   std::string prefix_;
   Locations& locations_;
   Words known_, hidden_;
+  std::map<std::string, std::string> synonyms_;
   // Key and message. Reported last: a mistyped key, which is reported first, may be the cause.
   std::optional<std::pair<std::string, std::string>> missing_;
 };

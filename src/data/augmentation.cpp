@@ -34,7 +34,9 @@ inline void look_up(const float* values, const std::uint8_t* levels, int count, 
 
 }  // namespace
 
-Shape cropped(Shape image, const CropOptions& crop) {
+namespace {
+
+Shape size_of_crops(Shape image, const CropOptions& crop) {
   const bool one_size = image.height > 0 && crop.resize == 0;
   if (crop.side == 0 && (!one_size || crop.kind == CropKind::resized))
     throw KeyError("data.crop",
@@ -50,6 +52,18 @@ Shape cropped(Shape image, const CropOptions& crop) {
   if (one_size && crop.kind == CropKind::window && !fits(output, image))
     throw KeyError("data.crop",
                    fmt::format("{} is larger than the images ({})", crop.side, sides(image)));
+  return output;
+}
+
+}  // namespace
+
+Shape cropped(Shape image, const CropOptions& crop) {
+  const Shape output = size_of_crops(image, crop);
+  const int side = std::min(output.height, output.width);
+  if (crop.pad >= side)
+    throw KeyError("data.pad", fmt::format("{}: windows of {} could lie beside the image; expected "
+                                           "less than {}",
+                                           crop.pad, sides(output), side));
   return output;
 }
 

@@ -44,8 +44,8 @@ struct CropOptions {
 };
 
 /// Shape of images of shape `image` after a crop.
-/// Throws: KeyError if the crop is larger than the images, or if they have different sizes and
-/// there is no crop.
+/// Throws: KeyError if the crop is larger than the images, if they have different sizes and there
+/// is no crop, or if the border is as wide as the crop.
 Shape cropped(Shape image, const CropOptions& crop);
 
 struct AugmentationOptions {

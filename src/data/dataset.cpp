@@ -43,6 +43,15 @@ CutImage cut_out(const Image& whole, const Cut& cut, Scratch& scratch) {
   return {{shape, std::span(scratch).first(shape.size())}, 0, 0};
 }
 
+Image black_cut(Shape image, const ChooseCut& choose, Scratch& scratch) {
+  constexpr int kLarge = 1 << 14;
+  if (image.height == 0) image.height = image.width = kLarge;
+  const Cut cut = choose(image);
+  const Shape part{image.channels, cut.part.height, cut.part.width};
+  scratch.assign(std::max(scratch.size(), part.size()), 0);
+  return {part, std::span(scratch).first(part.size())};
+}
+
 std::size_t used_samples(const Dataset& set, std::size_t limit) {
   if (set.size() == 0) throw DataError("the data set has no images");
   return limit == 0 ? set.size() : std::min(limit, set.size());

@@ -60,6 +60,10 @@ class Dataset {
 /// the image may lie, too.
 CutImage cut_out(const Image& whole, const Cut& cut, Scratch& scratch);
 
+/// What is chosen of an image of that shape, all black. Without height and width: of an image that
+/// is large enough for any cut.
+Image black_cut(Shape image, const ChooseCut& choose, Scratch& scratch);
+
 /// How many samples of a set are used if there is a limit: the first `limit`; all, if that is 0 or
 /// more than there are.
 /// Throws: DataError for a set without images.

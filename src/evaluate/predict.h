@@ -11,7 +11,7 @@
 
 namespace easgd {
 
-/// Calls take(index, probabilities [classes]) for each image of a set, in their order, with what the
+/// Calls take(index, probabilities [classes]) for each image of a set, in order, with what the
 /// network says at the state [P + S]. Not finite where its scores are not.
 /// Images are cut as in tests; `config.evaluate` says how many at a time, on how many threads.
 /// Throws: what the set and `take` throw; ConfigError and DeviceError.

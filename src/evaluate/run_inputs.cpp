@@ -79,9 +79,11 @@ std::size_t batch_slots(const Config& config, Shape image) {
   const auto bytes = [](double images, Shape shape) {
     return images * double(shape.size()) * sizeof(float);
   };
-  const std::size_t workers = config.workers.each_device().size();
+  const auto workers = double(config.workers.each_device().size());
+  // Test batches, and training batches for running statistics.
+  const int of_evaluator = config.network.statistics == StatisticsPolicy::recompute ? 2 : 1;
   const double of_all =
-      bytes(double(workers) * double(config.workers.batch) + double(config.evaluate.batch),
+      bytes(workers * double(config.workers.batch) + of_evaluator * double(config.evaluate.batch),
             cropped(image, config.data.cropping()));
   const double mebibyte = 1 << 20, fitting = double(config.data.memory) * mebibyte / of_all;
   if (fitting < double(kFewestBatchSlots)) {

@@ -3,6 +3,7 @@
 namespace easgd {
 
 void BatchNorm::fields(config::Fields& f) {
+  f.synonym("eps", "epsilon");  // as in PyTorch
   f.number("epsilon", epsilon, {1e-12, 1}, "added to the variance");
   f.number("momentum", momentum, {0, 1}, "weight of a batch in the running statistics");
 }

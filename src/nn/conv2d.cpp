@@ -10,6 +10,9 @@
 namespace easgd {
 
 void Conv2d::fields(config::Fields& f) {
+  f.synonym("out_channels", "channels");  // as in PyTorch
+  f.synonym("kernel_size", "kernel");
+  f.synonym("padding", "pad");
   f.integer("channels", channels, {1, kMostChannels}, "output channels");
   f.sides("kernel", kernel, {1, 64}, "sides of the kernel, in pixels");
   f.sides("stride", stride, {1, 64}, "step of the kernel, in pixels");

@@ -6,6 +6,7 @@
 namespace easgd {
 
 void Linear::fields(config::Fields& f) {
+  f.synonym("out_features", "outputs");  // as in PyTorch
   f.integer("outputs", outputs, {1, 1 << 20}, "number of outputs");
   f.choice("init", init, initial_names(), "distribution of the initial weights");
   bias_fields(f, bias, use_bias);

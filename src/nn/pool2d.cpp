@@ -7,6 +7,8 @@
 namespace easgd {
 
 void Pool2d::fields(config::Fields& f) {
+  f.synonym("kernel_size", "kernel");  // as in PyTorch
+  f.synonym("padding", "pad");
   f.sides("kernel", kernel, {1, 64}, "sides of the window, in pixels");
   f.sides("stride", stride, {1, 64}, "step of the window, in pixels");
   f.sides("pad", pad, {0, 32},

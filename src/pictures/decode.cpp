@@ -33,6 +33,12 @@ class Lines {
 
 thread_local Scratch Lines::memory_;
 
+/// Gives back what a picture takes when it has been decoded, or cannot be.
+struct Closing {
+  ~Closing() { reader.close(); }
+  PictureReader& reader;
+};
+
 void decode_stored(PictureReader& reader, const Cut& cut, std::uint8_t* to) {
   // What a reduced picture keeps of fine detail is not what the filter would: of photographs at
   // their own size the difference is up to 3 levels, and hardly ever 1 at twice the size.
@@ -56,6 +62,7 @@ void decode_stored(PictureReader& reader, const Cut& cut, std::uint8_t* to) {
 
 Image decode(std::span<const std::uint8_t> picture, const ChooseCut& choose, Scratch& scratch) {
   PictureReader& reader = open_picture(picture);
+  const Closing closing{reader};
   const Orientation orientation = reader.orientation();
   const Cut shown = choose(orientation.shown(reader.shape()));
   const Cut stored = orientation.stored(shown, reader.shape());

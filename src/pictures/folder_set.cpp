@@ -53,6 +53,15 @@ class OpenFile {
   int descriptor_;
 };
 
+/// Of a file that is no picture, or of a machine that cannot read what may be one.
+[[noreturn]] void cannot(const char* what, int error) {
+  const std::string why = fmt::format("cannot be {}: {}", what, reason(error));
+  const bool is_machine = error == EIO || error == ESTALE || error == EMFILE || error == ENFILE ||
+                          error == ENOMEM || error == ENOTCONN || error == ETIMEDOUT;
+  if (is_machine) throw UnreadableNow(why);
+  throw DataError(why);
+}
+
 }  // namespace
 
 std::unique_ptr<Dataset> make_folder_set(PictureList list, OnBadImage on_bad) {
@@ -64,8 +73,7 @@ std::span<const std::uint8_t> read_picture(const fs::path& path,
   constexpr off_t kMostBytes = off_t(1) << 30;
   const OpenFile file(path);
   struct stat status {};
-  if (file.descriptor() < 0 || fstat(file.descriptor(), &status) != 0)
-    throw DataError("cannot be opened: " + reason(errno));
+  if (file.descriptor() < 0 || fstat(file.descriptor(), &status) != 0) cannot("opened", errno);
   if (!S_ISREG(status.st_mode)) throw DataError("expected a picture, found no file");
   if (status.st_size > kMostBytes)
     throw DataError(fmt::format("a file of {} bytes: expected a picture", status.st_size));
@@ -74,7 +82,7 @@ std::span<const std::uint8_t> read_picture(const fs::path& path,
   for (std::size_t done = 0; done < size;) {
     const ssize_t got = read(file.descriptor(), memory.data() + done, size - done);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw DataError("cannot be read: " + reason(errno));
+    if (got < 0) cannot("read", errno);
     if (got == 0) throw DataError("has become shorter while it was read");
     done += std::size_t(got);
   }

@@ -59,7 +59,7 @@ CutImage GivenPictures::cut(std::size_t index, const ChooseCut& choose, Scratch&
     return cut_out(image, choose(image.shape), scratch);
   } catch (const DataError& error) {
     why_[index] = error.what();
-    return {black(choose, scratch)};
+    return {black_cut(shape_, choose, scratch)};
   }
 }
 
@@ -67,15 +67,6 @@ Image GivenPictures::decoded(std::size_t index, const ChooseCut& choose, Scratch
   thread_local std::vector<std::uint8_t> memory;
   const Image image = decode(read_picture(paths_[index], memory), choose, scratch);
   return shape_.channels == 1 ? brightness(image, scratch) : image;
-}
-
-/// Of a picture that is large enough for every cut.
-Image GivenPictures::black(const ChooseCut& choose, Scratch& scratch) const {
-  constexpr int kLarge = 1 << 14;
-  const Cut cut = choose(has_one_size() ? shape_ : Shape{shape_.channels, kLarge, kLarge});
-  const Shape part{shape_.channels, cut.part.height, cut.part.width};
-  scratch.assign(std::max(scratch.size(), part.size()), 0);
-  return {part, std::span(scratch).first(part.size())};
 }
 
 }  // namespace easgd

@@ -33,7 +33,6 @@ class GivenPictures final : public Dataset {
 
  private:
   Image decoded(std::size_t index, const ChooseCut& choose, Scratch& scratch) const;
-  Image black(const ChooseCut& choose, Scratch& scratch) const;
 
   std::vector<std::filesystem::path> paths_;
   Shape shape_;

@@ -60,9 +60,21 @@ void JpegReader::fail(j_common_ptr info) {
   std::longjmp(errors.before, 1);
 }
 
+/// Values that are made up are a failure, and so are bytes that are left over between two lines;
+/// bytes between other segments, which some cameras leave, are not. Nor is an end that is missed
+/// and nothing else, as far as one can tell: of several scans the last may have been lost with it.
 void JpegReader::warn(j_common_ptr info, int level) {
   if (level >= 0) return;
-  if (info->err->msg_code == JWRN_JPEG_EOF || info->err->msg_code == JWRN_HIT_MARKER) fail(info);
+  const auto& errors = *static_cast<Errors*>(info->err);
+  const int code = errors.msg_code;
+  const bool has_scans =
+      info->is_decompressor && jpeg_has_multiple_scans(reinterpret_cast<j_decompress_ptr>(info));
+  if (code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE || code == JWRN_ARITH_BAD_CODE ||
+      code == JWRN_BOGUS_PROGRESSION || code == JWRN_MUST_RESYNC ||
+      (code == JWRN_EXTRANEOUS_DATA && errors.is_at_lines) ||
+      (code == JWRN_JPEG_EOF && has_scans)) {
+    fail(info);
+  }
 }
 
 /// Thousands of scans of a small file would take hours.
@@ -82,13 +94,17 @@ bool JpegReader::is_one(std::span<const std::uint8_t> bytes) {
 void JpegReader::open(std::span<const std::uint8_t> bytes) {
   guarded([&] {
     jpeg_abort_decompress(&info_);
+    errors_.is_at_lines = false;
     jpeg_mem_src(&info_, bytes.data(), bytes.size());
     jpeg_read_header(&info_, TRUE);
   });
   const auto pixels = std::size_t(info_.image_width) * info_.image_height;
-  if (pixels > kMostPixels)
-    throw DataError(fmt::format("{}x{} pixels: expected at most {} million", info_.image_height,
-                                info_.image_width, kMostPixels / 1'000'000));
+  const bool is_progressive = jpeg_has_multiple_scans(&info_);
+  const std::size_t most = is_progressive ? kMostWhole : kMostPixels;
+  if (pixels > most)
+    throw DataError(fmt::format("{}x{} pixels{}: expected at most {} million", info_.image_height,
+                                info_.image_width, is_progressive ? ", progressive" : "",
+                                most / 1'000'000));
   constexpr std::size_t kMostInByte = 8 * 64;  // a block of 64 pixels takes a bit at least
   if (pixels / kMostInByte > bytes.size())
     throw DataError(fmt::format("{}x{} pixels in {} bytes: it has been cut short",
@@ -112,15 +128,20 @@ void JpegReader::find_orientation() {
   }
 }
 
+void JpegReader::close() {
+  jpeg_abort_decompress(&info_);
+}
+
 Shape JpegReader::shape() const {
   return {3, int(info_.image_height), int(info_.image_width)};
 }
 
 int JpegReader::reduction(int most) const {
   // Colours that are coarser one way than the other stay so, and would be coarser than is wanted.
-  const bool is_coarse = info_.max_h_samp_factor != info_.max_v_samp_factor;
+  const int across = info_.max_h_samp_factor, down = info_.max_v_samp_factor;
+  most /= std::max(across / down, down / across);
   int result = 8;
-  while (result > std::max(is_coarse ? most / 2 : most, 1)) result /= 2;
+  while (result > std::max(most, 1)) result /= 2;
   return result;
 }
 
@@ -138,6 +159,7 @@ void JpegReader::begin(int reduction, PictureRange lines, PictureRange columns) 
     auto part = JDIMENSION(std::min(columns.end + kMargin, width)) - left;
     if (int(part) < width) jpeg_crop_scanline(&info_, &left, &part);
     first_ = columns.begin - (int(part) < width ? int(left) : 0);
+    errors_.is_at_lines = true;
     if (lines.begin > 0) jpeg_skip_scanlines(&info_, JDIMENSION(lines.begin));
   });
   decoded_.resize(std::size_t(info_.output_width) * std::size_t(info_.output_components));

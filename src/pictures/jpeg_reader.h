@@ -12,8 +12,8 @@
 namespace easgd {
 
 /// Grey, colour and printing colours, of any sampling, baseline or progressive. A picture whose
-/// data end too early is refused, at the line where they are missed; what else libjpeg-turbo warns
-/// of is passed over.
+/// data end too early, or cannot be what was written, is refused at the line where that is found;
+/// what else libjpeg-turbo warns of is passed over.
 class JpegReader final : public PictureReader {
  public:
   JpegReader();
@@ -28,12 +28,14 @@ class JpegReader final : public PictureReader {
   int reduction(int most) const override;
   void begin(int reduction, PictureRange lines, PictureRange columns) override;
   const std::uint8_t* line() override;
+  void close() override;
 
  private:
   /// What libjpeg calls when it cannot go on; it must not come back from there.
   struct Errors : jpeg_error_mgr {
     std::jmp_buf before;
     char text[JMSG_LENGTH_MAX];
+    bool is_at_lines;  ///< the header has been read, and scans that are kept
   };
   struct Progress : jpeg_progress_mgr {};
 

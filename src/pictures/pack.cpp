@@ -44,18 +44,18 @@ struct Packed {
   std::string fault = {};  ///< why it cannot be decoded; empty if it can
 };
 
-/// All of a picture, its shorter side at most `side`.
-Cut shrunk(Shape image, int side) {
-  constexpr int kLongest = 0xFFFF;  // of a record, and of a JPEG file
+/// All of a picture, its shorter side at most options.side.
+Cut shrunk(Shape image, const PackOptions& options) {
+  const int side = options.side, longest = options.raw ? 0xFFFF : kLongestJpegSide;
   Cut cut = whole_of(image);
   const std::int64_t shorter = std::min(image.height, image.width);
   if (side > 0 && shorter > side) {
     cut.height = int(std::int64_t(image.height) * side / shorter);
     cut.width = int(std::int64_t(image.width) * side / shorter);
   }
-  if (std::max(cut.height, cut.width) > kLongest)
+  if (std::max(cut.height, cut.width) > longest)
     throw DataError(
-        fmt::format("{}x{} pixels: expected sides of at most {}", cut.height, cut.width, kLongest));
+        fmt::format("{}x{} pixels: expected sides of at most {}", cut.height, cut.width, longest));
   cut.part = {0, 0, cut.height, cut.width};
   return cut;
 }
@@ -75,7 +75,7 @@ void fill(Packed& to, const fs::path& path, const PackOptions& options) {
       file,
       [&](Shape shape) {
         is_kept = stays(file, shape, options);
-        return shrunk(shape, options.side);
+        return shrunk(shape, options);
       },
       scratch);
   if (is_kept && !open_picture(file).orientation().turns()) {
@@ -103,8 +103,8 @@ Packed packed(const PictureList& list, std::size_t index, const PackOptions& opt
 
 /// The threads that pack, and TBB's leave to have so many.
 struct PackThreads {
-  explicit PackThreads(const PackOptions& options)
-      : size(options.threads > 0 ? options.threads : int(usable_cores())),
+  explicit PackThreads(int threads)
+      : size(threads > 0 ? threads : int(usable_cores())),
         limit(tbb::global_control::max_allowed_parallelism, std::size_t(size)),
         arena(size) {}
 
@@ -113,19 +113,24 @@ struct PackThreads {
   tbb::task_arena arena;
 };
 
-/// A hash of all that decides on the records, but for the pictures themselves.
+/// A hash of all that decides on the records, but for the pictures themselves, of which it has the
+/// sizes of their files.
 std::uint64_t plan_of(const PictureFolder& source, const PackOptions& options) {
   std::uint64_t hash = fnv1a(fmt::format("{} {} {} {}", options.side, options.raw,
                                          options.raw ? 0 : options.quality, options.part_bytes));
   for (const PictureList* list : {&source.train, &source.test}) {
     for (const std::string& name : list->classes) hash = fnv1a(name + "\n", hash);
-    for (std::size_t i = 0; i < list->names.size(); ++i)
-      hash = fnv1a("\n", fnv1a(list->names[i], hash));
+    for (std::size_t i = 0; i < list->names.size(); ++i) {
+      std::error_code error;
+      const std::uintmax_t size = fs::file_size(list->path(i), error);
+      hash = fnv1a(fmt::format("\n{}\n", error ? 0 : size), fnv1a(list->names[i], hash));
+    }
   }
   return hash;
 }
 
-/// One half of a pack, which grows file by file.
+/// One half of a pack, which grows file by file. What an earlier call has finished is there when it
+/// is made; nothing is written before begin().
 class HalfWriter {
  public:
   HalfWriter(const PictureList& list, fs::path folder, const char* half, std::uint64_t plan,
@@ -133,7 +138,6 @@ class HalfWriter {
       : list_(list), folder_(std::move(folder)), half_(half), plan_(plan), options_(options) {
     while (take_finished()) {
     }
-    begin_part();
   }
 
   /// Pictures of the source that are in finished files.
@@ -144,6 +148,8 @@ class HalfWriter {
   std::size_t bad() const { return size() - records_; }
   std::uint64_t content() const { return content_; }
   std::uint64_t bytes() const { return finished_bytes_ + bytes_; }
+
+  void begin() { begin_part(); }
 
   /// In the order of the list.
   void add(const Packed& picture) {
@@ -180,7 +186,7 @@ class HalfWriter {
     if (!complaint.empty()) throw DataError(complaint);
   }
 
-  /// Passes over a file that an earlier call has finished, if the next one is.
+  /// Passes over a file that an earlier call has finished, if the next one is, and is whole.
   bool take_finished() {
     std::error_code error;
     if (!fs::exists(file_path(".index"), error)) return false;
@@ -190,6 +196,9 @@ class HalfWriter {
           "{}: has been packed from other pictures, or otherwise; take the folder away, or name "
           "another one",
           folder_.string()));
+    std::uintmax_t bytes = 0;
+    for (const PackRecord& record : part.records) bytes += record.bytes;
+    if (fs::file_size(file_path(".bin"), error) != bytes || error) return false;
     count(part);
     return true;
   }
@@ -235,7 +244,8 @@ class HalfWriter {
 /// Pictures are packed side by side, and come to their file in the order of the list.
 void pack_half(const PictureList& list, HalfWriter& writer, const PackOptions& options,
                const std::function<void(const Packed&)>& added) {
-  PackThreads threads(options);
+  writer.begin();
+  PackThreads threads(options.threads);
   const std::size_t ahead = 8 * std::size_t(threads.size);
   std::size_t next = writer.next();
   threads.arena.execute([&] {
@@ -266,18 +276,22 @@ void pack_half(const PictureList& list, HalfWriter& writer, const PackOptions& o
 PackEstimate estimate_pack(const PictureFolder& source, const fs::path& to,
                            const PackOptions& options) {
   constexpr std::size_t kTried = 100;
+  const std::uint64_t plan = plan_of(source, options);
   PackEstimate estimate;
-  PackThreads threads(options);
-  for (const PictureList* list : {&source.train, &source.test}) {
-    const std::size_t all = list->names.size(), tried = std::min(all, kTried);
+  PackThreads threads(options.threads);
+  for (const auto& [list, half] : {std::pair{&source.train, "train"}, {&source.test, "test"}}) {
+    const HalfWriter writer(*list, to, half, plan, options);
+    const std::size_t begin = writer.next(), left = writer.size() - begin;
+    const std::size_t tried = std::min(left, kTried);
     std::atomic<std::size_t> bytes{0};
     threads.arena.execute([&] {
       tbb::parallel_for(std::size_t{0}, tried, [&](std::size_t i) {
-        bytes += packed(*list, i * all / tried, options).bytes.size();
+        bytes += packed(*list, begin + i * left / tried, options).bytes.size();
       });
     });
-    estimate.pictures += all;
-    estimate.bytes += std::uint64_t(double(bytes) / double(tried) * double(all));
+    estimate.pictures += writer.size();
+    estimate.packed += begin;
+    if (tried > 0) estimate.bytes += std::uint64_t(double(bytes) / double(tried) * double(left));
   }
   std::error_code ignored;
   fs::path there = fs::absolute(to, ignored);
@@ -305,6 +319,12 @@ PackResult pack(const PictureFolder& source, const fs::path& to, const PackOptio
   };
   pack_half(source.train, train, options, added);
   pack_half(source.test, test, options, added);
+  for (const auto& [half, list] : {std::pair{&train, &source.train}, {&test, &source.test}})
+    if (half->records() == 0)
+      throw DataError(fmt::format(
+          "{}: none of its {} pictures could be decoded; nothing can be "
+          "{} with such a pack",
+          list->root.string(), list->names.size(), half == &train ? "trained" : "tested"));
   write_facts(to, {.plan = plan,
                    .is_raw = options.raw,
                    .side = std::uint32_t(options.side),
@@ -318,20 +338,21 @@ PackResult pack(const PictureFolder& source, const fs::path& to, const PackOptio
   return {train.records(), test.records(), train.bad() + test.bad(), train.bytes() + test.bytes()};
 }
 
-PackCheck check_pack(const fs::path& folder) {
+PackCheck check_pack(const fs::path& folder, int threads) {
   const PackedHalves halves = open_pack(folder, OnBadImage::stop);
   PackCheck result;
   std::mutex mutex;
+  PackThreads crew(threads);
   for (const PackedSet* set : {halves.train.get(), halves.test.get()}) {
     result.records += set->size();
-    tbb::parallel_for(std::size_t{0}, set->size(), [&](std::size_t i) {
-      thread_local Scratch scratch;
-      try {
-        set->image(i, scratch);
-      } catch (const DataError& error) {
+    crew.arena.execute([&] {
+      tbb::parallel_for(std::size_t{0}, set->size(), [&](std::size_t i) {
+        thread_local Scratch scratch;
+        const std::string fault = set->fault(i, scratch);
+        if (fault.empty()) return;
         const std::lock_guard lock(mutex);
-        result.damaged.emplace_back(error.what());
-      }
+        result.damaged.push_back(fault);
+      });
     });
   }
   std::ranges::sort(result.damaged);

@@ -22,11 +22,13 @@ struct PackOptions {
 
 struct PackEstimate {
   std::size_t pictures = 0;  ///< of both halves
-  std::uint64_t bytes = 0;   ///< that their records will take
+  std::size_t packed = 0;    ///< of these, by an earlier call
+  std::uint64_t bytes = 0;   ///< that the records of the others will take
   std::uint64_t free = 0;    ///< that are left where they go
 };
 
-/// Packs some pictures of the whole range, to say what all will take.
+/// Packs some pictures of those that are left, to say what all will take. Writes nothing.
+/// Throws: as pack().
 PackEstimate estimate_pack(const PictureFolder& source, const std::filesystem::path& to,
                            const PackOptions& options);
 
@@ -45,7 +47,8 @@ struct PackResult {
 /// are the same however many threads there are, and however often it was ended. A JPEG picture
 /// that is small enough and stands upright is taken as it is. Each bad picture is named in a
 /// warning.
-/// Throws: DataError, also if the folder has been packed from something else or otherwise;
+/// Throws: DataError, also if the folder has been packed from something else or otherwise (known by
+/// the names and sizes of files), or if no picture of a half can be decoded;
 /// ConfigError if another process packs into it.
 PackResult pack(const PictureFolder& source, const std::filesystem::path& to,
                 const PackOptions& options,
@@ -56,8 +59,8 @@ struct PackCheck {
   std::vector<std::string> damaged = {};  ///< a line each
 };
 
-/// Looks at every record of a packed folder, and decodes it.
+/// Looks at every record of a packed folder, and decodes it. `threads` as in PackOptions.
 /// Throws: DataError if an index is damaged, or the folder is not complete.
-PackCheck check_pack(const std::filesystem::path& folder);
+PackCheck check_pack(const std::filesystem::path& folder, int threads = 0);
 
 }  // namespace easgd

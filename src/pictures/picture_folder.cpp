@@ -36,6 +36,10 @@ bool is_picture_name(const fs::path& path) {
   return ending == ".jpg" || ending == ".jpeg" || ending == ".png";
 }
 
+std::string counted(std::size_t count, const char* what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
 /// What is in a folder, by its bytes.
 std::vector<fs::directory_entry> entries_of(const fs::path& folder) {
   std::vector<fs::directory_entry> found;
@@ -72,11 +76,17 @@ void add_pictures(const fs::path& folder, std::vector<Inode>& around, std::vecto
   around.pop_back();
 }
 
-/// All pictures below a folder, in the order of their classes and names.
+/// All pictures below the folders in a folder, in the order of their classes and names.
 PictureList list_pictures(const fs::path& root) {
   std::vector<fs::path> folders;
-  for (const fs::directory_entry& entry : entries_of(root))
+  std::size_t loose = 0;
+  for (const fs::directory_entry& entry : entries_of(root)) {
     if (is_folder(entry)) folders.push_back(entry.path());
+    loose += !is_folder(entry) && is_picture_name(entry.path());
+  }
+  if (loose > 0)
+    warn(fmt::format("{}: {} in no class's folder, left out; expected CLASS/NAME.jpg", shown(root),
+                     counted(loose, "picture")));
   std::vector<std::vector<fs::path>> found(folders.size());
   tbb::parallel_for(std::size_t{0}, folders.size(), [&](std::size_t i) {
     std::vector<Inode> around;
@@ -122,10 +132,6 @@ std::string joined(const std::vector<std::string>& names) {
     text += (i > 0 ? ", " : "") + in_one_line(names[i]);
   if (names.size() > kShown) text += fmt::format(" and {} more", names.size() - kShown);
   return text;
-}
-
-std::string counted(std::size_t count, const char* what) {
-  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
 /// The list with the classes that `labels` has numbers for; pictures of others are left out.
@@ -190,25 +196,46 @@ PictureList shuffled(const PictureList& list, std::uint32_t half) {
   return result;
 }
 
-/// train/ and val/, or what people call it besides.
+bool is_folder(const fs::path& path) {
+  return status_of(path).is(fs::file_type::directory);
+}
+
+/// val/, or what people call it besides; empty if there is none.
+fs::path find_test_half(const fs::path& root) {
+  for (const char* name : {"val", "validation", "test"})
+    if (is_folder(root / name)) return root / name;
+  return {};
+}
+
 PictureFolder find_halves(const fs::path& root) {
-  const fs::path train = root / "train";
-  for (const char* name : {"val", "validation", "test"}) {
-    const fs::path test = root / name;
-    if (status_of(train).is(fs::file_type::directory) &&
-        status_of(test).is(fs::file_type::directory))
-      return {list_pictures(train), list_pictures(test)};
-  }
-  throw DataError(fmt::format(
-      "{}: expected train/ and val/ in it, each with a folder for each class; or, if it has these "
-      "folders itself, data.holdout = 0.1 to test with a tenth of the pictures",
-      shown(root)));
+  const fs::path train = root / "train", test = find_test_half(root);
+  if (is_folder(train) && !test.empty()) return {list_pictures(train), list_pictures(test)};
+  const auto fail = [&](const char* what) { throw DataError(shown(root) + ": " + what); };
+  if (is_folder(train))
+    fail(
+        "found train/, and no val/ (validation/, test/) beside it; expected both, or data.dir = "
+        "that train/ and data.holdout = 0.1 to test with a tenth of its pictures");
+  fail(
+      "expected train/ and val/ in it, each with a folder for each class; or, if it has these "
+      "folders itself, data.holdout = 0.1 to test with a tenth of the pictures");
+  return {};
+}
+
+/// All below one folder, of which a share is held out.
+PictureFolder hold_out(const fs::path& root, double share) {
+  const fs::path test = find_test_half(root);
+  if (is_folder(root / "train") && !test.empty())
+    throw DataError(
+        fmt::format("{}: found train/ and {}/, which are the two halves; expected "
+                    "data.holdout = 0, or a folder of classes",
+                    shown(root), test.filename().string()));
+  return divided(list_pictures(root), share);
 }
 
 }  // namespace
 
 PictureFolder find_pictures(const fs::path& root, double holdout) {
-  PictureFolder halves = holdout > 0 ? divided(list_pictures(root), holdout) : find_halves(root);
+  PictureFolder halves = holdout > 0 ? hold_out(root, holdout) : find_halves(root);
   agree_on_classes(halves);
   check(halves, holdout);
   return {shuffled(halves.train, 0), shuffled(halves.test, 1)};

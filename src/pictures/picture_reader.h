@@ -14,6 +14,10 @@ namespace easgd {
 /// Pixels that a picture may have. One of more is a mistake, or made to fill memory.
 constexpr std::size_t kMostPixels = 100'000'000;
 
+/// The same of one that is in memory as a whole while it is decoded: progressive JPEG, interlaced
+/// PNG.
+constexpr std::size_t kMostWhole = kMostPixels / 5;
+
 /// Lines and columns [begin, end) of a picture.
 struct PictureRange {
   int begin = 0, end = 0;
@@ -39,6 +43,8 @@ class PictureReader {
   virtual void begin(int reduction, PictureRange lines, PictureRange columns) = 0;
   /// The next of these lines: three bytes for each of the columns. Valid until the next call.
   virtual const std::uint8_t* line() = 0;
+  /// Gives back the memory that the picture took. open() does so, too.
+  virtual void close() = 0;
 };
 
 /// For the kind of picture that the bytes are.

@@ -22,13 +22,37 @@ CutImage PictureSet::cut(std::size_t index, const ChooseCut& choose, Scratch& sc
   do {
     try {
       return decoded(taken, choose, scratch);
+    } catch (const UnreadableNow& error) {
+      throw DataError(in_one_line(image_name(taken)) + ": " + error.what());
     } catch (const DataError& error) {
       note_bad(taken, error.what());
     }
     taken = next_of_class(taken);
   } while (taken != index);
-  throw DataError(fmt::format("{}: neither this picture nor any other of its class can be decoded",
+  if (has_good_one(choose, scratch)) return {black_cut(shape(), choose, scratch)};
+  throw DataError(fmt::format("{}: neither this picture nor any other of the set can be decoded",
                               in_one_line(image_name(index))));
+}
+
+std::string PictureSet::fault(std::size_t index, Scratch& scratch) const {
+  try {
+    decoded(index, whole_of, scratch);
+    return "";
+  } catch (const DataError& error) {
+    return fmt::format("{}: {}", in_one_line(image_name(index)), in_one_line(error.what()));
+  }
+}
+
+/// Else nothing is wrong with a class, but the set has gone.
+bool PictureSet::has_good_one(const ChooseCut& choose, Scratch& scratch) const {
+  for (std::size_t i = 0; i < size(); ++i) {
+    try {
+      decoded(i, choose, scratch);
+      return true;
+    } catch (const DataError&) {
+    }
+  }
+  return false;
 }
 
 /// Throws: DataError if that is what bad pictures are.

@@ -7,14 +7,20 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "data/dataset.h"
 #include "data/dataset_reader.h"
 
 namespace easgd {
 
+/// The machine cannot read a picture, which may be good: too many open files, a disk that fails.
+struct UnreadableNow : DataError {
+  using DataError::DataError;
+};
+
 /// Of red, green and blue, and of different sizes. A picture that cannot be decoded is named once,
-/// in a warning, and the next of its class takes its place; or it is an error. Which picture takes
-/// a place is a function of the files and the cut alone.
+/// in a warning, and the next of its class takes its place, or black if none of these can be;
+/// or it is an error. Which picture takes a place is a function of the files and the cut alone.
 class PictureSet : public Dataset {
  public:
   Shape shape() const final { return {3, 0, 0}; }
@@ -22,12 +28,14 @@ class PictureSet : public Dataset {
   std::size_t size() const final { return labels_.size(); }
   int label(std::size_t index) const final { return labels_[index]; }
   /// Throws: DataError for a picture that cannot be decoded, if that is an error, and if no other
-  /// of its class can be.
+  /// of the set can be; for one that the machine cannot read.
   Image image(std::size_t index, Scratch& scratch) const final;
   CutImage cut(std::size_t index, const ChooseCut& choose, Scratch& scratch) const final;
   /// That of ImageNet's training set, which most photographs have, so that none needs to be read.
   std::optional<Normalisation> normalisation() const final;
   std::size_t bad_images() const final { return bad_count_; }
+  /// What is wrong with a picture, in a line; empty if all of it can be decoded.
+  std::string fault(std::size_t index, Scratch& scratch) const;
 
  protected:
   PictureSet(int classes, std::vector<std::int32_t> labels, OnBadImage on_bad);
@@ -39,6 +47,7 @@ class PictureSet : public Dataset {
 
   void note_bad(std::size_t index, const std::string& why) const;
   std::size_t next_of_class(std::size_t index) const;
+  bool has_good_one(const ChooseCut& choose, Scratch& scratch) const;
 
   int classes_;
   std::vector<std::int32_t> labels_;

@@ -41,6 +41,8 @@ void PngReader::read(png_structp png, png_bytep to, std::size_t count) {
 
 void PngReader::close() {
   png_destroy_read_struct(&png_, &info_, nullptr);
+  if (is_interlaced_) pixels_ = {};
+  is_interlaced_ = false;
 }
 
 void PngReader::open(std::span<const std::uint8_t> bytes) {
@@ -52,15 +54,14 @@ void PngReader::open(std::span<const std::uint8_t> bytes) {
   if (png_) info_ = png_create_info_struct(png_);
   if (!info_) throw std::bad_alloc();
   guarded([&] {
-    png_set_chunk_malloc_max(png_, bytes.size());  // no chunk is longer than the file
+    png_set_chunk_malloc_max(png_, bytes.size());  // what is more, unpacked, is passed over
     png_set_read_fn(png_, this, read);
     png_read_info(png_, info_);
   });
   height_ = png_get_image_height(png_, info_);
   width_ = png_get_image_width(png_, info_);
   is_interlaced_ = png_get_interlace_type(png_, info_) != PNG_INTERLACE_NONE;
-  constexpr std::size_t kMostInterlaced = kMostPixels / 5;  // they are all in memory
-  const std::size_t most = is_interlaced_ ? kMostInterlaced : kMostPixels;
+  const std::size_t most = is_interlaced_ ? kMostWhole : kMostPixels;
   if (std::size_t(height_) * width_ > most)
     throw DataError(fmt::format("{}x{} pixels{}: expected at most {} million", height_, width_,
                                 is_interlaced_ ? ", interlaced" : "", most / 1'000'000));

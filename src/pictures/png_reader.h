@@ -26,13 +26,13 @@ class PngReader final : public PictureReader {
   int reduction(int) const override { return 1; }
   void begin(int reduction, PictureRange lines, PictureRange columns) override;
   const std::uint8_t* line() override;
+  void close() override;
 
  private:
   template <class Call>
   void guarded(const Call& call);
   [[noreturn]] static void fail(png_structp png, png_const_charp why);
   static void read(png_structp png, png_bytep to, std::size_t count);
-  void close();
 
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "settings/dump.h"
 
 namespace easgd {
@@ -14,10 +15,6 @@ using Json = nlohmann::json;
 
 constexpr const char* kData = "easgd.data";
 constexpr const char* kNames = "easgd.class_names";
-
-std::string text_of(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 TrainedOn read(const Json& data, const Json& names) {
   TrainedOn found{.shape = {data.at("shape").at(0), data.at("shape").at(1), data.at("shape").at(2)},
@@ -36,19 +33,22 @@ TrainedOn read(const Json& data, const Json& names) {
 }  // namespace
 
 TrainedOn trained_on(const Data& data) {
-  return {data.split.train->shape(), data.split.train->classes(), data.normalisation,
-          data.split.class_names};
+  TrainedOn on{data.split.train->shape(), data.split.train->classes(), data.normalisation, {}};
+  for (const std::string& name : data.split.class_names)
+    on.class_names.push_back(escaped_as_utf8(name));
+  return on;
 }
 
 std::map<std::string, std::string> center_metadata(const Config& config, const Data& data) {
   const TrainedOn on = trained_on(data);
   std::map<std::string, std::string> metadata = {
       {"easgd.config", dump_evaluation_config(config)},
-      {kData, text_of({{"shape", {on.shape.channels, on.shape.height, on.shape.width}},
-                       {"classes", on.classes},
-                       {"mean", on.normalisation.mean},
-                       {"deviation", on.normalisation.deviation}})}};
-  if (!on.class_names.empty()) metadata[kNames] = text_of(on.class_names);
+      {kData, Json({{"shape", {on.shape.channels, on.shape.height, on.shape.width}},
+                    {"classes", on.classes},
+                    {"mean", on.normalisation.mean},
+                    {"deviation", on.normalisation.deviation}})
+                  .dump()}};
+  if (!on.class_names.empty()) metadata[kNames] = Json(on.class_names).dump();
   return metadata;
 }
 
