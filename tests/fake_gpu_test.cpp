@@ -6,9 +6,11 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "pictures/jpeg_writer.h"
 #include "program.h"
 #include "settings/load.h"
 #include "temporary_folder.h"
@@ -120,6 +122,48 @@ TEST_CASE("fake GPUs: a free run of two workers replayed is the same bytes") {
              "--set center.order=replay --set center.replay=" + runs.file("free", "order.bin"));
   CHECK(bytes_of(runs.file("again", "center.safetensors")) ==
         bytes_of(runs.file("free", "center.safetensors")));
+}
+
+TEST_CASE("fake GPUs: rates are cut where a training loss stands still, as on the CPU") {
+  const Runs runs;
+  const std::string one =
+      "--set stop.steps=60 --set algorithm.name=msgd --set algorithm.beta= "
+      "--set algorithm.tau= --set workers.devices=";
+  const std::string plateau =
+      " --set 'algorithm.schedule={kind=\"plateau\",window=10,gain=0.9,cuts=[0.01]}'";
+  const double cpu = loss(runs.train("cpu", one + "cpu" + plateau));
+  CHECK(std::abs(loss(runs.train("uncut", one + "cpu")) - cpu) > 0.01);
+  CHECK(loss(runs.train("gpu", one + "[0]" + plateau)) == doctest::Approx(cpu).epsilon(1e-4));
+}
+
+TEST_CASE("fake GPUs: pictures are of the classes that the CPU finds, in every precision") {
+  const Runs runs;
+  runs.train("run", "");
+  std::vector<std::uint8_t> pixels(3 * 32 * 32);
+  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = std::uint8_t(i * i / 37 % 250);
+  const auto picture = easgd::jpeg_of({{3, 32, 32}, pixels}, 90);
+  std::ofstream(runs.file("picture.jpg"), std::ios::binary)
+      .write(reinterpret_cast<const char*>(picture.data()), std::streamsize(picture.size()));
+  const auto predicted = [&](const std::string& settings) {
+    const Answer answer = program("predict " + runs.file("run") + " " + runs.file("picture.jpg") +
+                                      " --json --top 10 " + settings,
+                                  "EASGD_FAKE_DEVICES=2 EASGD_FAKE_MEMORY=1000000000 ");
+    CAPTURE(answer.text);
+    REQUIRE(answer.code == 0);
+    std::map<int, double> probabilities;
+    const json line = json::parse(answer.text);
+    for (const json& prediction : line["predictions"])
+      probabilities[prediction["class"]] = prediction["probability"];
+    REQUIRE(probabilities.size() == 10);
+    return probabilities;
+  };
+  const auto cpu = predicted("--set workers.devices=cpu");
+  for (const auto& [precision, error] : {std::pair{"f32", 1e-4}, {"tf32", 0.01}, {"bf16", 0.05}}) {
+    CAPTURE(precision);
+    for (const auto& [k, probability] :
+         predicted(std::string("--set workers.precision=") + precision))
+      CHECK(probability == doctest::Approx(cpu.at(k)).epsilon(error));
+  }
 }
 
 TEST_CASE("fake GPUs: the center may be in host memory, on a device, or on every worker's") {
