@@ -3,12 +3,14 @@
 // A real transform of length L packs as [X0, X(L/2), Re X1, Im X1, Re X2, ...].
 #pragma once
 
+#include <span>
+#include <vector>
+
 namespace easgd::kernels {
 
-constexpr int kDftLanes = 8;       ///< floats in a SIMD register
 constexpr int kMaxDftLength = 32;  ///< longest transform
 
-/// Transforms `lanes` signals at once, a multiple of kDftLanes: in[j][i] is element j of signal i.
+/// Transforms `lanes` signals at once, a multiple of Dfts::lanes: in[j][i] is element j of signal i.
 using Codelet = void (*)(const float* const* in, float* const* out, int lanes);
 
 /// The transforms of one length.
@@ -23,7 +25,16 @@ struct Dft {
   Codelet real_inverse;
 };
 
-/// The shortest transform of at least `length` points; null beyond kMaxDftLength.
-const Dft* dft_for(int length);
+/// Those of one kind of processor.
+struct Dfts {
+  int lanes;  ///< floats in a SIMD register
+  std::span<const Dft> lengths;
+
+  /// The shortest transform of at least `length` points; null beyond kMaxDftLength.
+  const Dft* find(int length) const;
+};
+
+/// Those that this processor has instructions for, the fastest first. All compute the same.
+std::span<const Dfts> all_dfts();
 
 }  // namespace easgd::kernels

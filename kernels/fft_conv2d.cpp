@@ -74,9 +74,10 @@ struct Spectra {
   Buffer buffer;
 };
 
-/// The transforms of columns (length P) and rows (length Q).
+/// The transforms of columns (length P) and rows (length Q), and how many signals they take at once.
 struct Grid {
   const Dft *columns, *rows;
+  int lanes;
   int height() const { return columns->length; }
   int width() const { return rows->length; }
   int size() const { return height() * width(); }
@@ -108,36 +109,34 @@ class Transform {
       forward_rows(pixels, layout_.pixel_stride, lanes);
     } else {
       gather(pixels, lanes);
-      forward_rows(stage_, kChunk, round_up(lanes, kDftLanes));
+      forward_rows(stage_, kChunk, whole(lanes));
     }
-    forward_columns(spectra_.plane(0) + channel * spectra_.stride + lane,
-                    round_up(lanes, kDftLanes));
+    forward_columns(spectra_.plane(0) + channel * spectra_.stride + lane, whole(lanes));
   }
 
   /// The reverse, times F.
   void inverse(float* tensor, int channel, int lane) const {
     float* pixels = tensor + channel * layout_.channel_stride + lane * layout_.lane_stride;
     const int lanes = std::min(kChunk, layout_.lanes - lane);
-    inverse_columns(spectra_.plane(0) + channel * spectra_.stride + lane,
-                    round_up(lanes, kDftLanes));
+    inverse_columns(spectra_.plane(0) + channel * spectra_.stride + lane, whole(lanes));
     if (is_dense(lanes)) {
       inverse_rows(pixels, layout_.pixel_stride, lanes);
     } else {
-      inverse_rows(stage_, kChunk, round_up(lanes, kDftLanes));
+      inverse_rows(stage_, kChunk, whole(lanes));
       scatter(pixels, lanes);
     }
   }
 
  private:
   /// Whether the codelets can work on the tensor itself.
-  bool is_dense(int lanes) const { return layout_.lane_stride == 1 && lanes % kDftLanes == 0; }
+  bool is_dense(int lanes) const { return layout_.lane_stride == 1 && lanes % grid_.lanes == 0; }
 
   void gather(const float* pixels, int lanes) const {
     for (int p = 0; p < layout_.height * layout_.width; ++p) {
       float* stage = stage_ + p * kChunk;
       const float* pixel = pixels + p * layout_.pixel_stride;
       for (int i = 0; i < lanes; ++i) stage[i] = pixel[i * layout_.lane_stride];
-      std::fill(stage + lanes, stage + round_up(lanes, kDftLanes), 0.0f);
+      std::fill(stage + lanes, stage + whole(lanes), 0.0f);
     }
   }
 
@@ -148,6 +147,8 @@ class Transform {
       for (int i = 0; i < lanes; ++i) pixel[i * layout_.lane_stride] = stage[i];
     }
   }
+
+  int whole(int lanes) const { return round_up(lanes, grid_.lanes); }
 
   /// The pixel row in a row of the grid; layout_.height or more if there is none.
   int pixel_row(int row) const { return (row + layout_.shift) % grid_.height(); }
@@ -278,16 +279,16 @@ Layout batch_layout(const Conv2dShape& s, int channels, int height, int width, i
 }
 
 /// The smallest grid for a shape; a member is null if no transform is long enough.
-Grid find_grid(const Conv2dShape& s) {
-  return {dft_for(std::max({s.height + s.pad, s.out_height(), s.kernel_height})),
-          dft_for(std::max({s.width + s.pad, s.out_width(), s.kernel_width}))};
+Grid find_grid(const Conv2dShape& s, const Dfts& dfts = all_dfts()[0]) {
+  return {dfts.find(std::max({s.height + s.pad, s.out_height(), s.kernel_height})),
+          dfts.find(std::max({s.width + s.pad, s.out_width(), s.kernel_width})), dfts.lanes};
 }
 
-Grid checked_grid(const Conv2dShape& s) {
+Grid checked_grid(const Conv2dShape& s, const Dfts& dfts) {
   if (std::min({s.batch, s.in_channels, s.out_channels, s.out_height(), s.out_width()}) < 1) {
     throw std::invalid_argument("FftConv2d: nothing to compute");
   }
-  const Grid grid = find_grid(s);
+  const Grid grid = find_grid(s, dfts);
   if (!grid.columns || !grid.rows) throw std::invalid_argument("FftConv2d: input too large");
   return grid;
 }
@@ -315,8 +316,8 @@ float* scratch_of_thread(std::size_t floats) {
 
 class FftConv2d::Weights::Plan {
  public:
-  explicit Plan(const Conv2dShape& shape)
-      : grid_(checked_grid(shape)),
+  Plan(const Conv2dShape& shape, const Dfts& dfts)
+      : grid_(checked_grid(shape, dfts)),
         layout_(weight_layout(shape)),
         stride_(round_up(layout_.lanes, kCacheLine)),
         spectra_(grid_.size(), 1, stride_) {}
@@ -326,6 +327,7 @@ class FftConv2d::Weights::Plan {
     transform_of(spectra_).forward(weight, 0, int(task) * kChunk);
   }
   void gradient(float* dweight, std::size_t task) const;
+  const Grid& grid() const { return grid_; }
   const Spectra& spectra() const { return spectra_; }
   /// Of the gradient of one more piece.
   Spectra& add_piece() {
@@ -390,7 +392,7 @@ class FftConv2d::Plan {
 FftConv2d::Plan::Plan(const Conv2dShape& s, Weights& weights)
     : out_channels_(s.out_channels),
       in_channels_(s.in_channels),
-      grid_(checked_grid(s)),
+      grid_(weights.plan_->grid()),
       x_layout_(batch_layout(s, s.in_channels, s.height, s.width, 0)),
       y_layout_(batch_layout(s, s.out_channels, s.out_height(), s.out_width(), s.pad)),
       frequencies_(list_frequencies(grid_)),
@@ -503,7 +505,8 @@ void FftConv2d::Plan::backward(const float* dy, float* dx, float* dbias) {
   });
 }
 
-FftConv2d::Weights::Weights(const Conv2dShape& shape) : plan_(std::make_unique<Plan>(shape)) {}
+FftConv2d::Weights::Weights(const Conv2dShape& shape, const Dfts& dfts)
+    : plan_(std::make_unique<Plan>(shape, dfts)) {}
 FftConv2d::Weights::~Weights() = default;
 std::size_t FftConv2d::Weights::tasks() const {
   return plan_->tasks();

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "kernels/conv2d_shape.h"
+#include "kernels/dft.h"
 
 namespace easgd::kernels {
 
@@ -17,9 +18,10 @@ class FftConv2d {
   /// their gradient. The work on them is in tasks, which any threads may do at once.
   class Weights {
    public:
-    /// The shape's batch does not matter.
-    /// Throws: std::invalid_argument, as FftConv2d does.
-    explicit Weights(const Conv2dShape& shape);
+    /// The shape's batch does not matter. `dfts`: what the pieces are transformed by, too.
+    /// Throws: std::invalid_argument for a shape without output, or if a side plus `pad`, an output
+    /// side or a kernel side exceeds 32.
+    explicit Weights(const Conv2dShape& shape, const Dfts& dfts = all_dfts()[0]);
     ~Weights();
 
     std::size_t tasks() const;
@@ -35,8 +37,8 @@ class FftConv2d {
     std::unique_ptr<Plan> plan_;
   };
 
-  /// Allocates every workspace but for what each thread keeps. Throws std::invalid_argument for a
-  /// shape without output, or if a side plus `pad`, an output side or a kernel side exceeds 32.
+  /// Allocates every workspace but for what each thread keeps. The shape: that of the weights, with
+  /// the piece's batch.
   FftConv2d(const Conv2dShape& shape, Weights& weights);
   ~FftConv2d();
   FftConv2d(FftConv2d&&) noexcept;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "kernels/processor.h"
 #include "kernels/winograd_variants.h"
 
 namespace easgd::kernels {
@@ -10,12 +11,6 @@ namespace {
 
 constexpr int kTile = 4, kPatch = 6, kKernel = 3;
 constexpr int kUnit = 16;  // channels: every variant's
-
-bool has_avx512() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
-         __builtin_cpu_supports("avx512vl");
-}
 
 }  // namespace
 

@@ -97,8 +97,9 @@ void put_samples(const Floats& part, int batch, int begin, int count, Floats& te
 /// A convolution whose batch is cut into pieces of these sizes.
 class Convolution {
  public:
-  explicit Convolution(const Conv2dShape& shape, std::vector<int> sizes = {})
-      : sizes_(sizes.empty() ? std::vector{shape.batch} : std::move(sizes)), weights_(shape) {
+  explicit Convolution(const Conv2dShape& shape, std::vector<int> sizes = {},
+                       const Dfts& dfts = all_dfts()[0])
+      : sizes_(sizes.empty() ? std::vector{shape.batch} : std::move(sizes)), weights_(shape, dfts) {
     for (const int size : sizes_) {
       Conv2dShape piece = shape;
       piece.batch = size;
@@ -174,13 +175,16 @@ TEST_CASE("FftConv2d agrees with the definition") {
     CAPTURE(shape.width);
     CAPTURE(shape.batch);
     const Problem problem(shape);
-    Convolution convolution(shape);
-    const auto got = convolution.run(problem);
     const auto expected = reference(problem);
-    CHECK(error(got.y, expected.y) < kTolerance);
-    CHECK(error(got.dx, expected.dx) < kTolerance);
-    CHECK(error(got.dweight, expected.dweight) < kTolerance);
-    CHECK(error(got.dbias, expected.dbias) < kTolerance);
+    for (const Dfts& dfts : all_dfts()) {
+      CAPTURE(dfts.lanes);
+      const auto got = Convolution(shape, {}, dfts).run(problem);
+      CHECK(error(got.y, expected.y) < kTolerance);
+      CHECK(error(got.dx, expected.dx) < kTolerance);
+      CHECK(error(got.dweight, expected.dweight) < kTolerance);
+      CHECK(error(got.dbias, expected.dbias) < kTolerance);
+      check_equal(got, Convolution(shape).run(problem));  // to the last bit
+    }
   }
 }
 
@@ -188,12 +192,14 @@ TEST_CASE("FftConv2d agrees with the definition for every transform length") {
   for (int side = 3; side <= 32; ++side) {
     CAPTURE(side);
     const Problem problem({8, 1, side, 35 - side, 1, 3, 3, 0});
-    Convolution convolution(problem.shape);
-    const auto got = convolution.run(problem);
     const auto expected = reference(problem);
-    CHECK(error(got.y, expected.y) < 2e-6);
-    CHECK(error(got.dx, expected.dx) < 2e-6);
-    CHECK(error(got.dweight, expected.dweight) < 2e-6);
+    for (const Dfts& dfts : all_dfts()) {
+      CAPTURE(dfts.lanes);
+      const auto got = Convolution(problem.shape, {}, dfts).run(problem);
+      CHECK(error(got.y, expected.y) < 2e-6);
+      CHECK(error(got.dx, expected.dx) < 2e-6);
+      CHECK(error(got.dweight, expected.dweight) < 2e-6);
+    }
   }
 }
 

@@ -1,8 +1,8 @@
-// Legend: N samples in groups of 8, one a SIMD lane; C input channels, K kernel side, O output
+// Legend: N samples in groups of 8 or 16, one a SIMD lane; C input channels, K kernel side, O output
 // channels.
 //
 // Forward: one window of one group at a time. Its pixels ((K+1)^2 C vectors) and all weights stay
-// in the first-level cache; four outputs of three channels are twelve registers of running sums.
+// in the first-level cache.
 //
 // Backward: each channel lists the outputs that carry a gradient d, and then adds d times the K x K
 // pixels that each saw to the gradient of its weights, a row of the kernel a vector: lanes beyond K
@@ -20,8 +20,7 @@
 namespace easgd::cpu {
 namespace {
 
-constexpr std::size_t kLanes = 8;
-constexpr std::int32_t kNowhere = 4;  ///< as an argmax; 0..3 are the window's outputs
+constexpr std::size_t kLanes = 8, kLine = PooledWindow::kLine;
 constexpr std::size_t kChannelsAtOnce = 4;
 constexpr std::size_t kRowsAtOnce = 15;
 /// Gradients of one channel lie a batch apart, too far for the hardware to prefetch: saves a
@@ -34,7 +33,7 @@ inline void load_lanes(float* to, const float* from, std::size_t count) {
   store(to, load<Float8>(from));
 }
 inline void store_lanes(float* to, const float* from, std::size_t count) {
-  if (count < 2 * kLanes) return void(std::copy_n(from, count, to));
+  if (count < kLine) return void(std::copy_n(from, count, to));
   store(to, load<Float8>(from));
   store(to + kLanes, load<Float8>(from + kLanes));
 }
@@ -67,16 +66,18 @@ constexpr auto kAccumulate = []<std::size_t... r>(std::index_sequence<r...>) {
 
 }  // namespace
 
-PooledConv2d::PooledConv2d(const PooledConv2dShape& shape)
+PooledConv2d::PooledConv2d(const PooledConv2dShape& shape, const PooledWindows& variant)
     : shape_(shape),
+      variant_(variant),
+      lanes_(variant.lanes),
       windows_(shape.rows() * shape.columns()),
-      groups_((shape.batch + kLanes - 1) / kLanes),
+      groups_((shape.batch + lanes_ - 1) / lanes_),
       image_size_((shape.in_channels * shape.framed_height() * shape.framed_width() + kLanes - 1) /
                   kLanes * kLanes),
       kernel_rows_(shape.in_channels * shape.kernel),
-      framed_(host_buffer(groups_ * kLanes * image_size_ + kLanes)),
-      grouped_(host_buffer(groups_ * kLanes * image_size_)),
-      argmax_(shape.out_channels * windows_ * groups_ * kLanes),
+      framed_(host_buffer(groups_ * lanes_ * image_size_ + kLanes)),
+      grouped_(host_buffer(groups_ * lanes_ * image_size_)),
+      argmax_(shape.out_channels * windows_ * groups_ * lanes_),
       weight_rows_(host_buffer(shape.out_channels * kernel_rows_ * kLanes)),
       bias_sums_(shape.out_channels) {
   assert(shape.kernel <= kLargestKernel);
@@ -94,7 +95,7 @@ PooledConv2d::PooledConv2d(const PooledConv2dShape& shape)
     }
   }
   items_.resize(kChannelsAtOnce * kLanes * (windows_ + 1));
-  lines_.resize(shape.out_channels * 2 * kLanes);
+  lines_.resize(shape.out_channels * kLine);
 }
 
 std::size_t PooledConv2d::bytes() const {
@@ -104,20 +105,18 @@ std::size_t PooledConv2d::bytes() const {
 
 void PooledConv2d::forward(ConstView images, ConstView weight, ConstView bias, float* y) {
   for (std::size_t group = 0; group < groups_; ++group) take_samples(images.data(), group);
-  // Two groups side by side fill a cache line of y.
-  const std::size_t pairs = (groups_ + 1) / 2, line = 2 * kLanes;
-  for (std::size_t share = 0; share < pairs * shape_.rows(); ++share) {
-    const std::size_t first = share / shape_.rows() * 2;
-    const std::size_t samples = std::min(line, shape_.batch - first * kLanes);
-    float* lines = lines_.data();
+  const std::size_t in_line = kLine / lanes_, lines = (groups_ + in_line - 1) / in_line;
+  for (std::size_t share = 0; share < lines * shape_.rows(); ++share) {
+    const std::size_t first = share / shape_.rows() * in_line;
+    const std::size_t samples = std::min(kLine, shape_.batch - first * lanes_);
     for (std::size_t column = 0; column < shape_.columns(); ++column) {
       const std::size_t window = share % shape_.rows() * shape_.columns() + column;
-      for (std::size_t group = first; group < std::min(first + 2, groups_); ++group) {
-        forward_window(group, window, weight, bias, lines + (group - first) * kLanes);
+      for (std::size_t group = first; group < std::min(first + in_line, groups_); ++group) {
+        forward_window(group, window, weight, bias, lines_.data() + (group - first) * lanes_);
       }
-      float* to = y + window * shape_.batch + first * kLanes;
+      float* to = y + window * shape_.batch + first * lanes_;
       for (std::size_t o = 0; o < shape_.out_channels; ++o, to += windows_ * shape_.batch) {
-        store_lanes(to, lines + o * line, samples);
+        store_lanes(to, lines_.data() + o * kLine, samples);
       }
     }
   }
@@ -125,8 +124,8 @@ void PooledConv2d::forward(ConstView images, ConstView weight, ConstView bias, f
 
 void PooledConv2d::take_samples(const float* images, std::size_t group) {
   const std::size_t lines = shape_.in_channels * shape_.height;
-  const std::size_t end = std::min((group + 1) * kLanes, shape_.batch);
-  for (std::size_t n = group * kLanes; n < end; ++n) {
+  const std::size_t end = std::min((group + 1) * lanes_, shape_.batch);
+  for (std::size_t n = group * lanes_; n < end; ++n) {
     for (std::size_t i = 0; i < lines; ++i) {
       const std::size_t channel = i / shape_.height, row = i % shape_.height;
       const float* from = images + (n * lines + i) * shape_.width;
@@ -134,73 +133,41 @@ void PooledConv2d::take_samples(const float* images, std::size_t group) {
       std::copy_n(from, shape_.width, image(n) + line * shape_.framed_width() + shape_.pad);
     }
   }
-  const float* samples[kLanes];
-  for (std::size_t k = 0; k < kLanes; ++k) samples[k] = image(group * kLanes + k);
-  float* grouped = grouped_.data() + group * kLanes * image_size_;
-  for (std::size_t i = 0; i < image_size_; i += kLanes) {
-    Float8 square[kLanes];
-    for (std::size_t k = 0; k < kLanes; ++k) square[k] = load<Float8>(samples[k] + i);
-    transpose(square);
-    for (std::size_t k = 0; k < kLanes; ++k) store(grouped + (i + k) * kLanes, square[k]);
+  float* grouped = grouped_.data() + group * lanes_ * image_size_;
+  for (std::size_t lane = 0; lane < lanes_; lane += kLanes) {
+    const float* samples = image(group * lanes_ + lane);
+    for (std::size_t i = 0; i < image_size_; i += kLanes) {
+      Float8 square[kLanes];
+      for (std::size_t k = 0; k < kLanes; ++k) {
+        square[k] = load<Float8>(samples + k * image_size_ + i);
+      }
+      transpose(square);
+      for (std::size_t k = 0; k < kLanes; ++k) store(grouped + (i + k) * lanes_ + lane, square[k]);
+    }
   }
 }
 
 void PooledConv2d::forward_window(std::size_t group, std::size_t window, ConstView weight,
                                   ConstView bias, float* lines) {
   const std::size_t row = window / shape_.columns() * 2, column = window % shape_.columns() * 2;
-  const float* corner = grouped_.data() + group * kLanes * image_size_ +
-                        (row * shape_.framed_width() + column) * kLanes;
-  std::uint8_t* argmax =
-      argmax_.data() + (group * windows_ + window) * shape_.out_channels * kLanes;
-  const auto some = [&]<std::size_t kChannels>(std::size_t o) {
-    const Channels channels{weight.data() + o * kernel_rows_ * shape_.kernel, bias.data() + o,
-                            lines + o * 2 * kLanes, argmax + o * kLanes};
-    forward_channels<kChannels>(corner, channels);
-    return o + kChannels;
-  };
-  for (std::size_t o = 0; o < shape_.out_channels;) {
-    const std::size_t left = shape_.out_channels - o;
-    o = left == 3 || left > 4 ? some.operator()<3>(o)
-        : left > 1            ? some.operator()<2>(o)
-                              : some.operator()<1>(o);
-  }
-}
-
-template <std::size_t kChannels>
-void PooledConv2d::forward_channels(const float* corner, const Channels& channels) const {
-  const std::size_t line = shape_.framed_width() * kLanes, taps = kernel_rows_ * shape_.kernel;
-  const float* w = channels.weight;
-  Float8 sum[kChannels][4];
-  for (std::size_t o = 0; o < kChannels; ++o) {
-    for (Float8& s : sum[o]) s = channels.bias[o] - Float8{};
-  }
-  for (std::size_t r = 0; r < kernel_rows_; ++r) {
-    const float* x = corner + std::size_t(row_offsets_[r]) * kLanes;
-    for (std::size_t k = 0; k < shape_.kernel; ++k, x += kLanes, ++w) {
-      asm("" : "+r"(x));  // or GCC keeps pixels for the next k, and spills a sum for them
-      const float* seen[4] = {x, x + kLanes, x + line, x + line + kLanes};
-#pragma GCC unroll 4
-      for (int output = 0; output < 4; ++output) {
-        const Float8 pixel = load<Float8>(seen[output]);
-#pragma GCC unroll 3
-        for (std::size_t o = 0; o < kChannels; ++o) sum[o][output] += w[o * taps] * pixel;
-      }
-    }
-  }
-#pragma GCC unroll 3
-  for (std::size_t o = 0; o < kChannels; ++o) {
-    Float8 best = sum[o][0];
-    Int8 where{};
-    for (int output = 1; output < 4; ++output) {
-      where = sum[o][output] > best ? output - Int8{} : where;
-      best = sum[o][output] > best ? sum[o][output] : best;
-    }
-    if (shape_.relu) {
-      where = best > 0 ? where : kNowhere - Int8{};
-      best = best < 0 ? Float8{} : best;
-    }
-    store(channels.lines + o * 2 * kLanes, best);
-    narrow(channels.argmax + o * kLanes, where);
+  const std::size_t channels = shape_.out_channels, most = variant_.channels;
+  for (std::size_t o = 0; o < channels;) {
+    const std::size_t left = channels - o;  // rather two and two than three and one
+    const std::size_t count =
+        left > most && left < 2 * most ? (left + 1) / 2 : std::min(left, most);
+    variant_.forward[count - 1](
+        {.corner = grouped_.data() + group * lanes_ * image_size_ +
+                   (row * shape_.framed_width() + column) * lanes_,
+         .line = shape_.framed_width() * lanes_,
+         .row_offsets = row_offsets_.data(),
+         .kernel_rows = kernel_rows_,
+         .kernel = shape_.kernel,
+         .weight = weight.data() + o * kernel_rows_ * shape_.kernel,
+         .bias = bias.data() + o,
+         .relu = shape_.relu,
+         .lines = lines + o * kLine,
+         .argmax = argmax_.data() + ((group * windows_ + window) * channels + o) * lanes_});
+    o += count;
   }
 }
 
@@ -221,12 +188,12 @@ void PooledConv2d::backward_channels(std::size_t begin, std::size_t end, const f
   std::size_t counts[kChannelsAtOnce * kLanes];
   std::fill(weight_rows_.data() + begin * row_floats, weight_rows_.data() + end * row_floats, 0.0f);
   std::fill(bias_sums_.data() + begin, bias_sums_.data() + end, 0.0f);
-  for (std::size_t group = 0; group < groups_; ++group) {
+  for (std::size_t eight = 0; eight * kLanes < shape_.batch; ++eight) {
     for (std::size_t o = begin; o < end; ++o) {
-      collect(o, group, dy, lists + (o - begin) * kLanes * capacity, counts + (o - begin) * kLanes);
+      collect(o, eight, dy, lists + (o - begin) * kLanes * capacity, counts + (o - begin) * kLanes);
     }
     for (std::size_t lane = 0; lane < kLanes; ++lane) {
-      const float* pixels = image(group * kLanes + lane);
+      const float* pixels = image(eight * kLanes + lane);
       for (std::size_t o = begin; o < end; ++o) {
         const std::size_t list = (o - begin) * kLanes + lane;
         for (std::size_t r = 0; r < kernel_rows_; r += kRowsAtOnce) {
@@ -241,24 +208,27 @@ void PooledConv2d::backward_channels(std::size_t begin, std::size_t end, const f
   }
 }
 
-void PooledConv2d::collect(std::size_t channel, std::size_t group, const float* dy, Item* lists,
+/// Of eight samples.
+void PooledConv2d::collect(std::size_t channel, std::size_t eight, const float* dy, Item* lists,
                            std::size_t* counts) {
   const std::size_t capacity = windows_ + 1;
-  const std::size_t samples = std::min(kLanes, shape_.batch - group * kLanes);
+  const std::size_t samples = std::min(kLanes, shape_.batch - eight * kLanes);
+  const std::size_t group = eight * kLanes / lanes_, first = eight * kLanes % lanes_;
   Item* ends[kLanes];
   for (std::size_t lane = 0; lane < kLanes; ++lane) ends[lane] = lists + lane * capacity;
   for (std::size_t window = 0; window < windows_; ++window) {
-    const float* from = dy + (channel * windows_ + window) * shape_.batch + group * kLanes;
+    const float* from = dy + (channel * windows_ + window) * shape_.batch + eight * kLanes;
     __builtin_prefetch(from + kWindowsAhead * shape_.batch);
     float gradient[kLanes] = {};
     load_lanes(gradient, from, samples);
     const std::uint8_t* argmax =
-        argmax_.data() + ((group * windows_ + window) * shape_.out_channels + channel) * kLanes;
+        argmax_.data() + ((group * windows_ + window) * shape_.out_channels + channel) * lanes_ +
+        first;
     const Corners& corners = corners_[window];
     for (std::size_t lane = 0; lane < kLanes; ++lane) {
       // Written in any case, but kept only where something passed.
       *ends[lane] = {gradient[lane], corners[argmax[lane]]};
-      ends[lane] += argmax[lane] != kNowhere;
+      ends[lane] += argmax[lane] != PooledWindow::kNowhere;
     }
   }
   for (std::size_t lane = 0; lane < kLanes; ++lane) {

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "backend/cpu/pooled_windows.h"
 #include "base/view.h"
 
 namespace easgd::cpu {
@@ -37,7 +38,8 @@ class PooledConv2d {
  public:
   static constexpr std::size_t kLargestKernel = 8;  ///< a row of weights fits a vector
 
-  explicit PooledConv2d(const PooledConv2dShape& shape);
+  explicit PooledConv2d(const PooledConv2dShape& shape,
+                        const PooledWindows& variant = pooled_windows()[0]);
 
   /// images [N][C][height][width], weight [O][C][K][K], bias [O], y [O][rows][columns][N].
   void forward(ConstView images, ConstView weight, ConstView bias, float* y);
@@ -52,25 +54,17 @@ class PooledConv2d {
     std::int32_t corner;  ///< of the pixels it saw, in a framed image
   };
 
-  /// A few neighbouring output channels, for one window of one group.
-  struct Channels {
-    const float *weight, *bias;
-    float* lines;          ///< of y: [][2 groups][8]
-    std::uint8_t* argmax;  ///< [][8]
-  };
-
   void take_samples(const float* images, std::size_t group);
   void forward_window(std::size_t group, std::size_t window, ConstView weight, ConstView bias,
                       float* lines);
-  template <std::size_t kChannels>
-  void forward_channels(const float* corner, const Channels& channels) const;
   void backward_channels(std::size_t begin, std::size_t end, const float* dy);
-  void collect(std::size_t channel, std::size_t group, const float* dy, Item* lists,
+  void collect(std::size_t channel, std::size_t eight, const float* dy, Item* lists,
                std::size_t* counts);
   float* image(std::size_t sample) { return framed_.data() + sample * image_size_; }
 
   PooledConv2dShape shape_;
-  std::size_t windows_, groups_;
+  PooledWindows variant_;
+  std::size_t lanes_, windows_, groups_;
   std::size_t image_size_;   ///< C framed_height framed_width, rounded up to whole vectors
   std::size_t kernel_rows_;  ///< C K
   /// Where in a framed image the pixels seen by a window's four outputs begin.
@@ -78,13 +72,13 @@ class PooledConv2d {
   std::vector<Corners> corners_;
   std::vector<std::int32_t>
       row_offsets_;  ///< [kernel_rows_] of (channel, row of the kernel) in an image
-  Buffer framed_;    ///< [groups 8][image_size_]
-  Buffer grouped_;   ///< [groups][image_size_][8 samples]
-  std::vector<std::uint8_t> argmax_;  ///< [groups][windows][O][8]; kNowhere: blocked
+  Buffer framed_;    ///< [groups lanes][image_size_]
+  Buffer grouped_;   ///< [groups][image_size_][lanes samples]
+  std::vector<std::uint8_t> argmax_;  ///< [groups][windows][O][lanes]; kNowhere: blocked
   Buffer weight_rows_;                ///< [O][kernel_rows_][8], of dweight
   std::vector<float> bias_sums_;      ///< [O], dbias
   std::vector<Item> items_;
-  std::vector<float> lines_;  ///< a window of y, [O][2 groups][8]
+  std::vector<float> lines_;  ///< a window of y, [O][kLine]
 };
 
 }  // namespace easgd::cpu

@@ -1,0 +1,25 @@
+// With AVX2.
+#include <array>
+#include <cmath>
+#include <numbers>
+#include <numeric>
+#include <utility>
+
+#include "kernels/dft.h"
+#include "kernels/dft_variants.h"
+
+namespace easgd::kernels {
+namespace {
+constexpr int kLanes = 8;
+}
+}  // namespace easgd::kernels
+
+#include "kernels/dft_loops.h"
+
+namespace easgd::kernels {
+
+Dfts dfts_of_8_lanes() {
+  return {kLanes, kLengths};
+}
+
+}  // namespace easgd::kernels

@@ -1,0 +1,51 @@
+// Included by each variant, once. Pixels and weights stay in the first-level cache; four outputs of
+// kMost channels are the registers that running sums have.
+#pragma once
+
+namespace easgd::cpu {
+namespace {
+
+using Floats = float __attribute__((vector_size(4 * kLanes)));
+using Ints = std::int32_t __attribute__((vector_size(4 * kLanes)));
+using UnalignedFloats = float __attribute__((vector_size(4 * kLanes), aligned(4)));
+
+template <std::size_t kChannels>
+void forward_channels(const PooledWindow& window) {
+  const std::size_t taps = window.kernel_rows * window.kernel, line = window.line;
+  const float* w = window.weight;
+  Floats sum[kChannels][4];
+  for (std::size_t o = 0; o < kChannels; ++o) {
+    for (Floats& s : sum[o]) s = window.bias[o] - Floats{};
+  }
+  for (std::size_t r = 0; r < window.kernel_rows; ++r) {
+    const float* x = window.corner + std::size_t(window.row_offsets[r]) * kLanes;
+    for (std::size_t k = 0; k < window.kernel; ++k, x += kLanes, ++w) {
+      asm("" : "+r"(x));  // or GCC keeps pixels for the next k, and spills a sum for them
+      const float* seen[4] = {x, x + kLanes, x + line, x + line + kLanes};
+#pragma GCC unroll 4
+      for (int output = 0; output < 4; ++output) {
+        const Floats pixel = *reinterpret_cast<const UnalignedFloats*>(seen[output]);
+#pragma GCC unroll 6
+        for (std::size_t o = 0; o < kChannels; ++o) sum[o][output] += w[o * taps] * pixel;
+      }
+    }
+  }
+#pragma GCC unroll 6
+  for (std::size_t o = 0; o < kChannels; ++o) {
+    Floats best = sum[o][0];
+    Ints where{};
+    for (int output = 1; output < 4; ++output) {
+      where = sum[o][output] > best ? output - Ints{} : where;
+      best = sum[o][output] > best ? sum[o][output] : best;
+    }
+    if (window.relu) {
+      where = best > 0 ? where : PooledWindow::kNowhere - Ints{};
+      best = best < 0 ? Floats{} : best;
+    }
+    *reinterpret_cast<UnalignedFloats*>(window.lines + o * PooledWindow::kLine) = best;
+    narrow(window.argmax + o * kLanes, where);
+  }
+}
+
+}  // namespace
+}  // namespace easgd::cpu
