@@ -10,7 +10,8 @@ namespace easgd::kernels {
 
 constexpr int kMaxDftLength = 32;  ///< longest transform
 
-/// Transforms `lanes` signals at once, a multiple of Dfts::lanes: in[j][i] is element j of signal i.
+/// Transforms `lanes` signals at once, a multiple of Dfts::lanes: in[j][i] is element j of
+/// signal i.
 using Codelet = void (*)(const float* const* in, float* const* out, int lanes);
 
 /// The transforms of one length.

@@ -1,5 +1,5 @@
-// The transforms of kernels/dft.h for signals of kLanes side by side, one per SIMD lane: included by
-// each of its variants, once.
+// The transforms of kernels/dft.h for signals of kLanes side by side, one per SIMD lane: included
+// by each of its variants, once.
 //
 // A transform of any length is written as straight-line code on signals that are held in registers.
 #pragma once

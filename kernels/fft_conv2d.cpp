@@ -74,7 +74,7 @@ struct Spectra {
   Buffer buffer;
 };
 
-/// The transforms of columns (length P) and rows (length Q), and how many signals they take at once.
+/// The transforms of columns (length P) and rows (length Q); they take `lanes` signals at once.
 struct Grid {
   const Dft *columns, *rows;
   int lanes;

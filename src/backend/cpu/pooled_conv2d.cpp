@@ -1,5 +1,5 @@
-// Legend: N samples in groups of 8 or 16, one a SIMD lane; C input channels, K kernel side, O output
-// channels.
+// Legend: N samples in groups of 8 or 16, one a SIMD lane; C input channels, K kernel side, O
+// output channels.
 //
 // Forward: one window of one group at a time. Its pixels ((K+1)^2 C vectors) and all weights stay
 // in the first-level cache.

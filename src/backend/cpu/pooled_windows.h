@@ -8,7 +8,7 @@
 
 namespace easgd::cpu {
 
-/// One window of one group of samples, a sample a SIMD lane, and a few neighbouring output channels.
+/// One window of one group of samples, a sample a lane, and a few neighbouring output channels.
 struct PooledWindow {
   static constexpr std::uint8_t kNowhere = 4;  ///< as an argmax; 0..3 are the window's outputs
   static constexpr std::size_t kLine = 16;     ///< samples in a line of y
