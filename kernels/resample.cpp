@@ -53,6 +53,16 @@ struct Plane {
 
 typedef std::uint8_t SixteenBytes __attribute__((vector_size(16)));
 
+/// weight * pixel + sum, rounded once, however it is compiled.
+inline Four fused(float weight, Four pixel, Four sum) {
+#ifdef __FMA__
+  return __builtin_ia32_vfmaddps(weight - Four{}, pixel, sum);
+#else
+  for (int c = 0; c < 4; ++c) sum[c] = std::fma(weight, pixel[c], sum[c]);
+  return sum;
+#endif
+}
+
 /// The sum of a pixel, kTaps being how many there are (0: that is known at run time).
 template <int kTaps>
 inline Four sum_of(const float* from, const float* weights, int taps) {
@@ -60,7 +70,7 @@ inline Four sum_of(const float* from, const float* weights, int taps) {
   for (int k = 0; k < (kTaps ? kTaps : taps); ++k) {
     Four pixel;
     std::memcpy(&pixel, from + 3 * k, sizeof pixel);
-    sum += weights[k] * pixel;
+    sum = fused(weights[k], pixel, sum);
   }
   return sum;
 }

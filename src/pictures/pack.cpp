@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <memory>
 #include <mutex>
 #include <system_error>
 #include <utility>
@@ -246,27 +245,31 @@ void pack_half(const PictureList& list, HalfWriter& writer, const PackOptions& o
                const std::function<void(const Packed&)>& added) {
   writer.begin();
   PackThreads threads(options.threads);
-  const std::size_t ahead = 8 * std::size_t(threads.size);
+  // Of the pictures between the filters, each has a place: an exception would leave behind what TBB
+  // hands on itself.
+  std::vector<Packed> places(8 * std::size_t(threads.size));
+  const auto place_of = [&](std::size_t index) -> Packed& { return places[index % places.size()]; };
   std::size_t next = writer.next();
   threads.arena.execute([&] {
     tbb::parallel_pipeline(
-        ahead,
+        places.size(),
         tbb::make_filter<void, std::size_t>(tbb::filter_mode::serial_in_order,
                                             [&](tbb::flow_control& flow) -> std::size_t {
                                               if (next < writer.size()) return next++;
                                               flow.stop();
                                               return 0;
                                             }) &
-            tbb::make_filter<std::size_t, std::shared_ptr<Packed>>(
-                tbb::filter_mode::parallel,
-                [&](std::size_t index) {
-                  return std::make_shared<Packed>(packed(list, index, options));
-                }) &
-            tbb::make_filter<std::shared_ptr<Packed>, void>(
-                tbb::filter_mode::serial_in_order, [&](const std::shared_ptr<Packed>& picture) {
-                  writer.add(*picture);
-                  added(*picture);
-                }));
+            tbb::make_filter<std::size_t, std::size_t>(tbb::filter_mode::parallel,
+                                                       [&](std::size_t index) {
+                                                         place_of(index) =
+                                                             packed(list, index, options);
+                                                         return index;
+                                                       }) &
+            tbb::make_filter<std::size_t, void>(tbb::filter_mode::serial_in_order,
+                                                [&](std::size_t index) {
+                                                  writer.add(place_of(index));
+                                                  added(place_of(index));
+                                                }));
   });
   writer.finish();
 }
