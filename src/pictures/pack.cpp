@@ -287,9 +287,9 @@ PackEstimate estimate_pack(const PictureFolder& source, const fs::path& to,
     const std::size_t begin = writer.next(), left = writer.size() - begin;
     const std::size_t tried = std::min(left, kTried);
     std::atomic<std::size_t> bytes{0};
-    threads.arena.execute([&] {
+    threads.arena.execute([&, &pictures = *list] {
       tbb::parallel_for(std::size_t{0}, tried, [&](std::size_t i) {
-        bytes += packed(*list, begin + i * left / tried, options).bytes.size();
+        bytes += packed(pictures, begin + i * left / tried, options).bytes.size();
       });
     });
     estimate.pictures += writer.size();
