@@ -9,6 +9,24 @@
 #include "base/one_line.h"
 
 namespace easgd {
+namespace {
+
+/// libpng takes as much memory for a chunk before the pixels as it says it has, and not all of its
+/// versions heed a limit.
+/// Throws: DataError if one says that it has more than there is.
+void check_chunks(std::span<const std::uint8_t> bytes) {
+  constexpr std::size_t kSignature = 8, kHead = 8, kCheck = 4;
+  for (std::size_t at = kSignature; at + kHead <= bytes.size();) {
+    const std::uint8_t* head = bytes.data() + at;
+    if (std::memcmp(head + 4, "IDAT", 4) == 0) return;  // whose parts are used that are there
+    const std::size_t length = std::size_t(head[0]) << 24 | head[1] << 16 | head[2] << 8 | head[3];
+    if (length > bytes.size() - at - kHead)
+      throw DataError("a PNG picture that cannot be decoded: it ends too early");
+    at += kHead + length + kCheck;
+  }
+}
+
+}  // namespace
 
 bool PngReader::is_one(std::span<const std::uint8_t> bytes) {
   constexpr std::size_t kName = 4;  // the rest of it shows what damaged the file: libpng says so
@@ -47,6 +65,7 @@ void PngReader::close() {
 
 void PngReader::open(std::span<const std::uint8_t> bytes) {
   close();
+  check_chunks(bytes);
   left_ = bytes;
   orientation_ = Orientation();
   png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, fail,
