@@ -14,9 +14,7 @@ const Dft* Dfts::find(int length) const {
 }
 
 std::span<const Dfts> all_dfts() {
-  static const std::vector<Dfts> all = has_avx512()
-                                           ? std::vector{dfts_of_16_lanes(), dfts_of_8_lanes()}
-                                           : std::vector{dfts_of_8_lanes()};
+  static const auto all = usable_variants(dfts_of_16_lanes(), dfts_of_8_lanes());
   return all;
 }
 

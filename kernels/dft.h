@@ -4,7 +4,6 @@
 #pragma once
 
 #include <span>
-#include <vector>
 
 namespace easgd::kernels {
 

@@ -8,14 +8,7 @@
 #include "kernels/dft.h"
 #include "kernels/dft_variants.h"
 
-// What is included above stays as it is: others use it, too.
-#pragma GCC target("arch=x86-64-v4,prefer-vector-width=512")
-
-namespace easgd::kernels {
-namespace {
-constexpr int kLanes = 16;
-}
-}  // namespace easgd::kernels
+#include "kernels/lanes_16.h"
 
 #include "kernels/dft_loops.h"
 

@@ -7,12 +7,7 @@
 
 #include "kernels/dft.h"
 #include "kernels/dft_variants.h"
-
-namespace easgd::kernels {
-namespace {
-constexpr int kLanes = 8;
-}
-}  // namespace easgd::kernels
+#include "kernels/lanes_8.h"
 
 #include "kernels/dft_loops.h"
 

@@ -6,14 +6,7 @@
 #include "kernels/winograd_conv2d.h"
 #include "kernels/winograd_variants.h"
 
-// What is included above stays as it is: others use it, too.
-#pragma GCC target("arch=x86-64-v4,prefer-vector-width=512")
-
-namespace easgd::kernels {
-namespace {
-constexpr int kLanes = 16;
-}
-}  // namespace easgd::kernels
+#include "kernels/lanes_16.h"
 
 #include "kernels/winograd_loops.h"
 

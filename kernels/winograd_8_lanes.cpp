@@ -3,14 +3,9 @@
 #include <array>
 #include <utility>
 
+#include "kernels/lanes_8.h"
 #include "kernels/winograd_conv2d.h"
 #include "kernels/winograd_variants.h"
-
-namespace easgd::kernels {
-namespace {
-constexpr int kLanes = 8;
-}
-}  // namespace easgd::kernels
 
 #include "kernels/winograd_loops.h"
 

@@ -1,7 +1,6 @@
 #include "kernels/winograd_conv2d.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "kernels/processor.h"
 #include "kernels/winograd_variants.h"
@@ -38,9 +37,7 @@ double WinogradConv2d::products(const Conv2dShape& s) {
 }
 
 std::span<const WinogradKernels> winograd_kernels() {
-  static const std::vector<WinogradKernels> all =
-      has_avx512() ? std::vector{winograd_of_16_lanes(), winograd_of_8_lanes()}
-                   : std::vector{winograd_of_8_lanes()};
+  static const auto all = usable_variants(winograd_of_16_lanes(), winograd_of_8_lanes());
   return all;
 }
 

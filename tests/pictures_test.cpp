@@ -1,6 +1,8 @@
 // Are pictures decoded as they are, and do broken ones cost no more than themselves?
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -652,6 +654,38 @@ TEST_CASE("pictures: one that cannot be decoded is named once, and the next of i
                        DataError);
 }
 
+TEST_CASE("pictures: a machine that cannot read is no fault of a picture") {
+  const TemporaryFolder folder, packed;
+  make_folder(folder, 3);
+  const DataSplit split = read_folder(folder.string());
+  const Packing packing(find_pictures(folder.path(), 0), packed.path(), {.threads = 1});
+  Scratch scratch;
+  split.train->image(0, scratch);
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  const int next = open("/dev/null", O_RDONLY);
+  close(next);
+  const rlimit none{rlim_t(next), limit.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &none);
+  std::string of_set, of_pack;
+  try {
+    split.train->image(0, scratch);
+  } catch (const DataError& error) {
+    of_set = error.what();
+  }
+  try {
+    packing.estimate();
+  } catch (const DataError& error) {
+    of_pack = error.what();
+  }
+  setrlimit(RLIMIT_NOFILE, &limit);
+  for (const std::string& failure : {of_set, of_pack}) {
+    CHECK(has(failure, ".jpg: cannot be opened: Too many open files"));
+  }
+  CHECK(split.train->bad_images() == 0);
+  CHECK(packing.run([](const PackProgress&) {}).bad == 0);
+}
+
 TEST_CASE("pictures: a window that could lie beside its picture is refused") {
   const TemporaryFolder folder;
   make_folder(folder, 1);
@@ -690,7 +724,7 @@ TEST_CASE("pictures: one that is smaller than the crop is one that cannot be use
 namespace {
 
 PackResult pack_all(const std::string& from, const std::string& to, const PackOptions& options) {
-  return pack(find_pictures(from, 0), to, options, [](const PackProgress&) {});
+  return Packing(find_pictures(from, 0), to, options).run([](const PackProgress&) {});
 }
 
 std::map<std::string, std::string> contents_of(const fs::path& folder) {
@@ -770,9 +804,10 @@ TEST_CASE("packed: the same bytes however many threads there are, and however of
     std::size_t count = 0;
     ++calls;
     try {
-      pack(find_pictures(folder.path(), 0), disturbed.path(), many, [&](const PackProgress&) {
-        if (++count > most) throw Ended();
-      });
+      Packing(find_pictures(folder.path(), 0), disturbed.path(), many)
+          .run([&](const PackProgress&) {
+            if (++count > most) throw Ended();
+          });
       is_done = true;
     } catch (const Ended&) {
       ++endings;
@@ -792,8 +827,10 @@ TEST_CASE("packed: what is there is counted, and what is lost of it is packed ag
   const TemporaryFolder folder, packed;
   make_folder(folder, 30);
   const PackOptions options{.side = 24, .part_bytes = 5'000};
-  const PictureFolder source = find_pictures(folder.path(), 0);
-  const PackEstimate before = estimate_pack(source, packed / "to", options);
+  const auto estimate = [&] {
+    return Packing(find_pictures(folder.path(), 0), packed / "to", options).estimate();
+  };
+  const PackEstimate before = estimate();
   CHECK(before.pictures == 120);
   CHECK(before.packed == 0);
   CHECK(!fs::exists(packed / "to"));
@@ -802,11 +839,11 @@ TEST_CASE("packed: what is there is counted, and what is lost of it is packed ag
   std::size_t bytes = 0;
   for (const auto& [name, content] : expected) bytes += name.ends_with(".bin") ? content.size() : 0;
   CHECK(std::abs(double(before.bytes) / double(bytes) - 1) < 0.05);
-  const PackEstimate after = estimate_pack(source, packed / "to", options);
+  const PackEstimate after = estimate();
   CHECK(after.packed == 120);
   CHECK(after.bytes == 0);
   fs::remove(packed / "to/train-0001.bin");
-  CHECK(estimate_pack(source, packed / "to", options).packed < 120);
+  CHECK(estimate().packed < 120);
   pack_all(folder.string(), packed / "to", options);
   CHECK(contents_of(packed / "to") == expected);
   // Another picture of the same name.

@@ -57,10 +57,12 @@ void make(const Arguments& a) {
   std::error_code ignored;  // one of them is not there
   if (std::filesystem::equivalent(a.source, a.to, ignored))
     throw ConfigError("pack: expected two folders, found " + a.source + " twice");
-  const PictureFolder source = find_pictures(a.source, a.holdout);
-  const PackEstimate estimate = estimate_pack(source, a.to, a.options);
+  PictureFolder source = find_pictures(a.source, a.holdout);
+  const std::size_t classes = source.train.classes.size();
+  const Packing packing(std::move(source), a.to, a.options);
+  const PackEstimate estimate = packing.estimate();
   output("{} pictures of {} classes{} will take about {} ({}); {} are free\n", estimate.pictures,
-         source.train.classes.size(),
+         classes,
          estimate.packed > 0 ? fmt::format(", {} of them packed: the others", estimate.packed) : "",
          shown_bytes(estimate.bytes),
          a.options.raw ? "raw" : fmt::format("JPEG, quality {}", a.options.quality),
@@ -73,8 +75,7 @@ void make(const Arguments& a) {
                     a.to, shown_bytes(estimate.bytes), shown_bytes(estimate.free)));
   const WarningScope warnings([](const std::string& line) { write_line("easgd: " + line); });
   Reporter reporter;
-  const PackResult done =
-      pack(source, a.to, a.options, [&reporter](const PackProgress& p) { reporter(p); });
+  const PackResult done = packing.run(std::ref(reporter));
   show_bottom_lines({});
   output("{}: {} training and {} test pictures, {}; {} could not be decoded\n", a.to, done.train,
          done.test, shown_bytes(done.bytes), done.bad);

@@ -17,8 +17,12 @@ struct DataThreads::Limit : tbb::global_control {
       : tbb::global_control(tbb::global_control::max_allowed_parallelism, threads + 1) {}
 };
 
+std::size_t most_data_threads() {
+  return std::max<std::size_t>(usable_cores() - 1, 1);
+}
+
 DataThreads::DataThreads(std::size_t others) {
-  const std::size_t own = std::max<std::size_t>(usable_cores() - 1, 1);
+  const std::size_t own = most_data_threads();
   const std::size_t found = startable_threads(others + own);
   if (found <= others) {
     throw DeviceError(fmt::format(

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "backend/backend.h"
-#include "base/usable_cores.h"
 #include "data/data_threads.h"
 #include "data/evaluation_loader.h"
 #include "exchange/worker_placement.h"
@@ -30,12 +29,11 @@ void predict(const Config& config, const Network& network, ConstView state, cons
   const auto classes = std::size_t(network.classes());
   const std::size_t batch = std::min(std::size_t(config.evaluate.batch), images.size());
   const DataThreads threads(std::size_t(config.evaluate.threads));
-  const int cores = int(std::max<std::size_t>(usable_cores() - 1, 1));  // as DataThreads has
   EvaluationLoader batches(images, {.batch = batch,
                                     .crop = config.data.cropping(),
                                     .normalisation = normalisation,
                                     .slots = kFewestBatchSlots,
-                                    .spawn = spawn_on_arena(cores)});
+                                    .spawn = spawn_on_arena(int(most_data_threads()))});
   const auto backend = place_evaluation(config.workers, config.evaluate).make_backend();
   const auto model = backend->compile(
       network, {.batch = batch, .training = false, .precision = config.workers.precision});

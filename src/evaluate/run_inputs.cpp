@@ -7,7 +7,6 @@
 
 #include "algorithms/statistics_policy.h"
 #include "base/error.h"
-#include "base/usable_cores.h"
 #include "data/augmentation.h"
 #include "nn/safetensors.h"
 
@@ -16,8 +15,8 @@ namespace easgd {
 namespace {
 
 Spawn spawn_for(const DataSplit& split, std::size_t computing) {
-  if (split.train->has_one_size()) return spawn_on_tbb;                    // nothing is decoded
-  const std::size_t cores = std::max<std::size_t>(usable_cores() - 1, 1);  // as DataThreads has
+  if (split.train->has_one_size()) return spawn_on_tbb;  // nothing is decoded
+  const std::size_t cores = most_data_threads();
   return spawn_on_arena(
       int(std::max({cores / 4, cores - std::min(cores, computing), std::size_t{1}})));
 }

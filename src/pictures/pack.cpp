@@ -94,6 +94,8 @@ Packed packed(const PictureList& list, std::size_t index, const PackOptions& opt
   Packed result{.index = index};
   try {
     fill(result, list.path(index), options);
+  } catch (const UnreadableNow& error) {  // says nothing of the picture
+    throw DataError(in_one_line(list.path(index).string()) + ": " + error.what());
   } catch (const DataError& error) {
     result.fault = error.what();
   }
@@ -276,20 +278,24 @@ void pack_half(const PictureList& list, HalfWriter& writer, const PackOptions& o
 
 }  // namespace
 
-PackEstimate estimate_pack(const PictureFolder& source, const fs::path& to,
-                           const PackOptions& options) {
+Packing::Packing(PictureFolder source, fs::path to, const PackOptions& options)
+    : source_(std::move(source)),
+      to_(std::move(to)),
+      options_(options),
+      plan_(plan_of(source_, options_)) {}
+
+PackEstimate Packing::estimate() const {
   constexpr std::size_t kTried = 100;
-  const std::uint64_t plan = plan_of(source, options);
   PackEstimate estimate;
-  PackThreads threads(options.threads);
-  for (const auto& [list, half] : {std::pair{&source.train, "train"}, {&source.test, "test"}}) {
-    const HalfWriter writer(*list, to, half, plan, options);
+  PackThreads threads(options_.threads);
+  for (const auto& [list, half] : {std::pair{&source_.train, "train"}, {&source_.test, "test"}}) {
+    const HalfWriter writer(*list, to_, half, plan_, options_);
     const std::size_t begin = writer.next(), left = writer.size() - begin;
     const std::size_t tried = std::min(left, kTried);
     std::atomic<std::size_t> bytes{0};
     threads.arena.execute([&, &pictures = *list] {
       tbb::parallel_for(std::size_t{0}, tried, [&](std::size_t i) {
-        bytes += packed(pictures, begin + i * left / tried, options).bytes.size();
+        bytes += packed(pictures, begin + i * left / tried, options_).bytes.size();
       });
     });
     estimate.pictures += writer.size();
@@ -297,47 +303,45 @@ PackEstimate estimate_pack(const PictureFolder& source, const fs::path& to,
     if (tried > 0) estimate.bytes += std::uint64_t(double(bytes) / double(tried) * double(left));
   }
   std::error_code ignored;
-  fs::path there = fs::absolute(to, ignored);
+  fs::path there = fs::absolute(to_, ignored);
   while (!fs::exists(there, ignored) && there.has_relative_path()) there = there.parent_path();
   estimate.free = fs::space(there, ignored).available;
   return estimate;
 }
 
-PackResult pack(const PictureFolder& source, const fs::path& to, const PackOptions& options,
-                const std::function<void(const PackProgress&)>& progress) {
+PackResult Packing::run(const std::function<void(const PackProgress&)>& progress) const {
   std::error_code error;
-  fs::create_directories(to, error);
-  if (error) throw DataError(to.string() + ": cannot be made: " + reason(error.value()));
-  AppendedFile folder(to, O_RDONLY | O_DIRECTORY);  // nothing is added to it: it is locked
+  fs::create_directories(to_, error);
+  if (error) throw DataError(to_.string() + ": cannot be made: " + reason(error.value()));
+  AppendedFile folder(to_, O_RDONLY | O_DIRECTORY);  // nothing is added to it: it is locked
   if (folder.is_open() && !folder.lock())
-    throw ConfigError(to.string() + ": another pack is at work in it");
-  const std::uint64_t plan = plan_of(source, options);
-  HalfWriter train(source.train, to, "train", plan, options);
-  HalfWriter test(source.test, to, "test", plan, options);
+    throw ConfigError(to_.string() + ": another pack is at work in it");
+  HalfWriter train(source_.train, to_, "train", plan_, options_);
+  HalfWriter test(source_.test, to_, "test", plan_, options_);
   PackProgress now{.done = train.next() + test.next(), .all = train.size() + test.size()};
   const auto added = [&](const Packed&) {
     ++now.done;
     now.bytes = train.bytes() + test.bytes();
     progress(now);
   };
-  pack_half(source.train, train, options, added);
-  pack_half(source.test, test, options, added);
-  for (const auto& [half, list] : {std::pair{&train, &source.train}, {&test, &source.test}})
+  pack_half(source_.train, train, options_, added);
+  pack_half(source_.test, test, options_, added);
+  for (const auto& [half, list] : {std::pair{&train, &source_.train}, {&test, &source_.test}})
     if (half->records() == 0)
       throw DataError(fmt::format(
           "{}: none of its {} pictures could be decoded; nothing can be "
           "{} with such a pack",
           list->root.string(), list->names.size(), half == &train ? "trained" : "tested"));
-  write_facts(to, {.plan = plan,
-                   .is_raw = options.raw,
-                   .side = std::uint32_t(options.side),
-                   .quality = std::uint32_t(options.raw ? 0 : options.quality),
-                   .train_parts = train.parts(),
-                   .test_parts = test.parts(),
-                   .train_records = train.records(),
-                   .test_records = test.records(),
-                   .content = train.content() ^ test.content(),
-                   .classes = source.train.classes});
+  write_facts(to_, {.plan = plan_,
+                    .is_raw = options_.raw,
+                    .side = std::uint32_t(options_.side),
+                    .quality = std::uint32_t(options_.raw ? 0 : options_.quality),
+                    .train_parts = train.parts(),
+                    .test_parts = test.parts(),
+                    .train_records = train.records(),
+                    .test_records = test.records(),
+                    .content = train.content() ^ test.content(),
+                    .classes = source_.train.classes});
   return {train.records(), test.records(), train.bad() + test.bad(), train.bytes() + test.bytes()};
 }
 

@@ -27,11 +27,6 @@ struct PackEstimate {
   std::uint64_t free = 0;    ///< that are left where they go
 };
 
-/// Packs some pictures of those that are left, to say what all will take. Writes nothing.
-/// Throws: as pack().
-PackEstimate estimate_pack(const PictureFolder& source, const std::filesystem::path& to,
-                           const PackOptions& options);
-
 struct PackProgress {
   std::size_t done = 0, all = 0;  ///< pictures
   std::uint64_t bytes = 0;        ///< that were written
@@ -43,16 +38,30 @@ struct PackResult {
   std::uint64_t bytes = 0;
 };
 
-/// Goes on where an earlier call with the same source and options was ended, if it was. The bytes
-/// are the same however many threads there are, and however often it was ended. A JPEG picture
-/// that is small enough and stands upright is taken as it is. Each bad picture is named in a
-/// warning.
-/// Throws: DataError, also if the folder has been packed from something else or otherwise (known by
-/// the names and sizes of files), or if no picture of a half can be decoded;
-/// ConfigError if another process packs into it.
-PackResult pack(const PictureFolder& source, const std::filesystem::path& to,
-                const PackOptions& options,
-                const std::function<void(const PackProgress&)>& progress);
+/// A folder of pictures on its way into a packed folder.
+class Packing {
+ public:
+  Packing(PictureFolder source, std::filesystem::path to, const PackOptions& options);
+
+  /// Packs some pictures of those that are left, to say what all will take. Writes nothing.
+  /// Throws: as run().
+  PackEstimate estimate() const;
+
+  /// Goes on where an earlier call with the same source and options was ended, if it was. The bytes
+  /// are the same however many threads there are, and however often it was ended. A JPEG picture
+  /// that is small enough and stands upright is taken as it is. Each bad picture is named in a
+  /// warning.
+  /// Throws: DataError, also if the folder has been packed from something else or otherwise (known
+  /// by the names and sizes of files), if no picture of a half can be decoded, or if the machine
+  /// cannot read one; ConfigError if another process packs into it.
+  PackResult run(const std::function<void(const PackProgress&)>& progress) const;
+
+ private:
+  const PictureFolder source_;
+  const std::filesystem::path to_;
+  const PackOptions options_;
+  const std::uint64_t plan_;  ///< a hash of names, sizes and options
+};
 
 struct PackCheck {
   std::size_t records = 0;

@@ -210,15 +210,15 @@ fs::path find_test_half(const fs::path& root) {
 PictureFolder find_halves(const fs::path& root) {
   const fs::path train = root / "train", test = find_test_half(root);
   if (is_folder(train) && !test.empty()) return {list_pictures(train), list_pictures(test)};
-  const auto fail = [&](const char* what) { throw DataError(shown(root) + ": " + what); };
-  if (is_folder(train))
-    fail(
-        "found train/, and no val/ (validation/, test/) beside it; expected both, or data.dir = "
-        "that train/ and data.holdout = 0.1 to test with a tenth of its pictures");
-  fail(
-      "expected train/ and val/ in it, each with a folder for each class; or, if it has these "
-      "folders itself, data.holdout = 0.1 to test with a tenth of the pictures");
-  return {};
+  throw DataError(
+      fmt::format("{}: {}", shown(root),
+                  is_folder(train)
+                      ? "found train/, and no val/ (validation/, test/) beside it; expected both, "
+                        "or data.dir = "
+                        "that train/ and data.holdout = 0.1 to test with a tenth of its pictures"
+                      : "expected train/ and val/ in it, each with a folder for each class; or, if "
+                        "it has these "
+                        "folders itself, data.holdout = 0.1 to test with a tenth of the pictures"));
 }
 
 /// All below one folder, of which a share is held out.

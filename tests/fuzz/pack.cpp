@@ -28,8 +28,8 @@ class Good {
       std::ofstream(source_ / name, std::ios::binary)
           .write(reinterpret_cast<const char*>(file.data()), std::streamsize(file.size()));
     }
-    pack(find_pictures(source_.path(), 0), packed_.path(), {.raw = raw, .threads = 1},
-         [](const PackProgress&) {});
+    Packing(find_pictures(source_.path(), 0), packed_.path(), {.raw = raw, .threads = 1})
+        .run([](const PackProgress&) {});
     for (const char* name : kFiles) {
       std::ifstream stream(packed_ / name, std::ios::binary);
       files_.emplace_back(std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>());

@@ -1,12 +1,10 @@
 // With AVX-512.
 #include "backend/cpu/pooled_windows.h"
 
-// What is included above stays as it is: others use it, too.
-#pragma GCC target("arch=x86-64-v4,prefer-vector-width=512")
+#include "kernels/lanes_16.h"
 
 namespace easgd::cpu {
 namespace {
-constexpr std::size_t kLanes = 16;
 
 /// Of values below 256.
 inline void narrow(std::uint8_t* p, std::int32_t __attribute__((vector_size(64))) v) {
@@ -16,6 +14,7 @@ inline void narrow(std::uint8_t* p, std::int32_t __attribute__((vector_size(64))
   *reinterpret_cast<UnalignedBytes*>(p) = __builtin_shufflevector(
       bytes, bytes, 0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60);
 }
+
 }  // namespace
 }  // namespace easgd::cpu
 

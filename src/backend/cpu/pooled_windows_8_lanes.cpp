@@ -2,11 +2,7 @@
 #include "backend/cpu/pooled_windows.h"
 #include "backend/cpu/vector8.h"
 
-namespace easgd::cpu {
-namespace {
-constexpr std::size_t kLanes = 8;
-}
-}  // namespace easgd::cpu
+#include "kernels/lanes_8.h"
 
 #include "backend/cpu/pooled_windows_loops.h"
 

@@ -5,6 +5,7 @@
 namespace easgd::cpu {
 namespace {
 
+constexpr std::size_t kLanes = kernels::kLanes;
 using Floats = float __attribute__((vector_size(4 * kLanes)));
 using Ints = std::int32_t __attribute__((vector_size(4 * kLanes)));
 using UnalignedFloats = float __attribute__((vector_size(4 * kLanes), aligned(4)));
