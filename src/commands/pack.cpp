@@ -53,6 +53,24 @@ class Reporter {
   std::size_t first_ = 0;  // pictures that were packed before
 };
 
+/// Says what is to come, if anything is left.
+/// Throws: DataError if there is no room for it.
+void check_room(const PackEstimate& estimate, std::size_t classes, const Arguments& a) {
+  if (estimate.packed == estimate.pictures) return;
+  output("{} pictures of {} classes{} will take about {} ({}); {} are free\n", estimate.pictures,
+         classes,
+         estimate.packed > 0 ? fmt::format(", {} of them packed: the others", estimate.packed) : "",
+         shown_bytes(estimate.bytes),
+         a.options.raw ? "raw" : fmt::format("JPEG, quality {}", a.options.quality),
+         shown_bytes(estimate.free));
+  finish_output();
+  if (estimate.bytes <= estimate.free) return;
+  throw DataError(
+      fmt::format("{}: expected room for about {}, found {}; choose another folder, a "
+                  "smaller --side, or no --raw",
+                  a.to, shown_bytes(estimate.bytes), shown_bytes(estimate.free)));
+}
+
 void make(const Arguments& a) {
   std::error_code ignored;  // one of them is not there
   if (std::filesystem::equivalent(a.source, a.to, ignored))
@@ -61,18 +79,7 @@ void make(const Arguments& a) {
   const std::size_t classes = source.train.classes.size();
   const Packing packing(std::move(source), a.to, a.options);
   const PackEstimate estimate = packing.estimate();
-  output("{} pictures of {} classes{} will take about {} ({}); {} are free\n", estimate.pictures,
-         classes,
-         estimate.packed > 0 ? fmt::format(", {} of them packed: the others", estimate.packed) : "",
-         shown_bytes(estimate.bytes),
-         a.options.raw ? "raw" : fmt::format("JPEG, quality {}", a.options.quality),
-         shown_bytes(estimate.free));
-  finish_output();
-  if (estimate.bytes > estimate.free)
-    throw DataError(
-        fmt::format("{}: expected room for about {}, found {}; choose another folder, a "
-                    "smaller --side, or no --raw",
-                    a.to, shown_bytes(estimate.bytes), shown_bytes(estimate.free)));
+  check_room(estimate, classes, a);
   const WarningScope warnings([](const std::string& line) { write_line("easgd: " + line); });
   Reporter reporter;
   const PackResult done = packing.run(std::ref(reporter));
