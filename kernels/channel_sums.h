@@ -154,9 +154,10 @@ struct BatchMoments {
     mean[c] = float(m);
     deviation[c] = float(1 / ::sqrt(squares / count + epsilon));
     if (!moved_mean) return;
-    moved_mean[c] += weight * (float(m) - moved_mean[c]);
+    // A weight of 1 leaves nothing of what was there, however large.
+    moved_mean[c] = (1 - weight) * moved_mean[c] + weight * float(m);
     const double others = count > 1 ? count - 1 : 1;  // of one value it is 0
-    moved_variance[c] += weight * (float(squares / others) - moved_variance[c]);
+    moved_variance[c] = (1 - weight) * moved_variance[c] + weight * float(squares / others);
   }
 };
 

@@ -474,6 +474,20 @@ TEST_CASE("parity: moments of a batch far from zero move the running ones, or le
   }
 }
 
+TEST_CASE("parity: running moments that are replaced keep nothing of what was there") {
+  const std::vector<float> x = noise(7000, 1);
+  const kernels::ReductionLayout reduction = kernels::ReductionLayout::of({1, 35, false}, 200);
+  const Summed summed(reduction);
+  float mean, deviation, from_zero[2] = {}, from_far[2] = {1e6f, 1e6f};
+  for (float* moved : {from_zero, from_far})
+    sum_channels(
+        kernels::BatchMoments<float>{&mean, &deviation, moved, moved + 1, x.data(), 7000, 1e-4, 1},
+        reduction, summed.scratch());
+  CHECK(from_far[0] == mean);
+  CHECK(from_far[0] == from_zero[0]);
+  CHECK(from_far[1] == from_zero[1]);
+}
+
 TEST_CASE("parity: a constant channel has no variance, and NaN none that is a number") {
   std::vector<float> x(7000, 0.1f), mean(1), deviation(1);
   const kernels::ReductionLayout reduction = kernels::ReductionLayout::of({1, 35, false}, 200);
