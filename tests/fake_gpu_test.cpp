@@ -60,6 +60,9 @@ batch = 8
 steps = 30
 )";
 
+/// Of each device, for all programs that are not told otherwise.
+const int kMemory = setenv("EASGD_FAKE_MEMORY", "1000000000", 0);
+
 struct Runs {
   Runs() { std::ofstream(folder / "c.toml") << kConfig; }
 
@@ -67,7 +70,7 @@ struct Runs {
   json train(const std::string& name, const std::string& settings) const {
     const Answer answer =
         program("train " + file("c.toml") + " --out " + file(name) + " " + settings,
-                "EASGD_FAKE_DEVICES=2 EASGD_FAKE_MEMORY=1000000000 ");
+                "EASGD_FAKE_DEVICES=2 ");
     CAPTURE(answer.text);
     REQUIRE(answer.code == 0);
     return json::parse(bytes_of(file(name, "summary.json")));
@@ -147,7 +150,7 @@ TEST_CASE("fake GPUs: pictures are of the classes that the CPU finds, in every p
   const auto predicted = [&](const std::string& settings) {
     const Answer answer = program("predict " + runs.file("run") + " " + runs.file("picture.jpg") +
                                       " --json --top 10 " + settings,
-                                  "EASGD_FAKE_DEVICES=2 EASGD_FAKE_MEMORY=1000000000 ");
+                                  "EASGD_FAKE_DEVICES=2 ");
     CAPTURE(answer.text);
     REQUIRE(answer.code == 0);
     std::map<int, double> probabilities;
@@ -225,8 +228,7 @@ TEST_CASE("fake GPUs: a run that is killed goes on from its checkpoint with the 
     for (const int version : {versions[versions.size() / 2], versions[0]}) {
       CAPTURE(version);
       cut_back(folder, version);
-      const Answer answer =
-          program("train --resume " + folder, "EASGD_FAKE_DEVICES=2 EASGD_FAKE_MEMORY=1000000000 ");
+      const Answer answer = program("train --resume " + folder, "EASGD_FAKE_DEVICES=2 ");
       CAPTURE(answer.text);
       REQUIRE(answer.code == 0);
       CHECK(answer.text.find("goes on from version " + std::to_string(version) + ",") !=
@@ -271,6 +273,25 @@ TEST_CASE("fake GPUs: devices are listed with their paths, and others are refuse
   check_one_line(refused, 4, "cuda:2: no CUDA device of this number; there are 2, from 0");
 }
 
+TEST_CASE("fake GPUs: a run that a device's memory does not hold is refused with the numbers") {
+  const Runs runs;
+  const auto refused = [&](const std::string& memory, const std::string& settings,
+                           const std::string& why) {
+    check_one_line(program("train " + runs.file("c.toml") + " --out " + runs.file("run") + settings,
+                           "EASGD_FAKE_DEVICES=2 EASGD_FAKE_MEMORY=" + memory + " "),
+                   4, why);
+    CHECK(!std::filesystem::exists(runs.file("run")));
+  };
+  // Two workers on one device, one on the other, which is not the first to be looked at.
+  refused("60000000", "", "cuda:0: the run takes ");
+  refused("60000000", " --set workers.devices=[1,0,1]", "cuda:1: the run takes ");
+  refused("60000000", "", " of memory beside its data, and 57.22 MiB are available: replicas ");
+  // Some megabytes of activations at a time.
+  refused("300000", " --set workers.batch=200",
+          "cuda:0: 0.29 MiB are available, and no model of the run could be made: activations on "
+          "cuda:0: ");
+}
+
 TEST_CASE("fake GPUs: devices older than the program's code are left out") {
   const Runs runs;
   const std::string
@@ -307,7 +328,7 @@ TEST_CASE("a sweep gives each run a GPU of its own: two at once on two") {
   std::ofstream(runs.file("study.toml"))
       << "base = \"c.toml\"\nseeds = 4\n[set]\nworkers.devices = "
          "[1]\nstop.steps = 300\n";
-  const std::string machine = "EASGD_FAKE_DEVICES=2 EASGD_FAKE_MEMORY=1000000000 ";
+  const std::string machine = "EASGD_FAKE_DEVICES=2 ";
   const Answer answer =
       program("sweep " + runs.file("study.toml") + " --out " + runs.file("sweep"), machine);
   CAPTURE(answer.text);

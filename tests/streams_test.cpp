@@ -614,8 +614,9 @@ TEST_CASE("batches arrive whole, as images or cut on the device out of a set tha
     }
     CHECK(over_the_edge > 100);
   }
-  CHECK(cuda::can_hold(1000));  // a quarter of the 4000 bytes that are free there
-  CHECK_FALSE(cuda::can_hold(1001));
+  const cuda::CudaBackend backend({.index = 0});
+  CHECK(backend.can_hold(1000));  // a quarter of the 4000 bytes that are free there
+  CHECK_FALSE(backend.can_hold(1001));
 }
 
 TEST_CASE("losses and ranks arrive in order, however late they are asked for") {

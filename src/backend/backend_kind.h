@@ -48,6 +48,9 @@ struct BackendKind {
   /// CUDA: the devices that this machine has.
   /// Throws: DeviceError saying why there is none.
   std::function<std::vector<Device>()> devices = {};
+  /// CUDA: bytes of a device's memory that nobody has taken.
+  /// Throws: DeviceError.
+  std::function<std::size_t(int index)> free_memory = {};
   /// CUDA: the ways between the devices and the host, found by trying them. From one thread at a
   /// time.
   /// Throws: DeviceError.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -14,6 +15,7 @@
 #include "base/free_memory.h"
 #include "base/shown_bytes.h"
 #include "data/augmentation.h"
+#include "data/training_assembly.h"
 #include "exchange/worker_placement.h"
 #include "settings/algorithm_keys.h"
 #include "train/counting_backend.h"
@@ -49,6 +51,13 @@ RuleBytes bytes_of_rule(const Make& make, const PlannedRun& run) {
   return {backend.bytes(), state.bytes};
 }
 
+/// Bytes, of a device that is none of the host's.
+std::optional<std::uint64_t> free_memory_of(const Placement& placement) {
+  const auto& find = Registry<BackendKind>::get(placement.kind).free_memory;
+  if (!find) return std::nullopt;
+  return find(placement.options.index);
+}
+
 class Planner {
  public:
   explicit Planner(const PlannedRun& run)
@@ -65,6 +74,7 @@ class Planner {
     add(kHost, "program and libraries", kProgram);
     add_data();
     add_workers();
+    add_resident_sets();
     add_center();
     add_evaluation();
     add_checkpoint();
@@ -99,6 +109,20 @@ class Planner {
       add(kHost, "letters and replies", 2 * state_);
       add(kHost, "batches", ring_ * bytes_of_batch(run_.config.workers.batch));
       add_model(worker, "activations", {.batch = std::size_t(run_.config.workers.batch)});
+    }
+  }
+
+  /// A device keeps the training set once, as long as that leaves room enough (Backend::can_hold).
+  void add_resident_sets() {
+    if (!run_.data || !run_.asks_devices || !run_.config.data.resident) return;
+    const Dataset& set = *run_.data->split.train;
+    if (!can_be_resident(set, run_.config.data.cropping())) return;
+    const std::uint64_t bytes = run_.data->train_size * set.shape().size();
+    std::set<std::string> seen;
+    for (const Placement& worker : run_.workers) {
+      if (!seen.insert(worker.name()).second) continue;
+      const std::optional<std::uint64_t> free = free_memory_of(worker);
+      if (free && bytes <= *free / 4) add(place_of(worker), "training set", bytes);
     }
   }
 
@@ -187,15 +211,69 @@ class Planner {
   MemoryPlan plan_;
 };
 
-/// More than the run takes, found without making anything.
-std::uint64_t rough_bound(const PlannedRun& run) {
+/// More than so many models take, one of them the evaluator's, found without making anything.
+std::uint64_t rough_bound(const PlannedRun& run, std::size_t models) {
   constexpr std::uint64_t kCopies = 6;  // of a value: itself, its gradient, other layouts
   constexpr std::uint64_t kVectors = 16;
   std::uint64_t values = run.network.input().size();
   for (const Stage& stage : run.network.stages()) values += stage.output.size();
   const auto batch = std::uint64_t(run.config.workers.batch + run.config.evaluate.batch);
   const std::uint64_t of_worker = kCopies * batch * values + kVectors * run.network.state_count();
-  return kProgram + sizeof(float) * (run.workers.size() + 1) * of_worker;
+  return kProgram + sizeof(float) * models * of_worker;
+}
+
+/// Throws: DeviceError if the plan has more for the place than `free`, or does not know it all.
+void check_place(const MemoryPlan& plan, const std::string& place, std::uint64_t free,
+                 const std::string& less) {
+  std::uint64_t wanted = 0;
+  std::vector<std::string> parts;
+  for (const MemoryItem& item : plan.items) {
+    if (item.place != place || item.what == "data set") continue;  // which is there already
+    wanted += item.bytes;
+    parts.push_back(fmt::format("{} {}", item.what, shown_bytes(item.bytes)));
+  }
+  if (wanted <= free) return;
+  throw DeviceError(
+      fmt::format("{}: the run takes {} of memory beside its data, and {} are available: {}; {} "
+                  "take less",
+                  place, shown_bytes(wanted), shown_bytes(free), fmt::join(parts, ", "), less));
+}
+
+void check_host(const PlannedRun& run) {
+  const auto available = available_memory();
+  if (!available || rough_bound(run, run.workers.size() + 1) < *available / 2) return;
+  PlannedRun on_host = run;
+  on_host.asks_devices = false;
+  const MemoryPlan plan = plan_memory(on_host);
+  give_back_free_memory();  // that of the pieces that were tried
+  check_place(plan, kHost, *available,
+              "fewer workers or a smaller workers.batch or evaluate.batch");
+}
+
+void check_devices(const PlannedRun& run) {
+  std::map<std::string, std::pair<const Placement*, std::size_t>> devices;  // with their workers
+  for (const Placement& worker : run.workers) {
+    auto& [placement, workers] = devices[worker.name()];
+    placement = &worker;
+    ++workers;
+  }
+  std::optional<MemoryPlan> plan;
+  for (const auto& [name, device] : devices) {
+    const auto& [placement, workers] = device;
+    const std::optional<std::uint64_t> free = free_memory_of(*placement);
+    if (!free || rough_bound(run, workers + 1) < *free / 2) continue;
+    if (!plan) plan = plan_memory(run);
+    if (!plan->unknown.empty()) {
+      throw DeviceError(
+          fmt::format("{}: {} are available, and no model of the run could be made: {}; "
+                      "a smaller workers.batch or evaluate.batch takes less",
+                      name, shown_bytes(*free), plan->unknown[0]));
+    }
+    check_place(
+        *plan, name, *free,
+        "fewer workers on it, a smaller workers.batch or evaluate.batch, or data.resident = "
+        "false");
+  }
 }
 
 }  // namespace
@@ -218,24 +296,9 @@ MemoryPlan plan_memory(const PlannedRun& run) {
   return Planner(run).plan();
 }
 
-/// The data are there already.
 void check_fits(const PlannedRun& run) {
-  const auto available = available_memory();
-  if (!available || rough_bound(run) < *available / 2) return;
-  const MemoryPlan plan = plan_memory(run);
-  give_back_free_memory();  // that of the pieces that were tried
-  std::uint64_t wanted = 0;
-  std::vector<std::string> parts;
-  for (const MemoryItem& item : plan.items) {
-    if (item.place != kHost || item.what == "data set") continue;
-    wanted += item.bytes;
-    parts.push_back(fmt::format("{} {}", item.what, shown_bytes(item.bytes)));
-  }
-  if (wanted <= *available) return;
-  throw DeviceError(fmt::format(
-      "host: the run takes {} of memory beside its data, and {} are available: {}; fewer workers "
-      "or a smaller workers.batch or evaluate.batch take less",
-      shown_bytes(wanted), shown_bytes(*available), fmt::join(parts, ", ")));
+  check_host(run);
+  check_devices(run);
 }
 
 }  // namespace easgd

@@ -42,8 +42,8 @@ struct PlannedRun {
 /// is still being written when the workers end, or the next one begins, there are two.
 MemoryPlan plan_memory(const PlannedRun& run);
 
-/// Throws: DeviceError, with the numbers, if the run would take more of the host's memory than is
-/// available. A run that is small beside that is not looked at closely.
+/// Throws: DeviceError, with the numbers, if the run would take more of the host's or a device's
+/// memory than is available. A run that is small beside that is not looked at closely.
 void check_fits(const PlannedRun& run);
 
 }  // namespace easgd

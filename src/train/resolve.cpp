@@ -88,8 +88,7 @@ ResolvedRun resolve(Config config) {
               .network = network,
               .workers = workers.placements,
               .center_place = center.name,
-              .data = data.get(),
-              .asks_devices = false});
+              .data = data.get()});
   WorkerSchedule schedule(config, workers.placements.size(), data->train_size);
   Buffer state0 = initial_state(config, network);
   std::string folder_warning = record_folder(config.data, data->split.source);

@@ -40,6 +40,8 @@ int from_variable(const char* name, int otherwise) {
 }
 int devices = from_variable("EASGD_FAKE_DEVICES", 1);
 const int new_devices = from_variable("EASGD_FAKE_NEW_DEVICES", 64);
+const std::size_t free_memory = std::size_t(from_variable("EASGD_FAKE_MEMORY", 4000));
+const bool is_limited = std::getenv("EASGD_FAKE_MEMORY") != nullptr;  // what is taken at a time
 using Path = std::pair<int, int>;
 std::set<Path> denied, spoilt, opened;
 std::map<const char*, int> device_of;  // only while a path is spoilt, or memory is watched
@@ -324,14 +326,14 @@ const char* cudaGetErrorString(cudaError_t) {
 cudaError_t cudaMalloc(void** data, std::size_t bytes) {
   not_in_a_record("cudaMalloc in a record");
   may_wait_for_device();
+  if (is_limited && bytes > free_memory) return cudaErrorMemoryAllocation;
   if (posix_memalign(data, 256, bytes) != 0) return cudaErrorMemoryAllocation;
   ++pieces;
   if (!spoilt.empty() || watched) device_of[static_cast<char*>(*data)] = current;
   return cudaSuccess;
 }
 cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* all) {
-  static const int bytes = from_variable("EASGD_FAKE_MEMORY", 4000);
-  *free = *all = std::size_t(bytes);
+  *free = *all = free_memory;
   return cudaSuccess;
 }
 cudaError_t cudaHostAlloc(void** data, std::size_t bytes, unsigned int) {

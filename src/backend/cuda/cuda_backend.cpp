@@ -54,8 +54,7 @@ std::string CudaBackend::device() const {
 }
 
 bool CudaBackend::can_hold(std::size_t bytes) const {
-  const DeviceGuard guard(index_);
-  return cuda::can_hold(bytes);
+  return bytes <= free_memory(index_) / 4;
 }
 
 void CudaBackend::upload(ConstView host, View device) {

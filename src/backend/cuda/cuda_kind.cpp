@@ -10,6 +10,7 @@ const Registered<BackendKind> kRegistered(
     "cuda",
     {.make = [](const BackendOptions& options) { return std::make_unique<CudaBackend>(options); },
      .devices = list_devices,
+     .free_memory = free_memory,
      .measure_paths = measure_paths,
      .open_peer = open_peer});
 

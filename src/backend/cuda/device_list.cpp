@@ -8,6 +8,7 @@
 #include <string>
 
 #include "backend/cuda/check.h"
+#include "backend/cuda/current_device.h"
 #include "base/error.h"
 #include "kernels/launch.h"
 
@@ -60,6 +61,13 @@ std::vector<Device> list_devices() {
     }
   }
   return devices;
+}
+
+std::size_t free_memory(int index) {
+  const DeviceGuard guard(index);
+  std::size_t free = 0, all = 0;
+  check(cudaMemGetInfo(&free, &all), "cudaMemGetInfo");
+  return free;
 }
 
 }  // namespace easgd::cuda

@@ -15,4 +15,8 @@ int count_devices();
 /// Throws: DeviceError saying why there is none.
 std::vector<Device> list_devices();
 
+/// Bytes of a device's memory that nobody has taken.
+/// Throws: DeviceError.
+std::size_t free_memory(int index);
+
 }  // namespace easgd::cuda

@@ -62,12 +62,6 @@ std::shared_ptr<const DeviceSet> hold(const ResidentSet& resident, cudaStream_t 
 
 }  // namespace
 
-bool can_hold(std::size_t bytes) {
-  std::size_t free = 0, all = 0;
-  check(cudaMemGetInfo(&free, &all), "cudaMemGetInfo");
-  return bytes <= free / 4;
-}
-
 Input::Input(Shape image, std::size_t batch, cudaStream_t stream)
     : image_(image), batch_(batch), stream_(stream), crossing_(make_stream("input")) {
   for (Slot& slot : slots_) {

@@ -69,8 +69,4 @@ class Input {
   DeviceArray<float> levels_;
 };
 
-/// Whether a training set of so many bytes takes at most a quarter of what is free on the current
-/// device.
-bool can_hold(std::size_t bytes);
-
 }  // namespace easgd::cuda
