@@ -1093,6 +1093,11 @@ TEST_CASE("profilers see the names of threads and what each does when") {
     CHECK(ranges["easgd:profile/step" + part] == 4);  // of worker 0: 5, 6, 7, 8
     CHECK(ranges["easgd:step" + part] == 36);         // the rest of both
   }
+  for (const std::string part : {"/linear forward", "/linear backward"}) {
+    CAPTURE(part);
+    CHECK(ranges.value("easgd:profile/step/gradient" + part, 0) >= 4);  // of each piece
+  }
+  CHECK(seen["seconds"]["easgd:profile/step"] > seen["seconds"]["easgd:profile/step/gradient"]);
   CHECK(ranges["easgd:profile/step/post letter"] == 2);
   CHECK(ranges["easgd:profile/step/wait for reply"] == 2);
   CHECK(ranges["easgd:profile"] == 1);

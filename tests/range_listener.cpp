@@ -1,9 +1,10 @@
 // What a profiler does: loaded into the program through $NVTX_INJECTION64_PATH, it counts ranges by
-// the path of their names, and leaves the counts and the names of threads in $RANGE_LOG when the
-// program ends.
+// the path of their names and adds up their time, and leaves both and the names of threads in
+// $RANGE_LOG when the program ends. Tests use it, and tools/bench/layers.
 
 #include <nvtx3/nvToolsExt.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <map>
@@ -15,19 +16,27 @@
 
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 struct Seen {
   std::mutex mutex;
   std::map<std::string, int> ranges;
+  std::map<std::string, double> seconds;
   std::set<std::string> threads, domains;
 
   ~Seen() {
     std::ofstream(std::getenv("RANGE_LOG"))
-        << nlohmann::json({{"ranges", ranges}, {"threads", threads}}).dump(2);
+        << nlohmann::json({{"ranges", ranges}, {"seconds", seconds}, {"threads", threads}}).dump(2);
   }
 };
 
+struct Open {
+  std::string path;
+  Clock::time_point since;
+};
+
 Seen seen;
-thread_local std::vector<std::string> open_ranges;
+thread_local std::vector<Open> open_ranges;
 
 nvtxDomainHandle_t create_domain(const char* name) {
   const std::lock_guard lock(seen.mutex);
@@ -38,15 +47,20 @@ nvtxDomainHandle_t create_domain(const char* name) {
 int push(nvtxDomainHandle_t domain, const nvtxEventAttributes_t* event) {
   const std::string parent = open_ranges.empty()
                                  ? *reinterpret_cast<const std::string*>(domain) + ":"
-                                 : open_ranges.back() + "/";
-  open_ranges.push_back(parent + event->message.ascii);
-  const std::lock_guard lock(seen.mutex);
-  ++seen.ranges[open_ranges.back()];
+                                 : open_ranges.back().path + "/";
+  open_ranges.push_back({parent + event->message.ascii, Clock::now()});
   return int(open_ranges.size()) - 1;
 }
 
 int pop(nvtxDomainHandle_t) {
   if (open_ranges.empty()) std::abort();  // more ends than beginnings
+  const Open& last = open_ranges.back();
+  const std::chrono::duration<double> took = Clock::now() - last.since;
+  {
+    const std::lock_guard lock(seen.mutex);
+    ++seen.ranges[last.path];
+    seen.seconds[last.path] += took.count();
+  }
   open_ranges.pop_back();
   return int(open_ranges.size());
 }

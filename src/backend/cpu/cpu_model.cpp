@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "backend/cpu/precision.h"
+#include "base/trace.h"
 #include "nn/conv2d.h"
 
 namespace easgd::cpu {
@@ -101,7 +102,10 @@ std::size_t CpuModel::predict_memory(const Network& network, const ModelOptions&
 
 /// Returns how many pieces the batch fills, the last one perhaps in part.
 std::size_t CpuModel::begin(const PassArguments& arguments, const Batch& batch, View scores) {
-  for (const auto& [stage, work] : shared_) work->prepare(arguments.x, crew_);
+  {
+    const TraceScope scope("prepare weights");
+    for (const auto& [stage, work] : shared_) work->prepare(arguments.x, crew_);
+  }
   const std::size_t image = batch.size() > 0 ? batch.images.size() / batch.size() : 0;
   const std::size_t classes = batch.size() > 0 ? scores.size() / batch.size() : 0;
   std::size_t first = 0, count = 0;
@@ -128,24 +132,34 @@ std::size_t CpuModel::forward_to_last_meeting() {
   for (const Meeting& meeting : meetings_) {
     crew_.run(parts_.size(), [&](std::size_t i) {
       parts_[i].piece->forward(parts_[i].pass, done, meeting.layer);
+      const TraceScope scope("survey forward");
       meeting.pieces[i]->survey_forward(parts_[i].pass);
     });
+    const TraceScope scope("meet forward");
     meeting.pieces[0]->meet_forward(meeting.pieces, parts_[0].pass);
     done = meeting.layer;
   }
   return done;
 }
 
+void CpuModel::survey_backward(const Meeting& meeting, std::size_t piece) {
+  const TraceScope scope("survey backward");
+  meeting.pieces[piece]->survey_backward(parts_[piece].pass);
+}
+
 /// After what lies behind it.
 void CpuModel::backward_from_last_meeting() {
   for (std::size_t m = meetings_.size(); m-- > 0;) {
     const Meeting& meeting = meetings_[m];
-    meeting.pieces[0]->meet_backward(meeting.pieces, parts_[0].pass);
+    {
+      const TraceScope scope("meet backward");
+      meeting.pieces[0]->meet_backward(meeting.pieces, parts_[0].pass);
+    }
     const Meeting* before = m > 0 ? &meetings_[m - 1] : nullptr;
     crew_.run(parts_.size(), [&](std::size_t i) {
       const std::size_t end = before ? before->layer + 1 : 0;
       parts_[i].piece->backward(parts_[i].pass, end, meeting.layer + 1);
-      if (before) before->pieces[i]->survey_backward(parts_[i].pass);
+      if (before) survey_backward(*before, i);
     });
   }
 }
@@ -160,9 +174,10 @@ void CpuModel::gradient(ConstView x, const Batch& batch, View g, View statistics
       Piece& piece = *parts_[i].piece;
       piece.forward(parts_[i].pass, done, piece.layers());
       piece.backward(parts_[i].pass, last ? last->layer + 1 : 0, piece.layers());
-      if (last) last->pieces[i]->survey_backward(parts_[i].pass);
+      if (last) survey_backward(*last, i);
     });
     backward_from_last_meeting();
+    const TraceScope scope("add gradients");
     add_gradients(g);
     for (const auto& [stage, work] : shared_) work->deliver(g, crew_);
   });

@@ -6,6 +6,7 @@
 
 #include "backend/cpu/elementwise_loops.h"
 #include "backend/cpu/fusion.h"
+#include "base/trace.h"
 
 namespace easgd::cpu {
 
@@ -27,6 +28,8 @@ void Piece::compile_forward(const std::vector<Link>& links) {
     std::vector<Activation> inputs;
     for (const std::size_t number : link.inputs) inputs.push_back(outputs.at(number));
     layers_.push_back(entry_of(link).make(bench_, link));
+    const std::string& name = link.stage->layer->name;
+    names_.push_back({name + " forward", name + " backward"});
     Activation output = layers_.back()->compile_forward(bench_, inputs);
     output.disposable &= takers(links, link.output) == 1;
     outputs[link.output] = output;
@@ -87,13 +90,17 @@ void Piece::bind(const CpuPass& pass) {
 }
 
 void Piece::forward(CpuPass& pass, std::size_t begin, std::size_t end) {
-  for (std::size_t i = begin; i < end; ++i) layers_[i]->forward(pass);
+  for (std::size_t i = begin; i < end; ++i) {
+    const TraceScope scope(names_[i].forward.c_str());
+    layers_[i]->forward(pass);
+  }
 }
 
 void Piece::backward(CpuPass& pass, std::size_t begin, std::size_t end) {
   const auto later = [end](const Sum& sum) { return sum.layer >= end; };
   auto sum = std::ranges::find_if_not(sums_, later);
   for (std::size_t i = end; i-- > begin;) {
+    const TraceScope scope(names_[i].backward.c_str());
     layers_[i]->backward(pass);
     for (; sum != sums_.end() && sum->layer == i; ++sum) {
       sum->target.refresh(bench_.stream());
