@@ -897,6 +897,7 @@ TEST_CASE("describe tells of devices that are not here all but what they would h
 TEST_CASE("describe tells the networks of the papers") {
   const std::pair<const char*, const char*> known[] = {{"cifar10_eamsgd", "351946"},
                                                        {"cifar10_resnet20", "272474"},
+                                                       {"cifar10_vgg", "5555082"},
                                                        {"cifar10_resnet18", "11173962"}};
   for (const auto& [config, parameters] : known) {
     const Answer answer = program("describe configs/" + std::string(config) + ".toml");
