@@ -154,7 +154,7 @@ struct BatchMoments {
     mean[c] = float(m);
     deviation[c] = float(1 / ::sqrt(squares / count + epsilon));
     if (!moved_mean) return;
-    // A weight of 1 leaves nothing of what was there, however large.
+    // A weight of 1 leaves nothing of what was there, however large, if it was finite.
     moved_mean[c] = (1 - weight) * moved_mean[c] + weight * float(m);
     const double others = count > 1 ? count - 1 : 1;  // of one value it is 0
     moved_variance[c] = (1 - weight) * moved_variance[c] + weight * float(squares / others);

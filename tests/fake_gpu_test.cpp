@@ -60,9 +60,6 @@ batch = 8
 steps = 30
 )";
 
-/// Of each device, for all programs that are not told otherwise.
-const int kMemory = setenv("EASGD_FAKE_MEMORY", "1000000000", 0);
-
 struct Runs {
   Runs() { std::ofstream(folder / "c.toml") << kConfig; }
 
@@ -275,21 +272,48 @@ TEST_CASE("fake GPUs: devices are listed with their paths, and others are refuse
 
 TEST_CASE("fake GPUs: a run that a device's memory does not hold is refused with the numbers") {
   const Runs runs;
-  const auto refused = [&](const std::string& memory, const std::string& settings,
-                           const std::string& why) {
-    check_one_line(program("train " + runs.file("c.toml") + " --out " + runs.file("run") + settings,
-                           "EASGD_FAKE_DEVICES=2 EASGD_FAKE_MEMORY=" + memory + " "),
-                   4, why);
-    CHECK(!std::filesystem::exists(runs.file("run")));
+  const auto trained = [&](std::uint64_t memory, const std::string& settings) {
+    const std::string run = runs.file("run");
+    std::filesystem::remove_all(run);
+    const Answer answer =
+        program("train " + runs.file("c.toml") + " --out " + run + " " + settings,
+                "EASGD_FAKE_DEVICES=3 EASGD_FAKE_MEMORY=" + std::to_string(memory) + " ");
+    CHECK(std::filesystem::exists(run) == (answer.code == 0));
+    return answer;
   };
-  // Two workers on one device, one on the other, which is not the first to be looked at.
-  refused("60000000", "", "cuda:0: the run takes ");
-  refused("60000000", " --set workers.devices=[1,0,1]", "cuda:1: the run takes ");
-  refused("60000000", "", " of memory beside its data, and 57.22 MiB are available: replicas ");
-  // Some megabytes of activations at a time.
-  refused("300000", " --set workers.batch=200",
-          "cuda:0: 0.29 MiB are available, and no model of the run could be made: activations on "
-          "cuda:0: ");
+  // What the plan has for a device: that much does, and a byte less does not.
+  const auto planned = [&](const std::string& device, const std::string& settings) {
+    const Answer answer =
+        program("describe " + runs.file("c.toml") + " " + settings, "EASGD_FAKE_DEVICES=3 ");
+    CAPTURE(answer.text);
+    const std::string before = "\nmemory of " + device + ": ";
+    const std::size_t at = answer.text.find(before);
+    REQUIRE(at != std::string::npos);
+    return std::uint64_t(std::stod(answer.text.substr(at + before.size())) * (1 << 20));
+  };
+  for (const std::string settings : {"", "--set workers.devices=[1,0,1]"}) {
+    CAPTURE(settings);
+    const std::string device = settings.empty() ? "cuda:0" : "cuda:1";
+    const std::uint64_t wanted = planned(device, settings);
+    const Answer enough = trained(wanted + (1 << 15), settings);
+    CAPTURE(enough.text);
+    CHECK(enough.code == 0);
+    check_one_line(trained(wanted - (1 << 15), settings), 4, device + ": the run takes ");
+  }
+  const std::uint64_t wanted = planned("cuda:0", "");
+  check_one_line(trained(wanted - (1 << 15), ""), 4, " of memory beside what is there, and ");
+  // The center's device has no worker, and little to hold.
+  CHECK(planned("cuda:2", "--set center.place=cuda:2") < wanted / 10);
+  CHECK(trained(wanted + (1 << 20), "--set center.place=cuda:2").code == 0);
+  // A set is held where it takes a quarter at most, and is then in the sum.
+  const std::string large = "--set data.limit=20000 ";
+  const std::uint64_t with = planned("cuda:0", large);
+  CHECK(with - planned("cuda:0", large + "--set data.resident=false") ==
+        doctest::Approx(20000 * 3 * 32 * 32).epsilon(0.01));
+  // No piece of the activations has room.
+  check_one_line(trained(300000, "--set workers.batch=200"), 4,
+                 "cuda:0: 0.29 MiB of memory are available, and no model of the run could be made: "
+                 "activations on cuda:0: ");
 }
 
 TEST_CASE("fake GPUs: devices older than the program's code are left out") {

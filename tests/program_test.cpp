@@ -943,7 +943,7 @@ TEST_CASE("a run that the host's memory does not hold is refused, with the numbe
       "--set 'workers.devices=16 x cpu' --out " +
       out);
   check_one_line(answer, 4, "host: the run takes ");
-  CHECK(answer.text.find(" GiB of memory beside its data, and ") != std::string::npos);
+  CHECK(answer.text.find(" GiB of memory beside what is there, and ") != std::string::npos);
   CHECK(answer.text.find(", activations ") != std::string::npos);
   CHECK(answer.text.find("a smaller workers.batch") != std::string::npos);
   CHECK_FALSE(fs::exists(out));
@@ -1097,6 +1097,26 @@ TEST_CASE("profilers see the names of threads and what each does when") {
   for (const std::string part : {"/linear forward", "/linear backward"}) {
     CAPTURE(part);
     CHECK(ranges.value("easgd:profile/step/gradient" + part, 0) >= 4);  // of each piece
+  }
+  // Batch normalisation meets, and helpers have pieces too.
+  const Answer two = program(
+      "train configs/cifar10_resnet20.toml --set data.set=synthetic --set workers.devices=cpu "
+      "--set workers.threads=2 --set workers.batch=16 --set stop.steps=3 --set data.test_limit=16 "
+      "--set evaluate.batch=16 "
+      "--set network.statistics=keep --out " +
+          folder / "two",
+      "NVTX_INJECTION64_PATH=" + listener + " RANGE_LOG=" + folder / "two.json" + " ");
+  CAPTURE(two.text);
+  REQUIRE(two.code == 0);
+  const json of_two = json::parse(bytes_of(folder / "two.json"))["ranges"];
+  for (const std::string name :
+       {"prepare weights", "bn1 forward", "bn1 backward", "survey forward", "meet forward",
+        "survey backward", "meet backward", "add gradients"}) {
+    CAPTURE(name);
+    int count = of_two.value("easgd:step/gradient/" + name, 0);
+    const bool of_pieces = name.starts_with("bn") || name.starts_with("survey");
+    if (of_pieces) count += of_two.value("easgd:" + name, 0);
+    CHECK(count >= (of_pieces ? 6 : 3));
   }
   CHECK(seen["seconds"]["easgd:profile/step"] > seen["seconds"]["easgd:profile/step/gradient"]);
   CHECK(ranges["easgd:profile/step/post letter"] == 2);

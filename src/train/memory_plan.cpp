@@ -19,11 +19,13 @@
 #include "exchange/worker_placement.h"
 #include "settings/algorithm_keys.h"
 #include "train/counting_backend.h"
+#include "train/worker_parts.h"
 
 namespace easgd {
 namespace {
 
 constexpr const char* kHost = "host";
+constexpr const char* kOtherDevice = "another device";
 /// Code, libraries, small objects: what a run of a tiny network takes (two Zen 4 cores, 2026-11).
 constexpr std::uint64_t kProgram = 24 << 20;
 
@@ -51,11 +53,15 @@ RuleBytes bytes_of_rule(const Make& make, const PlannedRun& run) {
   return {backend.bytes(), state.bytes};
 }
 
-/// Bytes, of a device that is none of the host's.
+/// Bytes, of a device that is there and has a memory of its own.
 std::optional<std::uint64_t> free_memory_of(const Placement& placement) {
-  const auto& find = Registry<BackendKind>::get(placement.kind).free_memory;
-  if (!find) return std::nullopt;
-  return find(placement.options.index);
+  if (placement.kind == "cpu") return std::nullopt;
+  try {
+    check_present(placement, kOtherDevice);
+    return Registry<BackendKind>::get(placement.kind).free_memory(placement.options.index);
+  } catch (const DeviceError&) {  // told of its models
+    return std::nullopt;
+  }
 }
 
 class Planner {
@@ -107,8 +113,10 @@ class Planner {
       add(place, "replicas", worker_rule_.memory);
       add(place, "gradients", parameters_ + statistics_ * (keeps_checkpoints() ? 2 : 1));
       add(kHost, "letters and replies", 2 * state_);
+      // A reply that has arrived, and what is put aside while a letter leaves.
+      if (place != kHost) add(place, "letters and replies", state_ + statistics_);
       add(kHost, "batches", ring_ * bytes_of_batch(run_.config.workers.batch));
-      add_model(worker, "activations", {.batch = std::size_t(run_.config.workers.batch)});
+      add_model(worker, "activations", training_options(run_.config));
     }
   }
 
@@ -129,6 +137,8 @@ class Planner {
   void add_center() {
     for (const std::string& place : center_places()) {
       add(place, "center", parameters_ + center_rule_.memory);
+      if (place == run_.center_place)  // a device's, to which all letters come
+        add(place, "letters and replies", 2 * state_ * run_.workers.size());
     }
     // The start, and what is left of the center when the master has ended.
     add(kHost, "center", 2 * state_ + statistics_ * run_.workers.size());
@@ -165,7 +175,7 @@ class Planner {
           }));
     } else if (run_.asks_devices) {
       try {
-        check_present(placement, "another device");
+        check_present(placement, kOtherDevice);
         add(placement.name(), what, known(placement, options, [&] {
               const auto backend = placement.make_backend();
               return backend->compile(run_.network, options)->memory();
@@ -222,7 +232,7 @@ std::uint64_t rough_bound(const PlannedRun& run, std::size_t models) {
   return kProgram + sizeof(float) * models * of_worker;
 }
 
-/// Throws: DeviceError if the plan has more for the place than `free`, or does not know it all.
+/// Throws: DeviceError if the plan has more for the place than `free`.
 void check_place(const MemoryPlan& plan, const std::string& place, std::uint64_t free,
                  const std::string& less) {
   std::uint64_t wanted = 0;
@@ -234,8 +244,8 @@ void check_place(const MemoryPlan& plan, const std::string& place, std::uint64_t
   }
   if (wanted <= free) return;
   throw DeviceError(
-      fmt::format("{}: the run takes {} of memory beside its data, and {} are available: {}; {} "
-                  "take less",
+      fmt::format("{}: the run takes {} of memory beside what is there, and {} are available: {}; "
+                  "{} take less",
                   place, shown_bytes(wanted), shown_bytes(free), fmt::join(parts, ", "), less));
 }
 
@@ -250,24 +260,33 @@ void check_host(const PlannedRun& run) {
               "fewer workers or a smaller workers.batch or evaluate.batch");
 }
 
-void check_devices(const PlannedRun& run) {
-  std::map<std::string, std::pair<const Placement*, std::size_t>> devices;  // with their workers
+/// Devices with workers or the center, each with the models that are made there.
+std::map<std::string, std::pair<Placement, std::size_t>> devices_of(const PlannedRun& run) {
+  std::map<std::string, std::pair<Placement, std::size_t>> devices;
   for (const Placement& worker : run.workers) {
-    auto& [placement, workers] = devices[worker.name()];
-    placement = &worker;
-    ++workers;
+    const auto it =
+        devices.try_emplace(worker.name(), worker, 1).first;  // the evaluator's, perhaps
+    ++it->second.second;
   }
+  if (const auto center = named_cuda_device(run.center_place))
+    devices.try_emplace(run.center_place, *center, 1);
+  return devices;
+}
+
+/// A resident set takes a quarter at most, so that what is small beside the rest has room.
+void check_devices(const PlannedRun& run) {
   std::optional<MemoryPlan> plan;
-  for (const auto& [name, device] : devices) {
-    const auto& [placement, workers] = device;
-    const std::optional<std::uint64_t> free = free_memory_of(*placement);
-    if (!free || rough_bound(run, workers + 1) < *free / 2) continue;
+  for (const auto& [name, device] : devices_of(run)) {
+    const auto& [placement, models] = device;
+    const std::optional<std::uint64_t> free = free_memory_of(placement);
+    if (!free || rough_bound(run, models) < *free / 2) continue;
     if (!plan) plan = plan_memory(run);
-    if (!plan->unknown.empty()) {
-      throw DeviceError(
-          fmt::format("{}: {} are available, and no model of the run could be made: {}; "
-                      "a smaller workers.batch or evaluate.batch takes less",
-                      name, shown_bytes(*free), plan->unknown[0]));
+    // What else keeps a model from being made is its worker's failure, later.
+    if (!plan->unknown.empty() && rough_bound(run, models) > *free) {
+      throw DeviceError(fmt::format(
+          "{}: {} of memory are available, and no model of the run could be made: {}; a "
+          "smaller workers.batch or evaluate.batch takes less",
+          name, shown_bytes(*free), plan->unknown[0]));
     }
     check_place(
         *plan, name, *free,

@@ -22,6 +22,15 @@ std::vector<Fault> faults_of(const Config& config, std::size_t worker) {
 
 }  // namespace
 
+ModelOptions training_options(const Config& config) {
+  return {.batch = std::size_t(config.workers.batch),
+          .training = true,
+          .graphs = config.workers.graphs,
+          .plan_search = config.workers.plans == PlanChoice::search,
+          .precision = config.workers.precision,
+          .seed = std::uint64_t(config.seed)};
+}
+
 WorkerParts worker_parts(const ResolvedRun& run, std::size_t index) {
   const Config& config = run.config;
   const Data& data = *run.data;
@@ -29,13 +38,7 @@ WorkerParts worker_parts(const ResolvedRun& run, std::size_t index) {
       .backend = [&run, index] { return run.workers[index].make_backend(); },
       .model =
           [&run, &config](Backend& backend) {
-            return backend.compile(run.network,
-                                   {.batch = std::size_t(config.workers.batch),
-                                    .training = true,
-                                    .graphs = config.workers.graphs,
-                                    .plan_search = config.workers.plans == PlanChoice::search,
-                                    .precision = config.workers.precision,
-                                    .seed = std::uint64_t(config.seed)});
+            return backend.compile(run.network, training_options(config));
           },
       .batches =
           [&run, &config, &data, index](Backend& backend) {

@@ -7,6 +7,9 @@
 
 namespace easgd {
 
+/// Of the model with which a worker trains.
+ModelOptions training_options(const Config& config);
+
 /// What a worker of a run is made of, on its own thread. The run must outlive it.
 WorkerParts worker_parts(const ResolvedRun& run, std::size_t index);
 

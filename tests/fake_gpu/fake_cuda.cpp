@@ -41,7 +41,7 @@ int from_variable(const char* name, int otherwise) {
 int devices = from_variable("EASGD_FAKE_DEVICES", 1);
 const int new_devices = from_variable("EASGD_FAKE_NEW_DEVICES", 64);
 const std::size_t free_memory = std::size_t(from_variable("EASGD_FAKE_MEMORY", 4000));
-const bool is_limited = std::getenv("EASGD_FAKE_MEMORY") != nullptr;  // what is taken at a time
+const bool is_limited = std::getenv("EASGD_FAKE_MEMORY") != nullptr;  // a piece may be that large
 using Path = std::pair<int, int>;
 std::set<Path> denied, spoilt, opened;
 std::map<const char*, int> device_of;  // only while a path is spoilt, or memory is watched

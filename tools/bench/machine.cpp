@@ -1,5 +1,6 @@
 // What a machine can do at most: a dense product of float32 by oneDNN, and the bandwidth of memory by a triad,
-// a = b + s c. Prints a JSON object: of 1 thread and of all usable cores, GFLOP/s and GB/s, the best of many tries.
+// a = b + s c. Prints a JSON object: how many cores there are to use, and of one and of all of them GFLOP/s and GB/s, the
+// best of many tries.
 #include <fmt/format.h>
 #include <oneapi/dnnl/dnnl.h>
 #include <omp.h>
@@ -7,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "base/usable_cores.h"
@@ -50,12 +52,10 @@ double triad_gigabytes() {
 
 int main() {
   const int cores = int(easgd::usable_cores());
-  std::string line = "{";
-  for (const int threads : {1, cores}) {
+  fmt::print("{{\"cores\": {}", cores);
+  for (const auto& [name, threads] : {std::pair("one", 1), std::pair("all", cores)}) {
     omp_set_num_threads(threads);
-    line += fmt::format("{}\"{}\": {{\"gflops\": {:.1f}, \"gbytes\": {:.1f}}}", line.size() > 1 ? ", " : "", threads,
-                        product_gflops(), triad_gigabytes());
-    if (threads == cores) break;
+    fmt::print(", \"{}\": {{\"gflops\": {:.1f}, \"gbytes\": {:.1f}}}", name, product_gflops(), triad_gigabytes());
   }
-  fmt::print("{}}}\n", line);
+  fmt::print("}}\n");
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -13,6 +14,16 @@ from steady_rate import ROOT, steady_rate
 NETWORKS = ("cifar7", "vgg", "lenet", "resnet18", "resnet20")  # on built-in data
 CONFIG = "cifar10_msgd.toml"
 BATCH = 128
+
+
+@functools.cache
+def of_ten_classes() -> Path:
+    """The network of configs/imagenet_resnet50.toml for as many."""
+    file = ROOT / "build/resnet50-of-ten-classes.toml"
+    thousand = (ROOT / "configs/networks/imagenet_resnet50.toml").read_text()
+    assert thousand.count("outputs = 1000") == 1
+    file.write_text(thousand.replace("outputs = 1000", "outputs = 10"))
+    return file
 
 
 @dataclass(frozen=True)
@@ -27,13 +38,10 @@ class Case:
 
     def settings(self) -> list[str]:
         crop = {"cifar7": 28, "lenet": 28, "resnet50": 224}.get(self.network, 32)
-        file = ROOT / f"configs/networks/{self.network}.toml"
+        file = of_ten_classes() if self.photos else ROOT / f"configs/networks/{self.network}.toml"
         data = []
         if self.photos:
             data = ["data.set=image_folder", f"data.dir={self.photos}", "data.holdout=0.2", "data.crop_kind=resized"]
-            thousand = (ROOT / "configs/networks/imagenet_resnet50.toml").read_text()
-            file = ROOT / "build/resnet50-of-ten-classes.toml"
-            file.write_text(thousand.replace("outputs = 1000", "outputs = 10"))
         cpu = self.device == "cpu"
         return [*data, f"data.crop={crop}", f"network.file={file}", f"workers.devices={'cpu' if cpu else '[0]'}",
                 f"workers.threads={self.threads if cpu else 1}", f"workers.precision={self.precision}",

@@ -33,6 +33,11 @@ def run_tool(name: str, main) -> None:
         sys.exit(max(error.returncode, 1))
 
 
+def set_words(settings: list[str]) -> list[str]:
+    """As arguments of easgd."""
+    return [word for setting in settings for word in ("--set", setting)]
+
+
 def train(config: str, settings: list[str], steps: int) -> tuple[float, float]:
     """Images of all workers, and the seconds they took. Built-in data, which never end, and no evaluation
     but the last. Raises subprocess.CalledProcessError with the program's complaint in stderr."""
@@ -40,9 +45,7 @@ def train(config: str, settings: list[str], steps: int) -> tuple[float, float]:
                 "stop.epochs=1e6", f"stop.steps={steps}", *settings]
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        command = [ROOT / "build/easgd", "train", ROOT / "configs" / config, "--out", run]
-        for setting in settings:
-            command += ["--set", setting]
+        command = [ROOT / "build/easgd", "train", ROOT / "configs" / config, "--out", run, *set_words(settings)]
         subprocess.run(command, check=True, capture_output=True)
         summary = json.loads((run / "summary.json").read_text())
         seconds = summary["wall_seconds"]
@@ -54,5 +57,5 @@ def steady_rate(config: str, settings: list[str], steps: int) -> float:
     happens once (kernels that are loaded, graphs that are recorded, data on their way) does not count."""
     (few, short), (many, long) = (train(config, settings, n) for n in (steps, LONGER * steps))
     if long <= short:
-        sys.exit(f"tools/bench: {steps} steps are too few to be timed; give more with --steps")
+        sys.exit(f"tools/bench: {steps} steps are too few to be timed; more are needed")
     return (many - few) / (long - short)
