@@ -615,5 +615,49 @@ class BenchExchange(unittest.TestCase):
         self.assertEqual(self.bench("--workers", "0").returncode, 2)
 
 
+class BenchKernels(unittest.TestCase):
+    HEAD = '"ID","Kernel Name","Metric Name","Metric Unit","Metric Value"\n'
+
+    def table(self, text: str) -> subprocess.CompletedProcess:
+        with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
+            file.write(text)
+            file.flush()
+            return subprocess.run([ROOT / "tools/bench/kernels", file.name], capture_output=True, text=True)
+
+    def test_adds_up_by_name(self):
+        relu = "void f<easgd::kernels::ReluForward<easgd::kernels::Bf16>>(int)"
+        rows = [("0", relu, "gpu__time_duration.sum", "us", "1,500.0"), ("0", relu, "dram__bytes.sum", "Mbyte", "3"),
+                ("1", relu, "gpu__time_duration.sum", "ns", "500000"), ("1", relu, "dram__bytes.sum", "Kbyte", "1000"),
+                ("2", "cudnn::conv<int>(int)", "gpu__time_duration.sum", "ms", "6"),
+                ("2", "cudnn::conv<int>(int)", "dram__bytes.sum", "Gbyte", "0.6")]
+        done = self.table("==PROF== Connected\n" + self.HEAD + "".join(
+            ",".join(f'"{word}"' for word in row) + "\n" for row in rows))
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual([line.split() for line in done.stdout.splitlines()[1:]],
+                         [["cudnn::conv", "1", "6000.0", "75.0%", "100"], ["ReluForward", "2", "2000.0", "25.0%", "2"],
+                          ["all", "3", "8000.0"]])
+
+    def test_says_that_there_is_none(self):
+        done = self.table("==ERROR== The application returned an error code (2).\n")
+        self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (1, "", 1))
+
+
+class BenchLayers(unittest.TestCase):
+    def test_has_all_of_a_step(self):
+        if subprocess.run(["ninja", "-C", ROOT / "build", "-n", "tests/librange_listener.so"], capture_output=True).returncode:
+            self.skipTest("no listener: built without NVTX")
+        done = subprocess.run([ROOT / "tools/bench/layers", "--network", "lenet", "--batch", "16", "--steps", "2"],
+                              capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        rows = {line.split()[0] for line in done.stdout.splitlines()}
+        self.assertTrue({"conv1", "conv2", "maxpool4", "linear1", "linear2", "prepare", "add"} <= rows, done.stdout)
+
+    def test_others_are_refused(self):
+        for tool, words in (("layers", ["--network", "lenett"]), ("all", ["--networks", "lenett"])):
+            done = subprocess.run([ROOT / "tools/bench" / tool, *words], capture_output=True, text=True)
+            self.assertEqual((done.returncode, done.stdout), (2, ""))
+            self.assertIn("lenett", done.stderr)
+
+
 if __name__ == "__main__":
     unittest.main(testRunner=unittest.TextTestRunner(stream=sys.stdout, verbosity=1))
