@@ -8,11 +8,16 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <cmath>
 #include <cstring>
 #include <mutex>
+#include <thread>
 #include <vector>
 
 #include "base/error.h"
+#include "data/dataset_reader.h"
+#include "mixed_sizes.h"
 #include "program.h"
 #include "runs/run_folder.h"
 #include "runs/run_record.h"
@@ -51,6 +56,35 @@ struct Witness final : RunClient {
   bool shown = false;
   std::atomic<bool> impatient = false;
 };
+
+/// A picture takes two milliseconds, and there is one at a time, whoever wants it.
+class Slow final : public MixedSizes {
+ public:
+  explicit Slow(std::size_t size) : MixedSizes(size) {}
+  int classes() const override { return 10; }
+  int label(std::size_t index) const override { return int(index % 10); }
+  Image image(std::size_t index, Scratch& scratch) const override {
+    const std::lock_guard lock(mutex_);
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    return MixedSizes::image(index, scratch);
+  }
+  std::optional<Normalisation> normalisation() const override {
+    return Normalisation{{0.5f, 0.5f}, {0.25f, 0.25f}};
+  }
+
+ private:
+  mutable std::mutex mutex_;
+};
+
+class SlowReader final : public DatasetReader {
+ public:
+  std::string name() const override { return "slow"; }
+  DataSplit read(const DatasetOptions&) const override {
+    return {std::make_unique<Slow>(2000), std::make_unique<Slow>(10), "test"};
+  }
+};
+
+const RegisteredDataset kSlow([] { return std::make_unique<SlowReader>(); });
 
 /// What is written to a descriptor while it lives is in a file.
 class Redirected {
@@ -153,4 +187,23 @@ TEST_CASE("a run that cannot begin throws; one that fails later has a result tha
   REQUIRE(result.failure);
   CHECK_THROWS_WITH_AS(std::rethrow_exception(result.failure),
                        doctest::Contains("no center is saved"), Error);
+}
+
+TEST_CASE("data_wait_fraction is the share of the time for which there was no batch") {
+  struct Known {
+    const char* stall;  // of each gradient, while the next batches of 20 ms are made
+    double wait;
+  };
+  for (const Known& known : {Known{"", 1}, Known{"0.01", 0.5}, Known{"0.04", 0}}) {
+    CAPTURE(known.stall);
+    const TemporaryFolder folder;
+    Config config = small({"stop.epochs=", "stop.steps=50", "workers.batch=10", "data.crop=8"});
+    config.data.set = "slow";
+    config.data.own = std::make_shared<SlowReader>();
+    if (*known.stall)
+      config.debug.fail = {std::string("worker 0 stalls ") + known.stall + " s every 1 steps"};
+    RunClient silent;
+    const RunResult result = train(config, folder / "run", silent);
+    CHECK(std::abs(result.summary.data_wait_fraction - known.wait) < 0.2);
+  }
 }
