@@ -128,6 +128,26 @@ TEST_CASE("a worker that is gone stays so, in a replay and when the run goes on"
   CHECK(summary_of_run(paused)["steps"] == json({200, 200, 50}));
 }
 
+TEST_CASE("workers that have all failed begin again when the run goes on, and are told so") {
+  const TemporaryFolder folder;
+  const std::string run = folder / "run";
+  const Answer failed = program(kThree +
+                                failing("\"worker 0 throws at step 20\", \"worker 1 throws at step "
+                                        "22\", \"worker 2 throws at step 24\"") +
+                                "--set checkpoint.every.versions=5 --out " + run);
+  CAPTURE(failed.text);
+  CHECK(failed.code == 1);
+  const Answer rest = must_end("train --resume " + run + " --set debug.fail=[]");
+  CHECK(rest.text.find("is gone since") == std::string::npos);
+  for (const char* worker : {"worker 0", "worker 1", "worker 2"}) {
+    CHECK(
+        rest.text.find(worker + std::string(", which had failed, starts again from the center")) !=
+        std::string::npos);
+  }
+  CHECK(summary_of_run(run)["failed_workers"] == 0);
+  CHECK(summary_of_run(run)["steps"] == json({200, 200, 200}));
+}
+
 TEST_CASE("a run goes on after a worker began again, also one that was given up and came back") {
   const TemporaryFolder folder;
   for (const std::string policy : {"continue", "restart"}) {

@@ -833,6 +833,24 @@ TEST_CASE("a full disk loses nothing else: no empty file in the place of a resul
   }
 }
 
+TEST_CASE("a full disk: whatever fails first, it is said which center is saved") {
+  const Folder folder;
+  const std::string out = folder / "run";
+  const pid_t child = start_training(endless(out), folder / "log");
+  wait_for_file(out + "/center.safetensors");
+  fs::remove(out + "/center.safetensors");
+  for (const char* file : {"/center.safetensors", "/order.bin"})
+    fs::create_directories(out + file + "/taken");
+  kill(child, SIGTERM);
+  CHECK(code_of(child) == 3);
+  const std::string log = bytes_of(folder / "log");
+  CAPTURE(log);
+  CHECK(log.find("order.bin: cannot be written") != std::string::npos);
+  const std::size_t center = log.find("center.safetensors: cannot be written");
+  REQUIRE(center != std::string::npos);
+  CHECK(log.find("center.safetensors is of version ", center) != std::string::npos);
+}
+
 TEST_CASE("a limit on the size of files is told like a full disk") {
   const Folder folder;
   const Answer run = program(kTrain + "--out " + folder / "run", "ulimit -f 32; ");

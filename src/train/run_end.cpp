@@ -17,10 +17,11 @@ RunResult Run::end(Team& team, Evaluator& evaluator) {
   const double seconds = team.seconds();
   bool cut_short = !paused_ && hurry_.has_begun();
   FirstError failure;
-  const auto attempt = [&failure](const auto& part) {
+  const auto attempt = [&](const auto& part) {
     try {
       part();
     } catch (...) {
+      if (failure.get()) journal_.warn(failure_of(std::current_exception()).message);
       failure.record();
     }
   };
