@@ -41,7 +41,7 @@ def set_words(settings: list[str]) -> list[str]:
 def train(config: str, settings: list[str], steps: int) -> tuple[float, float]:
     """Images of all workers, and the seconds they took. Built-in data, which never end, and no evaluation
     but the last. Raises subprocess.CalledProcessError with the program's complaint in stderr."""
-    settings = ["data.set=synthetic", "data.test_limit=200", "evaluate.every.seconds=1e6",
+    settings = ["data.set=synthetic", "data.test_limit=200", "network.statistics_samples=200", "evaluate.every.seconds=1e6",
                 "stop.epochs=1e6", f"stop.steps={steps}", *settings]
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
