@@ -12,7 +12,8 @@
 
 namespace easgd {
 
-/// Whatever has failed, everything that was reached is kept; the first failure is the result's.
+/// Whatever has failed, everything that was reached is kept; the first failure is the result's, and
+/// of others it is warned.
 RunResult Run::end(Team& team, Evaluator& evaluator) {
   const double seconds = team.seconds();
   bool cut_short = !paused_ && hurry_.has_begun();
@@ -21,8 +22,9 @@ RunResult Run::end(Team& team, Evaluator& evaluator) {
     try {
       part();
     } catch (...) {
-      if (failure.get()) journal_.warn(failure_of(std::current_exception()).message);
+      const std::string message = failure_of(std::current_exception()).message;
       failure.record();
+      if (message != failure_of(failure.get()).message) journal_.warn(message);
     }
   };
   if (const auto& lost = step_back_.lost()) journal_.report(*lost, seconds);
