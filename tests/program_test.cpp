@@ -815,16 +815,29 @@ TEST_CASE("an answer that cannot be written is a failure") {
   CHECK(into_full("evaluate " + folder / "run").code == 3);
 }
 
-TEST_CASE("a full disk loses nothing else: no empty file in the place of a result") {
-  const Folder folder;
+namespace {
+
+/// What a run says that is ended once folders have taken the place of `files`, as if the disk took
+/// no more.
+std::string log_of_full_disk(const Folder& folder, const std::vector<std::string>& files) {
   const std::string out = folder / "run";
   const pid_t child = start_training(endless(out), folder / "log");
-  // A folder in the place where summary.json is to be written stands for a disk that takes no more.
   wait_for_file(out + "/center.safetensors");
-  fs::create_directories(out + "/summary.json/taken");
+  for (const std::string& file : files) {
+    fs::remove(out + file);
+    fs::create_directories(out + file + "/taken");
+  }
   kill(child, SIGTERM);
   CHECK(code_of(child) == 3);
-  CHECK(bytes_of(folder / "log").find("summary.json: cannot be written") != std::string::npos);
+  return bytes_of(folder / "log");
+}
+
+}  // namespace
+
+TEST_CASE("a full disk loses nothing else: no empty file in the place of a result") {
+  const Folder folder;
+  const std::string out = folder / "run", log = log_of_full_disk(folder, {"/summary.json"});
+  CHECK(log.find("summary.json: cannot be written") != std::string::npos);
   CHECK(program("evaluate " + out).code == 0);
   CHECK(fs::exists(out + "/order.bin"));
   CHECK(fs::is_empty(out + "/summary.json/taken"));
@@ -835,15 +848,7 @@ TEST_CASE("a full disk loses nothing else: no empty file in the place of a resul
 
 TEST_CASE("a full disk: whatever fails first, it is said which center is saved") {
   const Folder folder;
-  const std::string out = folder / "run";
-  const pid_t child = start_training(endless(out), folder / "log");
-  wait_for_file(out + "/center.safetensors");
-  fs::remove(out + "/center.safetensors");
-  for (const char* file : {"/center.safetensors", "/order.bin"})
-    fs::create_directories(out + file + "/taken");
-  kill(child, SIGTERM);
-  CHECK(code_of(child) == 3);
-  const std::string log = bytes_of(folder / "log");
+  const std::string log = log_of_full_disk(folder, {"/center.safetensors", "/order.bin"});
   CAPTURE(log);
   CHECK(log.find("order.bin: cannot be written") != std::string::npos);
   const std::size_t center = log.find("center.safetensors: cannot be written");

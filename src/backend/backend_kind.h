@@ -61,6 +61,11 @@ struct BackendKind {
   std::function<bool(int from, int to)> open_peer = {};
 };
 
+/// Whether a device with so much free memory is to keep a training set of so many bytes.
+inline bool has_room_for_set(std::size_t bytes, std::size_t free) {
+  return bytes <= free / 4;
+}
+
 /// One of a kind that is registered.
 /// Throws: ConfigError if there is no such kind; DeviceError.
 inline std::unique_ptr<Backend> make_backend(const std::string& kind,

@@ -10,17 +10,6 @@
 #include "base/trace.h"
 
 namespace easgd {
-namespace {
-
-bool were_all_gone(const Checkpoint* from, std::size_t workers) {
-  for (std::size_t i = 0; from && i < workers; ++i) {
-    if (!Worker::gone_at(*from, i)) return false;
-  }
-  return from != nullptr;
-}
-
-}  // namespace
-
 Team::Team(TeamOptions options)
     : options_(std::move(options)),
       lives_(options_.workers.size()),
@@ -29,7 +18,9 @@ Team::Team(TeamOptions options)
       workers_made_(std::ptrdiff_t(options_.workers.size())),
       is_gone_(options_.workers.size()),
       is_still_(options_.workers.size()),
-      were_all_gone_(were_all_gone(options_.checkpoints.resumed, options_.workers.size())) {}
+      were_all_gone_(
+          options_.checkpoints.resumed &&
+          Worker::were_all_gone(*options_.checkpoints.resumed, options_.workers.size())) {}
 
 Team::~Team() {
   request_stop();

@@ -71,6 +71,8 @@ class Worker {
   static SavedState left_for(const NewLife& next);
   /// The clock, if the worker was gone when the checkpoint was made.
   static std::optional<std::uint64_t> gone_at(const Checkpoint& checkpoint, std::size_t worker);
+  /// Whether all were: who goes on with it has them begin again.
+  static bool were_all_gone(const Checkpoint& checkpoint, std::size_t workers);
   /// What a checkpoint knows of the life that the worker is in.
   static std::optional<NewLife> life_in(const Checkpoint& checkpoint, std::size_t worker);
   /// The first that a worker does who goes on from there is to begin again from the center.

@@ -172,6 +172,13 @@ std::optional<std::uint64_t> Worker::gone_at(const Checkpoint& checkpoint, std::
   return saved->counter(kGone);
 }
 
+bool Worker::were_all_gone(const Checkpoint& checkpoint, std::size_t workers) {
+  for (std::size_t i = 0; i < workers; ++i) {
+    if (!gone_at(checkpoint, i)) return false;
+  }
+  return true;
+}
+
 bool Worker::begins_in(const Checkpoint& checkpoint, std::size_t worker) {
   const SavedState* saved = checkpoint.worker(worker);
   if (!saved || !saved->counters.contains(kClock)) return true;

@@ -130,7 +130,7 @@ class Planner {
     for (const Placement& worker : run_.workers) {
       if (!seen.insert(worker.name()).second) continue;
       const std::optional<std::uint64_t> free = free_memory_of(worker);
-      if (free && bytes <= *free / 4) add(place_of(worker), "training set", bytes);
+      if (free && has_room_for_set(bytes, *free)) add(place_of(worker), "training set", bytes);
     }
   }
 

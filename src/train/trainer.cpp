@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <numeric>
-#include <ranges>
 #include <utility>
 
 #include "base/error.h"
@@ -83,11 +82,9 @@ void Run::go_on(std::optional<LostPart> lost) try {
                   .seconds = seconds,
                   .refused = std::ranges::any_of(refused, [](auto count) { return count > 0; })},
                  *lost);
-  const auto is_gone = [&](std::size_t i) { return Worker::gone_at(*resumed_, i).has_value(); };
-  const auto workers = std::views::iota(std::size_t(0), run_.workers.size());
-  const bool all_gone = std::ranges::all_of(workers, is_gone);  // then all begin again
-  for (const std::size_t i : workers) {                         // the log has its failure
-    if (is_gone(i) && !all_gone) {
+  const bool all_gone = Worker::were_all_gone(*resumed_, run_.workers.size());
+  for (std::size_t i = 0; i < run_.workers.size(); ++i) {  // the log has its failure
+    if (Worker::gone_at(*resumed_, i) && !all_gone) {
       client_.warn(fmt::format("worker {} is gone since it has failed", i));
     } else if (all_gone || !resumed_->worker(i)) {
       client_.warn(fmt::format("worker {}, which had failed, starts again from the center", i));

@@ -2,8 +2,8 @@
 // a = b + s c. Prints a JSON object: how many cores there are to use, and of one and of all of them GFLOP/s and GB/s, the
 // best of many tries.
 #include <fmt/format.h>
-#include <oneapi/dnnl/dnnl.h>
 #include <omp.h>
+#include <oneapi/dnnl/dnnl.h>
 
 #include <algorithm>
 #include <chrono>
@@ -32,7 +32,8 @@ double product_gflops() {
   constexpr dnnl_dim_t kSide = 1536;
   std::vector<float> a(kSide * kSide, 0.5f), b(kSide * kSide, 0.25f), c(kSide * kSide);
   const double seconds = least_seconds([&] {
-    dnnl_sgemm('N', 'N', kSide, kSide, kSide, 1, a.data(), kSide, b.data(), kSide, 0, c.data(), kSide);
+    dnnl_sgemm('N', 'N', kSide, kSide, kSide, 1, a.data(), kSide, b.data(), kSide, 0, c.data(),
+               kSide);
   });
   return 2.0 * kSide * kSide * kSide / seconds / 1e9;
 }
@@ -43,7 +44,8 @@ double triad_gigabytes() {
   std::vector<float> a(kCount), b(kCount, 1), c(kCount, 2);
   const double seconds = least_seconds([&] {
 #pragma omp parallel for simd
-    for (std::ptrdiff_t i = 0; i < kCount; ++i) a[std::size_t(i)] = b[std::size_t(i)] + 3 * c[std::size_t(i)];
+    for (std::ptrdiff_t i = 0; i < kCount; ++i)
+      a[std::size_t(i)] = b[std::size_t(i)] + 3 * c[std::size_t(i)];
   });
   return 3.0 * kCount * sizeof(float) / seconds / 1e9;
 }
@@ -55,7 +57,8 @@ int main() {
   fmt::print("{{\"cores\": {}", cores);
   for (const auto& [name, threads] : {std::pair("one", 1), std::pair("all", cores)}) {
     omp_set_num_threads(threads);
-    fmt::print(", \"{}\": {{\"gflops\": {:.1f}, \"gbytes\": {:.1f}}}", name, product_gflops(), triad_gigabytes());
+    fmt::print(", \"{}\": {{\"gflops\": {:.1f}, \"gbytes\": {:.1f}}}", name, product_gflops(),
+               triad_gigabytes());
   }
   fmt::print("}}\n");
 }

@@ -54,7 +54,7 @@ std::string CudaBackend::device() const {
 }
 
 bool CudaBackend::can_hold(std::size_t bytes) const {
-  return bytes <= free_memory(index_) / 4;
+  return has_room_for_set(bytes, free_memory(index_));
 }
 
 void CudaBackend::upload(ConstView host, View device) {
