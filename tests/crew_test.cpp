@@ -4,11 +4,16 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <latch>
+#include <limits>
 #include <memory>
+#include <mutex>
+#include <set>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "backend/cpu/cpu_model.h"
@@ -31,6 +36,40 @@ TEST_CASE("crew: every task is done once, whoever does it") {
         CHECK(std::ranges::all_of(done, [](const auto& times) { return times == 1; }));
       }
     }
+  }
+}
+
+TEST_CASE("crew: whoever computes takes denormals for 0, and nobody else does") {
+  const auto half_of_least = [] {
+    const volatile float least = std::numeric_limits<float>::min();
+    return least * 0.5f;
+  };
+  const auto sum_of_denormals = [] {
+    const volatile float denormal = std::numeric_limits<float>::denorm_min();
+    return denormal + std::numeric_limits<float>::min();
+  };
+  for (const int threads : {1, 3}) {
+    CAPTURE(threads);
+    Crew crew(threads);
+    const auto check = [&] {
+      CHECK(half_of_least() == 0);
+      CHECK(sum_of_denormals() == std::numeric_limits<float>::min());
+    };
+    std::mutex one_at_a_time;
+    std::set<std::thread::id> seen;
+    for (int round = 0; seen.size() < std::size_t(threads) && round < 10000; ++round) {
+      crew.run(50, [&](std::size_t) {
+        {
+          const std::lock_guard lock(one_at_a_time);
+          if (seen.insert(std::this_thread::get_id()).second) check();
+        }
+        std::this_thread::sleep_for(std::chrono::microseconds(20));
+      });
+    }
+    CHECK(seen.size() == std::size_t(threads));
+    crew.run_ranges(1, [&](std::size_t, std::size_t) { check(); });
+    CHECK(half_of_least() > 0);
+    CHECK(sum_of_denormals() > std::numeric_limits<float>::min());
   }
 }
 

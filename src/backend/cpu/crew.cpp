@@ -53,6 +53,7 @@ void Crew::take_tasks() noexcept {
 void Crew::help() {
   name_thread("helper");
   omp_set_num_threads(1);
+  const FlushedDenormals scope;
   for (int round = 0; gate_.enter(round);) {
     take_tasks();
     gate_.leave();

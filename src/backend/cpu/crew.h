@@ -1,7 +1,8 @@
 // The threads of one worker on the CPU: its own, and those that help it.
 //
 // Work is handed out in numbered tasks, each to whoever is free. A thread that something else keeps
-// from its core costs the task that it is at, no more, and whoever waits sleeps.
+// from its core costs the task that it is at, no more, and whoever waits sleeps. Whoever computes
+// a task does so without denormals, so that bits do not depend on who that is.
 #pragma once
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "backend/cpu/flushed_denormals.h"
 #include "backend/cpu/task_gate.h"
 #include "base/first_error.h"
 
@@ -32,6 +34,7 @@ class Crew {
   /// Throws: what one of them threw; the others may not have been called then.
   template <class Task>
   void run(std::size_t count, const Task& task) {
+    const FlushedDenormals scope;
     if (count <= 1 || helpers_.empty()) {
       for (std::size_t i = 0; i < count; ++i) task(i);
       return;
@@ -43,6 +46,7 @@ class Crew {
   /// Calls f(begin, end) for ranges of [0, count), of elements of a pass over memory.
   template <class Function>
   void run_ranges(std::size_t count, const Function& f) {
+    const FlushedDenormals scope;
     if (count < kWorthThreads) return f(std::size_t{0}, count);
     constexpr std::size_t kRange = kWorthThreads / 4;
     run((count + kRange - 1) / kRange,
