@@ -262,6 +262,8 @@ TEST_CASE("letters beyond ASCII stand in quotes and comments alone") {
   contains(complaint("name = \"a\" \xc2\xa0\n"), ":1: not valid TOML: a letter beyond ASCII");
   contains(complaint("name = " + wide + "a \\ \n\n  " + letter + wide + "\n"),
            ":3: not valid TOML: a letter beyond ASCII is the first behind");
+  contains(complaint("name = " + wide + "a\n\\" + letter + wide + "\n"),
+           ":2: not valid TOML: a letter beyond ASCII is the first behind");
   for (const std::string& text :
        {"\"" + letter + " \\\" " + letter + "\"", "'" + letter + " \"'",
         wide + letter + "\n\"" + letter + "\"\"" + wide, three + letter + "'\n" + letter + three,

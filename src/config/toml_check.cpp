@@ -74,12 +74,10 @@ class Walk {
   /// The last letter of what a backslash begins: at the end of a line all blanks that follow.
   std::size_t end_of_escape(std::size_t begin) const {
     const std::size_t next = text_.find_first_not_of(" \t\r\n", begin + 1);
-    if (next == begin + 1) return next;
     if (next != text_.npos && is_beyond_ascii(next)) {
-      refuse(text_, next, origin_,
-             "a letter beyond ASCII is the first behind a line that ends in a backslash");
+      refuse(text_, next, origin_, "a letter beyond ASCII is the first behind a backslash");
     }
-    return next - 1;
+    return next == begin + 1 ? next : next - 1;
   }
 
   bool is_beyond_ascii(std::size_t at) const {
