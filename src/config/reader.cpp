@@ -31,13 +31,7 @@ constexpr std::size_t kLongestFile = 64 << 20;  // bytes; a configuration has so
 constexpr std::size_t kLongestMessage = 4000;
 
 std::string shown(const toml::node& node) {
-  std::ostringstream out;
-  if (node.is_string()) {
-    out << quoted(**node.as_string());
-  } else {
-    node.visit([&out](const auto& n) { out << n; });
-  }
-  return in_one_line(out.str(), 60);
+  return in_one_line(toml_of(node), 60);
 }
 
 /// As "007" and ".5" do, which TOML does not take, in an override.
