@@ -3,15 +3,23 @@
 // A real transform of length L packs as [X0, X(L/2), Re X1, Im X1, Re X2, ...].
 #pragma once
 
+#include <cstddef>
 #include <span>
 
 namespace easgd::kernels {
 
 constexpr int kMaxDftLength = 32;  ///< longest transform
 
-/// Transforms `lanes` signals at once, a multiple of Dfts::lanes: in[j][i] is element j of
-/// signal i.
-using Codelet = void (*)(const float* const* in, float* const* out, int lanes);
+/// How signals lie side by side.
+struct Runs {
+  int lanes;  ///< signals: a multiple of Dfts::lanes
+  /// Floats from an element to the one that the next call will want in its place: fetched early. 0:
+  /// it is near.
+  std::ptrdiff_t in_ahead, out_ahead;
+};
+
+/// Transforms signals: in[j][i] is element j of signal i.
+using Codelet = void (*)(const float* const* in, float* const* out, Runs runs);
 
 /// The transforms of one length.
 struct Dft {

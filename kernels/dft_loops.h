@@ -7,8 +7,6 @@
 namespace easgd::kernels {
 namespace {
 
-constexpr int kPrefetch = 64;  // floats between an access and the prefetch it starts
-
 // ---- Transforms of length L in registers, unrolled at compile time ----
 
 typedef float Vec __attribute__((vector_size(kLanes * sizeof(float))));
@@ -23,13 +21,13 @@ template <int L>
 using Signal = std::array<Complex, L>;
 
 // Many short runs of memory are read and written side by side, too many for the processor to
-// foresee, so each access asks for what its run needs next. Beyond an array that does no harm.
-inline Vec load(const float* p) {
-  __builtin_prefetch(p + kPrefetch);
+// foresee, so each access asks for what comes `ahead` of it. Beyond an array that does no harm.
+inline Vec load(const float* p, std::ptrdiff_t ahead) {
+  __builtin_prefetch(p + ahead);
   return *reinterpret_cast<const UnalignedVec*>(p);
 }
-inline void store(float* p, Vec v) {
-  __builtin_prefetch(p + kPrefetch, 1);
+inline void store(float* p, Vec v, std::ptrdiff_t ahead) {
+  __builtin_prefetch(p + ahead, 1);
   *reinterpret_cast<UnalignedVec*>(p) = v;
 }
 
@@ -147,53 +145,59 @@ Signal<L> dft(const Signal<L>& z) {
 /// L complex values at in[2j], in[2j + 1] to their transform. Exchanging the two addresses of every
 /// pair, in and out, gives the inverse.
 template <int L>
-EASGD_INLINE_ALL void complex_forward(const float* const* in, float* const* out, int lanes) {
-  for (int lane = 0; lane < lanes; lane += kLanes) {
+EASGD_INLINE_ALL void complex_forward(const float* const* in, float* const* out, Runs runs) {
+  for (int lane = 0; lane < runs.lanes; lane += kLanes) {
     Signal<L> z;
-    unroll<L>([&](auto j) { z[j] = {load(in[2 * j] + lane), load(in[2 * j + 1] + lane)}; });
+    unroll<L>([&](auto j) {
+      z[j] = {load(in[2 * j] + lane, runs.in_ahead), load(in[2 * j + 1] + lane, runs.in_ahead)};
+    });
     z = dft<L>(z);
     unroll<L>([&](auto j) {
-      store(out[2 * j] + lane, z[j].re);
-      store(out[2 * j + 1] + lane, z[j].im);
+      store(out[2 * j] + lane, z[j].re, runs.out_ahead);
+      store(out[2 * j + 1] + lane, z[j].im, runs.out_ahead);
     });
   }
 }
 
 /// L reals to their packed transform, by a complex transform z of half the length.
 template <int L>
-EASGD_INLINE_ALL void real_forward(const float* const* in, float* const* out, int lanes) {
+EASGD_INLINE_ALL void real_forward(const float* const* in, float* const* out, Runs runs) {
   constexpr int half = L / 2;
-  for (int lane = 0; lane < lanes; lane += kLanes) {
+  for (int lane = 0; lane < runs.lanes; lane += kLanes) {
     Signal<half> z;
-    unroll<half>([&](auto j) { z[j] = {load(in[2 * j] + lane), load(in[2 * j + 1] + lane)}; });
+    unroll<half>([&](auto j) {
+      z[j] = {load(in[2 * j] + lane, runs.in_ahead), load(in[2 * j + 1] + lane, runs.in_ahead)};
+    });
     z = dft<half>(z);
-    store(out[0] + lane, z[0].re + z[0].im);
-    store(out[1] + lane, z[0].re - z[0].im);
+    store(out[0] + lane, z[0].re + z[0].im, runs.out_ahead);
+    store(out[1] + lane, z[0].re - z[0].im, runs.out_ahead);
     unroll<half / 2>([&](auto j) {
       constexpr int k = j + 1, mirror = half - k;
       const Complex a = z[k], b = z[mirror];
       const Complex even = {a.re + b.re, a.im - b.im};
       const Complex odd = rotate<L, k>({a.im + b.im, b.re - a.re});
-      store(out[2 * k] + lane, 0.5f * (even.re + odd.re));
-      store(out[2 * k + 1] + lane, 0.5f * (even.im + odd.im));
-      store(out[2 * mirror] + lane, 0.5f * (even.re - odd.re));
-      store(out[2 * mirror + 1] + lane, 0.5f * (odd.im - even.im));
+      store(out[2 * k] + lane, 0.5f * (even.re + odd.re), runs.out_ahead);
+      store(out[2 * k + 1] + lane, 0.5f * (even.im + odd.im), runs.out_ahead);
+      store(out[2 * mirror] + lane, 0.5f * (even.re - odd.re), runs.out_ahead);
+      store(out[2 * mirror + 1] + lane, 0.5f * (odd.im - even.im), runs.out_ahead);
     });
   }
 }
 
 /// The packed transform of L reals to L times the reals.
 template <int L>
-EASGD_INLINE_ALL void real_inverse(const float* const* in, float* const* out, int lanes) {
+EASGD_INLINE_ALL void real_inverse(const float* const* in, float* const* out, Runs runs) {
   constexpr int half = L / 2;
-  for (int lane = 0; lane < lanes; lane += kLanes) {
+  for (int lane = 0; lane < runs.lanes; lane += kLanes) {
     Signal<half> z;  // real and imaginary parts exchanged, to invert by the forward transform
-    const Vec first = load(in[0] + lane), middle = load(in[1] + lane);
+    const Vec first = load(in[0] + lane, runs.in_ahead), middle = load(in[1] + lane, runs.in_ahead);
     z[0] = {first - middle, first + middle};
     unroll<half / 2>([&](auto j) {
       constexpr int k = j + 1, mirror = half - k;
-      const Complex a = {load(in[2 * k] + lane), load(in[2 * k + 1] + lane)};
-      const Complex b = {load(in[2 * mirror] + lane), load(in[2 * mirror + 1] + lane)};
+      const Complex a = {load(in[2 * k] + lane, runs.in_ahead),
+                         load(in[2 * k + 1] + lane, runs.in_ahead)};
+      const Complex b = {load(in[2 * mirror] + lane, runs.in_ahead),
+                         load(in[2 * mirror + 1] + lane, runs.in_ahead)};
       const Complex even = {a.im - b.im, a.re + b.re};
       const Complex odd = rotate<L, k>({a.re - b.re, -a.im - b.im});
       z[k] = {even.re + odd.re, even.im + odd.im};
@@ -201,8 +205,8 @@ EASGD_INLINE_ALL void real_inverse(const float* const* in, float* const* out, in
     });
     z = dft<half>(z);
     unroll<half>([&](auto j) {
-      store(out[2 * j] + lane, z[j].im);
-      store(out[2 * j + 1] + lane, z[j].re);
+      store(out[2 * j] + lane, z[j].im, runs.out_ahead);
+      store(out[2 * j + 1] + lane, z[j].re, runs.out_ahead);
     });
   }
 }

@@ -31,7 +31,7 @@
 namespace easgd::kernels {
 namespace {
 
-constexpr int kCacheLine = 16;  // floats in a cache line
+constexpr int kCacheLine = 16;  // floats in a cache line, and at most in a SIMD register
 constexpr int kChunk = 128;     // lanes transformed together, long enough to read memory in runs
 
 // ---- Transforms of tensors ----
@@ -42,9 +42,10 @@ constexpr int round_up(int value, int unit) {
 
 /// Where the images of a tensor lie: pixel p of image `lane` of a channel is at
 /// channel * channel_stride + p * pixel_stride + lane * lane_stride.
-/// Pixel row i stands in row (i - shift) mod P of the grid, columns alike.
+/// Pixel row i stands in row (i - shift) mod P of the grid, columns alike. Their spectra have
+/// `spectrum_lanes`: those beyond the images are of zeros.
 struct Layout {
-  int channels, height, width, lanes;
+  int channels, height, width, lanes, spectrum_lanes;
   std::ptrdiff_t channel_stride, pixel_stride, lane_stride;
   int shift;
 };
@@ -59,7 +60,7 @@ struct Planes {
   float *re, *im;
 };
 
-/// F planes of [channels][stride]; the lanes of a channel from its length to `stride` are padding.
+/// F planes of [channels][stride].
 struct Spectra {
   Spectra(int planes, int channels, int lanes_stride)
       : stride(lanes_stride),
@@ -83,18 +84,26 @@ struct Grid {
   int size() const { return height() * width(); }
 };
 
-/// Transforms one tensor, kChunk lanes of a channel at a time, in scratch memory.
+/// Transforms one tensor, kChunk lanes of a channel at a time, in scratch memory. Its spectra begin
+/// at lane `first` of the given ones.
 class Transform {
  public:
-  Transform(const Grid& grid, const Layout& layout, const Spectra& spectra, float* scratch)
+  Transform(const Grid& grid, const Layout& layout, const Spectra& spectra, int first,
+            float* scratch)
       : grid_(grid),
         layout_(layout),
         spectra_(spectra),
+        first_(first),
         cells_(scratch),
         stage_(cells_ + grid.size() * kChunk),
         zeros_(stage_ + layout.height * layout.width * kChunk),
         sink_(zeros_ + kChunk) {
     std::fill_n(zeros_, kChunk, 0.0f);
+    const auto find = [&layout](int(&pixels)[kMaxDftLength], int length) {
+      for (int i = 0; i < length; ++i) pixels[i] = (i + layout.shift) % length;
+    };
+    find(pixel_rows_, grid.height());
+    find(pixel_columns_, grid.width());
   }
 
   static std::size_t scratch_size(const Grid& grid, const Layout& layout) {
@@ -104,56 +113,56 @@ class Transform {
   /// Fills the spectra of a channel's lanes [lane, lane + kChunk) from `tensor`.
   void forward(const float* tensor, int channel, int lane) const {
     const float* pixels = tensor + channel * layout_.channel_stride + lane * layout_.lane_stride;
-    const int lanes = std::min(kChunk, layout_.lanes - lane);
-    if (is_dense(lanes)) {
-      forward_rows(pixels, layout_.pixel_stride, lanes);
+    if (is_dense(lane)) {
+      forward_rows(pixels, layout_.pixel_stride, whole(lane));
     } else {
-      gather(pixels, lanes);
-      forward_rows(stage_, kChunk, whole(lanes));
+      gather(pixels, lane);
+      forward_rows(stage_, kChunk, whole(lane));
     }
-    forward_columns(spectra_.plane(0) + channel * spectra_.stride + lane, whole(lanes));
+    forward_columns(spectrum(channel, lane), whole(lane));
   }
 
   /// The reverse, times F.
   void inverse(float* tensor, int channel, int lane) const {
     float* pixels = tensor + channel * layout_.channel_stride + lane * layout_.lane_stride;
-    const int lanes = std::min(kChunk, layout_.lanes - lane);
-    inverse_columns(spectra_.plane(0) + channel * spectra_.stride + lane, whole(lanes));
-    if (is_dense(lanes)) {
-      inverse_rows(pixels, layout_.pixel_stride, lanes);
+    inverse_columns(spectrum(channel, lane), whole(lane));
+    if (is_dense(lane)) {
+      inverse_rows(pixels, layout_.pixel_stride, whole(lane));
     } else {
-      inverse_rows(stage_, kChunk, whole(lanes));
-      scatter(pixels, lanes);
+      inverse_rows(stage_, kChunk, whole(lane));
+      scatter(pixels, lane);
     }
   }
 
  private:
+  /// Of a chunk: lanes of its spectra, and images.
+  int whole(int lane) const { return std::min(kChunk, layout_.spectrum_lanes - lane); }
+  int images(int lane) const { return std::clamp(layout_.lanes - lane, 0, kChunk); }
   /// Whether the codelets can work on the tensor itself.
-  bool is_dense(int lanes) const { return layout_.lane_stride == 1 && lanes % grid_.lanes == 0; }
+  bool is_dense(int lane) const { return layout_.lane_stride == 1 && images(lane) == whole(lane); }
 
-  void gather(const float* pixels, int lanes) const {
+  void gather(const float* pixels, int lane) const {
     for (int p = 0; p < layout_.height * layout_.width; ++p) {
       float* stage = stage_ + p * kChunk;
       const float* pixel = pixels + p * layout_.pixel_stride;
-      for (int i = 0; i < lanes; ++i) stage[i] = pixel[i * layout_.lane_stride];
-      std::fill(stage + lanes, stage + whole(lanes), 0.0f);
+      for (int i = 0; i < images(lane); ++i) stage[i] = pixel[i * layout_.lane_stride];
+      std::fill(stage + images(lane), stage + whole(lane), 0.0f);
     }
   }
 
-  void scatter(float* pixels, int lanes) const {
+  void scatter(float* pixels, int lane) const {
     for (int p = 0; p < layout_.height * layout_.width; ++p) {
       const float* stage = stage_ + p * kChunk;
       float* pixel = pixels + p * layout_.pixel_stride;
-      for (int i = 0; i < lanes; ++i) pixel[i * layout_.lane_stride] = stage[i];
+      for (int i = 0; i < images(lane); ++i) pixel[i * layout_.lane_stride] = stage[i];
     }
   }
 
-  int whole(int lanes) const { return round_up(lanes, grid_.lanes); }
+  float* spectrum(int channel, int lane) const {
+    return spectra_.plane(0) + channel * spectra_.stride + first_ + lane;
+  }
 
-  /// The pixel row in a row of the grid; layout_.height or more if there is none.
-  int pixel_row(int row) const { return (row + layout_.shift) % grid_.height(); }
-  int pixel_column(int column) const { return (column + layout_.shift) % grid_.width(); }
-  bool is_empty(int row) const { return pixel_row(row) >= layout_.height; }
+  bool is_empty(int row) const { return pixel_rows_[row] >= layout_.height; }
 
   float* cell(int row, int column) const {
     return cells_ + (row * grid_.width() + column) * kChunk;
@@ -162,8 +171,8 @@ class Transform {
   /// The address of the pixel in a point of the grid, or `none`.
   template <class Float>
   Float* pixel(Float* pixels, std::ptrdiff_t stride, int row, int column, Float* none) const {
-    const int x = pixel_column(column);
-    return x < layout_.width ? pixels + (pixel_row(row) * layout_.width + x) * stride : none;
+    const int x = pixel_columns_[column];
+    return x < layout_.width ? pixels + (pixel_rows_[row] * layout_.width + x) * stride : none;
   }
 
   void forward_rows(const float* pixels, std::ptrdiff_t stride, int lanes) const {
@@ -175,7 +184,7 @@ class Transform {
         in[column] = pixel<const float>(pixels, stride, row, column, zeros_);
         out[column] = cell(row, column);
       }
-      grid_.rows->real_forward(in, out, lanes);
+      grid_.rows->real_forward(in, out, {lanes, layout_.width * stride, 0});
     }
   }
 
@@ -188,7 +197,7 @@ class Transform {
         in[column] = cell(row, column);
         out[column] = pixel(pixels, stride, row, column, sink_);
       }
-      grid_.rows->real_inverse(in, out, lanes);
+      grid_.rows->real_inverse(in, out, {lanes, 0, layout_.width * stride});
     }
   }
 
@@ -202,7 +211,8 @@ class Transform {
         in[i] = is_empty(row) ? zeros_ : cell(row, c);
         out[i] = spectrum + (row * grid_.width() + c) * spectra_.plane_stride;
       }
-      (parts == 1 ? grid_.columns->real_forward : grid_.columns->complex_forward)(in, out, lanes);
+      (parts == 1 ? grid_.columns->real_forward : grid_.columns->complex_forward)(
+          in, out, {lanes, 0, spectra_.stride});
     }
   }
 
@@ -216,13 +226,17 @@ class Transform {
         in[i] = spectrum + (row * grid_.width() + c) * spectra_.plane_stride;
         out[i] = is_empty(row) ? sink_ : cell(row, c);
       }
-      (parts == 1 ? grid_.columns->real_inverse : grid_.columns->complex_forward)(in, out, lanes);
+      (parts == 1 ? grid_.columns->real_inverse : grid_.columns->complex_forward)(
+          in, out, {lanes, spectra_.stride, 0});
     }
   }
 
   const Grid& grid_;
   const Layout& layout_;
   const Spectra& spectra_;
+  const int first_;
+  // In a row and in a column of the grid; the image's height, its width or more if there is none.
+  int pixel_rows_[kMaxDftLength], pixel_columns_[kMaxDftLength];
   float* cells_;  // [P][Q][kChunk], rows transformed
   float* stage_;  // [height][width][kChunk], the pixels if they are not dense
   float* zeros_;  // [kChunk], read in place of pixels that do not exist
@@ -273,11 +287,6 @@ struct MatrixProduct {
   }
 };
 
-Layout batch_layout(const Conv2dShape& s, int channels, int height, int width, int shift) {
-  return {channels, height, width, s.batch, std::ptrdiff_t{1} * height * width * s.batch,
-          s.batch,  1,      shift};
-}
-
 /// The smallest grid for a shape; a member is null if no transform is long enough.
 Grid find_grid(const Conv2dShape& s, const Dfts& dfts = all_dfts()[0]) {
   return {dfts.find(std::max({s.height + s.pad, s.out_height(), s.kernel_height})),
@@ -295,10 +304,12 @@ Grid checked_grid(const Conv2dShape& s, const Dfts& dfts) {
 
 /// The kernels of all pairs of channels side by side.
 Layout weight_layout(const Conv2dShape& s) {
+  const int kernels = s.out_channels * s.in_channels;
   return {1,
           s.kernel_height,
           s.kernel_width,
-          s.out_channels * s.in_channels,
+          kernels,
+          round_up(kernels, kCacheLine),
           0,
           1,
           s.kernel_height * s.kernel_width,
@@ -314,116 +325,135 @@ float* scratch_of_thread(std::size_t floats) {
 
 }  // namespace
 
-class FftConv2d::Weights::Plan {
- public:
-  Plan(const Conv2dShape& shape, const Dfts& dfts)
-      : grid_(checked_grid(shape, dfts)),
-        layout_(weight_layout(shape)),
-        stride_(round_up(layout_.lanes, kCacheLine)),
-        spectra_(grid_.size(), 1, stride_) {}
-
-  std::size_t tasks() const { return std::size_t((layout_.lanes + kChunk - 1) / kChunk); }
-  void transform(const float* weight, std::size_t task) const {
-    transform_of(spectra_).forward(weight, 0, int(task) * kChunk);
-  }
-  void gradient(float* dweight, std::size_t task) const;
-  const Grid& grid() const { return grid_; }
-  const Spectra& spectra() const { return spectra_; }
-  /// Of the gradient of one more piece.
-  Spectra& add_piece() {
-    return *gradients_.emplace_back(std::make_unique<Spectra>(grid_.size(), 1, stride_));
-  }
-  std::size_t bytes() const {
-    return (1 + gradients_.size()) * spectra_.buffer.size() * sizeof(float);
-  }
-
- private:
-  Transform transform_of(const Spectra& spectra) const {
-    return {grid_, layout_, spectra, scratch_of_thread(Transform::scratch_size(grid_, layout_))};
-  }
-
-  Grid grid_;
-  Layout layout_;
-  int stride_;
-  Spectra spectra_;                                  // [F][K * C]
-  std::vector<std::unique_ptr<Spectra>> gradients_;  // [F][K * C] of each piece
-};
-
-void FftConv2d::Weights::Plan::gradient(float* dweight, std::size_t task) const {
-  const Spectra& sum = *gradients_.front();
-  const int begin = int(task) * kChunk, end = std::min(begin + kChunk, stride_);
-  for (std::size_t piece = 1; piece < gradients_.size(); ++piece) {
-    for (int p = 0; p < grid_.size(); ++p) {
-      float* to = sum.plane(p);
-      const float* from = gradients_[piece]->plane(p);
-      for (int i = begin; i < end; ++i) to[i] += from[i];
-    }
-  }
-  transform_of(sum).inverse(dweight, 0, begin);
-}
-
 class FftConv2d::Plan {
  public:
-  Plan(const Conv2dShape& shape, Weights& weights);
-  void forward(const float* x, const float* bias, float* y);
-  void backward(const float* dy, float* dx, float* dbias);
-  std::size_t bytes() const { return (x_.buffer.size() + y_.buffer.size()) * sizeof(float); }
+  Plan(const Conv2dShape& shape, int pieces, const Dfts& dfts);
+  std::size_t bytes() const;
+
+  std::size_t weight_tasks() const {
+    return std::size_t(round_up(weight_layout_.lanes, kChunk) / kChunk);
+  }
+  void transform_weights(const float* weight, std::size_t task) const {
+    transform(weight_layout_, weight_, 0).forward(weight, 0, int(task) * kChunk);
+  }
+  void weight_gradient(float* dweight, std::size_t task) const {
+    transform(weight_layout_, dweight_, 0).inverse(dweight, 0, int(task) * kChunk);
+  }
+
+  std::size_t products() const { return frequencies_.size(); }
+  void multiply_forward(int pieces, std::size_t product) const;
+  void multiply_backward(bool dx_wanted, std::size_t product) const;
+
+  void take_x(Piece piece, const float* x) const { forward(x_layout(piece), x_, piece, x); }
+  void give_y(Piece piece, const float* bias, float* y) const;
+  void take_dy(Piece piece, const float* dy, float* dbias) const;
+  void give_dx(Piece piece, float* dx) const { inverse(x_layout(piece), x_, piece, dx); }
 
  private:
-  /// Calls step(transform, channel, lane) for every chunk of a tensor.
-  template <class Step>
-  void for_each_chunk(const Layout& layout, const Spectra& spectra, Step step) const;
-  void multiply_forward(Frequency f, float* scratch) const;
-  void multiply_backward(Frequency f, bool need_dx, float* scratch) const;
+  Layout x_layout(Piece piece) const {
+    return batch_layout(piece, shape_.in_channels, shape_.height, shape_.width, 0);
+  }
+  Layout y_layout(Piece piece) const {
+    return batch_layout(piece, shape_.out_channels, shape_.out_height(), shape_.out_width(),
+                        shape_.pad);
+  }
+  Layout batch_layout(Piece piece, int channels, int height, int width, int shift) const;
+  Transform transform(const Layout& layout, const Spectra& spectra, int first) const {
+    return {grid_, layout, spectra, first,
+            scratch_of_thread(Transform::scratch_size(grid_, layout))};
+  }
+  void forward(const Layout& layout, const Spectra& spectra, Piece piece, const float* from) const;
+  void inverse(const Layout& layout, const Spectra& spectra, Piece piece, float* to) const;
+  /// Those of a channel of a piece's outputs, of all points of its grids.
+  float* sums(Piece piece, int channel) const {
+    return y_.plane(0) + channel * stride_ + piece.number * lanes_;
+  }
   float* scratch_of_products() const;
 
-  int out_channels_, in_channels_;
+  Conv2dShape shape_;
   Grid grid_;
-  Layout x_layout_, y_layout_;
+  Layout weight_layout_;
   std::vector<Frequency> frequencies_;
   float scale_;  // 1 / F
-  int stride_;   // of the batch in the spectra of x and y
-  const Spectra& weight_;
-  Spectra& dweight_;
-  Spectra x_;  // [F][C][stride_], after backward() of dx
-  Spectra y_;  // [F][K][stride_], after backward() of dy
+  int pieces_;
+  int lanes_;                 // of a piece in the spectra of x and y
+  int stride_;                // of a channel there
+  Spectra weight_, dweight_;  // [F][K * C]
+  Spectra x_;                 // [F][C][stride_], after multiply_backward() of dx
+  Spectra y_;                 // [F][K][stride_], after take_dy() of dy
 };
 
-FftConv2d::Plan::Plan(const Conv2dShape& s, Weights& weights)
-    : out_channels_(s.out_channels),
-      in_channels_(s.in_channels),
-      grid_(weights.plan_->grid()),
-      x_layout_(batch_layout(s, s.in_channels, s.height, s.width, 0)),
-      y_layout_(batch_layout(s, s.out_channels, s.out_height(), s.out_width(), s.pad)),
+FftConv2d::Plan::Plan(const Conv2dShape& s, int pieces, const Dfts& dfts)
+    : shape_(s),
+      grid_(checked_grid(s, dfts)),
+      weight_layout_(weight_layout(s)),
       frequencies_(list_frequencies(grid_)),
       scale_(1.0f / static_cast<float>(grid_.size())),
+      pieces_(pieces),
+      lanes_(round_up(s.batch, kCacheLine)),
       // An odd number of lines, for the sake of the cache sets.
-      stride_((round_up(s.batch, kCacheLine) / kCacheLine | 1) * kCacheLine),
-      weight_(weights.plan_->spectra()),
-      dweight_(weights.plan_->add_piece()),
+      stride_((round_up(pieces * lanes_, kCacheLine) / kCacheLine | 1) * kCacheLine),
+      weight_(grid_.size(), 1, weight_layout_.spectrum_lanes),
+      dweight_(grid_.size(), 1, weight_.stride),
       x_(grid_.size(), s.in_channels, stride_),
       y_(grid_.size(), s.out_channels, stride_) {}
 
-float* FftConv2d::Plan::scratch_of_products() const {
-  const std::size_t weights = std::size_t(out_channels_) * std::size_t(in_channels_);
-  return scratch_of_thread(weights +
-                           2 * std::size_t(in_channels_ + out_channels_) * std::size_t(stride_));
+std::size_t FftConv2d::Plan::bytes() const {
+  std::size_t floats = 0;
+  for (const Spectra* spectra : {&weight_, &dweight_, &x_, &y_}) floats += spectra->buffer.size();
+  return floats * sizeof(float);
 }
 
-template <class Step>
-void FftConv2d::Plan::for_each_chunk(const Layout& layout, const Spectra& spectra,
-                                     Step step) const {
-  const Transform transform(grid_, layout, spectra,
-                            scratch_of_thread(Transform::scratch_size(grid_, layout)));
+Layout FftConv2d::Plan::batch_layout(Piece piece, int channels, int height, int width,
+                                     int shift) const {
+  const std::ptrdiff_t samples = piece.samples;
+  return {channels, height, width, piece.samples, lanes_, height * width * samples,
+          samples,  1,      shift};
+}
+
+void FftConv2d::Plan::forward(const Layout& layout, const Spectra& spectra, Piece piece,
+                              const float* from) const {
+  const Transform of_piece = transform(layout, spectra, piece.number * lanes_);
   for (int channel = 0; channel < layout.channels; ++channel) {
-    for (int lane = 0; lane < layout.lanes; lane += kChunk) step(transform, channel, lane);
+    for (int lane = 0; lane < lanes_; lane += kChunk) of_piece.forward(from, channel, lane);
+  }
+}
+
+void FftConv2d::Plan::inverse(const Layout& layout, const Spectra& spectra, Piece piece,
+                              float* to) const {
+  const Transform of_piece = transform(layout, spectra, piece.number * lanes_);
+  for (int channel = 0; channel < layout.channels; ++channel) {
+    for (int lane = 0; lane < lanes_; lane += kChunk) of_piece.inverse(to, channel, lane);
+  }
+}
+
+float* FftConv2d::Plan::scratch_of_products() const {
+  const int k = shape_.out_channels, c = shape_.in_channels;
+  return scratch_of_thread(std::size_t(k * c + 2 * (k + c) * stride_));
+}
+
+void FftConv2d::Plan::give_y(Piece piece, const float* bias, float* y) const {
+  for (int k = 0; bias && k < shape_.out_channels; ++k) {
+    float* const of_channel = sums(piece, k);
+    for (int n = 0; n < piece.samples; ++n) of_channel[n] += bias[k];
+  }
+  inverse(y_layout(piece), y_, piece, y);
+}
+
+void FftConv2d::Plan::take_dy(Piece piece, const float* dy, float* dbias) const {
+  forward(y_layout(piece), y_, piece, dy);
+  for (int k = 0; dbias && k < shape_.out_channels; ++k) {
+    const float* const of_channel = sums(piece, k);
+    dbias[k] = std::accumulate(of_channel, of_channel + piece.samples, 0.0f);
   }
 }
 
 /// With w = a + ib and x = c + id, conj(w) x = (a - b) c + b (c + d) + i [(a - b) c - a (c - d)].
-void FftConv2d::Plan::multiply_forward(Frequency f, float* scratch) const {
-  const int k = out_channels_, c = in_channels_;
-  const MatrixProduct product = {'N', 'N', k, x_layout_.lanes, c, c, stride_, stride_};
+void FftConv2d::Plan::multiply_forward(int pieces, std::size_t number) const {
+  const Frequency f = frequencies_[number];
+  float* const scratch = scratch_of_products();
+  const int k = shape_.out_channels, c = shape_.in_channels;
+  const MatrixProduct product = {'N', 'N', k, pieces * lanes_, c, c, stride_, stride_};
   const Planes w = weight_.planes(f), x = x_.planes(f), y = y_.planes(f);
   if (!w.im) return product.assign(scale_, w.re, x.re, y.re);
 
@@ -442,15 +472,17 @@ void FftConv2d::Plan::multiply_forward(Frequency f, float* scratch) const {
 /// With w = a + ib, x = p + iq and dy = c + id,
 ///   conj(dy) x = c (p + q) - (c - d) q + i [c (p + q) - (c + d) p],
 ///   w dy       = (a + b) c - b (c + d) + i [(a + b) c - a (c - d)].
-void FftConv2d::Plan::multiply_backward(Frequency f, bool need_dx, float* scratch) const {
-  const int k = out_channels_, c = in_channels_, n = x_layout_.lanes;
+void FftConv2d::Plan::multiply_backward(bool dx_wanted, std::size_t product) const {
+  const Frequency f = frequencies_[product];
+  float* const scratch = scratch_of_products();
+  const int k = shape_.out_channels, c = shape_.in_channels, n = pieces_ * lanes_;
   const MatrixProduct for_dw = {'N', 'T', k, c, n, stride_, stride_, c};
   const MatrixProduct for_dx = {'T', 'N', c, n, k, c, stride_, stride_};
   const Planes w = weight_.planes(f), x = x_.planes(f), dy = y_.planes(f);
   const Planes dw = dweight_.planes(f), dx = x;
   if (!w.im) {
     for_dw.assign(scale_, dy.re, x.re, dw.re);
-    if (need_dx) for_dx.assign(scale_, w.re, dy.re, dx.re);
+    if (dx_wanted) for_dx.assign(scale_, w.re, dy.re, dx.re);
     return;
   }
 
@@ -465,7 +497,7 @@ void FftConv2d::Plan::multiply_backward(Frequency f, bool need_dx, float* scratc
   std::copy_n(dw.re, k * c, dw.im);
   for_dw.add(-scale_, dy_difference, x.im, dw.re);
   for_dw.add(-scale_, dy_sum, x.re, dw.im);
-  if (!need_dx) return;
+  if (!dx_wanted) return;
 
   add(w.re, w.im, k * c, w_sum);
   for_dx.assign(scale_, w_sum, dy.re, dx.re);
@@ -474,66 +506,18 @@ void FftConv2d::Plan::multiply_backward(Frequency f, bool need_dx, float* scratc
   for_dx.add(-scale_, w.re, dy_difference, dx.im);
 }
 
-void FftConv2d::Plan::forward(const float* x, const float* bias, float* y) {
-  for_each_chunk(x_layout_, x_, [x](const Transform& transform, int channel, int lane) {
-    transform.forward(x, channel, lane);
-  });
-  float* const scratch = scratch_of_products();
-  for (const Frequency& f : frequencies_) multiply_forward(f, scratch);
-  for (int k = 0; bias && k < out_channels_; ++k) {  // plane 0 holds the sums of the grids
-    float* sums = y_.plane(0) + k * stride_;
-    for (int n = 0; n < y_layout_.lanes; ++n) sums[n] += bias[k];
-  }
-  for_each_chunk(y_layout_, y_, [y](const Transform& transform, int channel, int lane) {
-    transform.inverse(y, channel, lane);
-  });
-}
-
-void FftConv2d::Plan::backward(const float* dy, float* dx, float* dbias) {
-  for_each_chunk(y_layout_, y_, [dy](const Transform& transform, int channel, int lane) {
-    transform.forward(dy, channel, lane);
-  });
-  for (int k = 0; dbias && k < out_channels_; ++k) {
-    const float* sums = y_.plane(0) + k * stride_;
-    dbias[k] = std::accumulate(sums, sums + y_layout_.lanes, 0.0f);
-  }
-  float* const scratch = scratch_of_products();
-  for (const Frequency& f : frequencies_) multiply_backward(f, dx != nullptr, scratch);
-  if (!dx) return;
-  for_each_chunk(x_layout_, x_, [dx](const Transform& transform, int channel, int lane) {
-    transform.inverse(dx, channel, lane);
-  });
-}
-
-FftConv2d::Weights::Weights(const Conv2dShape& shape, const Dfts& dfts)
-    : plan_(std::make_unique<Plan>(shape, dfts)) {}
-FftConv2d::Weights::~Weights() = default;
-std::size_t FftConv2d::Weights::tasks() const {
-  return plan_->tasks();
-}
-void FftConv2d::Weights::transform(const float* weight, std::size_t task) {
-  plan_->transform(weight, task);
-}
-void FftConv2d::Weights::gradient(float* dweight, std::size_t task) {
-  plan_->gradient(dweight, task);
-}
-std::size_t FftConv2d::Weights::bytes() const {
-  return plan_->bytes();
-}
-
-FftConv2d::FftConv2d(const Conv2dShape& shape, Weights& weights)
-    : plan_(std::make_unique<Plan>(shape, weights)) {}
+FftConv2d::FftConv2d(const Conv2dShape& shape, int pieces, const Dfts& dfts)
+    : plan_(std::make_unique<Plan>(shape, pieces, dfts)) {}
 FftConv2d::~FftConv2d() = default;
-FftConv2d::FftConv2d(FftConv2d&&) noexcept = default;
-FftConv2d& FftConv2d::operator=(FftConv2d&&) noexcept = default;
 
 // A model of forward plus backward on one AVX2 core, fitted to 20 shapes timed on a Zen 3 against
-// oneDNN's direct convolution: kernels of 1x1 to 9x9, 1 to 128 channels, 6x6 to 28x28 pixels,
-// batches of 1 to 128. It comes within about 30 % of the times measured, but takes the direct
-// method for faster than it is with 1 or 3 input channels, whose dx is seldom needed.
-bool FftConv2d::worth_it(const Conv2dShape& s, int pieces) {
+// oneDNN's direct convolution, the transforms' part to 16 on a Xeon: kernels of 1x1 to 9x9, 1 to 256
+// channels, 4x4 to 28x28 pixels, batches of 1 to 128. It takes the direct method for faster than it
+// is with few channels, and on AVX-512; wherever it says yes the transform was faster on both.
+bool FftConv2d::worth_it(const Conv2dShape& s) {
   constexpr double kDirectRate = 60, kProductRate = 75;  // floating point operations per ns
-  constexpr double kTransform = 2, kCall = 500;          // ns per number, ns per matrix product
+  constexpr double kCall = 500;                          // ns per matrix product
+  constexpr double kTransform = 0.7, kPoint = 0.0017;  // ns per number, more of it on a large grid
   constexpr double kMargin = 1.25;
   const Grid grid = find_grid(s);
   if (!grid.columns || !grid.rows) return false;
@@ -541,7 +525,7 @@ bool FftConv2d::worth_it(const Conv2dShape& s, int pieces) {
   const double taps = 1.0 * s.out_height() * s.out_width() * s.kernel_height * s.kernel_width;
   const double direct = 6 * n * k * c * taps / kDirectRate;
   const double products = 6 * n * k * c * 1.5 * size / kProductRate + 4.5 * size * kCall;
-  const double transforms = 2 * size * (n * k + n * c + k * c / pieces) * kTransform;
+  const double transforms = 2 * size * (n * k + n * c + k * c) * (kTransform + size * kPoint);
   return kMargin * (products + transforms) < direct;
 }
 
@@ -549,12 +533,37 @@ std::size_t FftConv2d::bytes() const {
   return plan_->bytes();
 }
 
-void FftConv2d::forward(const float* x, const float* bias, float* y) {
-  plan_->forward(x, bias, y);
+std::size_t FftConv2d::weight_tasks() const {
+  return plan_->weight_tasks();
+}
+void FftConv2d::transform_weights(const float* weight, std::size_t task) {
+  plan_->transform_weights(weight, task);
+}
+void FftConv2d::weight_gradient(float* dweight, std::size_t task) {
+  plan_->weight_gradient(dweight, task);
 }
 
-void FftConv2d::backward(const float* dy, float* dx, float* dbias) {
-  plan_->backward(dy, dx, dbias);
+std::size_t FftConv2d::products() const {
+  return plan_->products();
+}
+void FftConv2d::multiply_forward(int pieces, std::size_t product) {
+  plan_->multiply_forward(pieces, product);
+}
+void FftConv2d::multiply_backward(bool dx_wanted, std::size_t product) {
+  plan_->multiply_backward(dx_wanted, product);
+}
+
+void FftConv2d::take_x(Piece piece, const float* x) {
+  plan_->take_x(piece, x);
+}
+void FftConv2d::give_y(Piece piece, const float* bias, float* y) {
+  plan_->give_y(piece, bias, y);
+}
+void FftConv2d::take_dy(Piece piece, const float* dy, float* dbias) {
+  plan_->take_dy(piece, dy, dbias);
+}
+void FftConv2d::give_dx(Piece piece, float* dx) {
+  plan_->give_dx(piece, dx);
 }
 
 }  // namespace easgd::kernels

@@ -216,8 +216,7 @@ int count_through_fft(const Network& network, std::size_t batch) {
     const Shape in = stage.input;
     count += kernels::FftConv2d::worth_it(
         {int(batch), in.channels, in.height, in.width, stage.output.channels,
-         int(conv->kernel.height), int(conv->kernel.width), int(conv->pad.height)},
-        /*pieces=*/1);
+         int(conv->kernel.height), int(conv->kernel.width), int(conv->pad.height)});
   }
   return count;
 }

@@ -279,7 +279,7 @@ void require_fft(const Network& network) {
   const Shape in = network.stages()[3].input, out = network.stages()[3].output;
   REQUIRE(network.stages()[3].layer->kind() == "conv");
   REQUIRE(kernels::FftConv2d::worth_it(
-      {int(kFftBatch), in.channels, in.height, in.width, out.channels, 5, 5, 0}, 1));
+      {int(kFftBatch), in.channels, in.height, in.width, out.channels, 5, 5, 0}));
 }
 
 TEST_CASE("model: a step allocates nothing, and takes parameters at any address") {

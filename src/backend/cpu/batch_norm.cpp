@@ -15,6 +15,7 @@
 #include "backend/cpu/channel_tiles.h"
 #include "backend/cpu/cpu_layer.h"
 #include "backend/cpu/storage.h"
+#include "base/trace.h"
 
 namespace easgd::cpu {
 namespace {
@@ -129,7 +130,8 @@ void survey(Width width, const T* x, const ChannelTile& tile, Moments& moments) 
 class BatchNormLayer final : public MeetingLayer {
  public:
   BatchNormLayer(const Workbench& bench, const Link& link)
-      : stage_(*link.stage),
+      : MeetingLayer(*link.stage),
+        stage_(*link.stage),
         options_(dynamic_cast<const BatchNorm&>(*stage_.layer)),
         relu_(link.relu),
         first_statistic_(stage_.statistics[0].offset - bench.network().parameter_count()),
@@ -144,11 +146,12 @@ class BatchNormLayer final : public MeetingLayer {
 
   Activation compile_forward(Workbench& bench, std::span<const Activation> inputs) override;
   Activation compile_backward(Workbench& bench, const Activation& dy, bool wanted) override;
+  bool meets(const CpuPass& pass) const override { return pass.fixed.empty(); }
   void survey_forward(CpuPass& pass) override;
-  void meet_forward(std::span<MeetingLayer* const> pieces, CpuPass& pass) override;
+  void meet_forward(std::span<MeetingLayer* const> pieces, CpuPass& pass, Crew&) override;
   void forward(CpuPass& pass) override;
   void survey_backward(CpuPass& pass) override;
-  void meet_backward(std::span<MeetingLayer* const> pieces, CpuPass& pass) override;
+  void meet_backward(std::span<MeetingLayer* const> pieces, CpuPass& pass, Crew&) override;
   void backward(CpuPass& pass) override;
 
  private:
@@ -199,7 +202,8 @@ void BatchNormLayer::survey_forward(CpuPass&) {
   });
 }
 
-void BatchNormLayer::meet_forward(std::span<MeetingLayer* const> pieces, CpuPass& pass) {
+void BatchNormLayer::meet_forward(std::span<MeetingLayer* const> pieces, CpuPass& pass, Crew&) {
+  const TraceScope scope(names().forward.c_str());
   for (std::size_t c = 0; c < channels(); ++c) {
     for (std::size_t i = 1; i < pieces.size(); ++i) {
       const Moments& other = dynamic_cast<BatchNormLayer*>(pieces[i])->moments_;
@@ -285,7 +289,8 @@ void BatchNormLayer::survey_backward(CpuPass&) {
   });
 }
 
-void BatchNormLayer::meet_backward(std::span<MeetingLayer* const> pieces, CpuPass& pass) {
+void BatchNormLayer::meet_backward(std::span<MeetingLayer* const> pieces, CpuPass& pass, Crew&) {
+  const TraceScope scope(names().backward.c_str());
   const View weight_gradient = stage_.slices[0].of(pass.g);
   const View bias_gradient = stage_.slices[1].of(pass.g);
   for (std::size_t c = 0; c < channels(); ++c) {

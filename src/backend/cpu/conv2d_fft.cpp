@@ -2,10 +2,9 @@
 // innermost (chwn), and its parameters stay as they lie in the flat vector.
 #include "kernels/fft_conv2d.h"
 
-#include <optional>
-
 #include "backend/cpu/conv2d.h"
 #include "backend/cpu/elementwise_loops.h"
+#include "base/trace.h"
 #include "nn/conv2d.h"
 
 namespace easgd::cpu {
@@ -15,42 +14,50 @@ memory::desc samples_innermost(const Workbench& bench, Shape shape) {
   return memory::desc(bench.dims(shape), memory::data_type::f32, memory::format_tag::chwn);
 }
 
-/// The spectra of a layer's weights.
-class FftWeights final : public SharedWork {
+/// The convolution of all pieces.
+class FftBatch final : public SharedWork {
  public:
-  FftWeights(const kernels::Conv2dShape& shape, const Slice& slice)
-      : weights_(shape), slice_(slice) {}
+  FftBatch(const kernels::Conv2dShape& of_largest_piece, int pieces, const Slice& slice)
+      : convolution_(of_largest_piece, pieces), slice_(slice) {}
 
-  kernels::FftConv2d::Weights& get() { return weights_; }
+  kernels::FftConv2d& get() { return convolution_; }
+  int add_piece() { return pieces_++; }
 
   void prepare(ConstView x, Crew& crew) override {
     const float* weight = slice_.of(x).data();
-    crew.run(weights_.tasks(), [=, this](std::size_t task) { weights_.transform(weight, task); });
+    crew.run(convolution_.weight_tasks(),
+             [=, this](std::size_t task) { convolution_.transform_weights(weight, task); });
   }
   void deliver(View g, Crew& crew) override {
     float* dweight = slice_.of(g).data();
-    crew.run(weights_.tasks(), [=, this](std::size_t task) { weights_.gradient(dweight, task); });
+    crew.run(convolution_.weight_tasks(),
+             [=, this](std::size_t task) { convolution_.weight_gradient(dweight, task); });
   }
-  std::size_t bytes() const override { return weights_.bytes(); }
+  std::size_t bytes() const override { return convolution_.bytes(); }
 
  private:
-  kernels::FftConv2d::Weights weights_;
+  kernels::FftConv2d convolution_;
   const Slice slice_;
+  int pieces_ = 0;
 };
 
-class FftConv2dLayer final : public CpuLayer {
+/// The pieces meet between transforms and products: each transforms its own samples, then threads
+/// share out the frequencies of the whole batch.
+class FftConv2dLayer final : public MeetingLayer {
  public:
   explicit FftConv2dLayer(const Link& link)
-      : stage_(*link.stage), number_(link.output), relu_(link.relu) {}
+      : MeetingLayer(*link.stage), stage_(*link.stage), number_(link.output), relu_(link.relu) {}
 
   Activation compile_forward(Workbench& bench, std::span<const Activation> inputs) override {
     const Activation& input = inputs[0];
     stream_ = bench.stream();
-    const kernels::Conv2dShape shape = kernel_shape(bench, stage_);
-    auto& weights = bench.shared<FftWeights>(
-        number_, [&] { return std::make_unique<FftWeights>(shape, stage_.slices[0]); });
-    convolution_.emplace(shape, weights.get());
-    bench.count_bytes(convolution_->bytes());
+    auto& batch = bench.shared<FftBatch>(number_, [&] {
+      kernels::Conv2dShape shape = kernel_shape(bench, stage_);
+      shape.batch = int(bench.cut().samples);
+      return std::make_unique<FftBatch>(shape, int(bench.cut().pieces), stage_.slices[0]);
+    });
+    convolution_ = &batch.get();
+    piece_ = {batch.add_piece(), int(bench.options().batch)};
     input_ = Converted(bench, input.values, samples_innermost(bench, stage_.input));
     output_ = bench.make(samples_innermost(bench, stage_.output));
     return {output_, true};
@@ -62,19 +69,37 @@ class FftConv2dLayer final : public CpuLayer {
     return {input_gradient_, true};
   }
 
-  void forward(CpuPass& pass) override {
+  bool meets(const CpuPass&) const override { return true; }
+
+  void survey_forward(CpuPass&) override {
     input_.refresh(stream_);
-    convolution_->forward(floats(input_.get()), stage_.slices[1].of(pass.x).data(),
-                          floats(output_));
+    convolution_->take_x(piece_, floats(input_.get()));
+  }
+  void meet_forward(std::span<MeetingLayer* const> pieces, CpuPass&, Crew& crew) override {
+    crew.run(convolution_->products(), [&](std::size_t product) {
+      const TraceScope scope(names().forward.c_str());
+      convolution_->multiply_forward(int(pieces.size()), product);
+    });
+  }
+  void forward(CpuPass& pass) override {
+    convolution_->give_y(piece_, stage_.slices[1].of(pass.x).data(), floats(output_));
     if (relu_) apply_relu(output_);
   }
 
-  void backward(CpuPass& pass) override {
+  void survey_backward(CpuPass& pass) override {
     output_gradient_.refresh(stream_);
     if (relu_) block_gradient(output_, output_gradient_.get());
-    convolution_->backward(floats(output_gradient_.get()),
-                           input_gradient_ ? floats(input_gradient_) : nullptr,
-                           stage_.slices[1].of(pass.g).data());
+    convolution_->take_dy(piece_, floats(output_gradient_.get()),
+                          stage_.slices[1].of(pass.g).data());
+  }
+  void meet_backward(std::span<MeetingLayer* const>, CpuPass&, Crew& crew) override {
+    crew.run(convolution_->products(), [&](std::size_t product) {
+      const TraceScope scope(names().backward.c_str());
+      convolution_->multiply_backward(bool(input_gradient_), product);
+    });
+  }
+  void backward(CpuPass&) override {
+    if (input_gradient_) convolution_->give_dx(piece_, floats(input_gradient_));
   }
 
  private:
@@ -82,7 +107,8 @@ class FftConv2dLayer final : public CpuLayer {
   const std::size_t number_;
   const bool relu_;
   dnnl::stream stream_;
-  std::optional<kernels::FftConv2d> convolution_;
+  kernels::FftConv2d* convolution_ = nullptr;
+  kernels::FftConv2d::Piece piece_{};
   Converted input_, output_gradient_;
   memory output_, input_gradient_;
 };
@@ -93,13 +119,12 @@ std::unique_ptr<CpuLayer> make_fft_conv2d(const Link& link) {
   return std::make_unique<FftConv2dLayer>(link);
 }
 
-/// The same for all pieces of a batch.
 bool fft_conv2d_pays(const Workbench& bench, const Stage& stage) {
   const auto& options = dynamic_cast<const Conv2d&>(*stage.layer);
   kernels::Conv2dShape shape = kernel_shape(bench, stage);
-  shape.batch = int(bench.cut().samples);
+  shape.batch = int(bench.cut().samples * bench.cut().pieces);
   return options.is_plain() && options.stride.height == 1 && options.use_bias &&
-         kernels::FftConv2d::worth_it(shape, int(bench.cut().pieces));
+         kernels::FftConv2d::worth_it(shape);
 }
 
 }  // namespace easgd::cpu

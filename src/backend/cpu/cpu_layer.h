@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "backend/cpu/workbench.h"
@@ -36,6 +37,13 @@ struct CpuPass : PassArguments {
   View scores = {};  ///< [N][K] of the piece's samples, if somebody wants them
 };
 
+/// What profilers show of a layer.
+struct PassNames {
+  explicit PassNames(const std::string& layer)
+      : forward(layer + " forward"), backward(layer + " backward") {}
+  std::string forward, backward;
+};
+
 /// Thread: any, one at a time.
 class CpuLayer {
  public:
@@ -54,15 +62,23 @@ class CpuLayer {
   virtual void backward(CpuPass& pass) = 0;
 };
 
-/// A layer whose samples depend on each other. Before each of its passes every piece surveys its
-/// own samples, and then the first piece's layer makes one of what all have found, `pieces`: its
-/// own pass over the pieces comes after that.
+/// A layer for which the pieces of a batch meet, because samples depend on each other, or share
+/// work that is cut in another way. Before each of its passes every piece surveys its own samples,
+/// and then the first piece's layer makes one of what all have found, `pieces`: its own pass over
+/// the pieces comes after that.
 class MeetingLayer : public CpuLayer {
  public:
+  explicit MeetingLayer(const Stage& stage) : names_(stage.layer->name) {}
+  const PassNames& names() const { return names_; }
+
+  virtual bool meets(const CpuPass& pass) const = 0;
   virtual void survey_forward(CpuPass& pass) = 0;
-  virtual void meet_forward(std::span<MeetingLayer* const> pieces, CpuPass& pass) = 0;
+  virtual void meet_forward(std::span<MeetingLayer* const> pieces, CpuPass& pass, Crew& crew) = 0;
   virtual void survey_backward(CpuPass& pass) = 0;
-  virtual void meet_backward(std::span<MeetingLayer* const> pieces, CpuPass& pass) = 0;
+  virtual void meet_backward(std::span<MeetingLayer* const> pieces, CpuPass& pass, Crew& crew) = 0;
+
+ private:
+  const PassNames names_;
 };
 
 /// The CPU's side of one kind of layer. Registered under Layer::kind.

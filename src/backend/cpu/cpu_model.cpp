@@ -126,24 +126,24 @@ std::size_t CpuModel::begin(const PassArguments& arguments, const Batch& batch, 
   return count;
 }
 
-/// Returns the layer with which the pieces go on.
-std::size_t CpuModel::forward_to_last_meeting() {
+/// Of the first pieces. Returns the layer with which they go on.
+std::size_t CpuModel::forward_to_last_meeting(std::size_t pieces) {
   std::size_t done = 0;
   for (const Meeting& meeting : meetings_) {
-    crew_.run(parts_.size(), [&](std::size_t i) {
+    if (!meeting.pieces[0]->meets(parts_[0].pass)) continue;
+    crew_.run(pieces, [&](std::size_t i) {
       parts_[i].piece->forward(parts_[i].pass, done, meeting.layer);
-      const TraceScope scope("survey forward");
+      const TraceScope scope(meeting.pieces[i]->names().forward.c_str());
       meeting.pieces[i]->survey_forward(parts_[i].pass);
     });
-    const TraceScope scope("meet forward");
-    meeting.pieces[0]->meet_forward(meeting.pieces, parts_[0].pass);
+    meeting.pieces[0]->meet_forward(std::span(meeting.pieces).first(pieces), parts_[0].pass, crew_);
     done = meeting.layer;
   }
   return done;
 }
 
 void CpuModel::survey_backward(const Meeting& meeting, std::size_t piece) {
-  const TraceScope scope("survey backward");
+  const TraceScope scope(meeting.pieces[piece]->names().backward.c_str());
   meeting.pieces[piece]->survey_backward(parts_[piece].pass);
 }
 
@@ -151,10 +151,7 @@ void CpuModel::survey_backward(const Meeting& meeting, std::size_t piece) {
 void CpuModel::backward_from_last_meeting() {
   for (std::size_t m = meetings_.size(); m-- > 0;) {
     const Meeting& meeting = meetings_[m];
-    {
-      const TraceScope scope("meet backward");
-      meeting.pieces[0]->meet_backward(meeting.pieces, parts_[0].pass);
-    }
+    meeting.pieces[0]->meet_backward(meeting.pieces, parts_[0].pass, crew_);
     const Meeting* before = m > 0 ? &meetings_[m - 1] : nullptr;
     crew_.run(parts_.size(), [&](std::size_t i) {
       const std::size_t end = before ? before->layer + 1 : 0;
@@ -168,7 +165,7 @@ void CpuModel::gradient(ConstView x, const Batch& batch, View g, View statistics
   assert(training_ && batch.size() == batch_);
   translate_errors([&] {
     begin({.x = x, .g = g, .training = true, .moved = statistics}, batch);
-    const std::size_t done = forward_to_last_meeting();
+    const std::size_t done = forward_to_last_meeting(parts_.size());
     const Meeting* last = meetings_.empty() ? nullptr : &meetings_.back();
     crew_.run(parts_.size(), [&](std::size_t i) {
       Piece& piece = *parts_[i].piece;
@@ -202,8 +199,9 @@ void CpuModel::forward(ConstView state, const Batch& batch, View scores) {
   translate_errors([&] {
     const std::size_t count =
         begin({.x = state.first(parameters), .fixed = state.subspan(parameters)}, batch, scores);
+    const std::size_t done = forward_to_last_meeting(count);
     crew_.run(count, [&](std::size_t i) {
-      parts_[i].piece->forward(parts_[i].pass, 0, parts_[i].piece->layers());
+      parts_[i].piece->forward(parts_[i].pass, done, parts_[i].piece->layers());
     });
   });
 }
@@ -222,7 +220,7 @@ void CpuModel::observe(ConstView x, const Batch& batch, float weight, View stati
   assert(batch.size() == batch_);
   translate_errors([&] {
     begin({.x = x, .moved = statistics, .weight = weight}, batch);
-    forward_to_last_meeting();  // nothing is tallied
+    forward_to_last_meeting(parts_.size());  // nothing is tallied
   });
 }
 

@@ -50,7 +50,7 @@ class CpuModel final : public Model {
 
   std::size_t begin(const PassArguments& arguments, const Batch& batch, View scores = {});
   void forward(ConstView state, const Batch& batch, View scores = {});
-  std::size_t forward_to_last_meeting();
+  std::size_t forward_to_last_meeting(std::size_t pieces);
   void survey_backward(const Meeting& meeting, std::size_t piece);
   void backward_from_last_meeting();
   void add_gradients(View g);

@@ -28,8 +28,7 @@ void Piece::compile_forward(const std::vector<Link>& links) {
     std::vector<Activation> inputs;
     for (const std::size_t number : link.inputs) inputs.push_back(outputs.at(number));
     layers_.push_back(entry_of(link).make(bench_, link));
-    const std::string& name = link.stage->layer->name;
-    names_.push_back({name + " forward", name + " backward"});
+    names_.emplace_back(link.stage->layer->name);
     Activation output = layers_.back()->compile_forward(bench_, inputs);
     output.disposable &= takers(links, link.output) == 1;
     outputs[link.output] = output;

@@ -3,7 +3,6 @@
 
 #include <map>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "backend/cpu/cpu_layer.h"
@@ -36,10 +35,6 @@ class Piece {
     std::size_t layer;
     Converted target, addend;
   };
-  /// What profilers show of a layer.
-  struct Names {
-    std::string forward, backward;
-  };
   using Activations = std::map<std::size_t, Activation>;  // by the number of a stage
 
   void compile_forward(const std::vector<Link>& links);
@@ -49,8 +44,8 @@ class Piece {
 
   Workbench bench_;
   std::vector<std::unique_ptr<CpuLayer>> layers_;
-  std::vector<Names> names_;  ///< of the layers
-  std::vector<Sum> sums_;     ///< from the last layer to the first
+  std::vector<PassNames> names_;  ///< of the layers
+  std::vector<Sum> sums_;         ///< from the last layer to the first
   dnnl::memory images_;
   View short_batch_;  ///< images of an incomplete piece, followed by zeros
 };
