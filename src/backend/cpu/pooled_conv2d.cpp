@@ -1,17 +1,16 @@
 // Legend: N samples in groups of 8 or 16, one a SIMD lane; C input channels, K kernel side, O
 // output channels.
 //
-// Forward: one window of one group at a time. Its pixels ((K+1)^2 C vectors) and all weights stay
+// Forward: one window of one group at a time. Its values ((K+1)^2 C vectors) and all weights stay
 // in the first-level cache.
 //
 // Backward: each channel lists the outputs that carry a gradient d, and then adds d times the K x K
-// pixels that each saw to the gradient of its weights, a row of the kernel a vector: lanes beyond K
-// hold the neighbouring pixels' products, which nobody reads. 15 rows are 15 registers of running
-// sums.
+// pixels that each saw to the gradient of its weights. Images have their channels innermost, so
+// that a row of the pixels, K C values, is a vector or few: lanes beyond hold the neighbours'
+// products, which nobody reads. 15 vectors are 15 registers of running sums.
 #include "backend/cpu/pooled_conv2d.h"
 
 #include <algorithm>
-#include <array>
 #include <cassert>
 #include <utility>
 
@@ -22,7 +21,6 @@ namespace {
 
 constexpr std::size_t kLanes = 8, kLine = PooledWindow::kLine;
 constexpr std::size_t kChannelsAtOnce = 4;
-constexpr std::size_t kRowsAtOnce = 15;
 /// Gradients of one channel lie a batch apart, too far for the hardware to prefetch: saves a
 /// quarter of the backward pass.
 constexpr std::size_t kWindowsAhead = 16;
@@ -38,32 +36,6 @@ inline void store_lanes(float* to, const float* from, std::size_t count) {
   store(to + kLanes, load<Float8>(from + kLanes));
 }
 
-/// sums[r] += gradient * the 8 pixels at corner + offsets[r], over all items. Returns the sum of
-/// their gradients.
-template <std::size_t kRows, class Item>
-float accumulate(const Item* items, std::size_t count, const float* image,
-                 const std::int32_t* offsets, float* sums) {
-  Float8 sum[kRows];
-  float total = 0;
-  for (std::size_t r = 0; r < kRows; ++r) sum[r] = load<Float8>(sums + r * kLanes);
-  for (std::size_t i = 0; i < count; ++i) {
-    const Float8 gradient = items[i].gradient - Float8{};
-    total += items[i].gradient;
-    const float* corner = image + items[i].corner;
-#pragma GCC unroll 16
-    for (std::size_t r = 0; r < kRows; ++r) sum[r] += gradient * load<Float8>(corner + offsets[r]);
-  }
-  for (std::size_t r = 0; r < kRows; ++r) store(sums + r * kLanes, sum[r]);
-  return total;
-}
-
-/// accumulate<1> .. accumulate<15>.
-template <class Item>
-constexpr auto kAccumulate = []<std::size_t... r>(std::index_sequence<r...>) {
-  return std::array{&accumulate<r + 1, Item>...};
-}
-(std::make_index_sequence<kRowsAtOnce>{});
-
 }  // namespace
 
 PooledConv2d::PooledConv2d(const PooledConv2dShape& shape, const PooledWindows& variant)
@@ -75,23 +47,26 @@ PooledConv2d::PooledConv2d(const PooledConv2dShape& shape, const PooledWindows& 
       image_size_((shape.in_channels * shape.framed_height() * shape.framed_width() + kLanes - 1) /
                   kLanes * kLanes),
       kernel_rows_(shape.in_channels * shape.kernel),
-      framed_(host_buffer(groups_ * lanes_ * image_size_ + kLanes)),
+      row_vectors_((kernel_rows_ + lanes_ - 1) / lanes_),
+      framed_(host_buffer(groups_ * lanes_ * image_size_ + row_vectors_ * lanes_)),
       grouped_(host_buffer(groups_ * lanes_ * image_size_)),
       argmax_(shape.out_channels * windows_ * groups_ * lanes_),
-      weight_rows_(host_buffer(shape.out_channels * kernel_rows_ * kLanes)),
+      weight_sums_(host_buffer(shape.out_channels * shape.kernel * row_vectors_ * lanes_)),
       bias_sums_(shape.out_channels) {
   assert(shape.kernel <= kLargestKernel);
+  const std::size_t line = shape.framed_width() * shape.in_channels;
   for (std::size_t r = 0; r < kernel_rows_; ++r) {
-    const std::size_t channel = r / shape.kernel, row = r % shape.kernel;
-    row_offsets_.push_back(
-        std::int32_t((channel * shape.framed_height() + row) * shape.framed_width()));
+    row_offsets_.push_back(std::int32_t(r % shape.kernel * line + r / shape.kernel));
+  }
+  for (std::size_t v = 0; v < shape.kernel * row_vectors_; ++v) {
+    offsets_.push_back(std::int32_t(v / row_vectors_ * line + v % row_vectors_ * lanes_));
   }
   for (std::size_t window = 0; window < windows_; ++window) {
     Corners& corners = corners_.emplace_back();
     for (std::size_t output = 0; output < 4; ++output) {
       const std::size_t row = window / shape.columns() * 2 + output / 2;
       const std::size_t column = window % shape.columns() * 2 + output % 2;
-      corners[output] = std::int32_t(row * shape.framed_width() + column);
+      corners[output] = std::int32_t(row * line + column * shape.in_channels);
     }
   }
   items_.resize(kChannelsAtOnce * kLanes * (windows_ + 1));
@@ -99,8 +74,8 @@ PooledConv2d::PooledConv2d(const PooledConv2dShape& shape, const PooledWindows& 
 }
 
 std::size_t PooledConv2d::bytes() const {
-  const std::size_t floats = framed_.size() + grouped_.size() + weight_rows_.size();
-  return floats * sizeof(float) + argmax_.size() + items_.size() * sizeof(Item);
+  const std::size_t floats = framed_.size() + grouped_.size() + weight_sums_.size();
+  return floats * sizeof(float) + argmax_.size() + items_.size() * sizeof(PooledItem);
 }
 
 void PooledConv2d::forward(ConstView images, ConstView weight, ConstView bias, float* y) {
@@ -123,14 +98,15 @@ void PooledConv2d::forward(ConstView images, ConstView weight, ConstView bias, f
 }
 
 void PooledConv2d::take_samples(const float* images, std::size_t group) {
-  const std::size_t lines = shape_.in_channels * shape_.height;
+  const std::size_t channels = shape_.in_channels, pixels = shape_.height * shape_.width;
   const std::size_t end = std::min((group + 1) * lanes_, shape_.batch);
   for (std::size_t n = group * lanes_; n < end; ++n) {
-    for (std::size_t i = 0; i < lines; ++i) {
-      const std::size_t channel = i / shape_.height, row = i % shape_.height;
-      const float* from = images + (n * lines + i) * shape_.width;
-      const std::size_t line = channel * shape_.framed_height() + row + shape_.pad;
-      std::copy_n(from, shape_.width, image(n) + line * shape_.framed_width() + shape_.pad);
+    for (std::size_t row = 0; row < shape_.height; ++row) {
+      const float* from = images + n * channels * pixels + row * shape_.width;
+      float* to = image(n) + ((row + shape_.pad) * shape_.framed_width() + shape_.pad) * channels;
+      for (std::size_t column = 0; column < shape_.width; ++column, to += channels) {
+        for (std::size_t c = 0; c < channels; ++c) to[c] = from[c * pixels + column];
+      }
     }
   }
   float* grouped = grouped_.data() + group * lanes_ * image_size_;
@@ -157,8 +133,9 @@ void PooledConv2d::forward_window(std::size_t group, std::size_t window, ConstVi
         left > most && left < 2 * most ? (left + 1) / 2 : std::min(left, most);
     variant_.forward[count - 1](
         {.corner = grouped_.data() + group * lanes_ * image_size_ +
-                   (row * shape_.framed_width() + column) * lanes_,
-         .line = shape_.framed_width() * lanes_,
+                   (row * shape_.framed_width() + column) * shape_.in_channels * lanes_,
+         .pixel = shape_.in_channels * lanes_,
+         .line = shape_.framed_width() * shape_.in_channels * lanes_,
          .row_offsets = row_offsets_.data(),
          .kernel_rows = kernel_rows_,
          .kernel = shape_.kernel,
@@ -177,16 +154,22 @@ void PooledConv2d::backward(const float* dy, View dweight, View dbias) {
     backward_channels(begin, std::min(begin + kChannelsAtOnce, channels), dy);
   }
   std::ranges::copy(bias_sums_, dbias.begin());
-  for (std::size_t r = 0; r < channels * kernel_rows_; ++r) {
-    std::copy_n(weight_rows_.data() + r * kLanes, kernel, dweight.data() + r * kernel);
+  const float* sums = weight_sums_.data();
+  for (std::size_t row = 0; row < channels * kernel; ++row, sums += row_vectors_ * lanes_) {
+    float* to = dweight.data() + (row / kernel * kernel_rows_ + row % kernel) * kernel;
+    for (std::size_t i = 0; i < kernel_rows_; ++i) {
+      to[i % shape_.in_channels * kernel * kernel + i / shape_.in_channels] = sums[i];
+    }
   }
 }
 
 void PooledConv2d::backward_channels(std::size_t begin, std::size_t end, const float* dy) {
-  const std::size_t row_floats = kernel_rows_ * kLanes, capacity = windows_ + 1;
-  Item* lists = items_.data();
+  constexpr std::size_t kAtOnce = PooledWindows::kMostVectors;
+  const std::size_t vectors = offsets_.size(), capacity = windows_ + 1;
+  PooledItem* lists = items_.data();
   std::size_t counts[kChannelsAtOnce * kLanes];
-  std::fill(weight_rows_.data() + begin * row_floats, weight_rows_.data() + end * row_floats, 0.0f);
+  const auto sums = [&](std::size_t o) { return weight_sums_.data() + o * vectors * lanes_; };
+  std::fill(sums(begin), sums(end), 0.0f);
   std::fill(bias_sums_.data() + begin, bias_sums_.data() + end, 0.0f);
   for (std::size_t eight = 0; eight * kLanes < shape_.batch; ++eight) {
     for (std::size_t o = begin; o < end; ++o) {
@@ -196,12 +179,11 @@ void PooledConv2d::backward_channels(std::size_t begin, std::size_t end, const f
       const float* pixels = image(eight * kLanes + lane);
       for (std::size_t o = begin; o < end; ++o) {
         const std::size_t list = (o - begin) * kLanes + lane;
-        for (std::size_t r = 0; r < kernel_rows_; r += kRowsAtOnce) {
-          const std::size_t rows = std::min(kRowsAtOnce, kernel_rows_ - r);
-          const float total = kAccumulate<Item>[rows - 1](
-              lists + list * capacity, counts[list], pixels, row_offsets_.data() + r,
-              weight_rows_.data() + o * row_floats + r * kLanes);
-          if (r == 0) bias_sums_[o] += total;
+        for (std::size_t v = 0; v < vectors; v += kAtOnce) {
+          const float total = variant_.accumulate[std::min(kAtOnce, vectors - v) - 1](
+              lists + list * capacity, counts[list], pixels, offsets_.data() + v,
+              sums(o) + v * lanes_);
+          if (v == 0) bias_sums_[o] += total;
         }
       }
     }
@@ -209,12 +191,12 @@ void PooledConv2d::backward_channels(std::size_t begin, std::size_t end, const f
 }
 
 /// Of eight samples.
-void PooledConv2d::collect(std::size_t channel, std::size_t eight, const float* dy, Item* lists,
-                           std::size_t* counts) {
+void PooledConv2d::collect(std::size_t channel, std::size_t eight, const float* dy,
+                           PooledItem* lists, std::size_t* counts) {
   const std::size_t capacity = windows_ + 1;
   const std::size_t samples = std::min(kLanes, shape_.batch - eight * kLanes);
   const std::size_t group = eight * kLanes / lanes_, first = eight * kLanes % lanes_;
-  Item* ends[kLanes];
+  PooledItem* ends[kLanes];
   for (std::size_t lane = 0; lane < kLanes; ++lane) ends[lane] = lists + lane * capacity;
   for (std::size_t window = 0; window < windows_; ++window) {
     const float* from = dy + (channel * windows_ + window) * shape_.batch + eight * kLanes;

@@ -36,7 +36,7 @@ struct PooledConv2dShape {
 /// Thread: one call at a time, on any.
 class PooledConv2d {
  public:
-  static constexpr std::size_t kLargestKernel = 8;  ///< a row of weights fits a vector
+  static constexpr std::size_t kLargestKernel = 8;
 
   explicit PooledConv2d(const PooledConv2dShape& shape,
                         const PooledWindows& variant = pooled_windows()[0]);
@@ -48,36 +48,31 @@ class PooledConv2d {
   std::size_t bytes() const;
 
  private:
-  /// One output of the convolution that carries a gradient.
-  struct Item {
-    float gradient;
-    std::int32_t corner;  ///< of the pixels it saw, in a framed image
-  };
-
   void take_samples(const float* images, std::size_t group);
   void forward_window(std::size_t group, std::size_t window, ConstView weight, ConstView bias,
                       float* lines);
   void backward_channels(std::size_t begin, std::size_t end, const float* dy);
-  void collect(std::size_t channel, std::size_t eight, const float* dy, Item* lists,
+  void collect(std::size_t channel, std::size_t eight, const float* dy, PooledItem* lists,
                std::size_t* counts);
   float* image(std::size_t sample) { return framed_.data() + sample * image_size_; }
 
   PooledConv2dShape shape_;
   PooledWindows variant_;
   std::size_t lanes_, windows_, groups_;
-  std::size_t image_size_;   ///< C framed_height framed_width, rounded up to whole vectors
+  std::size_t image_size_;   ///< framed_height framed_width C, rounded up to whole vectors
   std::size_t kernel_rows_;  ///< C K
   /// Where in a framed image the pixels seen by a window's four outputs begin.
   using Corners = std::array<std::int32_t, 5>;
   std::vector<Corners> corners_;
-  std::vector<std::int32_t>
-      row_offsets_;  ///< [kernel_rows_] of (channel, row of the kernel) in an image
-  Buffer framed_;    ///< [groups lanes][image_size_]
-  Buffer grouped_;   ///< [groups][image_size_][lanes samples]
-  std::vector<std::uint8_t> argmax_;  ///< [groups][windows][O][lanes]; kNowhere: blocked
-  Buffer weight_rows_;                ///< [O][kernel_rows_][8], of dweight
-  std::vector<float> bias_sums_;      ///< [O], dbias
-  std::vector<Item> items_;
+  std::vector<std::int32_t> row_offsets_;  ///< [kernel_rows_] of (channel, row) in an image
+  std::vector<std::int32_t> offsets_;      ///< [K][row_vectors_] of vectors there
+  std::size_t row_vectors_;                ///< that hold the K C values of a row
+  Buffer framed_;                          ///< [groups lanes][image_size_]
+  Buffer grouped_;                         ///< [groups][image_size_][lanes samples]
+  std::vector<std::uint8_t> argmax_;       ///< [groups][windows][O][lanes]; kNowhere: blocked
+  Buffer weight_sums_;                     ///< [O][K][row_vectors_][lanes], of dweight
+  std::vector<float> bias_sums_;           ///< [O], dbias
+  std::vector<PooledItem> items_;
   std::vector<float> lines_;  ///< a window of y, [O][kLine]
 };
 

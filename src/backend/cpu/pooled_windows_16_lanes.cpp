@@ -1,4 +1,6 @@
 // With AVX-512.
+#include <utility>
+
 #include "backend/cpu/pooled_windows.h"
 
 #include "kernels/lanes_16.h"
@@ -26,7 +28,8 @@ PooledWindows pooled_windows_of_16_lanes() {
   return {kLanes,
           6,
           {forward_channels<1>, forward_channels<2>, forward_channels<3>, forward_channels<4>,
-           forward_channels<5>, forward_channels<6>}};
+           forward_channels<5>, forward_channels<6>},
+          kAccumulate};
 }
 
 }  // namespace easgd::cpu

@@ -1,4 +1,6 @@
 // With AVX2.
+#include <utility>
+
 #include "backend/cpu/pooled_windows.h"
 #include "backend/cpu/vector8.h"
 
@@ -9,7 +11,7 @@
 namespace easgd::cpu {
 
 PooledWindows pooled_windows_of_8_lanes() {
-  return {kLanes, 3, {forward_channels<1>, forward_channels<2>, forward_channels<3>}};
+  return {kLanes, 3, {forward_channels<1>, forward_channels<2>, forward_channels<3>}, kAccumulate};
 }
 
 }  // namespace easgd::cpu

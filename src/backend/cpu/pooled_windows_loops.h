@@ -12,7 +12,8 @@ using UnalignedFloats = float __attribute__((vector_size(4 * kLanes), aligned(4)
 
 template <std::size_t kChannels>
 void forward_channels(const PooledWindow& window) {
-  const std::size_t taps = window.kernel_rows * window.kernel, line = window.line;
+  const std::size_t taps = window.kernel_rows * window.kernel;
+  const std::size_t pixel = window.pixel, line = window.line;
   const float* w = window.weight;
   Floats sum[kChannels][4];
   for (std::size_t o = 0; o < kChannels; ++o) {
@@ -20,14 +21,14 @@ void forward_channels(const PooledWindow& window) {
   }
   for (std::size_t r = 0; r < window.kernel_rows; ++r) {
     const float* x = window.corner + std::size_t(window.row_offsets[r]) * kLanes;
-    for (std::size_t k = 0; k < window.kernel; ++k, x += kLanes, ++w) {
+    for (std::size_t k = 0; k < window.kernel; ++k, x += pixel, ++w) {
       asm("" : "+r"(x));  // or GCC keeps pixels for the next k, and spills a sum for them
-      const float* seen[4] = {x, x + kLanes, x + line, x + line + kLanes};
+      const float* seen[4] = {x, x + pixel, x + line, x + line + pixel};
 #pragma GCC unroll 4
       for (int output = 0; output < 4; ++output) {
-        const Floats pixel = *reinterpret_cast<const UnalignedFloats*>(seen[output]);
+        const Floats value = *reinterpret_cast<const UnalignedFloats*>(seen[output]);
 #pragma GCC unroll 6
-        for (std::size_t o = 0; o < kChannels; ++o) sum[o][output] += w[o * taps] * pixel;
+        for (std::size_t o = 0; o < kChannels; ++o) sum[o][output] += w[o * taps] * value;
       }
     }
   }
@@ -47,6 +48,32 @@ void forward_channels(const PooledWindow& window) {
     narrow(window.argmax + o * kLanes, where);
   }
 }
+
+template <std::size_t kVectors>
+float accumulate(const PooledItem* items, std::size_t count, const float* image,
+                 const std::int32_t* offsets, float* sums) {
+  const auto at = [](float* p, std::size_t v) {
+    return reinterpret_cast<UnalignedFloats*>(p + v * kLanes);
+  };
+  Floats sum[kVectors];
+  float total = 0;
+  for (std::size_t v = 0; v < kVectors; ++v) sum[v] = *at(sums, v);
+  for (std::size_t i = 0; i < count; ++i) {
+    total += items[i].gradient;
+    const float* corner = image + items[i].corner;
+#pragma GCC unroll 16
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      sum[v] += items[i].gradient * *reinterpret_cast<const UnalignedFloats*>(corner + offsets[v]);
+    }
+  }
+  for (std::size_t v = 0; v < kVectors; ++v) *at(sums, v) = sum[v];
+  return total;
+}
+
+constexpr auto kAccumulate = []<std::size_t... v>(std::index_sequence<v...>) {
+  return std::array{&accumulate<v + 1>...};
+}
+(std::make_index_sequence<PooledWindows::kMostVectors>{});
 
 }  // namespace
 }  // namespace easgd::cpu
