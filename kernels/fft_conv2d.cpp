@@ -511,9 +511,9 @@ FftConv2d::FftConv2d(const Conv2dShape& shape, int pieces, const Dfts& dfts)
 FftConv2d::~FftConv2d() = default;
 
 // A model of forward plus backward on one AVX2 core, fitted to 20 shapes timed on a Zen 3 against
-// oneDNN's direct convolution, the transforms' part to 16 on a Xeon: kernels of 1x1 to 9x9, 1 to 256
-// channels, 4x4 to 28x28 pixels, batches of 1 to 128. It takes the direct method for faster than it
-// is with few channels, and on AVX-512; wherever it says yes the transform was faster on both.
+// oneDNN's direct convolution, the transforms' part to 16 on a Xeon: kernels of 1x1 to 9x9, 1 to
+// 256 channels, 4x4 to 28x28 pixels, batches of 1 to 128. It takes the direct method for faster
+// than it is with few channels, and on AVX-512; where it says yes the transform was faster on both.
 bool FftConv2d::worth_it(const Conv2dShape& s) {
   constexpr double kDirectRate = 60, kProductRate = 75;  // floating point operations per ns
   constexpr double kCall = 500;                          // ns per matrix product

@@ -23,6 +23,9 @@ constexpr int kTile = 4, kPatch = 6, kKernel = 3;
 constexpr int kPlanes = kPatch * kPatch;
 constexpr int kRows = kLanes == 16 ? 8 : 4;  // of sums that are kept in registers; divides kLanes
 constexpr int kCacheLine = 16;               // floats
+/// The planes of weights are more streams of memory than a processor foresees: each access asks for
+/// what comes so many floats after it.
+constexpr int kNear = 8 * kCacheLine;
 
 typedef float Vec __attribute__((vector_size(kLanes * sizeof(float))));
 typedef float UnalignedVec
@@ -130,15 +133,34 @@ inline Operand as_operand(const Result& matrix) {
 
 enum class Of { kRows, kColumns };  // of the left operand
 
+/// Memory that is wanted soon, asked for while something else is computed.
+class Ahead {
+ public:
+  Ahead(const float* begin, std::ptrdiff_t floats) : next_(begin), end_(begin + floats) {}
+  /// Some lines of it, into the second-level cache.
+  void fetch_some() {
+    constexpr int kLines = 4;
+    if (next_ >= end_) return;
+#pragma GCC unroll 4
+    for (int i = 0; i < kLines; ++i) __builtin_prefetch(next_ + i * kCacheLine, 0, 2);
+    next_ += kLines * kCacheLine;
+  }
+
+ private:
+  const float *next_, *end_;
+};
+
 /// kRows rows and kVectors blocks of columns of a product: out = or += a b, of the rows of a, or of
 /// its columns taken for rows.
 template <Of kOf, int kRows, int kVectors, bool kAdd>
 void multiply_some(const float* a, std::ptrdiff_t a_block, const float* b, std::ptrdiff_t b_block,
-                   int depth, float* out, std::ptrdiff_t out_block) {
+                   int depth, float* out, std::ptrdiff_t out_block, Ahead& ahead) {
   constexpr int kRow = kOf == Of::kRows ? kLanes : 1, kDepth = kOf == Of::kRows ? 1 : kLanes;
-  const int chunk = kOf == Of::kRows ? kLanes : depth;
+  const std::ptrdiff_t a_chunk = kOf == Of::kRows ? a_block : kLanes * kLanes;
   Vec sums[kRows][kVectors] = {};
-  for (int begin = 0; begin < depth; begin += chunk, a += a_block) {
+  for (int begin = 0; begin < depth; begin += kLanes, a += a_chunk) {
+    ahead.fetch_some();
+    const int chunk = std::min(kLanes, depth - begin);
     for (int d = 0; d < chunk; ++d, b += kLanes) {
       Vec columns[kVectors];
 #pragma GCC unroll 2
@@ -162,7 +184,7 @@ void multiply_some(const float* a, std::ptrdiff_t a_block, const float* b, std::
 
 template <Of kOf, int kVectors, bool kAdd>
 void multiply_rows(const Operand& a, const float* b, std::ptrdiff_t b_block, int depth, float* out,
-                   const Result& of) {
+                   const Result& of, Ahead& ahead) {
   const auto by = []<int... R>(std::integer_sequence<int, R...>) {
     return std::array{&multiply_some<kOf, R + 1, kVectors, kAdd>...};
   }
@@ -170,18 +192,23 @@ void multiply_rows(const Operand& a, const float* b, std::ptrdiff_t b_block, int
   for (int r = 0; r < of.rows; r += kRows) {
     const int count = std::min(kRows, of.rows - r);
     by[std::size_t(count - 1)](kOf == Of::kRows ? a.at(r, 0) : a.at(0, r), a.block(), b, b_block,
-                               depth, out + r * kLanes, of.block());
+                               depth, out + r * kLanes, of.block(), ahead);
   }
 }
 
-/// out = or += a b, or the same with the columns of a taken for its rows.
+/// out = or += a b, or the same with the columns of a taken for its rows. What is of weights, b or
+/// in the other case out, does not stay in the cache: `next` is that of the product that comes after
+/// this one.
 template <Of kOf, bool kAdd = false>
-void multiply(const Operand& a, const Operand& b, const Result& out) {
+void multiply(const Operand& a, const Operand& b, const Result& out, const Operand& next) {
+  const Operand weights = kOf == Of::kRows ? b : as_operand(out);
   for (int column = 0; column < out.columns; column += 2 * kLanes) {
-    const bool is_last = column + kLanes == out.columns;
-    (is_last ? multiply_rows<kOf, 1, kAdd> : multiply_rows<kOf, 2, kAdd>)(a, b.at(0, column),
-                                                                          b.block(), b.rows,
-                                                                          out.at(0, column), out);
+    const bool is_last = column + 2 * kLanes >= out.columns;
+    Ahead ahead(is_last ? next.data : weights.at(0, column + 2 * kLanes), 2 * weights.block());
+    const bool is_single = column + kLanes == out.columns;
+    (is_single ? multiply_rows<kOf, 1, kAdd>
+               : multiply_rows<kOf, 2, kAdd>)(a, b.at(0, column), b.block(), b.rows,
+                                              out.at(0, column), out, ahead);
   }
 }
 
@@ -229,7 +256,9 @@ void Weights::transform(const float* weight, std::ptrdiff_t stride, float* to) c
         return row_of<kKernel>([&](std::size_t j) { return load(lanes[i * kKernel + j]); });
       },
       [&](std::size_t i, std::size_t j, Vec u) {
-        store(to + std::ptrdiff_t(i * kPatch + j) * plane_, u);
+        float* const plane = to + std::ptrdiff_t(i * kPatch + j) * plane_;
+        __builtin_prefetch(plane + kNear, 1);
+        store(plane, u);
       });
 }
 
@@ -331,6 +360,8 @@ class Convolution final : public WinogradConv2d {
     int tiles, channels;
   };
 
+  /// The plane whose turn is next, or the first again.
+  static int after(int plane) { return (plane + 1) % kPlanes; }
   std::ptrdiff_t plane(int channels) const { return padded(std::ptrdiff_t{1} * tiles_ * channels); }
   std::size_t size(int channels) const { return std::size_t(kPlanes * plane(channels)); }
   Planes planes(float* data, const Block& block, int channels) const {
@@ -476,7 +507,14 @@ void Convolution::give_weight_gradients(const float* du, float* dweight) const {
       const float* from = Operand{du, s.in_channels, s.out_channels}.at(c, k);
       alignas(64) float lanes[kTaps][kLanes];
       transform<kPatch, kKernel>(
-          kernel_gradient, [&](std::size_t i) { return patch_row(from, stride, i); },
+          kernel_gradient,
+          [&](std::size_t i) {
+            return row_of<kPatch>([&](std::size_t j) {
+              const float* plane = from + std::ptrdiff_t(i * kPatch + j) * stride;
+              __builtin_prefetch(plane + kNear);
+              return load(plane);
+            });
+          },
           [&](std::size_t i, std::size_t j, Vec value) { store(lanes[i * kKernel + j], value); });
       for (int lane = 0; lane < kLanes; ++lane) {
         float* to = dweight + (std::ptrdiff_t{k + lane} * s.in_channels + c) * kTaps;
@@ -493,7 +531,8 @@ void Convolution::forward(const float* x, const float* bias, float* y) const {
     const Planes v = planes(scratch, block, c), m = planes(scratch + size(c), block, k);
     take<kPatch>(input, x, x_, block, v);
     for (int p = 0; p < kPlanes; ++p) {
-      multiply<Of::kRows>(as_operand(v.plane(p)), weights_.to_y(p), m.plane(p));
+      multiply<Of::kRows>(as_operand(v.plane(p)), weights_.to_y(p), m.plane(p),
+                          weights_.to_y(after(p)));
     }
     give_outputs(m, block, bias, y);
   });
@@ -515,8 +554,10 @@ void Convolution::backward(const float* x, const float* dy, float* dx, float* dw
       const Operand v_of_p = as_operand(v.plane(p)), d_of_p = as_operand(d.plane(p));
       const auto add =
           block.begin > 0 ? multiply<Of::kColumns, true> : multiply<Of::kColumns, false>;
-      add(v_of_p, d_of_p, {du + p * du_stride, c, k});
-      if (dx) multiply<Of::kRows>(d_of_p, weights_.to_dx(p), v.plane(p));
+      add(v_of_p, d_of_p, {du + p * du_stride, c, k}, {du + after(p) * du_stride, c, k});
+      if (dx) {
+        multiply<Of::kRows>(d_of_p, weights_.to_dx(p), v.plane(p), weights_.to_dx(after(p)));
+      }
     }
     if (dx) give_input_gradients(v, block, dx);
   });
