@@ -28,7 +28,7 @@ namespace easgd::config {
 namespace {
 
 constexpr std::size_t kLongestFile = 64 << 20;  // bytes; a configuration has some thousand
-constexpr std::size_t kLongestMessage = 4000;
+constexpr std::size_t kLongestKey = 200, kLongestMessage = 1500;  // bytes
 
 std::string shown(const toml::node& node) {
   return in_one_line(toml_of(node), 60);
@@ -67,8 +67,8 @@ std::string location_of(const toml::source_region& source) {
 
 [[noreturn]] void fail(const toml::source_region& source, const std::string& key,
                        const std::string& message) {
-  throw ConfigError(fmt::format("{}: {}", location_of(source),
-                                in_one_line(key + ": " + message, kLongestMessage)));
+  throw ConfigError(fmt::format("{}: {}: {}", location_of(source), in_one_line(key, kLongestKey),
+                                in_one_line(message, kLongestMessage)));
 }
 
 std::string in_bounds(Bounds bounds) {
@@ -146,8 +146,8 @@ class TableReader final : public Fields {
     const std::string word = **node->as_string();
     if (std::find(allowed.begin(), allowed.end(), word) == allowed.end()) {
       fail(node->source(), full(key),
-           fmt::format("expected one of {}; found \"{}\"{}", fmt::join(allowed, ", "), word,
-                       did_you_mean(word, allowed)));
+           fmt::format("expected one of {}; found \"{}\"{}", fmt::join(allowed, ", "),
+                       in_one_line(word, 60), did_you_mean(word, allowed)));
     }
     value = word;
   }

@@ -34,13 +34,14 @@ std::atomic<bool> copies_held{false};
 // How many devices there are, how many of them are not too old, and below what memory they have
 // free: by variable for a program, which cannot call. And what is wrong between them, for tests on
 // one thread.
-int from_variable(const char* name, int otherwise) {
+template <class Number>
+Number from_variable(const char* name, Number otherwise) {
   const char* value = std::getenv(name);
-  return value ? std::atoi(value) : otherwise;
+  return value ? Number(std::atoll(value)) : otherwise;
 }
 int devices = from_variable("EASGD_FAKE_DEVICES", 1);
 const int new_devices = from_variable("EASGD_FAKE_NEW_DEVICES", 64);
-const std::size_t free_memory = std::size_t(from_variable("EASGD_FAKE_MEMORY", 4000));
+const auto free_memory = from_variable<std::size_t>("EASGD_FAKE_MEMORY", 4000);
 const bool is_limited = std::getenv("EASGD_FAKE_MEMORY") != nullptr;  // a piece may be that large
 using Path = std::pair<int, int>;
 std::set<Path> denied, spoilt, opened;
