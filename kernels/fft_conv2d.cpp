@@ -5,7 +5,7 @@
 //   y^[f]  = conj(w^[f]) x^[f]              K x N  =  K x C  times  C x N
 //   dx^[f] = transpose(w^[f]) dy^[f]        C x N  =  C x K  times  K x N
 //   dw^[f] = conj(dy^[f]) transpose(x^[f])  K x C  =  K x N  times  N x C
-// so every frequency is one complex matrix product, done as three real ones (Gauss).
+// so every frequency is one complex matrix product, done as three real ones (Gauss), or by AMX.
 //
 // Symbols: N batch, C and K input and output channels, F = P * Q.
 // The spectrum of P x Q reals is F reals, one "plane" each, packed as in kernels/dft.h. Rows are
@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "base/view.h"
+#include "kernels/complex_tiles.h"
 #include "kernels/dft.h"
 
 namespace easgd::kernels {
@@ -327,7 +328,7 @@ float* scratch_of_thread(std::size_t floats) {
 
 class FftConv2d::Plan {
  public:
-  Plan(const Conv2dShape& shape, int pieces, const Dfts& dfts);
+  Plan(const Conv2dShape& shape, int pieces, Factors factors, const Dfts& dfts);
   std::size_t bytes() const;
 
   std::size_t weight_tasks() const {
@@ -368,9 +369,19 @@ class FftConv2d::Plan {
   float* sums(Piece piece, int channel) const {
     return y_.plane(0) + channel * stride_ + piece.number * lanes_;
   }
+  /// The matrices of a frequency: channels x samples, and K x C.
+  ComplexMatrix of(const Spectra& spectra, Frequency f, int channels, int samples) const {
+    const auto [re, im] = spectra.planes(f);
+    return {re, im, channels, samples, stride_};
+  }
+  ComplexMatrix weights(const Spectra& spectra, Frequency f) const {
+    const auto [re, im] = spectra.planes(f);
+    return {re, im, shape_.out_channels, shape_.in_channels, shape_.in_channels};
+  }
   float* scratch_of_products() const;
 
   Conv2dShape shape_;
+  const Factors factors_;
   Grid grid_;
   Layout weight_layout_;
   std::vector<Frequency> frequencies_;
@@ -383,8 +394,9 @@ class FftConv2d::Plan {
   Spectra y_;                 // [F][K][stride_], after take_dy() of dy
 };
 
-FftConv2d::Plan::Plan(const Conv2dShape& s, int pieces, const Dfts& dfts)
+FftConv2d::Plan::Plan(const Conv2dShape& s, int pieces, Factors factors, const Dfts& dfts)
     : shape_(s),
+      factors_(factors),
       grid_(checked_grid(s, dfts)),
       weight_layout_(weight_layout(s)),
       frequencies_(list_frequencies(grid_)),
@@ -428,7 +440,11 @@ void FftConv2d::Plan::inverse(const Layout& layout, const Spectra& spectra, Piec
 }
 
 float* FftConv2d::Plan::scratch_of_products() const {
-  const int k = shape_.out_channels, c = shape_.in_channels;
+  const int k = shape_.out_channels, c = shape_.in_channels, n = pieces_ * lanes_;
+  if (factors_ == Factors::bf16) {
+    return scratch_of_thread(
+        std::max({tile_scratch(k, c, n), tile_scratch(k, n, c), tile_scratch(c, k, n)}));
+  }
   return scratch_of_thread(std::size_t(k * c + 2 * (k + c) * stride_));
 }
 
@@ -453,6 +469,11 @@ void FftConv2d::Plan::multiply_forward(int pieces, std::size_t number) const {
   const Frequency f = frequencies_[number];
   float* const scratch = scratch_of_products();
   const int k = shape_.out_channels, c = shape_.in_channels;
+  if (factors_ == Factors::bf16) {
+    const ComplexMatrix x = of(x_, f, c, pieces * lanes_), y = of(y_, f, k, pieces * lanes_);
+    return multiply_tiles(scale_, {.matrix = weights(weight_, f), .conjugate = true}, {x}, y,
+                          scratch);
+  }
   const MatrixProduct product = {'N', 'N', k, pieces * lanes_, c, c, stride_, stride_};
   const Planes w = weight_.planes(f), x = x_.planes(f), y = y_.planes(f);
   if (!w.im) return product.assign(scale_, w.re, x.re, y.re);
@@ -476,6 +497,14 @@ void FftConv2d::Plan::multiply_backward(bool dx_wanted, std::size_t product) con
   const Frequency f = frequencies_[product];
   float* const scratch = scratch_of_products();
   const int k = shape_.out_channels, c = shape_.in_channels, n = pieces_ * lanes_;
+  if (factors_ == Factors::bf16) {
+    const ComplexMatrix x = of(x_, f, c, n), dy = of(y_, f, k, n);
+    multiply_tiles(scale_, {.matrix = dy, .conjugate = true}, {.matrix = x, .transposed = true},
+                   weights(dweight_, f), scratch);
+    if (!dx_wanted) return;
+    return multiply_tiles(scale_, {.matrix = weights(weight_, f), .transposed = true}, {dy}, x,
+                          scratch);
+  }
   const MatrixProduct for_dw = {'N', 'T', k, c, n, stride_, stride_, c};
   const MatrixProduct for_dx = {'T', 'N', c, n, k, c, stride_, stride_};
   const Planes w = weight_.planes(f), x = x_.planes(f), dy = y_.planes(f);
@@ -506,8 +535,8 @@ void FftConv2d::Plan::multiply_backward(bool dx_wanted, std::size_t product) con
   for_dx.add(-scale_, w.re, dy_difference, dx.im);
 }
 
-FftConv2d::FftConv2d(const Conv2dShape& shape, int pieces, const Dfts& dfts)
-    : plan_(std::make_unique<Plan>(shape, pieces, dfts)) {}
+FftConv2d::FftConv2d(const Conv2dShape& shape, int pieces, Factors factors, const Dfts& dfts)
+    : plan_(std::make_unique<Plan>(shape, pieces, factors, dfts)) {}
 FftConv2d::~FftConv2d() = default;
 
 // A model of forward plus backward on one AVX2 core, fitted to 20 shapes timed on a Zen 3 against

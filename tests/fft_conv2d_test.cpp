@@ -1,4 +1,5 @@
 #include "kernels/fft_conv2d.h"
+#include "kernels/tiles.h"
 
 #include <doctest/doctest.h>
 
@@ -7,6 +8,8 @@
 #include <random>
 #include <stdexcept>
 #include <vector>
+
+#include "kernels/tiles.h"
 
 namespace easgd::kernels {
 namespace {
@@ -98,9 +101,10 @@ void put_samples(const Floats& part, int batch, int begin, int count, Floats& te
 class Convolution {
  public:
   explicit Convolution(const Conv2dShape& shape, std::vector<int> sizes = {},
-                       const Dfts& dfts = all_dfts()[0])
+                       const Dfts& dfts = all_dfts()[0],
+                       FftConv2d::Factors factors = FftConv2d::Factors::f32)
       : sizes_(sizes.empty() ? std::vector{shape.batch} : std::move(sizes)),
-        convolution_(of_largest(shape), int(sizes_.size()), dfts) {}
+        convolution_(of_largest(shape), int(sizes_.size()), factors, dfts) {}
 
   Results<Floats> run(const Problem& p, bool all = true) {
     auto r = p.zeros<Floats>();
@@ -240,6 +244,39 @@ TEST_CASE("FftConv2d in pieces agrees with the definition") {
     CHECK(error(got.dbias, expected.dbias) < 2e-6);
     check_equal(convolution.run(problem), got);
   }
+}
+
+TEST_CASE("FftConv2d in bf16 comes as near as its factors") {
+  if (!has_tiles()) {
+    MESSAGE("skipped: this processor has no AMX for bf16, or the system does not lend it");
+    return;
+  }
+  const auto run = [](const Problem& problem, std::vector<int> sizes) {
+    return Convolution(problem.shape, std::move(sizes), all_dfts()[0], FftConv2d::Factors::bf16)
+        .run(problem);
+  };
+  for (const Conv2dShape& shape : kShapes) {
+    CAPTURE(shape.height);
+    CAPTURE(shape.batch);
+    const Problem problem(shape);
+    const auto expected = reference(problem);
+    if (expected.y.size() < 16) continue;  // it may be small beside its terms
+    const auto got = run(problem, {});
+    CHECK(error(got.y, expected.y) < 1e-2);
+    CHECK(error(got.dx, expected.dx) < 1e-2);
+    CHECK(error(got.dweight, expected.dweight) < 1e-2);
+    CHECK(error(got.dbias, expected.dbias) < 2e-6);
+    CHECK(error(got.y, expected.y) > 2e-6);  // nobody has computed it in float32
+    check_equal(run(problem, {}), got);
+  }
+  const Problem problem(kOdd);
+  const auto whole = run(problem, {}), pieces = run(problem, {7, 6});
+  CHECK(pieces.y == whole.y);
+  CHECK(error(pieces.dweight, reference(problem).dweight) < 1e-2);
+
+  Problem lost = problem;
+  lost.weight[0] = NAN;
+  CHECK(std::ranges::any_of(run(lost, {}).y, [](float y) { return std::isnan(y); }));
 }
 
 TEST_CASE("FftConv2d of the first pieces alone, and after a network that has lost its numbers") {

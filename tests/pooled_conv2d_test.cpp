@@ -8,6 +8,8 @@
 #include <random>
 #include <vector>
 
+#include "kernels/bf16.h"
+
 namespace easgd::cpu {
 namespace {
 
@@ -37,8 +39,9 @@ struct Results {
   Floats y, dweight, dbias;
 };
 
-Results run(const Problem& p, const PooledWindows& variant) {
-  PooledConv2d convolution(p.shape, variant);
+Results run(const Problem& p, const PooledWindows& variant,
+            PooledConv2d::Factors factors = PooledConv2d::Factors::f32) {
+  PooledConv2d convolution(p.shape, factors, variant);
   Results r{Floats(p.dy.size(), NAN), Floats(p.weight.size(), NAN), Floats(p.bias.size(), NAN)};
   convolution.forward(p.images, p.weight, p.bias, r.y.data());
   convolution.backward(p.dy.data(), r.dweight, r.dbias);
@@ -119,6 +122,36 @@ TEST_CASE("pooled convolution: what the definition says, the same bits on every 
       CHECK(found.dbias == first.dbias);
     }
   }
+}
+
+TEST_CASE("pooled convolution: in bf16 what the definition says of numbers that are in bf16") {
+  if (!PooledConv2d::can_narrow({})) {
+    MESSAGE("skipped: this processor has no AMX for bf16, or the system does not lend it");
+    return;
+  }
+  const PooledConv2dShape shapes[] = {
+      {32, 3, 12, 12, 19, 5, 0, true}, {1, 1, 6, 6, 1, 3, 1, false},
+      {15, 2, 9, 7, 4, 5, 2, true},    {17, 1, 11, 8, 6, 8, 0, true},
+      {24, 2, 7, 7, 33, 1, 0, true},   {41, 3, 10, 9, 16, 2, 1, false},
+      {8, 4, 8, 8, 11, 8, 3, true},
+  };
+  for (const PooledConv2dShape& shape : shapes) {
+    CAPTURE(shape.batch);
+    REQUIRE(PooledConv2d::can_narrow(shape));
+    Problem problem(shape);
+    for (Floats* values : {&problem.images, &problem.weight}) {
+      for (float& value : *values) value = kernels::Bf16(value);
+    }
+    const Results expected = reference(problem);
+    const Results found = run(problem, pooled_windows()[0], PooledConv2d::Factors::bf16);
+    CHECK(difference(found.y, expected.y) < 1e-6);
+    CHECK(difference(found.dweight, expected.dweight) < 1e-5);
+    CHECK(difference(found.dbias, expected.dbias) < 1e-5);
+  }
+  CHECK_FALSE(PooledConv2d::can_narrow({1, 5, 8, 8, 1, 7, 0, true}));
+  Problem rounded({16, 3, 8, 8, 16, 5, 0, true});
+  CHECK(difference(run(rounded, pooled_windows()[0], PooledConv2d::Factors::bf16).y,
+                   reference(rounded).y) > 1e-5);
 }
 
 }  // namespace easgd::cpu

@@ -5,6 +5,7 @@
 #include "backend/cpu/conv2d.h"
 #include "backend/cpu/elementwise_loops.h"
 #include "base/trace.h"
+#include "kernels/tiles.h"
 #include "nn/conv2d.h"
 
 namespace easgd::cpu {
@@ -14,11 +15,19 @@ memory::desc samples_innermost(const Workbench& bench, Shape shape) {
   return memory::desc(bench.dims(shape), memory::data_type::f32, memory::format_tag::chwn);
 }
 
+using Factors = kernels::FftConv2d::Factors;
+
+Factors factors_of(const Workbench& bench) {
+  const bool narrow = bench.type() != memory::data_type::f32 && kernels::has_tiles();
+  return narrow ? Factors::bf16 : Factors::f32;
+}
+
 /// The convolution of all pieces.
 class FftBatch final : public SharedWork {
  public:
-  FftBatch(const kernels::Conv2dShape& of_largest_piece, int pieces, const Slice& slice)
-      : convolution_(of_largest_piece, pieces), slice_(slice) {}
+  FftBatch(const kernels::Conv2dShape& of_largest_piece, int pieces, Factors factors,
+           const Slice& slice)
+      : convolution_(of_largest_piece, pieces, factors), slice_(slice) {}
 
   kernels::FftConv2d& get() { return convolution_; }
   int add_piece() { return pieces_++; }
@@ -54,7 +63,8 @@ class FftConv2dLayer final : public MeetingLayer {
     auto& batch = bench.shared<FftBatch>(number_, [&] {
       kernels::Conv2dShape shape = kernel_shape(bench, stage_);
       shape.batch = int(bench.cut().samples);
-      return std::make_unique<FftBatch>(shape, int(bench.cut().pieces), stage_.slices[0]);
+      return std::make_unique<FftBatch>(shape, int(bench.cut().pieces), factors_of(bench),
+                                        stage_.slices[0]);
     });
     convolution_ = &batch.get();
     piece_ = {batch.add_piece(), int(bench.options().batch)};

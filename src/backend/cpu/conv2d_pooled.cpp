@@ -17,7 +17,7 @@ class PooledConv2dLayer final : public CpuLayer {
     const Activation& input = inputs[0];
     const auto& options = dynamic_cast<const Conv2d&>(*link_.stage->layer);
     const Shape in = link_.stage->input;
-    convolution_.emplace(PooledConv2dShape{
+    const PooledConv2dShape shape = {
         .batch = bench.options().batch,
         .in_channels = std::size_t(in.channels),
         .height = std::size_t(in.height),
@@ -26,7 +26,10 @@ class PooledConv2dLayer final : public CpuLayer {
         .kernel = std::size_t(options.kernel.height),
         .pad = std::size_t(options.pad.height),
         .relu = link_.relu,
-    });
+    };
+    const bool narrow = bench.type() != memory::data_type::f32 && PooledConv2d::can_narrow(shape);
+    using Factors = PooledConv2d::Factors;
+    convolution_.emplace(shape, narrow ? Factors::bf16 : Factors::f32);
     bench.count_bytes(convolution_->bytes());
     images_ = input.values;
     stream_ = bench.stream();

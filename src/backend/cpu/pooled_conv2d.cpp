@@ -12,14 +12,17 @@
 
 #include <algorithm>
 #include <cassert>
+#include <optional>
 #include <utility>
 
 #include "backend/cpu/vector8.h"
+#include "kernels/bf16.h"
+#include "kernels/tiles.h"
 
 namespace easgd::cpu {
 namespace {
 
-constexpr std::size_t kLanes = 8, kLine = PooledWindow::kLine;
+constexpr std::size_t kLanes = 8, kLine = PooledOutputs::kLine;
 constexpr std::size_t kChannelsAtOnce = 4;
 /// Gradients of one channel lie a batch apart, too far for the hardware to prefetch: saves a
 /// quarter of the backward pass.
@@ -38,8 +41,15 @@ inline void store_lanes(float* to, const float* from, std::size_t count) {
 
 }  // namespace
 
-PooledConv2d::PooledConv2d(const PooledConv2dShape& shape, const PooledWindows& variant)
+bool PooledConv2d::can_narrow(const PooledConv2dShape& shape) {
+  return pooled_windows()[0].forward_tiles && kernels::has_tiles() &&
+         shape.in_channels * shape.kernel <= 2 * PooledTileWindow::kMostPairs;
+}
+
+PooledConv2d::PooledConv2d(const PooledConv2dShape& shape, Factors factors,
+                           const PooledWindows& variant)
     : shape_(shape),
+      factors_(factors),
       variant_(variant),
       lanes_(variant.lanes),
       windows_(shape.rows() * shape.columns()),
@@ -71,15 +81,27 @@ PooledConv2d::PooledConv2d(const PooledConv2dShape& shape, const PooledWindows& 
   }
   items_.resize(kChannelsAtOnce * kLanes * (windows_ + 1));
   lines_.resize(shape.out_channels * kLine);
+  if (factors == Factors::bf16) {
+    words_.resize((shape.out_channels + 15) / 16 * shape.kernel * 16 * pairs());
+  }
 }
 
 std::size_t PooledConv2d::bytes() const {
   const std::size_t floats = framed_.size() + grouped_.size() + weight_sums_.size();
-  return floats * sizeof(float) + argmax_.size() + items_.size() * sizeof(PooledItem);
+  return floats * sizeof(float) + argmax_.size() + items_.size() * sizeof(PooledItem) +
+         words_.size() * sizeof(std::int32_t);
 }
 
 void PooledConv2d::forward(ConstView images, ConstView weight, ConstView bias, float* y) {
   for (std::size_t group = 0; group < groups_; ++group) take_samples(images.data(), group);
+  std::optional<kernels::Tiles> tiles;
+  if (factors_ == Factors::bf16) {
+    constexpr auto kSums = kernels::TileShape{16, 16};
+    const int row = int(pairs());
+    const kernels::TileShape weights = {16, row}, pixels = {row, 16};
+    tiles.emplace(std::array{kSums, kSums, kSums, kSums, weights, pixels, pixels, kSums});
+    take_weights(weight);
+  }
   const std::size_t in_line = kLine / lanes_, lines = (groups_ + in_line - 1) / in_line;
   for (std::size_t share = 0; share < lines * shape_.rows(); ++share) {
     const std::size_t first = share / shape_.rows() * in_line;
@@ -87,7 +109,12 @@ void PooledConv2d::forward(ConstView images, ConstView weight, ConstView bias, f
     for (std::size_t column = 0; column < shape_.columns(); ++column) {
       const std::size_t window = share % shape_.rows() * shape_.columns() + column;
       for (std::size_t group = first; group < std::min(first + in_line, groups_); ++group) {
-        forward_window(group, window, weight, bias, lines_.data() + (group - first) * lanes_);
+        float* const lines_of = lines_.data() + (group - first) * lanes_;
+        if (tiles) {
+          tile_window(group, window, bias, lines_of);
+        } else {
+          forward_window(group, window, weight, bias, lines_of);
+        }
       }
       float* to = y + window * shape_.batch + first * lanes_;
       for (std::size_t o = 0; o < shape_.out_channels; ++o, to += windows_ * shape_.batch) {
@@ -121,6 +148,51 @@ void PooledConv2d::take_samples(const float* images, std::size_t group) {
       for (std::size_t k = 0; k < kLanes; ++k) store(grouped + (i + k) * lanes_ + lane, square[k]);
     }
   }
+  if (factors_ == Factors::bf16) variant_.pair_values(grouped, image_size_, words(group));
+}
+
+/// Of the channels from `o` on.
+PooledOutputs PooledConv2d::outputs(std::size_t group, std::size_t window, std::size_t o,
+                                    ConstView bias, float* lines) {
+  return {
+      .bias = bias.data() + o,
+      .relu = shape_.relu,
+      .lines = lines + o * kLine,
+      .argmax = argmax_.data() + ((group * windows_ + window) * shape_.out_channels + o) * lanes_};
+}
+
+/// Channels beyond the last are 0.
+void PooledConv2d::take_weights(ConstView weight) {
+  const std::size_t kernel = shape_.kernel, channels = shape_.in_channels;
+  for (std::size_t o = 0; o < shape_.out_channels; ++o) {
+    for (std::size_t row = 0; row < kernel; ++row) {
+      std::int32_t* to = words_.data() + ((o / 16 * kernel + row) * 16 + o % 16) * pairs();
+      const auto value = [&](std::size_t i) -> std::uint32_t {
+        if (i == kernel_rows_) return 0;
+        const std::size_t tap = (i % channels * kernel + row) * kernel + i / channels;
+        return kernels::Bf16(weight[o * kernel_rows_ * kernel + tap]).bits;
+      };
+      for (std::size_t pair = 0; pair < pairs(); ++pair) {
+        to[pair] = std::int32_t(value(2 * pair) | value(2 * pair + 1) << 16);
+      }
+    }
+  }
+}
+
+void PooledConv2d::tile_window(std::size_t group, std::size_t window, ConstView bias,
+                               float* lines) {
+  const std::size_t row = window / shape_.columns() * 2, column = window % shape_.columns() * 2;
+  const std::size_t pixel = shape_.in_channels * lanes_, line = shape_.framed_width() * pixel;
+  for (std::size_t o = 0; o < shape_.out_channels; o += lanes_) {
+    variant_.forward_tiles({.outputs = outputs(group, window, o, bias, lines),
+                            .channels = std::min(lanes_, shape_.out_channels - o),
+                            .corner = words(group) + row * line + column * pixel,
+                            .pixel = pixel,
+                            .line = line,
+                            .kernel = shape_.kernel,
+                            .pairs = pairs(),
+                            .weight = words_.data() + o * shape_.kernel * pairs()});
+  }
 }
 
 void PooledConv2d::forward_window(std::size_t group, std::size_t window, ConstView weight,
@@ -132,18 +204,15 @@ void PooledConv2d::forward_window(std::size_t group, std::size_t window, ConstVi
     const std::size_t count =
         left > most && left < 2 * most ? (left + 1) / 2 : std::min(left, most);
     variant_.forward[count - 1](
-        {.corner = grouped_.data() + group * lanes_ * image_size_ +
+        {.outputs = outputs(group, window, o, bias, lines),
+         .corner = grouped_.data() + group * lanes_ * image_size_ +
                    (row * shape_.framed_width() + column) * shape_.in_channels * lanes_,
          .pixel = shape_.in_channels * lanes_,
          .line = shape_.framed_width() * shape_.in_channels * lanes_,
          .row_offsets = row_offsets_.data(),
          .kernel_rows = kernel_rows_,
          .kernel = shape_.kernel,
-         .weight = weight.data() + o * kernel_rows_ * shape_.kernel,
-         .bias = bias.data() + o,
-         .relu = shape_.relu,
-         .lines = lines + o * kLine,
-         .argmax = argmax_.data() + ((group * windows_ + window) * channels + o) * lanes_});
+         .weight = weight.data() + o * kernel_rows_ * shape_.kernel});
     o += count;
   }
 }
@@ -210,7 +279,7 @@ void PooledConv2d::collect(std::size_t channel, std::size_t eight, const float* 
     for (std::size_t lane = 0; lane < kLanes; ++lane) {
       // Written in any case, but kept only where something passed.
       *ends[lane] = {gradient[lane], corners[argmax[lane]]};
-      ends[lane] += argmax[lane] != PooledWindow::kNowhere;
+      ends[lane] += argmax[lane] != PooledOutputs::kNowhere;
     }
   }
   for (std::size_t lane = 0; lane < kLanes; ++lane) {

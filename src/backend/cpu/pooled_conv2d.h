@@ -38,8 +38,13 @@ class PooledConv2d {
  public:
   static constexpr std::size_t kLargestKernel = 8;
 
-  explicit PooledConv2d(const PooledConv2dShape& shape,
+  /// How the convolution multiplies: in bf16 with sums in float32 where can_narrow().
+  enum class Factors { f32, bf16 };
+
+  explicit PooledConv2d(const PooledConv2dShape& shape, Factors factors = Factors::f32,
                         const PooledWindows& variant = pooled_windows()[0]);
+
+  static bool can_narrow(const PooledConv2dShape& shape);
 
   /// images [N][C][height][width], weight [O][C][K][K], bias [O], y [O][rows][columns][N].
   void forward(ConstView images, ConstView weight, ConstView bias, float* y);
@@ -51,12 +56,21 @@ class PooledConv2d {
   void take_samples(const float* images, std::size_t group);
   void forward_window(std::size_t group, std::size_t window, ConstView weight, ConstView bias,
                       float* lines);
+  PooledOutputs outputs(std::size_t group, std::size_t window, std::size_t o, ConstView bias,
+                        float* lines);
+  void take_weights(ConstView weight);
+  void tile_window(std::size_t group, std::size_t window, ConstView bias, float* lines);
   void backward_channels(std::size_t begin, std::size_t end, const float* dy);
   void collect(std::size_t channel, std::size_t eight, const float* dy, PooledItem* lists,
                std::size_t* counts);
+  std::size_t pairs() const { return (kernel_rows_ + 1) / 2; }
+  std::int32_t* words(std::size_t group) {
+    return reinterpret_cast<std::int32_t*>(grouped_.data() + group * lanes_ * image_size_);
+  }
   float* image(std::size_t sample) { return framed_.data() + sample * image_size_; }
 
   PooledConv2dShape shape_;
+  const Factors factors_;
   PooledWindows variant_;
   std::size_t lanes_, windows_, groups_;
   std::size_t image_size_;   ///< framed_height framed_width C, rounded up to whole vectors
@@ -68,7 +82,8 @@ class PooledConv2d {
   std::vector<std::int32_t> offsets_;      ///< [K][row_vectors_] of vectors there
   std::size_t row_vectors_;                ///< that hold the K C values of a row
   Buffer framed_;                          ///< [groups lanes][image_size_]
-  Buffer grouped_;                         ///< [groups][image_size_][lanes samples]
+  Buffer grouped_;                         ///< [groups][image_size_][lanes samples], or words
+  std::vector<std::int32_t> words_;        ///< of the weights, [O / 16][K][16][pairs()]
   std::vector<std::uint8_t> argmax_;       ///< [groups][windows][O][lanes]; kNowhere: blocked
   Buffer weight_sums_;                     ///< [O][K][row_vectors_][lanes], of dweight
   std::vector<float> bias_sums_;           ///< [O], dbias

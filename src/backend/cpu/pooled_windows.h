@@ -8,21 +8,41 @@
 
 namespace easgd::cpu {
 
-/// One window of one group of samples, a sample a lane, and a few neighbouring output channels.
-struct PooledWindow {
+/// What comes of one window of one group of samples, a sample a lane, and a few neighbouring output
+/// channels.
+struct PooledOutputs {
   static constexpr std::uint8_t kNowhere = 4;  ///< as an argmax; 0..3 are the window's outputs
   static constexpr std::size_t kLine = 16;     ///< samples in a line of y
 
-  const float* corner;  ///< of the pixels that the window sees: [][lanes]
+  const float* bias;
+  bool relu;
+  float* lines;          ///< of y: [][kLine]
+  std::uint8_t* argmax;  ///< [][lanes]
+};
+
+/// A window in float32.
+struct PooledWindow {
+  PooledOutputs outputs;
+  const float* corner;  ///< of the pixels that it sees: [][lanes]
   std::size_t pixel;    ///< floats of a pixel of the group's images
   std::size_t line;     ///< and of a line of them
   /// [kernel_rows]: values to each (input channel, row of the kernel).
   const std::int32_t* row_offsets;
   std::size_t kernel_rows, kernel;
-  const float *weight, *bias;
-  bool relu;
-  float* lines;          ///< of y: [][kLine]
-  std::uint8_t* argmax;  ///< [][lanes]
+  const float* weight;
+};
+
+/// A window in bf16 with sums in float32, of up to 16 channels: by AMX. A value and the one behind
+/// it are a word.
+struct PooledTileWindow {
+  static constexpr std::size_t kMostPairs = 16;
+
+  PooledOutputs outputs;
+  std::size_t channels;
+  const std::int32_t* corner;  ///< [][16]
+  std::size_t pixel, line;     ///< words
+  std::size_t kernel, pairs;   ///< rows of the kernel, and pairs of values in each
+  const std::int32_t* weight;  ///< [kernel][16][pairs]
 };
 
 /// One output of the convolution that carries a gradient.
@@ -44,6 +64,11 @@ struct PooledWindows {
   /// Of one channel, of two, and so on.
   std::array<void (*)(const PooledWindow&), kMostChannels> forward;
   std::array<Accumulate, kMostVectors> accumulate;  ///< of one vector, of two, and so on
+  /// Where kernels::has_tiles(), with PooledConv2d's tiles; null of groups of 8.
+  void (*forward_tiles)(const PooledTileWindow&) = nullptr;
+  /// words[i] = the pair of value i and value i + 1, which may lie where the values do; 0 behind the
+  /// last of them. [][16]
+  void (*pair_values)(const float* values, std::size_t count, std::int32_t* words) = nullptr;
 };
 
 PooledWindows pooled_windows_of_8_lanes();   ///< AVX2

@@ -10,6 +10,22 @@ using Floats = float __attribute__((vector_size(4 * kLanes)));
 using Ints = std::int32_t __attribute__((vector_size(4 * kLanes)));
 using UnalignedFloats = float __attribute__((vector_size(4 * kLanes), aligned(4)));
 
+/// Of the four outputs of a channel.
+inline void keep_best(const PooledOutputs& to, std::size_t o, const Floats (&sum)[4]) {
+  Floats best = sum[0];
+  Ints where{};
+  for (int output = 1; output < 4; ++output) {
+    where = sum[output] > best ? output - Ints{} : where;
+    best = sum[output] > best ? sum[output] : best;
+  }
+  if (to.relu) {
+    where = best > 0 ? where : PooledOutputs::kNowhere - Ints{};
+    best = best < 0 ? Floats{} : best;
+  }
+  *reinterpret_cast<UnalignedFloats*>(to.lines + o * PooledOutputs::kLine) = best;
+  narrow(to.argmax + o * kLanes, where);
+}
+
 template <std::size_t kChannels>
 void forward_channels(const PooledWindow& window) {
   const std::size_t taps = window.kernel_rows * window.kernel;
@@ -17,7 +33,7 @@ void forward_channels(const PooledWindow& window) {
   const float* w = window.weight;
   Floats sum[kChannels][4];
   for (std::size_t o = 0; o < kChannels; ++o) {
-    for (Floats& s : sum[o]) s = window.bias[o] - Floats{};
+    for (Floats& s : sum[o]) s = window.outputs.bias[o] - Floats{};
   }
   for (std::size_t r = 0; r < window.kernel_rows; ++r) {
     const float* x = window.corner + std::size_t(window.row_offsets[r]) * kLanes;
@@ -33,20 +49,7 @@ void forward_channels(const PooledWindow& window) {
     }
   }
 #pragma GCC unroll 6
-  for (std::size_t o = 0; o < kChannels; ++o) {
-    Floats best = sum[o][0];
-    Ints where{};
-    for (int output = 1; output < 4; ++output) {
-      where = sum[o][output] > best ? output - Ints{} : where;
-      best = sum[o][output] > best ? sum[o][output] : best;
-    }
-    if (window.relu) {
-      where = best > 0 ? where : PooledWindow::kNowhere - Ints{};
-      best = best < 0 ? Floats{} : best;
-    }
-    *reinterpret_cast<UnalignedFloats*>(window.lines + o * PooledWindow::kLine) = best;
-    narrow(window.argmax + o * kLanes, where);
-  }
+  for (std::size_t o = 0; o < kChannels; ++o) keep_best(window.outputs, o, sum[o]);
 }
 
 template <std::size_t kVectors>
