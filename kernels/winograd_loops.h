@@ -197,8 +197,8 @@ void multiply_rows(const Operand& a, const float* b, std::ptrdiff_t b_block, int
 }
 
 /// out = or += a b, or the same with the columns of a taken for its rows. What is of weights, b or
-/// in the other case out, does not stay in the cache: `next` is that of the product that comes after
-/// this one.
+/// in the other case out, does not stay in the cache: `next` is that of the product that comes
+/// after this one.
 template <Of kOf, bool kAdd = false>
 void multiply(const Operand& a, const Operand& b, const Result& out, const Operand& next) {
   const Operand weights = kOf == Of::kRows ? b : as_operand(out);

@@ -66,8 +66,8 @@ struct PooledWindows {
   std::array<Accumulate, kMostVectors> accumulate;  ///< of one vector, of two, and so on
   /// Where kernels::has_tiles(), with PooledConv2d's tiles; null of groups of 8.
   void (*forward_tiles)(const PooledTileWindow&) = nullptr;
-  /// words[i] = the pair of value i and value i + 1, which may lie where the values do; 0 behind the
-  /// last of them. [][16]
+  /// words[i] = the pair of value i and value i + 1, which may lie where the values do; 0 behind
+  /// the last of them. [][16]
   void (*pair_values)(const float* values, std::size_t count, std::int32_t* words) = nullptr;
 };
 
