@@ -26,6 +26,7 @@ constexpr std::size_t kWords = kSide * kSide;
 typedef float Floats __attribute__((vector_size(64)));
 typedef float UnalignedFloats __attribute__((vector_size(64), aligned(4)));
 typedef std::int32_t Words __attribute__((vector_size(64)));
+
 int tiles_of(int count) {
   return (count + kSide - 1) / kSide;
 }

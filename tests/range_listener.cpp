@@ -1,8 +1,10 @@
 // What a profiler does: loaded into the program through $NVTX_INJECTION64_PATH, it counts ranges by
-// the path of their names and adds up their time, and leaves both and the names of threads in
-// $RANGE_LOG when the program ends. Tests use it, and tools/bench/layers.
+// the path of their names, adds up their time, and notes how many seconds after the start of the
+// program each first began. All that and the names of threads it leaves in $RANGE_LOG when the
+// program ends. Tests use it, and benchmarks.
 
 #include <nvtx3/nvToolsExt.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdlib>
@@ -11,6 +13,7 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -21,12 +24,14 @@ using Clock = std::chrono::steady_clock;
 struct Seen {
   std::mutex mutex;
   std::map<std::string, int> ranges;
-  std::map<std::string, double> seconds;
+  std::map<std::string, double> seconds, first;
   std::set<std::string> threads, domains;
 
   ~Seen() {
     std::ofstream(std::getenv("RANGE_LOG"))
-        << nlohmann::json({{"ranges", ranges}, {"seconds", seconds}, {"threads", threads}}).dump(2);
+        << nlohmann::json(
+               {{"ranges", ranges}, {"seconds", seconds}, {"first", first}, {"threads", threads}})
+               .dump(2);
   }
 };
 
@@ -34,6 +39,23 @@ struct Open {
   std::string path;
   Clock::time_point since;
 };
+
+/// Of the program, in seconds since the machine's: field 22 of its line in /proc, in ticks.
+double start_of_program() {
+  std::string line;
+  std::getline(std::ifstream("/proc/self/stat"), line);
+  std::istringstream fields(line.substr(line.rfind(')') + 1));
+  std::string field;
+  for (int number = 3; number <= 22; ++number) fields >> field;
+  return std::stod(field) / double(sysconf(_SC_CLK_TCK));
+}
+
+double seconds_since_start() {
+  static const double start = start_of_program();
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return double(now.tv_sec) + 1e-9 * double(now.tv_nsec) - start;
+}
 
 Seen seen;
 thread_local std::vector<Open> open_ranges;
@@ -49,6 +71,11 @@ int push(nvtxDomainHandle_t domain, const nvtxEventAttributes_t* event) {
                                  ? *reinterpret_cast<const std::string*>(domain) + ":"
                                  : open_ranges.back().path + "/";
   open_ranges.push_back({parent + event->message.ascii, Clock::now()});
+  {
+    const std::lock_guard lock(seen.mutex);
+    const auto [first, is_new] = seen.first.try_emplace(open_ranges.back().path);
+    if (is_new) first->second = seconds_since_start();
+  }
   return int(open_ranges.size()) - 1;
 }
 

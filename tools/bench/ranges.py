@@ -4,6 +4,7 @@ this file."""
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -27,6 +28,7 @@ class Range:
     """All of a name, of all threads."""
     count: int = 0
     seconds: float = 0.0
+    first: float = math.inf  # began so many seconds after the program
 
 
 def ranges_of(config: str, settings: list[str]) -> dict[str, Range]:
@@ -46,4 +48,5 @@ def ranges_of(config: str, settings: list[str]) -> dict[str, Range]:
         one = found.setdefault(names[-1], Range())
         one.count += log["ranges"][path]
         one.seconds += seconds
+        one.first = min(one.first, log["first"][path])
     return found
