@@ -32,7 +32,9 @@ class Buffer {
   std::size_t count_ = 0;
 };
 
-/// Zeroed host memory, aligned to a cache line; in huge pages, where the system has them, if large.
+/// Zeroed host memory, aligned to a cache line. From kHugeBuffer floats on it is in huge pages,
+/// where the system has them, and takes memory only where it has been touched.
 Buffer host_buffer(std::size_t count);
+constexpr std::size_t kHugeBuffer = 1 << 20;
 
 }  // namespace easgd

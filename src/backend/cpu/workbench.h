@@ -67,6 +67,7 @@ class Workbench {
   dnnl::stream stream_;
   memory::data_type type_;
   std::vector<Buffer> buffers_;
+  View part_;  ///< of the last of them, what is left of it
   std::vector<memory> scratchpads_, unused_;
   std::size_t bytes_ = 0;
 };
