@@ -214,9 +214,9 @@ int count_through_fft(const Network& network, std::size_t batch) {
     const auto* conv = dynamic_cast<const Conv2d*>(stage.layer.get());
     if (!conv || !conv->is_plain() || conv->stride.height != 1 || !conv->use_bias) continue;
     const Shape in = stage.input;
-    count += kernels::FftConv2d::worth_it(
-        {int(batch), in.channels, in.height, in.width, stage.output.channels,
-         int(conv->kernel.height), int(conv->kernel.width), int(conv->pad.height)});
+    count += kernels::FftConv2d::worth_it({int(batch), in.channels, in.height, in.width,
+                                           stage.output.channels, int(conv->kernel.height),
+                                           int(conv->kernel.width), int(conv->pad.height)});
   }
   return count;
 }
