@@ -5,6 +5,7 @@
 
 #include "kernels/conv2d_shape.h"
 #include "kernels/dft.h"
+#include "kernels/tiles.h"
 
 namespace easgd::kernels {
 
@@ -18,10 +19,8 @@ namespace easgd::kernels {
 /// at once; results do not depend on who has done what.
 class FftConv2d {
  public:
-  /// How spectra are multiplied: in bf16 by AMX, with sums in float32, where has_tiles().
-  enum class Factors { f32, bf16 };
-
   /// Allocates every workspace but for what each thread keeps. `shape`: that of the largest piece.
+  /// `factors`: of the spectra; bf16 where has_tiles().
   /// Throws: std::invalid_argument for a shape without output, or if a side plus `pad`, an output
   /// side or a kernel side exceeds 32.
   FftConv2d(const Conv2dShape& shape, int pieces, Factors factors = Factors::f32,

@@ -11,6 +11,10 @@ namespace easgd::kernels {
 /// them: it is asked for that here, before all else of this file.
 bool has_tiles();
 
+/// What a convolution multiplies: numbers in float32, or rounded to bf16, by AMX, with sums in
+/// float32.
+enum class Factors { f32, bf16 };
+
 struct TileShape {
   int rows, words;  ///< of 32 bits, a row; at most 16
 };

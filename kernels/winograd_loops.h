@@ -88,10 +88,14 @@ inline std::array<Vec, kCount> row_of(const Function& f) {
   return row;
 }
 
-/// Of a patch whose numbers lie `stride` apart.
-inline Patch patch_row(const float* numbers, std::ptrdiff_t stride, std::size_t i) {
-  return row_of<kPatch>(
-      [&](std::size_t j) { return load(numbers + std::ptrdiff_t(i * kPatch + j) * stride); });
+/// Of a patch whose numbers lie `stride` apart. What comes `ahead` of each is asked for.
+inline Patch patch_row(const float* numbers, std::ptrdiff_t stride, std::size_t i,
+                       std::ptrdiff_t ahead = 0) {
+  return row_of<kPatch>([&](std::size_t j) {
+    const float* number = numbers + std::ptrdiff_t(i * kPatch + j) * stride;
+    if (ahead != 0) __builtin_prefetch(number + ahead);
+    return load(number);
+  });
 }
 
 /// A two-dimensional transform: `f` of every row that load_row(i) gives, then of every column.
@@ -507,14 +511,7 @@ void Convolution::give_weight_gradients(const float* du, float* dweight) const {
       const float* from = Operand{du, s.in_channels, s.out_channels}.at(c, k);
       alignas(64) float lanes[kTaps][kLanes];
       transform<kPatch, kKernel>(
-          kernel_gradient,
-          [&](std::size_t i) {
-            return row_of<kPatch>([&](std::size_t j) {
-              const float* plane = from + std::ptrdiff_t(i * kPatch + j) * stride;
-              __builtin_prefetch(plane + kNear);
-              return load(plane);
-            });
-          },
+          kernel_gradient, [&](std::size_t i) { return patch_row(from, stride, i, kNear); },
           [&](std::size_t i, std::size_t j, Vec value) { store(lanes[i * kKernel + j], value); });
       for (int lane = 0; lane < kLanes; ++lane) {
         float* to = dweight + (std::ptrdiff_t{k + lane} * s.in_channels + c) * kTaps;

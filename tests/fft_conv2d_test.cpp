@@ -1,5 +1,4 @@
 #include "kernels/fft_conv2d.h"
-#include "kernels/tiles.h"
 
 #include <doctest/doctest.h>
 
@@ -8,8 +7,6 @@
 #include <random>
 #include <stdexcept>
 #include <vector>
-
-#include "kernels/tiles.h"
 
 namespace easgd::kernels {
 namespace {
@@ -101,8 +98,7 @@ void put_samples(const Floats& part, int batch, int begin, int count, Floats& te
 class Convolution {
  public:
   explicit Convolution(const Conv2dShape& shape, std::vector<int> sizes = {},
-                       const Dfts& dfts = all_dfts()[0],
-                       FftConv2d::Factors factors = FftConv2d::Factors::f32)
+                       const Dfts& dfts = all_dfts()[0], Factors factors = Factors::f32)
       : sizes_(sizes.empty() ? std::vector{shape.batch} : std::move(sizes)),
         convolution_(of_largest(shape), int(sizes_.size()), factors, dfts) {}
 
@@ -252,8 +248,7 @@ TEST_CASE("FftConv2d in bf16 comes as near as its factors") {
     return;
   }
   const auto run = [](const Problem& problem, std::vector<int> sizes) {
-    return Convolution(problem.shape, std::move(sizes), all_dfts()[0], FftConv2d::Factors::bf16)
-        .run(problem);
+    return Convolution(problem.shape, std::move(sizes), all_dfts()[0], Factors::bf16).run(problem);
   };
   for (const Conv2dShape& shape : kShapes) {
     CAPTURE(shape.height);

@@ -40,7 +40,7 @@ struct Results {
 };
 
 Results run(const Problem& p, const PooledWindows& variant,
-            PooledConv2d::Factors factors = PooledConv2d::Factors::f32) {
+            kernels::Factors factors = kernels::Factors::f32) {
   PooledConv2d convolution(p.shape, factors, variant);
   Results r{Floats(p.dy.size(), NAN), Floats(p.weight.size(), NAN), Floats(p.bias.size(), NAN)};
   convolution.forward(p.images, p.weight, p.bias, r.y.data());
@@ -143,14 +143,14 @@ TEST_CASE("pooled convolution: in bf16 what the definition says of numbers that 
       for (float& value : *values) value = kernels::Bf16(value);
     }
     const Results expected = reference(problem);
-    const Results found = run(problem, pooled_windows()[0], PooledConv2d::Factors::bf16);
+    const Results found = run(problem, pooled_windows()[0], kernels::Factors::bf16);
     CHECK(difference(found.y, expected.y) < 1e-6);
     CHECK(difference(found.dweight, expected.dweight) < 1e-5);
     CHECK(difference(found.dbias, expected.dbias) < 1e-5);
   }
   CHECK_FALSE(PooledConv2d::can_narrow({1, 5, 8, 8, 1, 7, 0, true}));
   Problem rounded({16, 3, 8, 8, 16, 5, 0, true});
-  CHECK(difference(run(rounded, pooled_windows()[0], PooledConv2d::Factors::bf16).y,
+  CHECK(difference(run(rounded, pooled_windows()[0], kernels::Factors::bf16).y,
                    reference(rounded).y) > 1e-5);
 }
 

@@ -76,6 +76,11 @@ const Registered<CpuLayerEntry> kRegistered(Conv2d().kind(), {make_conv2d, /*abs
 
 }  // namespace
 
+kernels::Factors factors_of(const Workbench& bench) {
+  const bool narrow = bench.type() != memory::data_type::f32 && kernels::has_tiles();
+  return narrow ? kernels::Factors::bf16 : kernels::Factors::f32;
+}
+
 kernels::Conv2dShape kernel_shape(const Workbench& bench, const Stage& stage) {
   const auto& options = dynamic_cast<const Conv2d&>(*stage.layer);
   const Shape in = stage.input;

@@ -6,11 +6,15 @@
 
 #include "backend/cpu/cpu_layer.h"
 #include "kernels/conv2d_shape.h"
+#include "kernels/tiles.h"
 
 namespace easgd::cpu {
 
 /// Of a piece, and a plain convolution.
 kernels::Conv2dShape kernel_shape(const Workbench& bench, const Stage& stage);
+
+/// What our own convolutions multiply: what the model's precision asks for, where AMX can.
+kernels::Factors factors_of(const Workbench& bench);
 
 /// Through the Fourier transform, samples innermost: conv2d_fft.cpp.
 std::unique_ptr<CpuLayer> make_fft_conv2d(const Link& link);

@@ -5,7 +5,6 @@
 #include "backend/cpu/conv2d.h"
 #include "backend/cpu/elementwise_loops.h"
 #include "base/trace.h"
-#include "kernels/tiles.h"
 #include "nn/conv2d.h"
 
 namespace easgd::cpu {
@@ -15,17 +14,10 @@ memory::desc samples_innermost(const Workbench& bench, Shape shape) {
   return memory::desc(bench.dims(shape), memory::data_type::f32, memory::format_tag::chwn);
 }
 
-using Factors = kernels::FftConv2d::Factors;
-
-Factors factors_of(const Workbench& bench) {
-  const bool narrow = bench.type() != memory::data_type::f32 && kernels::has_tiles();
-  return narrow ? Factors::bf16 : Factors::f32;
-}
-
 /// The convolution of all pieces.
 class FftBatch final : public SharedWork {
  public:
-  FftBatch(const kernels::Conv2dShape& of_largest_piece, int pieces, Factors factors,
+  FftBatch(const kernels::Conv2dShape& of_largest_piece, int pieces, kernels::Factors factors,
            const Slice& slice)
       : convolution_(of_largest_piece, pieces, factors), slice_(slice) {}
 

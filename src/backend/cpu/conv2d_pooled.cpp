@@ -27,9 +27,8 @@ class PooledConv2dLayer final : public CpuLayer {
         .pad = std::size_t(options.pad.height),
         .relu = link_.relu,
     };
-    const bool narrow = bench.type() != memory::data_type::f32 && PooledConv2d::can_narrow(shape);
-    using Factors = PooledConv2d::Factors;
-    convolution_.emplace(shape, narrow ? Factors::bf16 : Factors::f32);
+    convolution_.emplace(
+        shape, PooledConv2d::can_narrow(shape) ? factors_of(bench) : kernels::Factors::f32);
     bench.count_bytes(convolution_->bytes());
     images_ = input.values;
     stream_ = bench.stream();

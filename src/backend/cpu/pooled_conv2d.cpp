@@ -17,7 +17,6 @@
 
 #include "backend/cpu/vector8.h"
 #include "kernels/bf16.h"
-#include "kernels/tiles.h"
 
 namespace easgd::cpu {
 namespace {
@@ -46,7 +45,7 @@ bool PooledConv2d::can_narrow(const PooledConv2dShape& shape) {
          shape.in_channels * shape.kernel <= 2 * PooledTileWindow::kMostPairs;
 }
 
-PooledConv2d::PooledConv2d(const PooledConv2dShape& shape, Factors factors,
+PooledConv2d::PooledConv2d(const PooledConv2dShape& shape, kernels::Factors factors,
                            const PooledWindows& variant)
     : shape_(shape),
       factors_(factors),
@@ -81,7 +80,7 @@ PooledConv2d::PooledConv2d(const PooledConv2dShape& shape, Factors factors,
   }
   items_.resize(kChannelsAtOnce * kLanes * (windows_ + 1));
   lines_.resize(shape.out_channels * kLine);
-  if (factors == Factors::bf16) {
+  if (factors == kernels::Factors::bf16) {
     words_.resize((shape.out_channels + 15) / 16 * shape.kernel * 16 * pairs());
   }
 }
@@ -95,7 +94,7 @@ std::size_t PooledConv2d::bytes() const {
 void PooledConv2d::forward(ConstView images, ConstView weight, ConstView bias, float* y) {
   for (std::size_t group = 0; group < groups_; ++group) take_samples(images.data(), group);
   std::optional<kernels::Tiles> tiles;
-  if (factors_ == Factors::bf16) {
+  if (factors_ == kernels::Factors::bf16) {
     constexpr auto kSums = kernels::TileShape{16, 16};
     const int row = int(pairs());
     const kernels::TileShape weights = {16, row}, pixels = {row, 16};
@@ -148,7 +147,7 @@ void PooledConv2d::take_samples(const float* images, std::size_t group) {
       for (std::size_t k = 0; k < kLanes; ++k) store(grouped + (i + k) * lanes_ + lane, square[k]);
     }
   }
-  if (factors_ == Factors::bf16) variant_.pair_values(grouped, image_size_, words(group));
+  if (factors_ == kernels::Factors::bf16) variant_.pair_values(grouped, image_size_, words(group));
 }
 
 /// Of the channels from `o` on.

@@ -17,6 +17,7 @@
 
 #include "backend/cpu/pooled_windows.h"
 #include "base/view.h"
+#include "kernels/tiles.h"
 
 namespace easgd::cpu {
 
@@ -38,10 +39,9 @@ class PooledConv2d {
  public:
   static constexpr std::size_t kLargestKernel = 8;
 
-  /// How the convolution multiplies: in bf16 with sums in float32 where can_narrow().
-  enum class Factors { f32, bf16 };
-
-  explicit PooledConv2d(const PooledConv2dShape& shape, Factors factors = Factors::f32,
+  /// `factors`: of the forward pass; bf16 where can_narrow().
+  explicit PooledConv2d(const PooledConv2dShape& shape,
+                        kernels::Factors factors = kernels::Factors::f32,
                         const PooledWindows& variant = pooled_windows()[0]);
 
   static bool can_narrow(const PooledConv2dShape& shape);
@@ -70,7 +70,7 @@ class PooledConv2d {
   float* image(std::size_t sample) { return framed_.data() + sample * image_size_; }
 
   PooledConv2dShape shape_;
-  const Factors factors_;
+  const kernels::Factors factors_;
   PooledWindows variant_;
   std::size_t lanes_, windows_, groups_;
   std::size_t image_size_;   ///< framed_height framed_width C, rounded up to whole vectors
