@@ -2,6 +2,9 @@
 // functions of counters, short batches count right, teams agree, the step loop allocates nothing.
 #include <dlfcn.h>
 #include <doctest/doctest.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <cstdlib>
@@ -58,6 +61,14 @@ void* operator new(std::size_t size, std::align_val_t align) {
 [[gnu::noinline]] void operator delete(void* p, std::size_t, std::align_val_t) noexcept {
   std::free(p);
 }
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // which have their own
+/// Large buffers come from here (base/view.h).
+void* mmap(void* at, std::size_t size, int protection, int flags, int file, off_t offset) noexcept {
+  const long pages = syscall(SYS_mmap, at, size, protection, flags, file, offset);
+  return counted(reinterpret_cast<void*>(pages), __builtin_return_address(0));
+}
+#endif
 
 namespace easgd::testing {
 namespace {
