@@ -286,7 +286,10 @@ void Weights::transform(const float* weight, std::size_t task) {
 struct Image {
   ChannelBlocks blocks;
   int height, width, channels, shift;
+  std::ptrdiff_t row() const { return width * blocks.pixel; }
 };
+
+enum class Use { kRead, kWrite };
 
 /// The pixels that a tile touches, kSide x kSide of them; some may lie outside of the image.
 template <int kSide>
@@ -294,7 +297,7 @@ class Pixels {
  public:
   /// Of a tile, by its row and column of tiles.
   Pixels(const Image& image, int tile_row, int tile_column)
-      : row_(image.width * image.blocks.pixel), column_(image.blocks.pixel) {
+      : row_(image.row()), column_(image.blocks.pixel) {
     const int row = tile_row * kTile - image.shift, column = tile_column * kTile - image.shift;
     first_ = row * row_ + column * column_;
     for (int i = 0; i < kSide; ++i) {
@@ -307,6 +310,18 @@ class Pixels {
   /// In a block of channels.
   std::ptrdiff_t at(std::size_t i, std::size_t j) const {
     return first_ + std::ptrdiff_t(i) * row_ + std::ptrdiff_t(j) * column_;
+  }
+  /// Asks for what a tile `further` on has for itself, from a block of channels of this one's image.
+  template <Use kUse>
+  void ask_for(const float* block, std::ptrdiff_t further) const {
+    constexpr std::size_t kFirst = kSide - kTile, kStep = kCacheLine / kLanes;
+#pragma GCC unroll 4
+    for (std::size_t i = kFirst; i < kSide; ++i) {
+#pragma GCC unroll 4
+      for (std::size_t j = kFirst; j < kSide; j += kStep) {
+        __builtin_prefetch(block + further + at(i, j), kUse == Use::kWrite);
+      }
+    }
   }
 
  private:
@@ -375,12 +390,16 @@ class Convolution final : public WinogradConv2d {
   void for_each_block(const Function& f) const;
   template <class Function>
   void for_each_tile(const Block& block, const Function& f) const;
+  /// From a tile of this row to the one below it, or to the first of its column in the next sample.
+  std::ptrdiff_t to_below(const Image& image, int row) const {
+    const std::ptrdiff_t tile_row = kTile * image.row();
+    return row + 1 < rows_ ? tile_row : image.blocks.sample - (rows_ - 1) * tile_row;
+  }
 
   template <int kSide, class Transform>
   void take(const Transform& f, const float* tensor, const Image& image, const Block& block,
             const Planes& planes) const;
   void give_outputs(const Planes& m, const Block& block, const float* bias, float* y) const;
-  void clear_image(float* image) const;
   void give_input_gradients(const Planes& v, const Block& block, float* dx) const;
   void add_bias_gradients(const Planes& d, float* dbias) const;
   void give_weight_gradients(const float* du, float* dweight) const;
@@ -438,6 +457,7 @@ void Convolution::take(const Transform& f, const float* tensor, const Image& ima
       for (int b = 0; b < image.channels / kLanes; ++b) {
         const float* from = tensor + sample * image.blocks.sample + b * image.blocks.block;
         float* to = planes.plane(0).at(tile, b * kLanes);
+        pixels.template ask_for<Use::kRead>(from, to_below(image, row));
         transform<kSide, kPatch>(
             f,
             [&](std::size_t i) {
@@ -463,6 +483,7 @@ void Convolution::give_outputs(const Planes& m, const Block& block, const float*
         const float* from = m.plane(0).at(tile, b * kLanes);
         float* to = y + sample * y_.blocks.sample + b * y_.blocks.block;
         const Vec added = bias ? load(bias + b * kLanes) : Vec{};
+        pixels.template ask_for<Use::kWrite>(to, to_below(y_, row));
         transform<kPatch, kTile>(
             output, [&](std::size_t i) { return patch_row(from, m.stride, i); },
             [&](std::size_t i, std::size_t j, Vec value) {
@@ -473,33 +494,27 @@ void Convolution::give_outputs(const Planes& m, const Block& block, const float*
   });
 }
 
+/// Patches overlap: the first tile that touches a pixel overwrites it, those after it add to it.
 void Convolution::give_input_gradients(const Planes& v, const Block& block, float* dx) const {
+  constexpr std::size_t kOverlap = kPatch - kTile;
   for_each_tile(block, [&](int tile, int sample, int row, int column) {
-    float* const image = dx + sample * x_.blocks.sample;
-    if (row == 0 && column == 0) clear_image(image);  // the sample's first tile
     const Pixels<kPatch> pixels(x_, row, column);
     with_columns(pixels, [&](const auto& columns) {
       for (int b = 0; b < x_.channels / kLanes; ++b) {
         const float* from = v.plane(0).at(tile, b * kLanes);
-        float* to = image + b * x_.blocks.block;
+        float* to = dx + sample * x_.blocks.sample + b * x_.blocks.block;
+        pixels.template ask_for<Use::kWrite>(to, to_below(x_, row));
         transform<kPatch, kPatch>(
             input_gradient, [&](std::size_t i) { return patch_row(from, v.stride, i); },
             [&](std::size_t i, std::size_t j, Vec value) {
               if (!columns.has(j) || !pixels.has_row(i)) return;
               float* pixel = to + pixels.at(i, j);
-              store(pixel, load(pixel) + value);
+              const bool has_some = (i < kOverlap && row > 0) || (j < kOverlap && column > 0);
+              store(pixel, has_some ? load(pixel) + value : value);
             });
       }
     });
   });
-}
-
-void Convolution::clear_image(float* image) const {
-  for (int b = 0; b < x_.channels / kLanes; ++b) {
-    for (int p = 0; p < x_.height * x_.width; ++p) {
-      store(image + b * x_.blocks.block + p * x_.blocks.pixel, Vec{});
-    }
-  }
 }
 
 void Convolution::give_weight_gradients(const float* du, float* dweight) const {
