@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -13,6 +14,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/error.h"
@@ -225,6 +227,25 @@ TEST_CASE("a checkpoint whose parts do not fit the run or each other is refused"
     const std::string complaint = complaint_of([&](Checkpoint& c) { c.sections.at(section) = {}; });
     CHECK(complaint.starts_with(fmt::format("section \"{}\": has no \"", section)));
   }
+}
+
+TEST_CASE("in every replica a worker's whole time holds its parts") {
+  Bed bed("eamsgd");
+  bed.toy.order = bed.orders[0];
+  bed.toy.before_batch = [](std::uint32_t, std::uint64_t) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  };
+  const auto check_times = [&](const Checkpoint& checkpoint) {
+    for (std::size_t i = 0; i < bed.toy.workers; ++i) {
+      const auto& seconds = checkpoint.worker(i)->list("worker.seconds", 4);
+      CHECK(seconds[0] > 0);
+      CHECK(seconds[0] + seconds[1] + seconds[2] <= seconds[3]);
+    }
+  };
+  const Checkpoint on_the_way = run(bed.toy, {.stop_after = 8}).checkpoints.back();
+  check_times(on_the_way);
+  const End end = run(bed.toy, {.from = &on_the_way, .checkpoint_every = 1});
+  for (const Checkpoint& checkpoint : end.checkpoints) check_times(checkpoint);
 }
 
 TEST_CASE("a replay goes on only with the recording that the run has followed so far") {

@@ -409,6 +409,8 @@ TEST_CASE("a signal leaves a checkpoint, from which the command line goes on") {
   CHECK(after.steps[0] > before.steps[0]);
   CHECK(after.exchanges > before.exchanges);
   check_one_line(program("train --resume " + run), 2, "the run has come to its end");
+  check_one_line(program("train --resume " + run + " --set algorithm.tau=77"), 2,
+                 "algorithm.tau: is 10 in the run that is to go on, 77 here");
 }
 
 TEST_CASE(

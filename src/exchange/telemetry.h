@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <limits>
+#include <utility>
 
 #include "base/running_clock.h"
 #include "base/trace.h"
@@ -28,7 +29,7 @@ struct WorkerTelemetry {
   /// Posting letters and waiting for replies; on a GPU, for which its compute stream had no work
   /// because a reply was late.
   std::atomic<double> exchange_seconds{0};
-  std::atomic<double> run_seconds{0};    ///< all of that and what is between, known at the end
+  std::atomic<double> run_seconds{0};    ///< all of that and what is between
   std::atomic<double> learning_rate{0};  ///< of its last step
   // Written by the master.
   std::atomic<std::uint64_t> exchanges{0};
@@ -59,18 +60,22 @@ struct WorkerTelemetry {
   }
 };
 
-/// Adds the time from its birth to its death to a telemetry counter that only this thread writes.
+/// Adds the time from its birth to its death to a telemetry counter that only this thread writes:
+/// then, and in parts whenever it is asked to.
 class Timed {
  public:
   using Clock = RunningClock;
 
   explicit Timed(std::atomic<double>& total) : total_(total), start_(Clock::now()) {}
-  ~Timed() {
-    const std::chrono::duration<double> spent = Clock::now() - start_;
-    total_.store(total_.load(std::memory_order_relaxed) + spent.count(), std::memory_order_relaxed);
-  }
+  ~Timed() { count(); }
   Timed(const Timed&) = delete;
   Timed& operator=(const Timed&) = delete;
+
+  void count() {
+    const Clock::time_point now = Clock::now();
+    const std::chrono::duration<double> spent = now - std::exchange(start_, now);
+    total_.store(total_.load(std::memory_order_relaxed) + spent.count(), std::memory_order_relaxed);
+  }
 
  private:
   std::atomic<double>& total_;

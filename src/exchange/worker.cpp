@@ -71,7 +71,7 @@ Worker::~Worker() {
 }
 
 Worker::Ending Worker::run(std::stop_token stop) {
-  const Timed timed(telemetry_.run_seconds);
+  running_.emplace(telemetry_.run_seconds);
   std::optional<TraceScope> profiled;
   if (stage_ == Stage::push) finish_push();
   while (has_more() && !closed_ && !stop.stop_requested() && !mailbox_.is_given_up()) {
@@ -132,6 +132,7 @@ void Worker::step() {
   if (finish_step(exchange)) telemetry_.clock = ++clock_;
   if (const auto seconds = letters_.reply_stall_seconds())
     telemetry_.exchange_seconds = stalls_before_ + *seconds;
+  running_->count();
 }
 
 Rates Worker::rates() const {

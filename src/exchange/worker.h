@@ -154,6 +154,7 @@ class Worker {
   Stage stage_ = Stage::step;
   std::uint64_t mark_ = 0;    // of the last checkpoint that the worker has laid down for
   double stalls_before_ = 0;  // seconds of before the run was resumed
+  std::optional<Timed> running_ = {};  // since run() was called
   bool closed_ = false;       // the master takes no more
   ConstView pulled_;          // the reply of this step, if it came before the gradient
   bool refused_ = false;      // the last letter was not finite: the reply is where to start again

@@ -45,6 +45,7 @@ SavedState Worker::replica(const Moment& moment) {
   saved.counters[kHits] = {std::uint64_t(moment.tally.hits)};
   saved.numbers[kLoss] = {moment.tally.loss};
   if (RateCuts cuts = moment.cuts; cuts.is_on()) cuts.describe(saver);
+  if (running_) running_->count();
   saved.numbers[kSeconds] = {telemetry_.data_seconds, telemetry_.gradient_seconds,
                              telemetry_.exchange_seconds, telemetry_.run_seconds};
   if (life_) saved.counters[kLife] = {life_->step, life_->in_vain};

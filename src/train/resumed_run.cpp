@@ -46,8 +46,7 @@ std::string value_in(const std::map<std::string, std::string>& settings, const s
   return found == settings.end() ? "not given" : found->second;
 }
 
-void check_same_run(const std::string& recorded, const Config& config) {
-  const Config of_run = parse_config(recorded, "the checkpoint", {});
+void check_same_run(const Config& of_run, const Config& config) {
   const auto was = flat_settings(of_run);
   const auto is = flat_settings(config);
   std::set<std::string> keys;
@@ -128,7 +127,7 @@ std::optional<Checkpoint> find_checkpoint(const RunPlace& place, const RunFolder
         "{}: has no checkpoint to go on from; `easgd train {} --out ANOTHER` begins it again",
         folder.path().string(), folder.file("config.toml").string()));
   }
-  check_same_run(config_in(*checkpoint), config);
+  check_same_run(parse_config(config_in(*checkpoint), "the checkpoint", {}), config);
   return checkpoint;
 }
 
@@ -174,6 +173,7 @@ void check_unfinished(const std::string& folder, const Config& config) {
   for (const char* key : {"stop.epochs", "stop.steps", "stop.seconds", "stop.test_error"}) {
     if (value_in(was, key) != value_in(is, key)) return;
   }
+  check_same_run(*record.config, config);
   const char* const what =
       summary->status == RunStatus::diverged
           ? "has diverged; --from-center starts another run from its last checkpoint, as in "

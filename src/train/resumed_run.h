@@ -46,7 +46,7 @@ std::string identity_in(const Checkpoint& checkpoint, const Config& config,
 LostPart drop_later_events(RunFolder& folder, const Checkpoint& checkpoint);
 
 /// Throws: ConfigError if the run in the folder has come to its end, and `config` gives it no other
-/// one.
+/// one; KeyError if it differs besides in a key that may not change.
 void check_unfinished(const std::string& folder, const Config& config);
 
 }  // namespace easgd
