@@ -29,6 +29,7 @@ TEST_CASE("each fault is a sentence") {
       {"worker 3 throws at step 40", Kind::throws},
       {"worker 3 runs out of memory at step 40", Kind::runs_out_of_memory},
       {"worker 3 loses its device at step 40", Kind::loses_its_device},
+      {"worker 3 loses its data at step 40", Kind::loses_its_data},
       {"worker 3 stalls 1.5 s at step 40", Kind::stalls},
       {"worker 3 sends NaN at step 40", Kind::sends_nan},
       {"worker 3 multiplies its loss by 1.5 at step 40", Kind::multiplies_its_loss},

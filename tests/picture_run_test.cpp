@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -160,6 +161,32 @@ TEST_CASE("bad photographs are counted and named, or end the run") {
   CHECK(summary_of(strict)["status"] == "failed");
 }
 
+TEST_CASE("photographs that vanish or shrink in mid-run end it in a few lines, with a checkpoint") {
+  const Photographs photographs;
+  const std::string packed = photographs / "packed", folder = photographs.path().string();
+  REQUIRE(program("pack " + folder + " " + packed + " --raw --side 0").code == 0);
+  const auto check_end = [&](const std::string& run, const std::vector<std::string>& data,
+                             const std::function<void()>& damage) {
+    std::vector<std::string> arguments = {config_of(photographs, kResized), "--out", run, "--set",
+                                          "stop.steps=1000000"};
+    for (const std::string& value : data) arguments.insert(arguments.end(), {"--set", value});
+    const pid_t child = start_training(arguments, photographs / "log");
+    wait_for_file(run + "/center.safetensors");
+    sleep_ms(300);
+    damage();
+    CHECK(code_of(child) == 3);
+    const std::string log = bytes_of(photographs / "log");
+    CAPTURE(log);
+    CHECK(log.find("it has vanished, and with it its class") != log.npos);
+    CHECK(std::ranges::count(log, '\n') < 30);
+    CHECK(summary_of(run)["status"] == "failed");
+    CHECK(fs::directory_iterator(run + "/checkpoints") != fs::directory_iterator());
+  };
+  check_end(photographs / "shrunk", {"data.set=packed", "data.dir=" + packed},
+            [&] { fs::resize_file(packed + "/train-0000.bin", 1000); });
+  check_end(photographs / "gone", {}, [&] { fs::remove_all(folder + "/train/across"); });
+}
+
 TEST_CASE("what a folder of photographs lacks is said in a line, and what a crop lacks") {
   const Photographs photographs;
   const auto fails = [&](const std::string& data, const std::string& sets, int code,
@@ -242,7 +269,7 @@ TEST_CASE(
   CHECK(spoilt.code == 3);
   CHECK(std::ranges::count(spoilt.text, '\n') == 4);
   CHECK(spoilt.text.find("3.jpg: expected a JPEG or PNG picture, found") != std::string::npos);
-  CHECK(spoilt.text.find("nowhere.png: cannot be opened") != std::string::npos);
+  CHECK(spoilt.text.find("nowhere.png: cannot be read") != std::string::npos);
   CHECK(spoilt.text.find("4.jpg: ") != std::string::npos);
   CHECK(spoilt.last_line() == "easgd: nothing can be said of 2 of 3 pictures");
   // The same pictures, of classes with other names.

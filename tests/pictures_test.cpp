@@ -627,7 +627,7 @@ TEST_CASE("pictures: one that cannot be decoded is named once, and the next of i
                                  "else; the next picture of its class takes its place");
   for (std::size_t i = 0; i < split.test->size(); ++i) split.test->image(i, scratch);
   REQUIRE(warnings.lines.size() == 2);
-  CHECK(has(warnings.lines[1], "dogs/1.jpg: cannot be opened: No such file"));
+  CHECK(has(warnings.lines[1], "dogs/1.jpg: cannot be read: No such file"));
   const DataSplit strict = read_folder(folder.string(), OnBadImage::stop);
   std::string failure;
   for (std::size_t i = 0; i < 8 && failure.empty(); ++i) try {
@@ -680,7 +680,7 @@ TEST_CASE("pictures: a machine that cannot read is no fault of a picture") {
   }
   setrlimit(RLIMIT_NOFILE, &limit);
   for (const std::string& failure : {of_set, of_pack}) {
-    CHECK(has(failure, ".jpg: cannot be opened: Too many open files"));
+    CHECK(has(failure, ".jpg: cannot be read: Too many open files"));
   }
   CHECK(split.train->bad_images() == 0);
   CHECK(packing.run([](const PackProgress&) {}).bad == 0);
@@ -928,6 +928,71 @@ TEST_CASE("packed: damaged records are named and passed over, damaged indexes re
                        doctest::Contains("test-0000.bin: expected records up to byte"), DataError);
 }
 
+namespace {
+
+/// What the images of a label say that fail.
+std::vector<std::string> failures_of(const Dataset& set, int label) {
+  std::vector<std::string> failures;
+  Scratch scratch;
+  for (std::size_t i = 0; i < set.size(); ++i) try {
+      if (set.label(i) == label) set.image(i, scratch);
+    } catch (const DataError& error) {
+      failures.push_back(error.what());
+    }
+  return failures;
+}
+
+void check_has_vanished(const Dataset& set, int label, std::size_t count) {
+  const std::vector<std::string> failures = failures_of(set, label);
+  CHECK(failures.size() == count);
+  for (const std::string& failure : failures) {
+    CHECK(has(failure, ": it has vanished, and with it its class"));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("pictures: a class that vanishes after a set was opened is not taken for black") {
+  const TemporaryFolder folder;
+  make_folder(folder, 20);
+  const DataSplit split = read_folder(folder.string());
+  const Dataset& set = *split.train;
+  const fs::path cats = folder.path() / "train" / "cats";
+  const Warnings warnings;
+  fs::remove(cats / "3.jpg");
+  CHECK(failures_of(set, 0).empty());
+  CHECK(set.bad_images() == 1);
+  REQUIRE(warnings.lines.size() == 1);
+  CHECK(has(warnings.lines[0], "cats/3.jpg: cannot be read: No such file or directory; the next"));
+  fs::remove_all(cats);
+  check_has_vanished(set, 0, 20);
+  CHECK(set.bad_images() == 20);
+  CHECK(warnings.lines.size() == 5);  // of 1, 2, 4, 8 and 16
+  CHECK(has(warnings.lines.back(), "; 16 pictures are so by now"));
+  CHECK(failures_of(set, 1).empty());
+}
+
+TEST_CASE("packed: a file that vanishes is still there, one that becomes shorter ends no program") {
+  const TemporaryFolder folder, packed;
+  make_folder(folder, 6);
+  pack_all(folder.string(), packed.string(), {.side = 0, .raw = true});
+  const DataSplit split = read_dataset("packed", {.dir = packed.string()});
+  const Dataset &train = *split.train, &test = *split.test;
+  const fs::path file = packed / "train-0000.bin";
+  const Warnings warnings;
+  fs::remove(packed / "test-0000.bin");
+  fs::resize_file(file, fs::file_size(file) - 1);
+  for (const int label : {0, 1}) {
+    CHECK(failures_of(test, label).empty());
+    CHECK(failures_of(train, label).empty());
+  }
+  CHECK(test.bad_images() == 0);
+  CHECK(train.bad_images() == 1);
+  CHECK(has(warnings.lines.at(0), "): its file has become shorter; the next picture of its class"));
+  fs::resize_file(file, 0);
+  for (const int label : {0, 1}) check_has_vanished(train, label, 6);
+}
+
 // ---- how they are laid out
 
 TEST_CASE("augmentation: resized parts have any area from the least, and forms of 3:4 to 4:3") {
@@ -1042,5 +1107,5 @@ TEST_CASE("a given picture that cannot be used is black, and why is said, while 
   }
   CHECK(pictures.why(0).find("expected a JPEG or PNG picture") != std::string::npos);
   CHECK(pictures.why(2).find("10x60, smaller than data.crop = 24") != std::string::npos);
-  CHECK(pictures.why(3).find("cannot be opened") != std::string::npos);
+  CHECK(pictures.why(3).find("cannot be read") != std::string::npos);
 }

@@ -17,8 +17,8 @@ namespace easgd {
 std::unique_ptr<Dataset> make_folder_set(PictureList list, OnBadImage on_bad);
 
 /// All bytes of a file that is to be a picture.
-/// Throws: DataError, without its name, if it cannot be read, or is no file; an UnreadableNow if
-/// that says nothing of the file.
+/// Throws: DataError, without its name, if it cannot be read, or is no file; a Vanished if it is
+/// not there; an UnreadableNow if that says nothing of the file.
 std::span<const std::uint8_t> read_picture(const std::filesystem::path& path,
                                            std::vector<std::uint8_t>& memory);
 

@@ -8,7 +8,9 @@
 
 #include "base/checksum.h"
 #include "base/error.h"
-#include "base/mapped_file.h"
+#include "base/open_file.h"
+#include "base/reason.h"
+#include "base/unreadable.h"
 #include "base/write_file.h"
 
 namespace easgd {
@@ -48,9 +50,7 @@ class Writer {
 
 class Reader {
  public:
-  Reader(const fs::path& path, std::string_view magic) : file_(path), path_(path) {
-    const auto bytes = file_.bytes();
-    left_ = {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  Reader(const fs::path& path, std::string_view magic) : path_(path), text_(read()), left_(text_) {
     const std::size_t version = magic.rfind(' ') + 1;
     if (!left_.starts_with(magic.substr(0, version))) fail("expected an index of packed pictures");
     if (!left_.starts_with(magic)) fail("an index of another version of this program");
@@ -88,8 +88,19 @@ class Reader {
   }
   [[noreturn]] void fail(const char* why) const { throw DataError(path_.string() + ": " + why); }
 
-  MappedFile file_;
+  std::string read() const try {
+    const OpenFile file(path_);
+    if (!file.is_regular() || file.size() > kLongestLog)
+      fail("expected an index of packed pictures");
+    std::string text(file.size(), '\0');
+    text.resize(file.read(0, {reinterpret_cast<std::uint8_t*>(text.data()), text.size()}).size());
+    return text;
+  } catch (const std::system_error& error) {
+    throw DataError(path_.string() + ": cannot be read: " + reason(error.code().value()));
+  }
+
   fs::path path_;
+  std::string text_;
   std::string_view left_;
 };
 

@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
 #include "base/checksum.h"
 #include "base/error.h"
+#include "base/reason.h"
 #include "pictures/decode.h"
 
 namespace easgd {
@@ -29,9 +31,9 @@ void check_part(const PackedSet::Part& part, const PackFacts& facts) {
   if (part.index.plan != facts.plan) fail("is of another pack than pack.index");
   std::uint64_t end = 0;
   for (const PackRecord& record : part.index.records) {
-    if (record.offset != end || record.bytes > part.file.bytes().size() - end)
+    if (record.offset != end || record.bytes > part.file.size() - end)
       fail(fmt::format("expected records up to byte {}, found {} bytes",
-                       record.offset + record.bytes, part.file.bytes().size()));
+                       record.offset + record.bytes, part.file.size()));
     end += record.bytes;
     if (record.label < 0 || std::size_t(record.label) >= facts.classes.size())
       fail(fmt::format("label {} is not in 0..{}", record.label, facts.classes.size() - 1));
@@ -40,8 +42,14 @@ void check_part(const PackedSet::Part& part, const PackFacts& facts) {
       fail(fmt::format("a record of {}x{} pixels has {} bytes", record.height, record.width,
                        record.bytes));
   }
-  if (end != part.file.bytes().size())
-    fail(fmt::format("expected {} bytes, found {}", end, part.file.bytes().size()));
+  if (end != part.file.size())
+    fail(fmt::format("expected {} bytes, found {}", end, part.file.size()));
+}
+
+OpenFile opened(const fs::path& path) try {
+  return OpenFile(path);
+} catch (const std::system_error& error) {
+  throw DataError(path.string() + ": cannot be opened: " + reason(error.code().value()));
 }
 
 std::vector<PackedSet::Part> open_parts(const fs::path& folder, const char* half,
@@ -52,7 +60,7 @@ std::vector<PackedSet::Part> open_parts(const fs::path& folder, const char* half
   for (std::uint64_t i = 0; i < count; ++i) {
     const std::string name = part_name(half, i);
     const fs::path path = folder / (name + ".bin");
-    parts.push_back({path, MappedFile(path), read_part(folder / (name + ".index"))});
+    parts.push_back({path, opened(path), read_part(folder / (name + ".index"))});
     check_part(parts.back(), facts);
     found += parts.back().index.records.size();
   }
@@ -87,18 +95,24 @@ std::string PackedSet::image_name(std::size_t index) const {
                      place.part.index.names[place.record]);
 }
 
-std::span<const std::uint8_t> PackedSet::checked(std::size_t index, const Place& place) const {
+/// All of a record.
+std::span<const std::uint8_t> PackedSet::read(std::size_t index, const Place& place) const try {
+  thread_local std::vector<std::uint8_t> memory;
   const PackRecord& record = place.part.index.records[place.record];
-  const auto bytes = place.part.file.bytes().subspan(record.offset, record.bytes);
+  memory.resize(std::max<std::size_t>(memory.size(), record.bytes));
+  const auto bytes = place.part.file.read(record.offset, std::span(memory).first(record.bytes));
+  if (bytes.size() < record.bytes) throw Vanished("its file has become shorter");
   if (is_checked_[index].load(std::memory_order_relaxed)) return bytes;
   if (checksum(bytes) != record.checksum) throw DataError("it is damaged: its checksum is another");
   is_checked_[index].store(true, std::memory_order_relaxed);
   return bytes;
+} catch (const std::system_error& error) {
+  throw UnreadableNow("cannot be read: " + reason(error.code().value()));
 }
 
 CutImage PackedSet::decoded(std::size_t index, const ChooseCut& choose, Scratch& scratch) const {
   const Place place = place_of(index);
-  const auto bytes = checked(index, place);
+  const auto bytes = read(index, place);
   if (!is_raw_) return {decode(bytes, choose, scratch)};
   const PackRecord& record = place.part.index.records[place.record];
   const Shape shape{3, record.height, record.width};

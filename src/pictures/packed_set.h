@@ -6,19 +6,19 @@
 #include <memory>
 #include <vector>
 
-#include "base/mapped_file.h"
+#include "base/open_file.h"
 #include "pictures/pack_index.h"
 #include "pictures/picture_set.h"
 
 namespace easgd {
 
-/// One half of a packed folder. Its files are mapped; a record is compared with its checksum when
-/// it is first looked at, and one that is damaged is a picture that cannot be decoded.
+/// One half of a packed folder. Its files stay open; a record is compared with its checksum when
+/// it is first read, and one that is damaged is a picture that cannot be decoded.
 class PackedSet final : public PictureSet {
  public:
   struct Part {
     std::filesystem::path path;
-    MappedFile file;
+    OpenFile file;
     PackPart index;
   };
 
@@ -35,7 +35,7 @@ class PackedSet final : public PictureSet {
 
   CutImage decoded(std::size_t index, const ChooseCut& choose, Scratch& scratch) const override;
   Place place_of(std::size_t index) const;
-  std::span<const std::uint8_t> checked(std::size_t index, const Place& place) const;
+  std::span<const std::uint8_t> read(std::size_t index, const Place& place) const;
 
   std::vector<Part> parts_;
   std::vector<std::size_t> begins_;  // of each part, the number of its first record

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <bit>
 #include <utility>
 
 #include "base/error.h"
@@ -9,6 +10,10 @@
 #include "base/warning.h"
 
 namespace easgd {
+
+namespace {
+constexpr std::size_t kAllNamed = 100;  // bad pictures; then whenever there are twice as many
+}
 
 PictureSet::PictureSet(int classes, std::vector<std::int32_t> labels, OnBadImage on_bad)
     : classes_(classes), labels_(std::move(labels)), on_bad_(on_bad) {}
@@ -19,16 +24,22 @@ Image PictureSet::image(std::size_t index, Scratch& scratch) const {
 
 CutImage PictureSet::cut(std::size_t index, const ChooseCut& choose, Scratch& scratch) const {
   std::size_t taken = index;
+  bool has_vanished = false;
   do {
     try {
       return decoded(taken, choose, scratch);
     } catch (const UnreadableNow& error) {
       throw DataError(in_one_line(image_name(taken)) + ": " + error.what());
+    } catch (const Vanished& error) {
+      has_vanished = true;
+      note(taken, error.what(), Why::vanished);
     } catch (const DataError& error) {
-      note_bad(taken, error.what());
+      note(taken, error.what(), Why::bad);
     }
     taken = next_of_class(taken);
   } while (taken != index);
+  if (has_vanished)
+    throw DataError(in_one_line(image_name(index)) + ": it has vanished, and with it its class");
   if (has_good_one(choose, scratch)) return {black_cut(shape(), choose, scratch)};
   throw DataError(fmt::format("{}: neither this picture nor any other of the set can be decoded",
                               in_one_line(image_name(index))));
@@ -55,15 +66,24 @@ bool PictureSet::has_good_one(const ChooseCut& choose, Scratch& scratch) const {
   return false;
 }
 
+/// Bad pictures are all named, unless there are many; of those that have vanished, maybe with a
+/// disk, few are.
 /// Throws: DataError if that is what bad pictures are.
-void PictureSet::note_bad(std::size_t index, const std::string& why) const {
-  const std::string line = fmt::format("{}: {}", in_one_line(image_name(index)), in_one_line(why));
+void PictureSet::note(std::size_t index, const std::string& what, Why why) const {
+  const std::string line = fmt::format("{}: {}", in_one_line(image_name(index)), in_one_line(what));
   if (on_bad_ == OnBadImage::stop)
     throw DataError(line + "; data.on_bad_image = \"skip\" would pass over it");
   const std::lock_guard lock(mutex_);
   if (!bad_.insert(index).second) return;
   ++bad_count_;
-  warn(line + "; the next picture of its class takes its place");
+  const std::size_t count = ++counts_[std::size_t(why)];
+  const bool is_one_of_few = count <= (why == Why::bad ? kAllNamed : 1);
+  if (is_one_of_few) {
+    warn(line + "; the next picture of its class takes its place");
+  } else if (std::has_single_bit(count)) {
+    warn(fmt::format("{}; {} pictures are so by now, and others of their classes take their places",
+                     line, count));
+  }
 }
 
 /// In the order of the set, its first after its last.

@@ -1,6 +1,7 @@
 // Pictures that are decoded when they are asked for.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <mutex>
 #include <set>
@@ -18,8 +19,13 @@ struct UnreadableNow : DataError {
   using DataError::DataError;
 };
 
+/// A picture of the set is not there any more.
+struct Vanished : DataError {
+  using DataError::DataError;
+};
+
 /// Of red, green and blue, and of different sizes. A picture that cannot be decoded is named once,
-/// in a warning, and the next of its class takes its place, or black if none of these can be;
+/// in a warning, unless there are many, and the next of its class takes its place, or black if none of these can be;
 /// or it is an error. Which picture takes a place is a function of the files and the cut alone.
 class PictureSet : public Dataset {
  public:
@@ -28,7 +34,8 @@ class PictureSet : public Dataset {
   std::size_t size() const final { return labels_.size(); }
   int label(std::size_t index) const final { return labels_[index]; }
   /// Throws: DataError for a picture that cannot be decoded, if that is an error, and if no other
-  /// of the set can be; for one that the machine cannot read.
+  /// of the set can be; for one that the machine cannot read; for one that has vanished with all of
+  /// its class, as when a disk is gone: black would be learnt.
   Image image(std::size_t index, Scratch& scratch) const final;
   CutImage cut(std::size_t index, const ChooseCut& choose, Scratch& scratch) const final;
   /// That of ImageNet's training set, which most photographs have, so that none needs to be read.
@@ -45,7 +52,8 @@ class PictureSet : public Dataset {
   /// Throws: DataError, without its name: what is wrong with it.
   virtual CutImage decoded(std::size_t index, const ChooseCut& choose, Scratch& scratch) const = 0;
 
-  void note_bad(std::size_t index, const std::string& why) const;
+  enum class Why { bad, vanished };
+  void note(std::size_t index, const std::string& what, Why why) const;
   std::size_t next_of_class(std::size_t index) const;
   bool has_good_one(const ChooseCut& choose, Scratch& scratch) const;
 
@@ -53,7 +61,8 @@ class PictureSet : public Dataset {
   std::vector<std::int32_t> labels_;
   OnBadImage on_bad_;
   mutable std::mutex mutex_;
-  mutable std::set<std::size_t> bad_;  // with mutex_ locked
+  mutable std::set<std::size_t> bad_;            // with mutex_ locked
+  mutable std::array<std::size_t, 2> counts_{};  // of each reason, the same
   mutable std::atomic<std::size_t> bad_count_{0};
 };
 

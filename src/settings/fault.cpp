@@ -22,6 +22,7 @@ constexpr Phrase kPhrases[] = {
     {"worker # throws", Kind::throws},
     {"worker # runs out of memory", Kind::runs_out_of_memory},
     {"worker # loses its device", Kind::loses_its_device},
+    {"worker # loses its data", Kind::loses_its_data},
     {"worker # stalls # s", Kind::stalls},
     {"worker # sends NaN", Kind::sends_nan},
     {"worker # multiplies its loss by #", Kind::multiplies_its_loss},

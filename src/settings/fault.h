@@ -13,6 +13,7 @@ struct Fault {
     throws,
     runs_out_of_memory,
     loses_its_device,
+    loses_its_data,
     stalls,               ///< for so many seconds (`amount`)
     sends_nan,            ///< its gradient is none, and so is its next letter
     multiplies_its_loss,  ///< as it is reported, by `amount`

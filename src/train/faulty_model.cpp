@@ -31,6 +31,9 @@ class FaultyModel final : public Model {
     if (const Fault* fault = struck(batch.step, Kind::loses_its_device)) {
       throw DeviceError(backend_.device() + ": debug.fail: " + fault->sentence);
     }
+    if (const Fault* fault = struck(batch.step, Kind::loses_its_data)) {
+      throw DataError("debug.fail: " + fault->sentence);
+    }
     const Fault* loss = struck(batch.step, Kind::multiplies_its_loss);
     const Tally before = loss ? inner_->take_tally() : Tally();
     inner_->gradient(x, batch, g, statistics);
