@@ -161,6 +161,30 @@ TEST_CASE("bad photographs are counted and named, or end the run") {
   CHECK(summary_of(strict)["status"] == "failed");
 }
 
+TEST_CASE("a run on photographs goes on with those that it began with, wherever they lie") {
+  const Photographs photographs;
+  const std::string run = photographs / "run", config = config_of(photographs, kResized);
+  REQUIRE(program("train " + config + " --pause-at steps=10 --out " + run).code == 0);
+  const fs::path added = photographs.path() / "train" / "down" / "more.jpg";
+  fs::copy_file(added.parent_path() / "7.jpg", added);
+  check_one_line(
+      program("train --resume " + run), 2,
+      "data.dir: the run that is to go on has been trained with 120 training and 40 test "
+      "images of 2 classes, and here are 121 training and 40 test images of 2 classes; "
+      "--from-center");
+  fs::remove(added.parent_path() / "8.jpg");
+  check_one_line(program("train --resume " + run), 2,
+                 "and here are others, as many; --from-center");
+  CHECK(program("train --resume " + run + " --from-center --out " + (photographs / "other")).code ==
+        0);
+  fs::rename(added, added.parent_path() / "8.jpg");  // whose pixels nobody has looked at
+  fs::rename(photographs.path(), photographs / "moved");
+  const Answer moved =
+      program("train --resume " + run + " --set data.dir=" + (photographs / "moved"));
+  CAPTURE(moved.text);
+  CHECK(moved.code == 0);
+}
+
 TEST_CASE("photographs that vanish or shrink in mid-run end it in a few lines, with a checkpoint") {
   const Photographs photographs;
   const std::string packed = photographs / "packed", folder = photographs.path().string();

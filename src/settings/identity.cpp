@@ -51,23 +51,9 @@ std::string content_of(const std::string& path) {
   return known[path] = fmt::format("content {:016x}", hash);
 }
 
-/// The folder itself if it has none: it is not found, which the reader tells.
-std::string content_of(const DataConfig& data) {
-  static std::map<std::pair<std::string, std::string>, std::string> known;
-  const std::pair which(data.set, data.dir);
-  if (const auto it = known.find(which); it != known.end()) return it->second;
-  try {
-    std::string content = make_dataset_reader(data.set)->listing(data.dir);
-    for (const auto& file : own_files(data.set, data.dir)) content += content_of(file.string());
-    return known[which] = content;
-  } catch (const DataError&) {
-    return data.dir;
-  }
-}
-
 void forget_places(Config& config) {
   config.name.clear();
-  config.data.dir = content_of(config.data);
+  config.data.dir = identity_of(config.data);
   config.profile = {};
   config.checkpoint = {};
   config.workers.devices = config.workers.each_device();
@@ -99,6 +85,19 @@ std::string identity_text(const Config& config) {
     text += fmt::format("{} = {}\n", key, value);
   }
   return text;
+}
+
+std::string identity_of(const DataConfig& data) {
+  static std::map<std::pair<std::string, std::string>, std::string> known;
+  const std::pair which(data.set, data.dir);
+  if (const auto it = known.find(which); it != known.end()) return it->second;
+  try {
+    std::string content = make_dataset_reader(data.set)->listing(data.dir);
+    for (const auto& file : own_files(data.set, data.dir)) content += content_of(file.string());
+    return known[which] = content;
+  } catch (const DataError&) {
+    return data.dir;
+  }
 }
 
 std::string identity_of(const Config& config) {

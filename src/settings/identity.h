@@ -17,6 +17,10 @@ std::map<std::string, std::string> flat_settings(Config config);
 /// that a later program adds changes no identity.
 std::string identity_of(const Config& config);
 
+/// Of a set of one's own files, a hash of what is in them, or of how they are called where they are
+/// too many to be read; empty for one that is published. The folder itself if it is not found.
+std::string identity_of(const DataConfig& data);
+
 /// What the hash is made of: keys and values, a line each.
 std::string identity_text(const Config& config);
 

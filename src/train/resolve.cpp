@@ -78,6 +78,7 @@ ResolvedRun resolve(Config config) {
   const Algorithm& algorithm = Registry<Algorithm>::get(config.algorithm.name);
   WorkerPlacement workers = place_workers(config.workers, algorithm.single);
   std::string identity = identity_with(config, workers.placements);
+  std::string data_identity = identity_of(config.data);
   CenterPlacement center = place_center(config, workers.placements);
   record_threads(config, workers.placements);
   auto data = std::make_unique<Data>(config, count_threads(config, workers.placements, center),
@@ -105,6 +106,7 @@ ResolvedRun resolve(Config config) {
           .workers = std::move(workers.placements),
           .center = std::move(center),
           .data = std::move(data),
+          .data_identity = std::move(data_identity),
           .network = std::move(network),
           .schedule = std::move(schedule),
           .state0 = std::move(state0),

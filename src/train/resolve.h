@@ -22,6 +22,7 @@ struct ResolvedRun {
   std::vector<Placement> workers;
   CenterPlacement center;
   std::unique_ptr<Data> data;
+  std::string data_identity;  ///< identity_of() it
   Network network;
   WorkerSchedule schedule;
   Buffer state0;                      ///< [P + S], the start of the center and of every worker

@@ -69,6 +69,27 @@ void check_same_run(const Config& of_run, const Config& config) {
   }
 }
 
+/// Training and test images, before they are limited, and classes.
+std::vector<std::uint64_t> sizes_of(const ResolvedRun& run) {
+  const DataSplit& split = run.data->split;
+  return {split.train->size(), split.test->size(), std::uint64_t(split.train->classes())};
+}
+
+/// Earlier programs have not said what their data were.
+void check_same_data(const SavedState& saved, const ResolvedRun& run) {
+  if (!saved.counters.contains("data")) return;
+  const std::vector<std::uint64_t>&was = saved.counts("data", 3), is = sizes_of(run);
+  if (was == is && saved.text("data") == run.data_identity) return;
+  const auto told = [](const std::vector<std::uint64_t>& sizes) {
+    return fmt::format("{} training and {} test images of {} classes", sizes[0], sizes[1],
+                       sizes[2]);
+  };
+  throw KeyError("data.dir",
+                 fmt::format("the run that is to go on has been trained with {}, and here are {}; "
+                             "--from-center starts another run with these from its center",
+                             told(was), was == is ? "others, as many" : told(is)));
+}
+
 /// Says of each event whether it came after a checkpoint, and sums up what did.
 struct LaterEvents {
   explicit LaterEvents(const Checkpoint& checkpoint)
@@ -117,7 +138,7 @@ struct LaterEvents {
 }  // namespace
 
 std::optional<Checkpoint> find_checkpoint(const RunPlace& place, const RunFolder& folder,
-                                          const Config& config, RunClient& client) {
+                                          const ResolvedRun& run, RunClient& client) {
   if (!place.is_resumed) return std::nullopt;
   auto checkpoint = CheckpointFolder(folder.path()).load([&client](const std::string& message) {
     client.warn(message);
@@ -127,7 +148,8 @@ std::optional<Checkpoint> find_checkpoint(const RunPlace& place, const RunFolder
         "{}: has no checkpoint to go on from; `easgd train {} --out ANOTHER` begins it again",
         folder.path().string(), folder.file("config.toml").string()));
   }
-  check_same_run(parse_config(config_in(*checkpoint), "the checkpoint", {}), config);
+  check_same_run(parse_config(config_in(*checkpoint), "the checkpoint", {}), run.config);
+  check_same_data(checkpoint->get(kRun), run);
   return checkpoint;
 }
 
@@ -139,12 +161,13 @@ const std::string& config_in(const Checkpoint& checkpoint) {
   return checkpoint.get(kRun).text("config");
 }
 
-void add_run(Checkpoint& checkpoint, const Config& config, const std::string& identity,
-             double seconds) {
-  SavedState& run = checkpoint.sections[kRun];
-  run.texts["config"] = dump_config(config);
-  run.texts["identity"] = identity;
-  run.numbers["seconds"] = {seconds};
+void add_run(Checkpoint& checkpoint, const ResolvedRun& run, double seconds) {
+  SavedState& saved = checkpoint.sections[kRun];
+  saved.texts["config"] = dump_config(run.config);
+  saved.texts["identity"] = run.identity;
+  saved.texts["data"] = run.data_identity;
+  saved.counters["data"] = sizes_of(run);
+  saved.numbers["seconds"] = {seconds};
 }
 
 std::string identity_in(const Checkpoint& checkpoint, const Config& config,

@@ -10,6 +10,7 @@
 #include "runs/run_client.h"
 #include "runs/run_folder.h"
 #include "settings/config.h"
+#include "train/resolve.h"
 
 namespace easgd {
 
@@ -22,10 +23,11 @@ struct RunPlace {
 };
 
 /// The last whole checkpoint of the folder, if the place is a resumed one.
-/// Throws: DataError if there is none; KeyError if `config` differs from that of the run in a key
-/// that is more than when the run ends, is tested and is saved.
+/// Throws: DataError if there is none; KeyError if the configuration of `run` differs from that of
+/// the checkpoint in a key that is more than when the run ends, is tested and is saved, or if its
+/// data are others.
 std::optional<Checkpoint> find_checkpoint(const RunPlace& place, const RunFolder& folder,
-                                          const Config& config, RunClient& client);
+                                          const ResolvedRun& run, RunClient& client);
 
 /// Training time of a checkpoint, in seconds.
 double seconds_of(const Checkpoint& checkpoint);
@@ -34,8 +36,7 @@ double seconds_of(const Checkpoint& checkpoint);
 const std::string& config_in(const Checkpoint& checkpoint);
 
 /// Adds what a run has beside its team.
-void add_run(Checkpoint& checkpoint, const Config& config, const std::string& identity,
-             double seconds);
+void add_run(Checkpoint& checkpoint, const ResolvedRun& run, double seconds);
 
 /// The identity that the run was given at its beginning, unless its configuration is another now:
 /// then `computed`. The folder's own configuration has choices in it that nobody gave.

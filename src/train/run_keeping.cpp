@@ -38,7 +38,7 @@ void RunKeeping::add(Checkpoint& checkpoint, double seconds) const {
   kept_.clock.describe(clock);
   checkpoint.sections["clock"] = std::move(clock.saved);
   kept_.step_back.add(checkpoint);
-  add_run(checkpoint, kept_.run.config, kept_.run.identity, seconds);
+  add_run(checkpoint, kept_.run, seconds);
 }
 
 void RunKeeping::save(Checkpoint checkpoint, const Evaluator& evaluator) {

@@ -29,7 +29,7 @@ Run::Run(ResolvedRun resolved, RunPlace place, RunClient& client)
       client_(client),
       order_(make_order()),
       folder_(begin_folder(place_, run_.config.name, client)),
-      resumed_(find_checkpoint(place_, folder_, run_.config, client)),
+      resumed_(find_checkpoint(place_, folder_, run_, client)),
       journal_(run_.config, folder_, client),
       center_file_(folder_, run_.network, center_metadata(run_.config, *run_.data)),
       best_file_(folder_, run_.network, center_metadata(run_.config, *run_.data)),
