@@ -113,6 +113,28 @@ struct Copier final : RunClient {
   std::atomic<bool> is_safe = false;
 };
 
+/// In whose run the first test and the first checkpoint end together, when the folder is copied.
+struct Tester final : RunClient {
+  Tester(std::string run, std::string copy) : from(std::move(run)), to(std::move(copy)) {}
+  bool wants_end() override {
+    if (std::this_thread::get_id() == main) return false;
+    is_tested = true;
+    is_tested.notify_all();
+    for (int naps = 0; naps < 1000 && !is_safe; ++naps) sleep_ms(10);
+    return false;
+  }
+  void line(const std::string& text) override {
+    if (text.find(" is safe: ") == text.npos || is_safe) return;
+    is_tested.wait(false);
+    fs::copy(from, to, fs::copy_options::recursive);
+    is_safe = true;
+  }
+
+  const std::thread::id main = std::this_thread::get_id();
+  const std::string from, to;
+  std::atomic<bool> is_tested = false, is_safe = false;
+};
+
 using Settings = std::vector<std::string>;
 
 /// A run of three workers in virtual time: all it evaluates is the same each time.
@@ -480,6 +502,29 @@ TEST_CASE("a test that is given up comes first when the run goes on, as if nothi
   REQUIRE(evaluations_in(run).size() == 1);
   CHECK(resume(load_config(run + "/config.toml", {}), run, calm).status() == RunStatus::done);
   check_same(whole, run);
+}
+
+TEST_CASE("a checkpoint waits for no test, and has what is being tested") {
+  const TemporaryFolder folder;
+  const std::string whole = folder / "whole", run = folder / "run", killed = folder / "killed";
+  const Settings sets = {"stop.steps=800", "evaluate.every=", "evaluate.every.versions=50",
+                         "checkpoint.every.versions=50"};
+  RunClient calm;
+  REQUIRE(train(small(sets), whole, calm).status() == RunStatus::done);
+  Tester tester(run, killed);
+  REQUIRE(train(small(sets), run, tester).status() == RunStatus::done);
+  REQUIRE(fs::exists(killed));
+  CHECK(evaluations_in(killed).empty());
+  const auto checkpoint = CheckpointFolder(killed).look([](const std::string&) {});
+  REQUIRE(checkpoint);
+  CHECK(checkpoint->version == 50);
+  CHECK(checkpoint->get("postponed 0").counter("version") == 50);
+  CHECK(checkpoint->find("postponed 1") == nullptr);
+  RunClient client;
+  REQUIRE(resume(load_config(killed + "/config.toml", {}), killed, client).status() ==
+          RunStatus::done);
+  check_same(whole, killed);
+  CHECK(evaluations_in(killed).size() > 3);
 }
 
 TEST_CASE("a signal in an evaluation that takes long ends it, of the end and of a pause") {

@@ -65,7 +65,6 @@ void Evaluator::attempt(const Snapshot& snapshot, const Part& part) {
   try {
     part();
   } catch (const GivenUp&) {
-    options_.postpone(snapshot);
     if (std::exchange(given_up_, snapshot.version)) return;
     options_.warn("the center was saved and not tested: that takes longer than an end may");
   } catch (const std::exception& e) {

@@ -47,8 +47,6 @@ struct EvaluatorOptions {
   std::function<void(const Evaluation&)> report;
   /// Called after that with the state that was evaluated. If it throws, the message is logged once.
   std::function<void(const Evaluation&, ConstView state)> keep_best = {};
-  /// Called with a snapshot whose test was given up, on the evaluator's thread.
-  std::function<void(const Snapshot&)> postpone = [](const Snapshot&) {};
   /// Called with what goes wrong while the run goes on, on the evaluator's thread.
   std::function<void(const std::string&)> warn = [](const std::string&) {};
   /// The version that an earlier part of the run has evaluated last.
@@ -68,6 +66,9 @@ class Evaluator {
   bool gave_up() const { return given_up_.has_value(); }
   /// Sleeps until a snapshot would be taken. From any thread.
   void wait() const { slot_.wait_until_empty(); }
+  /// It has a snapshot that it has not yet saved and tested. From the master's thread, after which
+  /// alone one comes.
+  bool is_busy() const { return !slot_.is_empty(); }
   /// Takes a snapshot unless the evaluator is busy. From the master's thread.
   bool offer(const CenterView& center, double seconds) { return slot_.offer(center, seconds); }
   /// Saves and evaluates the last center, unless both have been done, and ends the thread. The

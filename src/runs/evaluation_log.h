@@ -29,6 +29,12 @@ class EvaluationLog {
     const std::lock_guard lock(mutex_);
     return all_;
   }
+  std::vector<std::uint64_t> versions() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::uint64_t> versions;
+    for (const Evaluation& evaluation : all_) versions.push_back(evaluation.version);
+    return versions;
+  }
   /// Nothing before the first.
   std::optional<CenterState> center() const {
     const std::lock_guard lock(mutex_);

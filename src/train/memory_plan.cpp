@@ -147,7 +147,8 @@ class Planner {
   void add_evaluation() {
     const EvaluateConfig& evaluate = run_.config.evaluate;
     const bool recomputes = recomputes_statistics(run_.config, run_.network);
-    add(kHost, "evaluation", state_);  // the snapshot
+    // The snapshot, and that for a checkpoint.
+    add(kHost, "evaluation", (keeps_checkpoints() ? 2 : 1) * state_);
     const std::uint64_t batches = ring_ * (recomputes ? 2 : 1);
     add(kHost, "evaluation", batches * bytes_of_batch(evaluate.batch));
     std::optional<Placement> placement;

@@ -15,7 +15,7 @@
 #include "runs/center_file.h"
 #include "runs/evaluation_log.h"
 #include "runs/journal.h"
-#include "runs/postponed_tests.h"
+#include "runs/pending_tests.h"
 #include "runs/run_folder.h"
 #include "train/find_environment.h"
 #include "train/resolve.h"
@@ -50,6 +50,7 @@ class Run {
   void announce();
   TeamOptions team_options(Evaluator& evaluator);
   TeamOptions::Checkpoints checkpoint_options(Evaluator& evaluator);
+  bool offer(Evaluator& evaluator, const CenterView& center, double seconds);
   bool pauses(Evaluator& evaluator, const CenterView& center, double seconds);
   EvaluatorOptions evaluator_options();
   void begin_files();
@@ -83,7 +84,7 @@ class Run {
   BestFile best_file_;
   EvaluationClock clock_;
   EvaluationLog evaluations_;
-  PostponedTests postponed_;
+  PendingTests pending_;
   StepBack step_back_;
   RunKeeping keeping_;
   std::optional<Turn> turn_;

@@ -21,7 +21,7 @@ bool Run::turn_back(Team& team, Evaluator& evaluator) {
   try {
     if (team.strays() > 0) throw DataError("threads of workers that were given up are still there");
     evaluator.wait();  // it logs
-    if (auto whole = team.take_checkpoint()) keeping_.keep(std::move(*whole), evaluator);
+    if (auto whole = team.take_checkpoint()) keeping_.keep(std::move(*whole));
     auto checkpoint =
         CheckpointFolder(folder_.path()).load([this](const std::string& m) { journal_.warn(m); });
     if (!checkpoint) throw DataError("there is no checkpoint");

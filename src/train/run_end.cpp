@@ -1,7 +1,10 @@
 // How a run ends: what is written, and what is said of it.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/failure.h"
@@ -32,7 +35,10 @@ RunResult Run::end(Team& team, Evaluator& evaluator) {
   attempt([&] { write_order(team); });
   std::optional<Checkpoint> checkpoint = take_checkpoint(team);
   const auto save = [&] {
-    if (auto last = std::exchange(checkpoint, std::nullopt)) keeping_.save(*last, evaluator);
+    auto last = std::exchange(checkpoint, std::nullopt);
+    if (!last) return;
+    if (paused_) evaluator.wait();  // nobody is in a hurry, and no test is done again
+    keeping_.save(*std::move(last));
   };
   if (cut_short || paused_ || failure.get() || evaluator.failed()) attempt(save);
   attempt([&] {  // in case a signal ends the last evaluation
@@ -92,8 +98,13 @@ void Run::finish(Evaluator& evaluator, const Team& team) {
   if (paused_) return evaluator.finish();  // it was offered
   if (team.master().is_lost()) return;
   const CenterView last = team.master().view();
+  const double seconds = last.seconds.value_or(team.seconds());
+  evaluator.wait();
+  const std::vector<std::uint64_t> tested = evaluations_.versions();
+  const bool is_tested = std::ranges::count(tested, last.version) > 0;
+  if (!is_tested && run_.config.checkpoint.keep > 0) pending_.add(last, seconds);
   try {
-    evaluator.finish(last, last.seconds.value_or(team.seconds()));
+    evaluator.finish(last, seconds);
   } catch (const Error& error) {
     // Says that the saved center is not the last one, if it is not.
     const std::optional<std::uint64_t> saved = center_file_.version();

@@ -41,10 +41,9 @@ void RunKeeping::add(Checkpoint& checkpoint, double seconds) const {
   add_run(checkpoint, kept_.run, seconds);
 }
 
-void RunKeeping::save(Checkpoint checkpoint, const Evaluator& evaluator) {
-  evaluator.wait();
+void RunKeeping::save(Checkpoint checkpoint) {
+  kept_.pending.save(checkpoint);
   checkpoint.sections["evaluations"] = kept_.evaluations.saved_up_to(checkpoint.version);
-  kept_.postponed.save(checkpoint);
   const auto begin = RunningClock::now();
   // Its evaluations are events by now.
   if (const std::string why = kept_.folder.sync(); !why.empty()) throw DataError(why);
@@ -57,9 +56,9 @@ void RunKeeping::save(Checkpoint checkpoint, const Evaluator& evaluator) {
                                         .write_seconds = writing.count()});
 }
 
-void RunKeeping::keep(Checkpoint checkpoint, const Evaluator& evaluator) {
+void RunKeeping::keep(Checkpoint checkpoint) {
   try {
-    save(std::move(checkpoint), evaluator);
+    save(std::move(checkpoint));
     failures_.end();
   } catch (const std::exception& e) {
     if (!failures_.add()) return;

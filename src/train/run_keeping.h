@@ -7,11 +7,10 @@
 
 #include "base/failures_in_row.h"
 #include "evaluate/evaluation_clock.h"
-#include "evaluate/evaluator.h"
 #include "exchange/checkpoint.h"
 #include "runs/evaluation_log.h"
 #include "runs/journal.h"
-#include "runs/postponed_tests.h"
+#include "runs/pending_tests.h"
 #include "runs/run_folder.h"
 #include "settings/fault.h"
 #include "train/resolve.h"
@@ -25,7 +24,7 @@ struct Kept {
   RunFolder& folder;
   Journal& journal;
   const EvaluationLog& evaluations;
-  const PostponedTests& postponed;
+  const PendingTests& pending;
   EvaluationClock& clock;
   StepBack& step_back;
 };
@@ -43,11 +42,11 @@ class RunKeeping {
   bool is_due(const CenterView& center, double seconds);
   /// On the master's thread: adds what the run has beside its team; `seconds` of training time.
   void add(Checkpoint& checkpoint, double seconds) const;
-  /// Writes one, once the evaluations up to its version are there.
+  /// Writes one, with the evaluations up to its version, and the snapshots that are to be tested.
   /// Throws: DataError.
-  void save(Checkpoint checkpoint, const Evaluator& evaluator);
+  void save(Checkpoint checkpoint);
   /// The same while the run goes on: what cannot be written costs a warning, now and then.
-  void keep(Checkpoint checkpoint, const Evaluator& evaluator);
+  void keep(Checkpoint checkpoint);
   /// Writes a checkpoint as it is, also over that of its version, and returns its size in bytes.
   /// Throws: DataError.
   std::uint64_t write(const Checkpoint& checkpoint) const;

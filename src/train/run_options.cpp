@@ -43,7 +43,7 @@ TeamOptions Run::team_options(Evaluator& evaluator) {
           [this, &evaluator](const CenterView& center, double seconds) {
             if (paused_ || !clock_.due(center, seconds)) return false;
             if (center.seconds) evaluator.wait();  // virtual time stands still meanwhile
-            if (!evaluator.offer(center, seconds)) return false;
+            if (!offer(evaluator, center, seconds)) return false;
             clock_.begun(center, seconds);
             return true;
           },
@@ -84,6 +84,13 @@ TeamOptions::Checkpoints Run::checkpoint_options(Evaluator& evaluator) {
   return options;
 }
 
+/// Of the center that the master has now. Checkpoints know of it until its test is done.
+bool Run::offer(Evaluator& evaluator, const CenterView& center, double seconds) {
+  if (evaluator.is_busy()) return false;
+  if (run_.config.checkpoint.keep > 0 && !evaluator.failed()) pending_.add(center, seconds);
+  return evaluator.offer(center, seconds);
+}
+
 /// Here, with an evaluation of this very center. It is one beside those that are due, whose times
 /// and losses stay what they would be.
 bool Run::pauses(Evaluator& evaluator, const CenterView& center, double seconds) {
@@ -94,7 +101,7 @@ bool Run::pauses(Evaluator& evaluator, const CenterView& center, double seconds)
   evaluator.wait();
   const auto all = evaluations_.all();
   const bool is_evaluated = !all.empty() && all.back().version == center.version;
-  if (!is_evaluated) evaluator.offer(center, seconds);
+  if (!is_evaluated) offer(evaluator, center, seconds);
   paused_ = true;
   return true;
 }
@@ -115,11 +122,11 @@ EvaluatorOptions Run::evaluator_options() {
           },
       .report =
           [this](const Evaluation& e) {
+            journal_.report(e, clock_.epoch(e.steps));  // before a checkpoint says that it is there
             evaluations_.add(e);
+            pending_.end(e.version);
             if (is_enough(e)) good_enough_ = true;
-            journal_.report(e, clock_.epoch(e.steps));
           },
-      .postpone = [this](const Snapshot& s) { postponed_.add(s); },
       .warn = [this](const std::string& message) { journal_.warn(message); },
       .evaluated = evaluated,
   };

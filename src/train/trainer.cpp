@@ -40,7 +40,7 @@ Run::Run(ResolvedRun resolved, RunPlace place, RunClient& client)
                 .folder = folder_,
                 .journal = journal_,
                 .evaluations = evaluations_,
-                .postponed = postponed_,
+                .pending = pending_,
                 .clock = clock_,
                 .step_back = step_back_}) {
   if (resumed_) go_on();
@@ -64,6 +64,7 @@ void Run::go_on(std::optional<LostPart> lost) try {
   run_.identity = identity_in(*resumed_, run_.config, run_.identity);
   const SavedState &evaluations = resumed_->get("evaluations"), &times = resumed_->get("clock");
   in_section("evaluations", [&] { evaluations_.load(evaluations, run_.workers.size()); });
+  pending_.load(*resumed_, evaluations_.versions());
   good_enough_ =
       std::ranges::any_of(evaluations_.all(), [this](const Evaluation& e) { return is_enough(e); });
   in_section("clock", [&] {
@@ -101,7 +102,7 @@ void Run::fail_to_go_on(const DataError& e) const {
 
 /// What a checkpoint lacks is found when evaluator, master and workers take it up.
 void Run::start(Evaluator& evaluator) try {
-  if (resumed_) offer_postponed(*resumed_, run_.network, run_.workers.size(), evaluator);
+  pending_.offer_all(run_.network, run_.workers.size(), evaluator);
   team_->start();
 } catch (const DataError& e) {
   if (!resumed_) throw;
@@ -118,9 +119,7 @@ RunResult Run::run() {
 /// Nothing if the run is to go back, which it does once.
 std::optional<RunResult> Run::run_once() {
   Evaluator evaluator(evaluator_options(), run_.network.state_count());
-  CheckpointKeeper keeper([this, &evaluator](Checkpoint checkpoint) {
-    keeping_.keep(std::move(checkpoint), evaluator);
-  });
+  CheckpointKeeper keeper([this](Checkpoint checkpoint) { keeping_.keep(std::move(checkpoint)); });
   auto team = std::make_unique<Team>(team_options(evaluator));
   team_ = team.get();
   const PauseWatch pauses;

@@ -116,7 +116,7 @@ void watch(const Watched& w, Journal& journal, RunClient& client) {
     if (cut_short || is_over(w) || w.evaluator.failed()) {
       w.team.request_stop();
     }
-    hand_on_checkpoint(w);
+    if (!cut_short) hand_on_checkpoint(w);  // else one comes after which nobody needs it
     const ProgressState state = progress_of(w);
     client.show(state);
     journal.log_progress(state);

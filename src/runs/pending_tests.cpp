@@ -1,0 +1,70 @@
+#include "runs/pending_tests.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace easgd {
+namespace {
+
+std::string section_of(std::size_t index) {
+  return "postponed " + std::to_string(index);
+}
+
+}  // namespace
+
+void PendingTests::add(const CenterView& center, double seconds) {
+  SavedState saved;
+  std::vector<float>& state = saved.vectors["state"];
+  state.resize(center.center.size() + center.statistics.size());
+  center.copy_to(state);
+  saved.counters["version"] = {center.version};
+  saved.counters["steps"].assign(center.steps.begin(), center.steps.end());
+  saved.counters["hits"] = {std::uint64_t(center.train.hits)};
+  saved.counters["samples"] = {std::uint64_t(center.train.samples)};
+  saved.numbers["loss"] = {center.train.loss};
+  saved.numbers["seconds"] = {seconds};
+  end(center.version);  // given up, and to be done once more
+  const std::lock_guard lock(mutex_);
+  all_.push_back(std::move(saved));
+}
+
+void PendingTests::end(std::uint64_t version) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(all_,
+                [version](const SavedState& test) { return test.counter("version") == version; });
+}
+
+void PendingTests::save(Checkpoint& checkpoint) const {
+  const std::lock_guard lock(mutex_);
+  for (std::size_t i = 0; i < all_.size(); ++i) {
+    if (all_[i].counter("version") > checkpoint.version) return;
+    checkpoint.sections[section_of(i)] = all_[i];
+  }
+}
+
+void PendingTests::load(const Checkpoint& checkpoint, const std::vector<std::uint64_t>& tested) {
+  const std::lock_guard lock(mutex_);
+  all_.clear();
+  for (std::size_t i = 0; const SavedState* saved = checkpoint.find(section_of(i)); ++i) {
+    if (std::ranges::count(tested, saved->counter("version")) == 0) all_.push_back(*saved);
+  }
+}
+
+void PendingTests::offer_all(const Network& network, std::size_t workers,
+                             Evaluator& evaluator) const {
+  for (const SavedState& saved : all()) {
+    const ConstView state = saved.vector("state", network.state_count());
+    const CenterView center{.center = state.first(network.parameter_count()),
+                            .statistics = state.last(network.statistic_count()),
+                            .version = saved.counter("version"),
+                            .steps = saved.counts("steps", workers),
+                            .train = {.loss = saved.number("loss"),
+                                      .hits = std::int64_t(saved.counter("hits")),
+                                      .samples = std::int64_t(saved.counter("samples"))}};
+    evaluator.wait();
+    evaluator.offer(center, saved.number("seconds"));
+  }
+}
+
+}  // namespace easgd
