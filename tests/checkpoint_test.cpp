@@ -131,11 +131,13 @@ TEST_CASE("what a process that was killed in a write has left goes when the run 
   const testing::TemporaryFolder folder;
   const CheckpointFolder checkpoints(folder.path());
   checkpoints.save(checkpoint_of(3), 2);
-  for (const char* name : {"version-9.new", "version-4.new2", "notes.new"}) {
+  for (const char* name :
+       {"version-9.new", "version-4.new2", "notes.new", "version-09", "version-+9"}) {
     std::ofstream(folder / "checkpoints/" + name) << "half a checkpo";
   }
   CHECK(checkpoints.load([](const std::string&) {}).value().version == 3);
-  CHECK(names_in(folder / "checkpoints") == std::vector<std::string>{"notes.new", "version-3"});
+  CHECK(names_in(folder / "checkpoints") ==
+        std::vector<std::string>{"notes.new", "version-+9", "version-09", "version-3"});
 }
 
 TEST_CASE("the last checkpoints stay, and where one is broken the one before is taken") {

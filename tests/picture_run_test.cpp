@@ -183,6 +183,11 @@ TEST_CASE("a run on photographs goes on with those that it began with, wherever 
       program("train --resume " + run + " --set data.dir=" + (photographs / "moved"));
   CAPTURE(moved.text);
   CHECK(moved.code == 0);
+  const Answer other =
+      program("train --resume " + run + " --from-center --set algorithm.tau=3 " +
+              "--set data.dir=" + (photographs / "moved") + " --out " + (photographs / "another"));
+  CAPTURE(other.text);
+  CHECK(other.code == 0);
 }
 
 TEST_CASE("photographs that vanish or shrink in mid-run end it in a few lines, with a checkpoint") {

@@ -572,6 +572,43 @@ TEST_CASE("a run that is over and was given another end goes on again if it was 
   check_one_line(program("train --resume " + run), 2, "the run has come to its end");
 }
 
+TEST_CASE("an end that lies before that of a run which is over is refused, and costs nothing") {
+  const TemporaryFolder folder;
+  const std::string run = folder / "run";
+  RunClient calm;
+  REQUIRE(
+      train(small({"center.order=round_robin", "stop.steps=300", "checkpoint.every.versions=50"}),
+            run, calm)
+          .status() == RunStatus::done);
+  const std::string center = bytes_of(run + "/center.safetensors"),
+                    summary = bytes_of(run + "/summary.json");
+  check_one_line(program("train --resume " + run + " --set stop.steps=299"), 2,
+                 "stop.steps: gives worker 0 299 steps; the run has come to its end after 300, "
+                 "expected more");
+  check_one_line(program("train --resume " + run + " --set stop.steps= --set stop.epochs=1"), 2,
+                 "stop.epochs: gives worker 0 ");
+  check_one_line(program("train --resume " + run + " --set stop.seconds=0.001"), 2,
+                 "stop.seconds: is 0.001; the run has come to its end after ");
+  CHECK(bytes_of(run + "/center.safetensors") == center);
+  CHECK(bytes_of(run + "/summary.json") == summary);
+  CHECK(program("train --resume " + run + " --set stop.steps=301").code == 0);
+}
+
+TEST_CASE("of a run that is over only what helps is advised") {
+  const TemporaryFolder folder;
+  const std::string run = folder / "run", replay = folder / "replay";
+  RunClient calm;
+  REQUIRE(train(small({"stop.steps=300", "checkpoint.every.versions=50"}), run, calm).status() ==
+          RunStatus::done);
+  check_one_line(program("train --resume " + run), 2,
+                 "planned in virtual time; --from-center starts another run from its last");
+  REQUIRE(train(load_config(run + "/config.toml",
+                            {"center.order=replay", "center.replay=" + run + "/order.bin"}),
+                replay, calm)
+              .status() == RunStatus::done);
+  check_one_line(program("train --resume " + replay), 2, "its end, that of its recording");
+}
+
 TEST_CASE("a run that a failure has ended goes on with another policy, or without the fault") {
   const TemporaryFolder folder;
   const std::string again = folder / "again";

@@ -593,6 +593,60 @@ class Profile(unittest.TestCase):
         self.assertEqual(self.profile("gprof", "a.toml").returncode, 2)
 
 
+@unittest.skipUnless((ROOT / "build/easgd").exists(), "the release kind is not built")
+class Slurm(unittest.TestCase):
+    """The job of docs/resume.md, with stand-ins for what Slurm brings."""
+    CONFIG = "configs/synthetic_logistic.toml --set data.limit=500 --set stop.epochs= --set stop.seconds=3"
+
+    def setUp(self):
+        self.temporary = tempfile.TemporaryDirectory()
+        self.folder = Path(self.temporary.name)
+        self.addCleanup(self.temporary.cleanup)
+        for name in ("build", "configs"):
+            (self.folder / name).symlink_to(ROOT / name)
+        job = re.search(r"## Slurm\s+```sh\n(.*?)```", (ROOT / "docs/resume.md").read_text(), re.S)[1]
+        self.assertIn("configs/cifar10_eamsgd.toml", job)
+        (self.folder / "job").write_text(job)
+        (self.folder / "srun").write_text('#!/bin/sh\n"$@" &\nrun=$!\n'
+                                          '[ "$LIMIT" ] && { sleep "$LIMIT"; kill -USR1 $run; }\nwait $run\n')
+        (self.folder / "scontrol").write_text('#!/bin/sh\necho "$@" >> scontrol.log\n')
+        for name in ("srun", "scontrol"):
+            (self.folder / name).chmod(0o755)
+
+    def submit(self, limit: str = "", config: str = CONFIG) -> int:
+        text = (self.folder / "job").read_text().replace("configs/cifar10_eamsgd.toml", config)
+        environment = {"PATH": f"{self.folder}:{os.environ['PATH']}", "SLURM_JOB_ID": "77", "LIMIT": limit,
+                       "CUDA_VISIBLE_DEVICES": ""}
+        return subprocess.run(["sh", "-c", text], cwd=self.folder, env=os.environ | environment,
+                              capture_output=True).returncode
+
+    def requeues(self) -> list[str]:
+        log = self.folder / "scontrol.log"
+        return log.read_text().splitlines() if log.exists() else []
+
+    def status(self) -> str:
+        return json.loads((self.folder / "runs/a/summary.json").read_text())["status"]
+
+    def test_a_job_at_its_limit_is_queued_again_and_goes_on(self):
+        self.assertEqual((self.submit(limit="1.5"), self.status()), (130, "interrupted"))
+        self.assertEqual(self.requeues(), ["requeue 77"])
+        self.assertEqual((self.submit(), self.status()), (0, "done"))
+        self.assertEqual(self.requeues(), ["requeue 77"])
+        events = [json.loads(line)["event"] for line in (self.folder / "runs/a/metrics.jsonl").open()]
+        self.assertEqual(events.count("resume"), 1)
+
+    def test_what_cannot_go_on_is_put_aside_and_a_failure_keeps_its_code(self):
+        self.assertEqual(self.submit(limit="1.5"), 130)
+        for path in (self.folder / "runs/a/checkpoints").iterdir():
+            path.rename(path.with_name(path.name + ".broken"))
+        self.assertEqual(self.submit(), 0)
+        aside = [path for path in (self.folder / "runs").iterdir() if path.name.startswith("a.")]
+        self.assertEqual(len(aside), 1)
+        self.assertTrue(any(path.name.endswith(".broken") for path in (aside[0] / "checkpoints").iterdir()))
+        self.assertEqual(self.submit(config="configs/nothing.toml"), 2)
+        self.assertEqual(self.requeues(), ["requeue 77"])
+
+
 class BenchExchange(unittest.TestCase):
     def bench(self, *arguments: str) -> subprocess.CompletedProcess:
         return subprocess.run([ROOT / "tools/bench/exchange", "--rounds", "1", *arguments],

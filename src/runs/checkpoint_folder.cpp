@@ -24,17 +24,18 @@ namespace {
 const fs::path kFolder = "checkpoints";
 constexpr std::string_view kPrefix = "version-";
 
+fs::path name_of(std::uint64_t version) {
+  return fmt::format("{}{}", kPrefix, version);
+}
+
 /// Nothing if the name is no checkpoint's.
 std::optional<std::uint64_t> version_in(const std::string& name) {
   if (!name.starts_with(kPrefix)) return std::nullopt;
   std::uint64_t version = 0;
   const char* const end = name.data() + name.size();
-  const auto [stopped, error] = std::from_chars(name.data() + kPrefix.size(), end, version);
-  return error == std::errc() && stopped == end ? std::optional(version) : std::nullopt;
-}
-
-fs::path name_of(std::uint64_t version) {
-  return fmt::format("{}{}", kPrefix, version);
+  const auto error = std::from_chars(name.data() + kPrefix.size(), end, version).ec;
+  if (error != std::errc() || name_of(version) != name) return std::nullopt;
+  return version;
 }
 
 /// The latest first.

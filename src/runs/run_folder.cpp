@@ -241,6 +241,7 @@ std::optional<Event> event_in(const std::string& line) {
 }  // namespace
 
 void RunFolder::drop_events(const std::function<bool(const Event&)>& is_dropped) {
+  const std::lock_guard guard(mutex_);
   const std::filesystem::path metrics = file(kMetrics);
   std::ifstream lines(metrics);
   std::string kept;

@@ -8,6 +8,7 @@
 #include "base/write_file.h"
 #include "evaluate/run_inputs.h"
 #include "nn/safetensors.h"
+#include "runs/center_metadata.h"
 #include "runs/checkpoint_folder.h"
 #include "runs/run_folder.h"
 #include "settings/load.h"
@@ -16,8 +17,13 @@
 namespace easgd {
 namespace {
 
-/// Of a configuration; its data are read if their shape is not known without.
-Network network_of(const Config& config) {
+/// Of a run; its data are read if their shape is not known without.
+Network network_of(const std::filesystem::path& run, const Config& config) {
+  const std::filesystem::path center = run / "center.safetensors";
+  if (std::filesystem::exists(center)) {
+    if (const auto on = trained_on(safetensors::read(center).metadata, center))
+      return make_network(config, on->shape, on->classes);
+  }
   const auto reader = config.data.reader();
   if (const auto facts = reader->facts()) return make_network(config, facts->shape, facts->classes);
   const DataSplit split = reader->read({config.data.dir, std::uint64_t(config.seed)});
@@ -33,7 +39,8 @@ TakenCenter take_center(const std::filesystem::path& run,
   if (!checkpoint) {
     throw DataError(run.string() + ": has no checkpoint whose center another run could start from");
   }
-  const Network network = network_of(parse_config(config_in(*checkpoint), "the checkpoint", {}));
+  const Network network =
+      network_of(run, parse_config(config_in(*checkpoint), "the checkpoint", {}));
   const SavedState& center = checkpoint->get("center");
   Buffer state = host_buffer(network.state_count());
   const auto& parameters = center.vector("center", network.parameter_count());

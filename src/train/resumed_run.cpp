@@ -135,6 +135,51 @@ struct LaterEvents {
   LostPart lost;
 };
 
+/// Of the run in the folder, unless it was cut short.
+std::optional<RunSummary> find_end(const std::string& folder) {
+  std::optional<RunSummary> summary = find_summary(folder);
+  const bool is_over = summary && summary->status != RunStatus::interrupted &&
+                       summary->status != RunStatus::paused && summary->status != RunStatus::failed;
+  return is_over ? std::move(summary) : std::nullopt;
+}
+
+/// Throws: KeyError if a run that is over would lose what it has to an end before that.
+void check_end(const std::string& folder, const ResolvedRun& run) {
+  const std::optional<RunSummary> end = find_end(folder);
+  if (!end) return;
+  const std::optional<double>& seconds = run.config.stop.seconds;
+  if (seconds && *seconds <= end->wall_seconds) {
+    throw KeyError("stop.seconds", fmt::format("is {}; the run has come to its end after {:.1f} s, "
+                                               "expected more",
+                                               *seconds, end->wall_seconds));
+  }
+  for (std::size_t i = 0; i < run.workers.size() && i < end->steps.size(); ++i) {
+    if (run.schedule.steps(i) >= end->steps[i]) continue;
+    throw KeyError(run.config.stop.steps ? "stop.steps" : "stop.epochs",
+                   fmt::format("gives worker {} {} steps; the run has come to its end after {}, "
+                               "expected more",
+                               i, run.schedule.steps(i), end->steps[i]));
+  }
+}
+
+/// What a run that is over can do with another end.
+std::string remedy_at_end(const std::string& folder, const Config& config) {
+  switch (config.center.order) {
+    case OrderKind::replay:
+      return ", that of its recording";
+    case OrderKind::virtual_time:
+      return ", which is planned in virtual time; --from-center starts another run from its last "
+             "checkpoint";
+    default:
+      break;
+  }
+  if (CheckpointFolder(folder).is_empty()) {
+    return ", and left no checkpoint on its way; network.init can start another run from its "
+           "center.safetensors";
+  }
+  return "; a later one lets it go on from its last checkpoint, as in --set stop.epochs=<more>";
+}
+
 }  // namespace
 
 std::optional<Checkpoint> find_checkpoint(const RunPlace& place, const RunFolder& folder,
@@ -150,6 +195,7 @@ std::optional<Checkpoint> find_checkpoint(const RunPlace& place, const RunFolder
   }
   check_same_run(parse_config(config_in(*checkpoint), "the checkpoint", {}), run.config);
   check_same_data(checkpoint->get(kRun), run);
+  check_end(place.folder, run);
   return checkpoint;
 }
 
@@ -185,11 +231,8 @@ LostPart drop_later_events(RunFolder& folder, const Checkpoint& checkpoint) {
 }
 
 void check_unfinished(const std::string& folder, const Config& config) {
-  const std::optional<RunSummary> summary = find_summary(folder);
-  if (!summary || summary->status == RunStatus::interrupted ||
-      summary->status == RunStatus::paused || summary->status == RunStatus::failed) {
-    return;
-  }
+  const std::optional<RunSummary> end = find_end(folder);
+  if (!end) return;
   const RunRecord record = read_run(folder);
   if (!record.config) return;
   const auto was = flat_settings(*record.config), is = flat_settings(config);
@@ -197,16 +240,11 @@ void check_unfinished(const std::string& folder, const Config& config) {
     if (value_in(was, key) != value_in(is, key)) return;
   }
   check_same_run(*record.config, config);
-  const char* const what =
-      summary->status == RunStatus::diverged
+  const std::string what =
+      end->status == RunStatus::diverged
           ? "has diverged; --from-center starts another run from its last checkpoint, as in "
             "--from-center --set algorithm.learning_rate=0.01 --out ANOTHER"
-      : CheckpointFolder(folder).is_empty()
-          ? "has come to its end, and left no checkpoint on its way; network.init can start "
-            "another "
-            "run from its center.safetensors"
-          : "has come to its end; a later one lets it go on from its last checkpoint, as in --set "
-            "stop.epochs=<more>";
+          : "has come to its end" + remedy_at_end(folder, config);
   throw ConfigError(fmt::format("{}: the run {}", folder, what));
 }
 

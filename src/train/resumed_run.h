@@ -24,8 +24,8 @@ struct RunPlace {
 
 /// The last whole checkpoint of the folder, if the place is a resumed one.
 /// Throws: DataError if there is none; KeyError if the configuration of `run` differs from that of
-/// the checkpoint in a key that is more than when the run ends, is tested and is saved, or if its
-/// data are others.
+/// the checkpoint in a key that is more than when the run ends, is tested and is saved, if its
+/// data are others, or if it ends before the end that the run has come to.
 std::optional<Checkpoint> find_checkpoint(const RunPlace& place, const RunFolder& folder,
                                           const ResolvedRun& run, RunClient& client);
 

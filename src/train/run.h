@@ -41,6 +41,7 @@ class Run {
   std::optional<RunResult> run_once();
   bool turn_back(Team& team, Evaluator& evaluator);
   LostPart mark(Checkpoint& checkpoint);
+  void tell_step_back();
   RunResult run_again();
   RunResult fail_to_run_again();
   void go_on(std::optional<LostPart> lost = {});

@@ -1,9 +1,11 @@
 // How a run goes back to its last checkpoint, and on with a lower rate.
+#include <algorithm>
 #include <exception>
 #include <utility>
 
 #include "base/failure.h"
 #include "runs/checkpoint_folder.h"
+#include "runs/run_record.h"
 #include "train/run.h"
 
 namespace easgd {
@@ -41,7 +43,7 @@ bool Run::turn_back(Team& team, Evaluator& evaluator) {
 /// what it was, for the run has not gone back.
 LostPart Run::mark(Checkpoint& checkpoint) {
   try {
-    StepBack::mark(checkpoint);
+    step_back_.mark(checkpoint);
     keeping_.write(checkpoint);
     return drop_later_events(folder_, checkpoint);
   } catch (...) {
@@ -49,6 +51,18 @@ LostPart Run::mark(Checkpoint& checkpoint) {
     keeping_.write(checkpoint);
     throw;
   }
+}
+
+/// A run that was killed once it had gone back, and before its log had that.
+void Run::tell_step_back() {
+  const std::optional<LostLoss> lost = StepBack::lost_before(*resumed_);
+  if (!lost) return;
+  const auto tells = [this](const Event& event) {
+    const auto* guard = std::get_if<GuardEvent>(&event);
+    return guard && guard->to_version == resumed_->version;
+  };
+  if (std::ranges::any_of(read_run(folder_.path()).events, tells)) return;
+  journal_.report_step_back(*lost, seconds_of(*resumed_), resumed_->version);
 }
 
 /// From the checkpoint. Whatever fails, the run has a result, and can go on from there.

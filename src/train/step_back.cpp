@@ -8,6 +8,8 @@ namespace {
 
 // A section of a checkpoint, and a counter in it.
 constexpr const char *kGuard = "guard", *kWentBack = "went_back";
+// Of one that was marked: the version at which the loss was lost, and why.
+constexpr const char *kLost = "lost", *kWhy = "why";
 
 }  // namespace
 
@@ -22,12 +24,24 @@ bool StepBack::may_go_back() const {
   return lost_ && config_.action == GuardAction::back && !went_back_;
 }
 
-void StepBack::mark(Checkpoint& checkpoint) {
-  checkpoint.sections[kGuard].counters[kWentBack] = {checkpoint.version};
+void StepBack::mark(Checkpoint& checkpoint) const {
+  SavedState& guard = checkpoint.sections[kGuard];
+  guard.counters[kWentBack] = {checkpoint.version};
+  guard.counters[kLost] = {lost_->version};
+  guard.texts[kWhy] = lost_->why;
 }
 
 void StepBack::unmark(Checkpoint& checkpoint) {
-  checkpoint.sections[kGuard].counters.erase(kWentBack);
+  SavedState& guard = checkpoint.sections[kGuard];
+  guard.counters.erase(kWentBack);
+  guard.counters.erase(kLost);
+  guard.texts.erase(kWhy);
+}
+
+std::optional<LostLoss> StepBack::lost_before(const Checkpoint& checkpoint) {
+  const SavedState* guard = checkpoint.find(kGuard);
+  if (!guard || !guard->texts.contains(kWhy)) return std::nullopt;
+  return LostLoss{guard->counter(kLost), guard->text(kWhy)};
 }
 
 void StepBack::add(Checkpoint& checkpoint) {

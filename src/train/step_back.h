@@ -29,9 +29,11 @@ class StepBack {
   std::optional<std::uint64_t> went_back() const { return went_back_; }
 
   void add(Checkpoint& checkpoint);
-  /// Whoever goes on from this one has gone back to it.
-  static void mark(Checkpoint& checkpoint);
+  /// Whoever goes on from this one has gone back to it, for what is lost now.
+  void mark(Checkpoint& checkpoint) const;
   static void unmark(Checkpoint& checkpoint);
+  /// For what the run went back to this checkpoint, if it is one that was marked.
+  static std::optional<LostLoss> lost_before(const Checkpoint& checkpoint);
   /// True if the run had gone back by then, and this object did not know.
   bool load(const Checkpoint& checkpoint);
 

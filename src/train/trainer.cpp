@@ -77,12 +77,14 @@ void Run::go_on(std::optional<LostPart> lost) try {
   const std::vector<std::uint64_t>& steps = center.counts("steps", run_.workers.size());
   const std::vector<std::uint64_t>& refused = center.counts("refused", run_.workers.size());
   keeping_.begun({.version = resumed_->version, .steps = steps}, seconds);
-  if (!lost) lost = drop_later_events(folder_, *resumed_);
+  const bool is_anew = !lost;
+  if (is_anew) lost = drop_later_events(folder_, *resumed_);
   journal_.go_on({.version = resumed_->version,
                   .steps = std::accumulate(steps.begin(), steps.end(), std::uint64_t(0)),
                   .seconds = seconds,
                   .refused = std::ranges::any_of(refused, [](auto count) { return count > 0; })},
                  *lost);
+  if (is_anew) tell_step_back();
   const bool all_gone = Worker::were_all_gone(*resumed_, run_.workers.size());
   for (std::size_t i = 0; i < run_.workers.size(); ++i) {  // the log has its failure
     if (Worker::gone_at(*resumed_, i) && !all_gone) {

@@ -1,4 +1,4 @@
-// order.bin, replayed by as many workers as it says, up to some.
+// order.bin of as many workers as it says, up to some, and the lives that a replay reads out of it.
 #include <algorithm>
 #include <cstring>
 #include <sstream>
@@ -25,6 +25,7 @@ void read(std::string_view bytes) {
   std::ostringstream again;
   recording.write(again, workers);
   expect(again.view() == bytes, "writes what it was read from");
+  expect(recording.lives().size() <= workers, "lives of workers that there are");
   accepts([&] { recording.check_repeats("name = \"\"\n"); });
 }
 
