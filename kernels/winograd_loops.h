@@ -311,7 +311,7 @@ class Pixels {
   std::ptrdiff_t at(std::size_t i, std::size_t j) const {
     return first_ + std::ptrdiff_t(i) * row_ + std::ptrdiff_t(j) * column_;
   }
-  /// Asks for what a tile `further` on has for itself, from a block of channels of this one's image.
+  /// Asks for what the tile `further` on has for itself, in a block of channels of its image.
   template <Use kUse>
   void ask_for(const float* block, std::ptrdiff_t further) const {
     constexpr std::size_t kFirst = kSide - kTile, kStep = kCacheLine / kLanes;

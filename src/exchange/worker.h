@@ -152,12 +152,12 @@ class Worker {
   std::uint64_t clock_ = 0;      // t^i of the paper
   RateCuts cuts_, posted_cuts_;  // the latter as they were before the last letter was posted
   Stage stage_ = Stage::step;
-  std::uint64_t mark_ = 0;    // of the last checkpoint that the worker has laid down for
-  double stalls_before_ = 0;  // seconds of before the run was resumed
+  std::uint64_t mark_ = 0;             // of the last checkpoint that the worker has laid down for
+  double stalls_before_ = 0;           // seconds of before the run was resumed
   std::optional<Timed> running_ = {};  // since run() was called
-  bool closed_ = false;       // the master takes no more
-  ConstView pulled_;          // the reply of this step, if it came before the gradient
-  bool refused_ = false;      // the last letter was not finite: the reply is where to start again
+  bool closed_ = false;                // the master takes no more
+  ConstView pulled_;                   // the reply of this step, if it came before the gradient
+  bool refused_ = false;  // the last letter was not finite: the reply is where to start again
   // tau divides 0: the first letter comes before the first gradient.
   std::uint64_t next_exchange_ = 0;
   std::uint64_t refused_in_row_ = 0;

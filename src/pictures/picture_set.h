@@ -25,8 +25,9 @@ struct Vanished : DataError {
 };
 
 /// Of red, green and blue, and of different sizes. A picture that cannot be decoded is named once,
-/// in a warning, unless there are many, and the next of its class takes its place, or black if none of these can be;
-/// or it is an error. Which picture takes a place is a function of the files and the cut alone.
+/// in a warning, unless there are many, and the next of its class takes its place, or black if none
+/// of these can be; or it is an error. Which picture takes a place is a function of the files and
+/// the cut alone.
 class PictureSet : public Dataset {
  public:
   Shape shape() const final { return {3, 0, 0}; }

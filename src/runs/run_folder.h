@@ -57,8 +57,9 @@ class RunFolder {
   /// The run has begun: its files stay.
   void keep() { kept_ = true; }
 
-  /// Takes events out of metrics.jsonl: what has come after the point from which the run goes on. Lines that are no events of this program stay, but for those in which a
-  /// power failure has left zeros.
+  /// Takes events out of metrics.jsonl: what has come after the point from which the run goes on.
+  /// Lines that are no events of this program stay, but for those in which a power failure has left
+  /// zeros.
   /// Throws: DataError.
   void drop_events(const std::function<bool(const Event&)>& is_dropped);
 
