@@ -34,6 +34,14 @@ class WinogradWeights {
   float* const floats_;
 };
 
+/// Where a backward pass leaves its gradients, overwriting what is there.
+struct WinogradGradients {
+  float* dx;       ///< may be null
+  bool adds_dx;    ///< to what is there
+  float* dweight;  ///< [K][C][3][3]
+  float* dbias;    ///< [K]; may be null
+};
+
 /// Stride-1 2-D convolution (cross-correlation) of one piece of a batch with kernels of 3x3, by
 /// minimal filtering: a tile of 4x4 outputs takes 36 products of channels in place of 144.
 /// Thread: one call at a time, on any. Source: [Lavin and Gray 2016]
@@ -46,12 +54,12 @@ class WinogradConv2d {
   /// Products of numbers that a forward pass of one sample takes.
   static double products(const Conv2dShape& shape);
 
-  /// y = conv(x, weight) + bias [K]. bias may be null.
-  virtual void forward(const float* x, const float* bias, float* y) const = 0;
-  /// Gradients of the last forward(), whose x this is, overwriting their targets; dweight
-  /// [K][C][3][3]. dx and dbias may be null.
-  virtual void backward(const float* x, const float* dy, float* dx, float* dweight,
-                        float* dbias) const = 0;
+  /// y = conv(x, weight) + bias [K], then max(y, 0) if it has a ReLU; a NaN stays one. bias may be
+  /// null.
+  virtual void forward(const float* x, const float* bias, bool relu, float* y) const = 0;
+  /// Those of the last forward(), whose x and y these are; y is null if it has no ReLU.
+  virtual void backward(const float* x, const float* y, const float* dy,
+                        const WinogradGradients& gradients) const = 0;
 };
 
 /// The convolution with so many channels side by side.

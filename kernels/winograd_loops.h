@@ -359,13 +359,36 @@ inline void with_columns(const Pixels<kSide>& pixels, const Function& f) {
   }
 }
 
+/// Values as they are, by their places in a tensor.
+struct Values {
+  Vec operator[](std::ptrdiff_t at) const { return load(data + at); }
+  template <int kSide>
+  void ask_for(const Pixels<kSide>& pixels, std::ptrdiff_t further) const {
+    pixels.template ask_for<Use::kRead>(data, further);
+  }
+  Values operator+(std::ptrdiff_t at) const { return {data + at}; }
+  const float* data;
+};
+
+/// A gradient, with 0 where the output of a ReLU is.
+struct PassedGradient {
+  Vec operator[](std::ptrdiff_t at) const { return output[at] > 0 ? gradient[at] : Vec{}; }
+  template <int kSide>
+  void ask_for(const Pixels<kSide>& pixels, std::ptrdiff_t further) const {
+    gradient.ask_for(pixels, further);
+    output.ask_for(pixels, further);
+  }
+  PassedGradient operator+(std::ptrdiff_t at) const { return {gradient + at, output + at}; }
+  Values gradient, output;
+};
+
 class Convolution final : public WinogradConv2d {
  public:
   Convolution(const Conv2dShape& shape, const ChannelBlocks& x, const ChannelBlocks& y,
               const Weights& weights);
-  void forward(const float* x, const float* bias, float* y) const override;
-  void backward(const float* x, const float* dy, float* dx, float* dweight,
-                float* dbias) const override;
+  void forward(const float* x, const float* bias, bool relu, float* y) const override;
+  void backward(const float* x, const float* y, const float* dy,
+                const WinogradGradients& gradients) const override;
 
  private:
   struct Block {
@@ -396,11 +419,12 @@ class Convolution final : public WinogradConv2d {
     return row + 1 < rows_ ? tile_row : image.blocks.sample - (rows_ - 1) * tile_row;
   }
 
-  template <int kSide, class Transform>
-  void take(const Transform& f, const float* tensor, const Image& image, const Block& block,
+  template <int kSide, class Transform, class Tensor>
+  void take(const Transform& f, const Tensor& tensor, const Image& image, const Block& block,
             const Planes& planes) const;
+  template <bool kRelu>
   void give_outputs(const Planes& m, const Block& block, const float* bias, float* y) const;
-  void give_input_gradients(const Planes& v, const Block& block, float* dx) const;
+  void give_input_gradients(const Planes& v, const Block& block, bool adds, float* dx) const;
   void add_bias_gradients(const Planes& d, float* dbias) const;
   void give_weight_gradients(const float* du, float* dweight) const;
 
@@ -448,23 +472,22 @@ void Convolution::for_each_tile(const Block& block, const Function& f) const {
 }
 
 /// Transforms the pixels that each tile of a block touches.
-template <int kSide, class Transform>
-void Convolution::take(const Transform& f, const float* tensor, const Image& image,
+template <int kSide, class Transform, class Tensor>
+void Convolution::take(const Transform& f, const Tensor& tensor, const Image& image,
                        const Block& block, const Planes& planes) const {
   for_each_tile(block, [&](int tile, int sample, int row, int column) {
     const Pixels<kSide> pixels(image, row, column);
     with_columns(pixels, [&](const auto& columns) {
       for (int b = 0; b < image.channels / kLanes; ++b) {
-        const float* from = tensor + sample * image.blocks.sample + b * image.blocks.block;
+        const Tensor from = tensor + (sample * image.blocks.sample + b * image.blocks.block);
         float* to = planes.plane(0).at(tile, b * kLanes);
-        pixels.template ask_for<Use::kRead>(from, to_below(image, row));
+        from.ask_for(pixels, to_below(image, row));
         transform<kSide, kPatch>(
             f,
             [&](std::size_t i) {
               if (!pixels.has_row(i)) return std::array<Vec, kSide>{};
-              return row_of<kSide>([&](std::size_t j) {
-                return columns.has(j) ? load(from + pixels.at(i, j)) : Vec{};
-              });
+              return row_of<kSide>(
+                  [&](std::size_t j) { return columns.has(j) ? from[pixels.at(i, j)] : Vec{}; });
             },
             [&](std::size_t i, std::size_t j, Vec value) {
               store(to + std::ptrdiff_t(i * kPatch + j) * planes.stride, value);
@@ -474,6 +497,7 @@ void Convolution::take(const Transform& f, const float* tensor, const Image& ima
   });
 }
 
+template <bool kRelu>
 void Convolution::give_outputs(const Planes& m, const Block& block, const float* bias,
                                float* y) const {
   for_each_tile(block, [&](int tile, int sample, int row, int column) {
@@ -487,15 +511,19 @@ void Convolution::give_outputs(const Planes& m, const Block& block, const float*
         transform<kPatch, kTile>(
             output, [&](std::size_t i) { return patch_row(from, m.stride, i); },
             [&](std::size_t i, std::size_t j, Vec value) {
-              if (columns.has(j) && pixels.has_row(i)) store(to + pixels.at(i, j), value + added);
+              if (!columns.has(j) || !pixels.has_row(i)) return;
+              value += added;
+              store(to + pixels.at(i, j), kRelu && value < 0 ? Vec{} : value);
             });
       }
     });
   });
 }
 
-/// Patches overlap: the first tile that touches a pixel overwrites it, those after it add to it.
-void Convolution::give_input_gradients(const Planes& v, const Block& block, float* dx) const {
+/// Patches overlap: the first tile that touches a pixel overwrites it, unless all are to be added,
+/// and those after it add to it.
+void Convolution::give_input_gradients(const Planes& v, const Block& block, bool adds,
+                                       float* dx) const {
   constexpr std::size_t kOverlap = kPatch - kTile;
   for_each_tile(block, [&](int tile, int sample, int row, int column) {
     const Pixels<kPatch> pixels(x_, row, column);
@@ -509,7 +537,8 @@ void Convolution::give_input_gradients(const Planes& v, const Block& block, floa
             [&](std::size_t i, std::size_t j, Vec value) {
               if (!columns.has(j) || !pixels.has_row(i)) return;
               float* pixel = to + pixels.at(i, j);
-              const bool has_some = (i < kOverlap && row > 0) || (j < kOverlap && column > 0);
+              const bool has_some =
+                  adds || (i < kOverlap && row > 0) || (j < kOverlap && column > 0);
               store(pixel, has_some ? load(pixel) + value : value);
             });
       }
@@ -536,44 +565,48 @@ void Convolution::give_weight_gradients(const float* du, float* dweight) const {
   }
 }
 
-void Convolution::forward(const float* x, const float* bias, float* y) const {
+void Convolution::forward(const float* x, const float* bias, bool relu, float* y) const {
   const int c = shape_.in_channels, k = shape_.out_channels;
   float* const scratch = winograd_scratch(size(c) + size(k));
   for_each_block([&](const Block& block) {
     const Planes v = planes(scratch, block, c), m = planes(scratch + size(c), block, k);
-    take<kPatch>(input, x, x_, block, v);
+    take<kPatch>(input, Values{x}, x_, block, v);
     for (int p = 0; p < kPlanes; ++p) {
       multiply<Of::kRows>(as_operand(v.plane(p)), weights_.to_y(p), m.plane(p),
                           weights_.to_y(after(p)));
     }
-    give_outputs(m, block, bias, y);
+    relu ? give_outputs<true>(m, block, bias, y) : give_outputs<false>(m, block, bias, y);
   });
 }
 
-void Convolution::backward(const float* x, const float* dy, float* dx, float* dweight,
-                           float* dbias) const {
+void Convolution::backward(const float* x, const float* y, const float* dy,
+                           const WinogradGradients& to) const {
   const int c = shape_.in_channels, k = shape_.out_channels;
   const std::ptrdiff_t du_stride = plane_of(shape_);
   float* const scratch = winograd_scratch(size(c) + size(k) + std::size_t(kPlanes * du_stride));
   float* const du = scratch + size(c) + size(k);
-  if (dbias) std::fill_n(dbias, k, 0.0f);
+  if (to.dbias) std::fill_n(to.dbias, k, 0.0f);
   for_each_block([&](const Block& block) {
     const Planes v = planes(scratch, block, c), d = planes(scratch + size(c), block, k);
-    take<kPatch>(input, x, x_, block, v);
-    take<kTile>(output_gradient, dy, y_, block, d);
-    if (dbias) add_bias_gradients(d, dbias);
+    take<kPatch>(input, Values{x}, x_, block, v);
+    if (y) {
+      take<kTile>(output_gradient, PassedGradient{{dy}, {y}}, y_, block, d);
+    } else {
+      take<kTile>(output_gradient, Values{dy}, y_, block, d);
+    }
+    if (to.dbias) add_bias_gradients(d, to.dbias);
     for (int p = 0; p < kPlanes; ++p) {
       const Operand v_of_p = as_operand(v.plane(p)), d_of_p = as_operand(d.plane(p));
       const auto add =
           block.begin > 0 ? multiply<Of::kColumns, true> : multiply<Of::kColumns, false>;
       add(v_of_p, d_of_p, {du + p * du_stride, c, k}, {du + after(p) * du_stride, c, k});
-      if (dx) {
+      if (to.dx) {
         multiply<Of::kRows>(d_of_p, weights_.to_dx(p), v.plane(p), weights_.to_dx(after(p)));
       }
     }
-    if (dx) give_input_gradients(v, block, dx);
+    if (to.dx) give_input_gradients(v, block, to.adds_dx, to.dx);
   });
-  give_weight_gradients(du, dweight);
+  give_weight_gradients(du, to.dweight);
 }
 
 /// The plane of the point 1, 1 has the sums of the tiles.

@@ -98,8 +98,16 @@ void reorder(const ChannelBlocks& to, int lanes, int pixels, int channels, Float
   }
 }
 
+constexpr float kThere = 3;  // what gradients are added to
+
+struct Asked {
+  bool all = true;  ///< bias, dx and dbias, too
+  bool relu = false, adds_dx = false;
+};
+
 /// Into targets that hold other numbers before.
-Results<Floats> compute(const WinogradKernels& kernels, Problem p, Order order, bool all = true) {
+Results<Floats> compute(const WinogradKernels& kernels, Problem p, Order order,
+                        const Asked& asked = {}) {
   const Conv2dShape& s = p.shape;
   const int in = s.height * s.width, out = s.out_height() * s.out_width();
   const ChannelBlocks x = blocks(order, kernels.lanes, in, s.in_channels);
@@ -108,12 +116,16 @@ Results<Floats> compute(const WinogradKernels& kernels, Problem p, Order order, 
   reorder(y, kernels.lanes, out, s.out_channels, p.dy);
   auto r = p.zeros<Floats>();
   for (Floats* target : {&r.y, &r.dx, &r.dweight, &r.dbias}) std::ranges::fill(*target, 1e9f);
+  if (asked.adds_dx) std::ranges::fill(r.dx, kThere);
   const auto weights = kernels.make_weights(s);
   for (std::size_t task = weights->tasks(); task-- > 0;) weights->transform(p.weight.data(), task);
   const auto convolution = kernels.make(s, x, y, *weights);
-  convolution->forward(p.x.data(), all ? p.bias.data() : nullptr, r.y.data());
-  convolution->backward(p.x.data(), p.dy.data(), all ? r.dx.data() : nullptr, r.dweight.data(),
-                        all ? r.dbias.data() : nullptr);
+  convolution->forward(p.x.data(), asked.all ? p.bias.data() : nullptr, asked.relu, r.y.data());
+  convolution->backward(p.x.data(), asked.relu ? r.y.data() : nullptr, p.dy.data(),
+                        {.dx = asked.all ? r.dx.data() : nullptr,
+                         .adds_dx = asked.adds_dx,
+                         .dweight = r.dweight.data(),
+                         .dbias = asked.all ? r.dbias.data() : nullptr});
   reorder(x, kernels.lanes, in, s.in_channels, r.dx, true);
   reorder(y, kernels.lanes, out, s.out_channels, r.y, true);
   return r;
@@ -166,10 +178,33 @@ TEST_CASE("WinogradConv2d leaves out what is not asked for") {
   Problem problem(kShapes[1]);
   const WinogradKernels& kernels = winograd_kernels()[0];
   const auto all = compute(kernels, problem, Order::nhwc);
-  const auto some = compute(kernels, problem, Order::nhwc, false);
+  const auto some = compute(kernels, problem, Order::nhwc, {.all = false});
   CHECK(some.dweight == all.dweight);
   std::ranges::fill(problem.bias, 0.0f);
   CHECK(some.y == compute(kernels, problem, Order::nhwc).y);
+}
+
+TEST_CASE("WinogradConv2d with a ReLU, and adding to a gradient that is there") {
+  constexpr double kTolerance = 5e-6;
+  for (const Conv2dShape& shape : kShapes) {
+    CAPTURE(shape.height);
+    CAPTURE(shape.in_channels);
+    const Problem problem(shape);
+    for (const WinogradKernels& kernels : winograd_kernels()) {
+      CAPTURE(kernels.lanes);
+      const auto got = compute(kernels, problem, Order::blocked, {.relu = true, .adds_dx = true});
+      Floats y = compute(kernels, problem, Order::blocked).y;
+      for (float& value : y) value = std::max(value, 0.0f);
+      CHECK(got.y == y);
+      Problem passed = problem;
+      for (std::size_t i = 0; i < y.size(); ++i) passed.dy[i] *= y[i] > 0;
+      auto expected = reference(passed);
+      for (double& value : expected.dx) value += kThere;
+      CHECK(relative_error(got.dx, expected.dx) < kTolerance);
+      CHECK(relative_error(got.dweight, expected.dweight) < kTolerance);
+      CHECK(relative_error(got.dbias, expected.dbias) < kTolerance);
+    }
+  }
 }
 
 TEST_CASE("WinogradConv2d is for kernels of 3x3 and whole blocks of channels") {

@@ -183,12 +183,13 @@ Activation BatchNormLayer::compile_forward(Workbench& bench, std::span<const Act
       is_known ? given : memory::desc(given.dims(), given.data_type(), memory::format_tag::nchw));
   planes_ = *planes_of(input_.get().get_desc());
   output_ = bench.make(input_.get().get_desc());
-  return {output_, true};
+  return {output_, true, true};
 }
 
 Activation BatchNormLayer::compile_backward(Workbench& bench, const Activation& dy, bool) {
   output_gradient_ = Converted(bench, dy.values, output_.get_desc());
-  input_gradient_ = bench.make(output_.get_desc());
+  const bool is_own = dy.disposable || output_gradient_.copies();
+  input_gradient_ = is_own ? output_gradient_.get() : bench.make(output_.get_desc());
   return {input_gradient_, true};
 }
 

@@ -4,8 +4,8 @@
 #include <optional>
 
 #include "backend/cpu/conv2d.h"
-#include "backend/cpu/elementwise_loops.h"
 #include "backend/cpu/layout.h"
+#include "backend/cpu/storage.h"
 #include "kernels/winograd_conv2d.h"
 #include "nn/conv2d.h"
 
@@ -81,29 +81,36 @@ class WinogradConv2dLayer final : public CpuLayer {
   }
 
   Activation compile_backward(Workbench& bench, const Activation& dy, bool wanted) override {
-    output_gradient_ = Converted(bench, dy.values, output_.get_desc(), relu_ && !dy.disposable);
-    if (wanted) input_gradient_ = bench.make(input_.get().get_desc());
+    output_gradient_ = Converted(bench, dy.values, output_.get_desc());
+    if (wanted && !input_gradient_) input_gradient_ = bench.make(input_.get().get_desc());
     return {input_gradient_, true};
+  }
+
+  void add_to(const memory& others) override {
+    adds_ = !input_.copies() && others.get_desc() == input_.get().get_desc();
+    if (adds_) input_gradient_ = others;
   }
 
   void forward(CpuPass& pass) override {
     input_.refresh(stream_);
-    convolution_->forward(floats(input_.get()), bias_of(stage_, pass.x), floats(output_));
-    if (relu_) apply_relu(output_);
+    convolution_->forward(floats(input_.get()), bias_of(stage_, pass.x), relu_, floats(output_));
   }
 
   void backward(CpuPass& pass) override {
     output_gradient_.refresh(stream_);
-    if (relu_) block_gradient(output_, output_gradient_.get());
-    convolution_->backward(floats(input_.get()), floats(output_gradient_.get()),
-                           input_gradient_ ? floats(input_gradient_) : nullptr,
-                           stage_.slices[0].of(pass.g).data(), bias_of(stage_, pass.g));
+    convolution_->backward(floats(input_.get()), relu_ ? floats(output_) : nullptr,
+                           floats(output_gradient_.get()),
+                           {.dx = input_gradient_ ? floats(input_gradient_) : nullptr,
+                            .adds_dx = adds_,
+                            .dweight = stage_.slices[0].of(pass.g).data(),
+                            .dbias = bias_of(stage_, pass.g)});
   }
 
  private:
   const Stage& stage_;
   const std::size_t number_;
   const bool relu_;
+  bool adds_ = false;
   dnnl::stream stream_;
   std::unique_ptr<kernels::WinogradConv2d> convolution_;
   Converted input_, output_gradient_;

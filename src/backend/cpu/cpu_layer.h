@@ -26,6 +26,8 @@ struct Activation {
   /// Who takes it may overwrite it in place. Values keep their signs then if a gradient passes:
   /// the backward pass of a fused ReLU looks at the sign of its output.
   bool disposable = false;
+  /// And that with whatever values: whoever has made it does not look at it again.
+  bool forgotten = false;
 };
 
 /// One pass over the network, of one piece.
@@ -51,6 +53,10 @@ class CpuLayer {
 
   /// Called once, with one input or, for a layer of two, both. Returns the output.
   virtual Activation compile_forward(Workbench& bench, std::span<const Activation> inputs) = 0;
+  /// Called before compile_backward() if the input has other takers, with the sum of their
+  /// gradients, which nobody else will look at. A layer that can adds its own there, and
+  /// compile_backward() returns that memory.
+  virtual void add_to(const memory& /*others*/) {}
   /// Called once after all compile_forward, in training only. Takes the memory of the gradient with
   /// regard to the output (empty after the last layer); returns the memory of the gradient with
   /// regard to the input, the same for each of two, or nothing if it is not wanted.

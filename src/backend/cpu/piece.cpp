@@ -30,7 +30,9 @@ void Piece::compile_forward(const std::vector<Link>& links) {
     layers_.push_back(entry_of(link).make(bench_, link));
     names_.emplace_back(link.stage->layer->name);
     Activation output = layers_.back()->compile_forward(bench_, inputs);
-    output.disposable &= takers(links, link.output) == 1;
+    const bool has_one_taker = takers(links, link.output) == 1;
+    output.disposable &= has_one_taker;
+    output.forgotten &= has_one_taker;
     outputs[link.output] = output;
   }
 }
@@ -41,6 +43,7 @@ void Piece::compile_backward(const std::vector<Link>& links) {
     const bool wanted = std::ranges::any_of(
         links[i].inputs, [](std::size_t number) { return number != Stage::kImages; });
     const Activation output_gradient = std::exchange(gradients[links[i].output], {});
+    offer_sum(links[i], gradients, output_gradient, *layers_[i]);
     const Activation gradient = layers_[i]->compile_backward(bench_, output_gradient, wanted);
     std::vector<Activation> used = {output_gradient};
     for (const std::size_t number : links[i].inputs) {
@@ -51,6 +54,21 @@ void Piece::compile_backward(const std::vector<Link>& links) {
     }
     give_back_unused(used, gradients);
   }
+}
+
+/// Whoever comes later has looked at it by then; this layer must not while it adds.
+void Piece::offer_sum(const Link& link, const Activations& gradients,
+                      const Activation& output_gradient, CpuLayer& layer) {
+  if (link.inputs.size() != 1 || link.inputs[0] == Stage::kImages) return;
+  const auto sum = gradients.find(link.inputs[0]);
+  if (sum == gradients.end() || !sum->second.values) return;
+  const memory& values = sum->second.values;
+  const auto is_same = [&values](const memory& other) {
+    return other && other.get_data_handle() == values.get_data_handle();
+  };
+  const auto holders = std::ranges::count_if(
+      gradients, [&](const auto& entry) { return is_same(entry.second.values); });
+  if (holders == 1 && !is_same(output_gradient.values)) layer.add_to(values);
 }
 
 /// Those whose memory none of the gradients that are left has.
@@ -68,7 +86,7 @@ void Piece::give_back_unused(const std::vector<Activation>& used, const Activati
 
 /// The gradient of a value that several layers take is the sum of what each of them returns.
 void Piece::collect(Activation& sum, const Activation& gradient, std::size_t layer) {
-  if (!sum.values) {
+  if (!sum.values || sum.values == gradient.values) {
     sum = gradient;
     return;
   }
