@@ -1,5 +1,7 @@
-// What a run has left, as `easgd report` and a sweep read it: metrics.jsonl, summary.json.
+// What a run has left, as `easgd report` and a sweep read it, and whoever goes on with it:
+// metrics.jsonl, summary.json.
 #include "report/reported_run.h"
+#include "runs/run_folder.h"
 #include "sweep/metrics_tail.h"
 #include "target.h"
 
@@ -19,6 +21,10 @@ void read_metrics(std::string_view bytes) {
   folder.put("metrics.jsonl", bytes);
   check(folder);
   MetricsTail(folder.path()).look();
+  accepts([] {
+    RunFolder run = RunFolder::reopen(folder.path());
+    run.drop_events([](const Event& event) { return event.index() % 2 == 1; });
+  });
 }
 
 void read_summary(std::string_view bytes) {
