@@ -25,6 +25,7 @@ constexpr std::uint16_t kTail = 0xffff;
 std::vector<Incident> read_incidents(std::ifstream& file, const Recording& of) {
   std::uint64_t count = 0;
   file.read(reinterpret_cast<char*>(&count), sizeof count);
+  if (count == 0) file.setstate(std::ios::failbit);  // such a file has another beginning
   std::vector<Incident> incidents;
   for (std::uint64_t i = 0; i < count && file; ++i) {
     Incident& incident = incidents.emplace_back();
