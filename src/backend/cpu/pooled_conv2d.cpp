@@ -131,8 +131,10 @@ void PooledConv2d::take_samples(const float* images, std::size_t group) {
     for (std::size_t row = 0; row < shape_.height; ++row) {
       const float* from = images + n * channels * pixels + row * shape_.width;
       float* to = image(n) + ((row + shape_.pad) * shape_.framed_width() + shape_.pad) * channels;
-      for (std::size_t column = 0; column < shape_.width; ++column, to += channels) {
-        for (std::size_t c = 0; c < channels; ++c) to[c] = from[c * pixels + column];
+      for (std::size_t c = 0; c < channels; ++c) {
+        for (std::size_t column = 0; column < shape_.width; ++column) {
+          to[column * channels + c] = from[c * pixels + column];
+        }
       }
     }
   }
