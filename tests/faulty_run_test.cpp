@@ -98,6 +98,7 @@ TEST_CASE("a worker that fails begins again, which is told, counted and replayed
     CHECK(bytes_of(again + "/center.safetensors") == bytes_of(run + "/center.safetensors"));
     CHECK(bytes_of(again + "/order.bin") == bytes_of(run + "/order.bin"));
     CHECK(events_in(again, "failure").empty());
+    CHECK(summary_of_run(again)["restarts"] == 2);
   }
 }
 
@@ -114,6 +115,7 @@ TEST_CASE("a worker that is gone stays so, in a replay and when the run goes on"
            "/order.bin --out " + again);
   CHECK(bytes_of(again + "/center.safetensors") == bytes_of(run + "/center.safetensors"));
   CHECK(bytes_of(again + "/order.bin") == bytes_of(run + "/order.bin"));
+  CHECK(summary_of_run(again)["failed_workers"] == 1);
 
   const std::string paused = folder / "paused";
   must_end(kThree + failing("\"worker 2 loses its device at step 50\"") +

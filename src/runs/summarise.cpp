@@ -25,6 +25,15 @@ double best_error(const std::vector<Evaluation>& evaluations) {
       ->test.error();
 }
 
+/// In a replay nothing fails: it repeats what befell the recorded run.
+void count_repeated(const Recording& recording, RunSummary& s) {
+  const auto count = [&recording](Incident::Kind kind) {
+    return std::uint64_t(std::ranges::count(recording.incidents, kind, &Incident::kind));
+  };
+  s.restarts = count(Incident::Kind::began);
+  s.failed_workers = count(Incident::Kind::gone);
+}
+
 }  // namespace
 
 bool never_moved(const Team& team, ConstView start) {
@@ -83,6 +92,7 @@ RunSummary summarise(const RunFacts& facts, const std::vector<Evaluation>& evalu
   s.exchanges = totals.exchanges;
   s.refused_letters = totals.refused;
   s.restarts = facts.team.restarts();
+  if (facts.config.center.order == OrderKind::replay) count_repeated(facts.team.recording(), s);
   s.bad_images = facts.bad_images;
   if (totals.run_seconds > 0) {
     s.exchange_wait_fraction = totals.exchange_seconds / totals.run_seconds;
