@@ -5,7 +5,7 @@
 namespace easgd {
 
 bool SnapshotSlot::offer(const CenterView& view, double seconds) {
-  if (!is_empty()) return false;
+  if (state_.load(std::memory_order_acquire) != State::empty) return false;
   EASGD_CHECK(view.version >= snapshot_.version, "version {} after {}", view.version,
               snapshot_.version);
   view.copy_to(snapshot_.center);

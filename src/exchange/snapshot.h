@@ -29,8 +29,8 @@ class SnapshotSlot {
   bool offer(const CenterView& center, double seconds);
   /// Sleeps until there is a snapshot; nullptr once the slot is closed.
   Snapshot* take();
-  /// By whoever offers: there is room.
-  bool is_empty() const { return state_.load(std::memory_order_acquire) == State::empty; }
+  /// By whoever offers: there is room. It says nothing of what the evaluator has done.
+  bool is_empty() const { return state_.load(std::memory_order_relaxed) == State::empty; }
   /// Gives the snapshot's room back.
   void release();
   /// Sleeps until the snapshot in the slot, if any, has been released.
