@@ -972,6 +972,18 @@ TEST_CASE("pictures: a class that vanishes after a set was opened is not taken f
   CHECK(failures_of(set, 1).empty());
 }
 
+TEST_CASE("packed: raw pictures lie where they were asked for, not where the next one does") {
+  const TemporaryFolder folder, packed;
+  make_folder(folder, 2);
+  pack_all(folder.string(), packed.string(), {.side = 0, .raw = true});
+  const DataSplit split = read_dataset("packed", {.dir = packed.string()});
+  Scratch first, second;
+  const Image image = split.train->image(0, first);
+  const std::vector<std::uint8_t> before(image.pixels.begin(), image.pixels.end());
+  split.train->image(1, second);
+  CHECK(std::ranges::equal(image.pixels, before));
+}
+
 TEST_CASE("packed: a file that vanishes is still there, one that becomes shorter ends no program") {
   const TemporaryFolder folder, packed;
   make_folder(folder, 6);

@@ -96,8 +96,8 @@ std::string PackedSet::image_name(std::size_t index) const {
 }
 
 /// All of a record.
-std::span<const std::uint8_t> PackedSet::read(std::size_t index, const Place& place) const try {
-  thread_local std::vector<std::uint8_t> memory;
+std::span<const std::uint8_t> PackedSet::read(std::size_t index, const Place& place,
+                                              std::vector<std::uint8_t>& memory) const try {
   const PackRecord& record = place.part.index.records[place.record];
   memory.resize(std::max<std::size_t>(memory.size(), record.bytes));
   const auto bytes = place.part.file.read(record.offset, std::span(memory).first(record.bytes));
@@ -112,11 +112,13 @@ std::span<const std::uint8_t> PackedSet::read(std::size_t index, const Place& pl
 
 CutImage PackedSet::decoded(std::size_t index, const ChooseCut& choose, Scratch& scratch) const {
   const Place place = place_of(index);
-  const auto bytes = read(index, place);
-  if (!is_raw_) return {decode(bytes, choose, scratch)};
+  if (!is_raw_) {
+    thread_local std::vector<std::uint8_t> memory;
+    return {decode(read(index, place, memory), choose, scratch)};
+  }
   const PackRecord& record = place.part.index.records[place.record];
   const Shape shape{3, record.height, record.width};
-  return cut_out({shape, bytes}, choose(shape), scratch);
+  return cut_out({shape, read(index, place, scratch)}, choose(shape), scratch);
 }
 
 PackedHalves open_pack(const fs::path& folder, OnBadImage on_bad) {

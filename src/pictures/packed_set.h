@@ -35,7 +35,8 @@ class PackedSet final : public PictureSet {
 
   CutImage decoded(std::size_t index, const ChooseCut& choose, Scratch& scratch) const override;
   Place place_of(std::size_t index) const;
-  std::span<const std::uint8_t> read(std::size_t index, const Place& place) const;
+  std::span<const std::uint8_t> read(std::size_t index, const Place& place,
+                                     std::vector<std::uint8_t>& memory) const;
 
   std::vector<Part> parts_;
   std::vector<std::size_t> begins_;  // of each part, the number of its first record
