@@ -12,7 +12,6 @@ namespace easgd {
 namespace {
 
 constexpr const char* kName = "image_folder";
-const DatasetFiles kFiles{.folders = {}, .files = {}, .train = "train"};
 
 class ImageFolder final : public DatasetReader {
  public:
@@ -23,14 +22,14 @@ class ImageFolder final : public DatasetReader {
              "share of the pictures that is kept for tests, if there are no train/ and val/");
   }
 
-  std::optional<DatasetFiles> files() const override { return kFiles; }
+  std::optional<DatasetFiles> files() const override { return wanted(); }
 
   std::string listing(const std::string& dir) const override {
-    return fmt::format("names {:016x}", hash_of_names(find_folder(kName, kFiles, dir)));
+    return fmt::format("names {:016x}", hash_of_names(find_folder(kName, wanted(), dir)));
   }
 
   DataSplit read(const DatasetOptions& options) const override {
-    const std::filesystem::path folder = find_folder(kName, kFiles, options.dir);
+    const std::filesystem::path folder = find_folder(kName, wanted(), options.dir);
     PictureFolder found = find_pictures(folder, holdout_);
     const std::vector<std::string> names = found.train.classes;
     return {make_folder_set(std::move(found.train), options.on_bad_image),
@@ -38,6 +37,11 @@ class ImageFolder final : public DatasetReader {
   }
 
  private:
+  /// Any folder may have classes of its own.
+  DatasetFiles wanted() const {
+    return {.folders = {}, .files = {}, .train = holdout_ > 0 ? "." : "train"};
+  }
+
   double holdout_ = 0;
 };
 

@@ -127,6 +127,16 @@ TEST_CASE("lengths in a checkpoint are not believed, though the checksum is righ
   CHECK(complaint_of(folder / "c", "{}").ends_with("is not a checkpoint of this program"));
 }
 
+TEST_CASE("a checkpoint by the name of another is passed over") {
+  const testing::TemporaryFolder folder;
+  const CheckpointFolder checkpoints(folder.path());
+  for (const std::uint64_t version : {3, 4}) checkpoints.save(checkpoint_of(version), 2);
+  fs::rename(folder / "checkpoints/version-3", folder / "checkpoints/version-9999");
+  std::string warned;
+  CHECK(checkpoints.load([&](const std::string& text) { warned = text; }).value().version == 4);
+  CHECK(warned.find("version-9999: is the checkpoint of version 3") != std::string::npos);
+}
+
 TEST_CASE("what a process that was killed in a write has left goes when the run goes on") {
   const testing::TemporaryFolder folder;
   const CheckpointFolder checkpoints(folder.path());

@@ -91,8 +91,8 @@ TEST_CASE("devices: a word may stand for several workers") {
 
 TEST_CASE("devices: more threads than cores, no worker, and too many are mistakes") {
   CHECK(failure<ConfigError>({"cpu"}, std::int64_t(kCores + 1)) ==
-        "workers.threads: " + std::to_string(kCores + 1) +
-            " is more than there is: " + describe_cores());
+        "workers.threads: " + std::to_string(kCores + 1) + " is more than there is: " +
+            describe_cores() + "; expected " + std::to_string(kCores) + " or less");
   CHECK(failure<ConfigError>({}).starts_with("workers.devices: is empty"));
   CHECK(failure<ConfigError>(Words(kMostWorkers + 1, "cpu")).find("more than 65533") !=
         std::string::npos);

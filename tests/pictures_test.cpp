@@ -646,6 +646,7 @@ TEST_CASE("pictures: one that cannot be decoded is named once, and the next of i
   augmentation.apply(
       first, [&](Shape image) { return augmentation.center(image); }, scratch, values);
   CHECK(std::ranges::count(values, 0.0f) == 3 * 24 * 24);
+  CHECK(has(warnings.lines.back(), "no picture of its class can be decoded; black ones take"));
   CHECK(train.bad_images() == 4);
   for (int i = 0; i < 4; ++i)
     write(folder.path() / "train" / "dogs" / (std::to_string(i) + ".jpg"), {});

@@ -666,6 +666,8 @@ TEST_CASE("another run starts from the center of one, with keys that a resume re
   CHECK(evaluations_in(run) == before);
   check_one_line(program("train --resume " + run + " --out " + folder / "x"), 2,
                  "--out: a run goes");
+  check_one_line(program(command + folder / "x" + " --set network.init=" + run), 2,
+                 "expected no network.init with --from-center");
   CHECK(program("train --from-center " + run + "/config.toml").code == 2);
   std::ofstream(folder / "net.toml") << "[[layer]]\ntype = \"linear\"\noutputs = 12\n"
                                         "[[layer]]\ntype = \"relu\"\n"

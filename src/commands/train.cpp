@@ -72,6 +72,12 @@ std::string config_in(const std::string& run) {
 /// Makes of the arguments those of a new run, which starts from the center of the one that was to
 /// be resumed.
 void start_from_center(Arguments& arguments) {
+  for (const std::string& override : arguments.overrides) {
+    if (!override.starts_with("network.init=")) continue;
+    throw ConfigError("--set " + override +
+                      ": the run's own center is where another begins; expected no network.init "
+                      "with --from-center");
+  }
   User user(loudness_of(arguments));
   const std::string run = std::exchange(arguments.resumed, "");
   const auto start = take_center(run, [&user](const std::string& text) { user.warn(text); });

@@ -200,7 +200,10 @@ void Worker::note_answer(Mailbox::Reply kind) {
     refused_in_row_ = 0;
   }
   if (most_refusals_ == 0 || refused_in_row_ < most_refusals_) return;
-  throw DataError(fmt::format("its last {} letters of new steps were not finite", refused_in_row_));
+  throw DataError(
+      refused_in_row_ == 1
+          ? std::string("its last letter of new steps was not finite")
+          : fmt::format("its last {} letters of new steps were not finite", refused_in_row_));
 }
 
 /// The reply of an exchange that comes before the gradient.

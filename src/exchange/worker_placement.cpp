@@ -74,7 +74,8 @@ std::string share_cores(std::vector<Placement>& placements, std::size_t threads)
   const auto limit = most_threads();
   if (threads > cores) {
     throw KeyError("workers.threads",
-                   fmt::format("{} is more than there is: {}", threads, describe_cores()));
+                   fmt::format("{} is more than there is: {}; expected {} or less", threads,
+                               describe_cores(), cores));
   }
   if (threads > limit) {
     throw KeyError("workers.threads",

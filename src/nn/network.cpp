@@ -115,8 +115,10 @@ void Network::check_end() const {
     throw ConfigError(last + ": the last layer must be softmax_cross_entropy");
   }
   if (loss.output != Shape{classes_, 1, 1}) {
-    throw ConfigError(fmt::format("{}: it sees {} values, but the data set has {} classes", last,
-                                  to_string(loss.input), classes_));
+    throw ConfigError(
+        fmt::format("{}: it sees {} values, but the data set has {} classes; a linear layer before "
+                    "it with outputs = {} makes as many",
+                    last, to_string(loss.input), classes_, classes_));
   }
 }
 

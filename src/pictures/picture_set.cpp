@@ -40,7 +40,10 @@ CutImage PictureSet::cut(std::size_t index, const ChooseCut& choose, Scratch& sc
   } while (taken != index);
   if (has_vanished)
     throw DataError(in_one_line(image_name(index)) + ": it has vanished, and with it its class");
-  if (has_good_one(choose, scratch)) return {black_cut(shape(), choose, scratch)};
+  if (has_good_one(choose, scratch)) {
+    note_black(index);
+    return {black_cut(shape(), choose, scratch)};
+  }
   throw DataError(fmt::format("{}: neither this picture nor any other of the set can be decoded",
                               in_one_line(image_name(index))));
 }
@@ -84,6 +87,14 @@ void PictureSet::note(std::size_t index, const std::string& what, Why why) const
     warn(fmt::format("{}; {} pictures are so by now, and others of their classes take their places",
                      line, count));
   }
+}
+
+/// Once for each class.
+void PictureSet::note_black(std::size_t index) const {
+  const std::lock_guard lock(mutex_);
+  if (!black_.insert(labels_[index]).second) return;
+  warn(in_one_line(image_name(index)) +
+       ": no picture of its class can be decoded; black ones take their places");
 }
 
 /// In the order of the set, its first after its last.

@@ -55,6 +55,7 @@ class PictureSet : public Dataset {
 
   enum class Why { bad, vanished };
   void note(std::size_t index, const std::string& what, Why why) const;
+  void note_black(std::size_t index) const;
   std::size_t next_of_class(std::size_t index) const;
   bool has_good_one(const ChooseCut& choose, Scratch& scratch) const;
 
@@ -64,6 +65,7 @@ class PictureSet : public Dataset {
   mutable std::mutex mutex_;
   mutable std::set<std::size_t> bad_;            // with mutex_ locked
   mutable std::array<std::size_t, 2> counts_{};  // of each reason, the same
+  mutable std::set<std::int32_t> black_;         // labels, the same
   mutable std::atomic<std::size_t> bad_count_{0};
 };
 

@@ -91,6 +91,10 @@ std::optional<Checkpoint> find_whole(const fs::path& folder, const Warn& warn,
     const fs::path path = folder / name_of(version);
     try {
       Checkpoint checkpoint = read_checkpoint(path);
+      if (checkpoint.version != version) {
+        throw DamagedCheckpoint(
+            fmt::format("{}: is the checkpoint of version {}", path.string(), checkpoint.version));
+      }
       for (const std::string& why : broken) warn(why + "; the checkpoint before it is taken");
       return checkpoint;
     } catch (const DamagedCheckpoint& e) {
@@ -104,7 +108,7 @@ std::optional<Checkpoint> find_whole(const fs::path& folder, const Warn& warn,
     }
   }
   if (broken.empty()) return std::nullopt;
-  throw DataError(broken.front() + "; no other checkpoint is whole");
+  throw DataError(broken.front() + "; no other checkpoint is whole, so that the run cannot go on");
 }
 
 }  // namespace

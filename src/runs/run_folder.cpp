@@ -151,8 +151,9 @@ void RunFolder::open_again() {
   metrics_ = AppendedFile(metrics, O_RDWR);
   if (!metrics_.is_open()) {
     if (errno != ENOENT && errno != ENOTDIR) fail_to_open(metrics);
-    throw DataError(
-        fmt::format("{}: is not the folder of a run: it has no {}", path_.string(), kMetrics));
+    throw DataError(fmt::format(
+        "{}: is not the folder of a run: it has no {}; if that was lost, an empty one will do",
+        path_.string(), kMetrics));
   }
   lock();
   if (const std::string complaint = metrics_.drop_torn_line(); !complaint.empty()) {

@@ -92,7 +92,7 @@ std::string identity_of(const DataConfig& data) {
   const std::pair which(data.set, data.dir);
   if (const auto it = known.find(which); it != known.end()) return it->second;
   try {
-    std::string content = make_dataset_reader(data.set)->listing(data.dir);
+    std::string content = data.reader()->listing(data.dir);
     for (const auto& file : own_files(data.set, data.dir)) content += content_of(file.string());
     return known[which] = content;
   } catch (const DataError&) {

@@ -20,8 +20,8 @@ constexpr const char* kRun = "run";
 
 /// Keys that change no bit of a run until something fails.
 bool is_for_failures(const std::string& key) {
-  return key == "workers.on_failure" || key == "workers.patience" || key == "workers.refusals" ||
-         key == "debug.fail" || key.starts_with("guard.");
+  return key == "data.on_bad_image" || key == "workers.on_failure" || key == "workers.patience" ||
+         key == "workers.refusals" || key == "debug.fail" || key.starts_with("guard.");
 }
 
 bool threads_may_change(const Config& was, const Config& is) {
@@ -57,15 +57,15 @@ void check_same_run(const Config& of_run, const Config& config) {
     if (before == now || may_change(key, config)) continue;
     if (key == "workers.threads" && threads_may_change(of_run, config)) continue;
     throw KeyError(
-        key,
-        fmt::format("is {} in the run that is to go on, {} here; only stop, evaluate, checkpoint, "
-                    "profile, guard, name, data.dir, debug.fail and what workers have for failures "
-                    "may change{}; --from-center starts another run from its center",
-                    before, now,
-                    key.starts_with("stop.")   ? ", and no end in virtual time"
-                    : key == "workers.threads" ? ", and threads where the bits stay the same"
-                    : is_for_failures(key)     ? ", and no such key in a replay"
-                                               : ""));
+        key, fmt::format(
+                 "is {} in the run that is to go on, {} here; only stop, evaluate, checkpoint, "
+                 "profile, guard, name, data.dir, data.on_bad_image, debug.fail and what workers "
+                 "have for failures may change{}; --from-center starts another run from its center",
+                 before, now,
+                 key.starts_with("stop.")   ? ", and no end in virtual time"
+                 : key == "workers.threads" ? ", and threads where the bits stay the same"
+                 : is_for_failures(key)     ? ", and no such key in a replay"
+                                            : ""));
   }
 }
 

@@ -156,7 +156,8 @@ void Run::announce() {
       journal_.warn(warning);
     }
   }
-  if (!resumed_) journal_.warn_of_schedule(run_.schedule);
+  const bool is_replay = run_.config.center.order == OrderKind::replay;
+  if (!resumed_ && !is_replay) journal_.warn_of_schedule(run_.schedule);
 }
 
 /// So that configuration and center are there from the beginning.
