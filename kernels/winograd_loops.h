@@ -319,7 +319,8 @@ class Pixels {
     for (std::size_t i = kFirst; i < kSide; ++i) {
 #pragma GCC unroll 4
       for (std::size_t j = kFirst; j < kSide; j += kStep) {
-        __builtin_prefetch(block + further + at(i, j), kUse == Use::kWrite);
+        const float* const pixel = block + further + at(i, j);
+        kUse == Use::kWrite ? __builtin_prefetch(pixel, 1) : __builtin_prefetch(pixel, 0, 2);
       }
     }
   }
