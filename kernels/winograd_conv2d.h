@@ -57,7 +57,7 @@ class WinogradConv2d {
   /// y = conv(x, weight) + bias [K], then max(y, 0) if it has a ReLU; a NaN stays one. bias may be
   /// null.
   virtual void forward(const float* x, const float* bias, bool relu, float* y) const = 0;
-  /// Those of the last forward(), whose x and y these are; y is null if it has no ReLU.
+  /// Gradients of the last forward(), whose x and y these are; y is null if it has no ReLU.
   virtual void backward(const float* x, const float* y, const float* dy,
                         const WinogradGradients& gradients) const = 0;
 };

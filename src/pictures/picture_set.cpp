@@ -79,7 +79,7 @@ void PictureSet::note(std::size_t index, const std::string& what, Why why) const
   const std::lock_guard lock(mutex_);
   if (!bad_.insert(index).second) return;
   ++bad_count_;
-  const std::size_t count = ++counts_[std::size_t(why)];
+  const std::size_t count = why == Why::vanished ? ++vanished_ : bad_.size() - vanished_;
   const bool is_one_of_few = count <= (why == Why::bad ? kAllNamed : 1);
   if (is_one_of_few) {
     warn(line + "; the next picture of its class takes its place");

@@ -1,7 +1,6 @@
 // Pictures that are decoded when they are asked for.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <mutex>
 #include <set>
@@ -63,9 +62,9 @@ class PictureSet : public Dataset {
   std::vector<std::int32_t> labels_;
   OnBadImage on_bad_;
   mutable std::mutex mutex_;
-  mutable std::set<std::size_t> bad_;            // with mutex_ locked
-  mutable std::array<std::size_t, 2> counts_{};  // of each reason, the same
-  mutable std::set<std::int32_t> black_;         // labels, the same
+  mutable std::set<std::size_t> bad_;     // with mutex_ locked
+  mutable std::size_t vanished_ = 0;      // of them, the same
+  mutable std::set<std::int32_t> black_;  // labels, the same
   mutable std::atomic<std::size_t> bad_count_{0};
 };
 

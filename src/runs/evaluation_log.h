@@ -29,6 +29,11 @@ class EvaluationLog {
     const std::lock_guard lock(mutex_);
     return all_;
   }
+  /// Nothing before the first.
+  std::optional<std::uint64_t> last_version() const {
+    const std::lock_guard lock(mutex_);
+    return all_.empty() ? std::nullopt : std::optional(all_.back().version);
+  }
   std::vector<std::uint64_t> versions() const {
     const std::lock_guard lock(mutex_);
     std::vector<std::uint64_t> versions;

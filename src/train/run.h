@@ -52,6 +52,7 @@ class Run {
   TeamOptions team_options(Evaluator& evaluator);
   TeamOptions::Checkpoints checkpoint_options(Evaluator& evaluator);
   bool offer(Evaluator& evaluator, const CenterView& center, double seconds);
+  void note_pending(const CenterView& center, double seconds);
   bool pauses(Evaluator& evaluator, const CenterView& center, double seconds);
   EvaluatorOptions evaluator_options();
   void begin_files();

@@ -1,10 +1,7 @@
 // How a run ends: what is written, and what is said of it.
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cstdint>
 #include <utility>
-#include <vector>
 
 #include "base/error.h"
 #include "base/failure.h"
@@ -100,9 +97,7 @@ void Run::finish(Evaluator& evaluator, const Team& team) {
   const CenterView last = team.master().view();
   const double seconds = last.seconds.value_or(team.seconds());
   evaluator.wait();
-  const std::vector<std::uint64_t> tested = evaluations_.versions();
-  const bool is_tested = std::ranges::count(tested, last.version) > 0;
-  if (!is_tested && run_.config.checkpoint.keep > 0) pending_.add(last, seconds);
+  if (evaluations_.last_version() != last.version) note_pending(last, seconds);
   try {
     evaluator.finish(last, seconds);
   } catch (const Error& error) {

@@ -84,11 +84,16 @@ TeamOptions::Checkpoints Run::checkpoint_options(Evaluator& evaluator) {
   return options;
 }
 
-/// Of the center that the master has now. Checkpoints know of it until its test is done.
+/// Of the center that the master has now.
 bool Run::offer(Evaluator& evaluator, const CenterView& center, double seconds) {
   if (evaluator.is_busy()) return false;
-  if (run_.config.checkpoint.keep > 0 && !evaluator.failed()) pending_.add(center, seconds);
+  if (!evaluator.failed()) note_pending(center, seconds);
   return evaluator.offer(center, seconds);
+}
+
+/// Checkpoints know of it until its test is done.
+void Run::note_pending(const CenterView& center, double seconds) {
+  if (run_.config.checkpoint.keep > 0) pending_.add(center, seconds);
 }
 
 /// Here, with an evaluation of this very center. It is one beside those that are due, whose times
@@ -99,16 +104,12 @@ bool Run::pauses(Evaluator& evaluator, const CenterView& center, double seconds)
   if (!place_.pause->is_reached(clock_.epoch(center.steps), steps)) return false;
   if (step_back_.lost()) return false;  // the run has ended before
   evaluator.wait();
-  const auto all = evaluations_.all();
-  const bool is_evaluated = !all.empty() && all.back().version == center.version;
-  if (!is_evaluated) offer(evaluator, center, seconds);
+  if (evaluations_.last_version() != center.version) offer(evaluator, center, seconds);
   paused_ = true;
   return true;
 }
 
 EvaluatorOptions Run::evaluator_options() {
-  std::optional<std::uint64_t> evaluated;
-  if (const auto all = evaluations_.all(); !all.empty()) evaluated = all.back().version;
   EvaluatorOptions options{
       .make_test =
           [this] {
@@ -128,7 +129,7 @@ EvaluatorOptions Run::evaluator_options() {
             if (is_enough(e)) good_enough_ = true;
           },
       .warn = [this](const std::string& message) { journal_.warn(message); },
-      .evaluated = evaluated,
+      .evaluated = evaluations_.last_version(),
   };
   if (run_.config.checkpoint.best) {
     options.keep_best = [this](const Evaluation& e, ConstView state) {
