@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import collections
 import hashlib
 import http.server
 import importlib.machinery
@@ -11,6 +12,8 @@ import json
 import os
 import re
 import resource
+import shutil
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -583,6 +586,21 @@ class Profile(unittest.TestCase):
             own = self.profile("nsys", f"{folder}/own.toml", path=path).stdout
             self.assertEqual(own.count("profile.steps"), 0)
 
+    def test_imports_what_debians_nsys_leaves(self):
+        with tempfile.TemporaryDirectory() as folder:
+            importer = Path(folder, "lib/nsight-systems/host-linux-x64/QdstrmImporter")
+            for file, script in ((Path(folder, "bin/nsys"), "#!/bin/sh\necho seen > profile.qdstrm\nexit 3\n"),
+                                 (importer, '#!/bin/sh\necho "$@" >&2\ncp "$3" "$5"\n')):
+                file.parent.mkdir(parents=True)
+                file.write_text(script)
+                file.chmod(0o755)
+            done = subprocess.run([ROOT / "tools/profile", "nsys", "a.toml"], cwd=folder, capture_output=True, text=True,
+                                  env=os.environ | {"PATH": f"{folder}/bin:{os.environ['PATH']}"})
+            self.assertEqual((done.returncode, done.stderr), (3, (
+                "--force-overwrite --input-file profile.qdstrm --output-file profile.nsys-rep\n")))
+            self.assertEqual(Path(folder, "profile.nsys-rep").read_text(), "seen\n")
+            self.assertFalse(Path(folder, "profile.qdstrm").exists())
+
     def test_says_what_is_missing(self):
         with tempfile.TemporaryDirectory() as folder:
             for name in ("bash", "dirname", "sed", "env", "grep"):
@@ -591,6 +609,26 @@ class Profile(unittest.TestCase):
         self.assertEqual((done.returncode, done.stderr), (
             2, "tools/profile: no nsys on the PATH; it comes with the CUDA toolkit\n"))
         self.assertEqual(self.profile("gprof", "a.toml").returncode, 2)
+
+    @unittest.skipUnless(shutil.which("nsys"), "no nsys on the PATH")
+    @unittest.skipUnless((ROOT / "build/easgd").exists(), "the release kind is not built")
+    def test_nsys_keeps_the_ranges_of_the_steps_asked_for(self):
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run([ROOT / "tools/profile", "nsys", ROOT / "configs/synthetic_logistic.toml",
+                            "--set", 'workers.devices=["cpu"]', "--set", "algorithm.tau=10",
+                            "--set", "profile.steps=[20,60]", "--out", "run"],
+                           cwd=folder, check=True, capture_output=True, env=os.environ | {"CUDA_VISIBLE_DEVICES": ""})
+            subprocess.run(["nsys", "export", "--type", "sqlite", "--output", "profile.sqlite", "profile.nsys-rep"],
+                           cwd=folder, check=True, capture_output=True)
+            with sqlite3.connect(f"{folder}/profile.sqlite") as report:
+                rows = report.execute("SELECT globalTid, coalesce(text, value), \"end\" FROM NVTX_EVENTS "
+                                      "LEFT JOIN StringIds ON id = textId").fetchall()
+        names = {thread: name for thread, name, end in rows if end is None}
+        ranges = collections.Counter((names[thread], name) for thread, name, end in rows if end is not None)
+        for name, times in (("profile", 1), ("step", 40), ("wait for batch", 40), ("gradient", 40), ("update", 40),
+                            ("post letter", 4), ("wait for reply", 4)):
+            self.assertEqual(ranges["worker 0", name], times, name)
+        self.assertIn(ranges["master", "absorb"], (3, 4, 5))  # the first and the last may begin outside
 
 
 @unittest.skipUnless((ROOT / "build/easgd").exists(), "the release kind is not built")
