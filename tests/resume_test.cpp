@@ -354,8 +354,8 @@ void lose_vector(std::vector<float>& values) {
 
 /// What only tells people of the run, and is told anew at the next exchange.
 bool only_tells(const std::string& name) {
-  const auto names = {"worker.hits",  "worker.samples", "hits",  "samples",
-                      "last_version", "last_refused",   "steps", "staleness"};
+  const auto names = {"worker.hits",  "worker.samples", "hits",     "samples",
+                      "last_version", "steps",          "staleness"};
   return std::ranges::find(names, name) != names.end();
 }
 

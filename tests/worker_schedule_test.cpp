@@ -282,9 +282,12 @@ TEST_CASE("a recording from before a key existed repeats, one of another value d
   };
   const std::string older = without(here, "test_limit = 0\n") + "\n[tree]\nfanout = 4\n";
   const Recording before{{}, {}, older};
-  CHECK_NOTHROW(before.check_repeats(here));
+  CHECK_NOTHROW(before.check_repeats(here, "order.bin"));
   const Recording other{{}, {}, "seed = 2\n" + without(here, "seed = 1\n")};
-  CHECK_THROWS_WITH_AS(other.check_repeats(here),
+  CHECK_THROWS_WITH_AS(other.check_repeats(here, "order.bin"),
                        doctest::Contains("the recorded run had \"seed = 2\", this one has \"seed"),
                        KeyError);
+  const Recording damaged{{}, {}, "seed = 1\nname = \"a\n"};
+  CHECK_THROWS_WITH_AS(damaged.check_repeats(here, "runs/a/order.bin"),
+                       doctest::Contains("runs/a/order.bin:2"), DataError);
 }

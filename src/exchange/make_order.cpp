@@ -21,7 +21,7 @@ std::unique_ptr<OrderPolicy> make_virtual_order(const OrderRequest& r,
 
 std::unique_ptr<OrderPolicy> make_replay(const OrderRequest& r, WorkerSchedule& schedule) {
   Recording recording = Recording::read(r.config.center.replay, r.workers);
-  recording.check_repeats(r.replay_config);
+  recording.check_repeats(r.replay_config, r.config.center.replay);
   if (const auto* back = recording.find(Incident::Kind::went_back, recording.letters.size())) {
     throw KeyError("center.replay",
                    fmt::format("the recorded run went back to version {} and on with a lower rate "

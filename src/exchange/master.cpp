@@ -295,7 +295,6 @@ void Master::note_incident(const Seat& seat, Incident::Kind kind) {
 /// The letter leaves the center as it is, and its worker starts again from there.
 void Master::refuse(Seat& seat) {
   ++seat.telemetry->refused;
-  seat.telemetry->last_refused = seat.mailbox->note_to_read().clock;
   note_incident(seat, Incident::Kind::refused);
   note_loss(seat, std::numeric_limits<double>::quiet_NaN());
   send_center(seat);

@@ -126,7 +126,6 @@ void Master::save_counts(SavedState& center) const {
     center.counters["last_version"].push_back(seat.last_version);
     center.counters["exchanges"].push_back(t.exchanges);
     center.counters["refused"].push_back(t.refused);
-    center.counters["last_refused"].push_back(t.last_refused);
     center.counters["staleness"].push_back(t.staleness);
     center.numbers["distance"].push_back(t.distance);
     center.numbers["worker_loss"].push_back(t.loss);
@@ -175,7 +174,6 @@ void Master::load_counts(const SavedState& center) {
     seat.last_version = center.counts("last_version", count)[i];
     t.exchanges = center.counts("exchanges", count)[i];
     t.refused = center.counts("refused", count)[i];
-    t.last_refused = center.counts("last_refused", count)[i];
     t.staleness = center.counts("staleness", count)[i];
     t.distance = center.list("distance", count)[i];
     t.loss = center.list("worker_loss", count)[i];

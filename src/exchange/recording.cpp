@@ -46,6 +46,14 @@ std::vector<Incident> read_incidents(std::ifstream& file, const Recording& of) {
   return incidents;
 }
 
+std::string replay_config_in(const Recording& recording, const std::string& file) {
+  try {
+    return dump_replay_config(parse_config(recording.config, file, {}), /*recomputes=*/true);
+  } catch (const ConfigError& error) {
+    throw DataError(fmt::format("{}; it has been changed since it was written", error.what()));
+  }
+}
+
 }  // namespace
 
 Recording Recording::read(const std::filesystem::path& path, std::size_t workers) {
@@ -94,9 +102,8 @@ Recording Recording::read(const std::filesystem::path& path, std::size_t workers
   return result;
 }
 
-void Recording::check_repeats(const std::string& here) const {
-  const std::string recorded =
-      dump_replay_config(parse_config(config, "order.bin", {}), /*recomputes=*/true);
+void Recording::check_repeats(const std::string& here, const std::string& file) const {
+  const std::string recorded = replay_config_in(*this, file);
   std::istringstream a(recorded), b(here);
   for (std::string was, is, table; std::getline(a, was) && std::getline(b, is);) {
     if (was != is) {

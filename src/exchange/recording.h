@@ -51,8 +51,9 @@ struct Recording {
   /// `here`: the same of this run, by dump_replay_config(). Keys that did not exist when the run
   /// was recorded have their defaults.
   /// Throws: KeyError against center.replay, with the first key that differs, if a run of this
-  /// configuration would not repeat the recorded one.
-  void check_repeats(const std::string& here) const;
+  /// configuration would not repeat the recorded one; DataError of `file` if what it holds is no
+  /// configuration.
+  void check_repeats(const std::string& here, const std::string& file) const;
 };
 
 }  // namespace easgd

@@ -10,7 +10,6 @@ TeamTotals totals_of(const Team& team) {
     totals.all_steps += totals.steps.back();
     totals.exchanges += worker.exchanges;
     totals.refused += worker.refused;
-    totals.refused_late |= worker.refused > 0 && 4 * worker.last_refused >= 3 * worker.clock;
     totals.data_seconds += worker.data_seconds;
     totals.exchange_seconds += worker.exchange_seconds;
     totals.run_seconds += worker.run_seconds;

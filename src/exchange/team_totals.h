@@ -13,7 +13,6 @@ struct TeamTotals {
   std::uint64_t all_steps = 0;
   std::uint64_t exchanges = 0;
   std::uint64_t refused = 0;
-  bool refused_late = false;  ///< in the last quarter of a worker's steps
   double data_seconds = 0;
   double exchange_seconds = 0;
   double run_seconds = 0;

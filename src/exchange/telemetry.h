@@ -33,10 +33,9 @@ struct WorkerTelemetry {
   std::atomic<double> learning_rate{0};  ///< of its last step
   // Written by the master.
   std::atomic<std::uint64_t> exchanges{0};
-  std::atomic<std::uint64_t> absorbed{0};      ///< clock of its last letter in the center
-  std::atomic<std::uint64_t> refused{0};       ///< letters that were not finite
-  std::atomic<std::uint64_t> last_refused{0};  ///< clock of the last of these
-  std::atomic<std::uint64_t> staleness{0};     ///< others' versions between its last two exchanges
+  std::atomic<std::uint64_t> absorbed{0};   ///< clock of its last letter in the center
+  std::atomic<std::uint64_t> refused{0};    ///< letters that were not finite
+  std::atomic<std::uint64_t> staleness{0};  ///< others' versions between its last two exchanges
   std::atomic<double> distance{
       0};  ///< ||x - center|| at its last exchange; of a change, its length
   /// Mean training loss of the steps of its last letter; not a number before the first.
@@ -53,7 +52,6 @@ struct WorkerTelemetry {
     exchanges = earlier.exchanges.load();
     absorbed = earlier.absorbed.load();
     refused = earlier.refused.load();
-    last_refused = earlier.last_refused.load();
     staleness = earlier.staleness.load();
     distance = earlier.distance.load();
     loss = earlier.loss.load();

@@ -41,6 +41,19 @@ bool never_moved(const Team& team, ConstView start) {
   return std::ranges::equal(center, start.first(center.size()));
 }
 
+bool refused_late(const Recording& recording) {
+  std::vector<std::optional<std::uint64_t>> last(recording.steps.size());
+  for (const Incident& incident : recording.incidents) {
+    if (incident.kind == Incident::Kind::went_back) continue;
+    last[incident.worker].reset();
+    if (incident.kind == Incident::Kind::refused) last[incident.worker] = incident.clock;
+  }
+  for (std::size_t i = 0; i < last.size(); ++i) {
+    if (last[i] && 4 * *last[i] >= 3 * recording.steps[i]) return true;
+  }
+  return false;
+}
+
 RunStatus verdict(const Outcome& o) {
   constexpr std::uint64_t kOften = 10, kSeveral = 3;
   if (o.failed) return RunStatus::failed;
@@ -49,9 +62,9 @@ RunStatus verdict(const Outcome& o) {
   const std::uint64_t refused = o.totals.refused;
   const bool loss_is_lost =
       !o.evaluations.empty() && !std::isfinite(o.evaluations.back().test.mean_loss());
-  const bool diverged =
-      o.lost_loss || loss_is_lost || kOften * refused > o.totals.exchanges + refused ||
-      (o.totals.refused_late && refused >= kSeveral) || (refused > 0 && o.never_moved);
+  const bool diverged = o.lost_loss || loss_is_lost ||
+                        kOften * refused > o.totals.exchanges + refused ||
+                        (o.refused_late && refused >= kSeveral) || (refused > 0 && o.never_moved);
   return diverged ? RunStatus::diverged : RunStatus::done;
 }
 

@@ -16,6 +16,10 @@ namespace easgd {
 /// Thread: after the team has ended.
 bool never_moved(const Team& team, ConstView start);
 
+/// In the last quarter of its steps a letter of a worker was refused, and the worker has neither
+/// begun again since nor failed for good: what it did from there on is chance.
+bool refused_late(const Recording& recording);
+
 /// What a verdict goes by.
 struct Outcome {
   bool failed = false;
@@ -23,6 +27,7 @@ struct Outcome {
   bool paused = false;
   bool lost_loss = false;  ///< and was not to go back
   bool never_moved = false;
+  bool refused_late = false;
   TeamTotals totals = {};
   std::vector<Evaluation> evaluations = {};
 };

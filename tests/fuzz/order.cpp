@@ -26,7 +26,7 @@ void read(std::string_view bytes) {
   recording.write(again, workers);
   expect(again.view() == bytes, "writes what it was read from");
   expect(recording.lives().size() <= workers, "lives of workers that there are");
-  accepts([&] { recording.check_repeats("name = \"\"\n"); });
+  accepts([&] { recording.check_repeats("name = \"\"\n", "order.bin"); });
 }
 
 const RegisteredTarget kRegistered("order", {read});
