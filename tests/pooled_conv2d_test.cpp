@@ -103,18 +103,28 @@ double difference(const Floats& found, const Floats& expected) {
 TEST_CASE("pooled convolution: what the definition says, the same bits on every processor") {
   // batch, in_channels, height, width, out_channels, kernel, pad, relu
   const PooledConv2dShape shapes[] = {
-      {128, 3, 12, 12, 7, 5, 0, true}, {1, 1, 6, 6, 1, 3, 1, false},  {15, 2, 9, 7, 4, 5, 2, true},
-      {16, 3, 8, 10, 13, 4, 0, false}, {17, 1, 11, 8, 6, 8, 0, true}, {24, 2, 7, 7, 10, 1, 0, true},
-      {41, 3, 10, 9, 5, 2, 1, false},  {8, 4, 8, 8, 11, 7, 3, true},
+      {128, 3, 12, 12, 7, 5, 0, true},
+      {1, 1, 6, 6, 1, 3, 1, false},
+      {15, 2, 9, 7, 4, 5, 2, true},
+      {16, 3, 8, 10, 13, 4, 0, false},
+      {17, 1, 11, 8, 6, 8, 0, true},
+      {24, 2, 7, 7, 10, 1, 0, true},
+      {41, 3, 10, 9, 5, 2, 1, false},
+      {8, 4, 8, 8, 11, 7, 3, true},
+      // Windows in an odd row and column are computed twice; one row alone is not filtered.
+      {33, 3, 10, 14, 5, 5, 0, false},
+      {16, 1, 8, 9, 3, 5, 0, true},
+      {7, 3, 6, 12, 2, 5, 0, true},
   };
   for (const PooledConv2dShape& shape : shapes) {
     CAPTURE(shape.batch);
     const Problem problem(shape);
+    const bool filters = shape.kernel == 5 && shape.rows() > 1 && shape.columns() > 1;
     const Results expected = reference(problem), first = run(problem, pooled_windows()[0]);
     for (const PooledWindows& variant : pooled_windows()) {
       CAPTURE(variant.lanes);
       const Results found = run(problem, variant);
-      CHECK(difference(found.y, expected.y) < 1e-6);
+      CHECK(difference(found.y, expected.y) < (filters ? 1e-5 : 1e-6));
       CHECK(difference(found.dweight, expected.dweight) < 1e-5);
       CHECK(difference(found.dbias, expected.dbias) < 1e-5);
       CHECK(found.y == first.y);

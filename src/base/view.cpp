@@ -11,6 +11,11 @@ namespace easgd {
 namespace {
 
 constexpr std::size_t kCacheLine = 64, kHugePage = 2 << 20;
+#if defined(__SANITIZE_ADDRESS__)  // which watches the ends of what is allocated
+constexpr bool kPages = false;
+#else
+constexpr bool kPages = true;
+#endif
 
 /// Pages of the system's, which are zero, and are there only once somebody touches them.
 Buffer pages(std::size_t count) {
@@ -29,9 +34,7 @@ Buffer pages(std::size_t count) {
 }  // namespace
 
 Buffer host_buffer(std::size_t count) {
-#if !defined(__SANITIZE_ADDRESS__)  // which watches the ends of what is allocated
-  if (count >= kHugeBuffer) return pages(count);
-#endif
+  if (kPages && count >= kHugeBuffer) return pages(count);
   constexpr std::align_val_t kAlignment{kCacheLine};
   auto* data = static_cast<float*>(::operator new(count * sizeof(float), kAlignment));
   std::fill_n(data, count, 0.0f);

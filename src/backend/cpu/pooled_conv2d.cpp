@@ -2,7 +2,7 @@
 // output channels.
 //
 // Forward: one window of one group at a time. Its values ((K+1)^2 C vectors) and all weights stay
-// in the first-level cache.
+// in the first-level cache. With kernels of 5x5 four windows, by minimal filtering.
 //
 // Backward: each channel lists the outputs that carry a gradient d, and then adds d times the K x K
 // pixels that each saw to the gradient of its weights. Images have their channels innermost, so
@@ -26,6 +26,16 @@ constexpr std::size_t kChannelsAtOnce = 4;
 /// Outputs and gradients of one channel lie a batch apart, too far for the hardware to prefetch:
 /// saves a quarter of the backward pass.
 constexpr std::size_t kWindowsAhead = 16;
+
+/// G w, of F(4, 5) with the points 0, 1, -1, 2, -2, 1/2, -1/2 and infinity.
+std::array<float, FilteredWindows::kPatch> filter_numbers(const float* w) {
+  const float a = w[0] + w[2] + w[4], b = w[1] + w[3];
+  const float e = w[0] + 4 * w[2] + 16 * w[4], f = 2 * w[1] + 8 * w[3];
+  const float g = w[0] + 0.25f * w[2] + 0.0625f * w[4], h = 0.5f * w[1] + 0.125f * w[3];
+  constexpr float kOne = -2 / 9.0f, kTwo = 1 / 90.0f, kHalf = 32 / 45.0f;
+  return {w[0],           kOne * (a + b),  kOne * (a - b),  kTwo * (e + f),
+          kTwo * (e - f), kHalf * (g + h), kHalf * (g - h), w[4]};
+}
 
 /// Copies a vector or two, or what there is of them.
 inline void load_lanes(float* to, const float* from, std::size_t count) {
@@ -79,14 +89,21 @@ PooledConv2d::PooledConv2d(const PooledConv2dShape& shape, kernels::Factors fact
     }
   }
   items_.resize(kChannelsAtOnce * kLanes * (windows_ + 1));
-  lines_.resize(shape.out_channels * kLine);
+  constexpr std::size_t kSide = FilteredWindows::kSide;
   if (factors == kernels::Factors::bf16) {
     words_.resize((shape.out_channels + 15) / 16 * shape.kernel * 16 * pairs());
+  } else if (shape.kernel == FilteredWindows::kKernel && shape.rows() >= kSide &&
+             shape.columns() >= kSide) {
+    constexpr std::size_t kNumbers = FilteredWindows::kPatch * FilteredWindows::kPatch;
+    filters_ = host_buffer(shape.out_channels * shape.in_channels * kNumbers);
+    patch_ = host_buffer(shape.in_channels * kNumbers * lanes_);
   }
+  lines_ = host_buffer(side() * side() * shape.out_channels * kLine);
 }
 
 std::size_t PooledConv2d::bytes() const {
-  const std::size_t floats = framed_.size() + grouped_.size() + weight_sums_.size();
+  const std::size_t floats = framed_.size() + grouped_.size() + weight_sums_.size() +
+                             filters_.size() + patch_.size() + lines_.size();
   return floats * sizeof(float) + argmax_.size() + items_.size() * sizeof(PooledItem) +
          words_.size() * sizeof(std::int32_t);
 }
@@ -101,24 +118,36 @@ void PooledConv2d::forward(ConstView images, ConstView weight, ConstView bias, f
     tiles.emplace(std::array{kSums, kSums, kSums, kSums, weights, pixels, pixels, kSums});
     take_weights(weight);
   }
+  if (filters()) take_filters(weight);
+  const auto steps = [this](std::size_t windows) { return (windows + side() - 1) / side(); };
   const std::size_t in_line = kLine / lanes_, lines = (groups_ + in_line - 1) / in_line;
-  for (std::size_t share = 0; share < lines * shape_.rows(); ++share) {
-    const std::size_t first = share / shape_.rows() * in_line;
+  const std::size_t rows = steps(shape_.rows()), columns = steps(shape_.columns());
+  for (std::size_t share = 0; share < lines * rows; ++share) {
+    const std::size_t first = share / rows * in_line;
     const std::size_t samples = std::min(kLine, shape_.batch - first * lanes_);
-    for (std::size_t column = 0; column < shape_.columns(); ++column) {
-      const std::size_t window = share % shape_.rows() * shape_.columns() + column;
+    // The last may compute again what the one before has.
+    const std::size_t row = std::min(share % rows * side(), shape_.rows() - side());
+    for (std::size_t step = 0; step < columns; ++step) {
+      const std::size_t column = std::min(step * side(), shape_.columns() - side());
+      const std::size_t window = row * shape_.columns() + column;
       for (std::size_t group = first; group < std::min(first + in_line, groups_); ++group) {
         float* const lines_of = lines_.data() + (group - first) * lanes_;
         if (tiles) {
           tile_window(group, window, bias, lines_of);
+        } else if (filters()) {
+          filter_windows(group, window, bias, lines_of);
         } else {
           forward_window(group, window, weight, bias, lines_of);
         }
       }
-      float* to = y + window * shape_.batch + first * lanes_;
-      for (std::size_t o = 0; o < shape_.out_channels; ++o, to += windows_ * shape_.batch) {
-        __builtin_prefetch(to + kWindowsAhead * shape_.batch, 1);
-        store_lanes(to, lines_.data() + o * kLine, samples);
+      const float* from = lines_.data();
+      for (std::size_t i = 0; i < side() * side(); ++i) {
+        float* to = y + (window + neighbour(i)) * shape_.batch + first * lanes_;
+        for (std::size_t o = 0; o < shape_.out_channels; ++o, from += kLine) {
+          __builtin_prefetch(to + kWindowsAhead * shape_.batch, 1);
+          store_lanes(to, from, samples);
+          to += windows_ * shape_.batch;
+        }
       }
     }
   }
@@ -155,9 +184,8 @@ void PooledConv2d::take_samples(const float* images, std::size_t group) {
 
 /// Of the channels from `o` on.
 PooledOutputs PooledConv2d::outputs(std::size_t group, std::size_t window, std::size_t o,
-                                    ConstView bias, float* lines) {
+                                    float* lines) {
   return {
-      .bias = bias.data() + o,
       .relu = shape_.relu,
       .lines = lines + o * kLine,
       .argmax = argmax_.data() + ((group * windows_ + window) * shape_.out_channels + o) * lanes_};
@@ -181,42 +209,78 @@ void PooledConv2d::take_weights(ConstView weight) {
   }
 }
 
+void PooledConv2d::take_filters(ConstView weight) {
+  constexpr std::size_t kKernel = FilteredWindows::kKernel, kPatch = FilteredWindows::kPatch;
+  const std::size_t in_channels = shape_.in_channels;
+  for (std::size_t o = 0; o < shape_.out_channels; ++o) {
+    for (std::size_t c = 0; c < in_channels; ++c) {
+      const float* w = weight.data() + (o * in_channels + c) * kKernel * kKernel;
+      std::array<std::array<float, kKernel>, kPatch> columns;
+      for (std::size_t i = 0; i < kKernel; ++i) {
+        const auto row = filter_numbers(w + i * kKernel);
+        for (std::size_t j = 0; j < kPatch; ++j) columns[j][i] = row[j];
+      }
+      for (std::size_t j = 0; j < kPatch; ++j) {
+        std::ranges::copy(filter_numbers(columns[j].data()),
+                          filters_.data() + ((o * kPatch + j) * in_channels + c) * kPatch);
+      }
+    }
+  }
+}
+
 void PooledConv2d::tile_window(std::size_t group, std::size_t window, ConstView bias,
                                float* lines) {
-  const std::size_t row = window / shape_.columns() * 2, column = window % shape_.columns() * 2;
-  const std::size_t pixel = shape_.in_channels * lanes_, line = shape_.framed_width() * pixel;
+  const std::size_t pixel = shape_.in_channels * lanes_;
   for (std::size_t o = 0; o < shape_.out_channels; o += lanes_) {
-    variant_.forward_tiles({.outputs = outputs(group, window, o, bias, lines),
+    variant_.forward_tiles({.outputs = outputs(group, window, o, lines),
                             .channels = std::min(lanes_, shape_.out_channels - o),
-                            .corner = words(group) + row * line + column * pixel,
+                            .corner = words(group) + std::size_t(corners_[window][0]) * lanes_,
                             .pixel = pixel,
-                            .line = line,
+                            .line = shape_.framed_width() * pixel,
                             .kernel = shape_.kernel,
                             .pairs = pairs(),
-                            .weight = words_.data() + o * shape_.kernel * pairs()});
+                            .weight = words_.data() + o * shape_.kernel * pairs(),
+                            .bias = bias.data() + o});
   }
 }
 
 void PooledConv2d::forward_window(std::size_t group, std::size_t window, ConstView weight,
                                   ConstView bias, float* lines) {
-  const std::size_t row = window / shape_.columns() * 2, column = window % shape_.columns() * 2;
   const std::size_t channels = shape_.out_channels, most = variant_.channels;
+  const std::size_t pixel = shape_.in_channels * lanes_;
   for (std::size_t o = 0; o < channels;) {
     const std::size_t left = channels - o;  // rather two and two than three and one
     const std::size_t count =
         left > most && left < 2 * most ? (left + 1) / 2 : std::min(left, most);
-    variant_.forward[count - 1](
-        {.outputs = outputs(group, window, o, bias, lines),
-         .corner = grouped_.data() + group * lanes_ * image_size_ +
-                   (row * shape_.framed_width() + column) * shape_.in_channels * lanes_,
-         .pixel = shape_.in_channels * lanes_,
-         .line = shape_.framed_width() * shape_.in_channels * lanes_,
-         .row_offsets = row_offsets_.data(),
-         .kernel_rows = kernel_rows_,
-         .kernel = shape_.kernel,
-         .weight = weight.data() + o * kernel_rows_ * shape_.kernel});
+    variant_.forward[count - 1]({.outputs = outputs(group, window, o, lines),
+                                 .corner = corner(group, window),
+                                 .pixel = pixel,
+                                 .line = shape_.framed_width() * pixel,
+                                 .row_offsets = row_offsets_.data(),
+                                 .kernel_rows = kernel_rows_,
+                                 .kernel = shape_.kernel,
+                                 .weight = weight.data() + o * kernel_rows_ * shape_.kernel,
+                                 .bias = bias.data() + o});
     o += count;
   }
+}
+
+void PooledConv2d::filter_windows(std::size_t group, std::size_t window, ConstView bias,
+                                  float* lines) {
+  const std::size_t pixel = shape_.in_channels * lanes_;
+  variant_.transform_patch(corner(group, window), pixel, shape_.framed_width() * pixel,
+                           shape_.in_channels, patch_.data());
+  FilteredWindows windows{.outputs = {},
+                          .in_channels = shape_.in_channels,
+                          .out_channels = shape_.out_channels,
+                          .patch = patch_.data(),
+                          .weight = filters_.data(),
+                          .bias = bias.data()};
+  for (std::size_t i = 0; i < windows.outputs.size(); ++i) {
+    windows.outputs[i] =
+        outputs(group, window + neighbour(i), 0, lines + i * shape_.out_channels * kLine);
+  }
+  variant_.filter(windows);
 }
 
 void PooledConv2d::backward(const float* dy, View dweight, View dbias) {

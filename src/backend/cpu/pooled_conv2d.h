@@ -54,18 +54,27 @@ class PooledConv2d {
 
  private:
   void take_samples(const float* images, std::size_t group);
+  void take_weights(ConstView weight);
+  void take_filters(ConstView weight);
+  bool filters() const { return filters_.size() > 0; }
+  /// Windows side by side, and one above the other, that are computed together.
+  std::size_t side() const { return filters() ? FilteredWindows::kSide : 1; }
   void forward_window(std::size_t group, std::size_t window, ConstView weight, ConstView bias,
                       float* lines);
-  PooledOutputs outputs(std::size_t group, std::size_t window, std::size_t o, ConstView bias,
-                        float* lines);
-  void take_weights(ConstView weight);
   void tile_window(std::size_t group, std::size_t window, ConstView bias, float* lines);
+  void filter_windows(std::size_t group, std::size_t window, ConstView bias, float* lines);
+  /// Which of the windows computed together is how far from the first.
+  std::size_t neighbour(std::size_t i) const { return i / side() * shape_.columns() + i % side(); }
+  PooledOutputs outputs(std::size_t group, std::size_t window, std::size_t o, float* lines);
   void backward_channels(std::size_t begin, std::size_t end, const float* dy);
   void collect(std::size_t channel, std::size_t eight, const float* dy, PooledItem* lists,
                std::size_t* counts);
   std::size_t pairs() const { return (kernel_rows_ + 1) / 2; }
   std::int32_t* words(std::size_t group) {
     return reinterpret_cast<std::int32_t*>(grouped_.data() + group * lanes_ * image_size_);
+  }
+  const float* corner(std::size_t group, std::size_t window) const {
+    return grouped_.data() + (group * image_size_ + std::size_t(corners_[window][0])) * lanes_;
   }
   float* image(std::size_t sample) { return framed_.data() + sample * image_size_; }
 
@@ -84,11 +93,12 @@ class PooledConv2d {
   Buffer framed_;                          ///< [groups lanes][image_size_]
   Buffer grouped_;                         ///< [groups][image_size_][lanes samples], or words
   std::vector<std::int32_t> words_;        ///< of the weights, [O / 16][K][16][pairs()]
+  Buffer filters_, patch_;                 ///< as FilteredWindows has them
   std::vector<std::uint8_t> argmax_;       ///< [groups][windows][O][lanes]; kNowhere: blocked
   Buffer weight_sums_;                     ///< [O][K][row_vectors_][lanes], of dweight
   std::vector<float> bias_sums_;           ///< [O], dbias
   std::vector<PooledItem> items_;
-  std::vector<float> lines_;  ///< a window of y, [O][kLine]
+  Buffer lines_;  ///< windows of y, [][O][kLine]
 };
 
 }  // namespace easgd::cpu

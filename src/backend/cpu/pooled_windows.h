@@ -14,7 +14,6 @@ struct PooledOutputs {
   static constexpr std::uint8_t kNowhere = 4;  ///< as an argmax; 0..3 are the window's outputs
   static constexpr std::size_t kLine = 16;     ///< samples in a line of y
 
-  const float* bias;
   bool relu;
   float* lines;          ///< of y: [][kLine]
   std::uint8_t* argmax;  ///< [][lanes]
@@ -29,7 +28,7 @@ struct PooledWindow {
   /// [kernel_rows]: values to each (input channel, row of the kernel).
   const std::int32_t* row_offsets;
   std::size_t kernel_rows, kernel;
-  const float* weight;
+  const float *weight, *bias;
 };
 
 /// A window in bf16 with sums in float32, of up to 16 channels: by AMX. A value and the one behind
@@ -43,6 +42,19 @@ struct PooledTileWindow {
   std::size_t pixel, line;     ///< words
   std::size_t kernel, pairs;   ///< rows of the kernel, and pairs of values in each
   const std::int32_t* weight;  ///< [kernel][16][pairs]
+  const float* bias;
+};
+
+/// Two by two windows of all output channels in float32, by minimal filtering: with a kernel of 5x5
+/// their 4x4 outputs see a patch of 8x8 pixels, and take 64 products an input channel, not 400.
+struct FilteredWindows {
+  static constexpr std::size_t kSide = 2, kKernel = 5, kPatch = 8;
+
+  std::array<PooledOutputs, kSide * kSide> outputs;
+  std::size_t in_channels, out_channels;
+  const float* patch;   ///< transformed, [kPatch columns][in_channels][kPatch rows][lanes]
+  const float* weight;  ///< transformed, [out_channels][kPatch][in_channels][kPatch]
+  const float* bias;
 };
 
 /// One output of the convolution that carries a gradient.
@@ -63,6 +75,10 @@ struct PooledWindows {
   std::size_t channels;  ///< at once, at most
   /// Of one channel, of two, and so on.
   std::array<void (*)(const PooledWindow&), kMostChannels> forward;
+  /// Gives the patch of FilteredWindows; corner, pixel and line as in a PooledWindow.
+  void (*transform_patch)(const float* corner, std::size_t pixel, std::size_t line,
+                          std::size_t in_channels, float* patch);
+  void (*filter)(const FilteredWindows&);
   std::array<Accumulate, kMostVectors> accumulate;  ///< of one vector, of two, and so on
   /// Where kernels::has_tiles(), with PooledConv2d's tiles; null of groups of 8.
   void (*forward_tiles)(const PooledTileWindow&) = nullptr;

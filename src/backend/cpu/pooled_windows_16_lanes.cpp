@@ -1,4 +1,5 @@
 // With AVX-512.
+#include <cstring>
 #include <utility>
 
 #include "backend/cpu/pooled_windows.h"
@@ -24,6 +25,8 @@ inline void narrow(std::uint8_t* p, std::int32_t __attribute__((vector_size(64))
 }  // namespace easgd::cpu
 
 #include "backend/cpu/pooled_windows_loops.h"
+
+#include "backend/cpu/filtered_windows_loops.h"
 
 namespace easgd::cpu {
 namespace {
@@ -54,7 +57,7 @@ void forward_tiles(const PooledTileWindow& w) {
   for (std::size_t o = 0; o < w.channels; ++o) {
     Floats sum[4];
     for (int output = 0; output < 4; ++output) {
-      sum[output] = *reinterpret_cast<const Floats*>(sums[output][o]) + w.outputs.bias[o];
+      sum[output] = *reinterpret_cast<const Floats*>(sums[output][o]) + w.bias[o];
     }
     keep_best(w.outputs, o, sum);
   }
@@ -78,6 +81,8 @@ PooledWindows pooled_windows_of_16_lanes() {
           6,
           {forward_channels<1>, forward_channels<2>, forward_channels<3>, forward_channels<4>,
            forward_channels<5>, forward_channels<6>},
+          transform_patch,
+          filter,
           kAccumulate,
           forward_tiles,
           pair_values};

@@ -33,7 +33,7 @@ void forward_channels(const PooledWindow& window) {
   const float* w = window.weight;
   Floats sum[kChannels][4];
   for (std::size_t o = 0; o < kChannels; ++o) {
-    for (Floats& s : sum[o]) s = window.outputs.bias[o] - Floats{};
+    for (Floats& s : sum[o]) s = window.bias[o] - Floats{};
   }
   for (std::size_t r = 0; r < window.kernel_rows; ++r) {
     const float* x = window.corner + std::size_t(window.row_offsets[r]) * kLanes;
