@@ -65,8 +65,8 @@ class WinogradConv2d {
 /// The convolution with so many channels side by side.
 struct WinogradKernels {
   int lanes;
-  /// The shape's batch does not matter. It must fit.
-  std::unique_ptr<WinogradWeights> (*make_weights)(const Conv2dShape& shape);
+  /// The shape's batch does not matter. It must fit. `for_gradients`: of inputs too.
+  std::unique_ptr<WinogradWeights> (*make_weights)(const Conv2dShape& shape, bool for_gradients);
   /// With weights of the same lanes.
   std::unique_ptr<WinogradConv2d> (*make)(const Conv2dShape& shape, const ChannelBlocks& x,
                                           const ChannelBlocks& y, const WinogradWeights& weights);

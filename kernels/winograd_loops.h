@@ -228,10 +228,11 @@ std::ptrdiff_t plane_of(const Conv2dShape& s) {
 
 class Weights final : public WinogradWeights {
  public:
-  explicit Weights(const Conv2dShape& s)
-      : WinogradWeights(2 * kPlanes * std::size_t(plane_of(s))),
+  Weights(const Conv2dShape& s, bool for_gradients)
+      : WinogradWeights((for_gradients ? 2 : 1) * kPlanes * std::size_t(plane_of(s))),
         in_(s.in_channels),
         out_(s.out_channels),
+        for_gradients_(for_gradients),
         plane_(plane_of(s)) {}
 
   std::size_t tasks() const override { return std::size_t(out_ / kLanes); }
@@ -245,6 +246,7 @@ class Weights final : public WinogradWeights {
   void transform(const float* weight, std::ptrdiff_t stride, float* to) const;
 
   int in_, out_;
+  bool for_gradients_;
   std::ptrdiff_t plane_;  // floats between two
 };
 
@@ -274,6 +276,7 @@ void Weights::transform(const float* weight, std::size_t task) {
     transform(weight + (first * in_ + c) * kTaps, in_ * kTaps,
               Result{floats(), in_, out_}.at(c, first));
   }
+  if (!for_gradients_) return;
   for (int k = first; k < first + kLanes; ++k) {
     for (int c = 0; c < in_; c += kLanes) {
       transform(weight + (k * in_ + c) * kTaps, kTaps,
@@ -622,8 +625,8 @@ void Convolution::add_bias_gradients(const Planes& d, float* dbias) const {
 
 constexpr WinogradKernels kKernels = {
     kLanes,
-    [](const Conv2dShape& shape) -> std::unique_ptr<WinogradWeights> {
-      return std::make_unique<Weights>(shape);
+    [](const Conv2dShape& shape, bool for_gradients) -> std::unique_ptr<WinogradWeights> {
+      return std::make_unique<Weights>(shape, for_gradients);
     },
     [](const Conv2dShape& shape, const ChannelBlocks& x, const ChannelBlocks& y,
        const WinogradWeights& weights) -> std::unique_ptr<WinogradConv2d> {

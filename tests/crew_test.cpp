@@ -117,16 +117,16 @@ TEST_CASE("crew: a batch is cut by its size, and for threads that would have not
   CHECK(CpuModel::count_pieces(128, 16, 5) == 8);
 }
 
-TEST_CASE("CPU model: layers share the memory of gradients that have been read") {
-  constexpr int kChannels = 16, kSide = 8;
-  constexpr std::size_t kBatch = 4,
+TEST_CASE("CPU model: layers share the memory of what nobody reads any more") {
+  constexpr int kChannels = 16, kSide = 32;
+  constexpr std::size_t kBatch = 8,
                         kActivation = kBatch * kChannels * kSide * kSide * sizeof(float);
-  const auto bytes_of = [](std::size_t layers, bool training) {
+  const auto bytes_of = [](const std::vector<int>& channels, bool training) {
     std::vector<std::shared_ptr<Layer>> stack;
-    for (std::size_t i = 0; i < layers; ++i) {
+    for (std::size_t i = 0; i < channels.size(); ++i) {
       auto conv = std::make_shared<Conv2d>();
       conv->name = "conv" + std::to_string(i);
-      conv->channels = kChannels, conv->kernel = {3, 3}, conv->pad = {1, 1};
+      conv->channels = channels[i], conv->kernel = {3, 3}, conv->pad = {1, 1};
       stack.push_back(conv);
     }
     auto linear = std::make_shared<Linear>();
@@ -137,11 +137,16 @@ TEST_CASE("CPU model: layers share the memory of gradients that have been read")
     Crew crew(1);
     return CpuModel(network, {.batch = kBatch, .training = training}, crew).memory();
   };
-  const auto for_gradients = [&](std::size_t layers) {
-    return bytes_of(layers, true) - bytes_of(layers, false);
+  // What six more layers take: for training their outputs, else their weights.
+  const auto growth = [&](bool training) {
+    const std::vector<int> few(3, kChannels), many(9, kChannels);
+    return bytes_of(many, training) - bytes_of(few, training);
   };
-  CHECK(bytes_of(9, false) - bytes_of(3, false) >= 6 * kActivation);
-  CHECK(for_gradients(9) - for_gradients(3) < 2 * kActivation);
+  CHECK(growth(true) >= 6 * kActivation);
+  CHECK(growth(true) < 7 * kActivation);
+  CHECK(growth(false) < kActivation / 2);
+  // Outputs of 9, 8, ..., 1 activations, of which two are there at a time, and as much of weights.
+  CHECK(bytes_of({144, 128, 112, 96, 80, 64, 48, 32, 16}, false) < 40 * kActivation);
 }
 
 }  // namespace

@@ -117,7 +117,7 @@ Results<Floats> compute(const WinogradKernels& kernels, Problem p, Order order,
   auto r = p.zeros<Floats>();
   for (Floats* target : {&r.y, &r.dx, &r.dweight, &r.dbias}) std::ranges::fill(*target, 1e9f);
   if (asked.adds_dx) std::ranges::fill(r.dx, kThere);
-  const auto weights = kernels.make_weights(s);
+  const auto weights = kernels.make_weights(s, true);
   for (std::size_t task = weights->tasks(); task-- > 0;) weights->transform(p.weight.data(), task);
   const auto convolution = kernels.make(s, x, y, *weights);
   convolution->forward(p.x.data(), asked.all ? p.bias.data() : nullptr, asked.relu, r.y.data());

@@ -39,8 +39,8 @@ memory::desc channels_innermost(const memory::dims& dims, const memory::desc& gi
 /// The transformed weights of a layer.
 class SharedWeights final : public SharedWork {
  public:
-  SharedWeights(const kernels::Conv2dShape& shape, const Slice& slice)
-      : weights_(fastest().make_weights(shape)), slice_(slice) {}
+  SharedWeights(const kernels::Conv2dShape& shape, bool training, const Slice& slice)
+      : weights_(fastest().make_weights(shape, training)), slice_(slice) {}
 
   const kernels::WinogradWeights& get() const { return *weights_; }
 
@@ -69,8 +69,9 @@ class WinogradConv2dLayer final : public CpuLayer {
   Activation compile_forward(Workbench& bench, std::span<const Activation> inputs) override {
     stream_ = bench.stream();
     const kernels::Conv2dShape shape = kernel_shape(bench, stage_);
-    auto& weights = bench.shared<SharedWeights>(
-        number_, [&] { return std::make_unique<SharedWeights>(shape, stage_.slices[0]); });
+    auto& weights = bench.shared<SharedWeights>(number_, [&] {
+      return std::make_unique<SharedWeights>(shape, bench.options().training, stage_.slices[0]);
+    });
     const memory::desc given = inputs[0].values.get_desc();
     input_ =
         Converted(bench, inputs[0].values, channels_innermost(bench.dims(stage_.input), given));

@@ -24,7 +24,8 @@ void Piece::compile_forward(const std::vector<Link>& links) {
   images_ = bench_.unbound(desc);
   short_batch_ = bench_.make_floats(desc.get_size() / sizeof(float));
   Activations outputs = {{Stage::kImages, {images_, false}}};
-  for (const Link& link : links) {
+  for (std::size_t i = 0; i < links.size(); ++i) {
+    const Link& link = links[i];
     std::vector<Activation> inputs;
     for (const std::size_t number : link.inputs) inputs.push_back(outputs.at(number));
     layers_.push_back(entry_of(link).make(bench_, link));
@@ -34,6 +35,17 @@ void Piece::compile_forward(const std::vector<Link>& links) {
     output.disposable &= has_one_taker;
     output.forgotten &= has_one_taker;
     outputs[link.output] = output;
+    if (bench_.options().training) continue;  // a backward pass reads them again
+    std::vector<Activation> read;
+    for (const std::size_t number : link.inputs) {
+      const auto takes = [number](const Link& later) {
+        return std::ranges::find(later.inputs, number) != later.inputs.end();
+      };
+      const auto behind = std::next(links.begin(), std::ptrdiff_t(i) + 1);
+      if (number == Stage::kImages || std::any_of(behind, links.end(), takes)) continue;
+      if (const auto found = outputs.extract(number)) read.push_back(found.mapped());
+    }
+    give_back_unused(read, outputs);
   }
 }
 
@@ -71,15 +83,15 @@ void Piece::offer_sum(const Link& link, const Activations& gradients,
   if (holders == 1 && !is_same(output_gradient.values)) layer.add_to(values);
 }
 
-/// Those whose memory none of the gradients that are left has.
-void Piece::give_back_unused(const std::vector<Activation>& used, const Activations& gradients) {
+/// Those whose memory none of those that are left has.
+void Piece::give_back_unused(const std::vector<Activation>& used, const Activations& left) {
   std::set<void*> kept;
-  for (const auto& [number, gradient] : gradients) {
-    if (gradient.values) kept.insert(gradient.values.get_data_handle());
+  for (const auto& [number, activation] : left) {
+    if (activation.values) kept.insert(activation.values.get_data_handle());
   }
-  for (const Activation& gradient : used) {
-    if (gradient.values && kept.insert(gradient.values.get_data_handle()).second) {
-      bench_.give_back(gradient.values);
+  for (const Activation& activation : used) {
+    if (activation.values && kept.insert(activation.values.get_data_handle()).second) {
+      bench_.give_back(activation.values);
     }
   }
 }

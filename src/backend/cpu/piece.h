@@ -41,7 +41,7 @@ class Piece {
   void compile_backward(const std::vector<Link>& links);
   static void offer_sum(const Link& link, const Activations& gradients,
                         const Activation& output_gradient, CpuLayer& layer);
-  void give_back_unused(const std::vector<Activation>& used, const Activations& gradients);
+  void give_back_unused(const std::vector<Activation>& used, const Activations& left);
   void collect(Activation& sum, const Activation& gradient, std::size_t layer);
 
   Workbench bench_;

@@ -1,10 +1,22 @@
 #include "backend/cpu/workbench.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "backend/cpu/precision.h"
+#include "backend/cpu/storage.h"
 
 namespace easgd::cpu {
+namespace {
+
+/// All of it is values.
+bool is_dense(const memory::desc& desc) {
+  std::size_t values = 1;
+  for (const memory::dim size : desc.dims()) values *= std::size_t(size);
+  return stored_elements(desc) == values;
+}
+
+}  // namespace
 
 Workbench::Workbench(const Network& network, const ModelOptions& options, const Cut& cut)
     : network_(network),
@@ -21,7 +33,7 @@ memory::dims Workbench::dims(Shape shape) const {
 /// Small ones are cut from a part that is large enough for huge pages, a line more than needed:
 /// those a power of two apart would share one cache set.
 View Workbench::make_floats(std::size_t count) {
-  constexpr std::size_t kPart = 2 * kHugeBuffer, kLine = 16;
+  [[maybe_unused]] constexpr std::size_t kPart = 2 * kHugeBuffer, kLine = 16;
   bytes_ += count * sizeof(float);
 #if !defined(__SANITIZE_ADDRESS__)  // which watches the ends of what is allocated
   if (count < kHugeBuffer) {
@@ -35,16 +47,26 @@ View Workbench::make_floats(std::size_t count) {
   return buffers_.emplace_back(host_buffer(count));
 }
 
-/// What lies beyond the channels of a block is zero in every memory of a descriptor.
+/// The smallest that will do of those that were given back, if there is one. What lies beyond the
+/// channels of a block is zero in every memory of a descriptor, and stays so.
 memory Workbench::make(const memory::desc& desc) {
-  const auto like = std::ranges::find(unused_, desc, &memory::get_desc);
-  if (like != unused_.end()) {
-    const memory found = *like;
-    unused_.erase(like);
-    return found;
+  const auto room = [this](const memory& m) { return rooms_.at(m.get_data_handle()); };
+  const auto fits = [&](const memory& m) {
+    const bool has_no_gaps = is_dense(desc) && is_dense(m.get_desc());
+    return m.get_desc() == desc || (has_no_gaps && room(m) >= desc.get_size());
+  };
+  const auto found = std::ranges::min_element(unused_, {}, [&](const memory& m) {
+    return fits(m) ? room(m) : std::numeric_limits<std::size_t>::max();
+  });
+  if (found != unused_.end() && fits(*found)) {
+    const memory made(desc, engine_, found->get_data_handle());
+    unused_.erase(found);
+    return made;
   }
   const std::size_t floats = (desc.get_size() + sizeof(float) - 1) / sizeof(float);
-  return memory(desc, engine_, make_floats(std::max<std::size_t>(floats, 1)).data());
+  const memory made(desc, engine_, make_floats(std::max<std::size_t>(floats, 1)).data());
+  rooms_[made.get_data_handle()] = desc.get_size();
+  return made;
 }
 
 memory Workbench::unbound(const memory::desc& desc) const {

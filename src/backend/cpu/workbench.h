@@ -2,6 +2,7 @@
 // and one scratchpad that every primitive uses in turn.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -69,6 +70,7 @@ class Workbench {
   std::vector<Buffer> buffers_;
   View part_;  ///< of the last of them, what is left of it
   std::vector<memory> scratchpads_, unused_;
+  std::map<void*, std::size_t> rooms_;  ///< bytes of what make() has made
   std::size_t bytes_ = 0;
 };
 
