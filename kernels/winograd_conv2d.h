@@ -34,6 +34,15 @@ class WinogradWeights {
   float* const floats_;
 };
 
+/// What makes the gradient with regard to a convolution's output y of the one behind a batch
+/// normalisation of it, dz, so that it is never written: with d = y - mean,
+///   dy = scale dz + slope d + shift      if it has a ReLU, dz is 0 where d scale + bias <= 0
+struct NormalisationBehind {
+  const float* y;
+  const float *mean, *scale, *bias, *slope, *shift;  ///< [K]
+  bool relu;
+};
+
 /// Where a backward pass leaves its gradients, overwriting what is there.
 struct WinogradGradients {
   float* dx;       ///< may be null
@@ -57,9 +66,11 @@ class WinogradConv2d {
   /// y = conv(x, weight) + bias [K], then max(y, 0) if it has a ReLU; a NaN stays one. bias may be
   /// null.
   virtual void forward(const float* x, const float* bias, bool relu, float* y) const = 0;
-  /// Gradients of the last forward(), whose x and y these are; y is null if it has no ReLU.
+  /// Gradients of the last forward(), whose x and y these are; y is null if it has no ReLU. With a
+  /// normalisation behind it, which takes y without a ReLU, `dy` is that one's dz.
   virtual void backward(const float* x, const float* y, const float* dy,
-                        const WinogradGradients& gradients) const = 0;
+                        const WinogradGradients& gradients,
+                        const NormalisationBehind* behind = nullptr) const = 0;
 };
 
 /// The convolution with so many channels side by side.

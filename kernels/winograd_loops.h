@@ -370,7 +370,9 @@ struct Values {
   void ask_for(const Pixels<kSide>& pixels, std::ptrdiff_t further) const {
     pixels.template ask_for<Use::kRead>(data, further);
   }
-  Values operator+(std::ptrdiff_t at) const { return {data + at}; }
+  Values block(const Image& image, int sample, int b) const {
+    return {data + sample * image.blocks.sample + b * image.blocks.block};
+  }
   const float* data;
 };
 
@@ -382,8 +384,40 @@ struct PassedGradient {
     gradient.ask_for(pixels, further);
     output.ask_for(pixels, further);
   }
-  PassedGradient operator+(std::ptrdiff_t at) const { return {gradient + at, output + at}; }
+  PassedGradient block(const Image& image, int sample, int b) const {
+    return {gradient.block(image, sample, b), output.block(image, sample, b)};
+  }
   Values gradient, output;
+};
+
+/// See NormalisationBehind.
+template <bool kRelu>
+struct NormalisedGradient {
+  NormalisedGradient(const NormalisationBehind& n, const float* dz)
+      : of(n), gradient{dz}, output{n.y} {}
+
+  Vec operator[](std::ptrdiff_t at) const {
+    const Vec d = output[at] - mean, dz = gradient[at];
+    const Vec passed = kRelu ? d * scale + bias > 0 ? dz : Vec{} : dz;
+    return scale * passed + (slope * d + shift);
+  }
+  template <int kSide>
+  void ask_for(const Pixels<kSide>& pixels, std::ptrdiff_t further) const {
+    gradient.ask_for(pixels, further);
+    output.ask_for(pixels, further);
+  }
+  NormalisedGradient block(const Image& image, int sample, int b) const {
+    NormalisedGradient at = *this;
+    at.gradient = gradient.block(image, sample, b), at.output = output.block(image, sample, b);
+    const int c = b * kLanes;
+    at.mean = load(of.mean + c), at.scale = load(of.scale + c), at.bias = load(of.bias + c);
+    at.slope = load(of.slope + c), at.shift = load(of.shift + c);
+    return at;
+  }
+
+  const NormalisationBehind& of;
+  Values gradient, output;
+  Vec mean{}, scale{}, bias{}, slope{}, shift{};
 };
 
 class Convolution final : public WinogradConv2d {
@@ -391,8 +425,8 @@ class Convolution final : public WinogradConv2d {
   Convolution(const Conv2dShape& shape, const ChannelBlocks& x, const ChannelBlocks& y,
               const Weights& weights);
   void forward(const float* x, const float* bias, bool relu, float* y) const override;
-  void backward(const float* x, const float* y, const float* dy,
-                const WinogradGradients& gradients) const override;
+  void backward(const float* x, const float* y, const float* dy, const WinogradGradients& gradients,
+                const NormalisationBehind* behind) const override;
 
  private:
   struct Block {
@@ -483,7 +517,7 @@ void Convolution::take(const Transform& f, const Tensor& tensor, const Image& im
     const Pixels<kSide> pixels(image, row, column);
     with_columns(pixels, [&](const auto& columns) {
       for (int b = 0; b < image.channels / kLanes; ++b) {
-        const Tensor from = tensor + (sample * image.blocks.sample + b * image.blocks.block);
+        const Tensor from = tensor.block(image, sample, b);
         float* to = planes.plane(0).at(tile, b * kLanes);
         from.ask_for(pixels, to_below(image, row));
         transform<kSide, kPatch>(
@@ -584,7 +618,7 @@ void Convolution::forward(const float* x, const float* bias, bool relu, float* y
 }
 
 void Convolution::backward(const float* x, const float* y, const float* dy,
-                           const WinogradGradients& to) const {
+                           const WinogradGradients& to, const NormalisationBehind* behind) const {
   const int c = shape_.in_channels, k = shape_.out_channels;
   const std::ptrdiff_t du_stride = plane_of(shape_);
   float* const scratch = winograd_scratch(size(c) + size(k) + std::size_t(kPlanes * du_stride));
@@ -593,10 +627,14 @@ void Convolution::backward(const float* x, const float* y, const float* dy,
   for_each_block([&](const Block& block) {
     const Planes v = planes(scratch, block, c), d = planes(scratch + size(c), block, k);
     take<kPatch>(input, Values{x}, x_, block, v);
-    if (y) {
-      take<kTile>(output_gradient, PassedGradient{{dy}, {y}}, y_, block, d);
+    const auto take_gradient = [&](const auto& of) {
+      take<kTile>(output_gradient, of, y_, block, d);
+    };
+    if (behind) {
+      behind->relu ? take_gradient(NormalisedGradient<true>(*behind, dy))
+                   : take_gradient(NormalisedGradient<false>(*behind, dy));
     } else {
-      take<kTile>(output_gradient, Values{dy}, y_, block, d);
+      y ? take_gradient(PassedGradient{{dy}, {y}}) : take_gradient(Values{dy});
     }
     if (to.dbias) add_bias_gradients(d, to.dbias);
     for (int p = 0; p < kPlanes; ++p) {

@@ -121,12 +121,13 @@ TEST_CASE("CPU model: layers share the memory of what nobody reads any more") {
   constexpr int kChannels = 16, kSide = 32;
   constexpr std::size_t kBatch = 8,
                         kActivation = kBatch * kChannels * kSide * kSide * sizeof(float);
-  const auto bytes_of = [](const std::vector<int>& channels, bool training) {
+  const auto bytes_of = [](const std::vector<int>& channels, int kernel, bool training) {
     std::vector<std::shared_ptr<Layer>> stack;
     for (std::size_t i = 0; i < channels.size(); ++i) {
       auto conv = std::make_shared<Conv2d>();
       conv->name = "conv" + std::to_string(i);
-      conv->channels = channels[i], conv->kernel = {3, 3}, conv->pad = {1, 1};
+      conv->channels = channels[i];
+      conv->kernel = {kernel, kernel}, conv->pad = {kernel / 2, kernel / 2};
       stack.push_back(conv);
     }
     auto linear = std::make_shared<Linear>();
@@ -137,16 +138,20 @@ TEST_CASE("CPU model: layers share the memory of what nobody reads any more") {
     Crew crew(1);
     return CpuModel(network, {.batch = kBatch, .training = training}, crew).memory();
   };
-  // What six more layers take: for training their outputs, else their weights.
-  const auto growth = [&](bool training) {
-    const std::vector<int> few(3, kChannels), many(9, kChannels);
-    return bytes_of(many, training) - bytes_of(few, training);
-  };
-  CHECK(growth(true) >= 6 * kActivation);
-  CHECK(growth(true) < 7 * kActivation);
-  CHECK(growth(false) < kActivation / 2);
+  // What six more layers take: for training their outputs, else their weights. Kernels of 1x1 are
+  // convolved directly, with copies of their weights.
+  for (const int kernel : {1, 3}) {
+    CAPTURE(kernel);
+    const auto growth = [&](bool training) {
+      const std::vector<int> few(3, kChannels), many(9, kChannels);
+      return bytes_of(many, kernel, training) - bytes_of(few, kernel, training);
+    };
+    CHECK(growth(true) >= 6 * kActivation);
+    CHECK(growth(true) < 7 * kActivation);
+    CHECK(growth(false) < kActivation / 2);
+  }
   // Outputs of 9, 8, ..., 1 activations, of which two are there at a time, and as much of weights.
-  CHECK(bytes_of({144, 128, 112, 96, 80, 64, 48, 32, 16}, false) < 40 * kActivation);
+  CHECK(bytes_of({144, 128, 112, 96, 80, 64, 48, 32, 16}, 3, false) < 40 * kActivation);
 }
 
 }  // namespace

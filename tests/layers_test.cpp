@@ -180,6 +180,11 @@ const Case kBranchedCases[] = {
      4,
      7,
      "linear outputs=9; batchnorm; relu; linear outputs=5; batchnorm; linear outputs=4"},
+    {{16, 7, 9},
+     3,
+     5,
+     "conv channels=32 kernel=3 pad=1; batchnorm; relu; conv channels=16 kernel=3 use_bias=0; "
+     "batchnorm; tanh; conv channels=16 kernel=3; relu; batchnorm; linear outputs=3"},
     {{16, 5, 5},
      3,
      16,
@@ -190,6 +195,12 @@ const Case kBranchedCases[] = {
      4,
      4,
      "residual channels=10 stride=2; residual channels=10; avgpool kernel=4; linear outputs=4"},
+    {{4, 6, 6}, 3, 3, "conv channels=4 kernel=3 pad=1; add with=conv1; tanh; linear outputs=3"},
+    {{4, 6, 6},
+     3,
+     3,
+     "conv channels=4 kernel=3 pad=1; conv channels=4 kernel=3 pad=1; add with=conv1; "
+     "add with=conv1; linear outputs=3"},
     {{4, 6, 6},
      3,
      3,
@@ -314,6 +325,14 @@ void check_case(Backend& backend, const Case& c) {
   CHECK(relative_difference(loss_of(scores, data.labels), evaluated.loss) < 1e-5);
   CHECK(model->take_tally().samples == 0);
   CHECK(trained.samples == std::int64_t(c.batch));
+  // A model that only evaluates shares memory between layers.
+  const auto evaluating = backend.compile(network, {.batch = c.batch, .training = false});
+  std::vector<float> its_scores(scores.size());
+  evaluating->score(state, data.batch, its_scores);
+  evaluating->evaluate(state, data.batch);
+  backend.finish();
+  CHECK(relative_difference(evaluating->take_tally().loss, evaluated.loss) < 1e-6);
+  CHECK(relative_difference(loss_of(its_scores, data.labels), evaluated.loss) < 1e-5);
 
   const Slopes slopes = reference_slopes(network, start, data.batch);
   CHECK(slopes.place.size() > 10);
@@ -439,6 +458,12 @@ void check_statistics(Backend& backend, const Case& c) {
   backend.finish();
   backend.download(statistics, observed);
   CHECK(model->take_tally().samples == 0);
+  const auto evaluating = backend.compile(network, {.batch = c.batch, .training = false});
+  std::vector<float> observed_again(statistics.size());
+  evaluating->observe(x, data.batch, 1, statistics);
+  backend.finish();
+  backend.download(statistics, observed_again);
+  CHECK(distance(observed_again, observed) < 1e-6);
 
   const Doubles at(start.begin(), start.end());
   const auto outputs = reference_outputs(network, at, data.batch, true, kSeed);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <random>
 #include <vector>
 
@@ -103,6 +104,7 @@ constexpr float kThere = 3;  // what gradients are added to
 struct Asked {
   bool all = true;  ///< bias, dx and dbias, too
   bool relu = false, adds_dx = false;
+  std::optional<NormalisationBehind> behind = {};  ///< its y is filled in
 };
 
 /// Into targets that hold other numbers before.
@@ -121,11 +123,14 @@ Results<Floats> compute(const WinogradKernels& kernels, Problem p, Order order,
   for (std::size_t task = weights->tasks(); task-- > 0;) weights->transform(p.weight.data(), task);
   const auto convolution = kernels.make(s, x, y, *weights);
   convolution->forward(p.x.data(), asked.all ? p.bias.data() : nullptr, asked.relu, r.y.data());
+  std::optional<NormalisationBehind> behind = asked.behind;
+  if (behind) behind->y = r.y.data();
   convolution->backward(p.x.data(), asked.relu ? r.y.data() : nullptr, p.dy.data(),
                         {.dx = asked.all ? r.dx.data() : nullptr,
                          .adds_dx = asked.adds_dx,
                          .dweight = r.dweight.data(),
-                         .dbias = asked.all ? r.dbias.data() : nullptr});
+                         .dbias = asked.all ? r.dbias.data() : nullptr},
+                        behind ? &*behind : nullptr);
   reorder(x, kernels.lanes, in, s.in_channels, r.dx, true);
   reorder(y, kernels.lanes, out, s.out_channels, r.y, true);
   return r;
@@ -203,6 +208,46 @@ TEST_CASE("WinogradConv2d with a ReLU, and adding to a gradient that is there") 
       CHECK(relative_error(got.dx, expected.dx) < kTolerance);
       CHECK(relative_error(got.dweight, expected.dweight) < kTolerance);
       CHECK(relative_error(got.dbias, expected.dbias) < kTolerance);
+    }
+  }
+}
+
+TEST_CASE("WinogradConv2d finishes the backward pass of a normalisation behind it") {
+  constexpr double kTolerance = 5e-6;
+  for (const Conv2dShape& shape : kShapes) {
+    CAPTURE(shape.height);
+    CAPTURE(shape.in_channels);
+    Problem problem(shape);
+    const auto channels = std::size_t(shape.out_channels);
+    const Floats mean = problem.random(shape.out_channels),
+                 scale = problem.random(shape.out_channels),
+                 bias = problem.random(shape.out_channels),
+                 slope = problem.random(shape.out_channels),
+                 shift = problem.random(shape.out_channels);
+    for (const WinogradKernels& kernels : winograd_kernels()) {
+      CAPTURE(kernels.lanes);
+      for (const bool relu : {false, true}) {
+        const NormalisationBehind behind{.y = nullptr,
+                                         .mean = mean.data(),
+                                         .scale = scale.data(),
+                                         .bias = bias.data(),
+                                         .slope = slope.data(),
+                                         .shift = shift.data(),
+                                         .relu = relu};
+        const auto got = compute(kernels, problem, Order::blocked, {.behind = behind});
+        Problem plain = problem;
+        for (std::size_t i = 0; i < got.y.size(); ++i) {
+          const std::size_t k = i % channels;
+          const float d = got.y[i] - mean[k];
+          const bool is_blocked = relu && !(std::fma(d, scale[k], bias[k]) > 0);
+          const double dz = is_blocked ? 0 : double(problem.dy[i]);
+          plain.dy[i] = float(scale[k] * dz + double(slope[k]) * d + shift[k]);
+        }
+        const auto expected = reference(plain);
+        CHECK(relative_error(got.dx, expected.dx) < kTolerance);
+        CHECK(relative_error(got.dweight, expected.dweight) < kTolerance);
+        CHECK(relative_error(got.dbias, expected.dbias) < kTolerance);
+      }
     }
   }
 }

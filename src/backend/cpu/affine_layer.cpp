@@ -42,6 +42,7 @@ Activation AffineLayer::compile_forward(Workbench& bench, std::span<const Activa
                                                {DNNL_ARG_BIAS, bias_},
                                                {DNNL_ARG_DST, result},
                                                bench.scratchpad(primitive)});
+  if (!bench.options().training && input_.copies()) bench.give_back(input_.get());
   return {output_, true};
 }
 
@@ -63,7 +64,7 @@ void AffineLayer::compile_weights_gradient(Workbench& bench) {
   if (has_bias()) bias_gradient_ = bench.unbound(bias_.get_desc());
   memory result = weight_gradient_;
   if (primitive.diff_weights_desc(0) != weight_gradient_.get_desc()) {
-    result = bench.make(primitive.diff_weights_desc(0));
+    result = bench.make_own(primitive.diff_weights_desc(0));
     deliver_weight_gradient_ = make_copy(bench, result, weight_gradient_);
   }
   backward_weights_ =

@@ -6,7 +6,8 @@
 //   dweight = sum(dy d) / sqrt(variance + epsilon)      dbias = sum(dy)
 //   dx = scale (dy - sum(dy) / N - d sum(dy d) / (variance + epsilon) / N)
 //
-// in two passes over memory forward and two backward: one to survey, one after the meeting.
+// in two passes over memory forward and two backward: one to survey, one after the meeting. The last
+// of these is left to a convolution before it that can do it while it reads.
 #include "nn/batch_norm.h"
 
 #include <algorithm>
@@ -153,6 +154,7 @@ class BatchNormLayer final : public MeetingLayer {
   void survey_backward(CpuPass& pass) override;
   void meet_backward(std::span<MeetingLayer* const> pieces, CpuPass& pass, Crew&) override;
   void backward(CpuPass& pass) override;
+  void leave_unnormalised() override { is_left_ = !input_.copies(); }
 
  private:
   std::size_t channels() const { return stage_.slices[0].count; }
@@ -166,6 +168,8 @@ class BatchNormLayer final : public MeetingLayer {
   Planes planes_{};
   Converted input_, output_gradient_;
   memory output_, input_gradient_;
+  bool is_left_ = false;  // to whoever makes the input, the last pass
+  kernels::NormalisationBehind behind_{};
 
   Moments moments_;                // of the piece; after the meeting, the first's are the batch's
   Channels mean_, scale_, bias_;   // of the batch, or fixed
@@ -188,6 +192,7 @@ Activation BatchNormLayer::compile_forward(Workbench& bench, std::span<const Act
 
 Activation BatchNormLayer::compile_backward(Workbench& bench, const Activation& dy, bool) {
   output_gradient_ = Converted(bench, dy.values, output_.get_desc());
+  if (is_left_) return {.values = output_gradient_.get(), .behind = &behind_};
   const bool is_own = dy.disposable || output_gradient_.copies();
   input_gradient_ = is_own ? output_gradient_.get() : bench.make(output_.get_desc());
   return {input_gradient_, true};
@@ -315,6 +320,16 @@ void BatchNormLayer::meet_backward(std::span<MeetingLayer* const> pieces, CpuPas
 }
 
 void BatchNormLayer::backward(CpuPass&) {
+  if (is_left_) {
+    behind_ = {.y = floats(input_.get()),
+               .mean = mean_.values.data(),
+               .scale = scale_.values.data(),
+               .bias = bias_.values.data(),
+               .slope = slope_.values.data(),
+               .shift = shift_.values.data(),
+               .relu = relu_};
+    return;
+  }
   with_elements(input_gradient_, [this](auto* dx) {
     const auto* x = static_cast<decltype(dx)>(input_.get().get_data_handle());
     const auto* dy = static_cast<decltype(dx)>(output_gradient_.get().get_data_handle());

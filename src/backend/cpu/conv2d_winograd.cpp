@@ -78,19 +78,24 @@ class WinogradConv2dLayer final : public CpuLayer {
     output_ = bench.make(channels_innermost(bench.dims(stage_.output), given));
     convolution_ = fastest().make(shape, *blocks_of(input_.get().get_desc()),
                                   *blocks_of(output_.get_desc()), weights.get());
+    if (!bench.options().training && input_.copies()) bench.give_back(input_.get());
     return {output_, true};
   }
 
   Activation compile_backward(Workbench& bench, const Activation& dy, bool wanted) override {
     output_gradient_ = Converted(bench, dy.values, output_.get_desc());
+    behind_ = dy.behind;
     if (wanted && !input_gradient_) input_gradient_ = bench.make(input_.get().get_desc());
     return {input_gradient_, true};
   }
 
-  void add_to(const memory& others) override {
+  bool add_to(const memory& others) override {
     adds_ = !input_.copies() && others.get_desc() == input_.get().get_desc();
     if (adds_) input_gradient_ = others;
+    return adds_;
   }
+
+  bool unnormalises() const override { return !relu_; }
 
   void forward(CpuPass& pass) override {
     input_.refresh(stream_);
@@ -104,7 +109,8 @@ class WinogradConv2dLayer final : public CpuLayer {
                            {.dx = input_gradient_ ? floats(input_gradient_) : nullptr,
                             .adds_dx = adds_,
                             .dweight = stage_.slices[0].of(pass.g).data(),
-                            .dbias = bias_of(stage_, pass.g)});
+                            .dbias = bias_of(stage_, pass.g)},
+                           behind_);
   }
 
  private:
@@ -116,6 +122,7 @@ class WinogradConv2dLayer final : public CpuLayer {
   std::unique_ptr<kernels::WinogradConv2d> convolution_;
   Converted input_, output_gradient_;
   memory output_, input_gradient_;
+  const kernels::NormalisationBehind* behind_ = nullptr;
 };
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "backend/cpu/workbench.h"
 #include "backend/pass_arguments.h"
 #include "backend/tally.h"
+#include "kernels/winograd_conv2d.h"
 #include "nn/lowering.h"
 
 namespace easgd::cpu {
@@ -28,6 +29,8 @@ struct Activation {
   bool disposable = false;
   /// And that with whatever values: whoever has made it does not look at it again.
   bool forgotten = false;
+  /// A gradient that its taker has to make of the values: see CpuLayer::unnormalises().
+  const kernels::NormalisationBehind* behind = nullptr;
 };
 
 /// One pass over the network, of one piece.
@@ -54,9 +57,14 @@ class CpuLayer {
   /// Called once, with one input or, for a layer of two, both. Returns the output.
   virtual Activation compile_forward(Workbench& bench, std::span<const Activation> inputs) = 0;
   /// Called before compile_backward() if the input has other takers, with the sum of their
-  /// gradients, which nobody else will look at. A layer that can adds its own there, and
-  /// compile_backward() returns that memory.
-  virtual void add_to(const memory& /*others*/) {}
+  /// gradients, which nobody else will look at. A layer that can adds its own there, returns true,
+  /// and compile_backward() returns that memory.
+  virtual bool add_to(const memory& /*others*/) { return false; }
+  /// If the output goes through a batch normalisation and nowhere else, backward() takes the
+  /// gradient behind that, and finishes the normalisation's backward pass as it reads.
+  virtual bool unnormalises() const { return false; }
+  /// Called before compile_backward() if whoever makes the input does so.
+  virtual void leave_unnormalised() {}
   /// Called once after all compile_forward, in training only. Takes the memory of the gradient with
   /// regard to the output (empty after the last layer); returns the memory of the gradient with
   /// regard to the input, the same for each of two, or nothing if it is not wanted.

@@ -91,7 +91,7 @@ std::size_t CpuModel::predict_memory(const Network& network, const ModelOptions&
     std::size_t of_piece = 0;
     if (samples > kMore) {
       const std::size_t few = bytes_of_piece(kFew), more = bytes_of_piece(kMore);
-      of_piece = more + (samples - kMore) * (more - few) / (kMore - kFew);
+      of_piece = more + (samples - kMore) * (more - std::min(few, more)) / (kMore - kFew);
     }
     if (of_piece < kLarge) of_piece = bytes_of_piece(samples);
     const std::size_t bytes = count * of_piece;

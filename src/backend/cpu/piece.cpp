@@ -55,32 +55,35 @@ void Piece::compile_backward(const std::vector<Link>& links) {
     const bool wanted = std::ranges::any_of(
         links[i].inputs, [](std::size_t number) { return number != Stage::kImages; });
     const Activation output_gradient = std::exchange(gradients[links[i].output], {});
-    offer_sum(links[i], gradients, output_gradient, *layers_[i]);
+    const bool adds = offer_sum(links[i], gradients, output_gradient, *layers_[i]);
+    if (i > 0 && in_line(links, links[i - 1], links[i]) && layers_[i - 1]->unnormalises()) {
+      layers_[i]->leave_unnormalised();
+    }
     const Activation gradient = layers_[i]->compile_backward(bench_, output_gradient, wanted);
     std::vector<Activation> used = {output_gradient};
     for (const std::size_t number : links[i].inputs) {
       if (number == Stage::kImages) continue;
       used.push_back(gradients[number]);
       used.push_back(gradient);
-      collect(gradients[number], gradient, i);
+      adds ? void(gradients[number] = gradient) : collect(gradients[number], gradient, i);
     }
     give_back_unused(used, gradients);
   }
 }
 
 /// Whoever comes later has looked at it by then; this layer must not while it adds.
-void Piece::offer_sum(const Link& link, const Activations& gradients,
+bool Piece::offer_sum(const Link& link, const Activations& gradients,
                       const Activation& output_gradient, CpuLayer& layer) {
-  if (link.inputs.size() != 1 || link.inputs[0] == Stage::kImages) return;
+  if (link.inputs.size() != 1 || link.inputs[0] == Stage::kImages) return false;
   const auto sum = gradients.find(link.inputs[0]);
-  if (sum == gradients.end() || !sum->second.values) return;
+  if (sum == gradients.end() || !sum->second.values) return false;
   const memory& values = sum->second.values;
   const auto is_same = [&values](const memory& other) {
     return other && other.get_data_handle() == values.get_data_handle();
   };
   const auto holders = std::ranges::count_if(
       gradients, [&](const auto& entry) { return is_same(entry.second.values); });
-  if (holders == 1 && !is_same(output_gradient.values)) layer.add_to(values);
+  return holders == 1 && !is_same(output_gradient.values) && layer.add_to(values);
 }
 
 /// Those whose memory none of those that are left has.
@@ -98,7 +101,7 @@ void Piece::give_back_unused(const std::vector<Activation>& used, const Activati
 
 /// The gradient of a value that several layers take is the sum of what each of them returns.
 void Piece::collect(Activation& sum, const Activation& gradient, std::size_t layer) {
-  if (!sum.values || sum.values == gradient.values) {
+  if (!sum.values) {
     sum = gradient;
     return;
   }

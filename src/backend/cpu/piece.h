@@ -39,7 +39,7 @@ class Piece {
 
   void compile_forward(const std::vector<Link>& links);
   void compile_backward(const std::vector<Link>& links);
-  static void offer_sum(const Link& link, const Activations& gradients,
+  static bool offer_sum(const Link& link, const Activations& gradients,
                         const Activation& output_gradient, CpuLayer& layer);
   void give_back_unused(const std::vector<Activation>& used, const Activations& left);
   void collect(Activation& sum, const Activation& gradient, std::size_t layer);

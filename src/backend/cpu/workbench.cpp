@@ -63,6 +63,10 @@ memory Workbench::make(const memory::desc& desc) {
     unused_.erase(found);
     return made;
   }
+  return make_own(desc);
+}
+
+memory Workbench::make_own(const memory::desc& desc) {
   const std::size_t floats = (desc.get_size() + sizeof(float) - 1) / sizeof(float);
   const memory made(desc, engine_, make_floats(std::max<std::size_t>(floats, 1)).data());
   rooms_[made.get_data_handle()] = desc.get_size();
@@ -97,7 +101,7 @@ void Workbench::finish() {
 Converted::Converted(Workbench& bench, const memory& source, const memory::desc& wanted, bool copy)
     : target_(source) {
   if (source.get_desc() == wanted && !copy) return;
-  target_ = bench.make(wanted);
+  target_ = source.get_data_handle() ? bench.make(wanted) : bench.make_own(wanted);
   copy_ = make_copy(bench, source, target_);
 }
 

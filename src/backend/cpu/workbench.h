@@ -42,8 +42,10 @@ class Workbench {
   /// [N][C][H][W]
   memory::dims dims(Shape shape) const;
 
-  /// Memory that lives as long as the model: zeroed, or one that was given back.
+  /// Memory that lives as long as the model: zeroed, or one that was given back, which earlier
+  /// layers write in every pass. What is to last from pass to pass has memory of its own.
   memory make(const memory::desc& desc);
+  memory make_own(const memory::desc& desc);
   /// For layers that are compiled from now on: in a pass they run when nobody reads it any more.
   void give_back(const memory& unused) { unused_.push_back(unused); }
   View make_floats(std::size_t count);
@@ -74,7 +76,9 @@ class Workbench {
   std::size_t bytes_ = 0;
 };
 
-/// A memory in the layout and type a primitive wants: the given one itself, or a copy of it.
+/// A memory in the layout and type a primitive wants: the given one itself, or a copy of it. Copies
+/// of parameters, which are unbound, have memory of their own: it may be small, and is never given
+/// back.
 class Converted {
  public:
   Converted() = default;
