@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = ROOT / "build" / "easgd"
 
 LONGEST_LINE = 100
+CITED = re.compile(r"\[[A-Z][A-Za-z]+(?:(?: et al\.|(?:, | and )[A-Z]\w+)* (?:19|20))?\d\d\]")
 LONGEST_FUNCTION = {"src": 60, "kernels": 60, "datasets": 60, "tests": 75}
 
 
@@ -229,6 +230,14 @@ class Documents(unittest.TestCase):
 
 class Files(unittest.TestCase):
     maxDiff = None
+
+    def test_works_are_listed(self):
+        """What a comment cites has its line among ARCHITECTURE.md's sources."""
+        listed = set(CITED.findall((ROOT / "ARCHITECTURE.md").read_text()))
+        self.assertGreater(len(listed), 10)
+        missing = sorted({(name_of(path), tag) for path in sources() for tag in CITED.findall(path.read_text())
+                          if tag not in listed})
+        self.assertEqual(missing, [])
 
     def test_none_is_without_a_use(self):
         code = {p: p.read_text() for p in sources()}

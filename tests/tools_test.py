@@ -588,18 +588,32 @@ class Profile(unittest.TestCase):
 
     def test_imports_what_debians_nsys_leaves(self):
         with tempfile.TemporaryDirectory() as folder:
+            nsys = Path(folder, "bin/nsys")
             importer = Path(folder, "lib/nsight-systems/host-linux-x64/QdstrmImporter")
-            for file, script in ((Path(folder, "bin/nsys"), "#!/bin/sh\necho seen > profile.qdstrm\nexit 3\n"),
-                                 (importer, '#!/bin/sh\necho "$@" >&2\ncp "$3" "$5"\n')):
+            for file in (nsys, importer):
                 file.parent.mkdir(parents=True)
-                file.write_text(script)
-                file.chmod(0o755)
-            done = subprocess.run([ROOT / "tools/profile", "nsys", "a.toml"], cwd=folder, capture_output=True, text=True,
-                                  env=os.environ | {"PATH": f"{folder}/bin:{os.environ['PATH']}"})
-            self.assertEqual((done.returncode, done.stderr), (3, (
-                "--force-overwrite --input-file profile.qdstrm --output-file profile.nsys-rep\n")))
+            path = f"{folder}/bin:{os.environ['PATH']}"
+
+            def profiled(nsys_does: str, importer_does: str) -> tuple[int, str]:
+                for file, script in ((nsys, nsys_does), (importer, importer_does)):
+                    file.write_text(f"#!/bin/sh\n{script}\n")
+                    file.chmod(0o755)
+                Path(folder, "profile.nsys-rep").write_text("of an earlier time\n")
+                done = subprocess.run([ROOT / "tools/profile", "nsys", "a.toml"], cwd=folder, capture_output=True,
+                                      text=True, env=os.environ | {"PATH": path})
+                return done.returncode, done.stderr
+
+            imports = 'echo "$@" >&2; cp "$3" "$5"'
+            self.assertEqual(profiled("echo seen > profile.qdstrm; exit 3", imports),
+                             (3, "--force-overwrite --input-file profile.qdstrm --output-file profile.nsys-rep\n"))
             self.assertEqual(Path(folder, "profile.nsys-rep").read_text(), "seen\n")
             self.assertFalse(Path(folder, "profile.qdstrm").exists())
+            none = (1, "tools/profile: nsys left no profile.nsys-rep\n")
+            self.assertEqual(profiled("echo seen > profile.qdstrm", "exit 2"), none)
+            self.assertTrue(Path(folder, "profile.qdstrm").exists())
+            self.assertEqual(profiled("true", "exit 2"), none)
+            self.assertEqual(Path(folder, "profile.nsys-rep").read_text(), "of an earlier time\n")
+            self.assertEqual(profiled("echo seen > profile.nsys-rep", "exit 2"), (0, ""))
 
     def test_says_what_is_missing(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -50,7 +50,9 @@ std::string replay_config_in(const Recording& recording, const std::string& file
   try {
     return dump_replay_config(parse_config(recording.config, file, {}), /*recomputes=*/true);
   } catch (const ConfigError& error) {
-    throw DataError(fmt::format("{}; it has been changed since it was written", error.what()));
+    throw DataError(fmt::format(
+        "{}; it was changed since it was written, or is of another version of this program",
+        error.what()));
   }
 }
 

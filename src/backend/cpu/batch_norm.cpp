@@ -6,8 +6,8 @@
 //   dweight = sum(dy d) / sqrt(variance + epsilon)      dbias = sum(dy)
 //   dx = scale (dy - sum(dy) / N - d sum(dy d) / (variance + epsilon) / N)
 //
-// in two passes over memory forward and two backward: one to survey, one after the meeting. The last
-// of these is left to a convolution before it that can do it while it reads.
+// in two passes over memory forward and two backward: one to survey, one after the meeting. The
+// last of these is left to a convolution before it that can do it while it reads.
 #include "nn/batch_norm.h"
 
 #include <algorithm>
