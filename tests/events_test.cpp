@@ -225,44 +225,59 @@ TEST_CASE("the conclusion of a run names what went wrong") {
   CHECK(conclusion(s) == "run: done in 0.0 s, 80 images/s");
 }
 
-TEST_CASE("letters are refused late in the last quarter of a life that goes on to the end") {
+TEST_CASE("refusals last where the worker neither begins again nor is gone") {
   using enum Incident::Kind;
-  const auto late = [](std::vector<Incident> incidents) {
-    return refused_late({.letters = {0, 0, 1}, .steps = {100, 200}, .incidents = incidents});
+  const auto refusals = [](std::vector<Incident> incidents) {
+    return lasting_refusals({.letters = {0, 0, 1}, .steps = {100, 200}, .incidents = incidents});
+  };
+  const auto late = [&](const std::vector<Incident>& incidents) {
+    return refusals(incidents).late;
+  };
+  const auto count = [&](const std::vector<Incident>& incidents) {
+    return refusals(incidents).count;
   };
   const auto at = [](std::uint64_t worker, Incident::Kind kind, std::uint64_t clock) {
     return Incident{.worker = worker, .kind = kind, .clock = clock};
   };
   CHECK_FALSE(late({}));
+  CHECK(count({}) == 0);
   CHECK_FALSE(late({at(0, refused, 74)}));
   CHECK(late({at(0, refused, 75)}));
   CHECK_FALSE(late({at(1, refused, 75), at(1, refused, 149)}));
+  CHECK(count({at(1, refused, 75), at(1, refused, 149)}) == 2);
   CHECK(late({at(0, refused, 1), at(1, refused, 150)}));
   CHECK_FALSE(late({at(0, refused, 75), at(0, began, 76)}));
+  CHECK(count({at(0, refused, 75), at(1, refused, 9), at(0, began, 76)}) == 1);
   CHECK(late({at(0, refused, 75), at(1, began, 76)}));
   CHECK(late({at(0, began, 76), at(0, refused, 80)}));
   CHECK_FALSE(late({at(1, refused, 190), at(1, gone, 190)}));
+  CHECK(count({at(1, refused, 190), at(1, gone, 190)}) == 0);
   CHECK(late({at(0, refused, 75), at(0, went_back, 3)}));  // all of them, and of no worker
 }
 
 TEST_CASE("a run has diverged by its loss, or by the letters that were refused") {
-  const auto refused = [](std::uint64_t count, std::uint64_t absorbed) {
+  const auto refused = [](std::uint64_t count, std::uint64_t absorbed, bool late = false) {
     TeamTotals totals;
     totals.refused = count;
     totals.exchanges = absorbed;
-    return totals;
+    return Outcome{.refusals = {count, late}, .totals = totals};
   };
   const auto diverged = [](const Outcome& outcome) {
     return verdict(outcome) == RunStatus::diverged;
   };
   CHECK(verdict({}) == RunStatus::done);
   CHECK(verdict({.never_moved = true}) == RunStatus::done);
-  CHECK_FALSE(diverged({.totals = refused(1, 9)}));  // a tenth of all letters
-  CHECK(diverged({.totals = refused(1, 8)}));
-  CHECK_FALSE(diverged({.refused_late = true, .totals = refused(2, 1000)}));
-  CHECK(diverged({.refused_late = true, .totals = refused(3, 1000)}));
-  CHECK_FALSE(diverged({.totals = refused(3, 1000)}));
-  CHECK(diverged({.never_moved = true, .totals = refused(1, 1000)}));
+  CHECK_FALSE(diverged(refused(1, 9)));  // a tenth of all letters
+  CHECK(diverged(refused(1, 8)));
+  CHECK_FALSE(diverged(refused(2, 1000, true)));
+  CHECK(diverged(refused(3, 1000, true)));
+  CHECK_FALSE(diverged(refused(3, 1000)));
+  Outcome outcome = refused(1, 1000);
+  outcome.never_moved = true;
+  CHECK(diverged(outcome));
+  outcome = refused(5, 8);
+  outcome.refusals = {};  // whose workers began again
+  CHECK_FALSE(diverged(outcome));
   Evaluation good, bad;
   good.test = {1, 0, 1};
   bad.test = {std::nan(""), 0, 1};

@@ -509,7 +509,7 @@ TEST_CASE(
     const End end = run(bed.toy, {.during = during});
     CHECK(end.error == "");
     CHECK(end.failed == 0);
-    CHECK(told == std::vector{After::run_ends});
+    CHECK(told == std::vector{After::is_left_behind});
     REQUIRE(end.checkpoints.size() == 1);
     const Checkpoint& last = end.checkpoints.back();
     CHECK(last.is_last);

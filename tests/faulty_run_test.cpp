@@ -409,3 +409,44 @@ TEST_CASE("a signal ends a run with a worker that stands still, which is there w
     CHECK(bytes_of(run + "/order.bin") == bytes_of(calm + "/order.bin"));
   }
 }
+
+TEST_CASE("a disk that is full gives up the oldest checkpoint for a new one") {
+  const TemporaryFolder folder;
+  const std::string calm = folder / "calm", disk = folder / "disk", run = disk + "/run";
+  const std::string slowly = failing(
+      "\"worker 0 stalls 0.005 s from step 0 to 400\", \"worker 1 stalls 0.005 s from step 0 to "
+      "400\", \"worker 2 stalls 0.005 s from step 0 to 400\"");
+  const std::string train = kThree + slowly +
+                            "--quiet --set stop.steps=400 --set checkpoint.keep=20 --set "
+                            "evaluate.every.versions=1000 --set checkpoint.every.versions=";
+  must_end(train + "100 --out " + calm);
+  const std::uint64_t checkpoint = events_in(calm, "checkpoint").at(0)["bytes"];
+  const std::uint64_t room = 18 * checkpoint / 5 + 3 * fs::file_size(calm + "/center.safetensors");
+  fs::create_directory(disk);
+  std::ofstream(folder / "script")
+      << "mount -t tmpfs -o size=" << room + 300'000 << " none " << disk
+      << " || exit 99\n" EASGD_PROGRAM " " << train << "50 --out " << run << "\ncode=$?\nls " << run
+      << "/checkpoints\ncat " << run << "/metrics.jsonl\nexit $code\n";
+  // A disk of the command's own.
+  const Answer answer = shell("unshare --map-root-user --mount sh " + folder / "script");
+  if (answer.code == 99 || answer.text.starts_with("unshare")) {
+    MESSAGE("skipped: nobody may mount a disk here");
+    return;
+  }
+  CAPTURE(answer.text);
+  CHECK(answer.code == 0);
+  CHECK(answer.text.find("No space left") == std::string::npos);
+  std::vector<std::uint64_t> kept, made;
+  std::istringstream lines(answer.text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("version-")) kept.push_back(std::stoull(line.substr(8)));
+    if (!line.starts_with("{")) continue;
+    const json event = json::parse(line);
+    if (event["event"] == "checkpoint") made.push_back(event["version"]);
+  }
+  std::ranges::sort(kept);
+  CHECK(made.size() >= 6);
+  REQUIRE(kept.size() >= 2);
+  CHECK(kept.size() < made.size());
+  CHECK(std::ranges::equal(kept, std::span(made).last(kept.size())));
+}

@@ -200,3 +200,29 @@ TEST_CASE("a working folder that is gone costs a line, not a bug") {
   fs::create_directory(folder / "gone");
   check_one_line(program("evaluate x", gone), 3, "x: not found");
 }
+
+TEST_CASE("a pipe or a device in the place of a file is told, and not waited for") {
+  const Folder folder;
+  const std::string pipe = folder / "pipe", run = folder / "run";
+  const std::string digits = "--set data.dir=" + folder / "digits" + " ";
+  write_set(folder / "digits", some_pixel);
+  REQUIRE(mkfifo(pipe.c_str(), 0666) == 0);
+  for (const std::string& file : {pipe, std::string("/dev/zero")}) {
+    CAPTURE(file);
+    const std::string out = " --out " + folder / "other";
+    check_one_line(
+        program(kTrainDigits + digits + "--set network.init=" + file + out, "timeout 60 "), 3,
+        file + ": is no regular file");
+    check_one_line(program(kTrainDigits + digits +
+                               "--set center.order=replay --set center.replay=" + file + out,
+                           "timeout 60 "),
+                   3, file + ": is no regular file");
+  }
+  CHECK(program(kTrainDigits + digits + "--out " + run).code == 0);
+  fs::remove(run + "/config.toml");
+  REQUIRE(mkfifo((run + "/config.toml").c_str(), 0666) == 0);
+  for (const std::string command : {"train --resume ", "evaluate "}) {
+    CAPTURE(command);
+    check_one_line(program(command + run, "timeout 60 "), 3, "config.toml: is no regular file");
+  }
+}

@@ -30,10 +30,8 @@ struct Answer {
   }
 };
 
-/// `before` is what the shell does first, as in "cd folder; ".
-inline Answer program(const std::string& arguments, const std::string& before = "") {
-  const std::string command = before + EASGD_PROGRAM " " + arguments + " 2>&1";
-  FILE* pipe = popen(command.c_str(), "r");
+inline Answer shell(const std::string& command) {
+  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
   REQUIRE(pipe);
   std::string text;
   std::array<char, 4096> part;
@@ -41,6 +39,11 @@ inline Answer program(const std::string& arguments, const std::string& before = 
     text.append(part.data(), n);
   const int status = pclose(pipe);
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), text};
+}
+
+/// `before` is what the shell does first, as in "cd folder; ".
+inline Answer program(const std::string& arguments, const std::string& before = "") {
+  return shell(before + EASGD_PROGRAM " " + arguments);
 }
 
 /// It failed with this code, and its one line holds `part`.

@@ -262,7 +262,8 @@ TEST_CASE("virtual and real seconds are not compared") {
   for (ReportedRun& run : runs) run.summary->time_to_error = {{"0.2", 8.0}};
   runs[0].summary->workers = 1;
   runs[1].summary->virtual_seconds = 10;
-  for (const SpeedRow& row : speed_levels(make_study(runs))[0].rows) {
+  const auto levels = speed_levels(make_study(runs));
+  for (const SpeedRow& row : levels[0].rows) {
     CHECK(row.speed_up.has_value() == row.is_baseline);
   }
 }

@@ -707,7 +707,7 @@ TEST_CASE("what cannot go on is told in one line") {
   const TemporaryFolder folder;
   const std::string run = folder / "run";
   check_one_line(program("train --resume " + folder / "nowhere"), 2,
-                 "nowhere: no config.toml in it; expected the folder of a run");
+                 "nowhere: is no folder; expected the folder of a run");
   check_one_line(program("train"), 2, "config");
   Impatient hurried(0);
   REQUIRE(train(small({"stop.steps=100000", "checkpoint.keep=0"}), run, hurried).status() ==

@@ -393,10 +393,12 @@ class Table(unittest.TestCase):
     def test_looks_into_a_folder_of_runs_and_leaves_out_what_it_cannot_read(self):
         make_summary(self.root / "runs/one")
         (make_summary(self.root / "runs/two") / "summary.json").write_text("{")
+        (make_summary(self.root / "runs/deep") / "summary.json").write_text('{"a":' * 300_000)
         code, lines, complaint = self.run_table(self.root / "runs")
         self.assertEqual((code, [line[0] for line in lines[2:]]), (0, ["one"]))
         self.assertIn("runs/two/summary.json: not JSON", complaint)
-        self.assertEqual(complaint.count("\n"), 1)
+        self.assertIn("runs/deep/summary.json: not a summary", complaint)
+        self.assertEqual(complaint.count("\n"), 2)
         self.assertEqual(self.run_table(self.root / "runs/two")[:2], (3, []))
 
     def test_names_the_file_of_an_odd_summary(self):

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -59,6 +60,9 @@ std::string AppendedFile::append(std::string_view record) {
     if (part < 0) break;
     done += std::size_t(part);
   }
+  struct stat there {};
+  const bool is_lost = fstat(descriptor_, &there) == 0 && there.st_nlink == 0;
+  if (is_lost) return path_.string() + ": was taken away: what is written to it is lost";
   if (done == record.size()) return {};
   const int why = errno;
   const bool mended = done == 0 || ftruncate(descriptor_, end) == 0;

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/standard_output.h"
+#include "base/unreadable.h"
 #include "commands/commands.h"
 #include "runs/terminal_client.h"
 #include "settings/load.h"
@@ -97,8 +98,14 @@ void check(const Arguments& arguments) {
   std::error_code unknown;
   if (!arguments.resumed.empty() &&
       !std::filesystem::exists(config_in(arguments.resumed), unknown) && !unknown) {
-    throw ConfigError(arguments.resumed +
-                      ": no config.toml in it; expected the folder of a run to go on with");
+    const bool is_folder = std::filesystem::is_directory(arguments.resumed, unknown);
+    throw ConfigError(fmt::format("{}: {}; expected the folder of a run to go on with",
+                                  arguments.resumed,
+                                  is_folder ? "no config.toml in it" : "is no folder"));
+  }
+  if (!arguments.resumed.empty()) {
+    const std::string why = why_unreadable(config_in(arguments.resumed), kLongestText);
+    if (!why.empty()) throw DataError(config_in(arguments.resumed) + ": " + why);
   }
   if (!arguments.resumed.empty() && !arguments.out.empty() && !arguments.from_center) {
     throw ConfigError(

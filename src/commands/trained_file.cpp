@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/reason.h"
+#include "base/unreadable.h"
 #include "settings/load.h"
 
 namespace easgd {
@@ -39,7 +40,11 @@ TrainedFile open_trained(const std::string& path, const std::string& given,
   if (std::filesystem::is_directory(there)) {
     const std::filesystem::path resolved = file_path / "config.toml";
     const auto config = std::filesystem::symlink_status(resolved, error);
-    if (given.empty() && std::filesystem::exists(config)) own = resolved.string();
+    if (given.empty() && std::filesystem::exists(config)) {
+      own = resolved.string();
+      if (const std::string why = why_unreadable(own, kLongestText); !why.empty())
+        throw DataError(own + ": " + why);
+    }
     if (error && error != std::errc::no_such_file_or_directory)
       throw DataError(resolved.string() + ": cannot be examined: " + reason(error.value()));
     file_path /= "center.safetensors";

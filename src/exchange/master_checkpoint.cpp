@@ -1,5 +1,5 @@
 // What the master puts into a checkpoint, and how it goes on from one.
-#include <cstring>
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -12,15 +12,14 @@ namespace easgd {
 namespace {
 
 std::string bytes_of(const std::vector<std::uint16_t>& workers) {
-  std::string bytes(workers.size() * sizeof(std::uint16_t), '\0');
-  std::memcpy(bytes.data(), workers.data(), bytes.size());
-  return bytes;
+  return {reinterpret_cast<const char*>(workers.data()), workers.size() * sizeof(std::uint16_t)};
 }
 
 /// Throws: DataError if it names a worker that there is not.
 std::vector<std::uint16_t> workers_in(const std::string& bytes, std::size_t count) {
   std::vector<std::uint16_t> workers(bytes.size() / sizeof(std::uint16_t));
-  std::memcpy(workers.data(), bytes.data(), workers.size() * sizeof(std::uint16_t));
+  std::copy_n(bytes.data(), bytes.size() / sizeof(std::uint16_t) * sizeof(std::uint16_t),
+              reinterpret_cast<char*>(workers.data()));
   for (const std::uint16_t worker : workers) {
     if (worker >= count) throw DataError("\"absorbed\": names worker " + std::to_string(worker));
   }

@@ -23,9 +23,10 @@
 
 namespace easgd {
 
-/// A worker that has failed, and what comes after that.
+/// A worker that has failed, and what comes after that; or one that did not move when the run was
+/// to end, which goes on from there with the run.
 struct WorkerFailure {
-  enum class After { is_gone, begins_again, run_ends };
+  enum class After { is_gone, begins_again, run_ends, is_left_behind };
 
   std::size_t worker = 0;
   std::uint64_t step = 0;     ///< in which it has failed

@@ -172,7 +172,7 @@ bool Team::leave_behind(std::size_t worker, const std::string& why, const Worker
   life.is_over = life.is_given_up = true;
   ++left_behind_;
   WorkerFailure failure = failure_of_life(life, why);
-  failure.after = WorkerFailure::After::run_ends;
+  failure.after = WorkerFailure::After::is_left_behind;
   const std::optional<NewLife>& began = life.begins ? life.begins : life.resumed;
   const NewLife next{failure.step, began ? began->in_vain : 0};
   const bool has_steps = failure.step < options_.schedule->steps(worker);

@@ -108,7 +108,10 @@ std::optional<Checkpoint> find_whole(const fs::path& folder, const Warn& warn,
     }
   }
   if (broken.empty()) return std::nullopt;
-  throw DataError(broken.front() + "; no other checkpoint is whole, so that the run cannot go on");
+  throw DataError(
+      fmt::format("{}; no other checkpoint is whole, so that the run cannot go on; network.init = "
+                  "\"{}\" starts another from its center",
+                  broken.front(), (folder.parent_path() / "center.safetensors").string()));
 }
 
 }  // namespace
@@ -118,15 +121,36 @@ CheckpointFolder::CheckpointFolder(const fs::path& run) : path_(run / kFolder) {
 std::uint64_t CheckpointFolder::save(const Checkpoint& checkpoint, std::size_t keep) const {
   make(path_);
   std::uint64_t bytes = 0;
-  write_file(path_ / name_of(checkpoint.version), [&](std::ostream& file) {
-    write_checkpoint(file, checkpoint);
-    bytes = std::uint64_t(file.tellp());
-  });
+  try {
+    bytes = write(checkpoint);
+  } catch (const DataError&) {
+    if (!made_room()) throw;
+    bytes = write(checkpoint);
+  }
   const std::vector<std::uint64_t> versions = versions_in(path_);
   for (std::size_t i = std::max<std::size_t>(keep, 1); i < versions.size(); ++i) {
     std::error_code ignored;
     fs::remove(path_ / name_of(versions[i]), ignored);
   }
+  return bytes;
+}
+
+/// Where there is less than the latest takes.
+bool CheckpointFolder::made_room() const {
+  const std::vector<std::uint64_t> versions = versions_in(path_);
+  if (versions.size() < 2) return false;
+  std::error_code error;
+  const std::uint64_t wanted = fs::file_size(path_ / name_of(versions.front()), error);
+  if (error || fs::space(path_, error).available >= wanted || error) return false;
+  return fs::remove(path_ / name_of(versions.back()), error);
+}
+
+std::uint64_t CheckpointFolder::write(const Checkpoint& checkpoint) const {
+  std::uint64_t bytes = 0;
+  write_file(path_ / name_of(checkpoint.version), [&](std::ostream& file) {
+    write_checkpoint(file, checkpoint);
+    bytes = std::uint64_t(file.tellp());
+  });
   return bytes;
 }
 

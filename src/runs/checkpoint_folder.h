@@ -16,9 +16,10 @@ class CheckpointFolder {
 
   /// Writes one, and takes away all but the last `keep` of the folder, and what a process that was
   /// killed in the middle of a write has left. Of one process at a time: who has the run's lock.
+  /// If the disk has no room for it, the oldest makes room; the latest stays in any case.
   /// Returns its size in bytes.
-  /// Throws: DataError, also if it may not have reached the disk; the earlier ones are still there
-  /// then.
+  /// Throws: DataError, also if it may not have reached the disk; the latest of the earlier ones is
+  /// still there then.
   std::uint64_t save(const Checkpoint& checkpoint, std::size_t keep) const;
 
   /// Of the checkpoint of a version, in the run's folder.
@@ -40,6 +41,9 @@ class CheckpointFolder {
   std::optional<Checkpoint> look(const std::function<void(const std::string&)>& warn) const;
 
  private:
+  std::uint64_t write(const Checkpoint& checkpoint) const;
+  bool made_room() const;
+
   std::filesystem::path path_;
 };
 

@@ -138,7 +138,7 @@ struct FailureEvent {
   bool is_virtual = false;  ///< the run's other times are: its key is then "wall_time"
   std::uint64_t worker = 0, step = 0, version = 0;
   std::string reason = {};
-  std::string then = {};  ///< "gone", "restart" or "stop"
+  std::string then = {};  ///< "gone", "restart", "stop" or "left" (behind, when the run was to end)
 
   template <class Keys>
   void keys(Keys& k) {

@@ -106,7 +106,7 @@ namespace {
 
 /// For programs, and for people.
 struct Consequence {
-  const char *word, *text;
+  const char *word, *text, *what = "failed";
 };
 Consequence consequence_of(WorkerFailure::After after) {
   switch (after) {
@@ -114,6 +114,8 @@ Consequence consequence_of(WorkerFailure::After after) {
       return {"gone", "the others go on without it"};
     case WorkerFailure::After::begins_again:
       return {"restart", "it begins again from the center"};
+    case WorkerFailure::After::is_left_behind:
+      return {"left", "the run ends without its last letter", "is left behind"};
     case WorkerFailure::After::run_ends:
       break;
   }
@@ -124,8 +126,9 @@ Consequence consequence_of(WorkerFailure::After after) {
 
 void Journal::report(const WorkerFailure& f, double seconds) {
   const Consequence consequence = consequence_of(f.after);
-  client_.warn(fmt::format("worker {} on {} failed: {}; {}", f.worker,
-                           config_.workers.devices[f.worker], f.why, consequence.text));
+  client_.warn(fmt::format("worker {} on {} {}: {}; {}", f.worker,
+                           config_.workers.devices[f.worker], consequence.what, f.why,
+                           consequence.text));
   record(WarningEvent{
       .message = f.why, .worker = f.worker, .seconds = seconds, .is_virtual = is_virtual()});
   record(FailureEvent{.seconds = seconds,

@@ -41,17 +41,20 @@ bool never_moved(const Team& team, ConstView start) {
   return std::ranges::equal(center, start.first(center.size()));
 }
 
-bool refused_late(const Recording& recording) {
-  std::vector<std::optional<std::uint64_t>> last(recording.steps.size());
+Refusals lasting_refusals(const Recording& recording) {
+  std::vector<std::vector<std::uint64_t>> clocks(recording.steps.size());
   for (const Incident& incident : recording.incidents) {
-    if (incident.kind == Incident::Kind::went_back) continue;
-    last[incident.worker].reset();
-    if (incident.kind == Incident::Kind::refused) last[incident.worker] = incident.clock;
+    std::vector<std::uint64_t>& own = clocks[incident.worker];
+    if (incident.kind == Incident::Kind::refused) own.push_back(incident.clock);
+    if (incident.kind == Incident::Kind::began || incident.kind == Incident::Kind::gone)
+      own.clear();
   }
-  for (std::size_t i = 0; i < last.size(); ++i) {
-    if (last[i] && 4 * *last[i] >= 3 * recording.steps[i]) return true;
+  Refusals refusals;
+  for (std::size_t i = 0; i < clocks.size(); ++i) {
+    refusals.count += clocks[i].size();
+    if (!clocks[i].empty()) refusals.late |= 4 * clocks[i].back() >= 3 * recording.steps[i];
   }
-  return false;
+  return refusals;
 }
 
 RunStatus verdict(const Outcome& o) {
@@ -59,12 +62,12 @@ RunStatus verdict(const Outcome& o) {
   if (o.failed) return RunStatus::failed;
   if (o.interrupted) return RunStatus::interrupted;
   if (o.paused) return RunStatus::paused;
-  const std::uint64_t refused = o.totals.refused;
+  const std::uint64_t refused = o.refusals.count, letters = o.totals.exchanges + o.totals.refused;
   const bool loss_is_lost =
       !o.evaluations.empty() && !std::isfinite(o.evaluations.back().test.mean_loss());
-  const bool diverged = o.lost_loss || loss_is_lost ||
-                        kOften * refused > o.totals.exchanges + refused ||
-                        (o.refused_late && refused >= kSeveral) || (refused > 0 && o.never_moved);
+  const bool diverged = o.lost_loss || loss_is_lost || kOften * refused > letters ||
+                        (o.refusals.late && refused >= kSeveral) ||
+                        (o.totals.refused > 0 && o.never_moved);
   return diverged ? RunStatus::diverged : RunStatus::done;
 }
 

@@ -16,9 +16,12 @@ namespace easgd {
 /// Thread: after the team has ended.
 bool never_moved(const Team& team, ConstView start);
 
-/// In the last quarter of its steps a letter of a worker was refused, and the worker has neither
-/// begun again since nor failed for good: what it did from there on is chance.
-bool refused_late(const Recording& recording);
+/// Letters that were refused of workers that have neither begun again since nor failed for good.
+struct Refusals {
+  std::uint64_t count = 0;
+  bool late = false;  ///< one in the last quarter of a worker's steps: what follows is chance
+};
+Refusals lasting_refusals(const Recording& recording);
 
 /// What a verdict goes by.
 struct Outcome {
@@ -27,7 +30,7 @@ struct Outcome {
   bool paused = false;
   bool lost_loss = false;  ///< and was not to go back
   bool never_moved = false;
-  bool refused_late = false;
+  Refusals refusals = {};
   TeamTotals totals = {};
   std::vector<Evaluation> evaluations = {};
 };

@@ -35,12 +35,14 @@ std::string kind_of(const std::string& device) {
   return device == "cpu" || device == "auto" ? device : "cuda";
 }
 
-/// What is in a file, not where it lies; the path if it cannot be read. Files are large, and many
-/// runs begin from the same.
+/// What is in a file, not where it lies; the path if it cannot be read, as a pipe cannot more than
+/// once. Files are large, and many runs begin from the same.
 std::string content_of(const std::string& path) {
   static std::map<std::string, std::string> known;
   if (path.empty()) return "";
   if (const auto it = known.find(path); it != known.end()) return it->second;
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored)) return path;
   std::ifstream file(path, std::ios::binary);
   if (!file.is_open()) return path;
   std::uint64_t hash = fnv1a("");

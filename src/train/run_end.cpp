@@ -54,7 +54,7 @@ RunResult Run::end(Team& team, Evaluator& evaluator) {
                                     .paused = paused_,
                                     .lost_loss = step_back_.lost().has_value(),
                                     .never_moved = still,
-                                    .refused_late = refused_late(team.recording()),
+                                    .refusals = lasting_refusals(team.recording()),
                                     .totals = totals_of(team),
                                     .evaluations = evaluations_.all()});
   if (status == RunStatus::done && still) {
