@@ -262,6 +262,21 @@ TEST_CASE("who opened the events before they were replaced finds a run at work t
   CHECK(is_at_work(path));
 }
 
+TEST_CASE("events that go into a file that was taken away are missed") {
+  const testing::TemporaryFolder folder;
+  const std::string path = folder / "run";
+  leave_run(path);
+  RunFolder mine = RunFolder::reopen(path);
+  Messages warnings;
+  mine.on_warning = [&](const std::string& text) { warnings.push_back(text); };
+  mine.log(WarningEvent{"there"});
+  CHECK(warnings.empty());
+  fs::remove(path + "/metrics.jsonl");
+  mine.log(WarningEvent{"lost"});
+  REQUIRE(warnings.size() == 1);
+  CHECK(warnings[0].find("metrics.jsonl: was taken away") != std::string::npos);
+}
+
 TEST_CASE("a folder in which a run is at work is not reopened") {
   const testing::TemporaryFolder folder;
   const std::string path = folder / "run";
