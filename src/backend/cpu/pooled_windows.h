@@ -75,8 +75,8 @@ struct PooledWindows {
   std::size_t channels;  ///< at once, at most
   /// Of one channel, of two, and so on.
   std::array<void (*)(const PooledWindow&), kMostChannels> forward;
-  /// Gives the patch of FilteredWindows, which does not overlap the images; corner, pixel and line as
-  /// in a PooledWindow. Nothing need be aligned beyond a float.
+  /// Gives the patch of FilteredWindows, which does not overlap the images; corner, pixel and line
+  /// as in a PooledWindow. Nothing need be aligned beyond a float.
   void (*transform_patch)(const float* corner, std::size_t pixel, std::size_t line,
                           std::size_t in_channels, float* patch);
   void (*filter)(const FilteredWindows&);
