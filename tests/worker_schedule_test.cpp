@@ -216,6 +216,24 @@ TEST_CASE("an order.bin reads back; a damaged one says what is wrong") {
   CHECK(Recording::read(path, 3).steps == recording.steps);
   CHECK_THROWS_AS(Recording::read(path, 4), DataError);
 
+  std::ostringstream stream;
+  recording.write(stream, 3);
+  const std::string bytes = stream.str();
+  const auto put = [&path](const std::string& changed) {
+    std::ofstream(path, std::ios::binary) << changed;
+  };
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    std::string changed = bytes;
+    changed[i] ^= 1;
+    put(changed);
+    CHECK_THROWS_AS(Recording::read(path, 3), DataError);
+  }
+  std::string earlier = bytes.substr(0, bytes.size() - sizeof(std::uint64_t));
+  earlier[12] = '2';
+  put(earlier);
+  CHECK(Recording::read(path, 3).steps == recording.steps);
+  put(bytes);
+
   fs::resize_file(path, fs::file_size(path) - 3);
   CHECK_THROWS_AS(Recording::read(path, 3), DataError);
   fs::resize_file(path, 16 + 4 + 2 * 3);
@@ -242,7 +260,7 @@ TEST_CASE("an order.bin has what befell workers, and tells where each of their l
   written();
   std::string first;
   std::getline(std::ifstream(path, std::ios::binary), first);
-  CHECK(first == "easgd order 3");
+  CHECK(first == "easgd order 5");
   const Recording read = Recording::read(path, 2);
   CHECK(read.incidents == recording.incidents);
   CHECK(read.steps == recording.steps);

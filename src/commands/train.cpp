@@ -105,7 +105,7 @@ void check(const Arguments& arguments) {
   }
   if (!arguments.resumed.empty()) {
     const std::string why = why_unreadable(config_in(arguments.resumed), kLongestText);
-    if (!why.empty()) throw DataError(config_in(arguments.resumed) + ": " + why);
+    if (!why.empty()) throw ConfigError(config_in(arguments.resumed) + ": " + why);
   }
   if (!arguments.resumed.empty() && !arguments.out.empty() && !arguments.from_center) {
     throw ConfigError(

@@ -7,9 +7,11 @@
 #include <cstring>
 #include <fstream>
 #include <sstream>
+#include <string_view>
 #include <utility>
 
 #include "base/error.h"
+#include "base/fnv1a.h"
 #include "base/unreadable.h"
 #include "settings/dump.h"
 #include "settings/load.h"
@@ -18,7 +20,8 @@ namespace easgd {
 namespace {
 
 using Magic = std::array<char, 16>;
-constexpr Magic kMagic = {"easgd order 2\n\0"}, kMagicWithIncidents = {"easgd order 3\n\0"};
+constexpr Magic kMagic = {"easgd order 4\n\0"}, kMagicWithIncidents = {"easgd order 5\n\0"};
+constexpr Magic kEarlier = {"easgd order 2\n\0"}, kEarlierWithIncidents = {"easgd order 3\n\0"};
 constexpr std::uint16_t kTail = 0xffff;
 
 /// Leaves the file in a state of failure if it is none of this recording.
@@ -46,6 +49,20 @@ std::vector<Incident> read_incidents(std::ifstream& file, const Recording& of) {
   return incidents;
 }
 
+/// Whether the last of its bytes are the checksum of those before.
+bool is_whole(const std::filesystem::path& path, std::uint64_t size) {
+  std::ifstream file(path, std::ios::binary);
+  std::uint64_t hash = fnv1a(""), expected = 0, left = size - std::min(size, sizeof expected);
+  std::string part(1 << 20, '\0');
+  while (left > 0) {
+    const std::size_t count = std::min<std::uint64_t>(left, part.size());
+    if (!file.read(part.data(), std::streamsize(count))) return false;
+    hash = fnv1a(std::string_view(part).substr(0, count), hash);
+    left -= count;
+  }
+  return file.read(reinterpret_cast<char*>(&expected), sizeof expected) && hash == expected;
+}
+
 std::string replay_config_in(const Recording& recording, const std::string& file) {
   try {
     return dump_replay_config(parse_config(recording.config, file, {}), /*recomputes=*/true);
@@ -70,9 +87,12 @@ Recording Recording::read(const std::filesystem::path& path, std::size_t workers
   std::uint32_t recorded = 0;
   file.read(magic.data(), magic.size());
   file.read(reinterpret_cast<char*>(&recorded), sizeof recorded);
-  const bool has_incidents = magic == kMagicWithIncidents;
-  if (!file || (magic != kMagic && !has_incidents))
+  const bool has_incidents = magic == kMagicWithIncidents || magic == kEarlierWithIncidents;
+  const bool has_checksum = magic == kMagic || magic == kMagicWithIncidents;
+  if (!file || (!has_incidents && !has_checksum && magic != kEarlier))
     throw DataError(path.string() + ": is not an order.bin of easgd");
+  if (has_checksum && !is_whole(path, size))
+    throw DataError(path.string() + ": is cut short or damaged: its checksum is another");
   if (recorded != workers) {
     throw DataError(
         fmt::format("{}: is of {} workers; this run has {}", path.string(), recorded, workers));
@@ -98,6 +118,7 @@ Recording Recording::read(const std::filesystem::path& path, std::size_t workers
   file.read(reinterpret_cast<char*>(result.steps.data()),
             std::streamsize(workers * sizeof(std::uint64_t)));
   if (has_incidents) result.incidents = read_incidents(file, result);
+  if (has_checksum) file.ignore(sizeof(std::uint64_t));
   if (!file || file.peek() != std::ifstream::traits_type::eof()) {
     throw DataError(path.string() + ": is cut short or damaged");
   }
@@ -122,8 +143,11 @@ void Recording::check_repeats(const std::string& here, const std::string& file) 
 }
 
 void Recording::write(std::ostream& file, std::size_t workers) const {
-  const auto put = [&file](const void* data, std::size_t bytes) {
-    file.write(static_cast<const char*>(data), std::streamsize(bytes));
+  std::uint64_t hash = fnv1a("");
+  const auto put = [&](const void* data, std::size_t bytes) {
+    const std::string_view view(static_cast<const char*>(data), bytes);
+    hash = fnv1a(view, hash);
+    file << view;
   };
   const auto count = std::uint32_t(workers), length = std::uint32_t(config.size());
   const Magic& magic = incidents.empty() ? kMagic : kMagicWithIncidents;
@@ -134,14 +158,15 @@ void Recording::write(std::ostream& file, std::size_t workers) const {
   put(letters.data(), letters.size() * sizeof letters[0]);
   put(&kTail, sizeof kTail);
   put(steps.data(), steps.size() * sizeof steps[0]);
-  if (incidents.empty()) return;
   const std::uint64_t number = incidents.size();
-  put(&number, sizeof number);
+  if (number > 0) put(&number, sizeof number);
   for (const Incident& incident : incidents) {
     const std::uint64_t fields[] = {incident.at, incident.worker, std::uint64_t(incident.kind),
                                     incident.clock};
     put(fields, sizeof fields);
   }
+  const std::uint64_t checksum = hash;
+  put(&checksum, sizeof checksum);
 }
 
 const Incident* Recording::find(Incident::Kind kind, std::uint64_t visit) const {

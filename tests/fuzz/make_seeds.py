@@ -220,8 +220,9 @@ def main() -> int:
         "center", [("u", "version", [3]), ("f", "x", [1.0, -2.5]), ("d", "seconds", [0.5]), ("t", "config", "seed = 1")])
         + section("worker 0", [("f", "v", []), ("u", "clock", [7])]) + section("end", []))
     config = b"name = \"a\"\n[[network.layer]]\ntype = \"softmax_cross_entropy\"\n"
-    put("order", "two", b"easgd order 2\n\0\0" + struct.pack("<II", 2, len(config)) + config
-        + struct.pack("<4H2Q", 0, 1, 0, 0xffff, 2, 1))
+    order = struct.pack("<II", 2, len(config)) + config + struct.pack("<4H2Q", 0, 1, 0, 0xffff, 2, 1)
+    put("order", "two", b"easgd order 2\n\0\0" + order)
+    put("order", "checked", b"easgd order 4\n\0\0" + order + bytes(8))  # the target mends the checksum
     put("safetensors", "module", safetensors({
         "module.linear4.bias": ("F32", [3], struct.pack("<3f", 1, -2, 1e-40)),
         "module.batchnorm2.running_var": ("F16", [3], b"\0\x3c\1\0\xff\x7b"),
