@@ -43,7 +43,7 @@ TrainedFile open_trained(const std::string& path, const std::string& given,
     if (given.empty() && std::filesystem::exists(config)) {
       own = resolved.string();
       if (const std::string why = why_unreadable(own, kLongestText); !why.empty())
-        throw DataError(own + ": " + why);
+        throw ConfigError(own + ": " + why);
     }
     if (error && error != std::errc::no_such_file_or_directory)
       throw DataError(resolved.string() + ": cannot be examined: " + reason(error.value()));
