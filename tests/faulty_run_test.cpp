@@ -348,11 +348,11 @@ TEST_CASE("data files that vanish or shrink after they were read do not matter t
 TEST_CASE("a folder that takes nothing more costs a line now and then, and the run goes on") {
   const TemporaryFolder folder;
   const std::string run = folder / "run";
-  const pid_t child =
-      start_training({"configs/synthetic_logistic.toml", "--out", run, "--set", "data.limit=500",
-                      "--set", "stop.epochs=", "--set", "stop.seconds=2", "--set",
-                      "checkpoint.every.versions=20", "--set", "evaluate.every.versions=1000000"},
-                     folder / "log");
+  const pid_t child = start_training(
+      {"configs/synthetic_logistic.toml", "--out", run, "--set", "data.limit=500", "--set",
+       "stop.epochs=", "--set", "stop.seconds=" + std::to_string(kSanitized ? 8 : 2), "--set",
+       "checkpoint.every.versions=20", "--set", "evaluate.every.versions=1000000"},
+      folder / "log");
   for (int naps = 0; naps < 1000 && bytes_of(folder / "log").find("is safe") == std::string::npos;
        ++naps) {
     sleep_ms(5);
@@ -391,7 +391,8 @@ TEST_CASE("a signal ends a run with a worker that stands still, which is there w
                  {run, "--set", "debug.fail=[\"worker 1 stalls 9999 s at step 400\"]"});
     const pid_t child = start_training(words, log);
     wait_for_file(run + "/checkpoints");
-    sleep_ms(1500);  // worker 1 has come to its step, or the signal is a common one
+    sleep_ms(kSanitized ? 15'000
+                        : 1500);  // worker 1 has come to its step, or the signal is a common one
     const auto begin = std::chrono::steady_clock::now();
     kill(child, SIGTERM);
     const int code = code_of(child);

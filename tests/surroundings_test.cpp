@@ -117,8 +117,8 @@ TEST_CASE("a main thread that OpenMP would bind is no machine of one core") {
 }
 
 TEST_CASE("too few threads are told before anything runs, and nothing is left behind") {
-  if (!is_root() || !is_there("setpriv") || !is_there("prlimit")) {
-    MESSAGE("skipped: needs root, setpriv and prlimit");
+  if (kSanitized || !is_root() || !is_there("setpriv") || !is_there("prlimit")) {
+    MESSAGE("skipped: needs root, setpriv and prlimit, and no sanitizer, which has a thread too");
     return;
   }
   const Folder folder;
@@ -187,8 +187,8 @@ TEST_CASE("a result that nobody can read is told, but not of a run, which leaves
 }
 
 TEST_CASE("a processor that the program was not compiled for is told in one line") {
-  if (!is_there("qemu-x86_64")) {
-    MESSAGE("skipped: needs qemu-x86_64 (Debian's qemu-user)");
+  if (kSanitized || !is_there("qemu-x86_64")) {
+    MESSAGE("skipped: needs qemu-x86_64 (Debian's qemu-user), and no sanitizer's memory");
     return;
   }
   for (const auto& [processor, lacks] :
@@ -304,6 +304,10 @@ TEST_CASE("warnings of batch systems end a run like SIGTERM, with everything sav
 }
 
 TEST_CASE("a limit on processor time ends a run with everything saved, whichever thread it meets") {
+  if (kSanitized) {
+    MESSAGE("skipped: a sanitized program needs that time to begin");
+    return;
+  }
   const Folder folder;
   for (int round = 0; round < 3; ++round) {
     const std::string out = folder / std::to_string(round);
