@@ -32,8 +32,8 @@ struct Incident {
 /// steps each worker took in the end.
 ///
 /// File, little-endian: "easgd order 4\n\0\0" (16 bytes), workers (u32), length of the
-/// configuration (u32) and its text, a u16 for each visit (a letter or a pull), 0xffff, the steps of
-/// each worker (u64), and fnv1a of all that (u64). If there were incidents, it begins with
+/// configuration (u32) and its text, a u16 for each visit (a letter or a pull), 0xffff, the steps
+/// of each worker (u64), and fnv1a of all that (u64). If there were incidents, it begins with
 /// "easgd order 5\n\0\0", and behind the steps are their number (u64), and of each visit, worker,
 /// kind and clock (u64). Files of earlier programs have 2 and 3 there, and no checksum.
 struct Recording {

@@ -1,5 +1,5 @@
-// order.bin of as many workers as it says, up to some, as it is and with its checksum mended, and the
-// lives that a replay reads out of it.
+// order.bin of as many workers as it says, up to some, as it is and with its checksum mended, and
+// the lives that a replay reads out of it.
 #include <algorithm>
 #include <cstring>
 #include <sstream>
