@@ -175,6 +175,14 @@ TEST_CASE("the last checkpoints stay, and where one is broken the one before is 
   warned.clear();
   CHECK_THROWS_WITH_AS(load(), doctest::Contains("version-10: section \"center\""), DataError);
   CHECK(warned.empty());  // there is none before them
+  for (const char* name : {"version-9", "version-10"}) {
+    const fs::path path = folder.path() / "checkpoints" / name;
+    fs::rename(path.string() + ".broken", path);
+  }
+  const std::string center = folder / "center.safetensors";
+  std::ofstream(center) << "a center";
+  CHECK_THROWS_WITH_AS(load(), doctest::Contains(("--set network.init=" + center).c_str()),
+                       DataError);
 }
 
 TEST_CASE(

@@ -400,7 +400,9 @@ TEST_CASE("a signal ends a run with a worker that stands still, which is there w
     CAPTURE(bytes_of(log));
     CHECK(code == 130);
     CHECK(took.count() < 20);  // 6 where nothing else is at work
+    CHECK(bytes_of(log).find("worker 1 on cpu is left behind: ") != std::string::npos);
     CHECK(bytes_of(log).find("of step 400 for 4 s; the run ends") != std::string::npos);
+    CHECK(events_in(run, "failure").back()["then"] == "left");
     must_end("train --resume " + run + " --set 'debug.fail=[]'");
     CHECK(summary_of_run(run)["status"] == "done");
     CHECK(summary_of_run(run)["failed_workers"] == 0);

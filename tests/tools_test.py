@@ -689,6 +689,11 @@ class Slurm(unittest.TestCase):
         events = [json.loads(line)["event"] for line in (self.folder / "runs/a/metrics.jsonl").open()]
         self.assertEqual(events.count("resume"), 1)
 
+    def test_a_job_whose_signal_comes_before_the_run_is_queued_again(self):
+        self.assertEqual(self.submit(limit="0"), 138)
+        self.assertEqual(self.requeues(), ["requeue 77"])
+        self.assertFalse((self.folder / "runs/a").exists())
+
     def test_what_cannot_go_on_is_put_aside_and_a_failure_keeps_its_code(self):
         self.assertEqual(self.submit(limit="1.5"), 130)
         for path in (self.folder / "runs/a/checkpoints").iterdir():

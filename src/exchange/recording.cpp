@@ -147,7 +147,7 @@ void Recording::write(std::ostream& file, std::size_t workers) const {
   const auto put = [&](const void* data, std::size_t bytes) {
     const std::string_view view(static_cast<const char*>(data), bytes);
     hash = fnv1a(view, hash);
-    file << view;
+    file.write(view.data(), std::streamsize(view.size()));
   };
   const auto count = std::uint32_t(workers), length = std::uint32_t(config.size());
   const Magic& magic = incidents.empty() ? kMagic : kMagicWithIncidents;

@@ -108,10 +108,14 @@ std::optional<Checkpoint> find_whole(const fs::path& folder, const Warn& warn,
     }
   }
   if (broken.empty()) return std::nullopt;
-  throw DataError(
-      fmt::format("{}; no other checkpoint is whole, so that the run cannot go on; network.init = "
-                  "\"{}\" starts another from its center",
-                  broken.front(), (folder.parent_path() / "center.safetensors").string()));
+  const fs::path center = folder.parent_path() / "center.safetensors";
+  std::error_code ignored;
+  const std::string remedy =
+      fs::exists(center, ignored)
+          ? "; --set network.init=" + center.string() + " starts another from its center"
+          : "";
+  throw DataError(broken.front() + "; no other checkpoint is whole, so that the run cannot go on" +
+                  remedy);
 }
 
 }  // namespace
@@ -124,7 +128,7 @@ std::uint64_t CheckpointFolder::save(const Checkpoint& checkpoint, std::size_t k
   try {
     bytes = write(checkpoint);
   } catch (const DataError&) {
-    if (!made_room()) throw;
+    if (!make_room()) throw;
     bytes = write(checkpoint);
   }
   const std::vector<std::uint64_t> versions = versions_in(path_);
@@ -135,8 +139,8 @@ std::uint64_t CheckpointFolder::save(const Checkpoint& checkpoint, std::size_t k
   return bytes;
 }
 
-/// Where there is less than the latest takes.
-bool CheckpointFolder::made_room() const {
+/// Takes the oldest away where there is less room than the latest takes. Returns whether it did.
+bool CheckpointFolder::make_room() const {
   const std::vector<std::uint64_t> versions = versions_in(path_);
   if (versions.size() < 2) return false;
   std::error_code error;

@@ -42,7 +42,7 @@ class CheckpointFolder {
 
  private:
   std::uint64_t write(const Checkpoint& checkpoint) const;
-  bool made_room() const;
+  bool make_room() const;
 
   std::filesystem::path path_;
 };
