@@ -118,7 +118,9 @@ Recording Recording::read(const std::filesystem::path& path, std::size_t workers
   file.read(reinterpret_cast<char*>(result.steps.data()),
             std::streamsize(workers * sizeof(std::uint64_t)));
   if (has_incidents) result.incidents = read_incidents(file, result);
-  if (has_checksum) file.ignore(sizeof(std::uint64_t));
+  if (std::uint64_t checksum = 0; has_checksum) {
+    file.read(reinterpret_cast<char*>(&checksum), sizeof checksum);
+  }
   if (!file || file.peek() != std::ifstream::traits_type::eof()) {
     throw DataError(path.string() + ": is cut short or damaged");
   }
