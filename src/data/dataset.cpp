@@ -6,6 +6,35 @@
 #include "kernels/resample.h"
 
 namespace easgd {
+namespace {
+
+const std::uint8_t* line_of(const Image& image, int channel, int line) {
+  const Shape& shape = image.shape;
+  return image.pixels.data() +
+         (std::size_t(channel) * std::size_t(shape.height) + std::size_t(line)) *
+             std::size_t(shape.width);
+}
+
+/// The channels of a pixel together, which is faster than plane by plane and gives the same bytes.
+void resample_colours(const Image& whole, const kernels::ResampledAxis& rows,
+                      const kernels::ResampledAxis& columns, std::uint8_t* to) {
+  const auto count = std::size_t(columns.end() - columns.begin()), kept = std::size_t(rows.taps());
+  thread_local Scratch lines;
+  lines.resize(std::max(lines.size(), 3 * count * kept));
+  const auto line = [&](int y) {
+    std::uint8_t* const pixels = lines.data() + std::size_t(y) % kept * 3 * count;
+    const std::uint8_t* const red = line_of(whole, 0, y) + columns.begin();
+    const std::uint8_t* const green = line_of(whole, 1, y) + columns.begin();
+    const std::uint8_t* const blue = line_of(whole, 2, y) + columns.begin();
+    for (std::size_t i = 0; i < count; ++i) {
+      pixels[3 * i] = red[i], pixels[3 * i + 1] = green[i], pixels[3 * i + 2] = blue[i];
+    }
+    return pixels;
+  };
+  kernels::resample_pixels(rows, columns, line, to);
+}
+
+}  // namespace
 
 std::string Dataset::image_name(std::size_t index) const {
   return "image " + std::to_string(index);
@@ -28,16 +57,17 @@ CutImage cut_out(const Image& whole, const Cut& cut, Scratch& scratch) {
   const kernels::ResampledAxis columns({double(from.left), double(from.width), cut.width},
                                        part.left, part.width);
   const Shape shape{whole.shape.channels, part.height, part.width};
-  const auto line = std::size_t(whole.shape.width);
-  const std::size_t plane = line * std::size_t(whole.shape.height);
-  const std::size_t resized_plane = shape.size() / std::size_t(shape.channels);
   thread_local Scratch resized;  // for `scratch` may hold the whole image
   resized.resize(std::max(resized.size(), shape.size()));
-  for (int c = 0; c < shape.channels; ++c) {
-    const std::uint8_t* first = whole.pixels.data() + std::size_t(c) * plane + columns.begin();
-    kernels::resample_plane(
-        rows, columns, [&](int y) { return first + std::size_t(y) * line; },
-        resized.data() + std::size_t(c) * resized_plane);
+  if (shape.channels == 3) {
+    resample_colours(whole, rows, columns, resized.data());
+  } else {
+    const std::size_t resized_plane = shape.size() / std::size_t(shape.channels);
+    for (int c = 0; c < shape.channels; ++c) {
+      kernels::resample_plane(
+          rows, columns, [&](int y) { return line_of(whole, c, y) + columns.begin(); },
+          resized.data() + std::size_t(c) * resized_plane);
+    }
   }
   scratch.swap(resized);
   return {{shape, std::span(scratch).first(shape.size())}, 0, 0};

@@ -13,6 +13,9 @@ namespace easgd {
 namespace {
 
 constexpr int kExifMarker = JPEG_APP0 + 1;
+/// Where a line begins in its memory: to addresses that are multiples of 32 libjpeg-turbo writes past
+/// the caches, and who reads them next waits for the memory.
+constexpr std::size_t kOdd = 1;
 constexpr char kExif[] = "Exif\0";  // and the zero that ends it
 
 bool is_for_print(const jpeg_decompress_struct& info) {
@@ -162,17 +165,17 @@ void JpegReader::begin(int reduction, PictureRange lines, PictureRange columns) 
     errors_.is_at_lines = true;
     if (lines.begin > 0) jpeg_skip_scanlines(&info_, JDIMENSION(lines.begin));
   });
-  decoded_.resize(std::size_t(info_.output_width) * std::size_t(info_.output_components));
+  decoded_.resize(std::size_t(info_.output_width) * std::size_t(info_.output_components) + kOdd);
   pixels_.resize(is_for_print(info_) ? 3 * std::size_t(wanted_) : 0);
 }
 
 const std::uint8_t* JpegReader::line() {
-  guarded([this] {
-    JSAMPROW row = decoded_.data();
+  std::uint8_t* const pixels = decoded_.data() + kOdd;
+  guarded([&] {
+    JSAMPROW row = pixels;
     jpeg_read_scanlines(&info_, &row, 1);
   });
-  const std::uint8_t* wanted =
-      decoded_.data() + std::size_t(first_) * std::size_t(info_.output_components);
+  const std::uint8_t* wanted = pixels + std::size_t(first_) * std::size_t(info_.output_components);
   if (!is_for_print(info_)) return wanted;
   mix_inks(wanted, std::size_t(wanted_), pixels_.data());
   return pixels_.data();
