@@ -329,6 +329,56 @@ TEST_CASE("loader: chunks visit every sample once and keep neighbours within a g
   CHECK(orders.size() == 4);
 }
 
+namespace {
+
+/// Keeps which images it was told of, and finds fault with one that comes unannounced.
+class Announced final : public Numbered {
+ public:
+  using Numbered::Numbered;
+  void will_read(std::size_t first, std::size_t count) const override {
+    const std::lock_guard lock(mutex_);
+    told += count;
+    most = std::max(most, count);
+    for (std::size_t i = first; i < first + count; ++i) ++told_.at(i);
+  }
+  Image image(std::size_t index, Scratch& scratch) const override {
+    const std::lock_guard lock(mutex_);
+    if (told_[index]-- == 0) unannounced = true;
+    return Numbered::image(index, scratch);
+  }
+  mutable bool unannounced = false;
+  mutable std::size_t told = 0, most = 0;
+
+ private:
+  mutable std::mutex mutex_;
+  mutable std::vector<int> told_ = std::vector<int>(size());
+};
+
+}  // namespace
+
+TEST_CASE("loader: a set is told which runs of neighbours come, before any of them is asked for") {
+  for (const std::size_t samples : {300u, 5000u, 10000u}) {
+    for (const std::size_t batch : {100u, 977u}) {
+      CAPTURE(samples);
+      CAPTURE(batch);
+      const Announced set(samples);
+      LoaderOptions options = with(batch, Partition::chunks);
+      options.slots = 1;  // one after the other: with more, parts of two steps may overtake
+      Loader loader(set, options);
+      const std::size_t steps = 3 * samples / batch + 3;
+      for (std::size_t step = 0; step < steps; ++step) loader.next(step);
+      CHECK_FALSE(set.unannounced);
+      CHECK(set.most <= Sampling::kChunk);
+      // What was used, what is left of its groups, and those after them.
+      CHECK(set.told <= steps * batch + 2 * Sampling::kChunk * Sampling::kChunksTogether);
+    }
+  }
+  const Announced set(5000);
+  Loader loader(set, with(100));
+  loader.next(0);
+  CHECK(set.told == 0);
+}
+
 TEST_CASE("loader: chunks of a set smaller than a chunk") {
   for (const std::size_t samples : {1, 300, 512, 513}) {
     const Numbered set(samples);

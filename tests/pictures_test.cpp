@@ -586,7 +586,8 @@ TEST_CASE("image_folder: what cannot be trained with is said in a line") {
   const DataSplit split = read_folder(folder.string());
   CHECK(split.class_names == std::vector<std::string>{"cats", "dogs"});
   CHECK(split.test->size() == 1);
-  REQUIRE(warnings.lines.size() == 3);
+  REQUIRE(warnings.lines.size() == 4);
+  CHECK(has(warnings.lines[3], "val: a class without a test picture: dogs"));
   CHECK(has(warnings.lines[0], "val: 1 picture in no class's folder, left out"));
   CHECK(has(warnings.lines[1], "train: a class without a training picture, left out: apes"));
   CHECK(has(warnings.lines[2],
@@ -646,13 +647,58 @@ TEST_CASE("pictures: one that cannot be decoded is named once, and the next of i
   augmentation.apply(
       first, [&](Shape image) { return augmentation.center(image); }, scratch, values);
   CHECK(std::ranges::count(values, 0.0f) == 3 * 24 * 24);
-  CHECK(has(warnings.lines.back(), "no picture of its class can be decoded; black ones take"));
+  CHECK(has(warnings.lines.back(), "no picture of its class can be used; black ones take"));
   CHECK(train.bad_images() == 4);
   for (int i = 0; i < 4; ++i)
     write(folder.path() / "train" / "dogs" / (std::to_string(i) + ".jpg"), {});
   CHECK_THROWS_WITH_AS(train.image(first, scratch),
                        doctest::Contains("neither this picture nor any other of the set"),
                        DataError);
+}
+
+TEST_CASE(
+    "pictures: links to what is not there are told of, those to a folder above not followed") {
+  const TemporaryFolder folder;
+  make_folder(folder, 3);
+  const fs::path train = folder.path() / "train";
+  fs::create_directory_symlink("..", train / "cats" / "loop");
+  fs::create_directory_symlink("../../..", train / "dogs" / "loop");
+  fs::create_directory_symlink("nowhere", train / "birds");
+  fs::create_directory_symlink("nowhere", train / "cats" / "more");
+  const Warnings warnings;
+  const DataSplit split = read_folder(folder.string());
+  CHECK(split.train->size() == 6);
+  CHECK(split.class_names == std::vector<std::string>{"cats", "dogs"});
+  REQUIRE(warnings.lines.size() == 1);
+  CHECK(warnings.lines[0] ==
+        train.string() + ": 2 links to what is not there, left out: birds, cats/more");
+  fs::remove_all(folder.path() / "val" / "dogs");
+  read_folder(folder.string());
+  CHECK(has(warnings.lines.back(), "val: a class without a test picture: dogs"));
+}
+
+TEST_CASE("pictures: a file that is no picture is not read again") {
+  const TemporaryFolder folder;
+  make_folder(folder, 4);
+  const fs::path cats = folder.path() / "train" / "cats";
+  for (const char* name : {"0.jpg", "1.jpg", "2.jpg", "3.jpg"}) write(cats / name, {1, 2, 3});
+  const Warnings warnings;
+  const DataSplit split = read_folder(folder.string());
+  std::size_t first = 0;
+  while (split.train->label(first) != 0) ++first;
+  const Augmentation augmentation(*split.train, {.crop = {.side = 24}});
+  const auto is_black = [&] {
+    Scratch scratch;
+    std::vector<float> values(3 * 24 * 24, 1);
+    augmentation.apply(
+        first, [&](Shape image) { return augmentation.center(image); }, scratch, values);
+    return std::ranges::count(values, 0.0f) == 3 * 24 * 24;
+  };
+  CHECK(is_black());
+  write(cats / "0.jpg",
+        jpeg(kKinds[0], 64, 96));  // too late: what was found holds for all of the run
+  CHECK(is_black());
+  CHECK(split.train->bad_images() == 4);
 }
 
 TEST_CASE("pictures: a machine that cannot read is no fault of a picture") {
@@ -925,8 +971,88 @@ TEST_CASE("packed: damaged records are named and passed over, damaged indexes re
     restore(name);
   }
   fs::resize_file(packed / "test-0000.bin", contents.at("test-0000.bin").size() - 1);
-  CHECK_THROWS_WITH_AS(read_dataset("packed", {.dir = packed.string()}),
-                       doctest::Contains("test-0000.bin: expected records up to byte"), DataError);
+  CHECK_THROWS_WITH_AS(
+      read_dataset("packed", {.dir = packed.string(), .on_bad_image = OnBadImage::stop}),
+      doctest::Contains("test-0000.bin: expected "), DataError);
+  const PackCheck cut = check_pack(packed.string());
+  REQUIRE(cut.damaged.size() == 1);
+  CHECK(has(cut.damaged[0], "): its file ends before it"));
+  const DataSplit shortened = read_dataset("packed", {.dir = packed.string()});
+  Scratch scratch;
+  for (std::size_t i = 0; i < shortened.test->size(); ++i) shortened.test->image(i, scratch);
+  CHECK(shortened.test->bad_images() == 1);
+  std::ofstream(packed / "train-0000.bin", std::ios::binary | std::ios::app) << "more";
+  CHECK_THROWS_AS(read_dataset("packed", {.dir = packed.string()}), DataError);
+}
+
+TEST_CASE("packed: pictures that go while they are packed end it, and it is gone on with") {
+  const TemporaryFolder folder, packed;
+  make_folder(folder, 6);
+  const PackOptions options{.side = 0, .raw = true};
+  {
+    const Packing packing(find_pictures(folder.path(), 0), packed.path(), options);
+    fs::rename(folder.path() / "train" / "cats", folder.path() / "spare");
+    CHECK_THROWS_WITH_AS(packing.run([](const PackProgress&) {}),
+                         doctest::Contains("the pack is not finished: pack again when it is there"),
+                         DataError);
+  }
+  CHECK_THROWS_WITH_AS(check_pack(packed.path()),
+                       doctest::Contains("it is no pack, or one that is not finished"), DataError);
+  fs::rename(folder.path() / "spare", folder.path() / "train" / "cats");
+  // A link that never led anywhere is a bad picture.
+  fs::create_symlink("nowhere.jpg", folder.path() / "train" / "cats" / "link.jpg");
+  const TemporaryFolder other;
+  const Warnings warnings;
+  const Packing packing(find_pictures(folder.path(), 0), other.path(), options);
+  const PackResult result = packing.run([](const PackProgress&) {});
+  CHECK(result.train == 12);
+  CHECK(result.bad == 1);
+  CHECK(has(warnings.lines.at(0), "cats/link.jpg: cannot be read: No such file"));
+}
+
+TEST_CASE(
+    "packed: a class that has no good picture is told of, and an index that is damaged is made "
+    "again") {
+  const TemporaryFolder folder, packed;
+  make_folder(folder, 3);
+  for (const auto& file : fs::directory_iterator(folder.path() / "val" / "dogs"))
+    write(file.path(), {1, 2, 3});
+  const auto told = [](const Warnings& warnings) {
+    return std::ranges::any_of(warnings.lines, [](const std::string& line) {
+      return has(line, "a class without a test picture: dogs");
+    });
+  };
+  const auto pack = [&] {
+    pack_all(folder.string(), packed.string(), {.side = 0, .raw = true});
+    return contents_of(packed.path());
+  };
+  const Warnings first;
+  const auto before = pack();
+  CHECK(told(first));
+  {
+    const Warnings again;
+    read_dataset("packed", {.dir = packed.string()});
+    CHECK(told(again));
+  }
+  fs::resize_file(packed / "train-0000.index", 40);
+  const Warnings mended;
+  CHECK(pack() == before);
+  CHECK(has(mended.lines.at(0), "train-0000.index: "));
+  CHECK(has(mended.lines.at(0), "; its pictures are packed again"));
+}
+
+TEST_CASE("packed: what a pack has is known by both halves, in their order") {
+  const TemporaryFolder folder, packed, turned;
+  make_folder(folder, 2);
+  fs::remove_all(folder.path() / "val");
+  fs::create_symlink("train", folder.path() / "val");
+  pack_all(folder.string(), packed.string(), {.side = 0, .raw = true});
+  const std::uint64_t before = read_facts(packed.path()).content;
+  fs::rename(folder.path() / "train" / "cats" / "0.jpg", folder.path() / "spare");
+  fs::copy_file(folder.path() / "train" / "dogs" / "0.jpg",
+                folder.path() / "train" / "cats" / "0.jpg");
+  pack_all(folder.string(), turned.string(), {.side = 0, .raw = true});
+  CHECK(read_facts(turned.path()).content != before);
 }
 
 namespace {

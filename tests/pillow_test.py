@@ -115,11 +115,13 @@ def shrunk(pixels: np.ndarray, side: int) -> np.ndarray:
 
 
 class Pillow(unittest.TestCase):
-    def compare(self, found: np.ndarray, expected: np.ndarray, most: float) -> float:
+    def compare(self, found: np.ndarray, expected: np.ndarray, most: float, most_anywhere: int) -> float:
+        """In levels: of all values on average, and of each. Returns the average."""
         self.assertEqual(found.shape, expected.shape)
-        difference = float(np.abs(found.astype(int) - expected.astype(int)).mean())
-        self.assertLessEqual(difference, most)
-        return difference
+        difference = np.abs(found.astype(int) - expected.astype(int))
+        self.assertLessEqual(difference.mean(), most)
+        self.assertLessEqual(difference.max(), most_anywhere)
+        return float(difference.mean())
 
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
@@ -134,11 +136,12 @@ class Pillow(unittest.TestCase):
         self.assertEqual(set(found), set(expected))
         for name, pixels in expected.items():
             with self.subTest(name):
-                self.compare(found[name], pixels, 0.5 if name in ("cmyk.jpg", "deep.png") else 0)
+                rounded = name in ("cmyk.jpg", "deep.png")
+                self.compare(found[name], pixels, 0.5 if rounded else 0, 1 if rounded else 0)
         for side in (60, 30):  # a JPEG picture is decoded at a half for the second
             for name, pixels in packed(self.root, "--side", str(side)).items():
                 with self.subTest(name, side=side):
-                    self.compare(pixels, shrunk(expected[name], side), 1)
+                    self.compare(pixels, shrunk(expected[name], side), 0.5, 1)
 
     def test_full_size(self):
         photographs = Path(os.environ.get("EASGD_DATA", ""), "imagenet-fullsize")
@@ -151,7 +154,8 @@ class Pillow(unittest.TestCase):
                 with self.subTest(name, side=side):
                     whole = np.asarray(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
                     expected = shrunk(whole, side) if side else whole
-                    difference = self.compare(pixels, expected, 1 if side else 0)
+                    # Reduced before they are resized, some differ where there is fine detail.
+                    difference = self.compare(pixels, expected, 1 if side else 0, 12 if side else 0)
                     if os.environ.get("EASGD_VERBOSE"):
                         print(f"{name} side {side}: {difference:.3f}")
 

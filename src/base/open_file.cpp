@@ -53,4 +53,9 @@ std::span<const std::uint8_t> OpenFile::read(std::uint64_t offset,
   return memory.first(done);
 }
 
+void OpenFile::will_read(std::uint64_t offset, std::uint64_t bytes) const {
+  posix_fadvise(descriptor_, off_t(offset), off_t(bytes),
+                POSIX_FADV_WILLNEED);  // a hint: it may fail
+}
+
 }  // namespace easgd

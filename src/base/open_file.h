@@ -24,6 +24,8 @@ class OpenFile {
   /// Reads what lies at `offset` into the memory, as far as it goes. Returns fewer bytes if the
   /// file ends before.
   std::span<const std::uint8_t> read(std::uint64_t offset, std::span<std::uint8_t> memory) const;
+  /// These bytes are going to be read: the system may fetch them meanwhile.
+  void will_read(std::uint64_t offset, std::uint64_t bytes) const;
 
  private:
   int descriptor_;

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -72,6 +73,7 @@ void check_room(const PackEstimate& estimate, std::size_t classes, const Argumen
 }
 
 void make(const Arguments& a) {
+  if (std::isnan(a.holdout)) throw ConfigError("pack: --holdout: expected 0 to 0.9, found nan");
   std::error_code ignored;  // one of them is not there
   if (std::filesystem::equivalent(a.source, a.to, ignored))
     throw ConfigError("pack: expected two folders, found " + a.source + " twice");

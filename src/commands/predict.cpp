@@ -13,6 +13,7 @@
 #include "base/standard_output.h"
 #include "base/terminal.h"
 #include "base/usable_cores.h"
+#include "base/utf8.h"
 #include "commands/commands.h"
 #include "commands/trained_file.h"
 #include "pictures/given_pictures.h"
@@ -32,18 +33,27 @@ struct Arguments {
   bool json = false;
 };
 
+struct Asked {
+  std::vector<fs::path> pictures;
+  std::vector<std::pair<std::string, std::string>> faults;  ///< of folders: their names, and what
+};
+
 /// Folders stand for the pictures below them.
-std::vector<fs::path> pictures_of(const std::vector<std::string>& given) {
-  std::vector<fs::path> all;
+Asked asked_of(const std::vector<std::string>& given) {
+  Asked asked;
   for (const fs::path path : given) {
     std::error_code ignored;  // what is not there is a picture that cannot be opened
-    if (fs::is_directory(path, ignored)) {
-      std::ranges::move(pictures_below(path), std::back_inserter(all));
-    } else {
-      all.push_back(path);
+    if (!fs::is_directory(path, ignored)) {
+      asked.pictures.push_back(path);
+      continue;
+    }
+    try {
+      std::ranges::move(pictures_below(path), std::back_inserter(asked.pictures));
+    } catch (const DataError& error) {
+      asked.faults.emplace_back(path.string(), error.what());
     }
   }
-  return all;
+  return asked;
 }
 
 /// The likeliest classes first; of equal ones the lower.
@@ -77,7 +87,7 @@ class Printer {
         if (!names_.empty()) prediction["name"] = names_[k];
         prediction["probability"] = probabilities[k];
       }
-      return print_json({{"picture", name}, {"predictions", predictions}});
+      return print_json({{"picture", escaped_as_utf8(name)}, {"predictions", predictions}});
     }
     std::string line = in_one_line(name) + ": ";
     for (const std::size_t k : best)
@@ -95,7 +105,7 @@ class Printer {
 
   void fail(const std::string& name, const std::string& why) {
     ++failed_;
-    arguments_.json ? print_json({{"picture", name}, {"error", why}})
+    arguments_.json ? print_json({{"picture", escaped_as_utf8(name)}, {"error", why}})
                     : write_line(fmt::format("easgd: {}: {}", in_one_line(name), why));
   }
 
@@ -116,13 +126,20 @@ void predict(const Arguments& a) {
     const Network network = make_network(config, on.shape, on.classes);
     Buffer state = host_buffer(network.state_count());
     safetensors::load(trained.file, trained.path, network, state);
-    const GivenPictures pictures(pictures_of(a.pictures), on.shape);
+    Asked asked = asked_of(a.pictures);
+    for (const auto& [name, what] : asked.faults)
+      a.json ? print_json({{"folder", escaped_as_utf8(name)}, {"error", what}})
+             : write_line("easgd: " + what);
+    const GivenPictures pictures(std::move(asked.pictures), on.shape);
     Printer print(a, pictures, on.class_names);
-    predict(config, network, state, pictures, on.normalisation, std::ref(print));
-    if (print.failed() == 0) return;
+    if (pictures.size() > 0)
+      predict(config, network, state, pictures, on.normalisation, std::ref(print));
+    const std::size_t failed = print.failed() + asked.faults.size();
+    if (failed == 0) return;
     finish_output();
-    throw DataError(
-        fmt::format("nothing can be said of {} of {} pictures", print.failed(), pictures.size()));
+    throw DataError(fmt::format("nothing can be said of {} of {} pictures{}", failed,
+                                pictures.size() + asked.faults.size(),
+                                asked.faults.empty() ? "" : " and folders"));
   });
 }
 

@@ -32,10 +32,6 @@ inline void look_up(const float* values, const std::uint8_t* levels, int count, 
   for (; i < count; ++i) to[i * step] = values[levels[i]];
 }
 
-}  // namespace
-
-namespace {
-
 Shape size_of_crops(Shape image, const CropOptions& crop) {
   const bool one_size = image.height > 0 && crop.resize == 0;
   if (crop.side == 0 && (!one_size || crop.kind == CropKind::resized))

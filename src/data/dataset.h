@@ -52,6 +52,10 @@ class Dataset {
   virtual std::optional<Normalisation> normalisation() const { return std::nullopt; }
   /// How many images could not be decoded so far, so that others took their places.
   virtual std::size_t bad_images() const { return 0; }
+  /// Bytes that the set itself takes, all the time.
+  virtual std::size_t memory() const { return 0; }
+  /// These neighbours are going to be asked for, in any order: a set on a slow disk has them read.
+  virtual void will_read(std::size_t /*first*/, std::size_t /*count*/) const {}
 
   bool has_one_size() const { return shape().height > 0; }
 };
@@ -92,6 +96,9 @@ class ImageTable final : public Dataset {
   int label(std::size_t index) const override { return labels_[index]; }
   Image image(std::size_t index, Scratch&) const override {
     return {shape_, {pixels_.data() + index * shape_.size(), shape_.size()}};
+  }
+  std::size_t memory() const override {
+    return pixels_.size() + labels_.size() * sizeof labels_[0];
   }
 
  private:

@@ -23,11 +23,12 @@ class EvaluationAssembly final : public BatchAssembly {
         augmentation_(set, {.crop = options.crop, .normalisation = options.normalisation}),
         samples_(used_samples(set, options.limit)),
         largest_(std::min(options.batch, samples_)),
-        division_(largest_, augmentation_.output(), LoaderOptions().part_bytes) {}
+        division_(largest_, augmentation_.output(), LoaderOptions().part_bytes),
+        allocate_(options.allocate) {}
 
   BatchMemory make_memory() const override {
     BatchMemory memory;
-    memory.images = host_buffer(largest_ * augmentation_.output().size());
+    memory.images = allocate_(largest_ * augmentation_.output().size());
     memory.labels.resize(largest_);
     return memory;
   }
@@ -59,6 +60,7 @@ class EvaluationAssembly final : public BatchAssembly {
   std::size_t samples_;
   std::size_t largest_;  ///< samples of a batch, but for the last
   BatchDivision division_;
+  std::function<Buffer(std::size_t)> allocate_;
 };
 
 }  // namespace

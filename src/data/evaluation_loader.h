@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 
+#include "base/view.h"
 #include "data/augmentation.h"
 #include "data/batch.h"
 #include "data/batch_ring.h"
@@ -17,6 +19,8 @@ struct EvaluationOptions {
   CropOptions crop = {};  ///< the part is in the middle
   std::size_t limit = 0;  ///< see used_samples()
   Normalisation normalisation = {};
+  /// Where batches lie: a CUDA device wants pinned memory.
+  std::function<Buffer(std::size_t)> allocate = host_buffer;
   std::size_t slots = kBatchSlots;
   Spawn spawn = spawn_on_tbb;
 };

@@ -16,6 +16,8 @@ constexpr std::uint32_t kEveryone = 0xFFFF;
 /// Parts of a pass that are shuffled by themselves: 0 is the pass, from 1 on the groups of chunks.
 constexpr std::uint32_t kFirstGroup = 1;
 
+constexpr std::size_t kGroup = Sampling::kChunk * Sampling::kChunksTogether;
+
 kernels::Random shuffle(std::uint64_t seed, std::uint32_t worker) {
   return {seed, kernels::Stream::shuffle, worker};
 }
@@ -64,7 +66,6 @@ std::size_t Sampling::shard(std::uint64_t pass, std::size_t position) const {
 /// The order of the whole chunks is random; what is left of the set behind them comes last. All
 /// of it is turned round by a random offset.
 std::size_t Sampling::chunked(std::uint64_t pass, std::size_t position) const {
-  constexpr std::size_t kGroup = kChunk * kChunksTogether;
   const kernels::Random random = shuffle(options_.seed, options_.worker);
   const std::size_t group = position / kGroup;
   const std::size_t begin = group * kGroup;
@@ -72,11 +73,45 @@ std::size_t Sampling::chunked(std::uint64_t pass, std::size_t position) const {
                              kFirstGroup + static_cast<std::uint32_t>(group));
   const std::size_t mixed = begin + together(position - begin);
 
+  return (start_of(pass, mixed / kChunk) + mixed % kChunk) % count_;
+}
+
+/// Where the chunk begins that is at a place in the order of a pass.
+std::size_t Sampling::start_of(std::uint64_t pass, std::size_t place) const {
+  const kernels::Random random = shuffle(options_.seed, options_.worker);
   const std::size_t full_chunks = count_ / kChunk;
-  std::size_t chunk = mixed / kChunk;
-  if (chunk < full_chunks) chunk = Permutation(full_chunks, random, pass)(chunk);
+  if (place < full_chunks) place = Permutation(full_chunks, random, pass)(place);
   const std::size_t offset = random.at(pass, ~0u).below(0, static_cast<std::uint32_t>(count_));
-  return (offset + chunk * kChunk + mixed % kChunk) % count_;
+  return (offset + place * kChunk) % count_;
+}
+
+/// Groups of chunks are counted through all passes.
+std::vector<Sampling::Run> Sampling::coming(std::uint64_t step) const {
+  if (options_.partition != Partition::chunks) return {};
+  const std::uint64_t groups = (count_ + kGroup - 1) / kGroup;
+  const auto last_group = [&](std::uint64_t of) {
+    const std::uint64_t position = (of + 1) * options_.batch - 1;
+    return position / count_ * groups + position % count_ / kGroup;
+  };
+  std::vector<Run> runs;
+  for (std::uint64_t group = step == 0 ? 0 : last_group(step - 1) + 2;
+       group <= last_group(step) + 1; ++group) {
+    add_runs(group, runs);
+  }
+  return runs;
+}
+
+void Sampling::add_runs(std::uint64_t group, std::vector<Run>& to) const {
+  const std::uint64_t groups = (count_ + kGroup - 1) / kGroup, pass = group / groups;
+  const std::size_t begin = std::size_t(group % groups) * kGroup;
+  const std::size_t end = std::min(begin + kGroup, count_);
+  for (std::size_t place = begin; place < end; place += kChunk) {
+    const std::size_t first = start_of(pass, place / kChunk);
+    const std::size_t count = std::min(kChunk, end - place);
+    const std::size_t before_end = std::min(count, count_ - first);
+    to.push_back({first, before_end});
+    if (count > before_end) to.push_back({0, count - before_end});
+  }
 }
 
 }  // namespace easgd

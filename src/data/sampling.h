@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace easgd {
 
@@ -54,10 +55,21 @@ class Sampling {
   /// The number of the image that is sample `index` of a step, index < batch.
   std::size_t image_of(std::uint64_t step, std::size_t index) const;
 
+  /// Images [first, first + count).
+  struct Run {
+    std::size_t first, count;
+  };
+  /// Of chunks, when a step is the first that has samples of some that are shuffled together: the
+  /// runs of those that come after them; at step 0 of these too. Else none.
+  std::vector<Run> coming(std::uint64_t step) const;
+
  private:
+  void add_runs(std::uint64_t group, std::vector<Run>& to) const;
+
   std::size_t whole(std::uint64_t pass, std::size_t position) const;
   std::size_t shard(std::uint64_t pass, std::size_t position) const;
   std::size_t chunked(std::uint64_t pass, std::size_t position) const;
+  std::size_t start_of(std::uint64_t pass, std::size_t place) const;
 
   SamplingOptions options_;
   std::size_t first_ = 0;  ///< of the worker's part; 0 but for shards

@@ -39,6 +39,9 @@ void TrainingAssembly::build_part(std::uint32_t part, BatchMemory& to) const {
   const std::uint64_t step = to.batch.step;
   const std::size_t size = shape().size();
   const auto [begin, end] = division_.range(part, batch_);
+  if (part == 0) {
+    for (const auto& [first, count] : sampling_.coming(step)) set_.will_read(first, count);
+  }
   thread_local Scratch scratch;  // once it has grown, a batch allocates nothing
   for (std::size_t i = begin; i < end; ++i) {
     const std::size_t sample = sampling_.image_of(step, i);

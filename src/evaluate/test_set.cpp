@@ -11,18 +11,23 @@ namespace {
 
 constexpr std::uint32_t kOnlooker = kMostWorkers;  // a worker's number that no run has
 
+std::function<Buffer(std::size_t)> mailboxes_of(Backend& backend) {
+  return [&backend](std::size_t floats) { return backend.allocate_mailbox(floats); };
+}
+
 }  // namespace
 
 TestSet::TestSet(const Config& config, const Data& data, const Network& network,
                  std::function<bool()> gives_up)
     : gives_up_(std::move(gives_up)),
+      backend_(place_evaluation(config.workers, config.evaluate).make_backend()),
       batches_(*data.split.test, {.batch = std::size_t(config.evaluate.batch),
                                   .crop = config.data.cropping(),
                                   .limit = data.test_size,
                                   .normalisation = data.normalisation,
+                                  .allocate = mailboxes_of(*backend_),
                                   .slots = batch_slots(config, data.split.test->shape()),
                                   .spawn = data.spawn}),
-      backend_(place_evaluation(config.workers, config.evaluate).make_backend()),
       model_(backend_->compile(network, {.batch = std::size_t(config.evaluate.batch),
                                          .training = false,
                                          .precision = config.workers.precision,
@@ -36,6 +41,7 @@ TestSet::TestSet(const Config& config, const Data& data, const Network& network,
   observed_batches_ = std::max<std::size_t>(1, samples / batch);
   // As a worker sees them, but one that is not there: its own order, crops and mirror images.
   observed_options_ = loader_options(config, data);
+  observed_options_.allocate = mailboxes_of(*backend_);
   observed_options_.batch = batch;
   observed_options_.partition = Partition::whole;
   observed_options_.order = SampleOrder::shuffled;

@@ -32,8 +32,8 @@ class TestSet final : public CenterTest {
   void check_time() const;
 
   const std::function<bool()> gives_up_;
+  std::unique_ptr<Backend> backend_;  // before the batches, whose memory may be its own
   EvaluationLoader batches_;
-  std::unique_ptr<Backend> backend_;
   std::unique_ptr<Model> model_;
   Buffer state_;
   const std::size_t parameters_;

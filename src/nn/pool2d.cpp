@@ -10,7 +10,8 @@ void Pool2d::fields(config::Fields& f) {
   f.synonym("kernel_size", "kernel");  // as in PyTorch
   f.synonym("padding", "pad");
   f.sides("kernel", kernel, {1, 64}, "sides of the window, in pixels");
-  f.sides("stride", stride, {1, 64}, "step of the window, in pixels");
+  f.sides("stride", stride, {1, 64},
+          "step of the window, in pixels: 2 if it is not given, whatever the window");
   f.sides("pad", pad, {0, 32},
           "pixels added on each side, which no maximum is in; at most half "
           "the window");

@@ -12,6 +12,7 @@ namespace easgd {
 /// known, in red, green and blue. Only the lines that this needs are decoded, and at a half, a
 /// quarter or an eighth of their size if the region is then still twice as high and wide as is
 /// wanted of it.
+/// They lie in `scratch`, until somebody else gets that.
 /// Throws: DataError, without a name: what is wrong with the picture; what `choose` throws.
 Image decode(std::span<const std::uint8_t> picture, const ChooseCut& choose, Scratch& scratch);
 

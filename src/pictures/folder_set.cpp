@@ -32,6 +32,7 @@ class FolderSet final : public PictureSet {
     thread_local std::vector<std::uint8_t> memory;
     return {decode(read_picture(list_.path(index), memory), choose, scratch)};
   }
+  std::size_t memory_of_names() const override { return list_.names.memory(); }
 
   PictureList list_;
 };
@@ -43,7 +44,9 @@ class FolderSet final : public PictureSet {
   const bool is_machine = error == EIO || error == ESTALE || error == EMFILE || error == ENFILE ||
                           error == ENOMEM || error == ENOTCONN || error == ETIMEDOUT;
   if (is_machine) throw UnreadableNow(why);
-  if (error == ENOENT || error == ENOTDIR) throw Vanished(why);
+  const bool is_out_of_reach =
+      error == ENOENT || error == ENOTDIR || error == EACCES || error == EPERM;
+  if (is_out_of_reach) throw Vanished(why);
   throw DataError(why);
 }
 
@@ -58,7 +61,7 @@ std::span<const std::uint8_t> read_picture(const fs::path& path,
   constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 30;
   try {
     const OpenFile file(path);
-    if (!file.is_regular()) throw DataError("expected a picture, found no file");
+    if (!file.is_regular()) throw DataError("expected a picture, found something that is no file");
     if (file.size() > kMostBytes)
       throw DataError(fmt::format("a file of {} bytes: expected a picture", file.size()));
     memory.resize(std::max<std::size_t>(memory.size(), file.size()));

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 
 #include "base/error.h"
 
@@ -13,8 +14,8 @@ namespace easgd {
 namespace {
 
 constexpr int kExifMarker = JPEG_APP0 + 1;
-/// Where a line begins in its memory: to addresses that are multiples of 32 libjpeg-turbo writes past
-/// the caches, and who reads them next waits for the memory.
+/// Where a line begins in its memory: to addresses that are multiples of 32 libjpeg-turbo writes
+/// past the caches, and who reads them next waits for the memory.
 constexpr std::size_t kOdd = 1;
 constexpr char kExif[] = "Exif\0";  // and the zero that ends it
 
@@ -54,6 +55,7 @@ void JpegReader::guarded(const Call& call) {
     return;
   }
   jpeg_abort_decompress(&info_);
+  if (errors_.msg_code == JERR_OUT_OF_MEMORY) throw std::bad_alloc();
   throw DataError(fmt::format("a JPEG picture that cannot be decoded: {}", errors_.text));
 }
 
@@ -87,6 +89,7 @@ void JpegReader::check_scans(j_common_ptr info) {
   if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number <= kMostScans) return;
   auto& errors = *static_cast<Errors*>(info->err);
   std::strcpy(errors.text, "more than 500 scans");
+  errors.msg_code = 0;
   std::longjmp(errors.before, 1);
 }
 
@@ -95,12 +98,14 @@ bool JpegReader::is_one(std::span<const std::uint8_t> bytes) {
 }
 
 void JpegReader::open(std::span<const std::uint8_t> bytes) {
+  int read = JPEG_SUSPENDED;
   guarded([&] {
     jpeg_abort_decompress(&info_);
     errors_.is_at_lines = false;
     jpeg_mem_src(&info_, bytes.data(), bytes.size());
-    jpeg_read_header(&info_, TRUE);
+    read = jpeg_read_header(&info_, TRUE);
   });
+  if (read != JPEG_HEADER_OK) throw DataError("a JPEG picture that ends within its header");
   const auto pixels = std::size_t(info_.image_width) * info_.image_height;
   const bool is_progressive = jpeg_has_multiple_scans(&info_);
   const std::size_t most = is_progressive ? kMostWhole : kMostPixels;

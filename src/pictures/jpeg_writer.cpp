@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <csetjmp>
 #include <cstdio>  // jpeglib.h needs it
-#include <cstdlib>
 #include <new>
+#include <utility>
 
 #include <jpeglib.h>
 
@@ -14,6 +14,43 @@
 
 namespace easgd {
 namespace {
+
+/// Memory that grows as it is written to: libjpeg's own is lost if it cannot grow.
+class Destination : public jpeg_destination_mgr {
+ public:
+  Destination() : jpeg_destination_mgr{} {
+    init_destination = [](j_compress_ptr info) { of(info).grow_or_fail(info); };
+    empty_output_buffer = [](j_compress_ptr info) {
+      of(info).grow_or_fail(info);
+      return boolean{TRUE};
+    };
+    term_destination = [](j_compress_ptr info) {
+      of(info).bytes_.resize(of(info).bytes_.size() - of(info).free_in_buffer);
+    };
+  }
+  std::vector<std::uint8_t> take() { return std::move(bytes_); }
+
+ private:
+  static Destination& of(j_compress_ptr info) { return static_cast<Destination&>(*info->dest); }
+
+  bool grow() {
+    constexpr std::size_t kLeast = 1 << 14;
+    const std::size_t written = bytes_.size();
+    try {
+      bytes_.resize(std::max(kLeast, 2 * written));
+    } catch (const std::bad_alloc&) {
+      return false;
+    }
+    next_output_byte = bytes_.data() + written;
+    free_in_buffer = bytes_.size() - written;
+    return true;
+  }
+  void grow_or_fail(j_compress_ptr info) {
+    if (!grow()) info->err->error_exit(reinterpret_cast<j_common_ptr>(info));
+  }
+
+  std::vector<std::uint8_t> bytes_;
+};
 
 class Encoder {
  public:
@@ -24,17 +61,14 @@ class Encoder {
     };
   }
   Encoder(const Encoder&) = delete;
-  ~Encoder() {
-    jpeg_destroy_compress(&info_);
-    std::free(bytes_);
-  }
+  ~Encoder() { jpeg_destroy_compress(&info_); }
 
   /// The size of an image is known to be one that libjpeg takes: only memory may be lacking.
   std::vector<std::uint8_t> write(const Image& image, int quality) {
     line_.resize(3 * std::size_t(image.shape.width));
     if (setjmp(errors_.before) != 0) throw std::bad_alloc();
     compress(image, quality);
-    return {bytes_, bytes_ + size_};
+    return destination_.take();
   }
 
  private:
@@ -46,7 +80,7 @@ class Encoder {
   void compress(const Image& image, int quality) {
     const auto height = std::size_t(image.shape.height), width = std::size_t(image.shape.width);
     jpeg_create_compress(&info_);
-    jpeg_mem_dest(&info_, &bytes_, &size_);
+    info_.dest = &destination_;
     info_.image_height = JDIMENSION(height);
     info_.image_width = JDIMENSION(width);
     info_.input_components = 3;
@@ -67,8 +101,7 @@ class Encoder {
 
   jpeg_compress_struct info_{};
   Errors errors_{};
-  unsigned char* bytes_ = nullptr;
-  unsigned long size_ = 0;
+  Destination destination_;
   std::vector<std::uint8_t> line_;
 };
 

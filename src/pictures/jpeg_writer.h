@@ -1,3 +1,4 @@
+// Pictures written as JPEG files, by libjpeg-turbo.
 #pragma once
 
 #include <cstdint>

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cerrno>
 #include <mutex>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -90,12 +91,26 @@ void fill(Packed& to, const fs::path& path, const PackOptions& options) {
   to.record.checksum = checksum(to.bytes);
 }
 
+/// Nobody expects such a picture to come back.
+bool leads_nowhere(const fs::path& path) {
+  std::error_code error;
+  return fs::is_symlink(path, error) && !fs::exists(path, error) && !error;
+}
+
 Packed packed(const PictureList& list, std::size_t index, const PackOptions& options) {
   Packed result{.index = index};
   try {
     fill(result, list.path(index), options);
   } catch (const UnreadableNow& error) {  // says nothing of the picture
     throw DataError(in_one_line(list.path(index).string()) + ": " + error.what());
+  } catch (const Vanished& error) {
+    const fs::path path = list.path(index);
+    if (!leads_nowhere(path))
+      throw DataError(
+          fmt::format("{}: {}; the pack is not finished: pack again when it is there, "
+                      "or take it out of the folder",
+                      in_one_line(path.string()), error.what()));
+    result.fault = error.what();
   } catch (const DataError& error) {
     result.fault = error.what();
   }
@@ -148,6 +163,8 @@ class HalfWriter {
   std::size_t records() const { return records_; }
   std::size_t bad() const { return size() - records_; }
   std::uint64_t content() const { return content_; }
+  /// By classes: whether a record is of it.
+  const std::vector<bool>& has_class() const { return has_class_; }
   std::uint64_t bytes() const { return finished_bytes_ + bytes_; }
 
   void begin() { begin_part(); }
@@ -191,7 +208,9 @@ class HalfWriter {
   bool take_finished() {
     std::error_code error;
     if (!fs::exists(file_path(".index"), error)) return false;
-    const PackPart part = read_part(file_path(".index"));
+    const std::optional<PackPart> read = read_if_whole();
+    if (!read) return false;
+    const PackPart& part = *read;
     if (part.plan != plan_ || part.first != part_.end || part.end > size())
       throw DataError(fmt::format(
           "{}: has been packed from other pictures, or otherwise; take the folder away, or name "
@@ -204,9 +223,23 @@ class HalfWriter {
     return true;
   }
 
+  /// An index that is damaged is written again with its pictures, unless the pack is another one.
+  std::optional<PackPart> read_if_whole() const {
+    try {
+      return read_part(file_path(".index"));
+    } catch (const DataError& error) {
+      std::error_code ignored;
+      if (fs::exists(folder_ / kPackIndex, ignored) && read_facts(folder_).plan != plan_) throw;
+      warn(std::string(error.what()) + "; its pictures are packed again");
+      return std::nullopt;
+    }
+  }
+
   void count(const PackPart& part) {
     for (const PackRecord& record : part.records) {
       finished_bytes_ += record.bytes;
+      if (record.label >= 0 && std::size_t(record.label) < has_class_.size())
+        has_class_[std::size_t(record.label)] = true;
       content_ = fnv1a(fmt::format("{:x}", record.checksum), content_);
     }
     records_ += part.records.size();
@@ -240,6 +273,7 @@ class HalfWriter {
   std::size_t number_ = 0, records_ = 0;
   std::uint64_t bytes_ = 0, finished_bytes_ = 0;  // of the file that grows, and of those before
   std::uint64_t content_ = fnv1a("");
+  std::vector<bool> has_class_ = std::vector<bool>(list_.classes.size());
 };
 
 /// Pictures are packed side by side, and come to their file in the order of the list.
@@ -332,6 +366,8 @@ PackResult Packing::run(const std::function<void(const PackProgress&)>& progress
           "{}: none of its {} pictures could be decoded; nothing can be "
           "{} with such a pack",
           list->root.string(), list->names.size(), half == &train ? "trained" : "tested"));
+  for (const auto& [half, name] : {std::pair{&train, "training"}, {&test, "test"}})
+    warn_of_classes_without(name, to_, source_.train.classes, half->has_class());
   write_facts(to_, {.plan = plan_,
                     .is_raw = options_.raw,
                     .side = std::uint32_t(options_.side),
@@ -340,13 +376,13 @@ PackResult Packing::run(const std::function<void(const PackProgress&)>& progress
                     .test_parts = test.parts(),
                     .train_records = train.records(),
                     .test_records = test.records(),
-                    .content = train.content() ^ test.content(),
+                    .content = fnv1a(std::to_string(train.content()), test.content()),
                     .classes = source_.train.classes});
   return {train.records(), test.records(), train.bad() + test.bad(), train.bytes() + test.bytes()};
 }
 
 PackCheck check_pack(const fs::path& folder, int threads) {
-  const PackedHalves halves = open_pack(folder, OnBadImage::stop);
+  const PackedHalves halves = open_pack(folder, OnBadImage::skip);
   PackCheck result;
   std::mutex mutex;
   PackThreads crew(threads);

@@ -54,6 +54,7 @@ class Packing {
   /// Throws: DataError, also if the folder has been packed from something else or otherwise (known
   /// by the names and sizes of files), if no picture of a half can be decoded, or if the machine
   /// cannot read one; ConfigError if another process packs into it.
+  /// `progress` is called by one thread at a time, not always the same.
   PackResult run(const std::function<void(const PackProgress&)>& progress) const;
 
  private:

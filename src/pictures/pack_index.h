@@ -31,7 +31,7 @@ struct PackFacts {
 };
 
 struct PackRecord {
-  std::uint64_t offset = 0, bytes = 0;
+  std::uint64_t offset = 0, bytes = 0;  ///< in its file of records
   std::uint64_t checksum = 0;
   std::int32_t label = 0;
   std::uint16_t height = 0, width = 0;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <system_error>
 #include <utility>
 
@@ -24,16 +25,17 @@ std::vector<std::int32_t> labels_of(const std::vector<PackedSet::Part>& parts) {
 }
 
 /// Where records lie, and that they are of this set: nothing of the index is taken on trust.
-void check_part(const PackedSet::Part& part, const PackFacts& facts) {
+/// Records that a file has lost are bad pictures.
+void check_part(const PackedSet::Part& part, const PackFacts& facts, OnBadImage on_bad) {
   const auto fail = [&](const std::string& why) {
     throw DataError(fmt::format("{}: {}; pack it again", part.path.string(), why));
   };
   if (part.index.plan != facts.plan) fail("is of another pack than pack.index");
   std::uint64_t end = 0;
   for (const PackRecord& record : part.index.records) {
-    if (record.offset != end || record.bytes > part.file.size() - end)
-      fail(fmt::format("expected records up to byte {}, found {} bytes",
-                       record.offset + record.bytes, part.file.size()));
+    if (record.offset != end || record.bytes > std::numeric_limits<std::int64_t>::max() - end)
+      fail(fmt::format("expected a record at byte {}, found one of {} bytes at {}", end,
+                       record.bytes, record.offset));
     end += record.bytes;
     if (record.label < 0 || std::size_t(record.label) >= facts.classes.size())
       fail(fmt::format("label {} is not in 0..{}", record.label, facts.classes.size() - 1));
@@ -42,7 +44,8 @@ void check_part(const PackedSet::Part& part, const PackFacts& facts) {
       fail(fmt::format("a record of {}x{} pixels has {} bytes", record.height, record.width,
                        record.bytes));
   }
-  if (end != part.file.size())
+  const bool has_lost_some = part.file.size() < end && on_bad == OnBadImage::skip;
+  if (end != part.file.size() && !has_lost_some)
     fail(fmt::format("expected {} bytes, found {}", end, part.file.size()));
 }
 
@@ -54,14 +57,14 @@ OpenFile opened(const fs::path& path) try {
 
 std::vector<PackedSet::Part> open_parts(const fs::path& folder, const char* half,
                                         std::uint64_t count, std::uint64_t records,
-                                        const PackFacts& facts) {
+                                        const PackFacts& facts, OnBadImage on_bad) {
   std::vector<PackedSet::Part> parts;
   std::uint64_t found = 0;
   for (std::uint64_t i = 0; i < count; ++i) {
     const std::string name = part_name(half, i);
     const fs::path path = folder / (name + ".bin");
     parts.push_back({path, opened(path), read_part(folder / (name + ".index"))});
-    check_part(parts.back(), facts);
+    check_part(parts.back(), facts, on_bad);
     found += parts.back().index.records.size();
   }
   if (found != records || found == 0)
@@ -95,10 +98,30 @@ std::string PackedSet::image_name(std::size_t index) const {
                      place.part.index.names[place.record]);
 }
 
+void PackedSet::will_read(std::size_t first, std::size_t count) const {
+  while (count > 0) {
+    const Place place = place_of(first);
+    const std::span<const PackRecord> records(place.part.index.records);
+    const auto some = records.subspan(place.record, std::min(count, records.size() - place.record));
+    const PackRecord& last = some.back();
+    place.part.file.will_read(some[0].offset, last.offset + last.bytes - some[0].offset);
+    first += some.size(), count -= some.size();
+  }
+}
+
+std::size_t PackedSet::memory_of_names() const {
+  std::size_t bytes = size() * sizeof is_checked_[0];
+  for (const Part& part : parts_)
+    bytes += part.index.names.memory() + part.index.records.size() * sizeof(PackRecord);
+  return bytes;
+}
+
 /// All of a record.
 std::span<const std::uint8_t> PackedSet::read(std::size_t index, const Place& place,
                                               std::vector<std::uint8_t>& memory) const try {
   const PackRecord& record = place.part.index.records[place.record];
+  const std::uint64_t end = record.offset + record.bytes;
+  if (end > place.part.file.size()) throw DataError("its file ends before it");
   memory.resize(std::max<std::size_t>(memory.size(), record.bytes));
   const auto bytes = place.part.file.read(record.offset, std::span(memory).first(record.bytes));
   if (bytes.size() < record.bytes) throw Vanished("its file has become shorter");
@@ -122,14 +145,27 @@ CutImage PackedSet::decoded(std::size_t index, const ChooseCut& choose, Scratch&
 }
 
 PackedHalves open_pack(const fs::path& folder, OnBadImage on_bad) {
+  std::error_code error;
+  if (fs::is_directory(folder, error) && !fs::exists(folder / kPackIndex, error) && !error)
+    throw DataError(
+        fmt::format("{}: has no {}: it is no pack, or one that is not finished; "
+                    "easgd pack goes on with it",
+                    folder.string(), kPackIndex));
   const PackFacts facts = read_facts(folder);
   const int classes = int(facts.classes.size());
   const auto half = [&](const char* name, std::uint64_t parts, std::uint64_t records) {
-    return std::make_unique<PackedSet>(open_parts(folder, name, parts, records, facts),
+    return std::make_unique<PackedSet>(open_parts(folder, name, parts, records, facts, on_bad),
                                        facts.is_raw, classes, on_bad);
   };
-  return {half("train", facts.train_parts, facts.train_records),
-          half("test", facts.test_parts, facts.test_records), facts.classes};
+  PackedHalves halves{half("train", facts.train_parts, facts.train_records),
+                      half("test", facts.test_parts, facts.test_records), facts.classes};
+  for (const auto& [set, name] :
+       {std::pair{halves.train.get(), "training"}, {halves.test.get(), "test"}}) {
+    std::vector<bool> has_class(facts.classes.size());
+    for (std::size_t i = 0; i < set->size(); ++i) has_class[std::size_t(set->label(i))] = true;
+    warn_of_classes_without(name, folder, facts.classes, has_class);
+  }
+  return halves;
 }
 
 }  // namespace easgd

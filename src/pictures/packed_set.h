@@ -26,8 +26,10 @@ class PackedSet final : public PictureSet {
 
   /// "train-0000.bin: record 17 (dogs/rex.jpg)"
   std::string image_name(std::size_t index) const override;
+  void will_read(std::size_t first, std::size_t count) const override;
 
  private:
+  std::size_t memory_of_names() const override;
   struct Place {
     const Part& part;
     std::size_t record;  ///< of that part
@@ -49,7 +51,8 @@ struct PackedHalves {
   std::vector<std::string> classes;
 };
 
-/// Throws: DataError if an index is missing or damaged, or a file is not as long as it should be.
+/// Throws: DataError if an index is missing or damaged, or a file is longer than it should be; or
+/// shorter, if that is what bad pictures are.
 PackedHalves open_pack(const std::filesystem::path& folder, OnBadImage on_bad);
 
 }  // namespace easgd

@@ -40,6 +40,15 @@ std::string counted(std::size_t count, const char* what) {
   return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
+std::string joined(const std::vector<std::string>& names) {
+  constexpr std::size_t kShown = 5;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(kShown, names.size()); ++i)
+    text += (i > 0 ? ", " : "") + in_one_line(names[i]);
+  if (names.size() > kShown) text += fmt::format(" and {} more", names.size() - kShown);
+  return text;
+}
+
 /// What is in a folder, by its bytes.
 std::vector<fs::directory_entry> entries_of(const fs::path& folder) {
   std::vector<fs::directory_entry> found;
@@ -48,8 +57,18 @@ std::vector<fs::directory_entry> entries_of(const fs::path& folder) {
   for (; !error && entry != fs::directory_iterator(); entry.increment(error))
     if (!is_hidden(entry->path())) found.push_back(*entry);
   if (error) throw DataError(shown(folder) + ": cannot be listed: " + reason(error.value()));
-  std::ranges::sort(found, {}, [](const fs::directory_entry& e) { return e.path().native(); });
+  std::ranges::sort(found, {}, [](const fs::directory_entry& e) -> const std::string& {
+    return e.path().native();
+  });
   return found;
+}
+
+/// To what may have been a folder: one to a picture is told of when that is wanted.
+bool leads_nowhere(const fs::directory_entry& entry) {
+  std::error_code error;
+  if (!entry.is_symlink(error) || is_picture_name(entry.path())) return false;
+  const bool is_there = entry.exists(error);
+  return error || !is_there;
 }
 
 bool is_folder(const fs::directory_entry& entry) {
@@ -60,46 +79,87 @@ bool is_folder(const fs::directory_entry& entry) {
 /// A folder that lies in itself, by a link, is not entered again.
 using Inode = std::pair<dev_t, ino_t>;
 
-void add_pictures(const fs::path& folder, std::vector<Inode>& around, std::vector<fs::path>& to) {
+/// Throws: DataError if it cannot be examined.
+Inode inode_of(const fs::path& folder) {
   struct stat status {};
   if (stat(folder.c_str(), &status) != 0) cannot_examine(folder, {errno, std::generic_category()});
-  const Inode self(status.st_dev, status.st_ino);
+  return {status.st_dev, status.st_ino};
+}
+
+/// A folder and those that it is in.
+std::vector<Inode> inodes_around(const fs::path& folder) {
+  std::vector<Inode> around;
+  std::error_code error;
+  for (fs::path above = fs::canonical(folder, error); !error; above = above.parent_path()) {
+    around.push_back(inode_of(above));
+    if (!above.has_relative_path()) break;
+  }
+  return around;
+}
+
+/// Calls found(path) for each.
+template <class Found>
+void find_pictures_in(const fs::path& folder, std::vector<Inode>& around, const Found& found) {
+  const Inode self = inode_of(folder);
   if (std::ranges::find(around, self) != around.end()) return;
   around.push_back(self);
   for (const fs::directory_entry& entry : entries_of(folder)) {
     if (is_folder(entry)) {
-      add_pictures(entry.path(), around, to);
-    } else if (is_picture_name(entry.path())) {
-      to.push_back(entry.path());
+      find_pictures_in(entry.path(), around, found);
+    } else if (is_picture_name(entry.path()) || leads_nowhere(entry)) {
+      found(entry.path());
     }
   }
   around.pop_back();
 }
 
+/// What lies in a folder of pictures and is left out.
+struct LeftOut {
+  std::size_t loose = 0;                       ///< pictures in no class's folder
+  std::vector<std::string> broken_links = {};  ///< by their paths
+};
+
 /// All pictures below the folders in a folder, in the order of their classes and names.
-PictureList list_pictures(const fs::path& root) {
+PictureList list_pictures(const fs::path& root, LeftOut& left_out) {
   std::vector<fs::path> folders;
-  std::size_t loose = 0;
   for (const fs::directory_entry& entry : entries_of(root)) {
     if (is_folder(entry)) folders.push_back(entry.path());
-    loose += !is_folder(entry) && is_picture_name(entry.path());
+    left_out.loose += !is_folder(entry) && is_picture_name(entry.path());
+    if (leads_nowhere(entry)) left_out.broken_links.push_back(entry.path().filename().string());
   }
-  if (loose > 0)
-    warn(fmt::format("{}: {} in no class's folder, left out; expected CLASS/NAME.jpg", shown(root),
-                     counted(loose, "picture")));
-  std::vector<std::vector<fs::path>> found(folders.size());
+  const std::vector<Inode> above = inodes_around(root);
+  std::vector<Names> found(folders.size());
   tbb::parallel_for(std::size_t{0}, folders.size(), [&](std::size_t i) {
-    std::vector<Inode> around;
-    add_pictures(folders[i], around, found[i]);
+    std::vector<Inode> around = above;
+    find_pictures_in(folders[i], around, [&](const fs::path& path) {
+      found[i].add(path.lexically_relative(root).native());
+    });
   });
   PictureList list{.root = root};
   for (std::size_t i = 0; i < folders.size(); ++i) {
     list.classes.push_back(folders[i].filename().string());
-    for (const fs::path& path : found[i]) {
-      list.names.add(path.lexically_relative(root).native());
+    for (std::size_t k = 0; k < found[i].size(); ++k) {
+      if (!is_picture_name(found[i][k])) {
+        left_out.broken_links.emplace_back(found[i][k]);
+        continue;
+      }
+      list.names.add(found[i][k]);
       list.labels.push_back(std::int32_t(i));
     }
+    found[i] = {};
   }
+  return list;
+}
+
+PictureList list_pictures(const fs::path& root) {
+  LeftOut left_out;
+  PictureList list = list_pictures(root, left_out);
+  if (left_out.loose > 0)
+    warn(fmt::format("{}: {} in no class's folder, left out; expected CLASS/NAME.jpg", shown(root),
+                     counted(left_out.loose, "picture")));
+  if (!left_out.broken_links.empty())
+    warn(fmt::format("{}: {} to what is not there, left out: {}", shown(root),
+                     counted(left_out.broken_links.size(), "link"), joined(left_out.broken_links)));
   return list;
 }
 
@@ -123,15 +183,6 @@ PictureFolder divided(const PictureList& all, double share) {
   for (std::size_t i = 0; i < all.names.size(); ++i)
     add(is_held_out(all.names[i], share) ? halves.test : halves.train, all, i, all.labels[i]);
   return halves;
-}
-
-std::string joined(const std::vector<std::string>& names) {
-  constexpr std::size_t kShown = 5;
-  std::string text;
-  for (std::size_t i = 0; i < std::min(kShown, names.size()); ++i)
-    text += (i > 0 ? ", " : "") + in_one_line(names[i]);
-  if (names.size() > kShown) text += fmt::format(" and {} more", names.size() - kShown);
-  return text;
 }
 
 /// The list with the classes that `labels` has numbers for; pictures of others are left out.
@@ -208,6 +259,8 @@ fs::path find_test_half(const fs::path& root) {
 }
 
 PictureFolder find_halves(const fs::path& root) {
+  if (!is_folder(root))
+    throw DataError(shown(root) + ": expected a folder of pictures, found none");
   const fs::path train = root / "train", test = find_test_half(root);
   if (is_folder(train) && !test.empty()) return {list_pictures(train), list_pictures(test)};
   throw DataError(
@@ -215,10 +268,12 @@ PictureFolder find_halves(const fs::path& root) {
                   is_folder(train)
                       ? "found train/, and no val/ (validation/, test/) beside it; expected both, "
                         "or data.dir = "
-                        "that train/ and data.holdout = 0.1 to test with a tenth of its pictures"
+                        "that train/ and data.holdout = 0.1 (pack --holdout) to test with a tenth "
+                        "of its pictures"
                       : "expected train/ and val/ in it, each with a folder for each class; or, if "
                         "it has these "
-                        "folders itself, data.holdout = 0.1 to test with a tenth of the pictures"));
+                        "folders itself, data.holdout = 0.1 (pack --holdout) to test with a tenth "
+                        "of the pictures"));
 }
 
 /// All below one folder, of which a share is held out.
@@ -238,13 +293,30 @@ PictureFolder find_pictures(const fs::path& root, double holdout) {
   PictureFolder halves = holdout > 0 ? hold_out(root, holdout) : find_halves(root);
   agree_on_classes(halves);
   check(halves, holdout);
+  std::vector<bool> has_class(halves.test.classes.size());
+  for (const std::int32_t label : halves.test.labels) has_class[std::size_t(label)] = true;
+  warn_of_classes_without("test", halves.test.root, halves.test.classes, has_class);
   return {shuffled(halves.train, 0), shuffled(halves.test, 1)};
+}
+
+void warn_of_classes_without(const char* half, const fs::path& where,
+                             const std::vector<std::string>& classes,
+                             const std::vector<bool>& has_class) {
+  std::vector<std::string> without;
+  for (std::size_t i = 0; i < classes.size(); ++i)
+    if (!has_class[i]) without.push_back(classes[i]);
+  if (without.empty()) return;
+  warn(fmt::format("{}: {} without a {} picture: {}", shown(where),
+                   without.size() == 1 ? "a class" : counted(without.size(), "classe"), half,
+                   joined(without)));
 }
 
 std::vector<fs::path> pictures_below(const fs::path& folder) {
   std::vector<Inode> around;
   std::vector<fs::path> found;
-  add_pictures(folder, around, found);
+  find_pictures_in(folder, around, [&](const fs::path& path) {
+    if (is_picture_name(path)) found.push_back(path);
+  });
   if (found.empty())
     throw DataError(shown(folder) +
                     ": no pictures; expected names that end in .jpg, .jpeg or .png");
@@ -252,7 +324,8 @@ std::vector<fs::path> pictures_below(const fs::path& folder) {
 }
 
 std::uint64_t hash_of_names(const fs::path& root) {
-  const PictureList all = list_pictures(root);
+  LeftOut ignored;  // find_pictures() tells of it
+  const PictureList all = list_pictures(root, ignored);
   std::uint64_t hash = fnv1a("");
   for (std::size_t i = 0; i < all.names.size(); ++i) hash = fnv1a("\n", fnv1a(all.names[i], hash));
   return hash;

@@ -17,6 +17,8 @@ class Names {
     ends_.push_back(all_.size());
   }
   std::size_t size() const { return ends_.size(); }
+  /// In bytes.
+  std::size_t memory() const { return all_.capacity() + ends_.capacity() * sizeof ends_[0]; }
   std::string_view operator[](std::size_t index) const {
     const std::size_t begin = index == 0 ? 0 : ends_[index - 1];
     return std::string_view(all_).substr(begin, ends_[index] - begin);
@@ -51,6 +53,11 @@ struct PictureFolder {
 /// Throws: DataError if there is no such folder, one cannot be read, or fewer than two classes have
 /// pictures.
 PictureFolder find_pictures(const std::filesystem::path& root, double holdout);
+
+/// Tells of classes that no picture of a half, "training" or "test", is of.
+void warn_of_classes_without(const char* half, const std::filesystem::path& where,
+                             const std::vector<std::string>& classes,
+                             const std::vector<bool>& has_class);
 
 /// All pictures below a folder, by their names.
 /// Throws: DataError if it cannot be read, or there are none.

@@ -24,7 +24,8 @@ struct PictureRange {
 };
 
 /// Thread: belongs to one thread, which may keep it for further pictures.
-/// Throws: DataError from all members, without a name: what is wrong with the picture.
+/// Throws: DataError from all members, without a name: what is wrong with the picture;
+/// std::bad_alloc, which says nothing of it.
 class PictureReader {
  public:
   virtual ~PictureReader() = default;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <bit>
+#include <functional>
 #include <utility>
 
 #include "base/error.h"
@@ -16,7 +17,10 @@ constexpr std::size_t kAllNamed = 100;  // bad pictures; then whenever there are
 }
 
 PictureSet::PictureSet(int classes, std::vector<std::int32_t> labels, OnBadImage on_bad)
-    : classes_(classes), labels_(std::move(labels)), on_bad_(on_bad) {}
+    : classes_(classes),
+      labels_(std::move(labels)),
+      on_bad_(on_bad),
+      is_hopeless_(std::make_unique<std::atomic<bool>[]>(labels_.size())) {}
 
 Image PictureSet::image(std::size_t index, Scratch& scratch) const {
   return cut(index, whole_of, scratch).image;
@@ -25,9 +29,11 @@ Image PictureSet::image(std::size_t index, Scratch& scratch) const {
 CutImage PictureSet::cut(std::size_t index, const ChooseCut& choose, Scratch& scratch) const {
   std::size_t taken = index;
   bool has_vanished = false;
+  std::string why;  // the first of them failed; empty if that was told before
   do {
+    if (is_hopeless_[taken].load(std::memory_order_relaxed)) continue;
     try {
-      return decoded(taken, choose, scratch);
+      return decoded_or_hopeless(taken, choose, scratch);
     } catch (const UnreadableNow& error) {
       throw DataError(in_one_line(image_name(taken)) + ": " + error.what());
     } catch (const Vanished& error) {
@@ -35,17 +41,38 @@ CutImage PictureSet::cut(std::size_t index, const ChooseCut& choose, Scratch& sc
       note(taken, error.what(), Why::vanished);
     } catch (const DataError& error) {
       note(taken, error.what(), Why::bad);
+      if (why.empty())
+        why = fmt::format("; {}: {}", in_one_line(image_name(taken)), in_one_line(error.what()));
     }
-    taken = next_of_class(taken);
-  } while (taken != index);
+  } while ((taken = next_of_class(taken)) != index);
   if (has_vanished)
     throw DataError(in_one_line(image_name(index)) + ": it has vanished, and with it its class");
   if (has_good_one(choose, scratch)) {
-    note_black(index);
+    note_black(index, why);
     return {black_cut(shape(), choose, scratch)};
   }
-  throw DataError(fmt::format("{}: neither this picture nor any other of the set can be decoded",
-                              in_one_line(image_name(index))));
+  throw DataError(fmt::format("{}: neither this picture nor any other of the set can be used{}",
+                              in_one_line(image_name(index)), why));
+}
+
+/// A picture that fails before its cut is chosen does so for every cut.
+CutImage PictureSet::decoded_or_hopeless(std::size_t index, const ChooseCut& choose,
+                                         Scratch& scratch) const {
+  bool has_chosen = false;
+  const auto chosen = [&](Shape shape) {
+    has_chosen = true;
+    return choose(shape);
+  };
+  try {
+    return decoded(index, std::cref(chosen), scratch);
+  } catch (const UnreadableNow&) {
+    throw;
+  } catch (const Vanished&) {
+    throw;
+  } catch (const DataError&) {
+    if (!has_chosen) is_hopeless_[index].store(true, std::memory_order_relaxed);
+    throw;
+  }
 }
 
 std::string PictureSet::fault(std::size_t index, Scratch& scratch) const {
@@ -60,8 +87,9 @@ std::string PictureSet::fault(std::size_t index, Scratch& scratch) const {
 /// Else nothing is wrong with a class, but the set has gone.
 bool PictureSet::has_good_one(const ChooseCut& choose, Scratch& scratch) const {
   for (std::size_t i = 0; i < size(); ++i) {
+    if (is_hopeless_[i].load(std::memory_order_relaxed)) continue;
     try {
-      decoded(i, choose, scratch);
+      decoded_or_hopeless(i, choose, scratch);
       return true;
     } catch (const DataError&) {
     }
@@ -90,11 +118,11 @@ void PictureSet::note(std::size_t index, const std::string& what, Why why) const
 }
 
 /// Once for each class.
-void PictureSet::note_black(std::size_t index) const {
+void PictureSet::note_black(std::size_t index, const std::string& why) const {
   const std::lock_guard lock(mutex_);
   if (!black_.insert(labels_[index]).second) return;
   warn(in_one_line(image_name(index)) +
-       ": no picture of its class can be decoded; black ones take their places");
+       ": no picture of its class can be used; black ones take their places" + why);
 }
 
 /// In the order of the set, its first after its last.

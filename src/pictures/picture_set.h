@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
@@ -18,7 +19,7 @@ struct UnreadableNow : DataError {
   using DataError::DataError;
 };
 
-/// A picture of the set is not there any more.
+/// A picture of the set is not there any more, or must not be read.
 struct Vanished : DataError {
   using DataError::DataError;
 };
@@ -41,6 +42,9 @@ class PictureSet : public Dataset {
   /// That of ImageNet's training set, which most photographs have, so that none needs to be read.
   std::optional<Normalisation> normalisation() const final;
   std::size_t bad_images() const final { return bad_count_; }
+  std::size_t memory() const final {
+    return size() * (sizeof labels_[0] + sizeof is_hopeless_[0]) + memory_of_names();
+  }
   /// What is wrong with a picture, in a line; empty if all of it can be decoded.
   std::string fault(std::size_t index, Scratch& scratch) const;
 
@@ -51,16 +55,21 @@ class PictureSet : public Dataset {
   /// A cut of this picture and no other.
   /// Throws: DataError, without its name: what is wrong with it.
   virtual CutImage decoded(std::size_t index, const ChooseCut& choose, Scratch& scratch) const = 0;
+  /// In bytes, and of all else that a set keeps of its pictures.
+  virtual std::size_t memory_of_names() const = 0;
 
+  CutImage decoded_or_hopeless(std::size_t index, const ChooseCut& choose, Scratch& scratch) const;
   enum class Why { bad, vanished };
   void note(std::size_t index, const std::string& what, Why why) const;
-  void note_black(std::size_t index) const;
+  void note_black(std::size_t index, const std::string& why) const;
   std::size_t next_of_class(std::size_t index) const;
   bool has_good_one(const ChooseCut& choose, Scratch& scratch) const;
 
   int classes_;
   std::vector<std::int32_t> labels_;
   OnBadImage on_bad_;
+  /// Pictures of which no cut can be decoded, as far as is known: their files are not read again.
+  std::unique_ptr<std::atomic<bool>[]> is_hopeless_;
   mutable std::mutex mutex_;
   mutable std::set<std::size_t> bad_;     // with mutex_ locked
   mutable std::size_t vanished_ = 0;      // of them, the same

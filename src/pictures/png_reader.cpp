@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 
 #include "base/error.h"
 #include "base/one_line.h"
@@ -41,6 +42,7 @@ void PngReader::guarded(const Call& call) {
     return;
   }
   close();
+  if (std::strcmp(error_, "Out of memory") == 0) throw std::bad_alloc();
   throw DataError(fmt::format("a PNG picture that cannot be decoded: {}", in_one_line(error_)));
 }
 

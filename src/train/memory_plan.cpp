@@ -102,15 +102,15 @@ class Planner {
   void add_data() {
     if (!run_.data) return;
     for (const Dataset* set : {run_.data->split.train.get(), run_.data->split.test.get()}) {
-      if (!dynamic_cast<const ImageTable*>(set)) continue;
-      add(kHost, "data set", set->size() * (set->shape().size() + sizeof(std::int32_t)));
+      add(kHost, "data set", set->memory());
     }
   }
 
   void add_workers() {
     for (const Placement& worker : run_.workers) {
       const std::string place = place_of(worker);
-      add(place, "replicas", worker_rule_.memory);
+      add(place, "replicas", parameters_);
+      add(place, "momentum and averages", worker_rule_.memory - parameters_);
       add(place, "gradients", parameters_ + statistics_ * (keeps_checkpoints() ? 2 : 1));
       add(kHost, "letters and replies", 2 * state_);
       // A reply that has arrived, and what is put aside while a letter leaves.
