@@ -310,5 +310,10 @@ TEST_CASE(
                  "number 1 \"down\"; found \"along\"");
   fs::create_directories(photographs / "empty");
   check_one_line(program("predict " + run + " " + (photographs / "empty")), 3, "no pictures");
+  const Answer some = program("predict " + run + " " + (photographs / "empty") + " " +
+                              (photographs / "renamed/val/across/4.jpg"));
+  CHECK(some.code == 3);
+  CHECK(some.text.find("4.jpg: ") != std::string::npos);
+  CHECK(some.last_line() == "easgd: nothing can be said of 1 of 2 pictures and folders");
   check_one_line(program("predict " + (photographs / "nowhere") + " " + picture), 3, "not found");
 }

@@ -127,6 +127,8 @@ void predict(const Arguments& a) {
     Buffer state = host_buffer(network.state_count());
     safetensors::load(trained.file, trained.path, network, state);
     Asked asked = asked_of(a.pictures);
+    const bool is_all = asked.pictures.empty() && asked.faults.size() == 1;
+    if (is_all && !a.json) throw DataError(asked.faults[0].second);
     for (const auto& [name, what] : asked.faults)
       a.json ? print_json({{"folder", escaped_as_utf8(name)}, {"error", what}})
              : write_line("easgd: " + what);
