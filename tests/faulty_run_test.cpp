@@ -289,12 +289,12 @@ TEST_CASE(
 TEST_CASE("a disk that is full halfway through a checkpoint costs that one, and few lines") {
   const TemporaryFolder folder;
   const std::string run = folder / "run";
-  const pid_t child =
-      start_training({"configs/synthetic_logistic.toml", "--out", run, "--set", "data.limit=500",
-                      "--set", "workers.devices=3 x cpu", "--set", "workers.threads=1", "--set",
-                      "stop.epochs=", "--set", "stop.seconds=3", "--set",
-                      "checkpoint.every.versions=20", "--set", "evaluate.every.versions=100"},
-                     folder / "log");
+  const pid_t child = start_training(
+      {"configs/synthetic_logistic.toml", "--out", run, "--set", "data.limit=500", "--set",
+       "workers.devices=3 x cpu", "--set", "workers.threads=1", "--set", "stop.epochs=", "--set",
+       kSanitized ? "stop.seconds=20" : "stop.seconds=3", "--set", "checkpoint.every.versions=20",
+       "--set", "evaluate.every.versions=100"},
+      folder / "log");
   wait_for_file(run + "/checkpoints");
   for (int naps = 0; naps < 250 && events_in(run, "checkpoint").empty(); ++naps) sleep_ms(10);
   // From now on a center has room, and a checkpoint, with three replicas, has not.
