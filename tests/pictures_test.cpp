@@ -630,13 +630,15 @@ TEST_CASE("pictures: one that cannot be decoded is named once, and the next of i
   REQUIRE(warnings.lines.size() == 2);
   CHECK(has(warnings.lines[1], "dogs/1.jpg: cannot be read: No such file"));
   const DataSplit strict = read_folder(folder.string(), OnBadImage::stop);
-  std::string failure;
-  for (std::size_t i = 0; i < 8 && failure.empty(); ++i) try {
-      strict.train->image(i, scratch);
-    } catch (const DataError& error) {
-      failure = error.what();
-    }
-  CHECK(has(failure, "cats/2.jpg: expected a JPEG or PNG picture"));
+  for (int pass = 0; pass < 2; ++pass) {  // whoever asks again is told again
+    std::string failure;
+    for (std::size_t i = 0; i < 8 && failure.empty(); ++i) try {
+        strict.train->image(i, scratch);
+      } catch (const DataError& error) {
+        failure = error.what();
+      }
+    CHECK(has(failure, "cats/2.jpg: expected a JPEG or PNG picture"));
+  }
   for (int i = 0; i < 4; ++i)
     write(folder.path() / "train" / "cats" / (std::to_string(i) + ".jpg"), {});
   std::size_t first = 0;

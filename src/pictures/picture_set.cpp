@@ -70,7 +70,8 @@ CutImage PictureSet::decoded_or_hopeless(std::size_t index, const ChooseCut& cho
   } catch (const Vanished&) {
     throw;
   } catch (const DataError&) {
-    if (!has_chosen) is_hopeless_[index].store(true, std::memory_order_relaxed);
+    if (!has_chosen && on_bad_ == OnBadImage::skip)
+      is_hopeless_[index].store(true, std::memory_order_relaxed);
     throw;
   }
 }
