@@ -169,7 +169,7 @@ void check_statistics(const Setting& s, double tolerance) {
 }  // namespace
 
 TEST_CASE("single-step gradients are PyTorch's within 1e-5 (with blocks: 2e-5)") {
-  constexpr double kOfOnePixel = 5e-5;
+  [[maybe_unused]] constexpr double kOfOnePixel = 5e-5;
   for (const Problem& problem : kProblems) {
     Setting s(problem);
     s.model->gradient(s.x, s.batches.at(0), s.g, s.statistics);
@@ -194,11 +194,13 @@ TEST_CASE("single-step gradients are PyTorch's within 1e-5 (with blocks: 2e-5)")
             std::pow(double(ours[i]) - theirs[j], 2);
         norm += theirs[j] * theirs[j];
       }
-      // Where two values of a pooling window are equal but for rounding, the other may be its
-      // maximum here: that shows in one channel, and is no more than one pixel's part.
+#ifndef EASGD_OPTIMISED
+      // Compiled otherwise, products and sums are rounded otherwise: where two values of a pooling
+      // window are equal but for that, the other may be its maximum. It shows in one channel.
       const auto worst = std::ranges::max_element(differences);
       CHECK(std::sqrt(*worst / norm) < kOfOnePixel);
       *worst = 0;
+#endif
       const double difference = std::accumulate(differences.begin(), differences.end(), 0.0);
       for (const float value : ours) whole += double(value) * double(value);
       CHECK(std::sqrt(difference / norm) < problem.gradient_tolerance);

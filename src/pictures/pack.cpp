@@ -92,7 +92,7 @@ void fill(Packed& to, const fs::path& path, const PackOptions& options) {
 }
 
 /// Nobody expects such a picture to come back.
-bool leads_nowhere(const fs::path& path) {
+bool is_dangling_link(const fs::path& path) {
   std::error_code error;
   return fs::is_symlink(path, error) && !fs::exists(path, error) && !error;
 }
@@ -105,7 +105,7 @@ Packed packed(const PictureList& list, std::size_t index, const PackOptions& opt
     throw DataError(in_one_line(list.path(index).string()) + ": " + error.what());
   } catch (const Vanished& error) {
     const fs::path path = list.path(index);
-    if (!leads_nowhere(path))
+    if (!is_dangling_link(path))
       throw DataError(
           fmt::format("{}: {}; the pack is not finished: pack again when it is there, "
                       "or take it out of the folder",
@@ -167,7 +167,10 @@ class HalfWriter {
   const std::vector<bool>& has_class() const { return has_class_; }
   std::uint64_t bytes() const { return finished_bytes_ + bytes_; }
 
-  void begin() { begin_part(); }
+  void begin() {
+    if (!damage_.empty()) warn(damage_ + "; its pictures are packed again");
+    begin_part();
+  }
 
   /// In the order of the list.
   void add(const Packed& picture) {
@@ -224,13 +227,13 @@ class HalfWriter {
   }
 
   /// An index that is damaged is written again with its pictures, unless the pack is another one.
-  std::optional<PackPart> read_if_whole() const {
+  std::optional<PackPart> read_if_whole() {
     try {
       return read_part(file_path(".index"));
     } catch (const DataError& error) {
       std::error_code ignored;
       if (fs::exists(folder_ / kPackIndex, ignored) && read_facts(folder_).plan != plan_) throw;
-      warn(std::string(error.what()) + "; its pictures are packed again");
+      damage_ = error.what();
       return std::nullopt;
     }
   }
@@ -273,6 +276,7 @@ class HalfWriter {
   std::size_t number_ = 0, records_ = 0;
   std::uint64_t bytes_ = 0, finished_bytes_ = 0;  // of the file that grows, and of those before
   std::uint64_t content_ = fnv1a("");
+  std::string damage_;  // of the first index that is not taken; empty if none is damaged
   std::vector<bool> has_class_ = std::vector<bool>(list_.classes.size());
 };
 

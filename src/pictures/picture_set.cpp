@@ -46,7 +46,8 @@ CutImage PictureSet::cut(std::size_t index, const ChooseCut& choose, Scratch& sc
     }
   } while ((taken = next_of_class(taken)) != index);
   if (has_vanished)
-    throw DataError(in_one_line(image_name(index)) + ": it has vanished, and with it its class");
+    throw DataError(in_one_line(image_name(index)) +
+                    ": it cannot be read any more, nor can any other of its class");
   if (has_good_one(choose, scratch)) {
     note_black(index, why);
     return {black_cut(shape(), choose, scratch)};
