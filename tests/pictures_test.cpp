@@ -679,6 +679,17 @@ TEST_CASE(
   CHECK(has(warnings.lines.back(), "val: a class without a test picture: dogs"));
 }
 
+TEST_CASE("pictures: a JPEG file that ends within its header has no image in it") {
+  const Bytes whole = jpeg(kKinds[0], 64, 96);
+  for (const std::size_t size : {20u, 30u, 100u}) {
+    CAPTURE(size);
+    const Bytes cut(whole.begin(), whole.begin() + std::ptrdiff_t(size));
+    CHECK_THROWS_WITH_AS(decoded(cut),
+                         "a JPEG picture that cannot be decoded: JPEG datastream contains no image",
+                         DataError);
+  }
+}
+
 TEST_CASE("pictures: a file that is no picture is not read again") {
   const TemporaryFolder folder;
   make_folder(folder, 4);

@@ -72,8 +72,9 @@ void JpegReader::warn(j_common_ptr info, int level) {
   if (level >= 0) return;
   const auto& errors = *static_cast<Errors*>(info->err);
   const int code = errors.msg_code;
-  const bool has_scans =
-      info->is_decompressor && jpeg_has_multiple_scans(reinterpret_cast<j_decompress_ptr>(info));
+  // Within a header that is not known yet, and must not be asked for.
+  const bool has_scans = !errors.is_in_header && info->is_decompressor &&
+                         jpeg_has_multiple_scans(reinterpret_cast<j_decompress_ptr>(info));
   if (code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE || code == JWRN_ARITH_BAD_CODE ||
       code == JWRN_BOGUS_PROGRESSION || code == JWRN_MUST_RESYNC ||
       (code == JWRN_EXTRANEOUS_DATA && errors.is_at_lines) ||
@@ -98,14 +99,14 @@ bool JpegReader::is_one(std::span<const std::uint8_t> bytes) {
 }
 
 void JpegReader::open(std::span<const std::uint8_t> bytes) {
-  int read = JPEG_SUSPENDED;
   guarded([&] {
     jpeg_abort_decompress(&info_);
     errors_.is_at_lines = false;
+    errors_.is_in_header = true;
     jpeg_mem_src(&info_, bytes.data(), bytes.size());
-    read = jpeg_read_header(&info_, TRUE);
+    jpeg_read_header(&info_, TRUE);
+    errors_.is_in_header = false;
   });
-  if (read != JPEG_HEADER_OK) throw DataError("a JPEG picture that ends within its header");
   const auto pixels = std::size_t(info_.image_width) * info_.image_height;
   const bool is_progressive = jpeg_has_multiple_scans(&info_);
   const std::size_t most = is_progressive ? kMostWhole : kMostPixels;

@@ -36,6 +36,7 @@ class JpegReader final : public PictureReader {
     std::jmp_buf before;
     char text[JMSG_LENGTH_MAX];
     bool is_at_lines;  ///< the header has been read, and scans that are kept
+    bool is_in_header = false;
   };
   struct Progress : jpeg_progress_mgr {};
 
