@@ -242,7 +242,8 @@ TEST_CASE("a checkpoint that is written again is promised again, and has one eve
   run.log(CheckpointEvent{.version = 5});
   const Config config;
   Journal journal(config, run, listener);
-  journal.go_on({.version = 5}, {.versions = 2, .seconds = 1.5});
+  journal.go_on({.version = 5});
+  journal.report(LostPart{.versions = 2, .seconds = 1.5});
   for (const std::uint64_t version : {5, 6, 6}) {
     journal.report(StoredCheckpoint{.version = version, .bytes = 2'000'000});
   }

@@ -67,6 +67,7 @@ struct Course {
   const Checkpoint* from = nullptr;
   std::uint64_t stop_after = 0;        ///< versions; 0: it is not stopped
   std::uint64_t checkpoint_every = 0;  ///< versions; 0: none but that of a stop
+  std::uint64_t checkpoint_at = 0;     ///< the same, of one more
   const Recording* replayed = nullptr;
   std::function<void(Team&)> during = {};
 };
@@ -93,7 +94,8 @@ End run(const Toy& toy, const Course& course) {
   options.checkpoints = {.wanted = true, .resumed = course.from};
   options.checkpoints.is_due = [&](const CenterView& center, double) {
     if (auto checkpoint = team->take_checkpoint()) end.checkpoints.push_back(*checkpoint);
-    return course.checkpoint_every && center.version % course.checkpoint_every == 0;
+    const bool is_one = course.checkpoint_at > 0 && center.version == begin + course.checkpoint_at;
+    return is_one || (course.checkpoint_every && center.version % course.checkpoint_every == 0);
   };
   Team runs(std::move(options));
   team = &runs;
@@ -592,6 +594,43 @@ TEST_CASE("whoever was given up and comes back leaves nothing in later checkpoin
         CHECK(checked > 0);
       }
     }
+  }
+}
+
+TEST_CASE("a checkpoint that is given up with a worker is begun again at once") {
+  for (const OnFailure policy : {OnFailure::go_on, OnFailure::restart}) {
+    std::size_t later = 0;
+    for (std::uint64_t due = 6; due <= 15; ++due) {  // about the step in which it stands still
+      CAPTURE(int(policy));
+      CAPTURE(due);
+      Bed bed("eamsgd");
+      bed.toy.order = bed.orders[1];
+      bed.toy.policy.on_failure = policy;
+      Standstill standstill(bed.toy, 1, 8);
+      std::atomic<std::uint64_t> version = 0;
+      bed.toy.on_version = [&](const CenterView& center) { version = center.version; };
+      std::uint64_t given_up = 0;
+      const auto during = [&](Team& team) {
+        standstill.wait();
+        // The others wait for its turn, and its letter of this step is answered.
+        while (!team.is_waiting(0) || !team.is_waiting(2) || team.is_waiting(1)) {
+          std::this_thread::yield();
+        }
+        given_up = version;
+        give_up(team, 1);
+        standstill.let_go();
+      };
+      const End end = run(bed.toy, {.checkpoint_at = due, .during = during});
+      REQUIRE(end.checkpoints.size() == 2);
+      CHECK(end.checkpoints.back().is_last);
+      const Checkpoint& made = end.checkpoints.front();
+      CHECK(made.version >= due);
+      CHECK(made.version <= std::max(due, given_up + 3));  // letters that were there
+      if (made.version == due) continue;                   // it was whole before
+      ++later;
+      check_same(run(bed.toy, {.from = &made}), end);
+    }
+    CHECK(later > 0);
   }
 }
 

@@ -413,6 +413,18 @@ TEST_CASE("a signal ends a run with a worker that stands still, which is there w
   }
 }
 
+TEST_CASE("a run whose time is up ends without a worker that stands still") {
+  const TemporaryFolder folder;
+  const std::string run = folder / "run";
+  must_end(kThree + failing("\"worker 1 stalls 9999 s at step 40\"") +
+           "--set center.order=free --set stop.steps= --set stop.seconds=2 --out " + run);
+  CHECK(summary_of_run(run)["status"] == "done");
+  CHECK(summary_of_run(run)["failed_workers"] == 0);
+  CHECK(events_in(run, "failure").back()["then"] == "left");
+  CHECK(fs::exists(run + "/order.bin"));
+  CHECK(fs::exists(run + "/center.safetensors"));
+}
+
 TEST_CASE("a disk that is full gives up the oldest checkpoint for a new one") {
   const TemporaryFolder folder;
   const std::string calm = folder / "calm", disk = folder / "disk", run = disk + "/run";

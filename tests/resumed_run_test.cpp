@@ -16,6 +16,7 @@
 #include "algorithms/algorithm.h"
 #include "base/error.h"
 #include "base/usable_cores.h"
+#include "changed_state.h"
 #include "nn/safetensors.h"
 #include "program.h"
 #include "runs/checkpoint_folder.h"
@@ -592,6 +593,69 @@ TEST_CASE("an end that lies before that of a run which is over is refused, and c
   CHECK(bytes_of(run + "/center.safetensors") == center);
   CHECK(bytes_of(run + "/summary.json") == summary);
   CHECK(program("train --resume " + run + " --set stop.steps=301").code == 0);
+}
+
+TEST_CASE("a run whose checkpoint cannot be taken up keeps its end, and the log of it") {
+  const TemporaryFolder folder;
+  const std::string run = folder / "run", log = run + "/metrics.jsonl";
+  const std::vector<std::string> files = {log, run + "/summary.json", run + "/config.toml"};
+  RunClient calm;
+  REQUIRE(
+      train(small({"center.order=round_robin", "stop.steps=300", "checkpoint.every.versions=50"}),
+            run, calm)
+          .status() == RunStatus::done);
+  std::ofstream(log, std::ios::app) << "somebody's own line\n";
+  const CheckpointFolder checkpoints(run);
+  const Checkpoint sound = checkpoints.look([](const std::string&) {}).value();
+  Checkpoint broken = sound;
+  broken.sections.at("worker 1").counters.at("worker.clock") = {0};
+  checkpoints.save(broken, 1);
+  std::vector<std::string> before;
+  for (const std::string& file : files) before.push_back(bytes_of(file));
+  const std::string further = "train --resume " + run + " --set stop.steps=400";
+  const Answer refusal = program(further);
+  CHECK(refusal.code == 3);
+  CHECK(refusal.text.find("section \"worker 1\": \"worker.clock\": expected ") !=
+        std::string::npos);
+  for (std::size_t i = 0; i < files.size(); ++i) CHECK(bytes_of(files[i]) == before[i]);
+  checkpoints.save(sound, 1);
+  CHECK(program(further).code == 0);
+  CHECK(bytes_of(log).find("somebody's own line\n") != std::string::npos);
+}
+
+TEST_CASE("whatever a checkpoint says of what a run has beside its team, it is no bug") {
+  const TemporaryFolder folder;
+  const std::string run = folder / "run", killed = folder / "killed", tried = folder / "tried";
+  Tester tester(run, killed);
+  REQUIRE(train(small({"stop.steps=60", "evaluate.every=", "evaluate.every.versions=25",
+                       "checkpoint.every.versions=25", "guard.action=stop"}),
+                run, tester)
+              .status() == RunStatus::done);
+  const Checkpoint sound = CheckpointFolder(killed).look([](const std::string&) {}).value();
+  const Config config = load_config(killed + "/config.toml", {});
+  std::size_t refused = 0, ended = 0;
+  for (const std::string section : {"postponed 0", "clock", "evaluations", "guard", "run"}) {
+    CAPTURE(section);
+    const std::vector<Change> changes = changes_of(sound.get(section));
+    for (std::size_t i = 0; i < changes.size(); ++i) {
+      CAPTURE(i);
+      fs::remove_all(tried);
+      fs::copy(killed, tried, fs::copy_options::recursive);
+      Checkpoint checkpoint = sound;
+      changes[i](checkpoint.sections.at(section));
+      CheckpointFolder(tried).save(checkpoint, 1);
+      RunClient client;
+      try {
+        const RunResult result = resume(config, tried, client);
+        if (result.failure) std::rethrow_exception(result.failure);
+        ++ended;
+      } catch (const Error&) {
+        ++refused;
+      }
+    }
+  }
+  CHECK(refused > 20);
+  CHECK(ended > 20);
 }
 
 TEST_CASE("of a run that is over only what helps is advised") {

@@ -6,16 +6,19 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "base/error.h"
 #include "runs/checkpoint_folder.h"
 #include "runs/run_folder.h"
+#include "runs/run_record.h"
 #include "settings/load.h"
 #include "temporary_folder.h"
 #include "train/trainer.h"
@@ -131,8 +134,66 @@ TEST_CASE("events that do not reach the disk are told to who is about to promise
   RunFolder run = RunFolder::create(folder / "run", "run");
   run.log(WarningEvent{"first"});
   CHECK(run.sync() == "");
-  const Observed observed([](const std::string&) { return EIO; });
-  CHECK(run.sync() == folder / "run/metrics.jsonl" + ": cannot be written: Input/output error");
+  const std::string complaint =
+      folder / "run/metrics.jsonl" + ": cannot be written: Input/output error";
+  {
+    const Observed observed([](const std::string&) { return EIO; });
+    CHECK(run.sync() == complaint);
+    CHECK(run.sync() == complaint);
+  }
+  // The system tells of it once. What it has not written then is written anew.
+  std::vector<std::string> synced;
+  const Observed observed([&](const std::string& path) {
+    synced.push_back(fs::path(path).filename());
+    return 0;
+  });
+  run.log(WarningEvent{"second"});
+  CHECK(run.sync() == "");
+  CHECK(synced == std::vector<std::string>{"metrics.jsonl.new", "run"});
+  run.log(WarningEvent{"third"});
+  CHECK(run.sync() == "");
+  CHECK(synced.back() == "metrics.jsonl");
+  std::string told;
+  for (const Event& event : read_run(folder / "run").events) {
+    told += std::get<WarningEvent>(event).message + " ";
+  }
+  CHECK(told == "first second third ");
+}
+
+TEST_CASE("where there is no room for a checkpoint the oldest ones make room, never the latest") {
+  for (const int why : {ENOSPC, EDQUOT, EIO}) {
+    CAPTURE(why);
+    const testing::TemporaryFolder folder;
+    const CheckpointFolder checkpoints(folder.path());
+    const auto save = [&](std::uint64_t version) {
+      Checkpoint checkpoint{.version = version};
+      checkpoint.sections["center"].counters["version"] = {version};
+      checkpoints.save(checkpoint, 9);
+    };
+    const auto all = [&] {
+      std::string names;
+      for (int version = 1; version <= 6; ++version) {
+        const std::string name = std::to_string(version);
+        if (fs::exists(folder / "checkpoints/version-" + name)) names += name;
+      }
+      return names;
+    };
+    for (int version = 1; version <= 4; ++version) save(version);
+    std::size_t room = 2;
+    const Observed observed([&](const std::string& path) {
+      return path.ends_with(".new") && all().size() > room ? why : 0;
+    });
+    if (why == EIO) {
+      CHECK_THROWS_WITH_AS(save(5), doctest::Contains("Input/output error"), DataError);
+      CHECK(all() == "1234");
+      continue;
+    }
+    save(5);
+    CHECK(all() == "345");
+    room = 0;
+    CHECK_THROWS_AS(save(6), NoRoom);
+    CHECK(all() == "5");
+  }
 }
 
 TEST_CASE("events that were replaced and cannot be opened again end the attempt to go on") {

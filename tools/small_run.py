@@ -1,5 +1,6 @@
 """The small run that tools/kill and tools/powercut disturb: three workers in virtual time, so that
-it ends in the same bytes whatever has happened to it."""
+it ends in the same bytes whatever has happened to it. One of them fails now and then, and begins
+again; the letters of another are not finite at times."""
 
 from __future__ import annotations
 
@@ -16,11 +17,13 @@ CONFIG = """
 name = "small"
 data = {set = "synthetic", samples = 300, test_limit = 50}
 algorithm = {name = "eamsgd", tau = 3, beta = 0.6, learning_rate = 0.01}
-workers = {devices = "3 x cpu", threads = 1, batch = 16}
+workers = {devices = "3 x cpu", threads = 1, batch = 16, on_failure = "restart"}
+debug.fail = ["worker 0 stalls PACE s every 1 steps", "worker 1 throws every 130 steps",
+              "worker 2 sends NaN every 170 steps"]
 center.order = "virtual"
 virtual = {jitter = 0.3, transfer_seconds = 0.04}
 stop.steps = STEPS
-evaluate.every = {versions = EVERY}
+evaluate.every = {versions = TESTED}
 checkpoint.every = {versions = EVERY}
 [[network.layer]]
 type = "linear"
@@ -42,10 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 class SmallRun:
-    def __init__(self, options: argparse.Namespace, folder: Path, steps: int, every: int):
+    def __init__(self, options: argparse.Namespace, folder: Path, steps: int, every: int,
+                 tested: int, pace: float = 0):
+        """With a checkpoint every so many versions, and a test; a step takes `pace` seconds more."""
         self.program, self.spy = options.program.resolve(), options.spy.resolve()
         self.folder, self.config = folder, folder / "small.toml"
-        self.config.write_text(CONFIG.replace("STEPS", str(steps)).replace("EVERY", str(every)))
+        self.config.write_text(CONFIG.replace("STEPS", str(steps)).replace("EVERY", str(every))
+                               .replace("TESTED", str(tested)).replace("PACE", str(pace)))
 
     def start(self, run: Path, **spied: object) -> subprocess.Popen:
         """Trains in the folder `run`, or goes on there; `spied` are settings of the spy."""
@@ -59,13 +65,17 @@ class SmallRun:
                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
-def evaluations(run: Path) -> list[dict]:
+def events(run: Path, kind: str) -> list[dict]:
     try:
         lines = (run / "metrics.jsonl").read_text().splitlines()
-        events = [json.loads(line) for line in lines]
+        found = [json.loads(line) for line in lines]
     except ValueError:
         return [{"damaged": str(run)}]
-    return [event for event in events if event["event"] == "evaluation"]
+    return [event for event in found if event["event"] == kind]
+
+
+def failures(run: Path) -> list[tuple]:
+    return sorted((event["worker"], event["step"], event["then"]) for event in events(run, "failure"))
 
 
 def reached(run: Path) -> int:
@@ -90,9 +100,12 @@ def difference(run: Path, calm: Path) -> str:
     for name in ("center.safetensors", "order.bin"):
         if (run / name).read_bytes() != (calm / name).read_bytes():
             return f"another {name}"
-    if evaluations(run) != evaluations(calm):
+    evaluations = events(run, "evaluation")
+    if evaluations != events(calm, "evaluation"):
         return "other evaluations"
-    if best_error(run) > min(event["test_error"] for event in evaluations(run)):
+    if failures(run) != failures(calm):
+        return "other failures"
+    if best_error(run) > min(event["test_error"] for event in evaluations):
         return "a worse best.safetensors"
     left = sorted(path.name for path in run.rglob("*.new*"))
     return f"left behind: {' '.join(left)}" if left else ""

@@ -10,8 +10,6 @@
 #include <string_view>
 #include <vector>
 
-#include "base/error.h"
-
 namespace easgd {
 namespace {
 
@@ -99,9 +97,11 @@ void write(const std::filesystem::path& path, const std::function<void(std::ostr
     }
     if (why == 0) return;
   }
-  throw DataError(fmt::format(
+  const std::string complaint = fmt::format(
       "{}: cannot be written: {}", path.string(),
-      why == EEXIST ? "another's file of that name has come there" : std::strerror(why)));
+      why == EEXIST ? "another's file of that name has come there" : std::strerror(why));
+  if (why == ENOSPC || why == EDQUOT) throw NoRoom(complaint);
+  throw DataError(complaint);
 }
 
 }  // namespace

@@ -6,12 +6,20 @@
 #include <ostream>
 #include <string>
 
+#include "base/error.h"
+
 namespace easgd {
+
+/// The disk is full, or who writes has used up what it is allowed there.
+class NoRoom : public DataError {
+ public:
+  using DataError::DataError;
+};
 
 /// Lets `fill` write a file beside `path`, under a name that was free, then puts it in the place of
 /// `path`. If that fails, an earlier `path` stays as it was and nothing else is left behind, unless
 /// it is the new name that does not reach the disk.
-/// Throws: DataError.
+/// Throws: DataError, NoRoom.
 void write_file(const std::filesystem::path& path, const std::function<void(std::ostream&)>& fill);
 
 /// The same for a `path` that is not there: what has come there meanwhile is somebody's, and stays.

@@ -23,6 +23,11 @@ bool Deposits::is_gathering() const {
   return checkpoint_ && !is_whole();
 }
 
+bool Deposits::has_given_up() const {
+  const std::lock_guard lock(mutex_);
+  return gave_up_;
+}
+
 bool Deposits::owes(std::size_t worker) const {
   const std::lock_guard lock(mutex_);
   return seats_[worker].owes;
@@ -32,6 +37,7 @@ std::uint64_t Deposits::begin(Checkpoint center) {
   const std::lock_guard lock(mutex_);
   if (checkpoint_ && is_whole()) before_ = std::move(checkpoint_);
   checkpoint_ = std::move(center);
+  gave_up_ = false;
   for (std::size_t worker = 0; worker < seats_.size(); ++worker) {
     Seat& seat = seats_[worker];
     seat.owes = !seat.left;
@@ -92,6 +98,7 @@ void Deposits::lose(std::size_t worker) {
 void Deposits::give_up_unless_last() {
   if (checkpoint_->is_last) return;
   checkpoint_.reset();
+  gave_up_ = true;
   for (Seat& seat : seats_) seat.owes = false;
 }
 

@@ -25,6 +25,8 @@ class Deposits {
 
   /// From the master's thread: some have not laid down yet.
   bool is_gathering() const;
+  /// From the master's thread: the one that was begun last has been given up, and is none.
+  bool has_given_up() const;
   /// From the master's thread: the worker has not laid down yet.
   bool owes(std::size_t worker) const;
   /// From the master's thread, between two rounds: begins a checkpoint, and gives up one that is
@@ -72,6 +74,7 @@ class Deposits {
   mutable std::mutex mutex_;
   std::vector<Seat> seats_;
   std::uint64_t mark_ = 0;
+  bool gave_up_ = false;  // the one that was begun last
   std::optional<Checkpoint> checkpoint_;
   std::optional<Checkpoint> before_;  // whole, and not taken when checkpoint_ began
 };

@@ -47,8 +47,9 @@ std::vector<Incident> incidents_in(const SavedState& center, std::size_t workers
 
 }  // namespace
 
-/// Between two rounds: a checkpoint, if one is due. That of a stop is begun before the order passes
-/// over anybody who has left because of it. Who sees that one has left sees the stop.
+/// Between two rounds: a checkpoint, if one is due, or if the last one was given up. That of a stop
+/// is begun before the order passes over anybody who has left because of it. Who sees that one has
+/// left sees the stop.
 void Master::heed(const std::stop_token& stop) {
   if (has_stopped_) return;
   if (stop.stop_requested() || pauses()) {
@@ -59,7 +60,7 @@ void Master::heed(const std::stop_token& stop) {
     asked_ = version_;
     if (checkpoints_.deposits->is_gathering()) {
       pass_over_the_still();
-    } else if (checkpoints_.is_due(view())) {
+    } else if (checkpoints_.is_due(view()) || checkpoints_.deposits->has_given_up()) {
       begin_checkpoint({.version = version_});
     }
   }

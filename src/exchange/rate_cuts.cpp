@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "base/error.h"
+
 namespace easgd {
 
 RateCuts::RateCuts(const Schedule& schedule)
@@ -30,6 +32,7 @@ bool RateCuts::look(std::uint64_t clock, const Tally& uncarried) {
 void RateCuts::describe(State& state) {
   state.counter("cuts.next_look", next_look_);
   state.counter("cuts.made", made_);
+  if (made_ > cuts_.size()) throw DataError("\"cuts.made\": is more than the schedule has");
   state.number("cuts.factor", factor_);
   state.number("cuts.before", before_);
   for (const auto& [name, tally] :

@@ -36,12 +36,17 @@ Team::~Team() {
   if (master_thread_.joinable()) master_thread_.join();
 }
 
-void Team::start() {
+void Team::start(const std::function<void()>& before_they_run) {
   master_thread_ = start_thread("the master", [this] { run_master(); });
   master_made_.wait();
   making_error_.rethrow_if_any();
   for (std::size_t i = 0; i < workers(); ++i) start(lives_.current(i));
   workers_made_.wait();
+  try {
+    if (!making_error_.get()) before_they_run();
+  } catch (...) {
+    making_error_.record();
+  }
   if (making_error_.get()) {
     request_stop();
   } else {

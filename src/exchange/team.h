@@ -89,12 +89,14 @@ class Team {
   /// that its options refer to.
   ~Team();
 
-  /// Makes the center and then every worker, each on its own thread, waits until all are ready, and
-  /// lets them run.
-  /// Throws: what the making of the center or of a worker threw; nobody runs then.
-  void start();
+  /// Makes the center and then every worker, each on its own thread, waits until all are ready,
+  /// calls `before_they_run`, and lets them run.
+  /// Throws: what the making of the center or of a worker threw, or that call; nobody runs then.
+  void start(const std::function<void()>& before_they_run = [] {});
   /// From any thread. Workers end after the step they are in.
   void request_stop() { stop_.request_stop(); }
+  /// Somebody has: the maker, the master at a pause, or a failure that ends the run.
+  bool is_to_stop() const { return stop_.stop_requested(); }
   /// A checkpoint that has become whole, once. From any thread.
   std::optional<Checkpoint> take_checkpoint();
   /// After join(): that of the end, or of the moment at which a stop was heard of.

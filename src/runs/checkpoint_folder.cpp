@@ -124,13 +124,7 @@ CheckpointFolder::CheckpointFolder(const fs::path& run) : path_(run / kFolder) {
 
 std::uint64_t CheckpointFolder::save(const Checkpoint& checkpoint, std::size_t keep) const {
   make(path_);
-  std::uint64_t bytes = 0;
-  try {
-    bytes = write(checkpoint);
-  } catch (const DataError&) {
-    if (!make_room()) throw;
-    bytes = write(checkpoint);
-  }
+  const std::uint64_t bytes = write_somehow(checkpoint);
   const std::vector<std::uint64_t> versions = versions_in(path_);
   for (std::size_t i = std::max<std::size_t>(keep, 1); i < versions.size(); ++i) {
     std::error_code ignored;
@@ -139,14 +133,17 @@ std::uint64_t CheckpointFolder::save(const Checkpoint& checkpoint, std::size_t k
   return bytes;
 }
 
-/// Takes the oldest away where there is less room than the latest takes. Returns whether it did.
-bool CheckpointFolder::make_room() const {
-  const std::vector<std::uint64_t> versions = versions_in(path_);
-  if (versions.size() < 2) return false;
-  std::error_code error;
-  const std::uint64_t wanted = fs::file_size(path_ / name_of(versions.front()), error);
-  if (error || fs::space(path_, error).available >= wanted || error) return false;
-  return fs::remove(path_ / name_of(versions.back()), error);
+/// Gives up the oldest ones for it where there is no room.
+std::uint64_t CheckpointFolder::write_somehow(const Checkpoint& checkpoint) const {
+  while (true) {
+    try {
+      return write(checkpoint);
+    } catch (const NoRoom&) {
+      const std::vector<std::uint64_t> versions = versions_in(path_);
+      std::error_code error;
+      if (versions.size() < 2 || !fs::remove(path_ / name_of(versions.back()), error)) throw;
+    }
+  }
 }
 
 std::uint64_t CheckpointFolder::write(const Checkpoint& checkpoint) const {

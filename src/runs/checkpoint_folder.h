@@ -16,7 +16,7 @@ class CheckpointFolder {
 
   /// Writes one, and takes away all but the last `keep` of the folder, and what a process that was
   /// killed in the middle of a write has left. Of one process at a time: who has the run's lock.
-  /// If the disk has no room for it, the oldest makes room; the latest stays in any case.
+  /// If there is no room for it, the oldest ones make room; the latest stays in any case.
   /// Returns its size in bytes.
   /// Throws: DataError, also if it may not have reached the disk; the latest of the earlier ones is
   /// still there then.
@@ -42,7 +42,7 @@ class CheckpointFolder {
 
  private:
   std::uint64_t write(const Checkpoint& checkpoint) const;
-  bool make_room() const;
+  std::uint64_t write_somehow(const Checkpoint& checkpoint) const;
 
   std::filesystem::path path_;
 };

@@ -30,21 +30,25 @@ void Journal::record(const Event& event) {
   event_file_.log(event);
 }
 
-void Journal::go_on(const EarlierPart& earlier, const LostPart& lost) {
-  client_.line(fmt::format("goes on from version {}, after {:.1f} s; lost: {} version{}, {:.1f} s",
-                           earlier.version, earlier.seconds, lost.versions,
-                           lost.versions == 1 ? "" : "s", lost.seconds));
-  record(ResumeEvent{.seconds = earlier.seconds,
-                     .is_virtual = is_virtual(),
-                     .version = earlier.version,
-                     .file = CheckpointFolder::file_of(earlier.version),
-                     .lost_seconds = lost.seconds,
-                     .lost_versions = lost.versions});
+void Journal::go_on(const EarlierPart& earlier) {
+  stored_ = earlier_ = earlier.version;
   seconds_ = earlier.seconds;
-  stored_ = earlier.version;
   first_step_ = earlier.steps;
   next_progress_ = earlier.seconds + kFirstProgressSeconds;
   refusals_reported_ = earlier.refused;
+}
+
+void Journal::report(const LostPart& lost) {
+  const double seconds = seconds_;
+  client_.line(fmt::format("goes on from version {}, after {:.1f} s; lost: {} version{}, {:.1f} s",
+                           earlier_, seconds, lost.versions, lost.versions == 1 ? "" : "s",
+                           lost.seconds));
+  record(ResumeEvent{.seconds = seconds,
+                     .is_virtual = is_virtual(),
+                     .version = earlier_,
+                     .file = CheckpointFolder::file_of(earlier_),
+                     .lost_seconds = lost.seconds,
+                     .lost_versions = lost.versions});
 }
 
 void Journal::announce(const Data& data, const Network& network, const WorkerSchedule& schedule) {

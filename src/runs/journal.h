@@ -52,20 +52,22 @@ class Journal {
   /// All three have to outlive it. What goes wrong in the folder is reported to the client.
   Journal(const Config& config, RunFolder& folder, RunClient& client);
 
-  /// The run goes on from a checkpoint: what its earlier part has logged is not logged again. To be
-  /// called before announce().
-  void go_on(const EarlierPart& earlier, const LostPart& lost);
+  /// The run is to go on from a checkpoint: what its earlier part has logged is not logged again.
+  /// To be called before announce().
+  void go_on(const EarlierPart& earlier);
   /// Data, network, workers and method, a line each; begins TensorBoard's file.
   void announce(const Data& data, const Network& network, const WorkerSchedule& schedule);
   void warn(const std::string& message);
   /// What can be said against the schedule before the run.
   void warn_of_schedule(const WorkerSchedule& schedule);
+  /// It does. After go_on(), and once the log has lost what came after the checkpoint.
+  void report(const LostPart& lost);
   /// Of a worker; `seconds` of training time.
   void report(const WorkerFailure& failure, double seconds);
   void report(const Beginning& beginning, double seconds);
   /// The training loss was lost: the run ends.
   void report(const LostLoss& lost, double seconds);
-  /// The same: the run has gone back to a version. After go_on().
+  /// The same: the run has gone back to a version. After the report of what was lost.
   void report_step_back(const LostLoss& lost, double seconds, std::uint64_t to_version);
   /// Once, when letters begin to be refused.
   void warn_of_refusals(const Team& team);
@@ -94,6 +96,7 @@ class Journal {
   int classes_ = 0;
   std::atomic<double> seconds_ = 0;  // of training, when main looked last: that of a warning
   double next_progress_ = kFirstProgressSeconds;
+  std::uint64_t earlier_ = 0;            // version from which the run goes on
   std::uint64_t first_step_ = 0;         // of all workers
   std::optional<std::uint64_t> stored_;  // version of the last checkpoint that has an event
   bool refusals_reported_ = false;

@@ -1,8 +1,12 @@
 #include "runs/pending_tests.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string>
 #include <utility>
+
+#include "base/error.h"
 
 namespace easgd {
 namespace {
@@ -46,8 +50,17 @@ void PendingTests::save(Checkpoint& checkpoint) const {
 void PendingTests::load(const Checkpoint& checkpoint, const std::vector<std::uint64_t>& tested) {
   const std::lock_guard lock(mutex_);
   all_.clear();
+  std::uint64_t before = 0;
   for (std::size_t i = 0; const SavedState* saved = checkpoint.find(section_of(i)); ++i) {
-    if (std::ranges::count(tested, saved->counter("version")) == 0) all_.push_back(*saved);
+    in_section(section_of(i), [&] {
+      const std::uint64_t version = saved->counter("version");
+      if (version < before || version > checkpoint.version) {
+        throw DataError(fmt::format("\"version\": is {}, expected {} to {}", version, before,
+                                    checkpoint.version));
+      }
+      before = version;
+      if (std::ranges::count(tested, version) == 0) all_.push_back(*saved);
+    });
   }
 }
 

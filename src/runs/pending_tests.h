@@ -28,7 +28,7 @@ class PendingTests {
   /// Takes up those of a checkpoint that are not among the versions `tested`.
   /// Throws: DataError.
   void load(const Checkpoint& checkpoint, const std::vector<std::uint64_t>& tested);
-  /// Offers the evaluator all, one after the other, before there is a master.
+  /// Offers the evaluator all, one after the other, before the master is let go.
   /// Throws: DataError.
   void offer_all(const Network& network, std::size_t workers, Evaluator& evaluator) const;
 

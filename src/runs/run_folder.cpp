@@ -10,7 +10,9 @@
 #include <chrono>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string_view>
 #include <utility>
 
@@ -243,19 +245,28 @@ std::optional<Event> event_in(const std::string& line) {
 
 void RunFolder::drop_events(const std::function<bool(const Event&)>& is_dropped) {
   const std::lock_guard guard(mutex_);
-  const std::filesystem::path metrics = file(kMetrics);
-  std::ifstream lines(metrics);
+  const std::string all = read_metrics();
+  std::istringstream lines(all);
   std::string kept;
-  bool all = true;
   for (std::string line; std::getline(lines, line);) {
     const std::optional<Event> event = event_in(line);
     const bool stays = !is_hole(line) && (!event || !is_dropped(*event));
-    all = all && stays;
     if (stays) kept += line + "\n";
   }
-  if (lines.bad()) throw DataError(metrics.string() + ": cannot be read");
-  if (all) return;
-  write_file(metrics, [&kept](std::ostream& stream) { stream << kept; });
+  if (kept != all) replace_metrics(kept);
+}
+
+std::string RunFolder::read_metrics() const {
+  const std::filesystem::path metrics = file(kMetrics);
+  std::ifstream file(metrics);
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  if (!file.is_open() || file.bad()) throw DataError(metrics.string() + ": cannot be read");
+  return text;
+}
+
+void RunFolder::replace_metrics(const std::string& text) {
+  const std::filesystem::path metrics = file(kMetrics);
+  write_file(metrics, [&text](std::ostream& stream) { stream << text; });
   AppendedFile file(metrics, O_RDWR);
   if (!file.is_open()) fail_to_open(metrics);
   std::swap(metrics_, file);
@@ -275,7 +286,18 @@ void RunFolder::log(const Event& event) {
 
 std::string RunFolder::sync() {
   const std::lock_guard lock(mutex_);
-  return metrics_.sync();
+  if (!is_unsure_) {
+    const std::string complaint = metrics_.sync();
+    is_unsure_ = !complaint.empty();
+    return complaint;
+  }
+  try {  // a system tells of what it has not written once
+    replace_metrics(read_metrics());
+    is_unsure_ = false;
+    return "";
+  } catch (const DataError& e) {
+    return e.what();
+  }
 }
 
 bool is_run_folder(const std::filesystem::path& folder) {

@@ -66,8 +66,8 @@ class RunFolder {
   /// Appends an event to metrics.jsonl. From any thread. A disk that is full costs the line and now
   /// and then a warning, not the run.
   void log(const Event& event);
-  /// Waits until the disk has all of them: before anything is promised that tells of them. From any
-  /// thread. Returns what went wrong, or nothing.
+  /// Waits until the disk has all of them: before anything is promised that tells of them. Once
+  /// that has failed, all are written anew. From any thread. Returns what went wrong, or nothing.
   [[nodiscard]] std::string sync();
 
  private:
@@ -83,6 +83,8 @@ class RunFolder {
   void lock();
   [[noreturn]] void fail(int why) const;
   void take_back() const;
+  std::string read_metrics() const;
+  void replace_metrics(const std::string& text);
 
   std::filesystem::path path_;
   std::mutex mutex_;
@@ -92,6 +94,7 @@ class RunFolder {
   std::vector<std::filesystem::path> made_;  // folders that were not there before
   std::set<std::filesystem::path> written_;  // files that are this run's
   bool kept_ = false;
+  bool is_unsure_ = false;  // whether the disk has all of metrics.jsonl
 };
 
 /// Whether a folder has a file that only a run leaves.

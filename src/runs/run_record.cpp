@@ -67,14 +67,19 @@ RunSummary read_summary(const fs::path& path) {
 
 RunRecord read_run(const fs::path& folder) {
   RunRecord record{folder, {}, {}, read_events(folder / "metrics.jsonl")};
-  const fs::path config = folder / "config.toml", summary = folder / kSummary;
+  record.config = find_run_config(folder);
+  const fs::path summary = folder / kSummary;
   std::error_code ignored;
-  if (fs::exists(config, ignored)) {
-    check_readable(config, kLongestText, "a run's configuration");
-    record.config = load_config(config.string(), {});
-  }
   if (fs::exists(summary, ignored)) record.summary = read_summary(summary);
   return record;
+}
+
+std::optional<Config> find_run_config(const fs::path& folder) {
+  const fs::path path = folder / "config.toml";
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) return std::nullopt;
+  check_readable(path, kLongestText, "a run's configuration");
+  return load_config(path.string(), {});
 }
 
 std::optional<RunSummary> find_summary(const fs::path& folder) {

@@ -23,6 +23,10 @@ struct RunRecord {
 /// ConfigError if config.toml is.
 RunRecord read_run(const std::filesystem::path& folder);
 
+/// Of the run in a folder; nothing while it is being set up.
+/// Throws: DataError if it cannot be read; ConfigError if it is damaged.
+std::optional<Config> find_run_config(const std::filesystem::path& folder);
+
 /// Of the run in a folder; nothing if there is none yet, or it cannot be read.
 std::optional<RunSummary> find_summary(const std::filesystem::path& folder);
 

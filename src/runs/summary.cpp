@@ -13,7 +13,8 @@ nlohmann::json to_json(RunSummary summary) {
 }
 
 std::string text_of(const RunSummary& summary) {
-  return to_json(summary).dump(2) + "\n";
+  const nlohmann::json object = to_json(summary);
+  return object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
 RunSummary summary_of(const nlohmann::json& object) {

@@ -90,7 +90,7 @@ void check_same_data(const SavedState& saved, const ResolvedRun& run) {
                              told(was), was == is ? "others, as many" : told(is)));
 }
 
-/// Says of each event whether it came after a checkpoint, and sums up what did.
+/// Says of each event whether it came after a checkpoint, and sums up what did and what did not.
 struct LaterEvents {
   explicit LaterEvents(const Checkpoint& checkpoint)
       : version(checkpoint.version), seconds(seconds_of(checkpoint)) {
@@ -112,7 +112,11 @@ struct LaterEvents {
   /// Several of these may be of one version.
   bool operator()(const FailureEvent& e) { return is_later(e.version, e.seconds); }
   bool operator()(const RestartEvent& e) { return is_later(e.version, e.seconds); }
-  bool operator()(const GuardEvent& e) { return is_later(e.version, e.seconds); }
+  bool operator()(const GuardEvent& e) {
+    if (is_later(e.version, e.seconds)) return true;
+    log.tells_step_back = log.tells_step_back || e.to_version == version;
+    return false;
+  }
   template <class OfCheckpoint>
   bool operator()(const OfCheckpoint& e) {
     reach(e.version, e.seconds);
@@ -124,15 +128,15 @@ struct LaterEvents {
   }
   void reach(std::uint64_t later_version, double later_seconds = 0) {
     if (later_version > version) {
-      lost.versions = std::max(lost.versions, later_version - version);
+      log.lost.versions = std::max(log.lost.versions, later_version - version);
     }
-    lost.seconds = std::max(lost.seconds, later_seconds - seconds);
+    log.lost.seconds = std::max(log.lost.seconds, later_seconds - seconds);
   }
 
   const std::uint64_t version;
   const double seconds;
   std::set<std::uint64_t> tested;
-  LostPart lost;
+  CutLog log;
 };
 
 /// Of the run in the folder, unless it was cut short.
@@ -224,22 +228,22 @@ std::string identity_in(const Checkpoint& checkpoint, const Config& config,
   return is_same ? given->second : computed;
 }
 
-LostPart drop_later_events(RunFolder& folder, const Checkpoint& checkpoint) {
+CutLog drop_later_events(RunFolder& folder, const Checkpoint& checkpoint) {
   LaterEvents later(checkpoint);
   folder.drop_events([&](const Event& event) { return std::visit(later, event); });
-  return later.lost;
+  return later.log;
 }
 
 void check_unfinished(const std::string& folder, const Config& config) {
   const std::optional<RunSummary> end = find_end(folder);
   if (!end) return;
-  const RunRecord record = read_run(folder);
-  if (!record.config) return;
-  const auto was = flat_settings(*record.config), is = flat_settings(config);
+  const std::optional<Config> of_run = find_run_config(folder);
+  if (!of_run) return;
+  const auto was = flat_settings(*of_run), is = flat_settings(config);
   for (const char* key : {"stop.epochs", "stop.steps", "stop.seconds", "stop.test_error"}) {
     if (value_in(was, key) != value_in(is, key)) return;
   }
-  check_same_run(*record.config, config);
+  check_same_run(*of_run, config);
   const std::string what =
       end->status == RunStatus::diverged
           ? "has diverged; --from-center starts another run from its last checkpoint, as in "

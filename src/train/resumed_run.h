@@ -43,8 +43,15 @@ void add_run(Checkpoint& checkpoint, const ResolvedRun& run, double seconds);
 std::string identity_in(const Checkpoint& checkpoint, const Config& config,
                         const std::string& computed);
 
-/// Takes out of metrics.jsonl what has come after a checkpoint. Returns how much that was.
-LostPart drop_later_events(RunFolder& folder, const Checkpoint& checkpoint);
+/// What has been found in a log out of which that is gone which came after a checkpoint.
+struct CutLog {
+  LostPart lost;
+  bool tells_step_back = false;  ///< to the checkpoint
+};
+
+/// Takes out of metrics.jsonl what has come after a checkpoint.
+/// Throws: DataError if that cannot be done; the log is what it was then.
+CutLog drop_later_events(RunFolder& folder, const Checkpoint& checkpoint);
 
 /// Throws: ConfigError if the run in the folder has come to its end, and `config` gives it no other
 /// one; KeyError if it differs besides in a key that may not change.

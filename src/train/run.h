@@ -41,10 +41,10 @@ class Run {
   std::optional<RunResult> run_once();
   bool turn_back(Team& team, Evaluator& evaluator);
   LostPart mark(Checkpoint& checkpoint);
-  void tell_step_back();
   RunResult run_again();
   RunResult fail_to_run_again();
-  void go_on(std::optional<LostPart> lost = {});
+  void go_on();
+  void begin_again();
   bool is_enough(const Evaluation& evaluation) const;
   [[noreturn]] void fail_to_go_on(const DataError& e) const;
   void start(Evaluator& evaluator);

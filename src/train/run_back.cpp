@@ -1,11 +1,9 @@
 // How a run goes back to its last checkpoint, and on with a lower rate.
-#include <algorithm>
 #include <exception>
 #include <utility>
 
 #include "base/failure.h"
 #include "runs/checkpoint_folder.h"
-#include "runs/run_record.h"
 #include "train/run.h"
 
 namespace easgd {
@@ -45,7 +43,7 @@ LostPart Run::mark(Checkpoint& checkpoint) {
   try {
     step_back_.mark(checkpoint);
     keeping_.write(checkpoint);
-    return drop_later_events(folder_, checkpoint);
+    return drop_later_events(folder_, checkpoint).lost;
   } catch (...) {
     StepBack::unmark(checkpoint);
     keeping_.write(checkpoint);
@@ -53,24 +51,11 @@ LostPart Run::mark(Checkpoint& checkpoint) {
   }
 }
 
-/// A run that was killed once it had gone back, and before its log had that.
-void Run::tell_step_back() {
-  const std::optional<LostLoss> lost = StepBack::lost_before(*resumed_);
-  if (!lost) return;
-  const auto tells = [this](const Event& event) {
-    const auto* guard = std::get_if<GuardEvent>(&event);
-    return guard && guard->to_version == resumed_->version;
-  };
-  if (std::ranges::any_of(read_run(folder_.path()).events, tells)) return;
-  journal_.report_step_back(*lost, seconds_of(*resumed_), resumed_->version);
-}
-
 /// From the checkpoint. Whatever fails, the run has a result, and can go on from there.
 RunResult Run::run_again() try {
-  const LostLoss lost = step_back_.take_lost();
-  go_on(turn_->lost);
+  step_back_.forget_lost();
+  go_on();
   order_ = make_order();  // at the lower rate
-  journal_.report_step_back(lost, seconds_of(*resumed_), resumed_->version);
   return run_once().value();
 } catch (...) {
   return fail_to_run_again();

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <utility>
 
 #include "exchange/checkpoint.h"
 #include "runs/journal.h"
@@ -23,8 +22,8 @@ class StepBack {
   const std::optional<LostLoss>& lost() const { return lost_; }
   /// It is lost, and the run has its step back before it.
   bool may_go_back() const;
-  /// The run has gone back: takes what was lost.
-  LostLoss take_lost() { return *std::exchange(lost_, std::nullopt); }
+  /// The run has gone back, and its checkpoint says for what.
+  void forget_lost() { lost_.reset(); }
   /// To this version.
   std::optional<std::uint64_t> went_back() const { return went_back_; }
 

@@ -59,8 +59,8 @@ bool Run::is_enough(const Evaluation& evaluation) const {
   return enough && evaluation.test.error() <= *enough;
 }
 
-/// Takes up what the run has behind it. `lost`: what was taken out of the log, if it was.
-void Run::go_on(std::optional<LostPart> lost) try {
+/// Takes up what the run has behind it, and changes nothing in its folder.
+void Run::go_on() try {
   run_.identity = identity_in(*resumed_, run_.config, run_.identity);
   const SavedState &evaluations = resumed_->get("evaluations"), &times = resumed_->get("clock");
   in_section("evaluations", [&] { evaluations_.load(evaluations, run_.workers.size()); });
@@ -77,14 +77,10 @@ void Run::go_on(std::optional<LostPart> lost) try {
   const std::vector<std::uint64_t>& steps = center.counts("steps", run_.workers.size());
   const std::vector<std::uint64_t>& refused = center.counts("refused", run_.workers.size());
   keeping_.begun({.version = resumed_->version, .steps = steps}, seconds);
-  const bool is_anew = !lost;
-  if (is_anew) lost = drop_later_events(folder_, *resumed_);
   journal_.go_on({.version = resumed_->version,
                   .steps = std::accumulate(steps.begin(), steps.end(), std::uint64_t(0)),
                   .seconds = seconds,
-                  .refused = std::ranges::any_of(refused, [](auto count) { return count > 0; })},
-                 *lost);
-  if (is_anew) tell_step_back();
+                  .refused = std::ranges::any_of(refused, [](auto count) { return count > 0; })});
   const bool all_gone = Worker::were_all_gone(*resumed_, run_.workers.size());
   for (std::size_t i = 0; i < run_.workers.size(); ++i) {  // the log has its failure
     if (Worker::gone_at(*resumed_, i) && !all_gone) {
@@ -102,13 +98,27 @@ void Run::fail_to_go_on(const DataError& e) const {
                               resumed_->version, e.what()));
 }
 
-/// What a checkpoint lacks is found when evaluator, master and workers take it up.
+/// What a checkpoint lacks is found when evaluator, master and workers take it up. Not before they
+/// have done so the run has gone on, and its folder tells no more of what came after.
 void Run::start(Evaluator& evaluator) try {
-  pending_.offer_all(run_.network, run_.workers.size(), evaluator);
-  team_->start();
+  team_->start([&] {
+    if (resumed_) begin_again();
+    pending_.offer_all(run_.network, run_.workers.size(), evaluator);
+  });
 } catch (const DataError& e) {
   if (!resumed_) throw;
   fail_to_go_on(e);
+}
+
+void Run::begin_again() {
+  const CutLog log = turn_ ? CutLog{turn_->lost} : drop_later_events(folder_, *resumed_);
+  folder_.take_away("summary.json");  // of an end that is none any more
+  journal_.report(log.lost);
+  const std::optional<LostLoss> why = StepBack::lost_before(*resumed_);
+  // Or it was killed once it had gone back, and before its log had that.
+  if (why && !log.tells_step_back) {
+    journal_.report_step_back(*why, seconds_of(*resumed_), resumed_->version);
+  }
 }
 
 RunResult Run::run() {
@@ -127,7 +137,6 @@ std::optional<RunResult> Run::run_once() {
   const PauseWatch pauses;
   start(evaluator);
   if (resumed_) resumed_->sections.clear();  // every replica, which would stay to the end
-  folder_.take_away("summary.json");         // of an end that is none any more
   if (!turn_) begin_files();
   watch({.config = run_.config,
          .schedule = run_.schedule,

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/running_clock.h"
 #include "exchange/team_totals.h"
 #include "exchange/watchdog.h"
 
@@ -109,13 +110,15 @@ void watch(const Watched& w, Journal& journal, RunClient& client) {
   const bool loses_patience =
       w.config.workers.patience > 0 && w.config.center.order != OrderKind::replay;
   bool heard = false;
-  if (is_over(w)) w.team.request_stop();  // a run that goes on may have been good enough
+  std::optional<RunningClock::time_point> told;  // to end
+  if (is_over(w)) w.team.request_stop();         // a run that goes on may have been good enough
   while (!w.team.ends_within(kLook)) {
     const bool cut_short = w.hurry.has_begun();
     if (cut_short && !std::exchange(heard, true)) client.heard_end();
     if (cut_short || is_over(w) || w.evaluator.failed()) {
       w.team.request_stop();
     }
+    if (!told && w.team.is_to_stop()) told = RunningClock::now();
     if (!cut_short) hand_on_checkpoint(w);  // else one comes after which nobody needs it
     const ProgressState state = progress_of(w);
     client.show(state);
@@ -127,7 +130,7 @@ void watch(const Watched& w, Journal& journal, RunClient& client) {
     note_still(w, stalls);
     if (loses_patience) give_up_stalled(w, patience);
     const auto still = at_end.look(w.team);
-    if (w.hurry.is_over()) {
+    if (told && RunningClock::now() - *told > Hurry::kMost) {
       leave_behind_stalled(w, still, false);
       leave_behind_stalled(w, stalls, true);
     }

@@ -20,6 +20,8 @@ namespace easgd {
 /// Thread: any.
 class Hurry {
  public:
+  static constexpr std::chrono::seconds kMost{5};
+
   explicit Hurry(RunClient& client) : client_(client) {}
   /// The client wants the run to end. Time runs since this was first asked then.
   bool has_begun() {
@@ -29,11 +31,10 @@ class Hurry {
     return true;
   }
   /// What can be left out is left out.
-  bool is_over() { return has_begun() && now() - begun_ > kMost.count(); }
+  bool is_over() { return has_begun() && Duration(now() - begun_) > kMost; }
 
  private:
   using Duration = std::chrono::steady_clock::duration;
-  static constexpr Duration kMost = std::chrono::seconds(5);
   static constexpr Duration::rep kNever = Duration::max().count();
   static Duration::rep now() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
   RunClient& client_;
