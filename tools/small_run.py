@@ -19,7 +19,7 @@ data = {set = "synthetic", samples = 300, test_limit = 50}
 algorithm = {name = "eamsgd", tau = 3, beta = 0.6, learning_rate = 0.01}
 workers = {devices = "3 x cpu", threads = 1, batch = 16, on_failure = "restart"}
 debug.fail = ["worker 0 stalls PACE s every 1 steps", "worker 1 throws every 130 steps",
-              "worker 2 sends NaN every 170 steps"]
+              "worker 2 sends NaN at step 60", "worker 2 sends NaN at step 170"]
 center.order = "virtual"
 virtual = {jitter = 0.3, transfer_seconds = 0.04}
 stop.steps = STEPS

@@ -15,6 +15,18 @@ std::string section_of(std::size_t index) {
   return "postponed " + std::to_string(index);
 }
 
+/// Throws: DataError if it is no snapshot of such a run.
+CenterView view_of(const SavedState& saved, const Network& network, std::size_t workers) {
+  const ConstView state = saved.vector("state", network.state_count());
+  return {.center = state.first(network.parameter_count()),
+          .statistics = state.last(network.statistic_count()),
+          .version = saved.counter("version"),
+          .steps = saved.counts("steps", workers),
+          .train = {.loss = saved.number("loss"),
+                    .hits = std::int64_t(saved.counter("hits")),
+                    .samples = std::int64_t(saved.counter("samples"))}};
+}
+
 }  // namespace
 
 void PendingTests::add(const CenterView& center, double seconds) {
@@ -47,13 +59,15 @@ void PendingTests::save(Checkpoint& checkpoint) const {
   }
 }
 
-void PendingTests::load(const Checkpoint& checkpoint, const std::vector<std::uint64_t>& tested) {
+void PendingTests::load(const Checkpoint& checkpoint, const std::vector<std::uint64_t>& tested,
+                        const Network& network, std::size_t workers) {
   const std::lock_guard lock(mutex_);
   all_.clear();
   std::uint64_t before = 0;
   for (std::size_t i = 0; const SavedState* saved = checkpoint.find(section_of(i)); ++i) {
     in_section(section_of(i), [&] {
-      const std::uint64_t version = saved->counter("version");
+      const std::uint64_t version = view_of(*saved, network, workers).version;
+      saved->number("seconds");
       if (version < before || version > checkpoint.version) {
         throw DataError(fmt::format("\"version\": is {}, expected {} to {}", version, before,
                                     checkpoint.version));
@@ -67,16 +81,8 @@ void PendingTests::load(const Checkpoint& checkpoint, const std::vector<std::uin
 void PendingTests::offer_all(const Network& network, std::size_t workers,
                              Evaluator& evaluator) const {
   for (const SavedState& saved : all()) {
-    const ConstView state = saved.vector("state", network.state_count());
-    const CenterView center{.center = state.first(network.parameter_count()),
-                            .statistics = state.last(network.statistic_count()),
-                            .version = saved.counter("version"),
-                            .steps = saved.counts("steps", workers),
-                            .train = {.loss = saved.number("loss"),
-                                      .hits = std::int64_t(saved.counter("hits")),
-                                      .samples = std::int64_t(saved.counter("samples"))}};
     evaluator.wait();
-    evaluator.offer(center, saved.number("seconds"));
+    evaluator.offer(view_of(saved, network, workers), saved.number("seconds"));
   }
 }
 

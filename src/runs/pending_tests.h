@@ -26,10 +26,10 @@ class PendingTests {
   /// meanwhile is in both then, and not in neither.
   void save(Checkpoint& checkpoint) const;
   /// Takes up those of a checkpoint that are not among the versions `tested`.
-  /// Throws: DataError.
-  void load(const Checkpoint& checkpoint, const std::vector<std::uint64_t>& tested);
+  /// Throws: DataError if they are none of such a run.
+  void load(const Checkpoint& checkpoint, const std::vector<std::uint64_t>& tested,
+            const Network& network, std::size_t workers);
   /// Offers the evaluator all, one after the other, before the master is let go.
-  /// Throws: DataError.
   void offer_all(const Network& network, std::size_t workers, Evaluator& evaluator) const;
 
  private:

@@ -64,7 +64,7 @@ void Run::go_on() try {
   run_.identity = identity_in(*resumed_, run_.config, run_.identity);
   const SavedState &evaluations = resumed_->get("evaluations"), &times = resumed_->get("clock");
   in_section("evaluations", [&] { evaluations_.load(evaluations, run_.workers.size()); });
-  pending_.load(*resumed_, evaluations_.versions());
+  pending_.load(*resumed_, evaluations_.versions(), run_.network, run_.workers.size());
   good_enough_ =
       std::ranges::any_of(evaluations_.all(), [this](const Evaluation& e) { return is_enough(e); });
   in_section("clock", [&] {
@@ -99,26 +99,31 @@ void Run::fail_to_go_on(const DataError& e) const {
 }
 
 /// What a checkpoint lacks is found when evaluator, master and workers take it up. Not before they
-/// have done so the run has gone on, and its folder tells no more of what came after.
-void Run::start(Evaluator& evaluator) try {
-  team_->start([&] {
+/// have done so the run goes on, and its folder tells no more of what came after.
+void Run::start(Evaluator& evaluator) {
+  bool goes_on = false;
+  const auto begin = [&] {
+    goes_on = true;
     if (resumed_) begin_again();
     pending_.offer_all(run_.network, run_.workers.size(), evaluator);
-  });
-} catch (const DataError& e) {
-  if (!resumed_) throw;
-  fail_to_go_on(e);
+  };
+  try {
+    team_->start(begin);
+  } catch (const DataError& e) {
+    if (!resumed_ || goes_on) throw;
+    fail_to_go_on(e);
+  }
 }
 
 void Run::begin_again() {
   const CutLog log = turn_ ? CutLog{turn_->lost} : drop_later_events(folder_, *resumed_);
-  folder_.take_away("summary.json");  // of an end that is none any more
   journal_.report(log.lost);
   const std::optional<LostLoss> why = StepBack::lost_before(*resumed_);
   // Or it was killed once it had gone back, and before its log had that.
   if (why && !log.tells_step_back) {
     journal_.report_step_back(*why, seconds_of(*resumed_), resumed_->version);
   }
+  folder_.take_away("summary.json");  // of an end that is none any more
 }
 
 RunResult Run::run() {
