@@ -10,7 +10,6 @@
 #include <chrono>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string_view>
@@ -258,9 +257,13 @@ void RunFolder::drop_events(const std::function<bool(const Event&)>& is_dropped)
 
 std::string RunFolder::read_metrics() const {
   const std::filesystem::path metrics = file(kMetrics);
-  std::ifstream file(metrics);
-  const std::string text(std::istreambuf_iterator<char>(file), {});
-  if (!file.is_open() || file.bad()) throw DataError(metrics.string() + ": cannot be read");
+  std::error_code error;
+  const std::uintmax_t size = std::filesystem::file_size(metrics, error);
+  std::string text(error ? 0 : size, '\0');
+  std::ifstream file(metrics, std::ios::binary);
+  if (error || !file.read(text.data(), std::streamsize(size))) {
+    throw DataError(metrics.string() + ": cannot be read");
+  }
   return text;
 }
 
@@ -272,6 +275,7 @@ void RunFolder::replace_metrics(const std::string& text) {
   std::swap(metrics_, file);
   replaced_ = std::move(file);
   lock();
+  is_unsure_ = false;
 }
 
 void RunFolder::log(const Event& event) {
@@ -293,7 +297,6 @@ std::string RunFolder::sync() {
   }
   try {  // a system tells of what it has not written once
     replace_metrics(read_metrics());
-    is_unsure_ = false;
     return "";
   } catch (const DataError& e) {
     return e.what();
