@@ -319,20 +319,48 @@ TEST_CASE("a disk that is full halfway through a checkpoint costs that one, and 
   CHECK(last < summary_of_run(run)["exchanges"]);
 }
 
-TEST_CASE("data files that vanish or shrink after they were read do not matter to the run") {
-  const TemporaryFolder folder;
-  const std::string data = folder / "data", run = folder / "run";
-  fs::create_directories(data);
+namespace {
+
+/// A hundred images and as many for tests, all grey, each of class `label`.
+void write_digits(const std::string& folder, char label) {
+  fs::create_directories(folder);
   const auto big_endian = [](std::size_t n) {
     return std::string{char(n >> 24), char(n >> 16), char(n >> 8), char(n)};
   };
   for (const std::string name : {"train", "t10k"}) {
-    std::ofstream(data + "/" + name + "-images-idx3-ubyte", std::ios::binary)
+    std::ofstream(folder + "/" + name + "-images-idx3-ubyte", std::ios::binary)
         << big_endian(0x803) + big_endian(100) + big_endian(6) + big_endian(6) +
                std::string(3600, '\x11');
-    std::ofstream(data + "/" + name + "-labels-idx1-ubyte", std::ios::binary)
-        << big_endian(0x801) + big_endian(100) + std::string(100, '\1');
+    std::ofstream(folder + "/" + name + "-labels-idx1-ubyte", std::ios::binary)
+        << big_endian(0x801) + big_endian(100) + std::string(100, label);
   }
+}
+
+}  // namespace
+
+TEST_CASE("a run goes on with the images and labels that it began with, and no others") {
+  const TemporaryFolder folder;
+  const std::string data = folder / "data", run = folder / "run";
+  write_digits(data, 1);
+  must_end(
+      "train configs/mnist_logistic.toml --set workers.batch=10 --set stop.epochs= --set "
+      "stop.steps=50 --pause-at steps=5 --set "
+      "data.dir=" +
+      data + " --out " + run);
+  write_digits(data, 2);
+  const std::string log = bytes_of(run + "/metrics.jsonl");
+  check_one_line(program("train --resume " + run), 2,
+                 "data.dir: the run that is to go on has been trained with 100 training and 100 "
+                 "test images of 10 classes, and here are others, as many; --from-center");
+  CHECK(bytes_of(run + "/metrics.jsonl") == log);
+  write_digits(data, 1);
+  must_end("train --resume " + run);
+}
+
+TEST_CASE("data files that vanish or shrink after they were read do not matter to the run") {
+  const TemporaryFolder folder;
+  const std::string data = folder / "data", run = folder / "run";
+  write_digits(data, 1);
   const pid_t child = start_training(
       {"configs/mnist_logistic.toml", "--out", run, "--set", "data.dir=" + data, "--set",
        "stop.epochs=", "--set", "stop.seconds=2", "--set", "workers.batch=10"},

@@ -190,6 +190,25 @@ TEST_CASE("a run on photographs goes on with those that it began with, wherever 
   CHECK(other.code == 0);
 }
 
+TEST_CASE("a run that goes on without one of its classes is told so, and not of its network") {
+  const Photographs photographs;
+  const std::string run = photographs / "run", config = config_of(photographs, kResized);
+  std::string text = bytes_of(config);
+  text.replace(text.find("outputs = 2"), 11, "outputs = 3");
+  std::ofstream(config) << text;
+  for (const char* half : {"train", "val"}) {
+    const fs::path classes = photographs.path() / half;
+    fs::copy(classes / "down", classes / "third", fs::copy_options::recursive);
+  }
+  REQUIRE(program("train " + config + " --pause-at steps=10 --out " + run).code == 0);
+  for (const char* half : {"train", "val"}) {
+    fs::remove_all(photographs.path() / half / "third");
+  }
+  check_one_line(program("train --resume " + run), 2,
+                 "data.dir: the run that is to go on has been trained with 180 training and 60 "
+                 "test images of 3 classes, and here are 120 training and 40 test images of 2");
+}
+
 TEST_CASE("photographs that vanish or shrink in mid-run end it in a few lines, with a checkpoint") {
   const Photographs photographs;
   const std::string packed = photographs / "packed", folder = photographs.path().string();

@@ -777,7 +777,10 @@ TEST_CASE("what cannot go on is told in one line") {
   REQUIRE(train(small({"stop.steps=100000", "checkpoint.keep=0"}), run, hurried).status() ==
           RunStatus::interrupted);
   CHECK_FALSE(fs::exists(run + "/checkpoints"));
+  const std::string advice = "; --set network.init=" + run + "/center.safetensors starts another";
   check_one_line(program("train --resume " + run), 3, "has no checkpoint to go on from");
+  check_one_line(program("train --resume " + run), 3, advice);
+  check_one_line(program("train --from-center --resume " + run), 3, advice);
   const std::string other = folder / "other";
   REQUIRE(train(small({"stop.steps=100000"}), other, hurried).status() == RunStatus::interrupted);
   for (const auto& entry : fs::directory_iterator(other + "/checkpoints")) {

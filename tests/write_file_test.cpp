@@ -196,6 +196,26 @@ TEST_CASE("where there is no room for a checkpoint the oldest ones make room, ne
   }
 }
 
+TEST_CASE("a center for which there is no room takes that of old checkpoints") {
+  const testing::TemporaryFolder folder;
+  RunFolder run = RunFolder::create(folder / "run", "run");
+  const CheckpointFolder checkpoints(folder / "run");
+  for (const std::uint64_t version : {1, 2, 3}) checkpoints.save({.version = version}, 9);
+  const auto has = [&](const std::string& name) { return fs::exists(folder / ("run/" + name)); };
+  const Observed observed([&](const std::string& path) {
+    return path.ends_with("center.safetensors.new") && has("checkpoints/version-2") ? ENOSPC : 0;
+  });
+  run.write("center.safetensors", "a center");
+  CHECK(has("center.safetensors"));
+  CHECK_FALSE(has("checkpoints/version-1"));
+  CHECK(has("checkpoints/version-3"));
+  const Observed nothing_helps([](const std::string& path) {
+    return path.ends_with("center.safetensors.new") ? ENOSPC : 0;
+  });
+  CHECK_THROWS_AS(run.write("center.safetensors", "another"), NoRoom);
+  CHECK(has("checkpoints/version-3"));
+}
+
 TEST_CASE("events that were replaced and cannot be opened again end the attempt to go on") {
   const testing::TemporaryFolder folder;
   const fs::path path = folder / "run";

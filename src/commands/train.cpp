@@ -117,18 +117,23 @@ void check(const Arguments& arguments) {
 }  // namespace
 
 void declare_train(CLI::App& app, ExitCode& result) {
+  const auto is_given = [](const std::string& text) {  // a script's variable may be unset
+    return std::string(text.empty() ? "is empty" : "");
+  };
   const auto a = std::make_shared<Arguments>();
   auto* command = app.add_subcommand("train", "train as a configuration says, into a run folder");
   auto* config = command->add_option("config", a->config, "TOML file, see `easgd help config`");
-  command->add_option("--out", a->out, "run folder (default: runs/<name>-<n>)");
+  command->add_option("--out", a->out, "run folder (default: runs/<name>-<n>)")->check(is_given);
   auto* resume = command->add_option("--resume", a->resumed, "go on with the run in this folder");
   resume->excludes(config);
   command
       ->add_flag("--from-center", a->from_center,
                  "with --resume: start another run from its center, as with keys that it refuses")
       ->needs(resume);
-  command->add_option("--pause-at", a->pause,
-                      "pause there, as epochs=3 or steps=500, to be gone on from by --resume");
+  command
+      ->add_option("--pause-at", a->pause,
+                   "pause there, as epochs=3 or steps=500, to be gone on from by --resume")
+      ->check(is_given);
   command->add_flag("--quiet", a->quiet, "say nothing but warnings, errors and the result");
   declare_overrides(*command, a->overrides);
   command->callback([a, &result] {

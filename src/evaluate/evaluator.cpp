@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/failure.h"
 #include "base/start_thread.h"
 #include "base/trace.h"
 
@@ -67,9 +68,9 @@ void Evaluator::attempt(const Snapshot& snapshot, const Part& part) {
   } catch (const GivenUp&) {
     if (std::exchange(given_up_, snapshot.version)) return;
     options_.warn("the center was saved and not tested: that takes longer than an end may");
-  } catch (const std::exception& e) {
+  } catch (...) {
     error_.record();
-    options_.warn(std::string("evaluation: ") + e.what());
+    options_.warn("evaluation: " + failure_of(std::current_exception()).message);
   }
 }
 

@@ -108,23 +108,25 @@ std::optional<Checkpoint> find_whole(const fs::path& folder, const Warn& warn,
     }
   }
   if (broken.empty()) return std::nullopt;
-  const fs::path center = folder.parent_path() / "center.safetensors";
-  std::error_code ignored;
-  const std::string remedy =
-      fs::exists(center, ignored)
-          ? "; --set network.init=" + center.string() + " starts another from its center"
-          : "";
   throw DataError(broken.front() + "; no other checkpoint is whole, so that the run cannot go on" +
-                  remedy);
+                  advice_of_center(folder.parent_path()));
 }
 
 }  // namespace
+
+std::string advice_of_center(const fs::path& run) {
+  const fs::path center = run / "center.safetensors";
+  std::error_code ignored;
+  if (!fs::exists(center, ignored)) return "";
+  return "; --set network.init=" + center.string() + " starts another from its center";
+}
 
 CheckpointFolder::CheckpointFolder(const fs::path& run) : path_(run / kFolder) {}
 
 std::uint64_t CheckpointFolder::save(const Checkpoint& checkpoint, std::size_t keep) const {
   make(path_);
-  const std::uint64_t bytes = write_somehow(checkpoint);
+  std::uint64_t bytes = 0;
+  make_room_for([&] { bytes = write(checkpoint); });
   const std::vector<std::uint64_t> versions = versions_in(path_);
   for (std::size_t i = std::max<std::size_t>(keep, 1); i < versions.size(); ++i) {
     std::error_code ignored;
@@ -133,11 +135,10 @@ std::uint64_t CheckpointFolder::save(const Checkpoint& checkpoint, std::size_t k
   return bytes;
 }
 
-/// Gives up the oldest ones for it where there is no room.
-std::uint64_t CheckpointFolder::write_somehow(const Checkpoint& checkpoint) const {
+void CheckpointFolder::make_room_for(const std::function<void()>& write) const {
   while (true) {
     try {
-      return write(checkpoint);
+      return write();
     } catch (const NoRoom&) {
       const std::vector<std::uint64_t> versions = versions_in(path_);
       std::error_code error;

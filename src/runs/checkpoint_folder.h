@@ -22,6 +22,11 @@ class CheckpointFolder {
   /// still there then.
   std::uint64_t save(const Checkpoint& checkpoint, std::size_t keep) const;
 
+  /// Does `write`, once more after each NoRoom: the oldest checkpoints make room for it, one by one,
+  /// the latest stays in any case. From any thread.
+  /// Throws: what `write` throws in the end.
+  void make_room_for(const std::function<void()>& write) const;
+
   /// Of the checkpoint of a version, in the run's folder.
   static std::string file_of(std::uint64_t version);
 
@@ -42,9 +47,12 @@ class CheckpointFolder {
 
  private:
   std::uint64_t write(const Checkpoint& checkpoint) const;
-  std::uint64_t write_somehow(const Checkpoint& checkpoint) const;
 
   std::filesystem::path path_;
 };
+
+/// What can be done with a run that has no checkpoint, to be said behind what is wrong; nothing if
+/// it has no center either.
+std::string advice_of_center(const std::filesystem::path& run);
 
 }  // namespace easgd

@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/write_file.h"
+#include "runs/checkpoint_folder.h"
 
 namespace easgd {
 namespace {
@@ -176,8 +177,9 @@ void RunFolder::write(const std::string& name, const std::function<void(std::ost
     const std::lock_guard lock(mutex_);
     return written_.contains(path);
   };
-  if (is_own()) return write_file(path, fill);
-  write_new_file(path, fill);
+  const CheckpointFolder checkpoints(path_);
+  if (is_own()) return checkpoints.make_room_for([&] { write_file(path, fill); });
+  checkpoints.make_room_for([&] { write_new_file(path, fill); });
   const std::lock_guard lock(mutex_);
   written_.insert(path);
 }

@@ -41,7 +41,8 @@ class RunFolder {
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path file(const std::string& name) const { return path_ / name; }
 
-  /// Writes a whole file, also over one that is this run's, never over another's. From any thread.
+  /// Writes a whole file, also over one that is this run's, never over another's. Old checkpoints
+  /// make room for it. From any thread.
   /// Throws: DataError.
   void write(const std::string& name, const std::function<void(std::ostream&)>& fill);
   void write(const std::string& name, const std::string& text);

@@ -37,7 +37,8 @@ TakenCenter take_center(const std::filesystem::path& run,
   const StillRun still(run);
   const auto checkpoint = CheckpointFolder(run).look(warn);
   if (!checkpoint) {
-    throw DataError(run.string() + ": has no checkpoint whose center another run could start from");
+    throw DataError(run.string() + ": has no checkpoint whose center another run could start from" +
+                    advice_of_center(run));
   }
   const Network network =
       network_of(run, parse_config(config_in(*checkpoint), "the checkpoint", {}));

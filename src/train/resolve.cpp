@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/utf8.h"
+#include "data/content.h"
 #include "data/location.h"
 #include "settings/dump.h"
 #include "settings/identity.h"
@@ -84,6 +85,7 @@ ResolvedRun resolve(Config config) {
   auto data = std::make_unique<Data>(config, count_threads(config, workers.placements, center),
                                      count_computing(workers.placements));
   if (config.data.mean.empty()) record_normalisation(config.data, data->normalisation);
+  const std::optional<std::uint64_t> data_content = content_of(data->split);
   Network network = network_of(config, *data);
   check_fits({.config = config,
               .network = network,
@@ -107,6 +109,7 @@ ResolvedRun resolve(Config config) {
           .center = std::move(center),
           .data = std::move(data),
           .data_identity = std::move(data_identity),
+          .data_content = data_content,
           .network = std::move(network),
           .schedule = std::move(schedule),
           .state0 = std::move(state0),

@@ -1,7 +1,9 @@
 // From a configuration to a run in which nothing is left to choose.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,7 +24,8 @@ struct ResolvedRun {
   std::vector<Placement> workers;
   CenterPlacement center;
   std::unique_ptr<Data> data;
-  std::string data_identity;  ///< identity_of() it
+  std::string data_identity;                  ///< identity_of() it
+  std::optional<std::uint64_t> data_content;  ///< content_of() it
   Network network;
   WorkerSchedule schedule;
   Buffer state0;                      ///< [P + S], the start of the center and of every worker

@@ -46,7 +46,8 @@ std::string value_in(const std::map<std::string, std::string>& settings, const s
   return found == settings.end() ? "not given" : found->second;
 }
 
-void check_same_run(const Config& of_run, const Config& config) {
+/// `source`: the file that says what the run has had.
+void check_same_run(const Config& of_run, const std::string& source, const Config& config) {
   const auto was = flat_settings(of_run);
   const auto is = flat_settings(config);
   std::set<std::string> keys;
@@ -57,30 +58,30 @@ void check_same_run(const Config& of_run, const Config& config) {
     if (before == now || may_change(key, config)) continue;
     if (key == "workers.threads" && threads_may_change(of_run, config)) continue;
     throw KeyError(
-        key, fmt::format(
-                 "is {} in the run that is to go on, {} here; only stop, evaluate, checkpoint, "
-                 "profile, guard, name, data.dir, data.on_bad_image, debug.fail and what workers "
-                 "have for failures may change{}; --from-center starts another run from its center",
-                 before, now,
-                 key.starts_with("stop.")   ? ", and no end in virtual time"
-                 : key == "workers.threads" ? ", and threads where the bits stay the same"
-                 : is_for_failures(key)     ? ", and no such key in a replay"
-                                            : ""));
+        key,
+        fmt::format(
+            "is {} in the run that is to go on, {} here; only stop, evaluate, checkpoint, "
+            "profile, guard, name, data.dir, data.on_bad_image, debug.fail and what workers "
+            "have for failures may change{}; --from-center starts another run from its center; "
+            "what it has had is in {}",
+            before, now,
+            key.starts_with("stop.")   ? ", and no end in virtual time"
+            : key == "workers.threads" ? ", and threads where the bits stay the same"
+            : is_for_failures(key)     ? ", and no such key in a replay"
+                                       : "",
+            source));
   }
 }
 
 /// Training and test images, before they are limited, and classes.
-std::vector<std::uint64_t> sizes_of(const ResolvedRun& run) {
-  const DataSplit& split = run.data->split;
+std::vector<std::uint64_t> sizes_of(const DataSplit& split) {
   return {split.train->size(), split.test->size(), std::uint64_t(split.train->classes())};
 }
 
-/// Earlier programs have not said what their data were.
-void check_same_data(const SavedState& saved, const ResolvedRun& run) {
-  if (!saved.counters.contains("data")) return;
-  const std::vector<std::uint64_t>&was = saved.counts("data", 3), is = sizes_of(run);
-  if (was == is && saved.text("data") == run.data_identity) return;
-  const auto told = [](const std::vector<std::uint64_t>& sizes) {
+using Sizes = std::vector<std::uint64_t>;
+
+[[noreturn]] void fail_at_data(const Sizes& was, const Sizes& is) {
+  const auto told = [](const Sizes& sizes) {
     return fmt::format("{} training and {} test images of {} classes", sizes[0], sizes[1],
                        sizes[2]);
   };
@@ -88,6 +89,29 @@ void check_same_data(const SavedState& saved, const ResolvedRun& run) {
                  fmt::format("the run that is to go on has been trained with {}, and here are {}; "
                              "--from-center starts another run with these from its center",
                              told(was), was == is ? "others, as many" : told(is)));
+}
+
+/// Earlier programs have not said what their data were, or not what is in them.
+void check_same_data(const SavedState& saved, const ResolvedRun& run) {
+  if (!saved.counters.contains("data")) return;
+  const Sizes &was = saved.counts("data", 3), is = sizes_of(run.data->split);
+  const bool knows_content = run.data_content && saved.counters.contains("content");
+  const bool is_same = was == is && saved.text("data") == run.data_identity &&
+                       (!knows_content || saved.counter("content") == *run.data_content);
+  if (!is_same) fail_at_data(was, is);
+}
+
+/// Throws: KeyError if data of the configuration are not as many as the run was trained with.
+void check_same_sizes(const std::string& folder, const Config& config) {
+  try {
+    const auto checkpoint = CheckpointFolder(folder).look([](const std::string&) {});
+    if (!checkpoint || !checkpoint->get(kRun).counters.contains("data")) return;
+    const Sizes& was = checkpoint->get(kRun).counts("data", 3);
+    const Sizes is =
+        sizes_of(config.data.reader()->read({config.data.dir, std::uint64_t(config.seed)}));
+    if (was != is) fail_at_data(was, is);
+  } catch (const DataError&) {  // something else has been found
+  }
 }
 
 /// Says of each event whether it came after a checkpoint, and sums up what did and what did not.
@@ -186,6 +210,15 @@ std::string remedy_at_end(const std::string& folder, const Config& config) {
 
 }  // namespace
 
+ResolvedRun resolve_again(const Config& config, const std::string& folder) {
+  try {
+    return resolve(config);
+  } catch (const ConfigError&) {
+    check_same_sizes(folder, config);
+    throw;
+  }
+}
+
 std::optional<Checkpoint> find_checkpoint(const RunPlace& place, const RunFolder& folder,
                                           const ResolvedRun& run, RunClient& client) {
   if (!place.is_resumed) return std::nullopt;
@@ -194,10 +227,12 @@ std::optional<Checkpoint> find_checkpoint(const RunPlace& place, const RunFolder
   });
   if (!checkpoint) {
     throw DataError(fmt::format(
-        "{}: has no checkpoint to go on from; `easgd train {} --out ANOTHER` begins it again",
-        folder.path().string(), folder.file("config.toml").string()));
+        "{}: has no checkpoint to go on from; `easgd train {} --out ANOTHER` begins it again{}",
+        folder.path().string(), folder.file("config.toml").string(),
+        advice_of_center(folder.path())));
   }
-  check_same_run(parse_config(config_in(*checkpoint), "the checkpoint", {}), run.config);
+  check_same_run(parse_config(config_in(*checkpoint), "the checkpoint", {}),
+                 CheckpointFolder::file_of(checkpoint->version), run.config);
   check_same_data(checkpoint->get(kRun), run);
   check_end(place.folder, run);
   return checkpoint;
@@ -216,7 +251,8 @@ void add_run(Checkpoint& checkpoint, const ResolvedRun& run, double seconds) {
   saved.texts["config"] = dump_config(run.config);
   saved.texts["identity"] = run.identity;
   saved.texts["data"] = run.data_identity;
-  saved.counters["data"] = sizes_of(run);
+  saved.counters["data"] = sizes_of(run.data->split);
+  if (run.data_content) saved.counters["content"] = {*run.data_content};
   saved.numbers["seconds"] = {seconds};
 }
 
@@ -243,11 +279,13 @@ void check_unfinished(const std::string& folder, const Config& config) {
   for (const char* key : {"stop.epochs", "stop.steps", "stop.seconds", "stop.test_error"}) {
     if (value_in(was, key) != value_in(is, key)) return;
   }
-  check_same_run(*of_run, config);
+  check_same_run(*of_run, "config.toml", config);
   const std::string what =
       end->status == RunStatus::diverged
-          ? "has diverged; --from-center starts another run from its last checkpoint, as in "
-            "--from-center --set algorithm.learning_rate=0.01 --out ANOTHER"
+          ? fmt::format(
+                "has diverged; --from-center starts another run from its last checkpoint, "
+                "as in --from-center --set algorithm.learning_rate={:.2g} --out ANOTHER",
+                of_run->algorithm.learning_rate / 5)
           : "has come to its end" + remedy_at_end(folder, config);
   throw ConfigError(fmt::format("{}: the run {}", folder, what));
 }

@@ -22,6 +22,11 @@ struct RunPlace {
   std::optional<PausePoint> pause = {};
 };
 
+/// resolve() for a run that goes on in a folder. Where the network fits other data only, because
+/// classes have gone, those are told.
+/// Throws: the same, KeyError.
+ResolvedRun resolve_again(const Config& config, const std::string& folder);
+
 /// The last whole checkpoint of the folder, if the place is a resumed one.
 /// Throws: DataError if there is none; KeyError if the configuration of `run` differs from that of
 /// the checkpoint in a key that is more than when the run ends, is tested and is saved, if its

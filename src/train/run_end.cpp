@@ -1,6 +1,7 @@
 // How a run ends: what is written, and what is said of it.
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <utility>
 
 #include "base/error.h"
@@ -103,7 +104,10 @@ void Run::finish(Evaluator& evaluator, const Team& team) {
     evaluator.finish(last, seconds);
   } catch (const Error& error) {
     // Says that the saved center is not the last one, if it is not.
-    const std::optional<std::uint64_t> saved = center_file_.version();
+    std::error_code ignored;
+    const std::optional<std::uint64_t> saved = std::filesystem::exists(center_file_.path(), ignored)
+                                                   ? center_file_.version()
+                                                   : std::nullopt;
     if (saved == last.version) throw;
     throw Error(error.exit_code(),
                 saved ? fmt::format("{}; {} is of version {}, the run reached {}", error.what(),

@@ -217,7 +217,7 @@ RunResult resume(Config config, const std::string& folder, RunClient& client,
   check_unfinished(folder, config);
   check_can_pause(config, pause);
   return result_of(
-      std::make_unique<Run>(resolve(std::move(config)), RunPlace{folder, true, pause}, client));
+      std::make_unique<Run>(resolve_again(config, folder), RunPlace{folder, true, pause}, client));
 }
 
 }  // namespace easgd
