@@ -378,7 +378,7 @@ TEST_CASE("a folder that takes nothing more costs a line now and then, and the r
   const std::string run = folder / "run";
   const pid_t child = start_training(
       {"configs/synthetic_logistic.toml", "--out", run, "--set", "data.limit=500", "--set",
-       "stop.epochs=", "--set", "stop.seconds=" + std::to_string(kSanitized ? 8 : 2), "--set",
+       "stop.epochs=", "--set", "stop.seconds=" + std::to_string(kSanitized ? 8 : 4), "--set",
        "checkpoint.every.versions=20", "--set", "evaluate.every.versions=1000000"},
       folder / "log");
   for (int naps = 0; naps < 1000 && bytes_of(folder / "log").find("is safe") == std::string::npos;
