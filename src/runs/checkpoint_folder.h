@@ -22,8 +22,8 @@ class CheckpointFolder {
   /// still there then.
   std::uint64_t save(const Checkpoint& checkpoint, std::size_t keep) const;
 
-  /// Does `write`, once more after each NoRoom: the oldest checkpoints make room for it, one by one,
-  /// the latest stays in any case. From any thread.
+  /// Does `write`, once more after each NoRoom: the oldest checkpoints make room for it, one by
+  /// one, the latest stays in any case. From any thread.
   /// Throws: what `write` throws in the end.
   void make_room_for(const std::function<void()>& write) const;
 
