@@ -230,6 +230,9 @@ TEST_CASE("a checkpoint whose parts do not fit the run or each other is refused"
         }).starts_with("section \"worker 0\": \"worker.clock\": expected "));
   CHECK(complaint_of([&](Checkpoint& c) { worker(c).counters.at("cuts.made") = {3}; }) ==
         "section \"worker 0\": \"cuts.made\": is more than the schedule has");
+  CHECK(complaint_of([&](Checkpoint& c) {
+          worker(c).counters.at("cuts.earlier.samples") = {~0ull};
+        }) == "section \"worker 0\": \"cuts.earlier.samples\": is no number of samples");
   for (const std::string section : {"center", "order"}) {
     CAPTURE(section);
     const std::string complaint = complaint_of([&](Checkpoint& c) { c.sections.at(section) = {}; });

@@ -32,7 +32,7 @@ class RateCuts {
   /// On the learning rate.
   double factor() const { return factor_; }
   /// Its names begin with "cuts.".
-  /// Throws: DataError if more cuts are loaded than there are.
+  /// Throws: DataError if more cuts are loaded than there are, or more samples than can be.
   void describe(State& state);
 
  private:
