@@ -205,6 +205,8 @@ TEST_CASE("a pause behind the end is none, and one that cannot be is told in a l
   const std::string small = kTrain + "--set data.samples=2000 ";
   const std::string run = small + "--out " + folder / "run";
   check_one_line(program(run + " --pause-at 3"), 2, "--pause-at: expected epochs=<number>");
+  check_one_line(program(run + " --pause-at ''"), 2, "--pause-at: is empty");
+  check_one_line(program(small + "--out ''"), 2, "--out: is empty");
   check_one_line(program(run + " --pause-at epochs=0"), 2, "found epochs=0");
   check_one_line(program(run + " --pause-at weeks=1"), 2, "found weeks=1");
   check_one_line(program(run + " --pause-at steps=1x"), 2, "found steps=1x");
