@@ -233,6 +233,15 @@ TEST_CASE("a checkpoint whose parts do not fit the run or each other is refused"
   CHECK(complaint_of([&](Checkpoint& c) {
           worker(c).counters.at("cuts.earlier.samples") = {~0ull};
         }) == "section \"worker 0\": \"cuts.earlier.samples\": is no number of samples");
+  for (const auto& [section, name] : {std::pair{"worker 0", "worker.samples"},
+                                      {"worker 0", "worker.hits"},
+                                      {"center", "samples"},
+                                      {"center", "hits"}}) {
+    CAPTURE(name);
+    CHECK(complaint_of([&](Checkpoint& c) {
+            c.sections.at(section).counters.at(name) = {1ull << 62};
+          }) == fmt::format("section \"{}\": \"{}\": is no number of samples", section, name));
+  }
   for (const std::string section : {"center", "order"}) {
     CAPTURE(section);
     const std::string complaint = complaint_of([&](Checkpoint& c) { c.sections.at(section) = {}; });

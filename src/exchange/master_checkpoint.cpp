@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "backend/saved_tally.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/trace.h"
@@ -117,9 +118,7 @@ void Master::save_counts(SavedState& center) const {
     std::vector<std::uint64_t>& all = center.counters["incidents"];
     all.insert(all.end(), {i.at, i.worker, std::uint64_t(i.kind), i.clock});
   }
-  center.counters["samples"] = {std::uint64_t(train_.samples)};
-  center.counters["hits"] = {std::uint64_t(train_.hits)};
-  center.numbers["loss"] = {train_.loss};
+  save_tally(center, "", train_);
   for (const Seat& seat : seats_) {
     const WorkerTelemetry& t = *seat.telemetry;
     center.counters["has_pulled"].push_back(seat.has_pulled);
@@ -163,9 +162,7 @@ void Master::load_counts(const SavedState& center) {
   incidents_ = incidents_in(center, count, absorbed_.size());
   beginnings_ = center.counters.contains("beginnings") ? center.counter("beginnings") : 0;
   const bool knows_pulls = center.counters.contains("has_pulled");  // of earlier programs not
-  train_ = {.loss = center.number("loss"),
-            .hits = std::int64_t(center.counter("hits")),
-            .samples = std::int64_t(center.counter("samples"))};
+  train_ = load_tally(center, "");
   for (std::size_t i = 0; i < count; ++i) {
     Seat& seat = seats_[i];
     WorkerTelemetry& t = *seat.telemetry;

@@ -5,14 +5,10 @@
 #include <string>
 #include <utility>
 
+#include "backend/saved_tally.h"
 #include "base/error.h"
 
 namespace easgd {
-namespace {
-
-constexpr std::uint64_t kMostSamples = std::uint64_t(1) << 53;
-
-}  // namespace
 
 RateCuts::RateCuts(const Schedule& schedule)
     : window_(schedule.kind == ScheduleKind::plateau ? std::uint64_t(schedule.window) : 0),
@@ -45,10 +41,7 @@ void RateCuts::describe(State& state) {
     auto samples = std::uint64_t(tally->samples);
     state.number(std::string(name) + ".loss", tally->loss);
     state.counter(std::string(name) + ".samples", samples);
-    if (samples > kMostSamples) {
-      throw DataError("\"" + std::string(name) + ".samples\": is no number of samples");
-    }
-    tally->samples = std::int64_t(samples);
+    tally->samples = samples_of(std::string(name) + ".samples", samples);
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "backend/saved_tally.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "exchange/worker.h"
@@ -15,9 +16,7 @@ constexpr const char* kStatistics = "worker.statistics";
 constexpr const char* kClock = "worker.clock";
 constexpr const char* kNextExchange = "worker.next_exchange";
 constexpr const char* kStage = "worker.stage";
-constexpr const char* kSamples = "worker.samples";
-constexpr const char* kHits = "worker.hits";
-constexpr const char* kLoss = "worker.loss";
+constexpr const char* kTally = "worker.";
 constexpr const char* kSeconds = "worker.seconds";  // data, gradient, exchange, all
 // Instead of a replica: the clock of one that is gone; or the life that one begins next.
 constexpr const char* kGone = "worker.gone";
@@ -41,9 +40,7 @@ SavedState Worker::replica(const Moment& moment) {
   saved.counters[kClock] = {clock_};
   saved.counters[kNextExchange] = {moment.next_exchange};
   saved.counters[kStage] = {std::uint64_t(moment.stage)};
-  saved.counters[kSamples] = {std::uint64_t(moment.tally.samples)};
-  saved.counters[kHits] = {std::uint64_t(moment.tally.hits)};
-  saved.numbers[kLoss] = {moment.tally.loss};
+  save_tally(saved, kTally, moment.tally);
   if (RateCuts cuts = moment.cuts; cuts.is_on()) cuts.describe(saver);
   if (running_) running_->count();
   saved.numbers[kSeconds] = {telemetry_.data_seconds, telemetry_.gradient_seconds,
@@ -139,9 +136,7 @@ void Worker::go_on_from(const SavedState& saved) {
     has_stepped_ = visits[4] != 0;
   }
   check_next_exchange();
-  model_->give_back({.loss = saved.number(kLoss),
-                     .hits = std::int64_t(saved.counter(kHits)),
-                     .samples = std::int64_t(saved.counter(kSamples))});
+  model_->give_back(load_tally(saved, kTally));
   const std::vector<double>& seconds = saved.list(kSeconds, 4);
   telemetry_.clock = clock_;
   telemetry_.data_seconds = seconds[0];

@@ -1,11 +1,11 @@
 #include "runs/evaluation_log.h"
 
-#include "base/error.h"
+#include "backend/saved_tally.h"
 
 namespace easgd {
 namespace {
 
-void save_tally(SavedState& saved, const std::string& name, const Tally& tally) {
+void append(SavedState& saved, const std::string& name, const Tally& tally) {
   saved.numbers[name + ".loss"].push_back(tally.loss);
   saved.counters[name + ".hits"].push_back(std::uint64_t(tally.hits));
   saved.counters[name + ".samples"].push_back(std::uint64_t(tally.samples));
@@ -16,14 +16,17 @@ void save_tally(SavedState& saved, const std::string& name, const Tally& tally) 
 std::vector<Tally> load_tallies(const SavedState& saved, const std::string& name,
                                 std::size_t count) {
   std::vector<Tally> tallies;
-  const bool has_top5 = saved.counters.contains(name + ".top5_hits");
   for (std::size_t i = 0; i < count; ++i) {
+    const auto samples = [&](const std::string& counter) {
+      return samples_of(counter, saved.counts(counter, count)[i]);
+    };
+    const std::string top5 = name + ".top5_hits";
+    const bool has_top5 = saved.counters.contains(top5) &&
+                          saved.counts(top5, count)[i] != std::uint64_t(Tally::kUnknown);
     tallies.push_back({.loss = saved.list(name + ".loss", count)[i],
-                       .hits = std::int64_t(saved.counts(name + ".hits", count)[i]),
-                       .samples = std::int64_t(saved.counts(name + ".samples", count)[i]),
-                       .top5_hits = has_top5
-                                        ? std::int64_t(saved.counts(name + ".top5_hits", count)[i])
-                                        : Tally::kUnknown});
+                       .hits = samples(name + ".hits"),
+                       .samples = samples(name + ".samples"),
+                       .top5_hits = has_top5 ? samples(top5) : Tally::kUnknown});
   }
   return tallies;
 }
@@ -40,8 +43,8 @@ SavedState EvaluationLog::saved_up_to(std::uint64_t version) const {
     saved.counters["version"].push_back(e.version);
     auto& steps = saved.counters["steps"];
     steps.insert(steps.end(), e.steps.begin(), e.steps.end());
-    save_tally(saved, "train", e.train);
-    save_tally(saved, "test", e.test);
+    append(saved, "train", e.train);
+    append(saved, "test", e.test);
   }
   saved.counters["count"] = {count};
   saved.counters["version"];

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "backend/saved_tally.h"
 #include "base/error.h"
 
 namespace easgd {
@@ -22,9 +23,7 @@ CenterView view_of(const SavedState& saved, const Network& network, std::size_t 
           .statistics = state.last(network.statistic_count()),
           .version = saved.counter("version"),
           .steps = saved.counts("steps", workers),
-          .train = {.loss = saved.number("loss"),
-                    .hits = std::int64_t(saved.counter("hits")),
-                    .samples = std::int64_t(saved.counter("samples"))}};
+          .train = load_tally(saved, "")};
 }
 
 }  // namespace
@@ -36,9 +35,7 @@ void PendingTests::add(const CenterView& center, double seconds) {
   center.copy_to(state);
   saved.counters["version"] = {center.version};
   saved.counters["steps"].assign(center.steps.begin(), center.steps.end());
-  saved.counters["hits"] = {std::uint64_t(center.train.hits)};
-  saved.counters["samples"] = {std::uint64_t(center.train.samples)};
-  saved.numbers["loss"] = {center.train.loss};
+  save_tally(saved, "", center.train);
   saved.numbers["seconds"] = {seconds};
   end(center.version);  // given up, and to be done once more
   const std::lock_guard lock(mutex_);
