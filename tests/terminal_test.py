@@ -55,7 +55,9 @@ class Terminal:
         self.tmux("resize-window", "-x", str(columns), "-y", str(rows))
 
     def type(self, line: str) -> None:
+        """At the prompt, which is no longer the end of the screen then."""
         self.tmux("send-keys", "-l", line)
+        self.wait(lambda: self.screen().replace("\n", "").endswith(line[-8:]))
         self.tmux("send-keys", "Enter")
 
     def press(self, key: str) -> None:

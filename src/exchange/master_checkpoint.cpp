@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "backend/saved_tally.h"
+#include "exchange/saved_tally.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/trace.h"

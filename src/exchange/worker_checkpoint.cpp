@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "backend/saved_tally.h"
+#include "exchange/saved_tally.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "exchange/worker.h"

@@ -1,6 +1,6 @@
 #include "runs/evaluation_log.h"
 
-#include "backend/saved_tally.h"
+#include "exchange/saved_tally.h"
 
 namespace easgd {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "backend/saved_tally.h"
+#include "exchange/saved_tally.h"
 #include "base/error.h"
 
 namespace easgd {

@@ -1,4 +1,4 @@
-#include "backend/saved_tally.h"
+#include "exchange/saved_tally.h"
 
 #include "base/error.h"
 
