@@ -8,7 +8,7 @@
 namespace easgd::kernels {
 namespace {
 
-constexpr int kTile = 4, kPatch = 6, kKernel = 3;
+constexpr int kTile = 4, kKernel = 3;
 constexpr int kUnit = 16;  // channels: every variant's
 
 }  // namespace
@@ -24,16 +24,20 @@ float* winograd_scratch(std::size_t floats) {
   return buffer.data();
 }
 
+/// Where every other output is wanted, without zeros around it an input may have rows that no tile
+/// touches.
 bool WinogradConv2d::fits(const Conv2dShape& s) {
   return s.kernel_height == kKernel && s.kernel_width == kKernel && s.pad < kKernel &&
-         s.in_channels % kUnit == 0 && s.out_channels % kUnit == 0 &&
+         (s.stride == 1 || (s.stride == 2 && s.pad > 0)) && s.in_channels % kUnit == 0 &&
+         s.out_channels % kUnit == 0 &&
          std::min({s.batch, s.in_channels, s.out_channels, s.out_height(), s.out_width()}) > 0;
 }
 
 double WinogradConv2d::products(const Conv2dShape& s) {
   const int rows = (s.out_height() + kTile - 1) / kTile;
   const int columns = (s.out_width() + kTile - 1) / kTile;
-  return 1.0 * kPatch * kPatch * rows * columns * s.in_channels * s.out_channels;
+  const int points = s.stride == 1 ? 6 : 9;
+  return 1.0 * points * points * rows * columns * s.in_channels * s.out_channels;
 }
 
 std::span<const WinogradKernels> winograd_kernels() {

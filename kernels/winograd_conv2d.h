@@ -51,14 +51,14 @@ struct WinogradGradients {
   float* dbias;    ///< [K]; may be null
 };
 
-/// Stride-1 2-D convolution (cross-correlation) of one piece of a batch with kernels of 3x3, by
-/// minimal filtering: a tile of 4x4 outputs takes 36 products of channels in place of 144.
-/// Thread: one call at a time, on any. Source: [Lavin and Gray 2016]
+/// 2-D convolution (cross-correlation) of one piece of a batch with kernels of 3x3, by minimal
+/// filtering: in place of 144 products of channels a tile of 4x4 outputs takes 36, or 81 of every
+/// other output. Thread: one call at a time, on any. Source: [Lavin and Gray 2016]
 class WinogradConv2d {
  public:
   virtual ~WinogradConv2d() = default;
 
-  /// Kernels of 3x3, and channels in whole blocks of 16.
+  /// Kernels of 3x3, channels in whole blocks of 16, and a stride of 1, or of 2 with zeros around.
   static bool fits(const Conv2dShape& shape);
   /// Products of numbers that a forward pass of one sample takes.
   static double products(const Conv2dShape& shape);

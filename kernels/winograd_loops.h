@@ -3,96 +3,44 @@
 //
 // Legend
 //
-// F(4x4, 3x3) of [Lavin and Gray 2016], with the points 0, 1, -1, 2, -2 and infinity. A tile of
-// 4x4 outputs sees 6x6 inputs. Of a tile, with U for a kernel's 36 numbers and * for the product of
-// like numbers, summed over channels,
-//   V = B' d B        d: 6x6 inputs                  U = G w G'      w: 3x3 weights
+// Of a tile of 4x4 outputs, with U for the numbers of a kernel, V and D for those of its inputs and
+// of its outputs' gradient, and * for the product of like numbers, summed over channels,
+//   V = B' d B        d: inputs that it sees         U = G w G'      w: 3x3 weights
 //   y = A' (U * V) A                                 D = A dy A'
 //   dx += B (U * D) B'                               dw = G' (D * V) G
-// where ' transposes. Each of the 36 numbers, a "plane", is a product of matrices for all tiles:
+// where ' transposes. Each number of V, a "plane", is a product of matrices for all tiles:
 //   y   L x K  =  L x C  times  C x K
 //   dx  L x C  =  L x K  times  K x C
 //   dw  C x K  =  C x L  times  L x K
 //
 // Symbols: C and K input and output channels, L tiles of a block, as many as stay in the cache.
 // Tensors have their channels innermost, so no operand has to be transposed.
+#include "kernels/winograd_schemes.h"
+
 namespace easgd::kernels {
 namespace {
 
-constexpr int kTile = 4, kPatch = 6, kKernel = 3;
-constexpr int kPlanes = kPatch * kPatch;
 constexpr int kRows = kLanes == 16 ? 8 : 4;  // of sums that are kept in registers; divides kLanes
 constexpr int kCacheLine = 16;               // floats
 /// The planes of weights are more streams of memory than a processor foresees: each access asks for
 /// what comes so many floats after it.
 constexpr int kNear = 8 * kCacheLine;
 
-typedef float Vec __attribute__((vector_size(kLanes * sizeof(float))));
-typedef float UnalignedVec
-    __attribute__((vector_size(kLanes * sizeof(float)), aligned(alignof(float))));
-
-inline Vec load(const float* p) {
-  return *reinterpret_cast<const UnalignedVec*>(p);
-}
-inline void store(float* p, Vec v) {
-  *reinterpret_cast<UnalignedVec*>(p) = v;
-}
-
-// ---- Transforms of one row or column: objects, to be compiled into what takes them ----
-
-using Patch = std::array<Vec, kPatch>;
-using Tile = std::array<Vec, kTile>;
-using Kernel = std::array<Vec, kKernel>;
-
-/// B' d
-constexpr auto input = [](const Patch& d) -> Patch {
-  const Vec a = d[4] - 4 * d[2], b = d[3] - 4 * d[1];
-  const Vec e = d[4] - d[2], f = 2 * (d[3] - d[1]);
-  return {4 * d[0] - 5 * d[2] + d[4], a + b, a - b, e + f, e - f, 4 * d[1] - 5 * d[3] + d[5]};
-};
-/// B v
-constexpr auto input_gradient = [](const Patch& v) -> Patch {
-  const Vec a = v[1] + v[2], b = v[1] - v[2], e = v[3] + v[4], f = 2 * (v[3] - v[4]);
-  return {4 * v[0],         4 * (v[5] - b) - f, -5 * v[0] - 4 * a - e,
-          b + f - 5 * v[5], v[0] + a + e,       v[5]};
-};
-/// A' m
-constexpr auto output = [](const Patch& m) -> Tile {
-  const Vec a = m[1] + m[2], b = m[1] - m[2], e = m[3] + m[4], f = m[3] - m[4];
-  return {m[0] + a + e, b + 2 * f, a + 4 * e, b + 8 * f + m[5]};
-};
-/// A y
-constexpr auto output_gradient = [](const Tile& y) -> Patch {
-  const Vec a = y[0] + y[2], b = y[1] + y[3], e = y[0] + 4 * y[2], f = 2 * y[1] + 8 * y[3];
-  return {y[0], a + b, a - b, e + f, e - f, y[3]};
-};
-/// G w
-constexpr auto kernel = [](const Kernel& w) -> Patch {
-  const Vec a = (w[0] + w[2]) * (-1 / 6.0f), b = w[1] * (1 / 6.0f);
-  const Vec e = w[0] * (1 / 24.0f) + w[2] * (1 / 6.0f), f = w[1] * (1 / 12.0f);
-  return {w[0] * 0.25f, a - b, a + b, e + f, e - f, w[2]};
-};
-/// G' u
-constexpr auto kernel_gradient = [](const Patch& u) -> Kernel {
-  const Vec a = (u[1] + u[2]) * (-1 / 6.0f), b = (u[2] - u[1]) * (1 / 6.0f), e = u[3] + u[4];
-  return {u[0] * 0.25f + a + e * (1 / 24.0f), b + (u[3] - u[4]) * (1 / 12.0f),
-          a + e * (1 / 6.0f) + u[5]};
-};
-
 /// What f(0), f(1), ... give.
 template <std::size_t kCount, class Function>
 inline std::array<Vec, kCount> row_of(const Function& f) {
   std::array<Vec, kCount> row;
-#pragma GCC unroll 6
+#pragma GCC unroll 9
   for (std::size_t j = 0; j < kCount; ++j) row[j] = f(j);
   return row;
 }
 
-/// Of a patch whose numbers lie `stride` apart. What comes `ahead` of each is asked for.
-inline Patch patch_row(const float* numbers, std::ptrdiff_t stride, std::size_t i,
-                       std::ptrdiff_t ahead = 0) {
-  return row_of<kPatch>([&](std::size_t j) {
-    const float* number = numbers + std::ptrdiff_t(i * kPatch + j) * stride;
+/// Row i of numbers in planes that lie `stride` apart. What comes `ahead` of each is asked for.
+template <int kCount>
+inline Row<kCount> row_of_planes(const float* numbers, std::ptrdiff_t stride, std::size_t i,
+                                 std::ptrdiff_t ahead = 0) {
+  return row_of<kCount>([&](std::size_t j) {
+    const float* number = numbers + std::ptrdiff_t(i * kCount + j) * stride;
     if (ahead != 0) __builtin_prefetch(number + ahead);
     return load(number);
   });
@@ -103,16 +51,16 @@ inline Patch patch_row(const float* numbers, std::ptrdiff_t stride, std::size_t 
 template <std::size_t kIn, std::size_t kOut, class Transform, class LoadRow, class Store>
 inline void transform(const Transform& f, const LoadRow& load_row, const Store& store) {
   std::array<std::array<Vec, kIn>, kOut> columns;  // of the rows' transforms
-#pragma GCC unroll 6
+#pragma GCC unroll 9
   for (std::size_t i = 0; i < kIn; ++i) {
     const std::array<Vec, kOut> done = f(load_row(i));
-#pragma GCC unroll 6
+#pragma GCC unroll 9
     for (std::size_t j = 0; j < kOut; ++j) columns[j][i] = done[j];
   }
-#pragma GCC unroll 6
+#pragma GCC unroll 9
   for (std::size_t j = 0; j < kOut; ++j) {
     const std::array<Vec, kOut> done = f(columns[j]);
-#pragma GCC unroll 6
+#pragma GCC unroll 9
     for (std::size_t i = 0; i < kOut; ++i) store(i, j, done[i]);
   }
 }
@@ -226,8 +174,12 @@ std::ptrdiff_t plane_of(const Conv2dShape& s) {
   return padded(std::ptrdiff_t{1} * s.in_channels * s.out_channels);
 }
 
+/// U, of which several points may share a number.
+template <class Scheme>
 class Weights final : public WinogradWeights {
  public:
+  static constexpr int kPlanes = Scheme::kWeights * Scheme::kWeights;
+
   Weights(const Conv2dShape& s, bool for_gradients)
       : WinogradWeights((for_gradients ? 2 : 1) * kPlanes * std::size_t(plane_of(s))),
         in_(s.in_channels),
@@ -238,7 +190,7 @@ class Weights final : public WinogradWeights {
   std::size_t tasks() const override { return std::size_t(out_ / kLanes); }
   void transform(const float* weight, std::size_t task) override;
 
-  /// U of a plane, C x K and K x C.
+  /// A plane of U, C x K and K x C.
   Operand to_y(int plane) const { return {floats() + plane * plane_, in_, out_}; }
   Operand to_dx(int plane) const { return {floats() + (kPlanes + plane) * plane_, out_, in_}; }
 
@@ -251,25 +203,27 @@ class Weights final : public WinogradWeights {
 };
 
 /// Kernels of kLanes pairs of channels, `stride` apart.
-void Weights::transform(const float* weight, std::ptrdiff_t stride, float* to) const {
+template <class Scheme>
+void Weights<Scheme>::transform(const float* weight, std::ptrdiff_t stride, float* to) const {
   alignas(64) float lanes[kKernel * kKernel][kLanes];
   for (int lane = 0; lane < kLanes; ++lane) {
     for (int i = 0; i < kKernel * kKernel; ++i) lanes[i][lane] = weight[lane * stride + i];
   }
-  kernels::transform<kKernel, kPatch>(
-      kernel,
+  kernels::transform<kKernel, Scheme::kWeights>(
+      Scheme::kernel,
       [&](std::size_t i) {
         return row_of<kKernel>([&](std::size_t j) { return load(lanes[i * kKernel + j]); });
       },
       [&](std::size_t i, std::size_t j, Vec u) {
-        float* const plane = to + std::ptrdiff_t(i * kPatch + j) * plane_;
+        float* const plane = to + std::ptrdiff_t(i * Scheme::kWeights + j) * plane_;
         __builtin_prefetch(plane + kNear, 1);
         store(plane, u);
       });
 }
 
 /// Of kLanes output channels.
-void Weights::transform(const float* weight, std::size_t task) {
+template <class Scheme>
+void Weights<Scheme>::transform(const float* weight, std::size_t task) {
   const int first = int(task) * kLanes;
   constexpr std::ptrdiff_t kTaps = kKernel * kKernel;
   for (int c = 0; c < in_; ++c) {
@@ -285,29 +239,32 @@ void Weights::transform(const float* weight, std::size_t task) {
   }
 }
 
-/// Where an activation lies. A tile's pixels begin `shift` rows and columns before its outputs.
+/// Where an activation lies. The pixels of a tile begin `step` rows or columns after those of the
+/// one before it, the first one's `shift` outside of the image.
 struct Image {
   ChannelBlocks blocks;
-  int height, width, channels, shift;
+  int height, width, channels, step, shift;
   std::ptrdiff_t row() const { return width * blocks.pixel; }
 };
 
 enum class Use { kRead, kWrite };
 
-/// The pixels that a tile touches, kSide x kSide of them; some may lie outside of the image.
-template <int kSide>
+/// The pixels that a tile touches, kSide x kSide of them, of which the last kStep x kStep are its
+/// own; some may lie outside of the image.
+template <int kSide, int kStep>
 class Pixels {
  public:
   /// Of a tile, by its row and column of tiles.
   Pixels(const Image& image, int tile_row, int tile_column)
       : row_(image.row()), column_(image.blocks.pixel) {
-    const int row = tile_row * kTile - image.shift, column = tile_column * kTile - image.shift;
+    const int row = tile_row * kStep - image.shift, column = tile_column * kStep - image.shift;
     first_ = row * row_ + column * column_;
     for (int i = 0; i < kSide; ++i) {
       if (row + i >= 0 && row + i < image.height) rows_ |= 1u << i;
       if (column + i >= 0 && column + i < image.width) columns_ |= 1u << i;
     }
   }
+  static constexpr int kCount = kSide;
   bool has_row(std::size_t i) const { return rows_ >> i & 1; }
   unsigned columns() const { return columns_; }
   /// In a block of channels.
@@ -317,11 +274,11 @@ class Pixels {
   /// Asks for what the tile `further` on has for itself, in a block of channels of its image.
   template <Use kUse>
   void ask_for(const float* block, std::ptrdiff_t further) const {
-    constexpr std::size_t kFirst = kSide - kTile, kStep = kCacheLine / kLanes;
-#pragma GCC unroll 4
+    constexpr std::size_t kFirst = kSide - kStep, kLine = kCacheLine / kLanes;
+#pragma GCC unroll 8
     for (std::size_t i = kFirst; i < kSide; ++i) {
-#pragma GCC unroll 4
-      for (std::size_t j = kFirst; j < kSide; j += kStep) {
+#pragma GCC unroll 8
+      for (std::size_t j = kFirst; j < kSide; j += kLine) {
         const float* const pixel = block + further + at(i, j);
         kUse == Use::kWrite ? __builtin_prefetch(pixel, 1) : __builtin_prefetch(pixel, 0, 2);
       }
@@ -346,8 +303,8 @@ struct AnyColumns {
 
 /// Calls f(columns) with those of the tile: all, or all but the first, the last or both, as the
 /// images have them that tiles divide; or any.
-template <int kSide, class Function>
-inline void with_columns(const Pixels<kSide>& pixels, const Function& f) {
+template <int kSide, int kStep, class Function>
+inline void with_columns(const Pixels<kSide, kStep>& pixels, const Function& f) {
   constexpr unsigned kAll = (1u << kSide) - 1;
   switch (pixels.columns()) {
     case kAll:
@@ -366,8 +323,8 @@ inline void with_columns(const Pixels<kSide>& pixels, const Function& f) {
 /// Values as they are, by their places in a tensor.
 struct Values {
   Vec operator[](std::ptrdiff_t at) const { return load(data + at); }
-  template <int kSide>
-  void ask_for(const Pixels<kSide>& pixels, std::ptrdiff_t further) const {
+  template <class Pixels>
+  void ask_for(const Pixels& pixels, std::ptrdiff_t further) const {
     pixels.template ask_for<Use::kRead>(data, further);
   }
   Values block(const Image& image, int sample, int b) const {
@@ -379,8 +336,8 @@ struct Values {
 /// A gradient, with 0 where the output of a ReLU is.
 struct PassedGradient {
   Vec operator[](std::ptrdiff_t at) const { return output[at] > 0 ? gradient[at] : Vec{}; }
-  template <int kSide>
-  void ask_for(const Pixels<kSide>& pixels, std::ptrdiff_t further) const {
+  template <class Pixels>
+  void ask_for(const Pixels& pixels, std::ptrdiff_t further) const {
     gradient.ask_for(pixels, further);
     output.ask_for(pixels, further);
   }
@@ -401,8 +358,8 @@ struct NormalisedGradient {
     const Vec passed = kRelu ? d * scale + bias > 0 ? dz : Vec{} : dz;
     return scale * passed + (slope * d + shift);
   }
-  template <int kSide>
-  void ask_for(const Pixels<kSide>& pixels, std::ptrdiff_t further) const {
+  template <class Pixels>
+  void ask_for(const Pixels& pixels, std::ptrdiff_t further) const {
     gradient.ask_for(pixels, further);
     output.ask_for(pixels, further);
   }
@@ -420,15 +377,21 @@ struct NormalisedGradient {
   Vec mean{}, scale{}, bias{}, slope{}, shift{};
 };
 
+template <class Scheme>
 class Convolution final : public WinogradConv2d {
  public:
   Convolution(const Conv2dShape& shape, const ChannelBlocks& x, const ChannelBlocks& y,
-              const Weights& weights);
+              const Weights<Scheme>& weights);
   void forward(const float* x, const float* bias, bool relu, float* y) const override;
   void backward(const float* x, const float* y, const float* dy, const WinogradGradients& gradients,
                 const NormalisationBehind* behind) const override;
 
  private:
+  static constexpr int kPatch = Scheme::kPatch, kPoints = Scheme::kPoints;
+  static constexpr int kPlanes = kPoints * kPoints, kStep = kTile * Scheme::kStride;
+  using InputPixels = Pixels<kPatch, kStep>;
+  using OutputPixels = Pixels<kTile, kTile>;
+
   struct Block {
     int begin, count;  // tiles
   };
@@ -440,8 +403,12 @@ class Convolution final : public WinogradConv2d {
     int tiles, channels;
   };
 
-  /// The plane whose turn is next, or the first again.
-  static int after(int plane) { return (plane + 1) % kPlanes; }
+  /// The plane of U for one of V, and for the one whose turn is next, or the first again.
+  static int weight_of(int plane) {
+    return Scheme::weight_of(plane / kPoints) * Scheme::kWeights +
+           Scheme::weight_of(plane % kPoints);
+  }
+  static int weight_after(int plane) { return weight_of((plane + 1) % kPlanes); }
   std::ptrdiff_t plane(int channels) const { return padded(std::ptrdiff_t{1} * tiles_ * channels); }
   std::size_t size(int channels) const { return std::size_t(kPlanes * plane(channels)); }
   Planes planes(float* data, const Block& block, int channels) const {
@@ -453,11 +420,11 @@ class Convolution final : public WinogradConv2d {
   void for_each_tile(const Block& block, const Function& f) const;
   /// From a tile of this row to the one below it, or to the first of its column in the next sample.
   std::ptrdiff_t to_below(const Image& image, int row) const {
-    const std::ptrdiff_t tile_row = kTile * image.row();
+    const std::ptrdiff_t tile_row = image.step * image.row();
     return row + 1 < rows_ ? tile_row : image.blocks.sample - (rows_ - 1) * tile_row;
   }
 
-  template <int kSide, class Transform, class Tensor>
+  template <class Pixels, class Transform, class Tensor>
   void take(const Transform& f, const Tensor& tensor, const Image& image, const Block& block,
             const Planes& planes) const;
   template <bool kRelu>
@@ -468,7 +435,7 @@ class Convolution final : public WinogradConv2d {
 
   Conv2dShape shape_;
   Image x_, y_;
-  const Weights& weights_;
+  const Weights<Scheme>& weights_;
   int rows_, columns_;  // of tiles, in a sample
   int tiles_;           // of a block, at most
 };
@@ -476,33 +443,36 @@ class Convolution final : public WinogradConv2d {
 /// The second-level cache holds so many floats of a block.
 constexpr std::ptrdiff_t kBlock = 3 << 16;
 
-int tiles_of_block(const Conv2dShape& s, int all) {
+int tiles_of_block(const Conv2dShape& s, int planes, int all) {
   const int channels = s.in_channels + s.out_channels;
-  const auto fitting = int(kBlock / (std::ptrdiff_t{kPlanes} * channels));
+  const auto fitting = int(kBlock / (std::ptrdiff_t{planes} * channels));
   // With many channels the weights are read anew for every block: let that pay.
   const int paying = int(2.0 * s.in_channels * s.out_channels / channels);
   return std::min(all, (std::max(fitting, paying) + kRows - 1) / kRows * kRows);
 }
 
-Convolution::Convolution(const Conv2dShape& s, const ChannelBlocks& x, const ChannelBlocks& y,
-                         const Weights& weights)
+template <class Scheme>
+Convolution<Scheme>::Convolution(const Conv2dShape& s, const ChannelBlocks& x,
+                                 const ChannelBlocks& y, const Weights<Scheme>& weights)
     : shape_(s),
-      x_{x, s.height, s.width, s.in_channels, s.pad},
-      y_{y, s.out_height(), s.out_width(), s.out_channels, 0},
+      x_{x, s.height, s.width, s.in_channels, kStep, s.pad},
+      y_{y, s.out_height(), s.out_width(), s.out_channels, kTile, 0},
       weights_(weights),
       rows_((s.out_height() + kTile - 1) / kTile),
       columns_((s.out_width() + kTile - 1) / kTile),
-      tiles_(tiles_of_block(s, s.batch * rows_ * columns_)) {}
+      tiles_(tiles_of_block(s, kPlanes, s.batch * rows_ * columns_)) {}
 
+template <class Scheme>
 template <class Function>
-void Convolution::for_each_block(const Function& f) const {
+void Convolution<Scheme>::for_each_block(const Function& f) const {
   const int all = shape_.batch * rows_ * columns_;
   for (int begin = 0; begin < all; begin += tiles_) f(Block{begin, std::min(tiles_, all - begin)});
 }
 
 /// Calls f(number in the block, sample, tile's row, tile's column).
+template <class Scheme>
 template <class Function>
-void Convolution::for_each_tile(const Block& block, const Function& f) const {
+void Convolution<Scheme>::for_each_tile(const Block& block, const Function& f) const {
   for (int i = 0; i < block.count; ++i) {
     const int tile = block.begin + i, in_sample = tile % (rows_ * columns_);
     f(i, tile / (rows_ * columns_), in_sample / columns_, in_sample % columns_);
@@ -510,44 +480,48 @@ void Convolution::for_each_tile(const Block& block, const Function& f) const {
 }
 
 /// Transforms the pixels that each tile of a block touches.
-template <int kSide, class Transform, class Tensor>
-void Convolution::take(const Transform& f, const Tensor& tensor, const Image& image,
-                       const Block& block, const Planes& planes) const {
+template <class Scheme>
+template <class Pixels, class Transform, class Tensor>
+void Convolution<Scheme>::take(const Transform& f, const Tensor& tensor, const Image& image,
+                               const Block& block, const Planes& planes) const {
+  constexpr std::size_t kSide = Pixels::kCount;
   for_each_tile(block, [&](int tile, int sample, int row, int column) {
-    const Pixels<kSide> pixels(image, row, column);
+    const Pixels pixels(image, row, column);
     with_columns(pixels, [&](const auto& columns) {
       for (int b = 0; b < image.channels / kLanes; ++b) {
         const Tensor from = tensor.block(image, sample, b);
         float* to = planes.plane(0).at(tile, b * kLanes);
         from.ask_for(pixels, to_below(image, row));
-        transform<kSide, kPatch>(
+        transform<kSide, kPoints>(
             f,
             [&](std::size_t i) {
-              if (!pixels.has_row(i)) return std::array<Vec, kSide>{};
+              if (!pixels.has_row(i)) return Row<kSide>{};
               return row_of<kSide>(
                   [&](std::size_t j) { return columns.has(j) ? from[pixels.at(i, j)] : Vec{}; });
             },
             [&](std::size_t i, std::size_t j, Vec value) {
-              store(to + std::ptrdiff_t(i * kPatch + j) * planes.stride, value);
+              store(to + std::ptrdiff_t(i * kPoints + j) * planes.stride, value);
             });
       }
     });
   });
 }
 
+template <class Scheme>
 template <bool kRelu>
-void Convolution::give_outputs(const Planes& m, const Block& block, const float* bias,
-                               float* y) const {
+void Convolution<Scheme>::give_outputs(const Planes& m, const Block& block, const float* bias,
+                                       float* y) const {
   for_each_tile(block, [&](int tile, int sample, int row, int column) {
-    const Pixels<kTile> pixels(y_, row, column);
+    const OutputPixels pixels(y_, row, column);
     with_columns(pixels, [&](const auto& columns) {
       for (int b = 0; b < y_.channels / kLanes; ++b) {
         const float* from = m.plane(0).at(tile, b * kLanes);
         float* to = y + sample * y_.blocks.sample + b * y_.blocks.block;
         const Vec added = bias ? load(bias + b * kLanes) : Vec{};
         pixels.template ask_for<Use::kWrite>(to, to_below(y_, row));
-        transform<kPatch, kTile>(
-            output, [&](std::size_t i) { return patch_row(from, m.stride, i); },
+        transform<kPoints, kTile>(
+            Scheme::output,
+            [&](std::size_t i) { return row_of_planes<kPoints>(from, m.stride, i); },
             [&](std::size_t i, std::size_t j, Vec value) {
               if (!columns.has(j) || !pixels.has_row(i)) return;
               value += added;
@@ -560,18 +534,20 @@ void Convolution::give_outputs(const Planes& m, const Block& block, const float*
 
 /// Patches overlap: the first tile that touches a pixel overwrites it, unless all are to be added,
 /// and those after it add to it.
-void Convolution::give_input_gradients(const Planes& v, const Block& block, bool adds,
-                                       float* dx) const {
-  constexpr std::size_t kOverlap = kPatch - kTile;
+template <class Scheme>
+void Convolution<Scheme>::give_input_gradients(const Planes& v, const Block& block, bool adds,
+                                               float* dx) const {
+  constexpr std::size_t kOverlap = kPatch - kStep;
   for_each_tile(block, [&](int tile, int sample, int row, int column) {
-    const Pixels<kPatch> pixels(x_, row, column);
+    const InputPixels pixels(x_, row, column);
     with_columns(pixels, [&](const auto& columns) {
       for (int b = 0; b < x_.channels / kLanes; ++b) {
         const float* from = v.plane(0).at(tile, b * kLanes);
         float* to = dx + sample * x_.blocks.sample + b * x_.blocks.block;
         pixels.template ask_for<Use::kWrite>(to, to_below(x_, row));
-        transform<kPatch, kPatch>(
-            input_gradient, [&](std::size_t i) { return patch_row(from, v.stride, i); },
+        transform<kPoints, kPatch>(
+            Scheme::input_gradient,
+            [&](std::size_t i) { return row_of_planes<kPoints>(from, v.stride, i); },
             [&](std::size_t i, std::size_t j, Vec value) {
               if (!columns.has(j) || !pixels.has_row(i)) return;
               float* pixel = to + pixels.at(i, j);
@@ -584,7 +560,8 @@ void Convolution::give_input_gradients(const Planes& v, const Block& block, bool
   });
 }
 
-void Convolution::give_weight_gradients(const float* du, float* dweight) const {
+template <class Scheme>
+void Convolution<Scheme>::give_weight_gradients(const float* du, float* dweight) const {
   const Conv2dShape& s = shape_;
   const std::ptrdiff_t stride = plane_of(s);
   constexpr int kTaps = kKernel * kKernel;
@@ -592,8 +569,9 @@ void Convolution::give_weight_gradients(const float* du, float* dweight) const {
     for (int c = 0; c < s.in_channels; ++c) {
       const float* from = Operand{du, s.in_channels, s.out_channels}.at(c, k);
       alignas(64) float lanes[kTaps][kLanes];
-      transform<kPatch, kKernel>(
-          kernel_gradient, [&](std::size_t i) { return patch_row(from, stride, i, kNear); },
+      transform<Scheme::kWeights, kKernel>(
+          Scheme::kernel_gradient,
+          [&](std::size_t i) { return row_of_planes<Scheme::kWeights>(from, stride, i, kNear); },
           [&](std::size_t i, std::size_t j, Vec value) { store(lanes[i * kKernel + j], value); });
       for (int lane = 0; lane < kLanes; ++lane) {
         float* to = dweight + (std::ptrdiff_t{k + lane} * s.in_channels + c) * kTaps;
@@ -603,32 +581,38 @@ void Convolution::give_weight_gradients(const float* du, float* dweight) const {
   }
 }
 
-void Convolution::forward(const float* x, const float* bias, bool relu, float* y) const {
+template <class Scheme>
+void Convolution<Scheme>::forward(const float* x, const float* bias, bool relu, float* y) const {
   const int c = shape_.in_channels, k = shape_.out_channels;
   float* const scratch = winograd_scratch(size(c) + size(k));
   for_each_block([&](const Block& block) {
     const Planes v = planes(scratch, block, c), m = planes(scratch + size(c), block, k);
-    take<kPatch>(input, Values{x}, x_, block, v);
+    take<InputPixels>(Scheme::input, Values{x}, x_, block, v);
     for (int p = 0; p < kPlanes; ++p) {
-      multiply<Of::kRows>(as_operand(v.plane(p)), weights_.to_y(p), m.plane(p),
-                          weights_.to_y(after(p)));
+      multiply<Of::kRows>(as_operand(v.plane(p)), weights_.to_y(weight_of(p)), m.plane(p),
+                          weights_.to_y(weight_after(p)));
     }
     relu ? give_outputs<true>(m, block, bias, y) : give_outputs<false>(m, block, bias, y);
   });
 }
 
-void Convolution::backward(const float* x, const float* y, const float* dy,
-                           const WinogradGradients& to, const NormalisationBehind* behind) const {
+template <class Scheme>
+void Convolution<Scheme>::backward(const float* x, const float* y, const float* dy,
+                                   const WinogradGradients& to,
+                                   const NormalisationBehind* behind) const {
   const int c = shape_.in_channels, k = shape_.out_channels;
   const std::ptrdiff_t du_stride = plane_of(shape_);
-  float* const scratch = winograd_scratch(size(c) + size(k) + std::size_t(kPlanes * du_stride));
+  constexpr int kWeightPlanes = Weights<Scheme>::kPlanes;
+  float* const scratch =
+      winograd_scratch(size(c) + size(k) + std::size_t(kWeightPlanes * du_stride));
   float* const du = scratch + size(c) + size(k);
+  const auto du_plane = [&](int p) { return Result{du + p * du_stride, c, k}; };
   if (to.dbias) std::fill_n(to.dbias, k, 0.0f);
   for_each_block([&](const Block& block) {
     const Planes v = planes(scratch, block, c), d = planes(scratch + size(c), block, k);
-    take<kPatch>(input, Values{x}, x_, block, v);
+    take<InputPixels>(Scheme::input, Values{x}, x_, block, v);
     const auto take_gradient = [&](const auto& of) {
-      take<kTile>(output_gradient, of, y_, block, d);
+      take<OutputPixels>(Scheme::output_gradient, of, y_, block, d);
     };
     if (behind) {
       behind->relu ? take_gradient(NormalisedGradient<true>(*behind, dy))
@@ -637,13 +621,17 @@ void Convolution::backward(const float* x, const float* y, const float* dy,
       y ? take_gradient(PassedGradient{{dy}, {y}}) : take_gradient(Values{dy});
     }
     if (to.dbias) add_bias_gradients(d, to.dbias);
+    std::array<bool, kWeightPlanes> has_some;
+    has_some.fill(block.begin > 0);
     for (int p = 0; p < kPlanes; ++p) {
       const Operand v_of_p = as_operand(v.plane(p)), d_of_p = as_operand(d.plane(p));
-      const auto add =
-          block.begin > 0 ? multiply<Of::kColumns, true> : multiply<Of::kColumns, false>;
-      add(v_of_p, d_of_p, {du + p * du_stride, c, k}, {du + after(p) * du_stride, c, k});
+      const int u = weight_of(p), next = weight_after(p);
+      const auto add = std::exchange(has_some[std::size_t(u)], true)
+                           ? multiply<Of::kColumns, true>
+                           : multiply<Of::kColumns, false>;
+      add(v_of_p, d_of_p, du_plane(u), as_operand(du_plane(next)));
       if (to.dx) {
-        multiply<Of::kRows>(d_of_p, weights_.to_dx(p), v.plane(p), weights_.to_dx(after(p)));
+        multiply<Of::kRows>(d_of_p, weights_.to_dx(u), v.plane(p), weights_.to_dx(next));
       }
     }
     if (to.dx) give_input_gradients(v, block, to.adds_dx, to.dx);
@@ -652,8 +640,9 @@ void Convolution::backward(const float* x, const float* y, const float* dy,
 }
 
 /// The plane of the point 1, 1 has the sums of the tiles.
-void Convolution::add_bias_gradients(const Planes& d, float* dbias) const {
-  const Result sums = d.plane(kPatch + 1);
+template <class Scheme>
+void Convolution<Scheme>::add_bias_gradients(const Planes& d, float* dbias) const {
+  const Result sums = d.plane(kPoints + 1);
   for (int k = 0; k < sums.columns; k += kLanes) {
     Vec sum = load(dbias + k);
     for (int tile = 0; tile < sums.rows; ++tile) sum += load(sums.at(tile, k));
@@ -661,14 +650,22 @@ void Convolution::add_bias_gradients(const Planes& d, float* dbias) const {
   }
 }
 
+template <class Scheme>
+std::unique_ptr<WinogradConv2d> make(const Conv2dShape& shape, const ChannelBlocks& x,
+                                     const ChannelBlocks& y, const WinogradWeights& weights) {
+  return std::make_unique<Convolution<Scheme>>(shape, x, y,
+                                               dynamic_cast<const Weights<Scheme>&>(weights));
+}
+
 constexpr WinogradKernels kKernels = {
     kLanes,
     [](const Conv2dShape& shape, bool for_gradients) -> std::unique_ptr<WinogradWeights> {
-      return std::make_unique<Weights>(shape, for_gradients);
+      if (shape.stride == 2) return std::make_unique<Weights<Stride2>>(shape, for_gradients);
+      return std::make_unique<Weights<Stride1>>(shape, for_gradients);
     },
     [](const Conv2dShape& shape, const ChannelBlocks& x, const ChannelBlocks& y,
        const WinogradWeights& weights) -> std::unique_ptr<WinogradConv2d> {
-      return std::make_unique<Convolution>(shape, x, y, dynamic_cast<const Weights&>(weights));
+      return (shape.stride == 2 ? make<Stride2> : make<Stride1>)(shape, x, y, weights);
     }};
 
 }  // namespace

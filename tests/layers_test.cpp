@@ -185,6 +185,15 @@ const Case kBranchedCases[] = {
      5,
      "conv channels=32 kernel=3 pad=1; batchnorm; relu; conv channels=16 kernel=3 use_bias=0; "
      "batchnorm; tanh; conv channels=16 kernel=3; relu; batchnorm; linear outputs=3"},
+    {{16, 16, 14},
+     3,
+     5,
+     "conv channels=32 kernel=3 stride=2 pad=1 use_bias=0; batchnorm; relu; conv channels=16 "
+     "kernel=3 stride=2 pad=1; relu; linear outputs=3"},
+    {{16, 8, 8},
+     3,
+     4,
+     "residual channels=32 stride=2; residual channels=32; avgpool kernel=4; linear outputs=3"},
     {{16, 5, 5},
      3,
      16,

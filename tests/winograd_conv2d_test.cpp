@@ -68,7 +68,7 @@ Results<Doubles> reference(const Problem& p) {
         }
         for (int i = 0; i < 3; ++i) {
           for (int j = 0; j < 3; ++j) {
-            const int a = row + i - s.pad, b = column + j - s.pad;
+            const int a = s.stride * row + i - s.pad, b = s.stride * column + j - s.pad;
             if (a < 0 || a >= s.height || b < 0 || b >= s.width) continue;
             tap(((n * s.height + a) * s.width + b) * s.in_channels, y, i, j);
           }
@@ -153,11 +153,16 @@ void check_equal(const Results<Floats>& a, const Results<Floats>& b) {
   CHECK(a.dbias == b.dbias);
 }
 
-// batch, in_channels, height, width, out_channels, kernel_height, kernel_width, pad
+// batch, in_channels, height, width, out_channels, kernel_height, kernel_width, pad, stride
 const std::vector<Conv2dShape> kShapes = {
-    {2, 16, 8, 8, 16, 3, 3, 1},   {3, 32, 9, 7, 48, 3, 3, 0},   {1, 16, 4, 4, 32, 3, 3, 2},
-    {5, 48, 5, 11, 16, 3, 3, 1},  {1, 16, 3, 3, 16, 3, 3, 0},   {4, 128, 8, 8, 128, 3, 3, 1},
-    {7, 256, 4, 4, 128, 3, 3, 1}, {13, 16, 32, 30, 16, 3, 3, 1}};
+    {2, 16, 8, 8, 16, 3, 3, 1},        {3, 32, 9, 7, 48, 3, 3, 0},
+    {1, 16, 4, 4, 32, 3, 3, 2},        {5, 48, 5, 11, 16, 3, 3, 1},
+    {1, 16, 3, 3, 16, 3, 3, 0},        {4, 128, 8, 8, 128, 3, 3, 1},
+    {7, 256, 4, 4, 128, 3, 3, 1},      {13, 16, 32, 30, 16, 3, 3, 1},
+    {2, 16, 16, 16, 32, 3, 3, 1, 2},   {3, 32, 9, 7, 48, 3, 3, 2, 2},
+    {1, 16, 1, 1, 16, 3, 3, 1, 2},     {5, 48, 5, 11, 16, 3, 3, 1, 2},
+    {4, 128, 16, 15, 128, 3, 3, 1, 2}, {7, 256, 8, 8, 128, 3, 3, 1, 2},
+    {9, 16, 33, 34, 16, 3, 3, 1, 2}};
 
 TEST_CASE("WinogradConv2d agrees with the definition, on every processor's lanes") {
   constexpr double kTolerance = 5e-6;  // relative norm
@@ -165,6 +170,7 @@ TEST_CASE("WinogradConv2d agrees with the definition, on every processor's lanes
     CAPTURE(shape.height);
     CAPTURE(shape.width);
     CAPTURE(shape.in_channels);
+    CAPTURE(shape.stride);
     const Problem problem(shape);
     const auto expected = reference(problem);
     for (const WinogradKernels& kernels : winograd_kernels()) {
@@ -258,7 +264,11 @@ TEST_CASE("WinogradConv2d is for kernels of 3x3 and whole blocks of channels") {
   CHECK_FALSE(WinogradConv2d::fits({1, 16, 8, 8, 24, 3, 3, 1}));
   CHECK_FALSE(WinogradConv2d::fits({1, 16, 8, 8, 16, 5, 5, 1}));
   CHECK_FALSE(WinogradConv2d::fits({1, 16, 2, 2, 16, 3, 3, 0}));
+  CHECK(WinogradConv2d::fits({1, 16, 2, 2, 16, 3, 3, 1, 2}));
+  CHECK_FALSE(WinogradConv2d::fits({1, 16, 8, 8, 16, 3, 3, 0, 2}));
+  CHECK_FALSE(WinogradConv2d::fits({1, 16, 8, 8, 16, 3, 3, 1, 3}));
   CHECK(WinogradConv2d::products({1, 16, 8, 8, 32, 3, 3, 1}) == 4 * 36 * 16 * 32);
+  CHECK(WinogradConv2d::products({1, 16, 8, 16, 32, 3, 3, 1, 2}) == 2 * 81 * 16 * 32);
   CHECK(WinogradConv2d::products({1, 16, 9, 5, 16, 3, 3, 1}) == 6 * 36 * 16 * 16);
 }
 

@@ -91,7 +91,8 @@ kernels::Conv2dShape kernel_shape(const Workbench& bench, const Stage& stage) {
           stage.output.channels,
           int(options.kernel.height),
           int(options.kernel.width),
-          int(options.pad.height)};
+          int(options.pad.height),
+          int(options.stride.height)};
 }
 
 }  // namespace easgd::cpu

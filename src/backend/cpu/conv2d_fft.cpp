@@ -24,15 +24,13 @@ class FftBatch final : public SharedWork {
   kernels::FftConv2d& get() { return convolution_; }
   int add_piece() { return pieces_++; }
 
-  void prepare(ConstView x, Crew& crew) override {
-    const float* weight = slice_.of(x).data();
-    crew.run(convolution_.weight_tasks(),
-             [=, this](std::size_t task) { convolution_.transform_weights(weight, task); });
+  std::size_t preparations() const override { return convolution_.weight_tasks(); }
+  void prepare(ConstView x, std::size_t task) override {
+    convolution_.transform_weights(slice_.of(x).data(), task);
   }
-  void deliver(View g, Crew& crew) override {
-    float* dweight = slice_.of(g).data();
-    crew.run(convolution_.weight_tasks(),
-             [=, this](std::size_t task) { convolution_.weight_gradient(dweight, task); });
+  std::size_t deliveries() const override { return convolution_.weight_tasks(); }
+  void deliver(View g, std::size_t task) override {
+    convolution_.weight_gradient(slice_.of(g).data(), task);
   }
   std::size_t bytes() const override { return convolution_.bytes(); }
 

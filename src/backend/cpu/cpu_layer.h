@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/cpu/crew.h"
 #include "backend/cpu/workbench.h"
 #include "backend/pass_arguments.h"
 #include "backend/tally.h"

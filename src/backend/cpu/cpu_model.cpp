@@ -49,6 +49,10 @@ CpuModel::CpuModel(const Network& network, const ModelOptions& options, Crew& cr
       if (training_ && i > 0) part.gradient = host_buffer(network.parameter_count());
     }
   });
+  for (const auto& [stage, work] : shared_) {
+    for (std::size_t i = 0; i < work->preparations(); ++i) preparations_.push_back({work.get(), i});
+    for (std::size_t i = 0; i < work->deliveries(); ++i) deliveries_.push_back({work.get(), i});
+  }
   for (std::size_t layer = 0; layer < parts_[0].piece->layers(); ++layer) {
     Meeting meeting{.layer = layer, .pieces = {}};
     for (const Part& part : parts_) {
@@ -102,10 +106,7 @@ std::size_t CpuModel::predict_memory(const Network& network, const ModelOptions&
 
 /// Returns how many pieces the batch fills, the last one perhaps in part.
 std::size_t CpuModel::begin(const PassArguments& arguments, const Batch& batch, View scores) {
-  {
-    const TraceScope scope("prepare weights");
-    for (const auto& [stage, work] : shared_) work->prepare(arguments.x, crew_);
-  }
+  prepare_shared(arguments.x);
   const std::size_t image = batch.size() > 0 ? batch.images.size() / batch.size() : 0;
   const std::size_t classes = batch.size() > 0 ? scores.size() / batch.size() : 0;
   std::size_t first = 0, count = 0;
@@ -176,9 +177,20 @@ void CpuModel::gradient(ConstView x, const Batch& batch, View g, View statistics
     backward_from_last_meeting();
     const TraceScope scope("add gradients");
     add_gradients(g);
-    for (const auto& [stage, work] : shared_) work->deliver(g, crew_);
+    deliver_shared(g);
   });
   take_tallies();
+}
+
+void CpuModel::prepare_shared(ConstView x) {
+  const TraceScope scope("prepare weights");
+  crew_.run(preparations_.size(),
+            [&](std::size_t i) { preparations_[i].work->prepare(x, preparations_[i].task); });
+}
+
+void CpuModel::deliver_shared(View g) {
+  crew_.run(deliveries_.size(),
+            [&](std::size_t i) { deliveries_[i].work->deliver(g, deliveries_[i].task); });
 }
 
 /// In the order of the pieces.

@@ -53,13 +53,22 @@ class CpuModel final : public Model {
   std::size_t forward_to_last_meeting(std::size_t pieces);
   void survey_backward(const Meeting& meeting, std::size_t piece);
   void backward_from_last_meeting();
+  void prepare_shared(ConstView x);
+  void deliver_shared(View g);
   void add_gradients(View g);
   void take_tallies();
 
   const std::size_t batch_, statistics_;
   const bool training_;
   Crew& crew_;
+  /// Tasks of what is shared, of all layers in one row: a round of the crew has its price.
+  struct SharedTask {
+    SharedWork* work;
+    std::size_t task;
+  };
+
   SharedWorks shared_;
+  std::vector<SharedTask> preparations_, deliveries_;
   std::vector<Part> parts_;
   std::vector<Meeting> meetings_;  ///< from the first layer to the last
   Tally tally_;

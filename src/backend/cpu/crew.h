@@ -16,9 +16,9 @@
 
 namespace easgd::cpu {
 
-/// Below this many elements of a pass over memory (0.2 ms on one AVX2 core) the helpers are left
+/// Below this many elements of a pass over memory (50 us on one AVX2 core) the helpers are left
 /// asleep: they would save little.
-constexpr std::size_t kWorthThreads = 1 << 19;
+constexpr std::size_t kWorthThreads = 1 << 17;
 
 /// Thread: its maker's, which is one of the crew.
 class Crew {

@@ -5,7 +5,6 @@
 #include <map>
 #include <memory>
 
-#include "backend/cpu/crew.h"
 #include "base/view.h"
 
 namespace easgd::cpu {
@@ -13,10 +12,12 @@ namespace easgd::cpu {
 class SharedWork {
  public:
   virtual ~SharedWork() = default;
-  /// Before a forward pass at parameters x [P].
-  virtual void prepare(ConstView x, Crew& crew) = 0;
-  /// After the backward pass of all pieces: its part of g [P].
-  virtual void deliver(View, Crew&) {}
+  /// Before a forward pass at parameters x [P], in tasks that any thread may do.
+  virtual std::size_t preparations() const = 0;
+  virtual void prepare(ConstView x, std::size_t task) = 0;
+  /// After the backward pass of all pieces, likewise: its part of g [P].
+  virtual std::size_t deliveries() const { return 0; }
+  virtual void deliver(View, std::size_t /*task*/) {}
   virtual std::size_t bytes() const = 0;
 };
 
