@@ -298,6 +298,7 @@ Grid checked_grid(const Conv2dShape& s, const Dfts& dfts) {
   if (std::min({s.batch, s.in_channels, s.out_channels, s.out_height(), s.out_width()}) < 1) {
     throw std::invalid_argument("FftConv2d: nothing to compute");
   }
+  if (s.stride != 1) throw std::invalid_argument("FftConv2d: has a stride");
   const Grid grid = find_grid(s, dfts);
   if (!grid.columns || !grid.rows) throw std::invalid_argument("FftConv2d: input too large");
   return grid;

@@ -322,6 +322,7 @@ TEST_CASE("FftConv2d is worth it for large kernels and many channels") {
 TEST_CASE("FftConv2d refuses shapes that it cannot transform") {
   CHECK_THROWS_AS(FftConv2d({1, 1, 33, 8, 1, 3, 3, 0}, 1), std::invalid_argument);
   CHECK_THROWS_AS(FftConv2d({1, 1, 2, 8, 1, 3, 3, 0}, 1), std::invalid_argument);
+  CHECK_THROWS_AS(FftConv2d({1, 1, 8, 8, 1, 3, 3, 1, 2}, 1), std::invalid_argument);
 }
 
 }  // namespace
