@@ -2,11 +2,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "exchange/saved_tally.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/trace.h"
 #include "exchange/master.h"
+#include "exchange/saved_tally.h"
 #include "exchange/worker.h"
 
 namespace easgd {

@@ -5,8 +5,8 @@
 #include <string>
 #include <utility>
 
-#include "exchange/saved_tally.h"
 #include "base/error.h"
+#include "exchange/saved_tally.h"
 
 namespace easgd {
 

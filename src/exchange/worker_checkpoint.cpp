@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
-#include "exchange/saved_tally.h"
 #include "base/error.h"
 #include "base/limits.h"
+#include "exchange/saved_tally.h"
 #include "exchange/worker.h"
 
 namespace easgd {
