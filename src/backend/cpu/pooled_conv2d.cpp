@@ -4,14 +4,18 @@
 // Forward: one window of one group at a time. Its values ((K+1)^2 C vectors) and all weights stay
 // in the first-level cache. With kernels of 5x5 four windows, by minimal filtering.
 //
-// Backward: each channel lists the outputs that carry a gradient d, and then adds d times the K x K
-// pixels that each saw to the gradient of its weights. Images have their channels innermost, so
-// that a row of the pixels, K C values, is a vector or few: lanes beyond hold the neighbours'
-// products, which nobody reads. 15 vectors are 15 registers of running sums.
+// Backward: each channel lists the outputs of eight samples that carry a gradient d, and then adds d
+// times the K x K pixels that each saw to the gradient of its weights. Images have their channels
+// innermost, so that a row of the pixels, K C values, is a vector or few: lanes beyond hold the
+// neighbours' products, which nobody reads. 15 vectors are 15 registers of running sums.
 #include "backend/cpu/pooled_conv2d.h"
 
+#include <immintrin.h>
+
 #include <algorithm>
+#include <bit>
 #include <cassert>
+#include <cstring>
 #include <optional>
 #include <utility>
 
@@ -37,11 +41,23 @@ std::array<float, FilteredWindows::kPatch> filter_numbers(const float* w) {
           kTwo * (e - f), kHalf * (g + h), kHalf * (g - h), w[4]};
 }
 
-/// Copies a vector or two, or what there is of them.
-inline void load_lanes(float* to, const float* from, std::size_t count) {
-  if (count < kLanes) return void(std::copy_n(from, count, to));
-  store(to, load<Float8>(from));
+/// For every set of eight lanes, as bits: its members, and then others.
+constexpr auto kToTheLeft = [] {
+  std::array<std::array<std::int32_t, kLanes>, 1 << kLanes> orders{};
+  for (std::size_t set = 0; set < orders.size(); ++set) {
+    std::size_t count = 0;
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+      if (set >> lane & 1) orders[set][count++] = std::int32_t(lane);
+    }
+  }
+  return orders;
+}();
+
+inline Int8 widen(const std::uint8_t* bytes) {
+  return std::bit_cast<Int8>(_mm256_cvtepu8_epi32(_mm_loadu_si64(bytes)));
 }
+
+/// Copies two vectors, or what there is of them.
 inline void store_lanes(float* to, const float* from, std::size_t count) {
   if (count < kLine) return void(std::copy_n(from, count, to));
   store(to, load<Float8>(from));
@@ -88,7 +104,8 @@ PooledConv2d::PooledConv2d(const PooledConv2dShape& shape, kernels::Factors fact
       corners[output] = std::int32_t(row * line + column * shape.in_channels);
     }
   }
-  items_.resize(kChannelsAtOnce * kLanes * (windows_ + 1));
+  item_gradients_ = host_buffer(2 * kChannelsAtOnce * capacity());
+  item_corners_.resize(2 * kChannelsAtOnce * capacity());
   constexpr std::size_t kSide = FilteredWindows::kSide;
   if (factors == kernels::Factors::bf16) {
     words_.resize((shape.out_channels + 15) / 16 * shape.kernel * 16 * pairs());
@@ -103,9 +120,10 @@ PooledConv2d::PooledConv2d(const PooledConv2dShape& shape, kernels::Factors fact
 
 std::size_t PooledConv2d::bytes() const {
   const std::size_t floats = framed_.size() + grouped_.size() + weight_sums_.size() +
-                             filters_.size() + patch_.size() + lines_.size();
-  return floats * sizeof(float) + argmax_.size() + items_.size() * sizeof(PooledItem) +
-         words_.size() * sizeof(std::int32_t);
+                             filters_.size() + patch_.size() + lines_.size() +
+                             item_gradients_.size();
+  return floats * sizeof(float) + argmax_.size() +
+         (words_.size() + item_corners_.size()) * sizeof(std::int32_t);
 }
 
 void PooledConv2d::forward(ConstView images, ConstView weight, ConstView bias, float* y) {
@@ -300,56 +318,67 @@ void PooledConv2d::backward(const float* dy, View dweight, View dbias) {
 
 void PooledConv2d::backward_channels(std::size_t begin, std::size_t end, const float* dy) {
   constexpr std::size_t kAtOnce = PooledWindows::kMostVectors;
-  const std::size_t vectors = offsets_.size(), capacity = windows_ + 1;
-  PooledItem* lists = items_.data();
-  std::size_t counts[kChannelsAtOnce * kLanes];
+  const std::size_t vectors = offsets_.size();
   const auto sums = [&](std::size_t o) { return weight_sums_.data() + o * vectors * lanes_; };
   std::fill(sums(begin), sums(end), 0.0f);
   std::fill(bias_sums_.data() + begin, bias_sums_.data() + end, 0.0f);
-  for (std::size_t eight = 0; eight * kLanes < shape_.batch; ++eight) {
+  for (std::size_t first = 0; first < shape_.batch; first += kLine) {
+    std::array<PooledItems, 2> items[kChannelsAtOnce];
     for (std::size_t o = begin; o < end; ++o) {
-      collect(o, eight, dy, lists + (o - begin) * kLanes * capacity, counts + (o - begin) * kLanes);
+      for (std::size_t half : {0, 1}) {
+        const std::size_t list = (2 * (o - begin) + half) * capacity();
+        items[o - begin][half] = {item_gradients_.data() + list, item_corners_.data() + list, 0};
+      }
+      collect(o, first, dy, items[o - begin]);
     }
-    for (std::size_t lane = 0; lane < kLanes; ++lane) {
-      const float* pixels = image(eight * kLanes + lane);
+    for (std::size_t half : {0, 1}) {
+      const float* const images = image(first + half * kLanes);
       for (std::size_t o = begin; o < end; ++o) {
-        const std::size_t list = (o - begin) * kLanes + lane;
         for (std::size_t v = 0; v < vectors; v += kAtOnce) {
-          const float total = variant_.accumulate[std::min(kAtOnce, vectors - v) - 1](
-              lists + list * capacity, counts[list], pixels, offsets_.data() + v,
-              sums(o) + v * lanes_);
-          if (v == 0) bias_sums_[o] += total;
+          variant_.accumulate[std::min(kAtOnce, vectors - v) - 1](
+              items[o - begin][half], images, offsets_.data() + v, sums(o) + v * lanes_);
         }
       }
     }
   }
 }
 
-/// Of eight samples.
-void PooledConv2d::collect(std::size_t channel, std::size_t eight, const float* dy,
-                           PooledItem* lists, std::size_t* counts) {
-  const std::size_t capacity = windows_ + 1;
-  const std::size_t samples = std::min(kLanes, shape_.batch - eight * kLanes);
-  const std::size_t group = eight * kLanes / lanes_, first = eight * kLanes % lanes_;
-  PooledItem* ends[kLanes];
-  for (std::size_t lane = 0; lane < kLanes; ++lane) ends[lane] = lists + lane * capacity;
+/// Of the line of samples from `first` on: those of each half, from whose first image corners count.
+void PooledConv2d::collect(std::size_t channel, std::size_t first, const float* dy,
+                           std::array<PooledItems, 2>& items) {
+  const auto size = std::int32_t(image_size_);
+  const Int8 images = {0, size, 2 * size, 3 * size, 4 * size, 5 * size, 6 * size, 7 * size};
+  const std::size_t samples = std::min(kLine, shape_.batch - first);
+  Float8 totals[2] = {};
   for (std::size_t window = 0; window < windows_; ++window) {
-    const float* from = dy + (channel * windows_ + window) * shape_.batch + eight * kLanes;
+    const float* from = dy + (channel * windows_ + window) * shape_.batch + first;
     __builtin_prefetch(from + kWindowsAhead * shape_.batch);
-    float gradient[kLanes] = {};
-    load_lanes(gradient, from, samples);
-    const std::uint8_t* argmax =
-        argmax_.data() + ((group * windows_ + window) * shape_.out_channels + channel) * lanes_ +
-        first;
-    const Corners& corners = corners_[window];
-    for (std::size_t lane = 0; lane < kLanes; ++lane) {
-      // Written in any case, but kept only where something passed.
-      *ends[lane] = {gradient[lane], corners[argmax[lane]]};
-      ends[lane] += argmax[lane] != PooledOutputs::kNowhere;
+    for (std::size_t half = 0; half * kLanes < samples; ++half) {
+      Float8 gradient{};
+      if (samples == kLine) {
+        gradient = load<Float8>(from + half * kLanes);
+      } else {
+        const std::size_t some = std::min(kLanes, samples - half * kLanes);
+        std::memcpy(&gradient, from + half * kLanes, some * sizeof(float));
+      }
+      const std::size_t sample = first + half * kLanes, group = sample / lanes_;
+      const Int8 which = widen(
+          argmax_.data() + ((group * windows_ + window) * shape_.out_channels + channel) * lanes_ +
+          sample % lanes_);
+      const Int8 nowhere = which == PooledOutputs::kNowhere;
+      totals[half] += nowhere ? Float8{} : gradient;
+      // All are written, but only those that something passed, to the left, are kept.
+      const auto kept = std::size_t(~_mm256_movemask_ps(std::bit_cast<__m256>(nowhere)) & 255);
+      const Int8 order = std::bit_cast<Int8>(kToTheLeft[kept]);
+      const Int8 at = __builtin_shuffle(load<Int8>(corners_[window].data()), which) + images;
+      PooledItems& list = items[half];
+      store(list.gradients + list.count, __builtin_shuffle(gradient, order));
+      store(list.corners + list.count, __builtin_shuffle(at, order));
+      list.count += std::size_t(std::popcount(kept));
     }
   }
-  for (std::size_t lane = 0; lane < kLanes; ++lane) {
-    counts[lane] = std::size_t(ends[lane] - (lists + lane * capacity));
+  for (const Float8& total : totals) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) bias_sums_[channel] += total[lane];
   }
 }
 

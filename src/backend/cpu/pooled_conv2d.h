@@ -67,8 +67,10 @@ class PooledConv2d {
   std::size_t neighbour(std::size_t i) const { return i / side() * shape_.columns() + i % side(); }
   PooledOutputs outputs(std::size_t group, std::size_t window, std::size_t o, float* lines);
   void backward_channels(std::size_t begin, std::size_t end, const float* dy);
-  void collect(std::size_t channel, std::size_t eight, const float* dy, PooledItem* lists,
-               std::size_t* counts);
+  void collect(std::size_t channel, std::size_t first, const float* dy,
+               std::array<PooledItems, 2>& items);
+  /// Of a channel's items of eight samples, and what the last are written with.
+  std::size_t capacity() const { return (windows_ + 1) * 8; }
   std::size_t pairs() const { return (kernel_rows_ + 1) / 2; }
   std::int32_t* words(std::size_t group) {
     return reinterpret_cast<std::int32_t*>(grouped_.data() + group * lanes_ * image_size_);
@@ -84,8 +86,8 @@ class PooledConv2d {
   std::size_t lanes_, windows_, groups_;
   std::size_t image_size_;   ///< framed_height framed_width C, rounded up to whole vectors
   std::size_t kernel_rows_;  ///< C K
-  /// Where in a framed image the pixels seen by a window's four outputs begin.
-  using Corners = std::array<std::int32_t, 5>;
+  /// Where in a framed image the pixels seen by a window's four outputs begin. A vector.
+  using Corners = std::array<std::int32_t, 8>;
   std::vector<Corners> corners_;
   std::vector<std::int32_t> row_offsets_;  ///< [kernel_rows_] of (channel, row) in an image
   std::vector<std::int32_t> offsets_;      ///< [K][row_vectors_] of vectors there
@@ -97,7 +99,8 @@ class PooledConv2d {
   std::vector<std::uint8_t> argmax_;       ///< [groups][windows][O][lanes]; kNowhere: blocked
   Buffer weight_sums_;                     ///< [O][K][row_vectors_][lanes], of dweight
   std::vector<float> bias_sums_;           ///< [O], dbias
-  std::vector<PooledItem> items_;
+  Buffer item_gradients_;
+  std::vector<std::int32_t> item_corners_;
   Buffer lines_;  ///< windows of y, [][O][kLine]
 };
 

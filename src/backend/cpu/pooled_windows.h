@@ -57,16 +57,16 @@ struct FilteredWindows {
   const float* bias;
 };
 
-/// One output of the convolution that carries a gradient.
-struct PooledItem {
-  float gradient;
-  std::int32_t corner;  ///< of the pixels it saw, in an image
+/// Outputs of the convolution that carry a gradient.
+struct PooledItems {
+  float* gradients;
+  std::int32_t* corners;  ///< of the pixels each saw
+  std::size_t count;
 };
 
-/// Adds gradient times the `lanes` values at corner + offsets[v] to sums[v] of all items. Returns
-/// the sum of their gradients.
-using Accumulate = float (*)(const PooledItem* items, std::size_t count, const float* image,
-                             const std::int32_t* offsets, float* sums);
+/// Adds gradient times the `lanes` values at corner + offsets[v] to sums[v] of all items.
+using Accumulate = void (*)(const PooledItems& items, const float* images,
+                            const std::int32_t* offsets, float* sums);
 
 struct PooledWindows {
   static constexpr std::size_t kMostChannels = 6, kMostVectors = 15;

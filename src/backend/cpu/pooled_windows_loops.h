@@ -53,24 +53,22 @@ void forward_channels(const PooledWindow& window) {
 }
 
 template <std::size_t kVectors>
-float accumulate(const PooledItem* items, std::size_t count, const float* image,
-                 const std::int32_t* offsets, float* sums) {
+void accumulate(const PooledItems& items, const float* images, const std::int32_t* offsets,
+                float* sums) {
   const auto at = [](float* p, std::size_t v) {
     return reinterpret_cast<UnalignedFloats*>(p + v * kLanes);
   };
   Floats sum[kVectors];
-  float total = 0;
   for (std::size_t v = 0; v < kVectors; ++v) sum[v] = *at(sums, v);
-  for (std::size_t i = 0; i < count; ++i) {
-    total += items[i].gradient;
-    const float* corner = image + items[i].corner;
+  for (std::size_t i = 0; i < items.count; ++i) {
+    const float gradient = items.gradients[i];
+    const float* corner = images + items.corners[i];
 #pragma GCC unroll 16
     for (std::size_t v = 0; v < kVectors; ++v) {
-      sum[v] += items[i].gradient * *reinterpret_cast<const UnalignedFloats*>(corner + offsets[v]);
+      sum[v] += gradient * *reinterpret_cast<const UnalignedFloats*>(corner + offsets[v]);
     }
   }
   for (std::size_t v = 0; v < kVectors; ++v) *at(sums, v) = sum[v];
-  return total;
 }
 
 constexpr auto kAccumulate = []<std::size_t... v>(std::index_sequence<v...>) {
