@@ -36,7 +36,7 @@ bool WinogradConv2d::fits(const Conv2dShape& s) {
 double WinogradConv2d::products(const Conv2dShape& s) {
   const int rows = (s.out_height() + kTile - 1) / kTile;
   const int columns = (s.out_width() + kTile - 1) / kTile;
-  const int points = s.stride == 1 ? 6 : 9;
+  const int points = s.stride == 1 ? 6 : 9;  // kPoints of kernels/winograd_schemes.h
   return 1.0 * points * points * rows * columns * s.in_channels * s.out_channels;
 }
 

@@ -53,7 +53,7 @@ struct WinogradGradients {
 
 /// 2-D convolution (cross-correlation) of one piece of a batch with kernels of 3x3, by minimal
 /// filtering: in place of 144 products of channels a tile of 4x4 outputs takes 36, or 81 with a
-/// stride of 2. Thread: one call at a time, on any. Source: [Lavin and Gray 2016]
+/// stride of 2. Thread: one call at a time, on any. Source, of the former: [Lavin and Gray 2016]
 class WinogradConv2d {
  public:
   virtual ~WinogradConv2d() = default;

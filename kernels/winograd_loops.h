@@ -8,7 +8,8 @@
 //   V = B' d B        d: inputs that it sees         U = G w G'      w: 3x3 weights
 //   y = A' (U * V) A                                 D = A dy A'
 //   dx += B (U * D) B'                               dw = G' (D * V) G
-// where ' transposes. Each number of V, a "plane", is a product of matrices for all tiles:
+// where ' transposes; with a stride of 2 points of D * V that share a number of U are added first.
+// Each number of V, a "plane", is a product of matrices for all tiles:
 //   y   L x K  =  L x C  times  C x K
 //   dx  L x C  =  L x K  times  K x C
 //   dw  C x K  =  C x L  times  L x K

@@ -185,7 +185,7 @@ const Case kBranchedCases[] = {
      5,
      "conv channels=32 kernel=3 pad=1; batchnorm; relu; conv channels=16 kernel=3 use_bias=0; "
      "batchnorm; tanh; conv channels=16 kernel=3; relu; batchnorm; linear outputs=3"},
-    {{16, 16, 14},
+    {{16, 16, 16},
      3,
      5,
      "conv channels=32 kernel=3 stride=2 pad=1 use_bias=0; batchnorm; relu; conv channels=16 "

@@ -55,7 +55,7 @@ class Terminal:
         self.tmux("resize-window", "-x", str(columns), "-y", str(rows))
 
     def type(self, line: str) -> None:
-        """At the prompt, which is no longer the end of the screen then."""
+        """Waits until the line is echoed, so that the prompt before it is not taken for the next."""
         self.tmux("send-keys", "-l", line)
         self.wait(lambda: self.screen().replace("\n", "").endswith(line[-8:]))
         self.tmux("send-keys", "Enter")

@@ -186,13 +186,16 @@ TEST_CASE("WinogradConv2d agrees with the definition, on every processor's lanes
 }
 
 TEST_CASE("WinogradConv2d leaves out what is not asked for") {
-  Problem problem(kShapes[1]);
-  const WinogradKernels& kernels = winograd_kernels()[0];
-  const auto all = compute(kernels, problem, Order::nhwc);
-  const auto some = compute(kernels, problem, Order::nhwc, {.all = false});
-  CHECK(some.dweight == all.dweight);
-  std::ranges::fill(problem.bias, 0.0f);
-  CHECK(some.y == compute(kernels, problem, Order::nhwc).y);
+  for (const std::size_t shape : {1, 9}) {
+    CAPTURE(kShapes[shape].stride);
+    Problem problem(kShapes[shape]);
+    const WinogradKernels& kernels = winograd_kernels()[0];
+    const auto all = compute(kernels, problem, Order::nhwc);
+    const auto some = compute(kernels, problem, Order::nhwc, {.all = false});
+    CHECK(some.dweight == all.dweight);
+    std::ranges::fill(problem.bias, 0.0f);
+    CHECK(some.y == compute(kernels, problem, Order::nhwc).y);
+  }
 }
 
 TEST_CASE("WinogradConv2d with a ReLU, and adding to a gradient that is there") {
@@ -200,6 +203,7 @@ TEST_CASE("WinogradConv2d with a ReLU, and adding to a gradient that is there") 
   for (const Conv2dShape& shape : kShapes) {
     CAPTURE(shape.height);
     CAPTURE(shape.in_channels);
+    CAPTURE(shape.stride);
     const Problem problem(shape);
     for (const WinogradKernels& kernels : winograd_kernels()) {
       CAPTURE(kernels.lanes);

@@ -47,6 +47,10 @@ class CpuModel final : public Model {
     std::size_t layer;
     std::vector<MeetingLayer*> pieces;
   };
+  struct SharedTask {
+    SharedWork* work;
+    std::size_t task;
+  };
 
   std::size_t begin(const PassArguments& arguments, const Batch& batch, View scores = {});
   void forward(ConstView state, const Batch& batch, View scores = {});
@@ -61,13 +65,8 @@ class CpuModel final : public Model {
   const std::size_t batch_, statistics_;
   const bool training_;
   Crew& crew_;
-  /// Tasks of what is shared, of all layers in one row: a round of the crew has its price.
-  struct SharedTask {
-    SharedWork* work;
-    std::size_t task;
-  };
-
   SharedWorks shared_;
+  /// Of all layers in one row: a round of the crew has its price.
   std::vector<SharedTask> preparations_, deliveries_;
   std::vector<Part> parts_;
   std::vector<Meeting> meetings_;  ///< from the first layer to the last

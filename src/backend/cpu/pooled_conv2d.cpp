@@ -4,20 +4,17 @@
 // Forward: one window of one group at a time. Its values ((K+1)^2 C vectors) and all weights stay
 // in the first-level cache. With kernels of 5x5 four windows, by minimal filtering.
 //
-// Backward: each channel lists the outputs of eight samples that carry a gradient d, and then adds d
-// times the K x K pixels that each saw to the gradient of its weights. Images have their channels
+// Backward: each channel lists the outputs of eight samples that carry a gradient d, and then adds
+// d times the K x K pixels that each saw to the gradient of its weights. Images have their channels
 // innermost, so that a row of the pixels, K C values, is a vector or few: lanes beyond hold the
 // neighbours' products, which nobody reads. 15 vectors are 15 registers of running sums.
 #include "backend/cpu/pooled_conv2d.h"
-
-#include <immintrin.h>
 
 #include <algorithm>
 #include <bit>
 #include <cassert>
 #include <cstring>
 #include <optional>
-#include <utility>
 
 #include "backend/cpu/vector8.h"
 #include "kernels/bf16.h"
@@ -41,7 +38,7 @@ std::array<float, FilteredWindows::kPatch> filter_numbers(const float* w) {
           kTwo * (e - f), kHalf * (g + h), kHalf * (g - h), w[4]};
 }
 
-/// For every set of eight lanes, as bits: its members, and then others.
+/// For every set of eight lanes, as bits: its members, and then lane 0 as often as there is room.
 constexpr auto kToTheLeft = [] {
   std::array<std::array<std::int32_t, kLanes>, 1 << kLanes> orders{};
   for (std::size_t set = 0; set < orders.size(); ++set) {
@@ -53,8 +50,13 @@ constexpr auto kToTheLeft = [] {
   return orders;
 }();
 
-inline Int8 widen(const std::uint8_t* bytes) {
-  return std::bit_cast<Int8>(_mm256_cvtepu8_epi32(_mm_loadu_si64(bytes)));
+/// Which of eight are not kNowhere, as bits.
+inline std::size_t passed(const std::uint8_t* argmax) {
+  static_assert(PooledOutputs::kNowhere == 4);
+  std::uint64_t eight;
+  std::memcpy(&eight, argmax, sizeof eight);
+  const std::uint64_t flags = ~eight >> 2 & 0x0101010101010101;  // the lowest bit of each byte
+  return flags * 0x0102040810204080 >> 56;
 }
 
 /// Copies two vectors, or what there is of them.
@@ -89,6 +91,7 @@ PooledConv2d::PooledConv2d(const PooledConv2dShape& shape, kernels::Factors fact
       weight_sums_(host_buffer(shape.out_channels * shape.kernel * row_vectors_ * lanes_)),
       bias_sums_(shape.out_channels) {
   assert(shape.kernel <= kLargestKernel);
+  assert(image_size_ <= std::size_t{INT32_MAX} / kLanes);
   const std::size_t line = shape.framed_width() * shape.in_channels;
   for (std::size_t r = 0; r < kernel_rows_; ++r) {
     row_offsets_.push_back(std::int32_t(r % shape.kernel * line + r / shape.kernel));
@@ -343,7 +346,8 @@ void PooledConv2d::backward_channels(std::size_t begin, std::size_t end, const f
   }
 }
 
-/// Of the line of samples from `first` on: those of each half, from whose first image corners count.
+/// Lists what passed of a channel in a line of samples from `first` on, eight to a list; corners
+/// count from the first image of the eight.
 void PooledConv2d::collect(std::size_t channel, std::size_t first, const float* dy,
                            std::array<PooledItems, 2>& items) {
   const auto size = std::int32_t(image_size_);
@@ -354,21 +358,22 @@ void PooledConv2d::collect(std::size_t channel, std::size_t first, const float* 
     const float* from = dy + (channel * windows_ + window) * shape_.batch + first;
     __builtin_prefetch(from + kWindowsAhead * shape_.batch);
     for (std::size_t half = 0; half * kLanes < samples; ++half) {
+      const std::size_t some = std::min(kLanes, samples - half * kLanes);
       Float8 gradient{};
-      if (samples == kLine) {
+      if (some == kLanes) {
         gradient = load<Float8>(from + half * kLanes);
       } else {
-        const std::size_t some = std::min(kLanes, samples - half * kLanes);
         std::memcpy(&gradient, from + half * kLanes, some * sizeof(float));
       }
       const std::size_t sample = first + half * kLanes, group = sample / lanes_;
-      const Int8 which = widen(
+      const std::uint8_t* const argmax =
           argmax_.data() + ((group * windows_ + window) * shape_.out_channels + channel) * lanes_ +
-          sample % lanes_);
-      const Int8 nowhere = which == PooledOutputs::kNowhere;
-      totals[half] += nowhere ? Float8{} : gradient;
-      // All are written, but only those that something passed, to the left, are kept.
-      const auto kept = std::size_t(~_mm256_movemask_ps(std::bit_cast<__m256>(nowhere)) & 255);
+          sample % lanes_;
+      Int8 which;
+      widen(argmax, which);
+      totals[half] += which == PooledOutputs::kNowhere ? Float8{} : gradient;
+      // Eight are written; those that carry a gradient come first, and they alone count.
+      const std::size_t kept = passed(argmax);
       const Int8 order = std::bit_cast<Int8>(kToTheLeft[kept]);
       const Int8 at = __builtin_shuffle(load<Int8>(corners_[window].data()), which) + images;
       PooledItems& list = items[half];

@@ -69,8 +69,8 @@ class PooledConv2d {
   void backward_channels(std::size_t begin, std::size_t end, const float* dy);
   void collect(std::size_t channel, std::size_t first, const float* dy,
                std::array<PooledItems, 2>& items);
-  /// Of a channel's items of eight samples, and what the last are written with.
-  std::size_t capacity() const { return (windows_ + 1) * 8; }
+  /// The most items of a channel in eight samples.
+  std::size_t capacity() const { return windows_ * 8; }
   std::size_t pairs() const { return (kernel_rows_ + 1) / 2; }
   std::int32_t* words(std::size_t group) {
     return reinterpret_cast<std::int32_t*>(grouped_.data() + group * lanes_ * image_size_);
@@ -86,7 +86,8 @@ class PooledConv2d {
   std::size_t lanes_, windows_, groups_;
   std::size_t image_size_;   ///< framed_height framed_width C, rounded up to whole vectors
   std::size_t kernel_rows_;  ///< C K
-  /// Where in a framed image the pixels seen by a window's four outputs begin. A vector.
+  /// Where in a framed image the pixels seen by a window's four outputs begin; the rest, which
+  /// kNowhere is one of, make it a vector.
   using Corners = std::array<std::int32_t, 8>;
   std::vector<Corners> corners_;
   std::vector<std::int32_t> row_offsets_;  ///< [kernel_rows_] of (channel, row) in an image

@@ -60,7 +60,7 @@ struct FilteredWindows {
 /// Outputs of the convolution that carry a gradient.
 struct PooledItems {
   float* gradients;
-  std::int32_t* corners;  ///< of the pixels each saw
+  std::int32_t* corners;  ///< of the pixels each saw, from the first of its images
   std::size_t count;
 };
 

@@ -12,7 +12,8 @@ namespace easgd::cpu {
 class SharedWork {
  public:
   virtual ~SharedWork() = default;
-  /// Before a forward pass at parameters x [P], in tasks that any thread may do.
+  /// Before a forward pass at parameters x [P], in tasks that any threads may do at once, and those
+  /// of other layers with them.
   virtual std::size_t preparations() const = 0;
   virtual void prepare(ConstView x, std::size_t task) = 0;
   /// After the backward pass of all pieces, likewise: its part of g [P].

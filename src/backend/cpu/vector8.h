@@ -67,6 +67,17 @@ inline void widen(const std::uint16_t* p, std::int32_t& v) {
 inline void widen(const std::uint16_t* p, Int8& v) {
   v = __builtin_convertvector(load<Short8>(p), Int8);
 }
+inline void widen(const std::uint8_t* p, Int8& v) {
+  using Byte16 = std::uint8_t __attribute__((vector_size(16)));
+  using Long2 = std::uint64_t __attribute__((vector_size(16)));
+  std::uint64_t eight;
+  std::memcpy(&eight, p, sizeof eight);
+  // Not convertvector: GCC 12 takes bytes one by one.
+  const auto b = std::bit_cast<Byte16>(Long2{eight});
+  v = std::bit_cast<Int8>(__builtin_shufflevector(b, b, 0, 8, 8, 8, 1, 8, 8, 8, 2, 8, 8, 8, 3, 8, 8,
+                                                  8, 4, 8, 8, 8, 5, 8, 8, 8, 6, 8, 8, 8, 7, 8, 8,
+                                                  8));
+}
 inline void narrow(std::uint16_t* p, std::int32_t v) {
   *p = std::uint16_t(v);
 }
