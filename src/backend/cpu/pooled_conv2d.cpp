@@ -334,7 +334,7 @@ void PooledConv2d::backward_channels(std::size_t begin, std::size_t end, const f
       }
       collect(o, first, dy, items[o - begin]);
     }
-    for (std::size_t half : {0, 1}) {
+    for (std::size_t half = 0; half < 2 && first + half * kLanes < shape_.batch; ++half) {
       const float* const images = image(first + half * kLanes);
       for (std::size_t o = begin; o < end; ++o) {
         for (std::size_t v = 0; v < vectors; v += kAtOnce) {
