@@ -4,23 +4,23 @@
 //   re of a b = (a.re, -a.im) . b        im of a b = (a.im, a.re) . b
 // take two forms of a, and one of b. Factors are copied into tiles first, of zeros where the
 // matrices end, and transposed there if they have to be.
-#include "kernels/complex_tiles.h"
-
 #include <array>
 #include <cstdint>
 #include <cstring>
 #include <utility>
 
+#include "kernels/complex_multipliers.h"
 #include "kernels/tiles.h"
 
 #include "kernels/lanes_16.h"
 
 #include "kernels/narrowed.h"
+#include "kernels/square.h"
 
 namespace easgd::kernels {
 namespace {
 
-constexpr int kSide = 16;  // of a tile
+constexpr int kSide = kLanes;  // of a tile
 constexpr std::size_t kWords = kSide * kSide;
 
 typedef float Floats __attribute__((vector_size(64)));
@@ -44,36 +44,12 @@ Words words_of(const float* re, const float* im, int count) {
   return im ? narrowed(re) | narrowed(im) << 16 : narrowed(re);
 }
 
-using Square = std::array<Words, kSide>;
-
-/// Rows become columns: blocks of kBlock words that lie off the diagonal change places.
-template <int kBlock>
-void swap_blocks(Square& square) {
-  const auto shuffle = []<int... j>(std::integer_sequence<int, j...>, Words & a, Words & b) {
-    const Words low = __builtin_shufflevector(a, b, (j & kBlock ? kSide + j - kBlock : j)...);
-    b = __builtin_shufflevector(a, b, (j & kBlock ? kSide + j : j + kBlock)...);
-    a = low;
-  };
-#pragma GCC unroll 16
-  for (int i = 0; i < kSide; ++i) {
-    if (i & kBlock) continue;
-    shuffle(std::make_integer_sequence<int, kSide>{}, square[std::size_t(i)],
-            square[std::size_t(i + kBlock)]);
-  }
-}
-void transpose(Square& square) {
-  swap_blocks<1>(square);
-  swap_blocks<2>(square);
-  swap_blocks<4>(square);
-  swap_blocks<8>(square);
-}
-
 /// The words of a tile of a factor, by its place in tiles.
-Square take_tile(const ComplexFactor& factor, int tile_row, int tile_column) {
+Square<Words> take_tile(const ComplexFactor& factor, int tile_row, int tile_column) {
   const ComplexMatrix& m = factor.matrix;
   if (factor.transposed) std::swap(tile_row, tile_column);
   const int row = tile_row * kSide, column = tile_column * kSide;
-  Square square{};
+  Square<Words> square{};
   for (int i = 0; i < kSide && row + i < m.rows; ++i) {
     const std::ptrdiff_t at = (row + i) * m.stride + column;
     square[std::size_t(i)] = words_of(m.re + at, m.im ? m.im + at : nullptr, m.columns - column);
@@ -82,7 +58,7 @@ Square take_tile(const ComplexFactor& factor, int tile_row, int tile_column) {
   return square;
 }
 
-void store_square(const Square& square, std::int32_t* to) {
+void store_square(const Square<Words>& square, std::int32_t* to) {
   std::memcpy(to, square.data(), sizeof square);
 }
 
@@ -91,7 +67,7 @@ void take_a(const ComplexFactor& a, std::int32_t* for_re, std::int32_t* for_im) 
   constexpr std::int32_t kHighSign = INT32_MIN, kLowSign = 0x8000;
   for (int i = 0; i < tiles_of(a.rows()); ++i) {
     for (int j = 0; j < tiles_of(a.columns()); ++j, for_re += kWords, for_im += kWords) {
-      Square square = take_tile(a, i, j), turned;
+      Square<Words> square = take_tile(a, i, j), turned;
       for (std::size_t r = 0; r < kSide; ++r) {
         turned[r] = square[r] << 16 | (square[r] >> 16 & 0xffff);
         (a.conjugate ? turned : square)[r] ^= a.conjugate ? kLowSign : kHighSign;
@@ -122,14 +98,13 @@ void give_tile(float scale, const float* sums, float* to, const ComplexMatrix& o
   }
 }
 
-}  // namespace
-
-std::size_t tile_scratch(int m, int depth, int n) {
-  return kWords * std::size_t(tiles_of(depth) * (2 * tiles_of(m) + tiles_of(n)) + 1);
+std::size_t scratch_size(const ComplexProduct& p) {
+  const int m = tiles_of(p.out.rows), n = tiles_of(p.out.columns), depth = tiles_of(p.a.columns());
+  return kWords * std::size_t(depth * (2 * m + n) + 1);
 }
 
-void multiply_tiles(float scale, const ComplexFactor& a, const ComplexFactor& b,
-                    const ComplexMatrix& out, float* scratch) {
+void multiply(const ComplexProduct& p, float* scratch) {
+  const auto& [a, b, out, scale, next] = p;
   const int depth = tiles_of(a.columns()), m = tiles_of(out.rows), n = tiles_of(out.columns);
   auto* const a_re = reinterpret_cast<std::int32_t*>(scratch);
   std::int32_t* const a_im = a_re + m * depth * int(kWords);
@@ -167,6 +142,12 @@ void multiply_tiles(float scale, const ComplexFactor& a, const ComplexFactor& b,
       give(std::integral_constant<int, 3>{}, out.im, j + 1);
     }
   }
+}
+
+}  // namespace
+
+ComplexMultiplier complex_of_tiles() {
+  return {multiply, scratch_size};
 }
 
 }  // namespace easgd::kernels

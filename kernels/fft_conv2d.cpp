@@ -5,7 +5,7 @@
 //   y^[f]  = conj(w^[f]) x^[f]              K x N  =  K x C  times  C x N
 //   dx^[f] = transpose(w^[f]) dy^[f]        C x N  =  C x K  times  K x N
 //   dw^[f] = conj(dy^[f]) transpose(x^[f])  K x C  =  K x N  times  N x C
-// so every frequency is one complex matrix product, done as three real ones (Gauss), or by AMX.
+// so every frequency is one complex matrix product: kernels/complex_product.h.
 //
 // Symbols: N batch, C and K input and output channels, F = P * Q.
 // The spectrum of P x Q reals is F reals, one "plane" each, packed as in kernels/dft.h. Rows are
@@ -16,17 +16,14 @@
 // Inverse transforms are not normalised; the products carry their factor 1 / F.
 #include "kernels/fft_conv2d.h"
 
-#include <dnnl.h>
-
 #include <algorithm>
+#include <array>
 #include <cstddef>
-#include <new>
 #include <numeric>
 #include <stdexcept>
 #include <vector>
 
 #include "base/view.h"
-#include "kernels/complex_tiles.h"
 #include "kernels/dft.h"
 
 namespace easgd::kernels {
@@ -56,11 +53,6 @@ struct Frequency {
   int re, im;
 };
 
-/// The parts of a frequency's matrix; im is null if it is real.
-struct Planes {
-  float *re, *im;
-};
-
 /// F planes of [channels][stride].
 struct Spectra {
   Spectra(int planes, int channels, int lanes_stride)
@@ -69,7 +61,10 @@ struct Spectra {
         plane_stride(round_up(channels * stride, kCacheLine) + kCacheLine),
         buffer(host_buffer(std::size_t(planes * plane_stride))) {}
   float* plane(int p) const { return buffer.data() + p * plane_stride; }
-  Planes planes(Frequency f) const { return {plane(f.re), f.im < 0 ? nullptr : plane(f.im)}; }
+  /// Of a frequency.
+  ComplexMatrix matrix(Frequency f, int rows, int columns, std::ptrdiff_t row_stride) const {
+    return {plane(f.re), f.im < 0 ? nullptr : plane(f.im), rows, columns, row_stride};
+  }
 
   int stride;
   std::ptrdiff_t plane_stride;
@@ -263,31 +258,6 @@ std::vector<Frequency> list_frequencies(const Grid& grid) {
   return frequencies;
 }
 
-void add(const float* a, const float* b, int count, float* sum) {
-  for (int i = 0; i < count; ++i) sum[i] = a[i] + b[i];
-}
-void subtract(const float* a, const float* b, int count, float* difference) {
-  for (int i = 0; i < count; ++i) difference[i] = a[i] - b[i];
-}
-
-/// c = scale * a * b, or c += it: row-major, a is m x k and b is k x n after transposition.
-struct MatrixProduct {
-  char transpose_a, transpose_b;  // 'N' or 'T'
-  int m, n, k, stride_a, stride_b, stride_c;
-
-  void assign(float scale, const float* a, const float* b, float* c) const {
-    run(scale, a, b, 0, c);
-  }
-  void add(float scale, const float* a, const float* b, float* c) const { run(scale, a, b, 1, c); }
-
- private:
-  void run(float scale, const float* a, const float* b, float beta, float* c) const {
-    const auto status = dnnl_sgemm(transpose_a, transpose_b, m, n, k, scale, a, stride_a, b,
-                                   stride_b, beta, c, stride_c);
-    if (status != dnnl_success) throw std::bad_alloc();
-  }
-};
-
 /// The smallest grid for a shape; a member is null if no transform is long enough.
 Grid find_grid(const Conv2dShape& s, const Dfts& dfts = all_dfts()[0]) {
   return {dfts.find(std::max({s.height + s.pad, s.out_height(), s.kernel_height})),
@@ -329,7 +299,7 @@ float* scratch_of_thread(std::size_t floats) {
 
 class FftConv2d::Plan {
  public:
-  Plan(const Conv2dShape& shape, int pieces, Factors factors, const Dfts& dfts);
+  Plan(const Conv2dShape& shape, int pieces, const ComplexMultiplier& multiplier, const Dfts& dfts);
   std::size_t bytes() const;
 
   std::size_t weight_tasks() const {
@@ -343,8 +313,8 @@ class FftConv2d::Plan {
   }
 
   std::size_t products() const { return frequencies_.size(); }
-  void multiply_forward(int pieces, std::size_t product) const;
-  void multiply_backward(bool dx_wanted, std::size_t product) const;
+  void multiply_forward(int pieces, std::size_t product, std::size_t next) const;
+  void multiply_backward(bool dx_wanted, std::size_t product, std::size_t next) const;
 
   void take_x(Piece piece, const float* x) const { forward(x_layout(piece), x_, piece, x); }
   void give_y(Piece piece, const float* bias, float* y) const;
@@ -370,19 +340,17 @@ class FftConv2d::Plan {
   float* sums(Piece piece, int channel) const {
     return y_.plane(0) + channel * stride_ + piece.number * lanes_;
   }
-  /// The matrices of a frequency: channels x samples, and K x C.
-  ComplexMatrix of(const Spectra& spectra, Frequency f, int channels, int samples) const {
-    const auto [re, im] = spectra.planes(f);
-    return {re, im, channels, samples, stride_};
+  /// Of a frequency: K x C, C x N and K x N.
+  struct Matrices {
+    ComplexMatrix w{}, dw{}, x{}, y{};
+  };
+  Matrices matrices(std::size_t product, int pieces) const;
+  void multiply(const ComplexProduct& product) const {
+    multiplier_.multiply(product, scratch_of_thread(multiplier_.scratch_size(product)));
   }
-  ComplexMatrix weights(const Spectra& spectra, Frequency f) const {
-    const auto [re, im] = spectra.planes(f);
-    return {re, im, shape_.out_channels, shape_.in_channels, shape_.in_channels};
-  }
-  float* scratch_of_products() const;
 
   Conv2dShape shape_;
-  const Factors factors_;
+  const ComplexMultiplier multiplier_;
   Grid grid_;
   Layout weight_layout_;
   std::vector<Frequency> frequencies_;
@@ -395,9 +363,10 @@ class FftConv2d::Plan {
   Spectra y_;                 // [F][K][stride_], after take_dy() of dy
 };
 
-FftConv2d::Plan::Plan(const Conv2dShape& s, int pieces, Factors factors, const Dfts& dfts)
+FftConv2d::Plan::Plan(const Conv2dShape& s, int pieces, const ComplexMultiplier& multiplier,
+                      const Dfts& dfts)
     : shape_(s),
-      factors_(factors),
+      multiplier_(multiplier),
       grid_(checked_grid(s, dfts)),
       weight_layout_(weight_layout(s)),
       frequencies_(list_frequencies(grid_)),
@@ -440,15 +409,6 @@ void FftConv2d::Plan::inverse(const Layout& layout, const Spectra& spectra, Piec
   }
 }
 
-float* FftConv2d::Plan::scratch_of_products() const {
-  const int k = shape_.out_channels, c = shape_.in_channels, n = pieces_ * lanes_;
-  if (factors_ == Factors::bf16) {
-    return scratch_of_thread(
-        std::max({tile_scratch(k, c, n), tile_scratch(k, n, c), tile_scratch(c, k, n)}));
-  }
-  return scratch_of_thread(std::size_t(k * c + 2 * (k + c) * stride_));
-}
-
 void FftConv2d::Plan::give_y(Piece piece, const float* bias, float* y) const {
   for (int k = 0; bias && k < shape_.out_channels; ++k) {
     float* const of_channel = sums(piece, k);
@@ -465,79 +425,35 @@ void FftConv2d::Plan::take_dy(Piece piece, const float* dy, float* dbias) const 
   }
 }
 
-/// With w = a + ib and x = c + id, conj(w) x = (a - b) c + b (c + d) + i [(a - b) c - a (c - d)].
-void FftConv2d::Plan::multiply_forward(int pieces, std::size_t number) const {
-  const Frequency f = frequencies_[number];
-  float* const scratch = scratch_of_products();
-  const int k = shape_.out_channels, c = shape_.in_channels;
-  if (factors_ == Factors::bf16) {
-    const ComplexMatrix x = of(x_, f, c, pieces * lanes_), y = of(y_, f, k, pieces * lanes_);
-    return multiply_tiles(scale_, {.matrix = weights(weight_, f), .conjugate = true}, {x}, y,
-                          scratch);
-  }
-  const MatrixProduct product = {'N', 'N', k, pieces * lanes_, c, c, stride_, stride_};
-  const Planes w = weight_.planes(f), x = x_.planes(f), y = y_.planes(f);
-  if (!w.im) return product.assign(scale_, w.re, x.re, y.re);
-
-  float* const w_difference = scratch;              // [K][C]
-  float* const x_sum = w_difference + k * c;        // [C][stride_]
-  float* const x_difference = x_sum + c * stride_;  // [C][stride_]
-  subtract(w.re, w.im, k * c, w_difference);
-  add(x.re, x.im, c * stride_, x_sum);
-  subtract(x.re, x.im, c * stride_, x_difference);
-  product.assign(scale_, w_difference, x.re, y.re);
-  std::copy_n(y.re, k * stride_, y.im);
-  product.add(scale_, w.im, x_sum, y.re);
-  product.add(-scale_, w.re, x_difference, y.im);
-}
-
-/// With w = a + ib, x = p + iq and dy = c + id,
-///   conj(dy) x = c (p + q) - (c - d) q + i [c (p + q) - (c + d) p],
-///   w dy       = (a + b) c - b (c + d) + i [(a + b) c - a (c - d)].
-void FftConv2d::Plan::multiply_backward(bool dx_wanted, std::size_t product) const {
+FftConv2d::Plan::Matrices FftConv2d::Plan::matrices(std::size_t product, int pieces) const {
   const Frequency f = frequencies_[product];
-  float* const scratch = scratch_of_products();
-  const int k = shape_.out_channels, c = shape_.in_channels, n = pieces_ * lanes_;
-  if (factors_ == Factors::bf16) {
-    const ComplexMatrix x = of(x_, f, c, n), dy = of(y_, f, k, n);
-    multiply_tiles(scale_, {.matrix = dy, .conjugate = true}, {.matrix = x, .transposed = true},
-                   weights(dweight_, f), scratch);
-    if (!dx_wanted) return;
-    return multiply_tiles(scale_, {.matrix = weights(weight_, f), .transposed = true}, {dy}, x,
-                          scratch);
-  }
-  const MatrixProduct for_dw = {'N', 'T', k, c, n, stride_, stride_, c};
-  const MatrixProduct for_dx = {'T', 'N', c, n, k, c, stride_, stride_};
-  const Planes w = weight_.planes(f), x = x_.planes(f), dy = y_.planes(f);
-  const Planes dw = dweight_.planes(f), dx = x;
-  if (!w.im) {
-    for_dw.assign(scale_, dy.re, x.re, dw.re);
-    if (dx_wanted) for_dx.assign(scale_, w.re, dy.re, dx.re);
-    return;
-  }
-
-  float* const dy_sum = scratch;                      // [K][stride_]
-  float* const dy_difference = dy_sum + k * stride_;  // [K][stride_]
-  float* const x_sum = dy_difference + k * stride_;   // [C][stride_]
-  float* const w_sum = x_sum + c * stride_;           // [K][C]
-  add(dy.re, dy.im, k * stride_, dy_sum);
-  subtract(dy.re, dy.im, k * stride_, dy_difference);
-  add(x.re, x.im, c * stride_, x_sum);
-  for_dw.assign(scale_, dy.re, x_sum, dw.re);
-  std::copy_n(dw.re, k * c, dw.im);
-  for_dw.add(-scale_, dy_difference, x.im, dw.re);
-  for_dw.add(-scale_, dy_sum, x.re, dw.im);
-  if (!dx_wanted) return;
-
-  add(w.re, w.im, k * c, w_sum);
-  for_dx.assign(scale_, w_sum, dy.re, dx.re);
-  std::copy_n(dx.re, c * stride_, dx.im);
-  for_dx.add(-scale_, w.im, dy_sum, dx.re);
-  for_dx.add(-scale_, w.re, dy_difference, dx.im);
+  const int k = shape_.out_channels, c = shape_.in_channels, n = pieces * lanes_;
+  return {weight_.matrix(f, k, c, c), dweight_.matrix(f, k, c, c), x_.matrix(f, c, n, stride_),
+          y_.matrix(f, k, n, stride_)};
 }
 
-FftConv2d::FftConv2d(const Conv2dShape& shape, int pieces, Factors factors, const Dfts& dfts)
-    : plan_(std::make_unique<Plan>(shape, pieces, factors, dfts)) {}
+void FftConv2d::Plan::multiply_forward(int pieces, std::size_t number, std::size_t next) const {
+  const Matrices now = matrices(number, pieces);
+  const Matrices then = next < products() ? matrices(next, pieces) : Matrices{};
+  const std::array wanted = {then.w, then.x, then.y};
+  multiply({{.matrix = now.w, .conjugate = true}, {now.x}, now.y, scale_, wanted});
+}
+
+void FftConv2d::Plan::multiply_backward(bool dx_wanted, std::size_t number,
+                                        std::size_t next) const {
+  const Matrices now = matrices(number, pieces_);
+  const Matrices then = next < products() ? matrices(next, pieces_) : Matrices{};
+  const ComplexMatrix dy = now.y, dx = now.x;
+  const ComplexFactor conj_dy = {.matrix = dy, .conjugate = true};
+  const ComplexFactor turned_x = {.matrix = now.x, .transposed = true};
+  const std::array wanted = {then.x, then.y, then.dw};
+  multiply({conj_dy, turned_x, now.dw, scale_, wanted});
+  if (dx_wanted) multiply({{.matrix = now.w, .transposed = true}, {dy}, dx, scale_, {&then.w, 1}});
+}
+
+FftConv2d::FftConv2d(const Conv2dShape& shape, int pieces, const ComplexMultiplier& multiplier,
+                     const Dfts& dfts)
+    : plan_(std::make_unique<Plan>(shape, pieces, multiplier, dfts)) {}
 FftConv2d::~FftConv2d() = default;
 
 // A model of forward plus backward on one AVX2 core, fitted to 20 shapes timed on a Zen 3 against
@@ -576,11 +492,11 @@ void FftConv2d::weight_gradient(float* dweight, std::size_t task) {
 std::size_t FftConv2d::products() const {
   return plan_->products();
 }
-void FftConv2d::multiply_forward(int pieces, std::size_t product) {
-  plan_->multiply_forward(pieces, product);
+void FftConv2d::multiply_forward(int pieces, std::size_t product, std::size_t next) {
+  plan_->multiply_forward(pieces, product, next);
 }
-void FftConv2d::multiply_backward(bool dx_wanted, std::size_t product) {
-  plan_->multiply_backward(dx_wanted, product);
+void FftConv2d::multiply_backward(bool dx_wanted, std::size_t product, std::size_t next) {
+  plan_->multiply_backward(dx_wanted, product, next);
 }
 
 void FftConv2d::take_x(Piece piece, const float* x) {

@@ -3,9 +3,9 @@
 #include <cstddef>
 #include <memory>
 
+#include "kernels/complex_product.h"
 #include "kernels/conv2d_shape.h"
 #include "kernels/dft.h"
-#include "kernels/tiles.h"
 
 namespace easgd::kernels {
 
@@ -20,10 +20,11 @@ namespace easgd::kernels {
 class FftConv2d {
  public:
   /// Allocates every workspace but for what each thread keeps. `shape`: that of the largest piece.
-  /// `factors`: of the spectra; bf16 where has_tiles().
+  /// `multiplier`: of the spectra.
   /// Throws: std::invalid_argument for a shape without output, or if a side plus `pad`, an output
   /// side or a kernel side exceeds 32.
-  FftConv2d(const Conv2dShape& shape, int pieces, Factors factors = Factors::f32,
+  FftConv2d(const Conv2dShape& shape, int pieces,
+            const ComplexMultiplier& multiplier = complex_multipliers()[0],
             const Dfts& dfts = all_dfts()[0]);
   ~FftConv2d();
 
@@ -40,10 +41,11 @@ class FftConv2d {
   void weight_gradient(float* dweight, std::size_t task);
 
   std::size_t products() const;
-  /// Of so many pieces, the first.
-  void multiply_forward(int pieces, std::size_t product);
+  /// Of so many pieces, the first. `next`: the product that the thread will probably compute after
+  /// this, or none.
+  void multiply_forward(int pieces, std::size_t product, std::size_t next);
   /// Of all pieces. `dx_wanted`: give_dx follows.
-  void multiply_backward(bool dx_wanted, std::size_t product);
+  void multiply_backward(bool dx_wanted, std::size_t product, std::size_t next);
 
   /// A piece by its number, and how many samples it has: the same in all its calls.
   struct Piece {

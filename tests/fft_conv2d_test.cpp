@@ -98,9 +98,10 @@ void put_samples(const Floats& part, int batch, int begin, int count, Floats& te
 class Convolution {
  public:
   explicit Convolution(const Conv2dShape& shape, std::vector<int> sizes = {},
-                       const Dfts& dfts = all_dfts()[0], Factors factors = Factors::f32)
+                       const Dfts& dfts = all_dfts()[0],
+                       const ComplexMultiplier& multiplier = complex_multipliers()[0])
       : sizes_(sizes.empty() ? std::vector{shape.batch} : std::move(sizes)),
-        convolution_(of_largest(shape), int(sizes_.size()), factors, dfts) {}
+        convolution_(of_largest(shape), int(sizes_.size()), multiplier, dfts) {}
 
   Results<Floats> run(const Problem& p, bool all = true) {
     auto r = p.zeros<Floats>();
@@ -115,7 +116,7 @@ class Convolution {
       for (std::size_t k = 0; k < dbias.size(); ++k) r.dbias[k] += dbias[k];
     });
     for (std::size_t i = convolution_.products(); i-- > 0;) {
-      convolution_.multiply_backward(all, i);
+      convolution_.multiply_backward(all, i, i - 1);
     }
     for_each_piece(all ? sizes_.size() : 0, [&](FftConv2d::Piece piece, int begin) {
       Floats dx = samples_of(r.dx, p.shape.batch, begin, piece.samples);
@@ -134,7 +135,7 @@ class Convolution {
       convolution_.take_x(piece, samples_of(p.x, p.shape.batch, begin, piece.samples).data());
     });
     for (std::size_t i = 0; i < convolution_.products(); ++i) {
-      convolution_.multiply_forward(pieces, i);
+      convolution_.multiply_forward(pieces, i, i + 1);
     }
     for_each_piece(pieces, [&](FftConv2d::Piece piece, int begin) {
       Floats part = samples_of(y, p.shape.batch, begin, piece.samples);
@@ -248,7 +249,9 @@ TEST_CASE("FftConv2d in bf16 comes as near as its factors") {
     return;
   }
   const auto run = [](const Problem& problem, std::vector<int> sizes) {
-    return Convolution(problem.shape, std::move(sizes), all_dfts()[0], Factors::bf16).run(problem);
+    return Convolution(problem.shape, std::move(sizes), all_dfts()[0],
+                       complex_multiplier(Factors::bf16))
+        .run(problem);
   };
   for (const Conv2dShape& shape : kShapes) {
     CAPTURE(shape.height);

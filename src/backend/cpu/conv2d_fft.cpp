@@ -19,7 +19,8 @@ class FftBatch final : public SharedWork {
  public:
   FftBatch(const kernels::Conv2dShape& of_largest_piece, int pieces, kernels::Factors factors,
            const Slice& slice)
-      : convolution_(of_largest_piece, pieces, factors), slice_(slice) {}
+      : convolution_(of_largest_piece, pieces, kernels::complex_multiplier(factors)),
+        slice_(slice) {}
 
   kernels::FftConv2d& get() { return convolution_; }
   int add_piece() { return pieces_++; }
@@ -78,7 +79,7 @@ class FftConv2dLayer final : public MeetingLayer {
   void meet_forward(std::span<MeetingLayer* const> pieces, CpuPass&, Crew& crew) override {
     crew.run(convolution_->products(), [&](std::size_t product) {
       const TraceScope scope(names().forward.c_str());
-      convolution_->multiply_forward(int(pieces.size()), product);
+      convolution_->multiply_forward(int(pieces.size()), product, product + crew.threads());
     });
   }
   void forward(CpuPass& pass) override {
@@ -95,7 +96,7 @@ class FftConv2dLayer final : public MeetingLayer {
   void meet_backward(std::span<MeetingLayer* const>, CpuPass&, Crew& crew) override {
     crew.run(convolution_->products(), [&](std::size_t product) {
       const TraceScope scope(names().backward.c_str());
-      convolution_->multiply_backward(bool(input_gradient_), product);
+      convolution_->multiply_backward(bool(input_gradient_), product, product + crew.threads());
     });
   }
   void backward(CpuPass&) override {
