@@ -54,22 +54,31 @@ inline void store_some(float* p, Vector v, int count) {
 /// Asks for matrices, some lines at a time, into the second-level cache.
 class Ahead {
  public:
-  explicit Ahead(std::span<const ComplexMatrix> matrices) : matrices_(matrices) {}
+  /// All, in so many times.
+  Ahead(std::span<const ComplexMatrix> matrices, std::size_t times) : matrices_(matrices) {
+    std::size_t floats = 0;
+    for (const ComplexMatrix& m : matrices) {
+      if (m.re) floats += m.size();
+      if (m.im) floats += m.size();
+    }
+    at_once_ = (floats / kCacheLine + times - 1) / times * kCacheLine;
+  }
   void fetch_some() {
-    constexpr int kLines = 8, kCacheLine = 16;
     while (next_ >= end_) {
       if (part_ == 2 * matrices_.size()) return;
       const ComplexMatrix& m = matrices_[part_ / 2];
       next_ = part_++ % 2 == 0 ? m.re : m.im;
       end_ = next_ ? next_ + m.size() : nullptr;
     }
-#pragma GCC unroll 8
-    for (int i = 0; i < kLines; ++i) __builtin_prefetch(next_ + i * kCacheLine, 0, 2);
-    next_ += kLines * kCacheLine;
+    const float* const end = next_ + at_once_;
+    for (; next_ < end; next_ += kCacheLine) __builtin_prefetch(next_, 0, 2);
   }
 
  private:
+  static constexpr std::size_t kCacheLine = 16;  // floats
+
   std::span<const ComplexMatrix> matrices_;
+  std::size_t at_once_;
   std::size_t part_ = 0;  // of those that are left, the first
   const float *next_ = nullptr, *end_ = nullptr;
 };
@@ -198,7 +207,9 @@ void multiply_all(const ComplexProduct& p, float* scratch) {
                .scale = p.scale,
                .out = p.out};
   const ColumnsOfB<kForms> columns(of_b, !p.a.conjugate);
-  Ahead ahead(p.next);
+  const auto blocks = [](int count, int size) { return std::size_t((count + size - 1) / size); };
+  Ahead ahead(p.next, blocks(p.out.rows, kRows) * blocks(p.out.columns, kLanes) *
+                          blocks(p.a.columns(), kLanes));
   for (int first = 0; first < p.out.columns; first += kLanes) {
     c.count = std::min(kLanes, p.out.columns - first);
     columns.take(p.b, first, c.count);

@@ -20,6 +20,7 @@
 #include <array>
 #include <cstddef>
 #include <numeric>
+#include <span>
 #include <stdexcept>
 #include <vector>
 
@@ -80,19 +81,28 @@ struct Grid {
   int size() const { return height() * width(); }
 };
 
-/// Transforms one tensor, kChunk lanes of a channel at a time, in scratch memory. Its spectra begin
-/// at lane `first` of the given ones.
+/// For the calling thread, of its own, until it asks again.
+float* scratch_of_thread(std::size_t floats) {
+  thread_local Buffer buffer;
+  if (buffer.size() < floats) buffer = host_buffer(floats);
+  return buffer.data();
+}
+
+/// Transforms one tensor, kChunk lanes of a channel at a time, in scratch memory of the thread.
 class Transform {
  public:
-  Transform(const Grid& grid, const Layout& layout, const Spectra& spectra, int first,
-            float* scratch)
+  Transform(const Grid& grid, const Layout& layout, const Spectra& spectra)
+      : Transform(grid, layout, std::span(&spectra, 1)) {}
+  /// Of several spectra: the inverse is that of their sum.
+  Transform(const Grid& grid, const Layout& layout, std::span<const Spectra> spectra)
       : grid_(grid),
         layout_(layout),
-        spectra_(spectra),
-        first_(first),
-        cells_(scratch),
+        spectra_(spectra[0]),
+        addends_(spectra.subspan(1)),
+        cells_(scratch_of_thread(scratch_size(grid, layout))),
         stage_(cells_ + grid.size() * kChunk),
-        zeros_(stage_ + layout.height * layout.width * kChunk),
+        sums_(stage_ + layout.height * layout.width * kChunk),
+        zeros_(sums_ + 2 * grid.height() * kChunk),
         sink_(zeros_ + kChunk) {
     std::fill_n(zeros_, kChunk, 0.0f);
     const auto find = [&layout](int(&pixels)[kMaxDftLength], int length) {
@@ -102,11 +112,39 @@ class Transform {
     find(pixel_columns_, grid.width());
   }
 
-  static std::size_t scratch_size(const Grid& grid, const Layout& layout) {
-    return (grid.size() + layout.height * layout.width + 2) * std::size_t{kChunk};
+  /// Fills the spectra from `tensor`.
+  void forward(const float* tensor) {
+    list_columns(/*swapped=*/false, zeros_);
+    for_each_chunk([&](int channel, int lane) { forward(tensor, channel, lane); });
+  }
+  /// Of one channel: its lanes [lane, lane + kChunk).
+  void forward(const float* tensor, int lane) {
+    list_columns(/*swapped=*/false, zeros_);
+    forward(tensor, 0, lane);
   }
 
-  /// Fills the spectra of a channel's lanes [lane, lane + kChunk) from `tensor`.
+  /// The reverse, times F.
+  void inverse(float* tensor) {
+    list_columns(/*swapped=*/true, sink_);
+    for_each_chunk([&](int channel, int lane) { inverse(tensor, channel, lane); });
+  }
+  void inverse(float* tensor, int lane) {
+    list_columns(/*swapped=*/true, sink_);
+    inverse(tensor, 0, lane);
+  }
+
+ private:
+  template <class Function>
+  void for_each_chunk(const Function& f) const {
+    for (int channel = 0; channel < layout_.channels; ++channel) {
+      for (int lane = 0; lane < layout_.spectrum_lanes; lane += kChunk) f(channel, lane);
+    }
+  }
+  static std::size_t scratch_size(const Grid& grid, const Layout& layout) {
+    const int images = grid.size() + layout.height * layout.width;
+    return (images + 2 * grid.height() + 2) * std::size_t{kChunk};
+  }
+
   void forward(const float* tensor, int channel, int lane) const {
     const float* pixels = tensor + channel * layout_.channel_stride + lane * layout_.lane_stride;
     if (is_dense(lane)) {
@@ -115,13 +153,12 @@ class Transform {
       gather(pixels, lane);
       forward_rows(stage_, kChunk, whole(lane));
     }
-    forward_columns(spectrum(channel, lane), whole(lane));
+    forward_columns(channel, lane);
   }
 
-  /// The reverse, times F.
   void inverse(float* tensor, int channel, int lane) const {
     float* pixels = tensor + channel * layout_.channel_stride + lane * layout_.lane_stride;
-    inverse_columns(spectrum(channel, lane), whole(lane));
+    inverse_columns(channel, lane);
     if (is_dense(lane)) {
       inverse_rows(pixels, layout_.pixel_stride, whole(lane));
     } else {
@@ -130,7 +167,6 @@ class Transform {
     }
   }
 
- private:
   /// Of a chunk: lanes of its spectra, and images.
   int whole(int lane) const { return std::min(kChunk, layout_.spectrum_lanes - lane); }
   int images(int lane) const { return std::clamp(layout_.lanes - lane, 0, kChunk); }
@@ -154,89 +190,136 @@ class Transform {
     }
   }
 
-  float* spectrum(int channel, int lane) const {
-    return spectra_.plane(0) + channel * spectra_.stride + first_ + lane;
+  /// Where a chunk begins in a plane.
+  std::ptrdiff_t offset(int channel, int lane) const {
+    return std::ptrdiff_t{1} * channel * spectra_.stride + lane;
   }
 
+  /// The numbers of a plane from an offset on, or where there are several spectra their sum, which
+  /// is in the given place then.
+  const float* sum_of_plane(std::ptrdiff_t plane, std::ptrdiff_t offset, int lanes,
+                            float* sum) const {
+    const auto of = [&](const Spectra& spectra) {
+      const float* const numbers = spectra.plane(0) + plane + offset;
+      for (int i = 0; i < lanes; i += kCacheLine) __builtin_prefetch(numbers + ahead() + i, 0, 2);
+      return numbers;
+    };
+    const float *first = of(spectra_), *second = of(addends_[0]);
+    for (int i = 0; i < lanes; ++i) sum[i] = first[i] + second[i];
+    for (const Spectra& each : addends_.subspan(1)) {
+      const float* const addend = of(each);
+      for (int i = 0; i < lanes; ++i) sum[i] += addend[i];
+    }
+    return sum;
+  }
+
+  /// From a number in spectra to what the thread will want in its place next: in the channel after
+  /// this one, or in the task that comes after that of another thread.
+  std::ptrdiff_t ahead() const { return layout_.channels > 1 ? spectra_.stride : 2 * kChunk; }
   bool is_empty(int row) const { return pixel_rows_[row] >= layout_.height; }
 
   float* cell(int row, int column) const {
     return cells_ + (row * grid_.width() + column) * kChunk;
   }
 
-  /// The address of the pixel in a point of the grid, or `none`.
+  /// The pixels in a row of the grid, and `none` where there is none.
   template <class Float>
-  Float* pixel(Float* pixels, std::ptrdiff_t stride, int row, int column, Float* none) const {
-    const int x = pixel_columns_[column];
-    return x < layout_.width ? pixels + (pixel_rows_[row] * layout_.width + x) * stride : none;
+  void list_pixels(Float* pixels, std::ptrdiff_t stride, int row, Float* none, Float** to) const {
+    Float* const of_row = pixels + pixel_rows_[row] * layout_.width * stride;
+    for (int column = 0; column < grid_.width(); ++column) {
+      const int x = pixel_columns_[column];
+      to[column] = x < layout_.width ? of_row + x * stride : none;
+    }
+  }
+
+  /// Real columns and complex ones, in the order in which for_each_column() hands them out.
+  /// `swapped`: the imaginary part of each number before the real one.
+  void list_columns(bool swapped, float* none) {
+    std::size_t i = 0;
+    for (int row = 0; row < grid_.height(); ++row) {
+      for (int column = 0; column < grid_.width(); ++column)
+        cells_of_rows_[i++] = cell(row, column);
+    }
+    i = 0;
+    for (int column = 0, parts = 1; column < grid_.width(); column += parts) {
+      parts = column < 2 ? 1 : 2;
+      for (int row = 0; row < grid_.height(); ++row) {
+        for (int part = 0; part < parts; ++part, ++i) {
+          const int c = column + (swapped ? parts - 1 - part : part);
+          cells_of_columns_[i] = is_empty(row) ? none : cell(row, c);
+          planes_[i] = (row * grid_.width() + c) * spectra_.plane_stride;
+        }
+      }
+    }
+  }
+
+  /// Calls f(first, count, is_real) of the lists.
+  template <class Function>
+  void for_each_column(const Function& f) const {
+    const int height = grid_.height();
+    for (int i = 0; i < grid_.size(); i += i < 2 * height ? height : 2 * height) {
+      f(i, i < 2 * height ? height : 2 * height, i < 2 * height);
+    }
   }
 
   void forward_rows(const float* pixels, std::ptrdiff_t stride, int lanes) const {
     const float* in[kMaxDftLength];
-    float* out[kMaxDftLength];
     for (int row = 0; row < grid_.height(); ++row) {
       if (is_empty(row)) continue;
-      for (int column = 0; column < grid_.width(); ++column) {
-        in[column] = pixel<const float>(pixels, stride, row, column, zeros_);
-        out[column] = cell(row, column);
-      }
-      grid_.rows->real_forward(in, out, {lanes, layout_.width * stride, 0});
+      list_pixels<const float>(pixels, stride, row, zeros_, in);
+      grid_.rows->real_forward(in, cells_of_rows_ + row * grid_.width(),
+                               {lanes, layout_.width * stride, 0});
     }
   }
 
   void inverse_rows(float* pixels, std::ptrdiff_t stride, int lanes) const {
-    const float* in[kMaxDftLength];
     float* out[kMaxDftLength];
     for (int row = 0; row < grid_.height(); ++row) {
       if (is_empty(row)) continue;
-      for (int column = 0; column < grid_.width(); ++column) {
-        in[column] = cell(row, column);
-        out[column] = pixel(pixels, stride, row, column, sink_);
-      }
-      grid_.rows->real_inverse(in, out, {lanes, 0, layout_.width * stride});
+      list_pixels(pixels, stride, row, sink_, out);
+      grid_.rows->real_inverse(cells_of_rows_ + row * grid_.width(), out,
+                               {lanes, 0, layout_.width * stride});
     }
   }
 
-  void forward_columns(float* spectrum, int lanes) const {
-    const float* in[2 * kMaxDftLength];
-    float* out[2 * kMaxDftLength];
-    for (int column = 0, parts = 1; column < grid_.width(); column += parts) {
-      parts = column < 2 ? 1 : 2;
-      for (int i = 0; i < parts * grid_.height(); ++i) {
-        const int row = i / parts, c = column + i % parts;
-        in[i] = is_empty(row) ? zeros_ : cell(row, c);
-        out[i] = spectrum + (row * grid_.width() + c) * spectra_.plane_stride;
-      }
-      (parts == 1 ? grid_.columns->real_forward : grid_.columns->complex_forward)(
-          in, out, {lanes, 0, spectra_.stride});
-    }
+  void forward_columns(int channel, int lane) const {
+    float* const spectrum = spectra_.plane(0) + offset(channel, lane);
+    float* out[kMaxPoints];
+    for (int i = 0; i < grid_.size(); ++i) out[i] = spectrum + planes_[i];
+    for_each_column([&](int first, int, bool is_real) {
+      (is_real ? grid_.columns->real_forward : grid_.columns->complex_forward)(
+          cells_of_columns_ + first, out + first, {whole(lane), 0, ahead()});
+    });
   }
 
-  void inverse_columns(const float* spectrum, int lanes) const {
-    const float* in[2 * kMaxDftLength];
-    float* out[2 * kMaxDftLength];
-    for (int column = 0, parts = 1; column < grid_.width(); column += parts) {
-      parts = column < 2 ? 1 : 2;
-      for (int i = 0; i < parts * grid_.height(); ++i) {
-        const int row = i / parts, c = column + (parts - 1 - i % parts);  // real, imaginary swapped
-        in[i] = spectrum + (row * grid_.width() + c) * spectra_.plane_stride;
-        out[i] = is_empty(row) ? sink_ : cell(row, c);
+  void inverse_columns(int channel, int lane) const {
+    const std::ptrdiff_t at = offset(channel, lane);
+    const float* const spectrum = spectra_.plane(0) + at;
+    const float* in[kMaxPoints];
+    for (int i = 0; i < grid_.size(); ++i) in[i] = spectrum + planes_[i];
+    for_each_column([&](int first, int count, bool is_real) {
+      for (int i = 0; i < count && !addends_.empty(); ++i) {
+        in[first + i] = sum_of_plane(planes_[first + i], at, whole(lane), sums_ + i * kChunk);
       }
-      (parts == 1 ? grid_.columns->real_inverse : grid_.columns->complex_forward)(
-          in, out, {lanes, spectra_.stride, 0});
-    }
+      (is_real ? grid_.columns->real_inverse : grid_.columns->complex_forward)(
+          in + first, cells_of_columns_ + first, {whole(lane), ahead(), 0});
+    });
   }
 
   const Grid& grid_;
   const Layout& layout_;
   const Spectra& spectra_;
-  const int first_;
+  const std::span<const Spectra> addends_;
   // In a row and in a column of the grid; the image's height, its width or more if there is none.
   int pixel_rows_[kMaxDftLength], pixel_columns_[kMaxDftLength];
-  float* cells_;  // [P][Q][kChunk], rows transformed
-  float* stage_;  // [height][width][kChunk], the pixels if they are not dense
-  float* zeros_;  // [kChunk], read in place of pixels that do not exist
-  float* sink_;   // [kChunk], written in place of pixels that do not exist
+  static constexpr int kMaxPoints = kMaxDftLength * kMaxDftLength;
+  float *cells_of_rows_[kMaxPoints], *cells_of_columns_[kMaxPoints];
+  std::ptrdiff_t planes_[kMaxPoints];  // as cells_of_columns_: where their planes begin
+  float* cells_;                       // [P][Q][kChunk], rows transformed
+  float* stage_;                       // [height][width][kChunk], the pixels if they are not dense
+  float* sums_;                        // [2 P][kChunk], a column of spectra that are added
+  float* zeros_;                       // [kChunk], read in place of pixels that do not exist
+  float* sink_;                        // [kChunk], written in place of pixels that do not exist
 };
 
 // ---- Matrix products ----
@@ -288,173 +371,178 @@ Layout weight_layout(const Conv2dShape& s) {
           0};
 }
 
-/// For the calling thread, of its own, until it asks again.
-float* scratch_of_thread(std::size_t floats) {
-  thread_local Buffer buffer;
-  if (buffer.size() < floats) buffer = host_buffer(floats);
-  return buffer.data();
-}
-
 }  // namespace
 
-class FftConv2d::Plan {
+class FftWeights::Plan {
  public:
-  Plan(const Conv2dShape& shape, int pieces, const ComplexMultiplier& multiplier, const Dfts& dfts);
-  std::size_t bytes() const;
+  Plan(const Conv2dShape& s, const ComplexMultiplier& multiplier, const Dfts& dfts)
+      : in_(s.in_channels),
+        out_(s.out_channels),
+        multiplier_(multiplier),
+        grid_(checked_grid(s, dfts)),
+        layout_(weight_layout(s)),
+        frequencies_(list_frequencies(grid_)),
+        spectra_(make_spectra()) {}
 
-  std::size_t weight_tasks() const {
-    return std::size_t(round_up(weight_layout_.lanes, kChunk) / kChunk);
+  const Grid& grid() const { return grid_; }
+  std::size_t frequencies() const { return frequencies_.size(); }
+  Frequency frequency(std::size_t i) const { return frequencies_[i]; }
+  /// Of a frequency, K x C.
+  ComplexMatrix weights(std::size_t i) const { return matrix(spectra_, i); }
+  ComplexMatrix gradient(std::size_t piece, std::size_t i) const {
+    return matrix(gradients_[piece], i);
   }
-  void transform_weights(const float* weight, std::size_t task) const {
-    transform(weight_layout_, weight_, 0).forward(weight, 0, int(task) * kChunk);
+  /// Returns the number of a piece that leaves its part of the gradient.
+  std::size_t add_gradient() {
+    gradients_.push_back(make_spectra());
+    return gradients_.size() - 1;
   }
-  void weight_gradient(float* dweight, std::size_t task) const {
-    transform(weight_layout_, dweight_, 0).inverse(dweight, 0, int(task) * kChunk);
-  }
-
-  std::size_t products() const { return frequencies_.size(); }
-  void multiply_forward(int pieces, std::size_t product, std::size_t next) const;
-  void multiply_backward(bool dx_wanted, std::size_t product, std::size_t next) const;
-
-  void take_x(Piece piece, const float* x) const { forward(x_layout(piece), x_, piece, x); }
-  void give_y(Piece piece, const float* bias, float* y) const;
-  void take_dy(Piece piece, const float* dy, float* dbias) const;
-  void give_dx(Piece piece, float* dx) const { inverse(x_layout(piece), x_, piece, dx); }
-
- private:
-  Layout x_layout(Piece piece) const {
-    return batch_layout(piece, shape_.in_channels, shape_.height, shape_.width, 0);
-  }
-  Layout y_layout(Piece piece) const {
-    return batch_layout(piece, shape_.out_channels, shape_.out_height(), shape_.out_width(),
-                        shape_.pad);
-  }
-  Layout batch_layout(Piece piece, int channels, int height, int width, int shift) const;
-  Transform transform(const Layout& layout, const Spectra& spectra, int first) const {
-    return {grid_, layout, spectra, first,
-            scratch_of_thread(Transform::scratch_size(grid_, layout))};
-  }
-  void forward(const Layout& layout, const Spectra& spectra, Piece piece, const float* from) const;
-  void inverse(const Layout& layout, const Spectra& spectra, Piece piece, float* to) const;
-  /// Those of a channel of a piece's outputs, of all points of its grids.
-  float* sums(Piece piece, int channel) const {
-    return y_.plane(0) + channel * stride_ + piece.number * lanes_;
-  }
-  /// Of a frequency: K x C, C x N and K x N.
-  struct Matrices {
-    ComplexMatrix w{}, dw{}, x{}, y{};
-  };
-  Matrices matrices(std::size_t product, int pieces) const;
-  void multiply(const ComplexProduct& product) const {
+  /// out = a b, divided by F.
+  void multiply(const ComplexFactor& a, const ComplexFactor& b, const ComplexMatrix& out,
+                std::span<const ComplexMatrix> next) const {
+    const ComplexProduct product = {a, b, out, 1.0f / static_cast<float>(grid_.size()), next};
     multiplier_.multiply(product, scratch_of_thread(multiplier_.scratch_size(product)));
   }
 
-  Conv2dShape shape_;
+  std::size_t tasks() const { return std::size_t(round_up(layout_.lanes, kChunk) / kChunk); }
+  void transform(const float* weight, std::size_t task) const {
+    Transform(grid_, layout_, spectra_).forward(weight, int(task) * kChunk);
+  }
+  void gradient(float* dweight, std::size_t task) const {
+    Transform(grid_, layout_, gradients_).inverse(dweight, int(task) * kChunk);
+  }
+  std::size_t bytes() const {
+    std::size_t floats = spectra_.buffer.size();
+    for (const Spectra& gradient : gradients_) floats += gradient.buffer.size();
+    return floats * sizeof(float);
+  }
+
+ private:
+  ComplexMatrix matrix(const Spectra& spectra, std::size_t i) const {
+    return spectra.matrix(frequencies_[i], out_, in_, in_);
+  }
+  Spectra make_spectra() const { return {grid_.size(), 1, layout_.spectrum_lanes}; }
+
+  int in_, out_;
   const ComplexMultiplier multiplier_;
   Grid grid_;
-  Layout weight_layout_;
+  Layout layout_;
   std::vector<Frequency> frequencies_;
-  float scale_;  // 1 / F
-  int pieces_;
-  int lanes_;                 // of a piece in the spectra of x and y
-  int stride_;                // of a channel there
-  Spectra weight_, dweight_;  // [F][K * C]
-  Spectra x_;                 // [F][C][stride_], after multiply_backward() of dx
-  Spectra y_;                 // [F][K][stride_], after take_dy() of dy
+  Spectra spectra_;                 // [F][K * C]
+  std::vector<Spectra> gradients_;  // of the pieces, likewise
 };
 
-FftConv2d::Plan::Plan(const Conv2dShape& s, int pieces, const ComplexMultiplier& multiplier,
-                      const Dfts& dfts)
+FftWeights::FftWeights(const Conv2dShape& shape, const ComplexMultiplier& multiplier,
+                       const Dfts& dfts)
+    : plan_(std::make_unique<Plan>(shape, multiplier, dfts)) {}
+FftWeights::~FftWeights() = default;
+
+std::size_t FftWeights::tasks() const {
+  return plan_->tasks();
+}
+void FftWeights::transform(const float* weight, std::size_t task) {
+  plan_->transform(weight, task);
+}
+void FftWeights::gradient(float* dweight, std::size_t task) {
+  plan_->gradient(dweight, task);
+}
+std::size_t FftWeights::bytes() const {
+  return plan_->bytes();
+}
+
+class FftConv2d::Plan {
+ public:
+  Plan(const Conv2dShape& shape, FftWeights::Plan& weights, bool for_gradients);
+  void forward(const float* x, const float* bias, float* y) const;
+  void backward(const float* dy, float* dx, float* dbias) const;
+  std::size_t bytes() const { return (x_.buffer.size() + y_.buffer.size()) * sizeof(float); }
+
+ private:
+  Layout layout(int channels, int height, int width, int shift) const {
+    const std::ptrdiff_t samples = shape_.batch;
+    return {channels, height, width, shape_.batch, lanes_, height * width * samples,
+            samples,  1,      shift};
+  }
+  /// Those of a channel of outputs, of all points of their grids.
+  float* sums(int channel) const { return y_.plane(0) + channel * lanes_; }
+  /// Of a frequency: C x N and K x N.
+  ComplexMatrix x_of(std::size_t i) const {
+    return x_.matrix(weights_.frequency(i), shape_.in_channels, lanes_, lanes_);
+  }
+  ComplexMatrix y_of(std::size_t i) const {
+    return y_.matrix(weights_.frequency(i), shape_.out_channels, lanes_, lanes_);
+  }
+
+  Conv2dShape shape_;
+  const FftWeights::Plan& weights_;
+  int lanes_;  // of the spectra: samples, and zeros up to a whole line
+  Layout x_layout_, y_layout_;
+  Spectra x_;          // [F][C][lanes_], in a backward pass then of dx
+  Spectra y_;          // [F][K][lanes_], in a backward pass of dy
+  std::size_t piece_;  // its part of the weights' gradient, if there are backward passes
+};
+
+FftConv2d::Plan::Plan(const Conv2dShape& s, FftWeights::Plan& weights, bool for_gradients)
     : shape_(s),
-      multiplier_(multiplier),
-      grid_(checked_grid(s, dfts)),
-      weight_layout_(weight_layout(s)),
-      frequencies_(list_frequencies(grid_)),
-      scale_(1.0f / static_cast<float>(grid_.size())),
-      pieces_(pieces),
+      weights_(weights),
       lanes_(round_up(s.batch, kCacheLine)),
-      // An odd number of lines, for the sake of the cache sets.
-      stride_((round_up(pieces * lanes_, kCacheLine) / kCacheLine | 1) * kCacheLine),
-      weight_(grid_.size(), 1, weight_layout_.spectrum_lanes),
-      dweight_(grid_.size(), 1, weight_.stride),
-      x_(grid_.size(), s.in_channels, stride_),
-      y_(grid_.size(), s.out_channels, stride_) {}
+      x_layout_(layout(s.in_channels, s.height, s.width, 0)),
+      y_layout_(layout(s.out_channels, s.out_height(), s.out_width(), s.pad)),
+      x_(weights.grid().size(), s.in_channels, lanes_),
+      y_(weights.grid().size(), s.out_channels, lanes_),
+      piece_(for_gradients ? weights.add_gradient() : 0) {}
 
-std::size_t FftConv2d::Plan::bytes() const {
-  std::size_t floats = 0;
-  for (const Spectra* spectra : {&weight_, &dweight_, &x_, &y_}) floats += spectra->buffer.size();
-  return floats * sizeof(float);
-}
-
-Layout FftConv2d::Plan::batch_layout(Piece piece, int channels, int height, int width,
-                                     int shift) const {
-  const std::ptrdiff_t samples = piece.samples;
-  return {channels, height, width, piece.samples, lanes_, height * width * samples,
-          samples,  1,      shift};
-}
-
-void FftConv2d::Plan::forward(const Layout& layout, const Spectra& spectra, Piece piece,
-                              const float* from) const {
-  const Transform of_piece = transform(layout, spectra, piece.number * lanes_);
-  for (int channel = 0; channel < layout.channels; ++channel) {
-    for (int lane = 0; lane < lanes_; lane += kChunk) of_piece.forward(from, channel, lane);
+void FftConv2d::Plan::forward(const float* x, const float* bias, float* y) const {
+  Transform(weights_.grid(), x_layout_, x_).forward(x);
+  for (std::size_t i = 0; i < weights_.frequencies(); ++i) {
+    std::array<ComplexMatrix, 3> next{};
+    if (i + 1 < weights_.frequencies()) next = {weights_.weights(i + 1), x_of(i + 1), y_of(i + 1)};
+    weights_.multiply({.matrix = weights_.weights(i), .conjugate = true}, {x_of(i)}, y_of(i), next);
   }
-}
-
-void FftConv2d::Plan::inverse(const Layout& layout, const Spectra& spectra, Piece piece,
-                              float* to) const {
-  const Transform of_piece = transform(layout, spectra, piece.number * lanes_);
-  for (int channel = 0; channel < layout.channels; ++channel) {
-    for (int lane = 0; lane < lanes_; lane += kChunk) of_piece.inverse(to, channel, lane);
-  }
-}
-
-void FftConv2d::Plan::give_y(Piece piece, const float* bias, float* y) const {
   for (int k = 0; bias && k < shape_.out_channels; ++k) {
-    float* const of_channel = sums(piece, k);
-    for (int n = 0; n < piece.samples; ++n) of_channel[n] += bias[k];
+    float* const of_channel = sums(k);
+    for (int n = 0; n < shape_.batch; ++n) of_channel[n] += bias[k];
   }
-  inverse(y_layout(piece), y_, piece, y);
+  Transform(weights_.grid(), y_layout_, y_).inverse(y);
 }
 
-void FftConv2d::Plan::take_dy(Piece piece, const float* dy, float* dbias) const {
-  forward(y_layout(piece), y_, piece, dy);
+void FftConv2d::Plan::backward(const float* dy, float* dx, float* dbias) const {
+  Transform(weights_.grid(), y_layout_, y_).forward(dy);
   for (int k = 0; dbias && k < shape_.out_channels; ++k) {
-    const float* const of_channel = sums(piece, k);
-    dbias[k] = std::accumulate(of_channel, of_channel + piece.samples, 0.0f);
+    const float* const of_channel = sums(k);
+    dbias[k] = std::accumulate(of_channel, of_channel + shape_.batch, 0.0f);
   }
+  for (std::size_t i = 0; i < weights_.frequencies(); ++i) {
+    const auto dw_of = [&](std::size_t j) { return weights_.gradient(piece_, j); };
+    std::array<ComplexMatrix, 3> next{};
+    ComplexMatrix next_weights{};
+    if (i + 1 < weights_.frequencies()) {
+      next = {x_of(i + 1), y_of(i + 1), dw_of(i + 1)};
+      next_weights = weights_.weights(i + 1);
+    }
+    const ComplexMatrix dy_of_i = y_of(i), dx_of_i = x_of(i);
+    weights_.multiply({.matrix = dy_of_i, .conjugate = true},
+                      {.matrix = x_of(i), .transposed = true}, dw_of(i), next);
+    if (!dx) continue;
+    weights_.multiply({.matrix = weights_.weights(i), .transposed = true}, {dy_of_i}, dx_of_i,
+                      {&next_weights, 1});
+  }
+  if (dx) Transform(weights_.grid(), x_layout_, x_).inverse(dx);
 }
 
-FftConv2d::Plan::Matrices FftConv2d::Plan::matrices(std::size_t product, int pieces) const {
-  const Frequency f = frequencies_[product];
-  const int k = shape_.out_channels, c = shape_.in_channels, n = pieces * lanes_;
-  return {weight_.matrix(f, k, c, c), dweight_.matrix(f, k, c, c), x_.matrix(f, c, n, stride_),
-          y_.matrix(f, k, n, stride_)};
-}
-
-void FftConv2d::Plan::multiply_forward(int pieces, std::size_t number, std::size_t next) const {
-  const Matrices now = matrices(number, pieces);
-  const Matrices then = next < products() ? matrices(next, pieces) : Matrices{};
-  const std::array wanted = {then.w, then.x, then.y};
-  multiply({{.matrix = now.w, .conjugate = true}, {now.x}, now.y, scale_, wanted});
-}
-
-void FftConv2d::Plan::multiply_backward(bool dx_wanted, std::size_t number,
-                                        std::size_t next) const {
-  const Matrices now = matrices(number, pieces_);
-  const Matrices then = next < products() ? matrices(next, pieces_) : Matrices{};
-  const ComplexMatrix dy = now.y, dx = now.x;
-  const ComplexFactor conj_dy = {.matrix = dy, .conjugate = true};
-  const ComplexFactor turned_x = {.matrix = now.x, .transposed = true};
-  const std::array wanted = {then.x, then.y, then.dw};
-  multiply({conj_dy, turned_x, now.dw, scale_, wanted});
-  if (dx_wanted) multiply({{.matrix = now.w, .transposed = true}, {dy}, dx, scale_, {&then.w, 1}});
-}
-
-FftConv2d::FftConv2d(const Conv2dShape& shape, int pieces, const ComplexMultiplier& multiplier,
-                     const Dfts& dfts)
-    : plan_(std::make_unique<Plan>(shape, pieces, multiplier, dfts)) {}
+FftConv2d::FftConv2d(const Conv2dShape& shape, FftWeights& weights, bool for_gradients)
+    : plan_(std::make_unique<Plan>(shape, *weights.plan_, for_gradients)) {}
 FftConv2d::~FftConv2d() = default;
+
+void FftConv2d::forward(const float* x, const float* bias, float* y) {
+  plan_->forward(x, bias, y);
+}
+void FftConv2d::backward(const float* dy, float* dx, float* dbias) {
+  plan_->backward(dy, dx, dbias);
+}
+std::size_t FftConv2d::bytes() const {
+  return plan_->bytes();
+}
 
 // A model of forward plus backward on one AVX2 core, fitted to 20 shapes timed on a Zen 3 against
 // oneDNN's direct convolution, the transforms' part to 16 on a Xeon: kernels of 1x1 to 9x9, 1 to
@@ -473,43 +561,6 @@ bool FftConv2d::worth_it(const Conv2dShape& s) {
   const double products = 6 * n * k * c * 1.5 * size / kProductRate + 4.5 * size * kCall;
   const double transforms = 2 * size * (n * k + n * c + k * c) * (kTransform + size * kPoint);
   return kMargin * (products + transforms) < direct;
-}
-
-std::size_t FftConv2d::bytes() const {
-  return plan_->bytes();
-}
-
-std::size_t FftConv2d::weight_tasks() const {
-  return plan_->weight_tasks();
-}
-void FftConv2d::transform_weights(const float* weight, std::size_t task) {
-  plan_->transform_weights(weight, task);
-}
-void FftConv2d::weight_gradient(float* dweight, std::size_t task) {
-  plan_->weight_gradient(dweight, task);
-}
-
-std::size_t FftConv2d::products() const {
-  return plan_->products();
-}
-void FftConv2d::multiply_forward(int pieces, std::size_t product, std::size_t next) {
-  plan_->multiply_forward(pieces, product, next);
-}
-void FftConv2d::multiply_backward(bool dx_wanted, std::size_t product, std::size_t next) {
-  plan_->multiply_backward(dx_wanted, product, next);
-}
-
-void FftConv2d::take_x(Piece piece, const float* x) {
-  plan_->take_x(piece, x);
-}
-void FftConv2d::give_y(Piece piece, const float* bias, float* y) {
-  plan_->give_y(piece, bias, y);
-}
-void FftConv2d::take_dy(Piece piece, const float* dy, float* dbias) {
-  plan_->take_dy(piece, dy, dbias);
-}
-void FftConv2d::give_dx(Piece piece, float* dx) {
-  plan_->give_dx(piece, dx);
 }
 
 }  // namespace easgd::kernels

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <random>
 #include <stdexcept>
 #include <vector>
@@ -101,65 +102,44 @@ class Convolution {
                        const Dfts& dfts = all_dfts()[0],
                        const ComplexMultiplier& multiplier = complex_multipliers()[0])
       : sizes_(sizes.empty() ? std::vector{shape.batch} : std::move(sizes)),
-        convolution_(of_largest(shape), int(sizes_.size()), multiplier, dfts) {}
+        weights_(shape, multiplier, dfts) {
+    Conv2dShape of_piece = shape;
+    for (const int size : sizes_) {
+      of_piece.batch = size;
+      pieces_.push_back(std::make_unique<FftConv2d>(of_piece, weights_, true));
+    }
+  }
 
   Results<Floats> run(const Problem& p, bool all = true) {
     auto r = p.zeros<Floats>();
-    for (std::size_t task = convolution_.weight_tasks(); task-- > 0;) {
-      convolution_.transform_weights(p.weight.data(), task);
+    for (std::size_t task = weights_.tasks(); task-- > 0;) {
+      weights_.transform(p.weight.data(), task);
     }
-    forward(p, int(sizes_.size()), all, r.y);
-    for_each_piece(sizes_.size(), [&](FftConv2d::Piece piece, int begin) {
-      Floats dbias(p.bias.size());
-      const Floats dy = samples_of(p.dy, p.shape.batch, begin, piece.samples);
-      convolution_.take_dy(piece, dy.data(), all ? dbias.data() : nullptr);
+    int begin = 0;
+    for (std::size_t i = 0; i < pieces_.size(); begin += sizes_[i++]) {
+      const auto share = [&](const Floats& tensor) {
+        return samples_of(tensor, p.shape.batch, begin, sizes_[i]);
+      };
+      const auto put = [&](const Floats& part, Floats& tensor) {
+        put_samples(part, p.shape.batch, begin, sizes_[i], tensor);
+      };
+      Floats y = share(r.y), dx = share(r.dx), dbias(p.bias.size());
+      pieces_[i]->forward(share(p.x).data(), all ? p.bias.data() : nullptr, y.data());
+      pieces_[i]->backward(share(p.dy).data(), all ? dx.data() : nullptr,
+                           all ? dbias.data() : nullptr);
+      put(y, r.y), put(dx, r.dx);
       for (std::size_t k = 0; k < dbias.size(); ++k) r.dbias[k] += dbias[k];
-    });
-    for (std::size_t i = convolution_.products(); i-- > 0;) {
-      convolution_.multiply_backward(all, i, i - 1);
     }
-    for_each_piece(all ? sizes_.size() : 0, [&](FftConv2d::Piece piece, int begin) {
-      Floats dx = samples_of(r.dx, p.shape.batch, begin, piece.samples);
-      convolution_.give_dx(piece, dx.data());
-      put_samples(dx, p.shape.batch, begin, piece.samples, r.dx);
-    });
-    for (std::size_t task = 0; task < convolution_.weight_tasks(); ++task) {
-      convolution_.weight_gradient(r.dweight.data(), task);
+    for (std::size_t task = 0; task < weights_.tasks(); ++task) {
+      weights_.gradient(r.dweight.data(), task);
     }
     return r;
   }
 
-  /// Of the first pieces.
-  void forward(const Problem& p, int pieces, bool with_bias, Floats& y) {
-    for_each_piece(pieces, [&](FftConv2d::Piece piece, int begin) {
-      convolution_.take_x(piece, samples_of(p.x, p.shape.batch, begin, piece.samples).data());
-    });
-    for (std::size_t i = 0; i < convolution_.products(); ++i) {
-      convolution_.multiply_forward(pieces, i, i + 1);
-    }
-    for_each_piece(pieces, [&](FftConv2d::Piece piece, int begin) {
-      Floats part = samples_of(y, p.shape.batch, begin, piece.samples);
-      convolution_.give_y(piece, with_bias ? p.bias.data() : nullptr, part.data());
-      put_samples(part, p.shape.batch, begin, piece.samples, y);
-    });
-  }
-
  private:
-  Conv2dShape of_largest(Conv2dShape shape) const {
-    shape.batch = *std::ranges::max_element(sizes_);
-    return shape;
-  }
-
-  template <class Step>
-  void for_each_piece(std::size_t count, const Step& step) const {
-    int begin = 0;
-    for (std::size_t i = 0; i < count; begin += sizes_[i++]) {
-      step(FftConv2d::Piece{int(i), sizes_[i]}, begin);
-    }
-  }
-
   std::vector<int> sizes_;
-  FftConv2d convolution_;
+  FftWeights weights_;
+  std::vector<std::unique_ptr<FftConv2d>> pieces_;
 };
 
 /// Largest difference, relative to the largest expected value.
@@ -277,7 +257,7 @@ TEST_CASE("FftConv2d in bf16 comes as near as its factors") {
   CHECK(std::ranges::any_of(run(lost, {}).y, [](float y) { return std::isnan(y); }));
 }
 
-TEST_CASE("FftConv2d of the first pieces alone, and after a network that has lost its numbers") {
+TEST_CASE("FftConv2d after a network that has lost its numbers") {
   const Problem problem(kOdd);
   Convolution convolution(kOdd, {5, 5, 3});
   const auto all = convolution.run(problem);
@@ -285,11 +265,15 @@ TEST_CASE("FftConv2d of the first pieces alone, and after a network that has los
   lost.weight.assign(lost.weight.size(), NAN);
   convolution.run(lost);
   check_equal(convolution.run(problem), all);
+}
 
-  Floats y(all.y.size());
-  convolution.forward(problem, 2, true, y);
-  CHECK(samples_of(y, 13, 0, 10) == samples_of(all.y, 13, 0, 10));
-  CHECK(samples_of(y, 13, 10, 3) == Floats(y.size() / 13 * 3));
+TEST_CASE("FftConv2d keeps spectra of gradients for backward passes alone") {
+  FftWeights weights(kOdd);
+  const std::size_t bytes = weights.bytes();
+  const FftConv2d evaluates(kOdd, weights, false);
+  CHECK(weights.bytes() == bytes);
+  const FftConv2d trains(kOdd, weights, true);
+  CHECK(weights.bytes() == 2 * bytes);
 }
 
 TEST_CASE("FftConv2d computes the same bits again after other data") {
@@ -323,9 +307,9 @@ TEST_CASE("FftConv2d is worth it for large kernels and many channels") {
 }
 
 TEST_CASE("FftConv2d refuses shapes that it cannot transform") {
-  CHECK_THROWS_AS(FftConv2d({1, 1, 33, 8, 1, 3, 3, 0}, 1), std::invalid_argument);
-  CHECK_THROWS_AS(FftConv2d({1, 1, 2, 8, 1, 3, 3, 0}, 1), std::invalid_argument);
-  CHECK_THROWS_AS(FftConv2d({1, 1, 8, 8, 1, 3, 3, 1, 2}, 1), std::invalid_argument);
+  CHECK_THROWS_AS(FftWeights({1, 1, 33, 8, 1, 3, 3, 0}), std::invalid_argument);
+  CHECK_THROWS_AS(FftWeights({1, 1, 2, 8, 1, 3, 3, 0}), std::invalid_argument);
+  CHECK_THROWS_AS(FftWeights({1, 1, 8, 8, 1, 3, 3, 1, 2}), std::invalid_argument);
 }
 
 }  // namespace

@@ -149,10 +149,10 @@ class BatchNormLayer final : public MeetingLayer {
   Activation compile_backward(Workbench& bench, const Activation& dy, bool wanted) override;
   bool meets(const CpuPass& pass) const override { return pass.fixed.empty(); }
   void survey_forward(CpuPass& pass) override;
-  void meet_forward(std::span<MeetingLayer* const> pieces, CpuPass& pass, Crew&) override;
+  void meet_forward(std::span<MeetingLayer* const> pieces, CpuPass& pass) override;
   void forward(CpuPass& pass) override;
   void survey_backward(CpuPass& pass) override;
-  void meet_backward(std::span<MeetingLayer* const> pieces, CpuPass& pass, Crew&) override;
+  void meet_backward(std::span<MeetingLayer* const> pieces, CpuPass& pass) override;
   void backward(CpuPass& pass) override;
   void leave_unnormalised() override { is_left_ = !input_.copies(); }
 
@@ -208,7 +208,7 @@ void BatchNormLayer::survey_forward(CpuPass&) {
   });
 }
 
-void BatchNormLayer::meet_forward(std::span<MeetingLayer* const> pieces, CpuPass& pass, Crew&) {
+void BatchNormLayer::meet_forward(std::span<MeetingLayer* const> pieces, CpuPass& pass) {
   const TraceScope scope(names().forward.c_str());
   for (std::size_t c = 0; c < channels(); ++c) {
     for (std::size_t i = 1; i < pieces.size(); ++i) {
@@ -295,7 +295,7 @@ void BatchNormLayer::survey_backward(CpuPass&) {
   });
 }
 
-void BatchNormLayer::meet_backward(std::span<MeetingLayer* const> pieces, CpuPass& pass, Crew&) {
+void BatchNormLayer::meet_backward(std::span<MeetingLayer* const> pieces, CpuPass& pass) {
   const TraceScope scope(names().backward.c_str());
   const View weight_gradient = stage_.slices[0].of(pass.g);
   const View bias_gradient = stage_.slices[1].of(pass.g);

@@ -12,7 +12,6 @@
 #include <string>
 #include <vector>
 
-#include "backend/cpu/crew.h"
 #include "backend/cpu/workbench.h"
 #include "backend/pass_arguments.h"
 #include "backend/tally.h"
@@ -77,10 +76,9 @@ class CpuLayer {
   virtual void backward(CpuPass& pass) = 0;
 };
 
-/// A layer for which the pieces of a batch meet, because samples depend on each other, or share
-/// work that is cut in another way. Before each of its passes every piece surveys its own samples,
-/// and then the first piece's layer makes one of what all have found, `pieces`: its own pass over
-/// the pieces comes after that.
+/// A layer for which the pieces of a batch meet, because samples depend on each other. Before each
+/// of its passes every piece surveys its own samples, and then the first piece's layer makes one of
+/// what all have found, `pieces`: its own pass over the pieces comes after that.
 class MeetingLayer : public CpuLayer {
  public:
   explicit MeetingLayer(const Stage& stage) : names_(stage.layer->name) {}
@@ -88,9 +86,9 @@ class MeetingLayer : public CpuLayer {
 
   virtual bool meets(const CpuPass& pass) const = 0;
   virtual void survey_forward(CpuPass& pass) = 0;
-  virtual void meet_forward(std::span<MeetingLayer* const> pieces, CpuPass& pass, Crew& crew) = 0;
+  virtual void meet_forward(std::span<MeetingLayer* const> pieces, CpuPass& pass) = 0;
   virtual void survey_backward(CpuPass& pass) = 0;
-  virtual void meet_backward(std::span<MeetingLayer* const> pieces, CpuPass& pass, Crew& crew) = 0;
+  virtual void meet_backward(std::span<MeetingLayer* const> pieces, CpuPass& pass) = 0;
 
  private:
   const PassNames names_;

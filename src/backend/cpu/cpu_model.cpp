@@ -137,7 +137,7 @@ std::size_t CpuModel::forward_to_last_meeting(std::size_t pieces) {
       const TraceScope scope(meeting.pieces[i]->names().forward.c_str());
       meeting.pieces[i]->survey_forward(parts_[i].pass);
     });
-    meeting.pieces[0]->meet_forward(std::span(meeting.pieces).first(pieces), parts_[0].pass, crew_);
+    meeting.pieces[0]->meet_forward(std::span(meeting.pieces).first(pieces), parts_[0].pass);
     done = meeting.layer;
   }
   return done;
@@ -152,7 +152,7 @@ void CpuModel::survey_backward(const Meeting& meeting, std::size_t piece) {
 void CpuModel::backward_from_last_meeting() {
   for (std::size_t m = meetings_.size(); m-- > 0;) {
     const Meeting& meeting = meetings_[m];
-    meeting.pieces[0]->meet_backward(meeting.pieces, parts_[0].pass, crew_);
+    meeting.pieces[0]->meet_backward(meeting.pieces, parts_[0].pass);
     const Meeting* before = m > 0 ? &meetings_[m - 1] : nullptr;
     crew_.run(parts_.size(), [&](std::size_t i) {
       const std::size_t end = before ? before->layer + 1 : 0;
