@@ -29,11 +29,11 @@ Activation AffineLayer::compile_forward(Workbench& bench, std::span<const Activa
     post.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
     attributes.set_post_ops(post);
   }
-  given_input_ = inputs[0].values;
-  const auto primitive = forward_descriptor(bench, given_input_.get_desc(), attributes);
+  const memory& given = inputs[0].values;
+  const auto primitive = forward_descriptor(bench, given.get_desc(), attributes);
   weight_ = bench.unbound(flat_desc(weight_dims()));
   if (has_bias()) bias_ = bench.unbound(flat_desc({stage_.output.channels}));
-  input_ = Converted(bench, given_input_, primitive.src_desc(0));
+  input_ = Converted(bench, given, primitive.src_desc(0));
   forward_weight_ = Converted(bench, weight_, primitive.weights_desc(0));
   const memory result = bench.make(primitive.dst_desc(0));
   output_ = seen_as(result, bench.dims(stage_.output));
@@ -59,7 +59,7 @@ void AffineLayer::compile_weights_gradient(Workbench& bench) {
   const auto primitive = weights_descriptor(bench, bench.attributes());
   const memory::desc dy = primitive.diff_dst_desc(0);
   gradient_for_weights_ = Converted(bench, seen_as(output_gradient_.get(), dy.dims()), dy);
-  input_for_weights_ = Converted(bench, given_input_, primitive.src_desc(0));
+  input_for_weights_ = Converted(bench, input_.get(), primitive.src_desc(0));
   weight_gradient_ = bench.unbound(weight_.get_desc());
   if (has_bias()) bias_gradient_ = bench.unbound(bias_.get_desc());
   memory result = weight_gradient_;

@@ -47,7 +47,7 @@ class AffineLayer : public CpuLayer {
   bool has_bias() const { return stage_.slices.size() > 1; }
 
   memory weight_, bias_;  // bound to slices of x at every pass; bias_ is empty if there is none
-  memory given_input_, output_;
+  memory output_;
   Converted input_, forward_weight_;
   Call forward_;
 
