@@ -6,8 +6,9 @@
 //
 // Backward: each channel lists the outputs of eight samples that carry a gradient d, and then adds
 // d times the K x K pixels that each saw to the gradient of its weights. Images have their channels
-// innermost, so that a row of the pixels, K C values, is a vector or few: lanes beyond hold the
-// neighbours' products, which nobody reads. 15 vectors are 15 registers of running sums.
+// innermost, so that a row of the pixels, K C values, is a vector or few, of eight if that is
+// enough, as fewer of these cross a cache line: lanes beyond hold the neighbours' products, which
+// nobody reads. 15 vectors are 15 registers of running sums.
 #include "backend/cpu/pooled_conv2d.h"
 
 #include <algorithm>
@@ -84,12 +85,14 @@ PooledConv2d::PooledConv2d(const PooledConv2dShape& shape, kernels::Factors fact
       image_size_((shape.in_channels * shape.framed_height() * shape.framed_width() + kLanes - 1) /
                   kLanes * kLanes),
       kernel_rows_(shape.in_channels * shape.kernel),
-      row_vectors_((kernel_rows_ + lanes_ - 1) / lanes_),
-      framed_(host_buffer(groups_ * lanes_ * image_size_ + row_vectors_ * lanes_)),
+      row_lanes_(kernel_rows_ <= kLanes ? kLanes : lanes_),
+      row_vectors_((kernel_rows_ + row_lanes_ - 1) / row_lanes_),
+      framed_(host_buffer(groups_ * lanes_ * image_size_ + row_vectors_ * row_lanes_)),
       grouped_(host_buffer(groups_ * lanes_ * image_size_)),
       argmax_(shape.out_channels * windows_ * groups_ * lanes_),
-      weight_sums_(host_buffer(shape.out_channels * shape.kernel * row_vectors_ * lanes_)),
-      bias_sums_(shape.out_channels) {
+      weight_sums_(host_buffer(shape.out_channels * shape.kernel * row_vectors_ * row_lanes_)),
+      bias_sums_(shape.out_channels),
+      accumulate_((row_lanes_ == kLanes ? pooled_windows_of_8_lanes() : variant).accumulate) {
   assert(shape.kernel <= kLargestKernel);
   assert(image_size_ <= std::size_t{INT32_MAX} / kLanes);
   const std::size_t line = shape.framed_width() * shape.in_channels;
@@ -97,7 +100,7 @@ PooledConv2d::PooledConv2d(const PooledConv2dShape& shape, kernels::Factors fact
     row_offsets_.push_back(std::int32_t(r % shape.kernel * line + r / shape.kernel));
   }
   for (std::size_t v = 0; v < shape.kernel * row_vectors_; ++v) {
-    offsets_.push_back(std::int32_t(v / row_vectors_ * line + v % row_vectors_ * lanes_));
+    offsets_.push_back(std::int32_t(v / row_vectors_ * line + v % row_vectors_ * row_lanes_));
   }
   for (std::size_t window = 0; window < windows_; ++window) {
     Corners& corners = corners_.emplace_back();
@@ -311,7 +314,7 @@ void PooledConv2d::backward(const float* dy, View dweight, View dbias) {
   }
   std::ranges::copy(bias_sums_, dbias.begin());
   const float* sums = weight_sums_.data();
-  for (std::size_t row = 0; row < channels * kernel; ++row, sums += row_vectors_ * lanes_) {
+  for (std::size_t row = 0; row < channels * kernel; ++row, sums += row_vectors_ * row_lanes_) {
     float* to = dweight.data() + (row / kernel * kernel_rows_ + row % kernel) * kernel;
     for (std::size_t i = 0; i < kernel_rows_; ++i) {
       to[i % shape_.in_channels * kernel * kernel + i / shape_.in_channels] = sums[i];
@@ -322,7 +325,7 @@ void PooledConv2d::backward(const float* dy, View dweight, View dbias) {
 void PooledConv2d::backward_channels(std::size_t begin, std::size_t end, const float* dy) {
   constexpr std::size_t kAtOnce = PooledWindows::kMostVectors;
   const std::size_t vectors = offsets_.size();
-  const auto sums = [&](std::size_t o) { return weight_sums_.data() + o * vectors * lanes_; };
+  const auto sums = [&](std::size_t o) { return weight_sums_.data() + o * vectors * row_lanes_; };
   std::fill(sums(begin), sums(end), 0.0f);
   std::fill(bias_sums_.data() + begin, bias_sums_.data() + end, 0.0f);
   for (std::size_t first = 0; first < shape_.batch; first += kLine) {
@@ -338,8 +341,8 @@ void PooledConv2d::backward_channels(std::size_t begin, std::size_t end, const f
       const float* const images = image(first + half * kLanes);
       for (std::size_t o = begin; o < end; ++o) {
         for (std::size_t v = 0; v < vectors; v += kAtOnce) {
-          variant_.accumulate[std::min(kAtOnce, vectors - v) - 1](
-              items[o - begin][half], images, offsets_.data() + v, sums(o) + v * lanes_);
+          accumulate_[std::min(kAtOnce, vectors - v) - 1](
+              items[o - begin][half], images, offsets_.data() + v, sums(o) + v * row_lanes_);
         }
       }
     }

@@ -92,14 +92,15 @@ class PooledConv2d {
   std::vector<Corners> corners_;
   std::vector<std::int32_t> row_offsets_;  ///< [kernel_rows_] of (channel, row) in an image
   std::vector<std::int32_t> offsets_;      ///< [K][row_vectors_] of vectors there
-  std::size_t row_vectors_;                ///< that hold the K C values of a row
+  std::size_t row_lanes_, row_vectors_;    ///< vectors that hold the K C values of a row
   Buffer framed_;                          ///< [groups lanes][image_size_]
   Buffer grouped_;                         ///< [groups][image_size_][lanes samples], or words
   std::vector<std::int32_t> words_;        ///< of the weights, [O / 16][K][16][pairs()]
   Buffer filters_, patch_;                 ///< as FilteredWindows has them
   std::vector<std::uint8_t> argmax_;       ///< [groups][windows][O][lanes]; kNowhere: blocked
-  Buffer weight_sums_;                     ///< [O][K][row_vectors_][lanes], of dweight
+  Buffer weight_sums_;                     ///< [O][K][row_vectors_][row_lanes_], of dweight
   std::vector<float> bias_sums_;           ///< [O], dbias
+  const std::array<Accumulate, PooledWindows::kMostVectors> accumulate_;  ///< of row_lanes_
   Buffer item_gradients_;
   std::vector<std::int32_t> item_corners_;
   Buffer lines_;  ///< windows of y, [][O][kLine]
