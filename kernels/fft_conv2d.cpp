@@ -20,6 +20,7 @@
 #include <array>
 #include <cstddef>
 #include <numeric>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <vector>
@@ -392,7 +393,7 @@ class FftWeights::Plan {
   ComplexMatrix gradient(std::size_t piece, std::size_t i) const {
     return matrix(gradients_[piece], i);
   }
-  /// Returns the number of a piece that leaves its part of the gradient.
+  /// Spectra for a piece's part of the gradient. Returns their number.
   std::size_t add_gradient() {
     gradients_.push_back(make_spectra());
     return gradients_.size() - 1;
@@ -411,11 +412,8 @@ class FftWeights::Plan {
   void gradient(float* dweight, std::size_t task) const {
     Transform(grid_, layout_, gradients_).inverse(dweight, int(task) * kChunk);
   }
-  std::size_t bytes() const {
-    std::size_t floats = spectra_.buffer.size();
-    for (const Spectra& gradient : gradients_) floats += gradient.buffer.size();
-    return floats * sizeof(float);
-  }
+  /// Of the weights, or of a gradient.
+  std::size_t bytes() const { return spectra_.buffer.size() * sizeof(float); }
 
  private:
   ComplexMatrix matrix(const Spectra& spectra, std::size_t i) const {
@@ -455,7 +453,10 @@ class FftConv2d::Plan {
   Plan(const Conv2dShape& shape, FftWeights::Plan& weights, bool for_gradients);
   void forward(const float* x, const float* bias, float* y) const;
   void backward(const float* dy, float* dx, float* dbias) const;
-  std::size_t bytes() const { return (x_.buffer.size() + y_.buffer.size()) * sizeof(float); }
+  std::size_t bytes() const {
+    const std::size_t activations = (x_.buffer.size() + y_.buffer.size()) * sizeof(float);
+    return activations + (gradient_ ? weights_.bytes() : 0);
+  }
 
  private:
   Layout layout(int channels, int height, int width, int shift) const {
@@ -477,9 +478,10 @@ class FftConv2d::Plan {
   const FftWeights::Plan& weights_;
   int lanes_;  // of the spectra: samples, and zeros up to a whole line
   Layout x_layout_, y_layout_;
-  Spectra x_;          // [F][C][lanes_], in a backward pass then of dx
-  Spectra y_;          // [F][K][lanes_], in a backward pass of dy
-  std::size_t piece_;  // its part of the weights' gradient, if there are backward passes
+  Spectra x_;  // [F][C][lanes_], in a backward pass then of dx
+  Spectra y_;  // [F][K][lanes_], in a backward pass of dy
+  /// By its number in the weights, if there are backward passes.
+  std::optional<std::size_t> gradient_;
 };
 
 FftConv2d::Plan::Plan(const Conv2dShape& s, FftWeights::Plan& weights, bool for_gradients)
@@ -490,7 +492,7 @@ FftConv2d::Plan::Plan(const Conv2dShape& s, FftWeights::Plan& weights, bool for_
       y_layout_(layout(s.out_channels, s.out_height(), s.out_width(), s.pad)),
       x_(weights.grid().size(), s.in_channels, lanes_),
       y_(weights.grid().size(), s.out_channels, lanes_),
-      piece_(for_gradients ? weights.add_gradient() : 0) {}
+      gradient_(for_gradients ? std::optional(weights.add_gradient()) : std::nullopt) {}
 
 void FftConv2d::Plan::forward(const float* x, const float* bias, float* y) const {
   Transform(weights_.grid(), x_layout_, x_).forward(x);
@@ -513,7 +515,7 @@ void FftConv2d::Plan::backward(const float* dy, float* dx, float* dbias) const {
     dbias[k] = std::accumulate(of_channel, of_channel + shape_.batch, 0.0f);
   }
   for (std::size_t i = 0; i < weights_.frequencies(); ++i) {
-    const auto dw_of = [&](std::size_t j) { return weights_.gradient(piece_, j); };
+    const auto dw_of = [&](std::size_t j) { return weights_.gradient(*gradient_, j); };
     std::array<ComplexMatrix, 3> next{};
     ComplexMatrix next_weights{};
     if (i + 1 < weights_.frequencies()) {

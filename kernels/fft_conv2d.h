@@ -29,7 +29,7 @@ class FftWeights {
   void transform(const float* weight, std::size_t task);
   /// Overwrites its part of dweight.
   void gradient(float* dweight, std::size_t task);
-  /// Of all spectra.
+  /// But for those of the gradient, which are the pieces'.
   std::size_t bytes() const;
 
  private:
@@ -57,7 +57,7 @@ class FftConv2d {
   void forward(const float* x, const float* bias, float* y);
   /// At most once after forward(). dx and dbias may be null.
   void backward(const float* dy, float* dx, float* dbias);
-  /// Of its workspaces.
+  /// Of its spectra, with those of its part of the weights' gradient.
   std::size_t bytes() const;
 
  private:
