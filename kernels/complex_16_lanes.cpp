@@ -1,8 +1,10 @@
-// Complex products with AVX-512. Gauss's three are summed side by side in registers, of kRows rows
-// and a vector of columns, so that no sum is ever read again.
+// Complex products with AVX-512. Gauss's three (3M) are summed side by side in registers, of kRows
+// rows and a vector of columns, so that no sum is ever read again: multiply_rows() is the
+// micro-kernel.
 //
-// What the three want of b is copied first, for a vector of columns: [depth][three vectors], which
-// stay in the first-level cache. What they want of a is read where it lies, number by number.
+// What the three want of b is copied first, for a vector of columns, a packed panel: [depth][three
+// vectors], which stay in the first-level cache up to a depth of 170 if that has 32 KiB. What they
+// want of a is read where it lies, number by number.
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -61,24 +63,25 @@ class Ahead {
       if (m.re) floats += m.size();
       if (m.im) floats += m.size();
     }
-    at_once_ = (floats / kCacheLine + times - 1) / times * kCacheLine;
+    at_once_ = (floats / kCacheLine + times - 1) / times;
   }
   void fetch_some() {
-    while (next_ >= end_) {
-      if (part_ == 2 * matrices_.size()) return;
-      const ComplexMatrix& m = matrices_[part_ / 2];
-      next_ = part_++ % 2 == 0 ? m.re : m.im;
-      end_ = next_ ? next_ + m.size() : nullptr;
+    for (std::size_t i = 0; i < at_once_; ++i, next_ += kCacheLine) {
+      while (next_ >= end_) {
+        if (part_ == 2 * matrices_.size()) return;
+        const ComplexMatrix& m = matrices_[part_ / 2];
+        next_ = part_++ % 2 == 0 ? m.re : m.im;
+        end_ = next_ ? next_ + m.size() : nullptr;
+      }
+      __builtin_prefetch(next_, 0, 2);
     }
-    const float* const end = next_ + at_once_;
-    for (; next_ < end; next_ += kCacheLine) __builtin_prefetch(next_, 0, 2);
   }
 
  private:
   static constexpr std::size_t kCacheLine = 16;  // floats
 
   std::span<const ComplexMatrix> matrices_;
-  std::size_t at_once_;
+  std::size_t at_once_;   // lines
   std::size_t part_ = 0;  // of those that are left, the first
   const float *next_ = nullptr, *end_ = nullptr;
 };
@@ -142,12 +145,12 @@ void multiply_columns(const Columns& c, Ahead& ahead) {
   }
 }
 
-/// What a product wants of b, for a vector of its columns.
+/// What a product wants of b, for a vector of its columns, packed.
 template <int kForms>
-class ColumnsOfB {
+class PanelOfB {
  public:
   /// `negate`: the sum of both parts.
-  ColumnsOfB(float* data, bool negate) : data_(data), negate_(negate) {}
+  PanelOfB(float* data, bool negate) : data_(data), negate_(negate) {}
   static std::size_t size(int depth) { return std::size_t(depth * kForms * kLanes); }
 
   /// Of the columns [first, first + count).
@@ -194,7 +197,7 @@ template <int kForms>
 void multiply_all(const ComplexProduct& p, float* scratch) {
   const ComplexMatrix& a = p.a.matrix;
   float* const of_b = scratch;  // at the start of a line, as scratch is
-  float* const of_a = of_b + ColumnsOfB<kForms>::size(p.a.columns());
+  float* const of_a = of_b + PanelOfB<kForms>::size(p.a.columns());
   for (std::size_t i = 0; kForms == kThree && i < a.size(); ++i) {
     of_a[i] = p.a.conjugate ? a.re[i] - a.im[i] : a.re[i] + a.im[i];
   }
@@ -206,13 +209,13 @@ void multiply_all(const ComplexProduct& p, float* scratch) {
                .count = 0,
                .scale = p.scale,
                .out = p.out};
-  const ColumnsOfB<kForms> columns(of_b, !p.a.conjugate);
+  const PanelOfB<kForms> panel(of_b, !p.a.conjugate);
   const auto blocks = [](int count, int size) { return std::size_t((count + size - 1) / size); };
   Ahead ahead(p.next, blocks(p.out.rows, kRows) * blocks(p.out.columns, kLanes) *
                           blocks(p.a.columns(), kLanes));
   for (int first = 0; first < p.out.columns; first += kLanes) {
     c.count = std::min(kLanes, p.out.columns - first);
-    columns.take(p.b, first, c.count);
+    panel.take(p.b, first, c.count);
     const bool is_half = c.count <= kWidth<Half>;
     (is_half ? multiply_columns<kForms, Half> : multiply_columns<kForms, Whole>)(c, ahead);
     c.out.re += kLanes;
@@ -225,7 +228,7 @@ void multiply(const ComplexProduct& p, float* scratch) {
 }
 
 std::size_t scratch_size(const ComplexProduct& p) {
-  return ColumnsOfB<kThree>::size(p.a.columns()) + p.a.matrix.size();
+  return PanelOfB<kThree>::size(p.a.columns()) + p.a.matrix.size();
 }
 
 }  // namespace

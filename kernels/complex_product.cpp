@@ -3,6 +3,7 @@
 #include <dnnl.h>
 
 #include <algorithm>
+#include <cassert>
 #include <new>
 
 #include "kernels/complex_multipliers.h"
@@ -43,6 +44,7 @@ void subtract(const ComplexMatrix& m, float* difference) {
 void multiply(const ComplexProduct& p, float* scratch) {
   const ComplexMatrix &a = p.a.matrix, &b = p.b.matrix, &out = p.out;
   const RealProduct product = {p.a, p.b, out};
+  assert(!a.im == !out.im && !b.im == !out.im);
   if (!out.im) return product.assign(p.scale, a.re, b.re, out.re);
 
   float* const of_a = scratch;
@@ -52,7 +54,9 @@ void multiply(const ComplexProduct& p, float* scratch) {
   add(b, b_sum);
   subtract(b, b_difference);
   product.assign(p.scale, of_a, b.re, out.re);
-  std::copy_n(out.re, out.size(), out.im);
+  for (std::ptrdiff_t row = 0; row < out.rows; ++row) {
+    std::copy_n(out.re + row * out.stride, out.columns, out.im + row * out.stride);
+  }
   product.add(p.a.conjugate ? p.scale : -p.scale, a.im, b_sum, out.re);
   product.add(-p.scale, a.re, b_difference, out.im);
 }

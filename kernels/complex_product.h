@@ -29,18 +29,20 @@ struct ComplexFactor {
   int columns() const { return transposed ? matrix.rows : matrix.columns; }
 };
 
-/// out = scale a b. b is not conjugate, and out is neither a nor b.
+/// out = scale a b. b is not conjugate, out is neither a nor b, and all three are real or none is.
+/// No matrix is empty.
 struct ComplexProduct {
   ComplexFactor a, b;
   ComplexMatrix out;
   float scale;
-  /// What the thread will look at after this, or none of it: asked for while it computes.
+  /// What the thread will look at after this, or matrices that are not there. Our own kernel in
+  /// float32 asks for it while it computes; to the others it means nothing.
   std::span<const ComplexMatrix> next = {};
 };
 
 /// A way to compute it.
 struct ComplexMultiplier {
-  /// `scratch`: as many floats as scratch_size() says.
+  /// `scratch`: as many floats as scratch_size() says, at the start of a cache line.
   void (*multiply)(const ComplexProduct& product, float* scratch);
   std::size_t (*scratch_size)(const ComplexProduct& product);
 };

@@ -18,6 +18,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <cstddef>
 #include <numeric>
 #include <optional>
@@ -196,10 +197,8 @@ class Transform {
     return std::ptrdiff_t{1} * channel * spectra_.stride + lane;
   }
 
-  /// The numbers of a plane from an offset on, or where there are several spectra their sum, which
-  /// is in the given place then.
-  const float* sum_of_plane(std::ptrdiff_t plane, std::ptrdiff_t offset, int lanes,
-                            float* sum) const {
+  /// The sum of the numbers of a plane from an offset on, where there are several spectra.
+  void add_planes(std::ptrdiff_t plane, std::ptrdiff_t offset, int lanes, float* sum) const {
     const auto of = [&](const Spectra& spectra) {
       const float* const numbers = spectra.plane(0) + plane + offset;
       for (int i = 0; i < lanes; i += kCacheLine) __builtin_prefetch(numbers + ahead() + i, 0, 2);
@@ -211,11 +210,10 @@ class Transform {
       const float* const addend = of(each);
       for (int i = 0; i < lanes; ++i) sum[i] += addend[i];
     }
-    return sum;
   }
 
-  /// From a number in spectra to what the thread will want in its place next: in the channel after
-  /// this one, or in the task that comes after that of another thread.
+  /// From a number in spectra to what a thread of two will want in its place next: in the channel
+  /// after this one, or, of weights, in the task after the next.
   std::ptrdiff_t ahead() const { return layout_.channels > 1 ? spectra_.stride : 2 * kChunk; }
   bool is_empty(int row) const { return pixel_rows_[row] >= layout_.height; }
 
@@ -298,12 +296,15 @@ class Transform {
     const float* const spectrum = spectra_.plane(0) + at;
     const float* in[kMaxPoints];
     for (int i = 0; i < grid_.size(); ++i) in[i] = spectrum + planes_[i];
+    const bool adds = !addends_.empty();
     for_each_column([&](int first, int count, bool is_real) {
-      for (int i = 0; i < count && !addends_.empty(); ++i) {
-        in[first + i] = sum_of_plane(planes_[first + i], at, whole(lane), sums_ + i * kChunk);
+      for (int i = 0; adds && i < count; ++i) {
+        float* const sum = sums_ + i * kChunk;
+        add_planes(planes_[first + i], at, whole(lane), sum);
+        in[first + i] = sum;
       }
       (is_real ? grid_.columns->real_inverse : grid_.columns->complex_forward)(
-          in + first, cells_of_columns_ + first, {whole(lane), ahead(), 0});
+          in + first, cells_of_columns_ + first, {whole(lane), adds ? 0 : ahead(), 0});
     });
   }
 
@@ -349,7 +350,7 @@ Grid find_grid(const Conv2dShape& s, const Dfts& dfts = all_dfts()[0]) {
 }
 
 Grid checked_grid(const Conv2dShape& s, const Dfts& dfts) {
-  if (std::min({s.batch, s.in_channels, s.out_channels, s.out_height(), s.out_width()}) < 1) {
+  if (std::min({s.in_channels, s.out_channels, s.out_height(), s.out_width()}) < 1) {
     throw std::invalid_argument("FftConv2d: nothing to compute");
   }
   if (s.stride != 1) throw std::invalid_argument("FftConv2d: has a stride");
@@ -385,6 +386,10 @@ class FftWeights::Plan {
         frequencies_(list_frequencies(grid_)),
         spectra_(make_spectra()) {}
 
+  bool is_of(const Conv2dShape& s) const {
+    return s.in_channels == in_ && s.out_channels == out_ && s.kernel_height == layout_.height &&
+           s.kernel_width == layout_.width;
+  }
   const Grid& grid() const { return grid_; }
   std::size_t frequencies() const { return frequencies_.size(); }
   Frequency frequency(std::size_t i) const { return frequencies_[i]; }
@@ -410,6 +415,7 @@ class FftWeights::Plan {
     Transform(grid_, layout_, spectra_).forward(weight, int(task) * kChunk);
   }
   void gradient(float* dweight, std::size_t task) const {
+    assert(!gradients_.empty());
     Transform(grid_, layout_, gradients_).inverse(dweight, int(task) * kChunk);
   }
   /// Of the weights, or of a gradient.
@@ -492,7 +498,9 @@ FftConv2d::Plan::Plan(const Conv2dShape& s, FftWeights::Plan& weights, bool for_
       y_layout_(layout(s.out_channels, s.out_height(), s.out_width(), s.pad)),
       x_(weights.grid().size(), s.in_channels, lanes_),
       y_(weights.grid().size(), s.out_channels, lanes_),
-      gradient_(for_gradients ? std::optional(weights.add_gradient()) : std::nullopt) {}
+      gradient_(for_gradients ? std::optional(weights.add_gradient()) : std::nullopt) {
+  assert(s.batch > 0 && weights.is_of(s));
+}
 
 void FftConv2d::Plan::forward(const float* x, const float* bias, float* y) const {
   Transform(weights_.grid(), x_layout_, x_).forward(x);
@@ -509,6 +517,7 @@ void FftConv2d::Plan::forward(const float* x, const float* bias, float* y) const
 }
 
 void FftConv2d::Plan::backward(const float* dy, float* dx, float* dbias) const {
+  assert(gradient_);
   Transform(weights_.grid(), y_layout_, y_).forward(dy);
   for (int k = 0; dbias && k < shape_.out_channels; ++k) {
     const float* const of_channel = sums(k);

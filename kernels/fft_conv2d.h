@@ -13,11 +13,11 @@ namespace easgd::kernels {
 /// gradient each piece has its own.
 ///
 /// Before a forward pass transform() of all tasks, and after the backward pass of all pieces
-/// gradient() of all tasks. Tasks are for any threads at once; results do not depend on who has
-/// done what.
+/// gradient() of all tasks, which adds their parts in the order in which the pieces were made. Tasks
+/// are for any threads at once; results do not depend on who has done what.
 class FftWeights {
  public:
-  /// `shape`: its batch does not matter. `multiplier`: of the spectra.
+  /// `shape`: a piece's; how large that is does not matter. `multiplier`: of the spectra.
   /// Throws: std::invalid_argument for a shape without output or with a stride, or if a side plus
   /// `pad`, an output side or a kernel side exceeds 32.
   explicit FftWeights(const Conv2dShape& shape,
@@ -27,7 +27,7 @@ class FftWeights {
 
   std::size_t tasks() const;
   void transform(const float* weight, std::size_t task);
-  /// Overwrites its part of dweight.
+  /// Overwrites its part of dweight. There is a piece with backward passes.
   void gradient(float* dweight, std::size_t task);
   /// But for those of the gradient, which are the pieces'.
   std::size_t bytes() const;
@@ -44,8 +44,9 @@ class FftWeights {
 /// Thread: any, one at a time; pieces do not wait for each other.
 class FftConv2d {
  public:
-  /// `shape`: the weights', with the piece's batch. `weights` outlive it. `for_gradients`: there
-  /// are backward passes.
+  /// `shape`: the weights', with the piece's batch. `weights` outlive it, and none of their pieces
+  /// computes meanwhile. `for_gradients`: there are backward passes, and the weights keep spectra of
+  /// the piece's part of their gradient, as large as their own.
   FftConv2d(const Conv2dShape& shape, FftWeights& weights, bool for_gradients);
   ~FftConv2d();
 

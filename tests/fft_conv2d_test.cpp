@@ -7,6 +7,7 @@
 #include <memory>
 #include <random>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 namespace easgd::kernels {
@@ -111,32 +112,57 @@ class Convolution {
   }
 
   Results<Floats> run(const Problem& p, bool all = true) {
-    auto r = p.zeros<Floats>();
-    for (std::size_t task = weights_.tasks(); task-- > 0;) {
-      weights_.transform(p.weight.data(), task);
-    }
-    int begin = 0;
-    for (std::size_t i = 0; i < pieces_.size(); begin += sizes_[i++]) {
-      const auto share = [&](const Floats& tensor) {
-        return samples_of(tensor, p.shape.batch, begin, sizes_[i]);
-      };
-      const auto put = [&](const Floats& part, Floats& tensor) {
-        put_samples(part, p.shape.batch, begin, sizes_[i], tensor);
-      };
-      Floats y = share(r.y), dx = share(r.dx), dbias(p.bias.size());
-      pieces_[i]->forward(share(p.x).data(), all ? p.bias.data() : nullptr, y.data());
-      pieces_[i]->backward(share(p.dy).data(), all ? dx.data() : nullptr,
-                           all ? dbias.data() : nullptr);
-      put(y, r.y), put(dx, r.dx);
-      for (std::size_t k = 0; k < dbias.size(); ++k) r.dbias[k] += dbias[k];
-    }
-    for (std::size_t task = 0; task < weights_.tasks(); ++task) {
-      weights_.gradient(r.dweight.data(), task);
-    }
-    return r;
+    return run(
+        p, all, [](auto f) { f(); }, [] {});
+  }
+  /// Everything that may be done at once on threads of its own.
+  Results<Floats> run_at_once(const Problem& p) {
+    std::vector<std::thread> threads;
+    const auto start = [&](auto f) { threads.emplace_back(f); };
+    const auto join = [&] {
+      for (std::thread& thread : threads) thread.join();
+      threads.clear();
+    };
+    return run(p, true, start, join);
   }
 
  private:
+  /// Calls start(f) for each task of a round, and end() after it.
+  template <class Start, class End>
+  Results<Floats> run(const Problem& p, bool all, const Start& start, const End& end) {
+    auto r = p.zeros<Floats>();
+    for (std::size_t task = weights_.tasks(); task-- > 0;) {
+      start([&, task] { weights_.transform(p.weight.data(), task); });
+    }
+    end();
+    std::vector<Results<Floats>> parts(pieces_.size());
+    std::vector<int> begins(1, 0);
+    for (const int size : sizes_) begins.push_back(begins.back() + size);
+    for (std::size_t i = 0; i < pieces_.size(); ++i) {
+      start([&, i] {
+        const auto share = [&](const Floats& tensor) {
+          return samples_of(tensor, p.shape.batch, begins[i], sizes_[i]);
+        };
+        auto& [y, dx, dweight, dbias] = parts[i];
+        y = share(r.y), dx = share(r.dx), dbias.resize(p.bias.size());
+        pieces_[i]->forward(share(p.x).data(), all ? p.bias.data() : nullptr, y.data());
+        pieces_[i]->backward(share(p.dy).data(), all ? dx.data() : nullptr,
+                             all ? dbias.data() : nullptr);
+      });
+    }
+    end();
+    for (std::size_t i = 0; i < pieces_.size(); ++i) {
+      put_samples(parts[i].y, p.shape.batch, begins[i], sizes_[i], r.y);
+      put_samples(parts[i].dx, p.shape.batch, begins[i], sizes_[i], r.dx);
+      for (std::size_t k = 0; k < r.dbias.size(); ++k) r.dbias[k] += parts[i].dbias[k];
+    }
+    for (std::size_t task = 0; task < weights_.tasks(); ++task) {
+      start([&, task] { weights_.gradient(r.dweight.data(), task); });
+    }
+    end();
+    return r;
+  }
+
   std::vector<int> sizes_;
   FftWeights weights_;
   std::vector<std::unique_ptr<FftConv2d>> pieces_;
@@ -182,14 +208,18 @@ TEST_CASE("FftConv2d agrees with the definition") {
     CAPTURE(shape.batch);
     const Problem problem(shape);
     const auto expected = reference(problem);
-    for (const Dfts& dfts : all_dfts()) {
-      CAPTURE(dfts.lanes);
-      const auto got = Convolution(shape, {}, dfts).run(problem);
-      CHECK(error(got.y, expected.y) < kTolerance);
-      CHECK(error(got.dx, expected.dx) < kTolerance);
-      CHECK(error(got.dweight, expected.dweight) < kTolerance);
-      CHECK(error(got.dbias, expected.dbias) < kTolerance);
-      check_equal(got, Convolution(shape).run(problem));  // to the last bit
+    for (const ComplexMultiplier& multiplier : complex_multipliers()) {
+      CAPTURE(&multiplier - complex_multipliers().data());
+      for (const Dfts& dfts : all_dfts()) {
+        CAPTURE(dfts.lanes);
+        const auto got = Convolution(shape, {}, dfts, multiplier).run(problem);
+        CHECK(error(got.y, expected.y) < kTolerance);
+        CHECK(error(got.dx, expected.dx) < kTolerance);
+        CHECK(error(got.dweight, expected.dweight) < kTolerance);
+        CHECK(error(got.dbias, expected.dbias) < kTolerance);
+        const Dfts& fastest = all_dfts()[0];
+        check_equal(got, Convolution(shape, {}, fastest, multiplier).run(problem));  // bit by bit
+      }
     }
   }
 }
@@ -209,17 +239,29 @@ TEST_CASE("FftConv2d agrees with the definition for every transform length") {
   }
 }
 
-TEST_CASE("FftConv2d in pieces agrees with the definition") {
-  for (const std::vector<int>& sizes : {std::vector{7, 6}, {1, 11, 1}, {4, 4, 4, 1}}) {
-    const Problem problem(kOdd);
-    Convolution convolution(kOdd, sizes);
+TEST_CASE("FftConv2d in pieces agrees with the definition, on any threads") {
+  struct Case {
+    Conv2dShape shape;
+    std::vector<int> sizes;
+  };
+  // The last two have several tasks of weights, and several chunks of samples.
+  const std::vector<Case> cases = {{kOdd, {7, 6}},
+                                   {kOdd, {1, 11, 1}},
+                                   {kOdd, {4, 4, 4, 1}},
+                                   {{148, 1, 6, 6, 131, 3, 3, 1}, {130, 17, 1}},
+                                   {{33, 12, 8, 7, 13, 3, 3, 0}, {16, 17}}};
+  for (const auto& [shape, sizes] : cases) {
+    CAPTURE(shape.batch);
+    CAPTURE(sizes.size());
+    const Problem problem(shape);
+    Convolution convolution(shape, sizes);
     const auto got = convolution.run(problem);
     const auto expected = reference(problem);
     CHECK(error(got.y, expected.y) < 2e-6);
     CHECK(error(got.dx, expected.dx) < 2e-6);
     CHECK(error(got.dweight, expected.dweight) < 2e-6);
     CHECK(error(got.dbias, expected.dbias) < 2e-6);
-    check_equal(convolution.run(problem), got);
+    check_equal(convolution.run_at_once(problem), got);
   }
 }
 

@@ -14,6 +14,7 @@
 
 #include "algorithms/algorithm.h"
 #include "backend/backend_kind.h"
+#include "backend/cpu/cpu_model.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "data/dataset_reader.h"
@@ -291,6 +292,21 @@ void require_fft(const Network& network) {
   REQUIRE(network.stages()[3].layer->kind() == "conv");
   REQUIRE(kernels::FftConv2d::worth_it(
       {int(kFftBatch), in.channels, in.height, in.width, out.channels, 5, 5, 0}));
+}
+
+TEST_CASE("cpu: a model takes the memory that is predicted") {
+  const Network network = make_network({3, 28, 28}, 10, kCifar);
+  require_fft(network);
+  for (const int threads : {1, 2, 3}) {
+    CAPTURE(threads);
+    cpu::Crew crew(threads);
+    for (const bool training : {true, false}) {
+      const ModelOptions options = {.batch = 3 * kFftBatch, .training = training};
+      const cpu::CpuModel model(network, options, crew);
+      const std::size_t predicted = cpu::CpuModel::predict_memory(network, options, threads);
+      CHECK(relative_difference(double(predicted), double(model.memory())) < 0.01);
+    }
+  }
 }
 
 TEST_CASE("model: a step allocates nothing, and takes parameters at any address") {

@@ -75,7 +75,7 @@ std::size_t CpuModel::memory() const {
 /// is made unless it is large.
 std::size_t CpuModel::predict_memory(const Network& network, const ModelOptions& options,
                                      int threads) {
-  constexpr std::size_t kFew = 8, kMore = 16;           // whole vectors of samples
+  constexpr std::size_t kFew = 16, kMore = 32;          // whole lines of samples
   constexpr std::size_t kLarge = std::size_t{1} << 29;  // bytes
   check_precision(options.precision);
   const std::size_t batch = options.batch;
