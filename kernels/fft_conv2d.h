@@ -13,8 +13,8 @@ namespace easgd::kernels {
 /// gradient each piece has its own.
 ///
 /// Before a forward pass transform() of all tasks, and after the backward pass of all pieces
-/// gradient() of all tasks, which adds their parts in the order in which the pieces were made. Tasks
-/// are for any threads at once; results do not depend on who has done what.
+/// gradient() of all tasks, which adds their parts in the order in which the pieces were made.
+/// Tasks are for any threads at once; results do not depend on who has done what.
 class FftWeights {
  public:
   /// `shape`: a piece's; how large that is does not matter. `multiplier`: of the spectra.
@@ -45,8 +45,8 @@ class FftWeights {
 class FftConv2d {
  public:
   /// `shape`: the weights', with the piece's batch. `weights` outlive it, and none of their pieces
-  /// computes meanwhile. `for_gradients`: there are backward passes, and the weights keep spectra of
-  /// the piece's part of their gradient, as large as their own.
+  /// computes meanwhile. `for_gradients`: there are backward passes, and the weights keep spectra
+  /// of the piece's part of their gradient, as large as their own.
   FftConv2d(const Conv2dShape& shape, FftWeights& weights, bool for_gradients);
   ~FftConv2d();
 
