@@ -115,6 +115,12 @@ TEST_CASE("crew: a batch is cut by its size, and for threads that would have not
   CHECK(CpuModel::count_pieces(128, 64, 2) == 2);
   CHECK(CpuModel::count_pieces(128, 64, 5) == 5);
   CHECK(CpuModel::count_pieces(128, 16, 5) == 8);
+  // A thread more would cost what it computes.
+  CHECK(CpuModel::count_pieces(7, 128, 2) == 1);
+  CHECK(CpuModel::count_pieces(16, 128, 2) == 1);
+  CHECK(CpuModel::count_pieces(17, 128, 4) == 2);
+  CHECK(CpuModel::count_pieces(33, 128, 2) == 2);
+  CHECK(CpuModel::count_pieces(7, 8, 2) == 2);
 }
 
 TEST_CASE("CPU model: layers share the memory of what nobody reads any more") {

@@ -64,9 +64,13 @@ const Registered<BackendKind> kRegistered(
      .most_threads = most_threads,
      .same_bits =
          [](std::size_t batch, int threads, int other_threads) {
-           constexpr std::size_t kSamples = CpuModel::kMostSamples;  // for every network
-           return CpuModel::count_pieces(batch, kSamples, std::size_t(threads)) ==
-                  CpuModel::count_pieces(batch, kSamples, std::size_t(other_threads));
+           for (auto n = CpuModel::kFewestSamples; n <= CpuModel::kMostSamples; ++n) {
+             if (CpuModel::count_pieces(batch, n, std::size_t(threads)) !=
+                 CpuModel::count_pieces(batch, n, std::size_t(other_threads))) {
+               return false;  // of some network
+             }
+           }
+           return true;
          },
      .model_memory = CpuModel::predict_memory});
 

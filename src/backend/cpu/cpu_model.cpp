@@ -14,8 +14,8 @@ namespace easgd::cpu {
 /// weights, which pays if a channel has outputs enough, and in a convolution through the Fourier
 /// transform (see FftConv2d) samples are what vectors are made of.
 std::size_t CpuModel::samples_of_piece(const Network& network) {
-  constexpr std::size_t kFewest = 8, kOutputs = 1024, kCachedWeights = 1 << 14;
-  std::size_t samples = kFewest;
+  constexpr std::size_t kOutputs = 1024, kCachedWeights = 1 << 14;
+  std::size_t samples = kFewestSamples;
   for (const Stage& stage : network.stages()) {
     if (stage.slices.empty() || stage.slices[0].count <= kCachedWeights) continue;
     const auto* conv = dynamic_cast<const Conv2d*>(stage.layer.get());
@@ -27,9 +27,12 @@ std::size_t CpuModel::samples_of_piece(const Network& network) {
   return std::min(samples, kMostSamples);
 }
 
-/// Only where there are more threads than pieces of that size do bits depend on their number.
+/// Only where there are more threads than pieces of that size do bits depend on their number. Where
+/// all samples are an eighth of it they are one piece: with fewer a piece takes about as long, for
+/// the weights that it reads, and for lanes of vectors that have no sample.
 std::size_t CpuModel::count_pieces(std::size_t batch, std::size_t samples, std::size_t threads) {
-  return std::min(batch, std::max({std::size_t{1}, batch / samples, threads}));
+  const std::size_t fewest = samples / 8, most = (batch + fewest - 1) / fewest;
+  return std::min(most, std::max({std::size_t{1}, batch / samples, threads}));
 }
 
 CpuModel::CpuModel(const Network& network, const ModelOptions& options, Crew& crew)

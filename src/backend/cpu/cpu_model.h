@@ -17,7 +17,8 @@ namespace easgd::cpu {
 
 class CpuModel final : public Model {
  public:
-  static constexpr std::size_t kMostSamples = 128;  ///< of a piece, if there are pieces enough
+  /// Of a piece, if there are pieces enough.
+  static constexpr std::size_t kFewestSamples = 8, kMostSamples = 128;
   static std::size_t samples_of_piece(const Network& network);
   static std::size_t count_pieces(std::size_t batch, std::size_t samples, std::size_t threads);
 
