@@ -107,6 +107,7 @@ class Transform {
         zeros_(sums_ + 2 * grid.height() * kChunk),
         sink_(zeros_ + kChunk) {
     std::fill_n(zeros_, kChunk, 0.0f);
+    for (int p = 0; p < grid.size(); ++p) cells_of_rows_[p] = cells_ + p * kChunk;
     const auto find = [&layout](int(&pixels)[kMaxDftLength], int length) {
       for (int i = 0; i < length; ++i) pixels[i] = (i + layout.shift) % length;
     };
@@ -217,10 +218,6 @@ class Transform {
   std::ptrdiff_t ahead() const { return layout_.channels > 1 ? spectra_.stride : 2 * kChunk; }
   bool is_empty(int row) const { return pixel_rows_[row] >= layout_.height; }
 
-  float* cell(int row, int column) const {
-    return cells_ + (row * grid_.width() + column) * kChunk;
-  }
-
   /// The pixels in a row of the grid, and `none` where there is none.
   template <class Float>
   void list_pixels(Float* pixels, std::ptrdiff_t stride, int row, Float* none, Float** to) const {
@@ -235,18 +232,14 @@ class Transform {
   /// `swapped`: the imaginary part of each number before the real one.
   void list_columns(bool swapped, float* none) {
     std::size_t i = 0;
-    for (int row = 0; row < grid_.height(); ++row) {
-      for (int column = 0; column < grid_.width(); ++column)
-        cells_of_rows_[i++] = cell(row, column);
-    }
-    i = 0;
     for (int column = 0, parts = 1; column < grid_.width(); column += parts) {
       parts = column < 2 ? 1 : 2;
       for (int row = 0; row < grid_.height(); ++row) {
         for (int part = 0; part < parts; ++part, ++i) {
           const int c = column + (swapped ? parts - 1 - part : part);
-          cells_of_columns_[i] = is_empty(row) ? none : cell(row, c);
-          planes_[i] = (row * grid_.width() + c) * spectra_.plane_stride;
+          const int point = row * grid_.width() + c;
+          cells_of_columns_[i] = is_empty(row) ? none : cells_of_rows_[point];
+          planes_[i] = point * spectra_.plane_stride;
         }
       }
     }
@@ -256,8 +249,10 @@ class Transform {
   template <class Function>
   void for_each_column(const Function& f) const {
     const int height = grid_.height();
-    for (int i = 0; i < grid_.size(); i += i < 2 * height ? height : 2 * height) {
-      f(i, i < 2 * height ? height : 2 * height, i < 2 * height);
+    for (int first = 0, count = height; first < grid_.size(); first += count) {
+      const bool is_real = first < 2 * height;
+      count = is_real ? height : 2 * height;
+      f(first, count, is_real);
     }
   }
 
@@ -324,7 +319,7 @@ class Transform {
   float* sink_;                        // [kChunk], written in place of pixels that do not exist
 };
 
-// ---- Matrix products ----
+// ---- Frequencies, grids and layouts ----
 
 /// One of every pair of conjugate frequencies, by the packing above.
 std::vector<Frequency> list_frequencies(const Grid& grid) {
